@@ -1,0 +1,66 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Check at import that the OpenMMLab packages are there and of a version that works.
+
+They are looked at by import name, not by distribution: the maintained forks (``onedl-mmengine``,
+``onedl-mmcv``, ``onedl-mmpretrain``) install the same import names under other distribution names.
+"""
+
+import importlib
+import re
+import warnings
+
+#: Import name -> lowest version, first version that is too new, what to install.
+WINDOWS = {
+    'mmengine': ('0.10.4', '1.0.0', 'mmengine'),
+    'mmcv': ('2.0.0', '2.5.0', 'mmcv-lite'),
+    'mmpretrain': ('1.2.0', '2.0.0', 'mmpretrain'),
+}
+
+
+def install_command() -> str:
+    """The pip command that installs versions inside every window."""
+    wanted = (f'"{name}>={low},<{high}"' for low, high, name in WINDOWS.values())
+    return f'pip install {" ".join(wanted)}'
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """'0.11.0rc3' -> (0, 11, 0): a candidate counts as its release."""
+    return tuple(int(number) for number in re.findall(r'\d+', version.split('+')[0])[:3])
+
+
+def check_version(name: str, version: str) -> None:
+    """Raise ImportError where ``version`` of the package imported as ``name`` is unsuitable."""
+    low, high, _ = WINDOWS[name]
+    if not _release(low) <= _release(version) < _release(high):
+        raise ImportError(
+            f'mmfer needs {name} >= {low} and < {high}, found {version}. Mend it with\n'
+            f'    {install_command()}'
+        )
+
+
+def check_packages() -> None:
+    """Import the OpenMMLab packages and check their versions.
+
+    Raises:
+        ImportError: One is missing, cannot be imported or has an unsuitable version. The message
+            holds the command that mends it.
+    """
+    # mmcv-lite has no compiled operators, and mmfer needs none; mmcv warns at each start.
+    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+    try:
+        import cv2  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f'OpenCV cannot be imported ({error}). On a machine without display libraries, lay its '
+            'headless build over it:\n    pip install --force-reinstall --no-deps '
+            'opencv-python-headless'
+        ) from error
+    for name in WINDOWS:
+        try:
+            package = importlib.import_module(name)
+        except ImportError as error:
+            raise ImportError(
+                f'mmfer needs {name}, which cannot be imported ({error}). Mend it with\n'
+                f'    {install_command()}'
+            ) from error
+        check_version(name, package.__version__)

@@ -1,0 +1,59 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Fixtures that all tests share: seeds, threads, the scope and the optional real data."""
+
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+
+# Tests run in parallel processes: more than one thread each makes all of them slower.
+torch.set_num_threads(1)
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """Start every test from the same random state, whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def mmfer_scope():
+    """Build everything in the scope of mmfer and leave no other scope behind."""
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        yield
+
+
+@pytest.fixture(scope='session')
+def repo_root():
+    """The root folder of the repository."""
+    return ROOT
+
+
+def _folder_from_environment(variable: str) -> Path:
+    value = os.environ.get(variable)
+    if not value:
+        pytest.skip(f'{variable} is not set')
+    folder = Path(value)
+    if not folder.is_dir():
+        pytest.fail(f'{variable} names {folder}, which is not a folder')
+    return folder
+
+
+@pytest.fixture(scope='session')
+def real_data():
+    """Folder of small real face sets in their official layouts (``MMFER_REAL_DATA``)."""
+    return _folder_from_environment('MMFER_REAL_DATA')
+
+
+@pytest.fixture(scope='session')
+def reference():
+    """Folder of outputs of the authors' model on fixed weights (``MMFER_REFERENCE``)."""
+    return _folder_from_environment('MMFER_REFERENCE')

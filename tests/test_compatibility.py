@@ -1,0 +1,67 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import builtins
+import importlib
+
+import pytest
+
+from mmfer import compatibility
+
+
+@pytest.mark.parametrize(
+    ('name', 'version'),
+    [
+        ('mmengine', '0.10.4'),
+        ('mmengine', '0.11.0rc3'),
+        ('mmcv', '2.2.0'),
+        ('mmcv', '2.4.9.post1'),
+        ('mmpretrain', '1.2.0'),
+    ],
+)
+def test_versions_inside_the_windows(name, version):
+    compatibility.check_version(name, version)
+
+
+@pytest.mark.parametrize(
+    ('name', 'version'),
+    [('mmengine', '0.10.3'), ('mmengine', '1.0.0'), ('mmcv', '1.7.2'), ('mmpretrain', '1.1.1')],
+)
+def test_versions_outside_say_how_to_mend_it(name, version):
+    with pytest.raises(ImportError, match=f'{name} >= .*found {version}.*\n.*pip install'):
+        compatibility.check_version(name, version)
+
+
+@pytest.mark.parametrize('missing', ['mmpretrain', 'mmcv'])
+def test_missing_package_says_how_to_mend_it(monkeypatch, missing):
+    real = importlib.import_module
+
+    def absent(name, *args):
+        if name == missing:
+            raise ImportError(f'No module named {name!r}')
+        return real(name, *args)
+
+    monkeypatch.setattr(importlib, 'import_module', absent)
+    with pytest.raises(ImportError, match=f"No module named '{missing}'.*\n.*pip install"):
+        compatibility.check_packages()
+
+
+def test_cv2_without_display_libraries_says_how_to_mend_it(monkeypatch):
+    real = builtins.__import__
+
+    def absent(name, *args, **kwargs):
+        if name == 'cv2':
+            raise ImportError('libGL.so.1: cannot open shared object file')
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, '__import__', absent)
+    with pytest.raises(ImportError, match='libGL.so.1.*\n.*opencv-python-headless'):
+        compatibility.check_packages()
+
+
+def test_windows_agree_with_the_requirements_file(repo_root):
+    lines = (repo_root / 'requirements/mminstall.txt').read_text().split()
+    for low, high, distribution in compatibility.WINDOWS.values():
+        (line,) = (line for line in lines if line.startswith(distribution + '>'))
+        window = line.removeprefix(distribution).removeprefix('>=').split(',<')
+        assert [compatibility._release(v + '.0.0') for v in window] == [
+            compatibility._release(v) for v in (low, high)
+        ]
