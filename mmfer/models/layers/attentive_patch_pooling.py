@@ -1,0 +1,114 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmfer.registry import MODELS
+
+from .attentive_pooling import PATCH_CRITERIA, patch_scores, soft_map, take_tokens, top_indices
+from .lanet import LANet
+
+
+@MODELS.register_module(name=['AttentivePatchPooling', 'APP'])
+class AttentivePatchPooling(BaseModule):
+    """Attentive Patch Pooling: only the most active patches go on (APViT, Sec. 3.2).
+
+    Without a learned criterion it has no parameters, and with every patch kept it is the identity.
+
+    Args:
+        keep_num (int): ``k``, the number of patches that are kept, at least 1.
+        criterion (str): ``'abs'`` (default), ``'sum'``, ``'max'`` or ``'lanet'`` (learned; the
+            tokens are then also multiplied by the map, which is how it gets a gradient).
+        mode (str): ``'hard'`` (default) drops the other patches. ``'soft'`` keeps all and
+            multiplies them by the map scaled to [0, 1] (Table 6); ``keep_num`` is then not used.
+        score_on (str): ``'tokens'`` (default) scores the projected tokens before the position
+            embedding is added, as the released model does. ``'features'`` scores the CNN's maps,
+            as the paper writes.
+        in_channels (int, optional): Channels of what is scored. Only LANet needs it; ``APViT``
+            fills it in.
+    """
+
+    CRITERIA = (*PATCH_CRITERIA, 'lanet')
+    MODES = ('hard', 'soft')
+    SOURCES = ('tokens', 'features')
+
+    def __init__(
+        self,
+        keep_num: int = 160,
+        criterion: str = 'abs',
+        mode: str = 'hard',
+        score_on: str = 'tokens',
+        in_channels: int | None = None,
+    ):
+        super().__init__()
+        if isinstance(keep_num, bool) or not isinstance(keep_num, int) or keep_num < 1:
+            raise ValueError(f'app.keep_num must be a whole number of at least 1, got {keep_num!r}')
+        for key, value, allowed in (
+            ('criterion', criterion, self.CRITERIA),
+            ('mode', mode, self.MODES),
+            ('score_on', score_on, self.SOURCES),
+        ):
+            if value not in allowed:
+                raise ValueError(f'app.{key} must be one of {allowed}, got {value!r}')
+        if criterion == 'lanet' and in_channels is None:
+            raise ValueError("app.criterion='lanet' needs app.in_channels")
+        self.keep_num = keep_num
+        self.criterion = criterion
+        self.mode = mode
+        self.score_on = score_on
+        self.lanet = LANet(in_channels) if criterion == 'lanet' else None
+
+    def score(self, x: Tensor) -> Tensor:
+        """Score patches ``(B, N, C)``: ``(B, N)``, larger is more informative."""
+        return patch_scores(x, self.criterion) if self.lanet is None else self.lanet(x)
+
+    def weigh(self, x: Tensor, scores: Tensor) -> Tensor:
+        """Multiply tokens ``(B, N, C)`` by the map ``(B, N)`` where the criterion or mode asks."""
+        if self.mode == 'soft':
+            return x * soft_map(scores).unsqueeze(-1)
+        return x if self.lanet is None else x * scores.unsqueeze(-1)
+
+    def choose(self, scores: Tensor) -> Tensor | None:
+        """Indices ``(B, keep_num)`` of the patches to keep; None where all of them stay."""
+        num_patches = scores.shape[1]
+        if self.mode == 'soft' or self.keep_num == num_patches:
+            return None
+        if self.keep_num > num_patches:
+            raise ValueError(
+                f'app.keep_num={self.keep_num} is more than the {num_patches} patches there are'
+            )
+        return top_indices(scores, self.keep_num)
+
+    def forward(
+        self, x: Tensor, position: Tensor | None = None, features: Tensor | None = None
+    ) -> Tensor:
+        """Score, weigh and pool tokens.
+
+        Args:
+            x (Tensor): Tokens ``(B, N, C)``, before the position embedding.
+            position (Tensor, optional): Position embedding ``(1, N, C)``, added to the tokens after
+                they are scored.
+            features (Tensor, optional): What ``score_on='features'`` scores, ``(B, N, F)``.
+
+        Returns:
+            Tensor: ``(B, keep_num, C)``; ``(B, N, C)`` in soft mode.
+        """
+        return self.forward_with_indices(x, position, features)[0]
+
+    def forward_with_indices(
+        self, x: Tensor, position: Tensor | None = None, features: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """As :meth:`forward`, and the kept indices ``(B, keep_num)``; None where all stayed."""
+        if self.score_on == 'features' and features is None:
+            raise ValueError("app.score_on='features' needs the features that the tokens come from")
+        scores = self.score(features if self.score_on == 'features' else x)
+        x = self.weigh(x, scores)
+        if position is not None:
+            x = x + position
+        indices = self.choose(scores)
+        return (x if indices is None else take_tokens(x, indices)), indices
+
+    def extra_repr(self) -> str:
+        return (
+            f'keep_num={self.keep_num}, criterion={self.criterion!r}, mode={self.mode!r}, '
+            f'score_on={self.score_on!r}'
+        )

@@ -1,0 +1,51 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""mmpretrain's multi-head attention, computed for some of the tokens only.
+
+An output token of self-attention needs its own query, but the keys and values of all tokens. Where
+only some outputs are read, the others need no query, no output projection and no MLP; what is read
+is exactly the same. These functions use the parameters of mmpretrain's ``MultiheadAttention`` and
+``TransformerEncoderLayer`` as they are. ``C`` channels, ``T`` tokens, ``Q`` queries.
+"""
+
+import torch.nn.functional as F
+from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
+from mmpretrain.models.utils import MultiheadAttention
+from torch import Tensor
+
+
+def project_query(attn: MultiheadAttention, y: Tensor) -> Tensor:
+    """Queries of the normalised tokens ``(B, Q, C)``: the first third of ``attn.qkv``."""
+    bias = attn.qkv.bias
+    size = attn.embed_dims
+    return F.linear(y, attn.qkv.weight[:size], None if bias is None else bias[:size])
+
+
+def project_key_value(attn: MultiheadAttention, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys and values of the normalised tokens ``(B, T, C)``: the rest of ``attn.qkv``."""
+    bias = attn.qkv.bias
+    size = attn.embed_dims
+    both = F.linear(y, attn.qkv.weight[size:], None if bias is None else bias[size:])
+    return both.chunk(2, dim=-1)
+
+
+def attend(attn: MultiheadAttention, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attention of ``(B, Q, C)`` over ``(B, T, C)``, output projection and drop-out: (B, Q, C)."""
+    query, key, value = (
+        t.unflatten(-1, (attn.num_heads, attn.head_dims)).transpose(1, 2)
+        for t in (query, key, value)
+    )
+    dropout = attn.attn_drop if attn.training else 0.0
+    x = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+    x = attn.proj(x.transpose(1, 2).flatten(2))
+    return attn.out_drop(attn.gamma1(attn.proj_drop(x)))
+
+
+def class_token_forward(layer: TransformerEncoderLayer, x: Tensor) -> Tensor:
+    """The [class] token ``(B, 1, C)`` after an encoder layer over ``(B, 1 + N, C)``.
+
+    For the last layer of a net whose head reads nothing else.
+    """
+    y = layer.ln1(x)
+    key, value = project_key_value(layer.attn, y)
+    x = x[:, :1] + attend(layer.attn, project_query(layer.attn, y[:, :1]), key, value)
+    return layer.ffn(layer.ln2(x), identity=x)
