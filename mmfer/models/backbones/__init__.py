@@ -1,0 +1,5 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from .apvit import APViT
+from .irnet import IRNet
+
+__all__ = ['APViT', 'IRNet']

@@ -1,0 +1,312 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn as nn
+from mmcv.cnn.bricks.transformer import PatchEmbed
+from mmengine.logging import print_log
+from mmengine.model import BaseModule, ModuleList
+from mmengine.model.weight_init import trunc_normal_
+from mmpretrain.models.backbones import VisionTransformer
+from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
+from mmpretrain.models.utils import build_norm_layer, resize_pos_embed, to_2tuple
+from torch import Tensor
+
+from mmfer.registry import MODELS
+
+from ..layers import ATPBlock
+from ..layers.attentive_pooling import keep_count
+from ..layers.partial_attention import class_token_forward
+
+
+@MODELS.register_module()
+class APViT(BaseModule):
+    """Vision Transformer with attentive pooling over CNN features (APViT, Fig. 3).
+
+    A CNN's last feature map becomes ``N = H * W`` tokens of ``C`` channels; Attentive Patch Pooling
+    keeps the ``k`` most active; a [class] token joins them; the blocks from ``atp.start`` on are
+    :class:`ATPBlock`, the others mmpretrain's encoder layers. Without ``app`` and ``atp`` this is
+    a plain hybrid ViT, the paper's baseline, and with ``cnn=None`` a plain ViT.
+
+    Parameter names are those of mmpretrain's ``VisionTransformer``, so its checkpoints load.
+
+    Args:
+        cnn (dict, optional): Config of any registered backbone with a 4-D last output, such as
+            ``dict(type='IRNet')``. ``None`` takes a plain patch embedding.
+        arch (str | dict): A name in mmpretrain's ``VisionTransformer.arch_zoo`` ('small',
+            'deit-tiny', ...) or a dict with ``embed_dims``, ``num_layers``, ``num_heads`` and
+            ``feedforward_channels``. Defaults to 'small', the paper's: 768 wide, 8 blocks.
+        img_size (int | tuple): Height and width of the picture in pixels. It fixes the grid of the
+            position embedding. Defaults to 112.
+        patch_size (int): Side of a patch in pixels when ``cnn`` is None. Defaults to 16.
+        app (dict, optional): Arguments of :class:`AttentivePatchPooling` (``keep_num``,
+            ``criterion``, ``mode``, ``score_on``). None (default) keeps all patches.
+        atp (dict, optional): ``keep_rate``, ``start`` (index of the first pooling block, by default
+            half of the blocks) and ``criterion`` of :class:`ATPBlock`. None (default) drops no
+            tokens.
+        out_type (str): ``'cls_token'`` (default), the normalised [class] token ``(B, C)``;
+            ``'avg_featmap'``, the mean of the normalised tokens that are left ``(B, C)`` (Table 1,
+            GAP); ``'raw'``, all normalised tokens that are left, [class] first, ``(B, 1 + n, C)``.
+        qkv_bias (bool): Bias of the query, key and value projections. Defaults to True; the
+            ViT-small of the paper has none.
+        drop_rate (float): Dropout after position embedding, projections and MLPs. Defaults to 0.
+        drop_path_rate (float): Stochastic depth of the last block, rising linearly from 0 at the
+            first. Defaults to 0.
+        norm_cfg (dict): Normalisation. Defaults to LayerNorm with eps 1e-6, as in the release.
+        layer_cfg (dict): Further arguments for every block. Defaults to none.
+        computation (str): ``'lean'`` (default) leaves out whatever the output does not depend on:
+            see :class:`ATPBlock`; and the last block computes the [class] token alone where
+            ``out_type`` asks for nothing else. ``'paper'`` computes what the published FLOPs
+            count. Both give the same output.
+        init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=...)`` loads transformer
+            weights; the CNN's own ``init_cfg`` is applied first and stays where the file has no
+            CNN weights (Table 3).
+    """
+
+    OUT_TYPES = ('cls_token', 'avg_featmap', 'raw')
+    ATP_KEYS = ('keep_rate', 'start', 'criterion')
+    COMPUTATIONS = ATPBlock.COMPUTATIONS
+
+    def __init__(
+        self,
+        cnn: dict | None = None,
+        arch: str | dict = 'small',
+        img_size: int | Sequence[int] = 112,
+        patch_size: int = 16,
+        app: dict | None = None,
+        atp: dict | None = None,
+        out_type: str = 'cls_token',
+        qkv_bias: bool = True,
+        drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_cfg: dict | None = None,
+        layer_cfg: dict | None = None,
+        computation: str = 'lean',
+        init_cfg: dict | None = None,
+    ):
+        super().__init__(init_cfg)
+        if out_type not in self.OUT_TYPES:
+            raise ValueError(f'APViT out_type must be one of {self.OUT_TYPES}, got {out_type!r}')
+        if computation not in self.COMPUTATIONS:
+            raise ValueError(
+                f'APViT computation must be one of {self.COMPUTATIONS}, got {computation!r}'
+            )
+        arch = self._arch_settings(arch)
+        self.embed_dims = arch['embed_dims']
+        self.num_layers = arch['num_layers']
+        self.img_size = to_2tuple(img_size)
+        self.out_type = out_type
+        self.computation = computation
+        norm_cfg = norm_cfg or dict(type='LN', eps=1e-6)
+
+        if cnn is None:
+            self.cnn = None
+            self.patch_embed = PatchEmbed(
+                in_channels=3,
+                embed_dims=self.embed_dims,
+                kernel_size=patch_size,
+                stride=patch_size,
+                input_size=self.img_size,
+            )
+            self.grid = self.patch_embed.init_out_size
+            feature_channels = None
+        else:
+            self.cnn = MODELS.build(cnn)
+            feature_channels, *grid = self._probe_cnn()
+            self.grid = tuple(grid)
+            # A 1x1 convolution, written as the linear layer it is on tokens.
+            self.projection = nn.Linear(feature_channels, self.embed_dims)
+        self.num_patches = self.grid[0] * self.grid[1]
+
+        self.app = self._build_app(app, feature_channels)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.num_patches, self.embed_dims))
+        self._register_load_state_dict_pre_hook(self._resize_pos_embed)
+        self.drop_after_pos = nn.Dropout(drop_rate)
+
+        atp = self._check_atp(atp)
+        self.atp_start = atp.pop('start', self.num_layers)
+        self.layers = ModuleList()
+        for i, drop_path in enumerate(np.linspace(0, drop_path_rate, self.num_layers)):
+            settings = dict(
+                embed_dims=self.embed_dims,
+                num_heads=arch['num_heads'],
+                feedforward_channels=arch['feedforward_channels'],
+                drop_rate=drop_rate,
+                drop_path_rate=float(drop_path),
+                qkv_bias=qkv_bias,
+                norm_cfg=norm_cfg,
+                **(layer_cfg or {}),
+            )
+            if i >= self.atp_start:
+                layer = ATPBlock(**settings, **atp, computation=computation)
+            else:
+                layer = TransformerEncoderLayer(**settings)
+            self.layers.append(layer)
+        self.ln1 = build_norm_layer(norm_cfg, self.embed_dims)
+
+    @staticmethod
+    def _arch_settings(arch: str | dict) -> dict:
+        zoo = VisionTransformer.arch_zoo
+        if isinstance(arch, str):
+            if arch not in zoo:
+                raise ValueError(f'APViT arch must be one of {sorted(zoo)} or a dict, got {arch!r}')
+            return zoo[arch]
+        needed = {'embed_dims', 'num_layers', 'num_heads', 'feedforward_channels'}
+        if not isinstance(arch, dict) or set(arch) != needed:
+            raise ValueError(f'APViT arch as a dict has the keys {sorted(needed)}, got {arch}')
+        if arch['embed_dims'] % arch['num_heads']:
+            raise ValueError(
+                f'APViT arch.embed_dims={arch["embed_dims"]} is not a multiple of '
+                f'arch.num_heads={arch["num_heads"]}'
+            )
+        return arch
+
+    @torch.no_grad()
+    def _probe_cnn(self) -> tuple[int, int, int]:
+        """Channels, height and width of the CNN's last output for one picture of ``img_size``."""
+        training = self.cnn.training
+        self.cnn.eval()
+        features = self.cnn(torch.zeros(1, 3, *self.img_size))
+        self.cnn.train(training)
+        features = features[-1] if isinstance(features, (tuple, list)) else features
+        if features.ndim != 4:
+            raise ValueError(
+                f'APViT needs a cnn whose last output is (B, C, H, W); '
+                f'{type(self.cnn).__name__} gives {tuple(features.shape)}'
+            )
+        return tuple(features.shape[1:])
+
+    def _build_app(self, app: dict | None, feature_channels: int | None) -> nn.Module | None:
+        if app is None:
+            return None
+        app = dict(app)
+        app.setdefault('type', 'AttentivePatchPooling')
+        on_features = app.get('score_on') == 'features'
+        if on_features and feature_channels is None:
+            raise ValueError(
+                "app.score_on='features' needs a cnn; with cnn=None choose app.score_on='tokens'"
+            )
+        if app.get('criterion') == 'lanet':
+            app.setdefault('in_channels', feature_channels if on_features else self.embed_dims)
+        app = MODELS.build(app)
+        if app.mode == 'hard' and app.keep_num > self.num_patches:
+            raise ValueError(
+                f'app.keep_num={app.keep_num} is more than the {self.num_patches} patches of the '
+                f'{self.grid[0]}x{self.grid[1]} grid; set model.backbone.app.keep_num to 1 to '
+                f'{self.num_patches}'
+            )
+        return app
+
+    def _check_atp(self, atp: dict | None) -> dict:
+        if atp is None:
+            return {}
+        unknown = set(atp) - set(self.ATP_KEYS)
+        if unknown:
+            raise ValueError(f'atp has the keys {self.ATP_KEYS}, got also {sorted(unknown)}')
+        atp = dict(atp)
+        start = atp.setdefault('start', self.num_layers // 2)
+        if not 0 <= start <= self.num_layers:
+            raise ValueError(f'atp.start must be 0 to {self.num_layers} (blocks), got {start}')
+        return atp
+
+    def init_weights(self) -> None:
+        """Initialise, or load what ``init_cfg`` names."""
+        pretrained = isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained'
+        if pretrained and self.cnn is not None:
+            # mmengine leaves the children alone once their parent has loaded a file; the CNN may
+            # have a file of its own, or be missing from the parent's.
+            self.cnn.init_weights()
+        super().init_weights()
+        if not pretrained:
+            trunc_normal_(self.pos_embed, std=0.02)
+            trunc_normal_(self.cls_token, std=0.02)
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        """Map pictures ``(B, 3, H, W)`` to a tuple of one tensor, shaped as ``out_type`` says."""
+        class_only = self.computation == 'lean' and self.out_type == 'cls_token'
+        return (self._output(self._encode(x, class_only)[0]),)
+
+    def forward_with_indices(self, x: Tensor) -> tuple[tuple[Tensor], dict[str, Tensor]]:
+        """As :meth:`forward`, and where on the grid the tokens that are left come from.
+
+        Returns:
+            tuple: The output of :meth:`forward`, and for ``'app'`` and every pooling block
+            ``'layers.<i>'`` the raster positions ``(B, n)`` of the patches left after it.
+        """
+        tokens, choices = self._encode(x)
+        position = torch.arange(self.num_patches, device=x.device).expand(len(x), -1)
+        left = {}
+        for name, indices in choices:
+            if indices is not None:
+                position = position.gather(1, indices)
+            left[name] = position
+        return (self._output(tokens),), left
+
+    def token_counts(self) -> list[int]:
+        """How many tokens leave each block, [class] included: 161, ..., 117, 105 for (160, .9)."""
+        patches = self.num_patches
+        if self.app is not None and self.app.mode == 'hard':
+            patches = self.app.keep_num
+        counts = []
+        for layer in self.layers:
+            if isinstance(layer, ATPBlock):
+                patches = keep_count(patches, layer.keep_rate)
+            counts.append(patches + 1)
+        return counts
+
+    def _encode(
+        self, x: Tensor, class_only: bool = False
+    ) -> tuple[Tensor, list[tuple[str, Tensor | None]]]:
+        """Tokens after the last block, and every pooling's choice among its own input patches.
+
+        With ``class_only`` the last block gives the [class] token only, and no choice.
+        """
+        if self.cnn is None:
+            features, (tokens, grid) = None, self.patch_embed(x)
+        else:
+            features = self.cnn(x)
+            features = features[-1] if isinstance(features, (tuple, list)) else features
+            grid = tuple(features.shape[2:])
+            features = features.flatten(2).transpose(1, 2)
+            tokens = self.projection(features)
+        pos_embed = resize_pos_embed(self.pos_embed, self.grid, grid, num_extra_tokens=1)
+        class_position, patch_position = pos_embed.split((1, pos_embed.shape[1] - 1), dim=1)
+
+        choices = []
+        if self.app is None:
+            tokens = tokens + patch_position
+        else:
+            tokens, kept = self.app.forward_with_indices(tokens, patch_position, features)
+            choices.append(('app', kept))
+        cls_token = (self.cls_token + class_position).expand(len(x), -1, -1)
+        tokens = self.drop_after_pos(torch.cat((cls_token, tokens), dim=1))
+
+        for i, layer in enumerate(self.layers):
+            if class_only and i == self.num_layers - 1:
+                tokens = class_token_forward(layer, tokens)
+            elif i < self.atp_start:
+                tokens = layer(tokens)
+            else:
+                tokens, kept = layer.forward_with_indices(tokens)
+                choices.append((f'layers.{i}', None if kept is None else kept[:, 1:] - 1))
+        return tokens, choices
+
+    def _output(self, tokens: Tensor) -> Tensor:
+        if self.out_type == 'cls_token':
+            return self.ln1(tokens[:, 0])
+        tokens = self.ln1(tokens)
+        return tokens[:, 1:].mean(dim=1) if self.out_type == 'avg_featmap' else tokens
+
+    def _resize_pos_embed(self, state_dict: dict, prefix: str, *_) -> None:
+        """Fit the position embedding of a checkpoint with another (square) grid to ours."""
+        name = f'{prefix}pos_embed'
+        given = state_dict.get(name)
+        if given is None or given.shape == self.pos_embed.shape:
+            return
+        side = int((given.shape[1] - 1) ** 0.5)
+        if given.shape[2] != self.embed_dims or side * side != given.shape[1] - 1:
+            return  # not ours to mend: loading reports the shapes
+        print_log(f'{name}: resized from {side}x{side} to {self.grid[0]}x{self.grid[1]}', 'current')
+        state_dict[name] = resize_pos_embed(given, (side, side), self.grid, num_extra_tokens=1)

@@ -1,0 +1,66 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from mmengine.logging import print_log
+from mmengine.model import PretrainedInit as MMEnginePretrainedInit
+from mmengine.model import update_init_info
+from mmengine.runner import CheckpointLoader
+from mmengine.runner.checkpoint import load_state_dict
+from torch import nn
+
+from mmfer.registry import WEIGHT_INITIALIZERS
+from mmfer.utils.state_dicts import unwrap
+
+
+@WEIGHT_INITIALIZERS.register_module(name='Pretrained')
+class PretrainedInit(MMEnginePretrainedInit):
+    """``init_cfg=dict(type='Pretrained', ...)`` that does not go on when nothing was loaded.
+
+    mmengine's initialiser of the same name says nothing when no key of a file fits, and training
+    starts from random weights.
+
+    Args:
+        checkpoint (str): The file.
+        prefix (str, optional): Take only the keys that begin with it, and take it off.
+        map_location (str): Where tensors go. Defaults to 'cpu'.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: No key of the file is a key of the module.
+    """
+
+    def __call__(self, module: nn.Module) -> None:
+        try:
+            checkpoint = CheckpointLoader.load_checkpoint(
+                self.checkpoint, map_location=self.map_location, logger='current'
+            )
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f'{type(module).__name__} is to start from {self.checkpoint}, which is not there. '
+                'The README says under "Weights" where such files come from and how they are '
+                'converted. To start without it, set the init_cfg that names it to None, as in '
+                '--cfg-options model.backbone.cnn.init_cfg=None'
+            ) from error
+        weights = unwrap(checkpoint)
+        if self.prefix is not None:
+            prefix = self.prefix.rstrip('.') + '.'
+            weights = {
+                key.removeprefix(prefix): value
+                for key, value in weights.items()
+                if key.startswith(prefix)
+            }
+        wanted = module.state_dict().keys()
+        common = wanted & weights.keys()
+        if not common:
+            raise ValueError(
+                f'{self.checkpoint} has no weights for {type(module).__name__}: none of its '
+                f'{len(weights)} keys (such as {sorted(weights)[:3]}) is among the '
+                f'{len(wanted)} of the model (such as {sorted(wanted)[:3]}). Convert the file with '
+                'tools/model_converters, or name the part to take in init_cfg.prefix'
+            )
+        print_log(
+            f'{type(module).__name__}: {len(common)} of {len(wanted)} weights from '
+            f'{self.checkpoint}',
+            'current',
+        )
+        load_state_dict(module, weights, strict=False, logger='current')
+        if hasattr(module, '_params_init_info'):
+            update_init_info(module, init_info=self._get_init_info())

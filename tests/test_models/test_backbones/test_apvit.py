@@ -1,0 +1,182 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import copy
+
+import pytest
+import torch
+from mmpretrain.models import VisionTransformer
+
+from mmfer.models import APViT
+from mmfer.registry import MODELS
+
+ARCH = dict(embed_dims=32, num_layers=4, num_heads=4, feedforward_channels=48)
+CNN = dict(type='IRNet', depth=18, num_stages=3, base_channels=4)
+
+
+def build(**arguments) -> APViT:
+    settings = dict(type='APViT', cnn=CNN, arch=ARCH, img_size=48)  # a grid of 6x6
+    settings.update(arguments)
+    model = MODELS.build(copy.deepcopy(settings))
+    with torch.no_grad():  # not the zeros that a fresh model starts from
+        model.pos_embed.normal_(std=0.5)
+        model.cls_token.normal_(std=0.5)
+    return model.eval()
+
+
+CNNS = {
+    'IRNet': CNN,
+    'ResNet': dict(
+        type='ResNet',
+        depth=18,
+        num_stages=3,
+        strides=(1, 2, 2),
+        dilations=(1, 1, 1),
+        out_indices=(2,),
+    ),
+    'MobileNetV2': dict(type='MobileNetV2', widen_factor=0.25, out_indices=(4,)),
+    'TIMMBackbone': dict(
+        type='TIMMBackbone',
+        model_name='mobilenetv3_small_050',
+        features_only=True,
+        out_indices=(3,),
+    ),
+    'plain patches': None,
+}
+
+
+@pytest.mark.parametrize('cnn', CNNS.values(), ids=CNNS.keys())
+def test_any_cnn_or_none_makes_the_patches(cnn):
+    model = build(cnn=cnn, img_size=64, app=dict(keep_num=6), atp=dict(keep_rate=0.5))
+    model.train()
+    out = model(torch.randn(2, 3, 64, 64))
+    assert isinstance(out, tuple) and out[0].shape == (2, 32)
+    out[0].square().sum().backward()
+    first = model.cnn if cnn else model.patch_embed
+    gradients = [p.grad for p in first.parameters() if p.requires_grad]
+    assert any(g is not None and g.abs().sum() > 0 for g in gradients)
+
+
+@pytest.mark.parametrize('out_type', APViT.OUT_TYPES)
+@pytest.mark.parametrize('pooling', [True, False])
+def test_lean_equals_paper(out_type, pooling):
+    arguments = dict(out_type=out_type)
+    if pooling:
+        arguments.update(app=dict(keep_num=20), atp=dict(keep_rate=0.6, start=1))
+    lean, paper = build(**arguments), build(**arguments, computation='paper')
+    paper.load_state_dict(lean.state_dict())
+    x = torch.randn(3, 3, 48, 48)
+    torch.testing.assert_close(lean(x), paper(x), atol=1e-5, rtol=1e-4)
+
+
+def test_keeping_everything_is_the_model_without_pooling_bit_for_bit():
+    x = torch.randn(2, 3, 48, 48)
+    plain, full = build(), build(app=dict(keep_num=36), atp=dict(keep_rate=1.0))
+    full.load_state_dict(plain.state_dict())
+    assert torch.equal(plain(x)[0], full(x)[0])
+
+
+def test_without_cnn_it_is_mmpretrains_vision_transformer():
+    ours = build(cnn=None, patch_size=8, computation='paper')
+    theirs = VisionTransformer(arch=ARCH, img_size=48, patch_size=8)
+    theirs.eval()  # returns nothing in mmpretrain
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 3, 48, 48)
+    assert torch.equal(ours(x)[0], theirs(x)[0])
+
+
+def test_average_output_leaves_the_class_token_out():
+    model = build(out_type='avg_featmap', app=dict(keep_num=20), atp=dict(keep_rate=0.5))
+    x = torch.randn(2, 3, 48, 48)
+    average = model(x)[0]
+    model.out_type = 'raw'
+    torch.testing.assert_close(average, model(x)[0][:, 1:].mean(1))
+
+
+def test_indices_name_the_patches_that_are_left():
+    model = build(app=dict(keep_num=20), atp=dict(keep_rate=0.5, start=2))
+    out, left = model.forward_with_indices(torch.randn(3, 3, 48, 48))
+    assert list(left) == ['app', 'layers.2', 'layers.3']
+    assert [positions.shape[1] for positions in left.values()] == [20, 10, 5]
+    assert model.token_counts() == [21, 21, 11, 6]
+    for image in range(3):
+        sets = [set(positions[image].tolist()) for positions in left.values()]
+        assert sets[0] > sets[1] > sets[2] and max(sets[0]) < 36
+
+
+def test_indices_do_not_change_the_output():
+    model = build(app=dict(keep_num=20), atp=dict(keep_rate=0.5))
+    x = torch.randn(2, 3, 48, 48)
+    torch.testing.assert_close(model(x), model.forward_with_indices(x)[0], atol=1e-5, rtol=1e-4)
+
+
+def test_dropped_patches_have_no_influence_after_app():
+    model = build(cnn=None, patch_size=8, app=dict(keep_num=10))
+    x = torch.randn(1, 3, 48, 48)
+    _, left = model.forward_with_indices(x)
+    row, column = divmod(next(n for n in range(36) if n not in left['app'][0]), 6)
+    changed = x.clone()
+    changed[..., row * 8 : row * 8 + 8, column * 8 : column * 8 + 8] *= 0.9  # still among the weak
+    assert torch.equal(model.forward_with_indices(changed)[1]['app'], left['app'])
+    assert torch.equal(model(changed)[0], model(x)[0])
+
+
+def test_images_of_a_batch_do_not_touch_each_other():
+    model = build(app=dict(keep_num=20), atp=dict(keep_rate=0.5))
+    x = torch.randn(3, 3, 48, 48)
+    torch.testing.assert_close(model(x)[0][1:2], model(x[1:2])[0], atol=1e-5, rtol=1e-4)
+
+
+def test_other_picture_sizes_resize_the_position_embedding():
+    model = build(app=dict(keep_num=20))
+    assert model(torch.randn(1, 3, 64, 64))[0].shape == (1, 32)
+    larger = build(img_size=64)
+    larger.load_state_dict(model.state_dict())
+    assert larger.pos_embed.shape == (1, 65, 32)
+    assert torch.equal(larger.pos_embed[:, 0], model.pos_embed[:, 0])
+
+
+def test_lanet_and_feature_scores_fit_the_widths():
+    on_tokens = build(app=dict(keep_num=5, criterion='lanet'))
+    assert on_tokens.app.lanet.squeeze.in_features == 32
+    on_features = build(app=dict(keep_num=5, criterion='lanet', score_on='features'))
+    assert on_features.app.lanet.squeeze.in_features == 16
+    on_features(torch.randn(1, 3, 48, 48))
+
+
+def test_cnn_and_transformer_load_files_of_their_own(tmp_path):
+    source = build()
+    cnn_file, vit_file = tmp_path / 'cnn.pth', tmp_path / 'vit.pth'
+    torch.save(dict(state_dict=source.cnn.state_dict()), cnn_file)
+    vit = {k: v for k, v in source.state_dict().items() if not k.startswith(('cnn.', 'projection'))}
+    torch.save(dict(state_dict=vit), vit_file)
+    pretrained = dict(type='Pretrained', checkpoint=str(vit_file))
+    cnn = dict(CNN, init_cfg=dict(type='Pretrained', checkpoint=str(cnn_file)))
+    for use_cnn in (True, False):
+        for use_vit in (True, False):
+            model = build(cnn=cnn if use_cnn else CNN, init_cfg=pretrained if use_vit else None)
+            model.init_weights()
+            state, wanted = model.state_dict(), source.state_dict()
+            assert use_cnn == torch.equal(state['cnn.stem.0.weight'], wanted['cnn.stem.0.weight'])
+            assert use_vit == torch.equal(state['pos_embed'], wanted['pos_embed'])
+            assert use_vit == torch.equal(
+                state['layers.3.attn.qkv.weight'], wanted['layers.3.attn.qkv.weight']
+            )
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(app=dict(keep_num=37)), 'keep_num=37.*36 patches.*6x6'),
+        (dict(atp=dict(keep_rate=1.5)), 'keep_rate.*1.5'),
+        (dict(atp=dict(keep_rate=0.5, start=5)), 'atp.start must be 0 to 4.*got 5'),
+        (dict(atp=dict(keep_rate=0.5, begin=2)), "'start'.*'begin'"),
+        (dict(arch='tiny'), "'small'.*'tiny'"),
+        (dict(arch=dict(ARCH, num_heads=5)), 'num_heads=5'),
+        (dict(out_type='cls'), "'cls_token'.*'cls'"),
+        (dict(computation='fast'), "'lean'.*'fast'"),
+        (dict(cnn=None, app=dict(keep_num=2, score_on='features')), "score_on='tokens'"),
+        (dict(cnn=dict(type='VisionTransformer', arch=ARCH, img_size=48)), r'\(B, C, H, W\)'),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        build(**arguments)

@@ -1,0 +1,60 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmfer.models import IRNet
+
+
+def test_ir50_has_the_published_size_and_output():
+    net = IRNet(depth=50, num_stages=3)
+    assert sum(p.numel() for p in net.parameters()) == 17_611_968
+    assert [len(stage) for stage in net.stages] == [3, 4, 14]
+    with torch.no_grad():
+        (out,) = net.eval()(torch.zeros(1, 3, 112, 112))
+    assert out.shape == (1, 256, 14, 14)
+
+
+@pytest.mark.parametrize('depth', IRNet.UNITS)
+def test_out_indices_and_widths(depth):
+    net = IRNet(depth=depth, num_stages=4, out_indices=(0, 1, 3), base_channels=2)
+    outs = net(torch.randn(2, 3, 32, 32))
+    assert [tuple(o.shape) for o in outs] == [(2, 2, 16, 16), (2, 4, 8, 8), (2, 16, 2, 2)]
+
+
+def test_unit_equals_its_formula():
+    net = IRNet(depth=18, num_stages=1, base_channels=4).eval()
+    unit = net.stages[0][0]  # same width, stride 2: the shortcut subsamples
+    x = torch.randn(1, 4, 8, 8)
+    y = unit.bn2(unit.conv2(unit.act(unit.conv1(unit.bn1(x)))))
+    torch.testing.assert_close(unit(x), y + x[:, :, ::2, ::2])
+
+
+def test_frozen_stages_stay_frozen_in_training():
+    net = IRNet(depth=18, num_stages=3, base_channels=2, frozen_stages=1).train()
+    frozen = [*net.stem.parameters(), *net.stages[0].parameters()]
+    assert not any(p.requires_grad for p in frozen)
+    assert all(p.requires_grad for p in net.stages[1].parameters())
+    assert not net.stages[0].training and net.stages[1].training
+
+
+def test_norm_eval_keeps_statistics():
+    net = IRNet(depth=18, num_stages=2, base_channels=2, norm_eval=True).train()
+    assert not any(m.training for m in net.modules() if isinstance(m, _BatchNorm))
+    before = {k: v.clone() for k, v in net.state_dict().items() if 'running' in k}
+    net(torch.randn(4, 3, 16, 16))
+    assert all(torch.equal(v, net.state_dict()[k]) for k, v in before.items())
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(depth=20), 'depth.*18.*got 20'),
+        (dict(num_stages=5), 'num_stages.*got 5'),
+        (dict(out_indices=(3,)), r'out_indices.*0\.\.2.*\(3,\)'),
+        (dict(frozen_stages=4), 'frozen_stages.*got 4'),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        IRNet(**arguments)

@@ -1,0 +1,37 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+
+from mmfer.models import IRNet
+
+SMALL = dict(depth=18, num_stages=2, base_channels=2)
+
+
+def net_from(path, **arguments) -> IRNet:
+    return IRNet(**SMALL, init_cfg=dict(type='Pretrained', checkpoint=str(path), **arguments))
+
+
+def test_loads_a_file_and_a_part_of_a_file(tmp_path):
+    source = IRNet(**SMALL)
+    state = source.state_dict()
+    torch.save(state, tmp_path / 'bare.pth')
+    whole = {f'backbone.cnn.{k}': v for k, v in state.items()}
+    torch.save(dict(state_dict=whole), tmp_path / 'whole.pth')
+    for net in (
+        net_from(tmp_path / 'bare.pth'),
+        net_from(tmp_path / 'whole.pth', prefix='backbone.cnn.'),
+        net_from(tmp_path / 'whole.pth', prefix='backbone.cnn'),
+    ):
+        net.init_weights()
+        assert all(torch.equal(v, state[k]) for k, v in net.state_dict().items())
+
+
+def test_a_file_of_another_model_is_an_error(tmp_path):
+    torch.save({'features.weight': torch.zeros(1)}, tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match='none of its 1 keys.*features.weight'):
+        net_from(tmp_path / 'other.pth').init_weights()
+
+
+def test_a_missing_file_says_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match='absent.pth.*init_cfg=None'):
+        net_from(tmp_path / 'absent.pth').init_weights()
