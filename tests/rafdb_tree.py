@@ -1,0 +1,31 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""A small made-up RAF-DB on disk, for tests of datasets and tools."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+
+def write_rafdb(
+    root: Path, train: Sequence[int] = (1, 2, 3, 4, 5, 6, 7), test: Sequence[int] = (7, 4), size=24
+) -> Path:
+    """Write the official layout below ``root``: one random image for each label, 1 to 7.
+
+    Returns:
+        The data root, that is the folder with ``basic`` in it.
+    """
+    rng = np.random.default_rng(0)
+    images = root / 'basic/Image/aligned'
+    images.mkdir(parents=True)
+    (root / 'basic/EmoLabel').mkdir()
+    lines = []
+    for partition, labels, digits in (('train', train, 5), ('test', test, 4)):
+        for number, label in enumerate(labels, start=1):
+            stem = f'{partition}_{number:0{digits}d}'
+            lines.append(f'{stem}.jpg {label}\n')
+            image = rng.integers(0, 256, (size, size, 3), dtype=np.uint8)
+            cv2.imwrite(str(images / f'{stem}_aligned.jpg'), image)
+    (root / 'basic/EmoLabel/list_patition_label.txt').write_text(''.join(lines))
+    return root

@@ -1,0 +1,195 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""The training pipeline of the RAF-DB config, step by step, against slow obvious references."""
+
+import math
+import random
+
+import cv2
+import numpy as np
+import pytest
+import torchvision.transforms.functional as tv
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from PIL import Image
+from torchvision.transforms import ColorJitter as TorchvisionColorJitter
+from torchvision.transforms import RandomResizedCrop as TorchvisionCrop
+
+from mmfer.datasets.transforms import RandomColorJitter
+from mmfer.datasets.transforms.random_color_jitter import shift_hue
+from mmfer.registry import TRANSFORMS
+
+PICTURE = cv2.GaussianBlur(
+    np.random.default_rng(0).integers(0, 256, (112, 112, 3), dtype=np.uint8), (0, 0), 4
+)
+PICTURE = cv2.normalize(PICTURE, None, 0, 255, cv2.NORM_MINMAX)
+
+
+@pytest.fixture(scope='module')
+def config(repo_root):
+    return Config.fromfile(repo_root / 'configs/_base_/datasets/rafdb_112.py')
+
+
+@pytest.fixture
+def step(config):
+    """Build one step of the training pipeline by name."""
+
+    def build(name):
+        (found,) = (entry for entry in config.train_pipeline if entry['type'] == name)
+        return TRANSFORMS.build(dict(found))
+
+    return build
+
+
+def as_pil(image):
+    return Image.fromarray(np.ascontiguousarray(image[..., ::-1]))
+
+
+def as_bgr(image):
+    return np.asarray(image)[..., ::-1].astype(int)
+
+
+def test_order_is_the_papers(config):
+    assert [entry['type'] for entry in config.train_pipeline] == [
+        'LoadFaceImage',
+        'Rotate',
+        'RandomResizedCrop',
+        'RandomFlip',
+        'RandomGrayscale',
+        'RandomColorJitter',
+        'PackInputs',
+    ]
+
+
+def test_rotation_is_uniform_within_six_degrees_for_half_of_the_images(step, monkeypatch):
+    angles = []
+
+    def rotate(image, angle, **kwargs):
+        angles.append(angle)
+        assert kwargs['border_value'] == 0 and kwargs['interpolation'] == 'bilinear'
+        return image
+
+    monkeypatch.setattr('mmpretrain.datasets.transforms.auto_augment.mmcv.imrotate', rotate)
+    transform = step('Rotate')
+    for _ in range(4000):
+        transform(dict(img=PICTURE))
+    assert len(angles) / 4000 == pytest.approx(0.5, abs=0.03)
+    assert -6 <= min(angles) < -5.9 and 5.9 < max(angles) <= 6
+    assert np.mean(angles) == pytest.approx(0, abs=0.25)
+    assert np.std(angles) == pytest.approx(12 / math.sqrt(12), abs=0.15)
+
+
+def test_rotated_corners_are_black(step):
+    transform = step('Rotate')
+    transform.prob, transform.random_negative = 1, lambda value: 6
+    corners = transform(dict(img=np.full((112, 112, 3), 200, np.uint8)))['img'][::111, ::111]
+    assert (corners == 0).all()
+
+
+def test_crop_has_the_size_and_spread_of_torchvisions(step):
+    transform = step('RandomResizedCrop')
+    assert transform(dict(img=np.zeros((224, 224, 3), np.uint8)))['img'].shape == (112, 112, 3)
+
+    image = np.zeros((224, 224, 3), np.uint8)
+    ours = np.array([transform.rand_crop_params(image) for _ in range(2000)])
+    pil = as_pil(image)
+    theirs = np.array([TorchvisionCrop.get_params(pil, [0.8, 1], [1, 1]) for _ in range(2000)])
+    assert (ours[:, 2] == ours[:, 3]).all(), 'ratio 1'
+    areas = ours[:, 2] ** 2 / 224**2
+    assert areas.min() == pytest.approx(0.8, abs=0.01) and areas.max() <= 1
+    np.testing.assert_allclose(ours.mean(axis=0), theirs.mean(axis=0), atol=0.6)
+    np.testing.assert_allclose(ours.std(axis=0), theirs.std(axis=0), atol=0.6)
+
+
+def test_flip_mirrors_half_of_the_images(step):
+    transform = step('RandomFlip')
+    flipped = [
+        np.array_equal(transform(dict(img=PICTURE))['img'], PICTURE[:, ::-1]) for _ in range(2000)
+    ]
+    assert np.mean(flipped) == pytest.approx(0.5, abs=0.04)
+
+
+def test_grey_images_are_a_fifth_and_have_the_usual_luma(step):
+    transform = step('RandomGrayscale')
+    results = [transform(dict(img=PICTURE))['img'] for _ in range(2000)]
+    grey = [image for image in results if not np.array_equal(image, PICTURE)]
+    assert len(grey) / 2000 == pytest.approx(0.2, abs=0.03)
+    expected = as_bgr(tv.to_grayscale(as_pil(PICTURE), num_output_channels=3))
+    assert np.abs(grey[0] - expected).max() <= 1
+    assert grey[0].shape == (112, 112, 3) and grey[0].dtype == np.uint8
+
+
+@pytest.mark.parametrize('shift', [-0.5, -0.1, -0.013, 0, 0.02, 0.1, 0.5])
+def test_hue_turns_as_in_torchvision(shift):
+    expected = as_bgr(tv.adjust_hue(as_pil(PICTURE), shift))
+    difference = np.abs(shift_hue(PICTURE, shift) - expected)
+    # Both go through 8-bit HSV, rounding differently on the way.
+    assert difference.mean() < 1.5 and np.percentile(difference, 99) <= 6
+
+
+@pytest.mark.parametrize(
+    ('name', 'reference'),
+    [
+        ('brightness', tv.adjust_brightness),
+        ('contrast', tv.adjust_contrast),
+        ('saturation', tv.adjust_saturation),
+    ],
+)
+@pytest.mark.parametrize('factor', [0.6, 0.9, 1.4])
+def test_jitter_changes_as_torchvision_does(name, reference, factor):
+    transform = RandomColorJitter(**{name: (factor, factor)})
+    result = transform(dict(img=PICTURE))['img']
+    assert np.abs(result - as_bgr(reference(as_pil(PICTURE), factor))).max() <= 1
+
+
+def test_jitter_has_the_statistics_of_torchvisions(step):
+    transform = step('RandomColorJitter')
+    reference = TorchvisionColorJitter(0.4, 0.4, 0.4, 0.1)
+    pil = as_pil(PICTURE)
+
+    def statistics(image):
+        return [*image.mean(axis=(0, 1)), image.std()]
+
+    ours, theirs = [], []
+    for _ in range(300):
+        ours.append(statistics(transform(dict(img=PICTURE))['img']))
+        changed = random.random() < 0.8
+        theirs.append(statistics(as_bgr(reference(pil) if changed else pil)))
+    np.testing.assert_allclose(np.mean(ours, axis=0), np.mean(theirs, axis=0), atol=6)
+    np.testing.assert_allclose(np.std(ours, axis=0), np.std(theirs, axis=0), rtol=0.25)
+
+
+def test_jitter_leaves_a_fifth_alone_and_mixes_the_order(step):
+    transform = step('RandomColorJitter')
+    applied = [transform._rand_apply() for _ in range(4000)]
+    assert np.mean(applied) == pytest.approx(0.8, abs=0.03)
+    orders = {tuple(transform._rand_params()[0]) for _ in range(500)}
+    assert len(orders) == 24
+
+
+def test_jitter_does_not_write_into_its_input():
+    image = PICTURE.copy()
+    RandomColorJitter(0.4, 0.4, 0.4, 0.1)(dict(img=image))
+    np.testing.assert_array_equal(image, PICTURE)
+
+
+def test_jitter_refuses_a_wrong_probability():
+    with pytest.raises(ValueError, match=r'prob must be in \[0, 1\], not 1.2'):
+        RandomColorJitter(prob=1.2)
+
+
+def test_whole_pipeline_gives_bytes_of_the_input_size(config, tmp_path):
+    path = tmp_path / 'face.png'
+    cv2.imwrite(str(path), cv2.resize(PICTURE, (224, 224)))
+    for pipeline in (config.train_pipeline, config.test_pipeline):
+        packed = Compose(pipeline)(dict(img_path=str(path), gt_label=3))
+        assert packed['inputs'].shape == (3, 112, 112) and packed['inputs'].element_size() == 1
+        assert packed['data_samples'].gt_label.tolist() == [3]
+        assert packed['data_samples'].img_path == str(path)
+
+
+def test_evaluation_pipeline_is_not_random(config, tmp_path):
+    path = tmp_path / 'face.png'
+    cv2.imwrite(str(path), PICTURE)
+    results = [Compose(config.test_pipeline)(dict(img_path=str(path))) for _ in range(3)]
+    # An image of the input size goes through untouched.
+    assert all((r['inputs'].permute(1, 2, 0).numpy() == PICTURE).all() for r in results)
