@@ -1,0 +1,121 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from mmpretrain.structures import DataSample
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, recall_score
+
+from mmfer.datasets import EXPRESSIONS
+from mmfer.evaluation import MeanClassAccuracy
+from mmfer.registry import EVALUATORS
+
+METRICS = [
+    dict(type='Accuracy', topk=(1,)),
+    dict(type='MeanClassAccuracy'),
+    dict(type='SingleLabelMetric', items=('f1-score',)),
+]
+
+
+def predictions(num=200, classes=7, seed=0):
+    """Scores and labels of which about half agree, with very unequal classes."""
+    generator = torch.Generator().manual_seed(seed)
+    shares = torch.tensor([0.05, 0.05, 0.02, 0.15, 0.4, 0.13, 0.2])[:classes]
+    labels = torch.multinomial(shares, num, replacement=True, generator=generator)
+    noise = torch.rand(num, classes, generator=generator)
+    scores = (noise + torch.nn.functional.one_hot(labels, classes) * 0.5).softmax(1)
+    return scores, labels
+
+
+def as_samples(scores, labels):
+    return [
+        DataSample().set_pred_score(score).set_gt_label(label)
+        for score, label in zip(scores, labels, strict=True)
+    ]
+
+
+def evaluate(scores, labels, metrics=METRICS, batch=16):
+    evaluator = EVALUATORS.build(dict(type='Evaluator', metrics=metrics))
+    evaluator.dataset_meta = dict(classes=EXPRESSIONS)
+    samples = as_samples(scores, labels)
+    for start in range(0, len(samples), batch):
+        evaluator.process(samples[start : start + batch])
+    return evaluator.evaluate(len(samples))
+
+
+def test_all_numbers_equal_scikit_learns():
+    scores, labels = predictions()
+    predicted = scores.argmax(1)
+    results = evaluate(scores, labels)
+    assert results['accuracy/top1'] == pytest.approx(100 * accuracy_score(labels, predicted))
+    assert results['class_accuracy/mean'] == pytest.approx(
+        100 * balanced_accuracy_score(labels, predicted), abs=1e-9
+    )
+    assert results['single-label/f1-score'] == pytest.approx(
+        100 * f1_score(labels, predicted, average='macro'), rel=1e-5
+    )
+    recalls = recall_score(labels, predicted, average=None)
+    for name, recall in zip(EXPRESSIONS, recalls, strict=True):
+        assert results[f'class_accuracy/{name}'] == pytest.approx(100 * recall)
+
+
+def test_class_without_samples_has_no_entry_and_no_part_in_the_mean():
+    scores, labels = predictions()
+    kept = labels != EXPRESSIONS.index('Fear')
+    results = evaluate(scores[kept], labels[kept], metrics=[dict(type='MeanClassAccuracy')])
+    assert 'class_accuracy/Fear' not in results and len(results) == 7
+    assert results['class_accuracy/mean'] == pytest.approx(
+        100 * balanced_accuracy_score(labels[kept], scores[kept].argmax(1))
+    )
+
+
+def test_results_are_plain_numbers_that_every_log_can_hold():
+    results = evaluate(*predictions())
+    assert all(type(value) is float for value in results.values())
+
+
+def test_without_class_names_the_indices_are_the_names():
+    metric = MeanClassAccuracy()
+    metric.process(None, [sample.to_dict() for sample in as_samples(*predictions(classes=3))])
+    assert set(metric.evaluate(200)) == {
+        'class_accuracy/mean',
+        'class_accuracy/0',
+        'class_accuracy/1',
+        'class_accuracy/2',
+    }
+
+
+def test_padding_of_the_last_batch_is_dropped():
+    # A distributed sampler repeats samples to give every process the same number.
+    scores, labels = predictions(num=50)
+    evaluator = EVALUATORS.build(dict(type='Evaluator', metrics=METRICS))
+    evaluator.dataset_meta = dict(classes=EXPRESSIONS)
+    evaluator.process(as_samples(scores, labels))
+    assert evaluator.evaluate(50) == evaluate(scores, labels)
+
+
+def _one_of_two_processes(rank, rendezvous, folder):
+    from mmengine.registry import init_default_scope
+
+    init_default_scope('mmfer')
+    dist.init_process_group('gloo', init_method=f'file://{rendezvous}', rank=rank, world_size=2)
+    scores, labels = predictions(num=51)
+    # As DefaultSampler deals them out, the list filled up from its beginning to an even number.
+    indices = [*range(51), 0][rank::2]
+    evaluator = EVALUATORS.build(dict(type='Evaluator', metrics=METRICS))
+    evaluator.dataset_meta = dict(classes=EXPRESSIONS)
+    evaluator.process(as_samples(scores[indices], labels[indices]))
+    torch.save(evaluator.evaluate(51), f'{folder}/{rank}.pt')
+    dist.destroy_process_group()
+
+
+def test_two_processes_agree_with_one(tmp_path):
+    mp.start_processes(
+        _one_of_two_processes,
+        args=(tmp_path / 'rendezvous', tmp_path),
+        nprocs=2,
+        start_method='fork',
+    )
+    expected = evaluate(*predictions(num=51))
+    for rank in (0, 1):
+        assert torch.load(tmp_path / f'{rank}.pt') == pytest.approx(expected)
