@@ -1,7 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from mmpretrain import models as _parent  # noqa: F401  registers the parent components
 
+from mmfer.utils.safe_load import register_safe_loaders
+
 from .backbones import *  # noqa: F403
 from .layers import *  # noqa: F403
 from .pretrained_init import PretrainedInit  # noqa: F401
 from .utils import *  # noqa: F403
+
+# Models load weights (init_cfg) where no engine is imported: that has to be safe as well.
+register_safe_loaders()

@@ -1,0 +1,80 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Write files so that at any moment either the old or the whole new one is there."""
+
+import os
+from pathlib import Path
+
+from mmengine.fileio import LocalBackend, register_backend
+
+_PART = '.part'
+
+
+def atomic_write(path: str | Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` through a hidden neighbour that replaces it at the end.
+
+    The neighbour (``.NAME.PID.part``, same folder, hence same file system) is flushed to the disk
+    before it takes the name, so neither a killed process nor a power cut leaves half a file under
+    ``path``.
+
+    Raises:
+        OSError: The content could not be written. What was at ``path`` before is still there, and
+            the half-written neighbour is gone.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{path.name}.{os.getpid()}{_PART}')
+    try:
+        with open(part, 'wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(
+            error.errno,
+            f'could not write {len(content) / 2**20:.1f} MiB ({error.strerror}); the files that '
+            'were there before are untouched. Make room or name another folder with --work-dir, '
+            'then continue with --resume',
+            str(path),
+        ) from error
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself survive a power cut, where folders can be opened (not Windows)."""
+    if os.name != 'posix':
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:  # some network file systems refuse; the content is safe already
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def remove_parts(folder: str | Path) -> list[str]:
+    """Delete what :func:`atomic_write` left in ``folder`` when its process was killed.
+
+    Returns:
+        The names deleted. Call it before writing starts, in one process only.
+    """
+    names = []
+    for part in sorted(Path(folder).glob(f'.*{_PART}')):
+        part.unlink(missing_ok=True)
+        names.append(part.name)
+    return names
+
+
+class AtomicLocalBackend(LocalBackend):
+    """MMEngine's backend for local files, with :func:`atomic_write`; registered as ``atomic``."""
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        atomic_write(filepath, obj)
+
+    def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
+        atomic_write(filepath, obj.encode(encoding))
+
+
+register_backend('atomic', AtomicLocalBackend, force=True)

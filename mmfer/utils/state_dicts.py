@@ -1,0 +1,80 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Find the weights in a checkpoint and compare them with those of a model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+
+def unwrap(checkpoint: Mapping) -> dict[str, torch.Tensor]:
+    """The state dict in a checkpoint: bare, or under a usual key, and without ``module.``.
+
+    Raises:
+        ValueError: There are no named tensors in it.
+    """
+    for wrapper in ('model', 'state_dict'):  # the one may lie in the other
+        if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(wrapper), Mapping):
+            checkpoint = checkpoint[wrapper]
+    if not isinstance(checkpoint, Mapping) or not any(map(torch.is_tensor, checkpoint.values())):
+        raise ValueError('it holds no named tensors, neither bare nor as "state_dict" or "model"')
+    return {key.removeprefix('module.'): value for key, value in checkpoint.items()}
+
+
+@dataclass
+class StateDictReport:
+    """What fits between a model and a checkpoint.
+
+    ``str(report)`` is one line; :meth:`details` lists names.
+    """
+
+    matched: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    reshaped: list[str] = field(default_factory=list)
+    #: Share of the model's numbers (not tensors) that the checkpoint fills, 0-1.
+    share: float = 1.0
+
+    def __str__(self) -> str:
+        return (
+            f'{len(self.matched)} weights match ({self.share:.1%} of the model), '
+            f'{len(self.missing)} are missing, {len(self.unexpected)} unexpected, '
+            f'{len(self.reshaped)} of another shape'
+        )
+
+    def details(self, limit: int) -> str:
+        """The first ``limit`` names of each kind that does not fit; empty if everything fits."""
+        kinds = {
+            'in the model only': self.missing,
+            'in the checkpoint only': self.unexpected,
+            'of another shape': self.reshaped,
+        }
+        lines = []
+        for kind, names in kinds.items():
+            if names:
+                more = f', and {len(names) - limit} more' if len(names) > limit else ''
+                lines.append(f'  {kind}: {", ".join(names[:limit])}{more}')
+        return '\n'.join(lines)
+
+
+def compare_state_dicts(
+    model: Mapping[str, torch.Tensor], checkpoint: Mapping[str, torch.Tensor]
+) -> StateDictReport:
+    """Compare names and shapes. BatchNorm's ``num_batches_tracked`` does not count as missing."""
+    report = StateDictReport()
+    filled = total = 0
+    for name, value in model.items():
+        total += value.numel()
+        other = checkpoint.get(name)
+        if other is None:
+            if not name.endswith('num_batches_tracked'):
+                report.missing.append(name)
+        elif tuple(getattr(other, 'shape', ())) != tuple(value.shape):
+            shape = tuple(getattr(other, 'shape', ()))
+            report.reshaped.append(f'{name} (model {tuple(value.shape)}, checkpoint {shape})')
+        else:
+            report.matched.append(name)
+            filled += value.numel()
+    report.unexpected = [name for name in checkpoint if name not in model]
+    report.share = filled / total if total else 1.0
+    return report
