@@ -1,0 +1,14 @@
+# RAF-DB as in rafdb_112_holdout.py at 64x64 pixels, for small nets on a CPU: they train on 90 % of
+# the training list and are validated on the rest.
+_base_ = 'rafdb_112_holdout.py'
+
+train_pipeline = _base_.train_pipeline
+train_pipeline[2].scale = 64  # RandomResizedCrop
+test_pipeline = _base_.test_pipeline
+test_pipeline[1].scale = (64, 64)  # Resize
+
+train_dataloader = dict(
+    batch_size=16, num_workers=1, dataset=dict(dataset=dict(pipeline=train_pipeline))
+)
+val_dataloader = dict(batch_size=64, num_workers=1, dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(batch_size=64, num_workers=1, dataset=dict(pipeline=test_pipeline))

@@ -1,0 +1,223 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Faces that are drawn instead of read."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import numpy as np
+from mmengine.logging import print_log
+from mmpretrain.datasets import BaseDataset
+
+from mmfer.registry import DATASETS
+
+from .categories import EXPRESSIONS
+from .synth import SPLITS, Difficulty, Labels, Picture, draw_face, sample_labels
+from .synth.camera import CROPS
+from .synth.random_streams import Stream, stream
+
+TASKS = ('expression', 'age', 'identity', 'landmarks')
+_MIN_IMAGE_SIZE = 32
+
+
+def _check_count(name: str, value: int, low: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ValueError(f'SynthFace: {name} must be an integer >= {low}, got {value!r}')
+    return value
+
+
+def _make_difficulty(arguments: dict) -> Difficulty:
+    allowed = tuple(field.name for field in fields(Difficulty))
+    unknown = sorted(set(arguments) - set(allowed))
+    if unknown:
+        raise ValueError(f'SynthFace: difficulty has no {unknown}; its keys are {allowed}')
+    return Difficulty(**arguments)
+
+
+@DATASETS.register_module()
+class SynthFace(BaseDataset):
+    """An endless set of drawn faces with labels for four facial tasks; needs no files.
+
+    Picture ``i`` of a split is a pure function of ``(seed, split, i)`` and of the difficulty, so
+    every process and every run sees the same data. The splits share no picture but, by design,
+    share people: person ``n`` looks the same in all of them. Use another ``seed`` for other people.
+
+    Every sample carries, whatever the ``task``:
+
+    ==============  ==============================================================================
+    ``img``         uint8, (S, S, 3), BGR, as ``LoadImageFromFile`` gives it: leave that one out
+    ``img_path``    a name for logs, such as ``synthface://train/17``
+    ``gt_label``    int, the index of the expression; of the person if ``task='identity'``
+    ``expression``  int, index in ``EXPRESSIONS``
+    ``age``         float, years, 1 to 116
+    ``identity``    int, 0 to ``num_identities - 1``
+    ``landmarks``   float32, (98, 2), pixels in WFLW's order; made with the picture
+    ``img_shape``   (S, S), and ``ori_shape`` the same
+    ==============  ==============================================================================
+
+    Note:
+        mmpretrain's geometric transforms move the picture alone. A pipeline that uses the
+        landmarks needs transforms that move them too (``FLIP_INDICES`` gives the order of the
+        points in a mirrored picture).
+
+    Args:
+        split (str): 'train', 'val' or 'test'. Defaults to 'train'.
+        num_samples (int): Number of pictures. Defaults to 3500.
+        image_size (int): Width and height in pixels, at least 32. Defaults to 112.
+        crop (str): How much is seen: 'loose' shows hair and neck with the face, 'tight' little but
+            the face. Defaults to 'loose'.
+        seed (int): Chooses the people and the pictures, >= 0. Defaults to 0.
+        task (str): 'expression', 'age', 'identity' or 'landmarks'. Decides what ``gt_label`` and
+            the classes in the meta information are; there are no classes for age and landmarks,
+            which keep the expression as ``gt_label``. Defaults to 'expression'.
+        num_identities (int): Number of people. Defaults to 200.
+        difficulty (dict | None): Arguments of :class:`~mmfer.datasets.synth.Difficulty`, for
+            example ``dict(occlusion=0.8)``. Defaults to None, all of its defaults.
+        label_noise (float): Share of the pictures, in [0, 1), whose expression label is replaced
+            by another one (the picture stays). Defaults to 0.
+        cache (bool): Draw all pictures once, when the dataset is initialised, and keep them: 37.6
+            kB for a picture of 112x112, shared with forked data loader workers. Otherwise they
+            are drawn whenever they are asked for. Defaults to False.
+        pipeline (Sequence): Transforms; the first one finds ``img`` already there. Defaults to ().
+        **kwargs: ``indices``, ``test_mode``, ``lazy_init``, ``serialize_data``, ``metainfo``,
+            ``max_refetch`` and ``classes`` of :class:`mmpretrain.datasets.BaseDataset`.
+
+    Raises:
+        ValueError: If an argument is out of its range or ``difficulty`` has an unknown key.
+    """
+
+    METAINFO = {'dataset_name': 'SynthFace'}
+
+    def __init__(
+        self,
+        split: str = 'train',
+        num_samples: int = 3500,
+        image_size: int = 112,
+        crop: str = 'loose',
+        seed: int = 0,
+        task: str = 'expression',
+        num_identities: int = 200,
+        difficulty: dict | None = None,
+        label_noise: float = 0.0,
+        cache: bool = False,
+        pipeline: Sequence = (),
+        **kwargs,
+    ):
+        if split not in SPLITS:
+            raise ValueError(f'SynthFace: split must be one of {SPLITS}, got {split!r}')
+        if crop not in CROPS:
+            raise ValueError(f'SynthFace: crop must be one of {tuple(CROPS)}, got {crop!r}')
+        if task not in TASKS:
+            raise ValueError(f'SynthFace: task must be one of {TASKS}, got {task!r}')
+        if not 0 <= label_noise < 1:
+            raise ValueError(f'SynthFace: label_noise must be in [0, 1), got {label_noise!r}')
+        self.split = split
+        self.crop = crop
+        self.num_samples = _check_count('num_samples', num_samples, 1)
+        self.image_size = _check_count('image_size', image_size, _MIN_IMAGE_SIZE)
+        self.seed = _check_count('seed', seed, 0)
+        self.num_identities = _check_count('num_identities', num_identities, 1)
+        self.task = task
+        self.label_noise = label_noise
+        self.difficulty = _make_difficulty(difficulty or {})
+        self.cache = cache
+        self._images = self._landmarks = None
+        self._rows = {}  # number of a picture -> its row in the cache, which a subset keeps
+
+        classes = {
+            'expression': EXPRESSIONS,
+            'identity': tuple(f'person {number}' for number in range(num_identities)),
+        }.get(task)
+        if classes and kwargs.get('classes') is None:
+            kwargs['metainfo'] = {'classes': classes, **(kwargs.get('metainfo') or {})}
+        super().__init__(ann_file='', pipeline=pipeline, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Choose the labels of all pictures; nothing is drawn yet."""
+        return [self._annotate(index) for index in range(self.num_samples)]
+
+    def _annotate(self, index: int) -> dict:
+        labels = sample_labels(self.seed, self.split, index, self.num_identities)
+        expression = self._observed(labels.expression, index)
+        size = (self.image_size, self.image_size)
+        return {
+            'img_path': f'synthface://{self.split}/{index}',
+            'index': index,
+            # What is drawn; differs from ``expression`` only where the label is noise.
+            'drawn_expression': labels.expression,
+            'gt_label': labels.identity if self.task == 'identity' else expression,
+            'expression': expression,
+            'age': float(labels.age),
+            'identity': labels.identity,
+            'img_shape': size,
+            'ori_shape': size,
+        }
+
+    def _observed(self, expression: int, index: int) -> int:
+        """The label that an annotator wrote down, wrong for a share of the pictures."""
+        if self.label_noise == 0:
+            return expression
+        rng = stream(Stream.LABEL_NOISE, self.seed, SPLITS.index(self.split), index)
+        if rng.random() >= self.label_noise:
+            return expression
+        other = int(rng.integers(len(EXPRESSIONS) - 1))
+        return other + (other >= expression)
+
+    def full_init(self) -> None:
+        """Choose all labels and, with ``cache``, draw all pictures."""
+        if self._fully_initialized:
+            return
+        super().full_init()
+        if self.cache:
+            self._draw_all()
+
+    def _draw_all(self) -> None:
+        count, size = len(self), self.image_size
+        images = np.empty((count, size, size, 3), np.uint8)
+        landmarks = np.empty((count, 98, 2), np.float32)
+        print_log(
+            f'SynthFace: drawing {count} pictures of split {self.split!r} '
+            f'({images.nbytes / 2**20:.0f} MiB)',
+            logger='current',
+        )
+        for row in range(count):
+            info = self.get_data_info(row)
+            images[row], landmarks[row] = self._draw(info)
+            self._rows[info['index']] = row
+            if (row + 1) % 2000 == 0:
+                print_log(f'SynthFace: {row + 1} of {count} drawn', logger='current')
+        self._images, self._landmarks = images, landmarks
+
+    def _draw(self, info: dict) -> Picture:
+        labels = Labels(info['drawn_expression'], int(info['age']), info['identity'])
+        return draw_face(
+            labels,
+            self.seed,
+            self.split,
+            info['index'],
+            self.image_size,
+            self.difficulty,
+            self.crop,
+        )
+
+    def prepare_data(self, idx: int):
+        """Add the picture and its landmarks to the labels and run the pipeline."""
+        info = self.get_data_info(idx)
+        if self._images is None:
+            info['img'], info['landmarks'] = self._draw(info)
+        else:
+            # Copies: a transform may write into what it is given.
+            row = self._rows[info['index']]
+            info['img'], info['landmarks'] = self._images[row].copy(), self._landmarks[row].copy()
+        return self.pipeline(info)
+
+    def extra_repr(self) -> list[str]:
+        """Lines for ``repr``, instead of the file names that other datasets show."""
+        return [
+            f'Split: \t{self.split}',
+            f'Task: \t{self.task}',
+            f'Seed: \t{self.seed}',
+            f'Picture size: \t{self.image_size}',
+            f'Crop: \t{self.crop}',
+            f'Number of people: \t{self.num_identities}',
+            f'Difficulty: \t{self.difficulty}',
+        ]
