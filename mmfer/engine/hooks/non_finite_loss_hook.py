@@ -1,0 +1,66 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import math
+from collections.abc import Mapping
+
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+
+from mmfer.registry import HOOKS
+
+
+class NonFiniteLossError(FloatingPointError):
+    """A loss became NaN or infinite during training."""
+
+
+def _image_names(data_batch) -> list[str]:
+    """What the pictures of a batch are called: their path, or their index in the data set."""
+    samples = data_batch.get('data_samples', []) if isinstance(data_batch, Mapping) else []
+    names = []
+    for sample in samples:
+        path, index = getattr(sample, 'img_path', None), getattr(sample, 'sample_idx', None)
+        if path is not None or index is not None:
+            names.append(str(path) if path is not None else f'sample {index}')
+    return names
+
+
+@HOOKS.register_module()
+class NonFiniteLossHook(Hook):
+    """Stop training at the first loss that is NaN or infinite, and say where it happened.
+
+    MMEngine goes on and saves weights that are all NaN. This hook looks at every iteration, which
+    costs nothing extra: the runner reads the losses anyway. It acts before a checkpoint can be
+    saved, so the last checkpoint is sound.
+
+    Raises:
+        NonFiniteLossError: With the iteration, epoch, learning rate, loss terms and pictures.
+    """
+
+    # After RuntimeInfoHook (VERY_HIGH) has read the losses, before CheckpointHook (VERY_LOW).
+    priority = 'ABOVE_NORMAL'
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        # Ratios such as gradient norms may overflow harmlessly under mixed precision.
+        terms = {
+            name: float(value.detach() if torch.is_tensor(value) else value)
+            for name, value in (outputs or {}).items()
+            if 'loss' in name
+        }
+        if all(math.isfinite(value) for value in terms.values()):
+            return
+        rates = {name: values[0] for name, values in runner.optim_wrapper.get_lr().items()}
+        names = _image_names(data_batch)
+        raise NonFiniteLossError(
+            f'the loss is not finite at iteration {runner.iter + 1} (epoch {runner.epoch + 1}, '
+            f'batch {batch_idx + 1}, rank {get_rank()}).\n'
+            f'  losses: {_listed(terms)}\n'
+            f'  learning rates: {_listed(rates)}\n'
+            f'  pictures of the batch: {", ".join(names) or "unnamed"}\n'
+            'Nothing was saved after it. Look at these pictures and labels; if they are sound, '
+            'lower optim_wrapper.optimizer.lr, set optim_wrapper.clip_grad.max_norm, or train '
+            'without --amp. Then continue from the last checkpoint with --resume.'
+        )
+
+
+def _listed(values: dict) -> str:
+    return ', '.join(f'{name}={value:.6g}' for name, value in values.items())

@@ -1,0 +1,134 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from mmengine.dist import all_gather_object, get_rank, get_world_size
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.runner import IterBasedTrainLoop
+
+from mmfer.registry import HOOKS
+from mmfer.utils.random_state import get_random_state, set_random_state
+
+
+@HOOKS.register_module()
+class RandomStateHook(Hook):
+    """Make a resumed run draw the random numbers that the uninterrupted one would have drawn.
+
+    The state of every generator of every process goes into the checkpoint (``random_state``, a list
+    over ranks) and is put back when training goes on. Validation draws numbers too, for instance
+    when its data loader starts; it leaves the state as it found it, because a run that stops after
+    a checkpoint does not repeat the validation that would have followed.
+
+    Note:
+        Exact for training by epochs, checkpoints at the end of an epoch and data loader workers
+        that are started for each epoch (``persistent_workers=False``) and seed themselves from
+        ``torch.initial_seed()``. Training by iterations fetches its first batch before any hook
+        can act: with workers the order of the data and what the model draws (dropout) are exact
+        there, the random augmentation is not.
+    """
+
+    # Before CheckpointHook (VERY_LOW), which saves in the same stages.
+    priority = 'LOW'
+
+    def __init__(self) -> None:
+        self._before_val = None  # state of this process while validation runs
+        self._gathered = (-1, [])  # iteration, and the states of all processes then
+        self._loaded = {}
+        self._training = False
+
+    # ---- saving -------------------------------------------------------------------------------
+
+    def before_train(self, runner) -> None:
+        self._training = True
+
+    def after_train_epoch(self, runner) -> None:
+        self._gather(runner)
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        if any(self._saves_now(hook, runner) for hook in runner.hooks):
+            self._gather(runner)
+
+    def before_val(self, runner) -> None:
+        self._before_val = get_random_state()
+        if self._training:
+            self._gather(runner)
+
+    def after_val(self, runner) -> None:
+        set_random_state(self._before_val)
+        self._before_val = None
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        # Called in the main process only: the others' states have been gathered before.
+        if get_world_size() == 1:
+            states = [self._before_val or get_random_state()]
+        else:
+            iteration, states = self._gathered
+            if iteration != runner.iter:
+                runner.logger.warning(
+                    'The checkpoint holds no random state: it is saved at a moment at which the '
+                    'processes do not meet. Training resumed from it is not exact.'
+                )
+                return
+        checkpoint['random_state'] = states
+        checkpoint['sampler_seed'] = getattr(self._sampler(runner), 'seed', None)
+
+    def _gather(self, runner) -> None:
+        if get_world_size() > 1:
+            self._gathered = (runner.iter, all_gather_object(get_random_state()))
+
+    @staticmethod
+    def _saves_now(hook: Hook, runner) -> bool:
+        return (
+            isinstance(hook, CheckpointHook)
+            and not hook.by_epoch
+            and (
+                hook.every_n_train_iters(runner, hook.interval, hook.save_begin)
+                or (hook.save_last and hook.is_last_train_iter(runner))
+            )
+        )
+
+    # ---- resuming -----------------------------------------------------------------------------
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        self._loaded = {
+            key: checkpoint[key]
+            for key in ('random_state', 'sampler_seed', 'meta')
+            if checkpoint.get(key) is not None
+        }
+
+    def before_train_epoch(self, runner) -> None:
+        # Weights given by `load_from` start a new run, whose counters are zero.
+        if not self._loaded or runner.iter == 0:
+            return
+        sampler = self._sampler(runner)
+        if 'sampler_seed' in self._loaded and hasattr(sampler, 'seed'):
+            sampler.seed = self._loaded['sampler_seed']
+        if not isinstance(runner.train_loop, IterBasedTrainLoop):
+            self._restore(runner)
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        if self._loaded and runner.iter > 0:
+            self._restore(runner)
+
+    def _restore(self, runner) -> None:
+        states = self._loaded.get('random_state')
+        self._loaded = {}
+        if not states:
+            runner.logger.warning(
+                'The checkpoint holds no random state (it was not written by mmfer): training goes '
+                'on, but not exactly as the uninterrupted run would have.'
+            )
+        elif len(states) != get_world_size():
+            runner.logger.warning(
+                f'The checkpoint holds the random state of {len(states)} processes and this run '
+                f'has {get_world_size()}: training goes on from fresh random states.'
+            )
+        else:
+            set_random_state(states[get_rank()])
+            if getattr(runner.train_dataloader, 'persistent_workers', False):
+                runner.logger.warning(
+                    'train_dataloader.persistent_workers=True: the random state of its workers is '
+                    'lost with them, so the augmentation is not that of the uninterrupted run.'
+                )
+
+    @staticmethod
+    def _sampler(runner):
+        batch_sampler = runner.train_dataloader.batch_sampler
+        return getattr(batch_sampler, 'sampler', None)

@@ -1,0 +1,60 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import re
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from mmfer.registry import HOOKS
+from mmfer.utils.state_dicts import compare_state_dicts
+
+
+class WeightsMismatchError(ValueError):
+    """A checkpoint fills hardly anything of the model it is loaded into."""
+
+
+@HOOKS.register_module()
+class WeightsMatchHook(Hook):
+    """Say how much of the model a checkpoint fills, and refuse one that fills nearly nothing.
+
+    MMEngine loads what fits and drops the rest, so a checkpoint of another model leaves the model
+    at its random start without an error.
+
+    Args:
+        min_matched: Least share of the model's parameters, counted in numbers and not in tensors,
+            that the checkpoint must hold under the right name and in the right shape, 0-1.
+            Defaults to 0.5; 0 lets everything pass.
+        max_listed: How many names of each kind the message lists. Defaults to 5.
+
+    Note:
+        Weights that a model renames or resizes while it loads them (position embeddings) are
+        counted as they stand in the file.
+    """
+
+    def __init__(self, min_matched: float = 0.5, max_listed: int = 5) -> None:
+        if not 0 <= min_matched <= 1:
+            raise ValueError(
+                f'min_matched is {min_matched}; it is a share of the parameters, from 0 to 1 '
+                '(default_hooks.weights_match.min_matched)'
+            )
+        self.min_matched = min_matched
+        self.max_listed = max_listed
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        weights = checkpoint.get('state_dict', checkpoint)
+        if not isinstance(weights, dict):
+            raise WeightsMismatchError(
+                f'the checkpoint holds a {type(weights).__name__} where a dict of weights should be'
+            )
+        weights = {re.sub(r'^module\.', '', name): value for name, value in weights.items()}
+        report = compare_state_dicts(model.state_dict(), weights)
+        details = report.details(self.max_listed)
+        if report.share < self.min_matched:
+            raise WeightsMismatchError(
+                f'this is a checkpoint of another model: {report}, less than the '
+                f'{self.min_matched:.0%} required (default_hooks.weights_match.min_matched).\n'
+                f'{details}\nCheck that config and checkpoint belong together. Weights of one part '
+                "of the model are loaded by its init_cfg=dict(type='Pretrained', checkpoint=..., "
+                'prefix=...); files of other projects go through tools/model_converters first.'
+            )
+        runner.logger.info(f'Checkpoint: {report}' + (f'\n{details}' if details else ''))

@@ -1,0 +1,58 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Find the checkpoint from which an interrupted run goes on."""
+
+import re
+from pathlib import Path
+
+from .safe_load import CheckpointError, load_checkpoint_file
+
+_NUMBERED = re.compile(r'(?P<kind>epoch|iter)_(?P<number>\d+)\.pth')
+_NEEDED = ('meta', 'state_dict', 'optimizer', 'message_hub')
+
+
+def list_checkpoints(work_dir: str | Path) -> list[Path]:
+    """Training checkpoints of ``work_dir``, newest first.
+
+    ``epoch_N.pth`` and ``iter_N.pth`` are ordered by their number, because times change when a
+    folder is copied. The file ``last_checkpoint`` is only a hint: it holds the absolute path of the
+    run's first folder, and a killed run leaves it one checkpoint behind. Its name decides which
+    kind goes first, and is tried first when it fits neither pattern.
+    """
+    work_dir = Path(work_dir)
+    hint = work_dir / 'last_checkpoint'
+    last = Path(hint.read_text().strip()).name if hint.is_file() else ''
+    matches = [m for p in work_dir.glob('*.pth') if (m := _NUMBERED.fullmatch(p.name))]
+    matches.sort(
+        key=lambda m: (last.startswith(m['kind']), int(m['number']), m['kind']), reverse=True
+    )
+    found = [work_dir / m[0] for m in matches]
+    if last and (work_dir / last).is_file() and work_dir / last not in found:
+        found.insert(0, work_dir / last)
+    return found
+
+
+def why_not_resumable(path: Path) -> str:
+    """Say why a run cannot go on from ``path``; empty if it can. Reads the whole file."""
+    try:
+        checkpoint = load_checkpoint_file(str(path))
+    except (CheckpointError, OSError) as error:
+        return str(error)
+    if not isinstance(checkpoint, dict):
+        return f'it holds a {type(checkpoint).__name__}, not a dict'
+    missing = [key for key in _NEEDED if key not in checkpoint]
+    return f'it has no {", ".join(missing)}' if missing else ''
+
+
+def find_resumable(work_dir: str | Path) -> tuple[Path | None, dict[Path, str]]:
+    """Return the newest checkpoint that loads, and the newer ones that do not with the reason.
+
+    Args:
+        work_dir: Folder of the run; it need not exist.
+    """
+    skipped = {}
+    for path in list_checkpoints(work_dir):
+        reason = why_not_resumable(path)
+        if not reason:
+            return path, skipped
+        skipped[path] = reason
+    return None, skipped

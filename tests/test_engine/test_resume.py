@@ -1,0 +1,178 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""An interrupted and resumed run ends where the uninterrupted one ends, bit for bit."""
+
+import random
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from toy_training import toy_config
+
+from mmfer.apis.launch import build_runner, set_resume
+from mmfer.registry import HOOKS
+
+
+class PowerCut(Exception):
+    pass
+
+
+@HOOKS.register_module()
+class PowerCutHook(Hook):
+    """Stop the process after the validation of an epoch, or in the middle of one."""
+
+    def __init__(self, epoch, batch=None):
+        self.epoch, self.batch = epoch, batch
+
+    def after_val_epoch(self, runner, metrics=None):
+        if self.batch is None and runner.epoch == self.epoch:
+            raise PowerCut
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if (runner.epoch, batch_idx) == (self.epoch, self.batch):
+            raise PowerCut
+
+
+@pytest.fixture
+def runtime(repo_root):
+    yield repo_root / 'configs' / '_base_' / 'default_runtime.py'
+    torch.use_deterministic_algorithms(False)
+
+
+def train(cfg, resume=None):
+    set_resume(cfg, resume)
+    runner = build_runner(cfg)
+    try:
+        runner.train()
+    finally:
+        # Workers of an unfinished iterator stop at once if it is dropped; when the garbage
+        # collector finds it, torch waits 5 seconds for each.
+        vars(runner.train_loop).pop('dataloader_iterator', None)
+    return runner
+
+
+def cut(cfg, **when):
+    cfg.custom_hooks = [dict(type='PowerCutHook', **when)]
+    with pytest.raises(PowerCut):
+        train(cfg)
+
+
+def scramble():
+    """A new process starts from another random state."""
+    random.seed(99)
+    np.random.seed(99)
+    torch.manual_seed(99)
+
+
+def assert_same_end(first, second):
+    weights = first.model.state_dict()
+    assert weights.keys() == second.model.state_dict().keys()
+    for name, value in second.model.state_dict().items():
+        assert torch.equal(weights[name], value), name
+    momentum = [
+        [s['momentum_buffer'] for s in r.optim_wrapper.optimizer.state.values()]
+        for r in (first, second)
+    ]
+    assert momentum[0] and all(map(torch.equal, *momentum))
+    history = [r.message_hub.get_scalar('train/loss').data[0] for r in (first, second)]
+    assert len(history[0]) == 12
+    np.testing.assert_array_equal(*history)
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize('when', [{'epoch': 2}, {'epoch': 2, 'batch': 1}], ids=['epoch', 'batch'])
+def test_resumed_equals_uninterrupted(tmp_path, runtime, workers, when):
+    changes = dict(train_dataloader__num_workers=workers)
+    whole = train(toy_config(tmp_path / 'whole', runtime, **changes))
+    cut(toy_config(tmp_path / 'cut', runtime, **changes), **when)
+    scramble()
+    resumed = train(toy_config(tmp_path / 'cut', runtime, **changes), 'auto')
+    assert_same_end(whole, resumed)
+
+
+def test_resume_is_exact_without_a_seed_in_the_config(tmp_path, runtime):
+    cut(toy_config(tmp_path / 'a', runtime, randomness__seed=None), epoch=2)
+    shutil.copytree(tmp_path / 'a', tmp_path / 'b')
+    ends = []
+    for name in 'ab':
+        scramble() if name == 'b' else None
+        ends.append(train(toy_config(tmp_path / name, runtime, randomness__seed=None), 'auto'))
+    assert_same_end(*ends)
+
+
+def test_best_checkpoint_saved_during_validation_resumes_exactly(tmp_path, runtime):
+    # MMEngine saves the last checkpoint again in the middle of a validation with a new best score.
+    changes = dict(default_hooks__checkpoint__save_best='accuracy', val_dataloader__num_workers=2)
+    whole = train(toy_config(tmp_path / 'whole', runtime, **changes))
+    cut(toy_config(tmp_path / 'cut', runtime, **changes), epoch=1)
+    resumed = train(toy_config(tmp_path / 'cut', runtime, **changes), 'auto')
+    assert_same_end(whole, resumed)
+
+
+def test_validation_does_not_change_training(tmp_path, runtime):
+    with_val = train(toy_config(tmp_path / 'a', runtime))
+    without = toy_config(tmp_path / 'b', runtime)
+    without.val_cfg = without.val_dataloader = without.val_evaluator = None
+    assert_same_end(with_val, train(without))
+
+
+def test_iteration_based_training_resumes_with_the_same_data_and_dropout(tmp_path, runtime):
+    changes = dict(
+        train_dataloader__dataset__noise=0.0,  # augmentation is the part that is not exact
+        train_cfg=dict(_delete_=True, by_epoch=False, max_iters=12, val_interval=5),
+        train_dataloader__num_workers=1,
+        train_dataloader__sampler__type='InfiniteSampler',
+        default_hooks__checkpoint__by_epoch=False,
+        default_hooks__checkpoint__interval=4,
+        param_scheduler=[dict(type='CosineAnnealingLR', T_max=12, by_epoch=False)],
+    )
+    whole = train(toy_config(tmp_path / 'whole', runtime, **changes))
+    cut(toy_config(tmp_path / 'cut', runtime, **changes), epoch=0, batch=9)
+    resumed = train(toy_config(tmp_path / 'cut', runtime, **changes), 'auto')
+    assert_same_end(whole, resumed)
+
+
+def test_checkpoints_load_with_weights_only_and_keep_the_class_names(tmp_path, runtime):
+    wrapped = dict(
+        train_dataloader__dataset=dict(
+            type='ClassBalancedDataset', oversample_thr=0.2, dataset=dict(type='ToyFaces')
+        ),
+        train_cfg__max_epochs=1,
+    )
+    train(toy_config(tmp_path, runtime, **wrapped))
+    checkpoint = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
+    assert checkpoint['meta']['dataset_meta']['classes'][3] == 'Sadness'
+    assert len(checkpoint['random_state']) == 1
+    assert checkpoint['state_dict']._metadata['backbone.1'] == {'version': 2}
+
+
+def test_stock_checkpoint_resumes(tmp_path, runtime):
+    """A run started by MMEngine's own hooks goes on under ours."""
+    stock = toy_config(tmp_path, runtime, train_cfg__max_epochs=2)
+    stock.default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1))
+    Runner.from_cfg(stock).train()
+    with pytest.raises(Exception, match='weights_only'):
+        torch.load(tmp_path / 'epoch_2.pth', weights_only=True)
+
+    resumed = train(toy_config(tmp_path, runtime), 'auto')
+    values, counts = resumed.message_hub.get_scalar('train/loss').data
+    assert len(values) == len(counts) == 12  # 6 of the stock run and 6 after it
+    assert resumed.epoch == 4
+
+
+def test_nothing_to_resume_starts_from_the_beginning(tmp_path, runtime):
+    runner = train(toy_config(tmp_path, runtime, train_cfg__max_epochs=1), 'auto')
+    assert runner.iter == 3
+
+
+def test_load_from_starts_a_new_run(tmp_path, runtime):
+    train(toy_config(tmp_path / 'a', runtime, train_cfg__max_epochs=1))
+    cfg = toy_config(
+        tmp_path / 'b',
+        runtime,
+        load_from=str(tmp_path / 'a' / 'epoch_1.pth'),
+        train_cfg__max_epochs=1,
+    )
+    assert train(cfg).iter == 3
