@@ -1,0 +1,198 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""train.py, test.py and the scripts around them, run as a user runs them."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from toy_training import ToyModel, toy_config
+
+from mmfer.apis.launch import build_runner, load_config
+
+CONFIG_BASE = Path('configs') / '_base_' / 'default_runtime.py'
+
+
+@pytest.fixture
+def environment(repo_root):
+    """Environment in which a fresh process finds the package and the toy parts."""
+    paths = [str(repo_root), str(repo_root / 'tests'), os.environ.get('PYTHONPATH', '')]
+    bin_folder = str(Path(sys.executable).parent)
+    return {
+        **{k: v for k, v in os.environ.items() if k not in ('PORT', 'MASTER_PORT')},
+        'PYTHONPATH': os.pathsep.join(filter(None, paths)),
+        'PATH': bin_folder + os.pathsep + os.environ['PATH'],
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+    }
+
+
+@pytest.fixture
+def run(tmp_path, environment):
+    """Run a command in ``tmp_path``; return its result."""
+
+    def _run(*command, **kwargs):
+        return subprocess.run(
+            [str(word) for word in command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            **kwargs,
+        )
+
+    return _run
+
+
+@pytest.fixture
+def toy(tmp_path, repo_root):
+    """Write a toy config file to ``tmp_path`` and return its path."""
+
+    def _toy(**changes):
+        cfg = toy_config(tmp_path / 'work', repo_root / CONFIG_BASE, **changes)
+        cfg.custom_imports = dict(imports=['toy_training'])
+        for name in ('work_dir', 'experiment_name'):
+            cfg.pop(name)
+        path = tmp_path / 'toy_1xb4_faces.py'
+        cfg.dump(path)
+        return path
+
+    return _toy
+
+
+def latest_weights(folder, epoch):
+    return torch.load(folder / f'epoch_{epoch}.pth', weights_only=True)['state_dict']
+
+
+def test_help_is_quick_and_does_not_offer_gpus(run, repo_root):
+    start = time.perf_counter()
+    result = run(sys.executable, repo_root / 'tools' / 'train.py', '-h')
+    # mim appends --gpus or --device when it finds the former in this text.
+    assert result.returncode == 0 and '--gpus' not in result.stdout and not result.stderr
+    assert '--launcher' in result.stdout
+    assert time.perf_counter() - start < 3
+
+
+def test_train_resume_and_test(run, repo_root, toy, tmp_path):
+    config = toy(train_cfg__max_epochs=2)
+    train, test = repo_root / 'tools' / 'train.py', repo_root / 'tools' / 'test.py'
+    first = run(sys.executable, train, config, '--cfg-options', 'train_cfg.max_epochs=1')
+    assert first.returncode == 0, first.stderr
+    work_dir = tmp_path / 'work_dirs' / 'toy_1xb4_faces'
+    (work_dir / 'epoch_2.pth').write_bytes((work_dir / 'epoch_1.pth').read_bytes()[:2000])
+
+    second = run(sys.executable, train, config, '--resume', '--amp', 'bf16', '--deterministic')
+    assert second.returncode == 0, second.stderr
+    said = second.stdout + second.stderr
+    assert f'Not resuming from {Path("work_dirs/toy_1xb4_faces/epoch_2.pth")}' in said
+    assert 'epoch_1.pth' in said
+    meta = torch.load(work_dir / 'epoch_2.pth', weights_only=True)['meta']
+    assert (meta['epoch'], meta['iter']) == (2, 6)
+
+    third = run(
+        *(sys.executable, test, config, work_dir / 'epoch_2.pth'),
+        *('--out', 'results/metrics.json', '--cfg-options', 'test_dataloader.batch_size=3'),
+    )
+    assert third.returncode == 0, third.stderr
+    assert 0 <= json.loads((tmp_path / 'results' / 'metrics.json').read_text())['accuracy'] <= 100
+
+
+@pytest.mark.parametrize(
+    'tool, words, message',
+    [
+        ('train.py', ['--cfg-options', 'model.widht=3'], 'Did you mean model.width'),
+        ('test.py', ['none.pth'], 'there is no checkpoint none.pth'),
+        ('test.py', ['none.pth', '--out', 'a.json', '--out-item', 'pred'], 'can be saved as .pkl'),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else None,
+)
+def test_wrong_use_is_explained(run, repo_root, toy, tool, words, message):
+    result = run(sys.executable, repo_root / 'tools' / tool, toy(), *words)
+    assert result.returncode != 0
+    assert message in result.stderr
+
+
+def test_two_processes_apply_the_gradients_of_one(run, repo_root, toy, tmp_path):
+    """Two processes with 3 pictures each step like one with all 6 (no BatchNorm, no dropout).
+
+    ``torch.distributed.launch`` is what ``mim train --launcher pytorch`` calls.
+    """
+    config = toy(
+        model__norm=False,
+        model__dropout=0.0,
+        train_dataloader__dataset=dict(type='ToyFaces', size=6, noise=0.0),
+        train_cfg__max_epochs=1,
+    )
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    two = run(
+        *(sys.executable, '-m', 'torch.distributed.launch', '--nproc_per_node=2'),
+        *(f'--master_port={port}', repo_root / 'tools' / 'train.py', config),
+        *('--launcher', 'pytorch', '--work-dir', 'two', '--no-validate'),
+        *('--cfg-options', 'train_dataloader.batch_size=3'),
+    )
+    assert two.returncode == 0, two.stderr
+
+    cfg = load_config(config, {'train_dataloader.batch_size': 6}, str(tmp_path / 'one'))
+    runner = build_runner(cfg)
+    runner.train()
+    torch.use_deterministic_algorithms(False)
+    start = ToyModel(norm=False, dropout=0.0).state_dict()
+    for name, value in latest_weights(tmp_path / 'two', 1).items():
+        torch.testing.assert_close(value, runner.model.state_dict()[name], rtol=0, atol=1e-7)
+        assert not torch.equal(value, start[name])
+
+
+def test_dist_train_resumes_exactly_in_two_processes(run, repo_root, toy, tmp_path):
+    config = toy(train_cfg__max_epochs=2, train_dataloader__batch_size=3)
+    dist_train = repo_root / 'tools' / 'dist_train.sh'
+    whole = run(dist_train, config, 2, '--work-dir', 'whole')
+    assert whole.returncode == 0, whole.stderr
+    checkpoint = torch.load(tmp_path / 'whole' / 'epoch_1.pth', weights_only=True)
+    states = checkpoint['random_state']
+    assert len(states) == 2
+
+    (tmp_path / 'cut').mkdir()
+    (tmp_path / 'whole' / 'epoch_1.pth').rename(tmp_path / 'cut' / 'epoch_1.pth')
+    resumed = run(dist_train, config, 2, '--work-dir', 'cut', '--resume')
+    assert resumed.returncode == 0, resumed.stderr
+    expected = latest_weights(tmp_path / 'whole', 2)
+    for name, value in latest_weights(tmp_path / 'cut', 2).items():
+        assert torch.equal(value, expected[name]), name
+
+
+@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])
+def test_scripts_explain_their_use(run, repo_root, script):
+    result = run(repo_root / 'tools' / script)
+    assert result.returncode == 2 and 'usage:' in result.stderr
+
+
+def test_slurm_script_passes_everything_on(run, repo_root, tmp_path, environment):
+    srun = tmp_path / 'bin' / 'srun'
+    srun.parent.mkdir()
+    srun.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    srun.chmod(0o755)
+    environment['PATH'] = f'{srun.parent}{os.pathsep}{environment["PATH"]}'
+    environment['GPUS'] = '4'
+    words = ['gpu', 'my job', 'c.py', 'out', '--cfg-options', 'a.b=[1, 2]']
+    result = run(repo_root / 'tools' / 'slurm_train.sh', *words)
+    passed = result.stdout.splitlines()
+    assert '--job-name=my job' in passed and '--ntasks=4' in passed and '--gres=gpu:4' in passed
+    assert passed[-4:] == ['--launcher', 'slurm', '--cfg-options', 'a.b=[1, 2]']
+
+
+def test_print_config(run, repo_root, toy, tmp_path):
+    result = run(
+        *(sys.executable, repo_root / 'tools' / 'misc' / 'print_config.py', toy()),
+        *('--cfg-options', 'model.width=5', '--save-path', tmp_path / 'full.json'),
+    )
+    assert result.returncode == 0, result.stderr
+    assert 'width=5' in result.stdout
+    assert json.loads((tmp_path / 'full.json').read_text())['model']['width'] == 5

@@ -1,0 +1,36 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Print a config with its bases and overrides resolved."""
+
+import argparse
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='path of the config file')
+    parser.add_argument(
+        '--save-path', metavar='FILE', help='also write it here (.py, .json, .yaml)'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override settings; an unknown key is an error',
+    )
+    args = parser.parse_args()
+
+    from mmengine.config import Config
+
+    from mmfer.utils.config_options import merge_options, parse_options
+
+    cfg = Config.fromfile(args.config)
+    merge_options(cfg, parse_options(args.cfg_options))
+    print(cfg.pretty_text)
+    if args.save_path:
+        if not args.save_path.endswith(('.py', '.json', '.yaml', '.yml')):
+            parser.error(f'--save-path {args.save_path}: write .py, .json, .yaml or .yml')
+        cfg.dump(args.save_path)
+
+
+if __name__ == '__main__':
+    main()

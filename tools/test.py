@@ -1,0 +1,90 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Test a trained model."""
+
+import argparse
+import os
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Test a trained model.')
+    parser.add_argument('config', help='path of the config file')
+    parser.add_argument('checkpoint', help='path or URL of the checkpoint')
+    parser.add_argument(
+        '--work-dir', help='folder for logs and results (default: ./work_dirs/NAME_OF_CONFIG)'
+    )
+    parser.add_argument(
+        '--out',
+        metavar='FILE',
+        help='save results: metrics as .json, .yaml or .pkl, predictions as .pkl (see --out-item)',
+    )
+    parser.add_argument(
+        '--out-item',
+        choices=['metrics', 'pred'],
+        help='what --out saves (default: predictions for .pkl, metrics otherwise)',
+    )
+    parser.add_argument('--show-dir', metavar='DIR', help='save pictures with predictions there')
+    parser.add_argument(
+        '--interval', type=int, default=1, help='draw every N-th picture (default: 1)'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override settings, e.g. model.backbone.app.keep_num=80; an unknown key is an error',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how the processes of a distributed run are started',
+    )
+    # torch.distributed.launch passes it, under either name.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.out is None and args.out_item is not None:
+        parser.error('--out-item says what --out saves: give --out FILE as well')
+    suffix = os.path.splitext(args.out or '')[1]
+    if args.out_item is None:
+        args.out_item = 'pred' if suffix in ('.pkl', '.pickle') else 'metrics'
+    allowed = ['.pkl', '.pickle'] + (['.json', '.yaml', '.yml'] * (args.out_item == 'metrics'))
+    if args.out is not None and suffix not in allowed:
+        parser.error(f'--out {args.out}: {args.out_item} can be saved as {", ".join(allowed)}')
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late so that --help answers at once.
+    import mmengine
+    from mmengine.dist import is_main_process
+    from mmengine.evaluator import DumpResults
+
+    from mmfer.apis import launch
+    from mmfer.utils.config_options import parse_options
+
+    if '://' not in args.checkpoint and not os.path.isfile(args.checkpoint):
+        raise FileNotFoundError(f'there is no checkpoint {args.checkpoint} (from {os.getcwd()})')
+    options = parse_options(args.cfg_options)
+    cfg = launch.load_config(args.config, options, args.work_dir, args.launcher)
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
+    if args.show_dir:
+        cfg.default_hooks.visualization = dict(
+            type='VisualizationHook', enable=True, out_dir=args.show_dir, interval=args.interval
+        )
+
+    runner = launch.build_runner(cfg)
+    if args.out and args.out_item == 'pred':
+        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+    metrics = runner.test()
+    if args.out and args.out_item == 'metrics' and is_main_process():
+        mmengine.mkdir_or_exist(os.path.dirname(os.path.abspath(args.out)))
+        # The confusion matrix is a tensor, which JSON and YAML do not know.
+        plain = {k: v.tolist() if hasattr(v, 'tolist') else v for k, v in metrics.items()}
+        mmengine.dump(plain, args.out)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,87 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Train a model."""
+
+import argparse
+import os
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Train a model.')
+    parser.add_argument('config', help='path of the config file')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for logs and checkpoints (default: ./work_dirs/NAME_OF_CONFIG)',
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on with a stopped run: from this checkpoint, or, without a value, from the newest '
+        'one in the work folder that loads',
+    )
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='fp16',
+        choices=['fp16', 'bf16'],
+        help='mixed precision: fp16 (GPU only, the default if no value is given) or bf16',
+    )
+    parser.add_argument('--no-validate', action='store_true', help='do not validate while training')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate with the batch size over all processes',
+    )
+    parser.add_argument('--compile', action='store_true', help='compile the model (torch.compile)')
+    parser.add_argument('--seed', type=int, help='random seed (default: that of the config)')
+    parser.add_argument(
+        '--deterministic', action='store_true', help='use repeatable algorithms only'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override settings, e.g. model.backbone.app.keep_num=80 val_evaluator.0.topk=1; lists '
+        'are written a,b or "[a,b]". An unknown key is an error',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how the processes of a distributed run are started',
+    )
+    # torch.distributed.launch passes it, under either name.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late so that --help answers at once.
+    from mmfer.apis import launch
+    from mmfer.utils.config_options import parse_options
+
+    options = parse_options(args.cfg_options)
+    cfg = launch.load_config(args.config, options, args.work_dir, args.launcher)
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.seed is not None:
+        cfg.randomness = dict(cfg.get('randomness', {}), seed=args.seed)
+    if args.deterministic:
+        launch.set_deterministic(cfg)
+    if args.amp:
+        launch.set_amp(cfg, args.amp)
+    if args.auto_scale_lr:
+        launch.set_auto_scale_lr(cfg)
+    if args.compile:
+        cfg.compile = True
+    launch.set_resume(cfg, args.resume)
+    launch.build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
