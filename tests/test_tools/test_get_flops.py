@@ -1,0 +1,40 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import json
+import subprocess
+import sys
+
+import pytest
+
+CONFIG = 'configs/apvit/apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py'
+
+
+def run(repo_root, *arguments):
+    return subprocess.run(
+        [sys.executable, 'tools/analysis_tools/get_flops.py', *map(str, arguments)],
+        cwd=repo_root,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_figures_on_the_screen_and_in_a_file(repo_root, tmp_path):
+    out = tmp_path / 'cost.json'
+    options = ('model.backbone.app.keep_num=80', 'model.backbone.atp.keep_rate=0.6')
+    done = run(repo_root, CONFIG, '--json', out, '--cfg-options', *options)
+    assert done.returncode == 0, done.stderr
+    assert '8.274' in done.stdout and '65.210 M' in done.stdout
+    figures = json.loads(out.read_text())
+    assert figures['gflops'] == pytest.approx(8.274, rel=1.5e-3)
+    assert figures['gflops_run'] < figures['gflops']
+    assert figures['params_m'] == pytest.approx(65.209543)
+    assert figures['tokens'] == [81, 81, 81, 81, 49, 29, 17, 10]
+    assert figures['shape'] == [112, 112]
+
+
+def test_shape_and_errors(repo_root):
+    done = run(repo_root, CONFIG, '--shape', '128')
+    assert '128x128' in done.stdout, done.stderr
+    assert run(repo_root, CONFIG, '--shape', '0').returncode == 2
+    done = run(repo_root, CONFIG, '--cfg-options', 'model.backbone.app.keepnum=80')
+    assert done.returncode != 0
+    assert 'model.backbone.app.keep_num' in done.stderr
