@@ -1,0 +1,76 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import io
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from mmfer.utils.atomic_file import atomic_write
+from mmfer.utils.safe_load import load_checkpoint_file
+from mmfer.utils.state_dicts import compare_state_dicts, unwrap
+from mmfer.utils.weight_conversion import reshape_like
+from mmfer.version import __version__
+
+
+class ConversionError(RuntimeError):
+    """The file does not hold the model that it was said to hold."""
+
+
+def load_foreign_weights(path: str) -> dict[str, Tensor]:
+    """Read another project's weights, without running anything that the file names.
+
+    Raises:
+        ConversionError: The file holds no named tensors.
+    """
+    try:
+        return unwrap(load_checkpoint_file(path))
+    except ValueError as error:
+        raise ConversionError(f'{path} is no file of weights: {error}') from error
+
+
+def convert_weights(
+    source: str,
+    target: str,
+    converted: Mapping[str, Tensor],
+    model_state: Mapping[str, Tensor],
+    meta: dict,
+    say: Callable[[str], None],
+) -> None:
+    """Check converted weights against the model they are for, and write them.
+
+    Args:
+        source (str): Where they come from, for messages.
+        target (str): File to write: ``dict(state_dict=..., meta=...)``, tensors and plain values.
+        converted (Mapping): The weights under our names.
+        model_state (Mapping): The state dict to fill; only names and shapes are read.
+        meta (dict): What else the file should say, such as ``dataset_meta``.
+        say (Callable): Takes each line of the report.
+
+    Raises:
+        ConversionError: Keys are missing, unexpected, or of another shape. Nothing is written.
+    """
+    state_dict, reshaped = reshape_like(converted, model_state)
+    report = compare_state_dicts(model_state, state_dict)
+    for name, keys in (
+        ('matched', report.matched),
+        ('missing', report.missing),
+        ('unexpected', report.unexpected),
+        ('of another size', report.reshaped),
+        ('reshaped', reshaped),
+    ):
+        say(f'{name:<16}{len(keys):>4}')
+        if name != 'matched':
+            for key in keys[:10]:
+                say(f'    {key}')
+            if len(keys) > 10:
+                say(f'    ... and {len(keys) - 10} more')
+    if report.missing or report.unexpected or report.reshaped:
+        raise ConversionError(
+            f'{source} does not hold the model it was said to hold (see the keys above); '
+            'nothing was written'
+        )
+    meta = dict(meta, mmfer_version=__version__)
+    content = io.BytesIO()
+    torch.save(dict(meta=meta, state_dict=state_dict), content)
+    atomic_write(target, content.getvalue())
+    say(f'wrote {target}')

@@ -1,0 +1,110 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from mmfer.models import APViT, IRNet
+
+
+@pytest.fixture
+def convert(repo_root, tmp_path):
+    def call(name, *arguments):
+        return subprocess.run(
+            [sys.executable, f'tools/model_converters/{name}.py', *map(str, arguments)],
+            cwd=repo_root,
+            capture_output=True,
+            text=True,
+        )
+
+    return call
+
+
+def test_released_apvit(convert, reference, tmp_path):
+    sys.path.insert(0, str(reference))
+    try:
+        from official_weights import state_dict
+    finally:
+        sys.path.remove(str(reference))
+    source, target = tmp_path / 'official.pth', tmp_path / 'converted.pth'
+    torch.save(dict(state_dict=state_dict(), meta={}), source)
+    done = convert('apvit_to_mmfer', source, target)
+    assert done.returncode == 0, done.stderr
+    for line in ('matched          388', 'missing            0', 'unexpected         0'):
+        assert line in done.stdout
+    assert 'backbone.projection.weight (768, 256, 1, 1) -> (768, 256)' in done.stdout
+    saved = torch.load(target, weights_only=True)
+    assert saved['meta']['dataset_meta']['classes'][3] == 'Sadness'
+    assert len(saved['state_dict']) == 388
+
+    # The same file is neither of the others.
+    for name in ('face_evolve_to_mmfer', 'timm_vit_to_mmfer'):
+        done = convert(name, source, tmp_path / 'wrong.pth')
+        assert done.returncode == 1
+        assert 'does not hold the model' in done.stderr
+        assert 'missing' in done.stdout
+    assert not (tmp_path / 'wrong.pth').exists()
+
+
+def test_face_evolve(convert, tmp_path):
+    net = IRNet(depth=50, num_stages=4)
+    units = [(s, u) for s, count in enumerate(IRNet.UNITS[50]) for u in range(count)]
+    names = dict(bn1='0', conv1='1', act='2', conv2='3', bn2='4')
+    state = {}
+    for key, value in net.state_dict().items():
+        first, *rest = key.split('.')
+        if first == 'stem':
+            state['.'.join(('input_layer', *rest))] = value
+            continue
+        number = units.index((int(rest[0]), int(rest[1])))
+        inner = (
+            ('shortcut_layer', *rest[3:])
+            if rest[2] == 'shortcut'
+            else ('res_layer', names[rest[2]], *rest[3:])
+        )
+        state['.'.join(('body', str(number), *inner))] = value
+    state['output_layer.0.weight'] = torch.zeros(512)
+    # As the real file was written: before torch 1.6, not as a zip.
+    torch.save(state, tmp_path / 'ir50.pth', _use_new_zipfile_serialization=False)
+    done = convert('face_evolve_to_mmfer', tmp_path / 'ir50.pth', tmp_path / 'out.pth')
+    assert done.returncode == 0, done.stderr
+    saved = torch.load(tmp_path / 'out.pth', weights_only=True)['state_dict']
+    assert all(torch.equal(value, net.state_dict()[key]) for key, value in saved.items())
+    assert not any(key.startswith('stages.3') for key in saved)
+
+    del state['body.5.res_layer.1.weight']
+    torch.save(state, tmp_path / 'broken.pth')
+    done = convert('face_evolve_to_mmfer', tmp_path / 'broken.pth', tmp_path / 'no.pth')
+    assert done.returncode == 1 and 'stages.1.2.conv1.weight' in done.stdout
+
+
+def test_timm_vit(convert, tmp_path):
+    model = APViT(arch='deit-tiny', img_size=224)
+    names = {'ln1': 'norm1', 'ln2': 'norm2', 'ffn.layers.0.0': 'mlp.fc1', 'ffn.layers.1': 'mlp.fc2'}
+    state = {'head.weight': torch.zeros(5, 192), 'patch_embed.proj.weight': torch.zeros(192, 768)}
+    for key, value in model.state_dict().items():
+        if key.startswith('patch_embed'):
+            continue
+        if key.startswith('layers.'):
+            _, number, rest = key.split('.', 2)
+            for ours, theirs in names.items():
+                rest = rest.replace(f'{ours}.', f'{theirs}.')
+            key = f'blocks.{number}.{rest}'
+        state[key.replace('ln1.', 'norm.') if key.startswith('ln1') else key] = value
+    torch.save(dict(model=state), tmp_path / 'deit.pth')
+    done = convert(
+        'timm_vit_to_mmfer', tmp_path / 'deit.pth', tmp_path / 'out.pth', '--arch', 'deit-tiny'
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    saved = torch.load(tmp_path / 'out.pth', weights_only=True)['state_dict']
+    assert all(torch.equal(value, model.state_dict()[key]) for key, value in saved.items())
+
+
+def test_a_file_that_is_no_file_of_weights(convert, tmp_path):
+    torch.save([1, 2, 3], tmp_path / 'list.pth')
+    done = convert('timm_vit_to_mmfer', tmp_path / 'list.pth', tmp_path / 'out.pth')
+    assert done.returncode == 1 and 'no named tensors' in done.stderr
+    done = convert('timm_vit_to_mmfer', tmp_path / 'absent.pth', tmp_path / 'out.pth')
+    assert done.returncode == 1 and 'absent.pth' in done.stderr
+    assert 'Traceback' not in done.stderr

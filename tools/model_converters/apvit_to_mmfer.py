@@ -1,0 +1,61 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Convert the checkpoint that the authors of APViT released to mmfer's names.
+
+    python tools/model_converters/apvit_to_mmfer.py APViT_RAF.pth checkpoints/apvit_rafdb.pth
+
+The result is a whole classifier for ``tools/test.py`` with the configs under ``configs/apvit``. Its
+class names are stored with it. The released weights carry the licence of their authors.
+"""
+
+import argparse
+import sys
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('source', help='the released checkpoint (389 keys)')
+    parser.add_argument('target', help='file to write')
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        metavar='NAME',
+        help='class names in the order of the outputs (default: the seven of RAF-DB)',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    from mmengine.registry import init_default_scope
+
+    from mmfer.apis.convert_weights import ConversionError, convert_weights, load_foreign_weights
+    from mmfer.datasets.categories import EXPRESSIONS
+    from mmfer.registry import MODELS
+    from mmfer.utils.safe_load import CheckpointError
+    from mmfer.utils.weight_conversion import convert_apvit_release
+
+    init_default_scope('mmfer')
+    classes = tuple(args.classes or EXPRESSIONS)
+    model = MODELS.build(
+        dict(
+            type='ImageClassifier',
+            backbone=dict(type='APViT', cnn=dict(type='IRNet'), arch='small', qkv_bias=False),
+            head=dict(type='LinearClsHead', num_classes=len(classes), in_channels=768),
+        )
+    )
+    try:
+        convert_weights(
+            args.source,
+            args.target,
+            convert_apvit_release(load_foreign_weights(args.source)),
+            model.state_dict(),
+            dict(dataset_meta=dict(classes=classes), source='APViT release'),
+            print,
+        )
+    except (ConversionError, CheckpointError, OSError) as error:
+        sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()

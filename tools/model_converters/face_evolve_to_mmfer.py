@@ -1,0 +1,49 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Convert an IR net of face.evoLVe to mmfer's IRNet.
+
+    python tools/model_converters/face_evolve_to_mmfer.py backbone_ir50_ms1m_epoch120.pth \\
+        checkpoints/ir50_ms1m.pth
+
+The result is what ``model.backbone.cnn.init_cfg`` of the APViT configs names.
+"""
+
+import argparse
+import sys
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('source', help='a checkpoint of face.evoLVe (349 keys for IR-50)')
+    parser.add_argument('target', help='file to write')
+    parser.add_argument('--depth', type=int, default=50, choices=(50, 100, 152))
+    parser.add_argument(
+        '--num-stages', type=int, default=3, choices=(1, 2, 3, 4), help='stages to keep (default 3)'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    from mmfer.apis.convert_weights import ConversionError, convert_weights, load_foreign_weights
+    from mmfer.models import IRNet
+    from mmfer.utils.safe_load import CheckpointError
+    from mmfer.utils.weight_conversion import convert_face_evolve
+
+    model = IRNet(depth=args.depth, num_stages=args.num_stages)
+    try:
+        weights = load_foreign_weights(args.source)
+        convert_weights(
+            args.source,
+            args.target,
+            convert_face_evolve(weights, args.depth, args.num_stages),
+            model.state_dict(),
+            dict(source='face.evoLVe'),
+            print,
+        )
+    except (ConversionError, CheckpointError, OSError) as error:
+        sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()
