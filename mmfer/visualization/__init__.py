@@ -1,0 +1,2 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from mmpretrain import visualization as _parent  # noqa: F401  registers the parent components

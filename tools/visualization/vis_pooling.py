@@ -1,0 +1,74 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Draw which patches of a face APP and each pooling block keep.
+
+Examples:
+    # faces of the config's test set
+    python tools/visualization/vis_pooling.py CONFIG CHECKPOINT --num 8 --out pooling.png
+    # pictures of your own (aligned faces), patch pooling only, three faces in a row
+    python tools/visualization/vis_pooling.py CONFIG CHECKPOINT --images a.jpg b.jpg c.jpg \\
+        --stages app --per-row 3 --out pooling.png
+"""
+
+import argparse
+import sys
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Draw which patches of a face APP and each pooling block keep.'
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint of the model')
+    parser.add_argument(
+        '--images', nargs='+', metavar='FILE', help='pictures of aligned faces (default: test set)'
+    )
+    parser.add_argument(
+        '--num', type=int, default=6, help='faces to take from the test set (default 6)'
+    )
+    parser.add_argument(
+        '--stages',
+        nargs='+',
+        metavar='STAGE',
+        help='what to draw: app, layers.4, ... (default: every stage that pools)',
+    )
+    parser.add_argument('--per-row', type=int, default=1, help='faces in a row (default 1)')
+    parser.add_argument('--out', default='pooling.png', help='picture to write')
+    parser.add_argument('--device', default='cpu', help='where the model runs (default cpu)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='settings that override the config',
+    )
+    args = parser.parse_args()
+    if args.num < 1 or args.per_row < 1:
+        parser.error('--num and --per-row must be at least 1')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    from mmfer.apis.pooling import PoolingInspector
+    from mmfer.visualization.pooling import draw_pooling
+
+    inspector = PoolingInspector.from_files(
+        args.config, args.checkpoint, args.cfg_options, args.device
+    )
+    if args.images:
+        faces = [inspector.inspect_file(path) for path in args.images]
+    else:
+        faces = inspector.inspect_test_set(args.num)
+    stages = args.stages or list(faces[0].kept)
+    for face in faces:
+        unknown = set(stages) - set(face.kept)
+        if unknown:
+            sys.exit(f'error: --stages {sorted(unknown)}: this model pools at {list(face.kept)}')
+        face.kept = {stage: face.kept[stage] for stage in stages}
+    draw_pooling(faces, args.out, args.per_row)
+    print(f'{len(faces)} faces drawn to {args.out}')
+
+
+if __name__ == '__main__':
+    main()
