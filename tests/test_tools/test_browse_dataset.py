@@ -77,3 +77,21 @@ def test_refuses_no_pictures(browse, capsys):
     with pytest.raises(SystemExit):
         browse('--num', '0')
     assert '--num must be at least 1' in capsys.readouterr().err
+
+
+def test_drawn_faces_need_no_loading_step_and_show_landmarks_on_demand(
+    repo_root, tmp_path, monkeypatch
+):
+    script = repo_root / 'tools/visualization/browse_dataset.py'
+    config = repo_root / 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
+    out = tmp_path / 'sheet.png'
+    yellow = []
+    for options in ([], ['--landmarks']):
+        argv = [script, config, '--split', 'test', '--mode', 'original', '--num', '3', *options]
+        argv += ['--out', out, '--cfg-options', 'test_dataloader.dataset.num_samples=7']
+        monkeypatch.setattr(sys, 'argv', [str(arg) for arg in argv])
+        runpy.run_path(str(script), run_name='__main__')
+        sheet = cv2.imread(str(out))
+        assert sheet[4:136, 4:136].std() > 10, 'there is a picture'
+        yellow.append((sheet == (0, 255, 255)).all(-1).sum())
+    assert yellow[1] > yellow[0] + 200

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from mmengine.config import Config
-from mmengine.dataset import default_collate
+from mmengine.dataset import Compose, default_collate
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 
@@ -51,6 +51,7 @@ def parse_args() -> argparse.Namespace:
         help='image file, or folder for <config>_<split>_<mode>.png (default: %(default)s)',
     )
     parser.add_argument('--tile', type=int, default=136, help='width of a picture, pixels')
+    parser.add_argument('--landmarks', action='store_true', help='mark the landmarks, if there are')
     parser.add_argument('--seed', type=int, default=0, help='of the augmentation')
     parser.add_argument(
         '--cfg-options',
@@ -87,18 +88,26 @@ def network_input(packed: dict, preprocessor, training: bool) -> np.ndarray:
     return image.clamp(0, 255).round().byte().permute(1, 2, 0).contiguous().numpy()
 
 
-def frames_of(dataset, index: int, preprocessor, training: bool) -> list[Frame]:
-    """Follow one sample through the pipeline, one frame for each step that leaves an image."""
+def detach_pipeline(dataset) -> list:
+    """Take the pipeline's steps out of a dataset, which from then on gives what they start from."""
     holder = dataset
     while hasattr(holder, 'dataset'):  # wrappers such as ClassBalancedDataset
         holder = holder.dataset
-    data = dataset.get_data_info(index)
+    steps = holder.pipeline.transforms
+    holder.pipeline = Compose([])
+    return steps
+
+
+def frames_of(dataset, steps: list, index: int, preprocessor, training: bool) -> list[Frame]:
+    """Follow one sample through the pipeline, one frame for each step that leaves an image."""
+    data = dataset[index]
     frames = []
-    for step in [None, *holder.pipeline.transforms]:
+    for step in [None, *steps]:
         data = data if step is None else step(data)
         if 'img' in data:
             title = 'stored' if step is None else type(step).__name__
-            landmarks = data.get('gt_keypoints')  # (1, N, 2 or 3) or (N, 2 or 3)
+            # Only keypoints in mmcv's sense follow the picture through the pipeline.
+            landmarks = data.get('gt_keypoints', data.get('landmarks') if step is None else None)
             if landmarks is not None:
                 landmarks = np.asarray(landmarks).reshape(-1, np.shape(landmarks)[-1])[:, :2].copy()
             frames.append(Frame(title, data['img'].copy(), landmarks))
@@ -157,13 +166,16 @@ def main() -> None:
     if loader is None:
         raise SystemExit(f'{args.config} has no {args.split}_dataloader; see --split')
     dataset = DATASETS.build(loader.dataset)
+    steps = detach_pipeline(dataset)
     preprocessor = build_preprocessor(cfg)
 
     # Spread over the whole list, which may be sorted by class.
     num = min(args.num, len(dataset))
     rows = []
     for index in np.linspace(0, len(dataset) - 1, num).round().astype(int).tolist():
-        frames = frames_of(dataset, index, preprocessor, training=args.split == 'train')
+        frames = frames_of(dataset, steps, index, preprocessor, args.split == 'train')
+        if not args.landmarks:
+            frames = [frame._replace(landmarks=None) for frame in frames]
         label = label_of(dataset, index)
         if args.mode == 'pipeline':
             titles = [label, *(frame.title for frame in frames[1:])]
