@@ -75,8 +75,7 @@ if __name__ == '__main__':
         # distribution names but the same import names. mmfer/__init__.py checks what is imported.
         install_requires=read_requirements('runtime.txt'),
         extras_require={
-            name: read_requirements(f'{name}.txt')
-            for name in ('mminstall', 'optional', 'tests')
+            name: read_requirements(f'{name}.txt') for name in ('mminstall', 'optional', 'tests')
         },
         zip_safe=False,
     )

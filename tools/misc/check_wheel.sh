@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Build the wheel, install it where no working copy is in reach, and train from it.
+#
+#   tools/misc/check_wheel.sh CONFIG_BASENAME
+#
+# VENV (default .venv) is an environment made by setup_venv.sh. Its packages are lent to a second,
+# thin environment that holds the wheel of mmfer and openmim: 11 GB need not be installed twice.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+config=${1:?usage: check_wheel.sh CONFIG_BASENAME}
+cd "$root"
+venv=$(cd "${VENV:-.venv}" && pwd)
+thin="$root/.wheelcheck"
+elsewhere=$(mktemp -d)
+trap 'rm -rf "$elsewhere"' EXIT
+
+say() { printf '\033[1m[wheel]\033[0m %s\n' "$*"; }
+
+say 'building'
+rm -rf dist build
+"$venv/bin/python" -m pip wheel -q --no-deps --no-build-isolation -w dist .
+# The build left copies where the working copy has links: put the links back.
+"$venv/bin/python" -m pip install -q --no-deps --no-build-isolation -e .
+"$venv/bin/python" setup.py -q egg_info
+wheel=$(ls dist/mmfer-*.whl)
+for inside in mmfer/.mim/tools/train.py mmfer/.mim/tools/dist_train.sh mmfer/.mim/model-index.yml \
+    mmfer/.mim/dataset-index.yml "mmfer/.mim/configs/apvit/$config"; do
+    "$venv/bin/python" -m zipfile -l "$wheel" | grep -q "$inside" || {
+        echo "[wheel] error: $wheel does not hold $inside" >&2
+        exit 1
+    }
+done
+
+say "installing $wheel in a clean environment"
+rm -rf "$thin"
+"$venv/bin/python" -m venv "$thin"
+site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+# A path in a .pth file is searched last, and the editable mmfer of that folder stays unknown.
+echo "$site" >"$("$thin/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/lent.pth"
+"$thin/bin/python" -m pip install -q --no-deps "$wheel" 'openmim>=0.3.9,<0.4'
+
+cd "$elsewhere"
+unset PYTHONPATH
+where=$("$thin/bin/python" -c 'import mmfer; print(mmfer.__file__)')
+case "$where" in
+    "$thin"/*) say "mmfer comes from $where" ;;
+    *) echo "[wheel] error: mmfer comes from $where, not from the wheel" >&2; exit 1 ;;
+esac
+say "training from another folder: mim train mmfer $config"
+"$thin/bin/mim" train mmfer "$config" --work-dir "$elsewhere/run" --cfg-options \
+    train_cfg.max_epochs=1 train_dataloader.batch_size=8 train_dataloader.num_workers=0 \
+    train_dataloader.dataset.num_samples=32 val_dataloader.dataset.num_samples=14 \
+    val_dataloader.num_workers=0 default_hooks.logger.interval=1
+test -s "$elsewhere/run/epoch_1.pth"
+say 'ok'

@@ -1,0 +1,26 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Print what `make demo` reached and where its files are."""
+
+import argparse
+import json
+from pathlib import Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('folder', type=Path, help='work folder of the demo')
+    folder = parser.parse_args().folder
+    metrics = json.loads((folder / 'metrics.json').read_text())
+    print(f'\nAccuracy on unseen drawn faces   {metrics["accuracy/top1"]:6.2f} %  (chance 14.29 %)')
+    print(f'Mean over the classes            {metrics["class_accuracy/mean"]:6.2f} %')
+    print('\nFaces with prediction, confidence and the patches that were kept:')
+    print(f'    {folder / "faces.png"}')
+    print('Confusion matrix:')
+    for picture in sorted(folder.rglob('confusion_matrix*.png'))[-1:]:
+        print(f'    {picture}')
+    print('Logs and checkpoints:')
+    print(f'    {folder}   (make clean-demo removes it, so that make demo trains anew)')
+
+
+if __name__ == '__main__':
+    main()
