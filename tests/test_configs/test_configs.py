@@ -1,7 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Every config that is shipped is built and trained for one step on two pictures."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,9 @@ from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.visualization import Visualizer
+from rafdb_tree import write_rafdb
 
 from mmfer.registry import DATASETS, HOOKS, METRICS, MODELS
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from rafdb_tree import write_rafdb
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted(p for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts)

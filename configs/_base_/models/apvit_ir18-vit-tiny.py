@@ -28,7 +28,7 @@ model = dict(
         num_classes=7,
         in_channels=128,
         loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
-        # Not zero as in the published model: a small net from scratch stays at chance for long then.
+        # Not zero as in the published model: a small net from scratch stays at chance long then.
         init_cfg=dict(type='Normal', layer='Linear', std=0.01),
     ),
 )
