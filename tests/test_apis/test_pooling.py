@@ -39,7 +39,7 @@ def test_faces_of_the_test_set(inspector):
     assert len(faces) == 3
     for face in faces:
         assert face.image.shape == (64, 64, 3) and face.grid == (8, 8)
-        assert [len(face.kept[stage]) for stage in ('app', 'layers.2', 'layers.3')] == [52, 46, 41]
+        assert [len(face.kept[stage]) for stage in ('app', 'layers.0', 'layers.1')] == [52, 46, 41]
         assert face.prediction in EXPRESSIONS and face.truth in EXPRESSIONS
         assert 1 / 7 < face.confidence <= 1
 
@@ -88,5 +88,5 @@ def test_the_command_draws_the_stages_asked_for(repo_root, checkpoint, tmp_path)
     assert '4 faces' in done.stdout
     height, width = cv2.imread(str(out)).shape[:2]
     assert width > 1.5 * height
-    done = call('--num', '1', '--stages', 'layers.0')
-    assert done.returncode == 1 and "'layers.2'" in done.stderr
+    done = call('--num', '1', '--stages', 'layers.2')
+    assert done.returncode == 1 and "'layers.1'" in done.stderr

@@ -36,7 +36,10 @@ say 'installing torch, the OpenMMLab packages and the rest (a few minutes and ab
 "${pip[@]}" install -q 'pip>=23' 'setuptools<81' wheel
 args=()
 for file in "${requirements[@]}"; do args+=(-r "$file"); done
-"${pip[@]}" install -q --progress-bar on "${args[@]}"
+# A line per package, so that one sees where it is; the rest of pip's talk is left out.
+"${pip[@]}" install --progress-bar off "${args[@]}" | sed -un \
+    -e 's/^Collecting \([A-Za-z0-9_.-]*\).*/    \1/p' \
+    -e 's/^Installing collected packages.*/    ... unpacking all of them, about a minute/p'
 "${pip[@]}" install -q --no-deps 'openmim>=0.3.9,<0.4'
 
 # The opencv-python wheel links against libGL, which a server without a display does not have. The
