@@ -56,6 +56,5 @@ load_from = None
 # work folder that loads. `tools/train.py --resume` sets it.
 resume = False
 
-# One seed for everything, shifted by the rank so that processes do not augment alike.
-# `deterministic=True` also forbids algorithms that are not repeatable.
-randomness = dict(seed=0, deterministic=False, diff_rank_seed=True)
+# One seed for everything. `deterministic=True` also forbids algorithms that are not repeatable.
+randomness = dict(seed=0, deterministic=False)
