@@ -24,9 +24,10 @@ rm -rf dist build
 "$venv/bin/python" -m pip install -q --no-deps --no-build-isolation -e .
 "$venv/bin/python" setup.py -q egg_info
 wheel=$(ls dist/mmfer-*.whl)
+content=$("$venv/bin/python" -m zipfile -l "$wheel")
 for inside in mmfer/.mim/tools/train.py mmfer/.mim/tools/dist_train.sh mmfer/.mim/model-index.yml \
     mmfer/.mim/dataset-index.yml "mmfer/.mim/configs/apvit/$config"; do
-    "$venv/bin/python" -m zipfile -l "$wheel" | grep -q "$inside" || {
+    grep -q "$inside" <<<"$content" || {
         echo "[wheel] error: $wheel does not hold $inside" >&2
         exit 1
     }

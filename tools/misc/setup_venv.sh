@@ -3,7 +3,8 @@
 #
 #   tools/misc/setup_venv.sh VENV [REQUIREMENTS_FILE ...]
 #
-# The environment is stamped with a hash of what it was made from, so a second call returns at once.
+# The environment is stamped with a hash of what it was made from, so a second call with the same
+# files returns at once.
 # PYTHON names the interpreter to use (default python3, 3.10 or newer).
 set -euo pipefail
 
@@ -56,6 +57,5 @@ say 'installing mmfer (editable)'
 "${pip[@]}" install -q --no-deps --no-build-isolation -e .
 # mim looks for the package's folder through its egg-info, which pip does not always leave behind.
 "$venv/bin/python" setup.py -q egg_info
-rm -f "$venv"/.ready-*
 touch "$ready"
 say "ready: $("$venv/bin/python" -c 'import torch, sys; print("Python", sys.version.split()[0], "torch", torch.__version__)')"
