@@ -39,7 +39,7 @@ rm -rf "$thin"
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
 # A path in a .pth file is searched last, and the editable mmfer of that folder stays unknown.
 echo "$site" >"$("$thin/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/lent.pth"
-"$thin/bin/python" -m pip install -q --no-deps "$wheel" 'openmim>=0.3.9,<0.4'
+"$thin/bin/python" -m pip install -q --no-deps --ignore-installed "$wheel" 'openmim>=0.3.9,<0.4'
 
 cd "$elsewhere"
 unset PYTHONPATH
