@@ -9,21 +9,4 @@ if [ "$#" -lt 4 ]; then
     echo "usage: $0 PARTITION JOB_NAME CONFIG CHECKPOINT [options of test.py ...]" >&2
     exit 2
 fi
-tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-partition=$1 job_name=$2 config=$3 checkpoint=$4
-shift 4
-gpus=${GPUS:-8}
-gpus_per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
-export PYTHONPATH="$(dirname "$tools")${PYTHONPATH:+:$PYTHONPATH}"
-
-# SRUN_ARGS holds several words.
-# shellcheck disable=SC2086
-exec srun -p "$partition" \
-    --job-name="$job_name" \
-    --gres="gpu:$gpus_per_node" \
-    --ntasks="$gpus" \
-    --ntasks-per-node="$gpus_per_node" \
-    --cpus-per-task="${CPUS_PER_TASK:-5}" \
-    --kill-on-bad-exit=1 \
-    ${SRUN_ARGS:-} \
-    python -u "$tools/test.py" "$config" "$checkpoint" --launcher slurm "$@"
+exec "$(dirname "${BASH_SOURCE[0]}")/misc/slurm_run.sh" test.py "$@"

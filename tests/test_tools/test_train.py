@@ -168,13 +168,18 @@ def test_dist_train_resumes_exactly_in_two_processes(run, repo_root, toy, tmp_pa
         assert torch.equal(value, expected[name]), name
 
 
-@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])
+@pytest.mark.parametrize(
+    'script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh']
+)
 def test_scripts_explain_their_use(run, repo_root, script):
     result = run(repo_root / 'tools' / script)
     assert result.returncode == 2 and 'usage:' in result.stderr
 
 
-def test_slurm_script_passes_everything_on(run, repo_root, tmp_path, environment):
+@pytest.mark.parametrize(
+    ('name', 'fourth'), [('train', ['--work-dir', 'out']), ('test', ['out'])], ids=['train', 'test']
+)
+def test_slurm_scripts_pass_everything_on(run, repo_root, tmp_path, environment, name, fourth):
     srun = tmp_path / 'bin' / 'srun'
     srun.parent.mkdir()
     srun.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
@@ -182,10 +187,12 @@ def test_slurm_script_passes_everything_on(run, repo_root, tmp_path, environment
     environment['PATH'] = f'{srun.parent}{os.pathsep}{environment["PATH"]}'
     environment['GPUS'] = '4'
     words = ['gpu', 'my job', 'c.py', 'out', '--cfg-options', 'a.b=[1, 2]']
-    result = run(repo_root / 'tools' / 'slurm_train.sh', *words)
+    result = run(repo_root / 'tools' / f'slurm_{name}.sh', *words)
     passed = result.stdout.splitlines()
     assert '--job-name=my job' in passed and '--ntasks=4' in passed and '--gres=gpu:4' in passed
-    assert passed[-4:] == ['--launcher', 'slurm', '--cfg-options', 'a.b=[1, 2]']
+    tool = str(repo_root / 'tools' / f'{name}.py')
+    tail = [tool, 'c.py', *fourth, '--cfg-options', 'a.b=[1, 2]', '--launcher', 'slurm']
+    assert passed[-len(tail) :] == tail
 
 
 def test_print_config(run, repo_root, toy, tmp_path):
