@@ -9,13 +9,14 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from mmfer.registry import DATASETS
+from mmfer.tasks import TASKS
 
 from .categories import EXPRESSIONS
 from .synth import SPLITS, Difficulty, Labels, Picture, draw_face, sample_labels
 from .synth.camera import CROPS
 from .synth.random_streams import Stream, stream
+from .transforms.face_geometry import bounding_box
 
-TASKS = ('expression', 'age', 'identity', 'landmarks')
 _MIN_IMAGE_SIZE = 32
 
 
@@ -43,32 +44,33 @@ class SynthFace(BaseDataset):
 
     Every sample carries, whatever the ``task``:
 
-    ==============  ==============================================================================
-    ``img``         uint8, (S, S, 3), BGR, as ``LoadImageFromFile`` gives it: leave that one out
-    ``img_path``    a name for logs, such as ``synthface://train/17``
-    ``gt_label``    int, the index of the expression; of the person if ``task='identity'``
-    ``expression``  int, index in ``EXPRESSIONS``
-    ``age``         float, years, 1 to 116
-    ``identity``    int, 0 to ``num_identities - 1``
-    ``landmarks``   float32, (98, 2), pixels in WFLW's order; made with the picture
-    ``img_shape``   (S, S), and ``ori_shape`` the same
-    ==============  ==============================================================================
+    ================  ============================================================================
+    ``img``           uint8, (S, S, 3), BGR, as ``LoadFaceImage`` gives it: leave that one out
+    ``img_path``      a name for logs, such as ``synthface://train/17``
+    ``gt_label``      int, the index of the expression; of the person if ``task='recognition'``
+    ``gt_age``        float, years, 1 to 116
+    ``gt_landmarks``  float32, (98, 2), pixels in WFLW's order; made with the picture
+    ``face_box``      float32, (4,), x1, y1, x2, y2: what the landmarks span, in pixels
+    ``expression``    int, index in ``EXPRESSIONS``
+    ``identity``      int, 0 to ``num_identities - 1``
+    ``img_shape``     (S, S), and ``ori_shape`` the same
+    ================  ============================================================================
 
     Note:
         mmpretrain's geometric transforms move the picture alone. A pipeline that uses the
-        landmarks needs transforms that move them too (``FLIP_INDICES`` gives the order of the
-        points in a mirrored picture).
+        landmarks needs those of mmfer (``CropFace``, ``ResizeFace``, ``RandomFlipFace``, ...).
 
     Args:
         split (str): 'train', 'val' or 'test'. Defaults to 'train'.
         num_samples (int): Number of pictures. Defaults to 3500.
         image_size (int): Width and height in pixels, at least 32. Defaults to 112.
         crop (str): How much is seen: 'loose' shows hair and neck with the face, 'tight' little but
-            the face. Defaults to 'loose'.
+            the face; from 'wide' (head and shoulders) ``CropFace`` can cut either. Defaults to
+            'loose'.
         seed (int): Chooses the people and the pictures, >= 0. Defaults to 0.
-        task (str): 'expression', 'age', 'identity' or 'landmarks'. Decides what ``gt_label`` and
-            the classes in the meta information are; there are no classes for age and landmarks,
-            which keep the expression as ``gt_label``. Defaults to 'expression'.
+        task (str): 'expression', 'age', 'landmarks' or 'recognition'. Decides what ``gt_label``
+            and the classes in the meta information are; there are no classes for age and
+            landmarks, which keep the expression as ``gt_label``. Defaults to 'expression'.
         num_identities (int): Number of people. Defaults to 200.
         difficulty (dict | None): Arguments of :class:`~mmfer.datasets.synth.Difficulty`, for
             example ``dict(occlusion=0.8)``. Defaults to None, all of its defaults.
@@ -125,7 +127,7 @@ class SynthFace(BaseDataset):
 
         classes = {
             'expression': EXPRESSIONS,
-            'identity': tuple(f'person {number}' for number in range(num_identities)),
+            'recognition': tuple(f'person {number}' for number in range(num_identities)),
         }.get(task)
         if classes and kwargs.get('classes') is None:
             kwargs['metainfo'] = {'classes': classes, **(kwargs.get('metainfo') or {})}
@@ -144,9 +146,9 @@ class SynthFace(BaseDataset):
             'index': index,
             # What is drawn; differs from ``expression`` only where the label is noise.
             'drawn_expression': labels.expression,
-            'gt_label': labels.identity if self.task == 'identity' else expression,
+            'gt_label': labels.identity if self.task == 'recognition' else expression,
+            'gt_age': float(labels.age),
             'expression': expression,
-            'age': float(labels.age),
             'identity': labels.identity,
             'img_shape': size,
             'ori_shape': size,
@@ -188,7 +190,7 @@ class SynthFace(BaseDataset):
         self._images, self._landmarks = images, landmarks
 
     def _draw(self, info: dict) -> Picture:
-        labels = Labels(info['drawn_expression'], int(info['age']), info['identity'])
+        labels = Labels(info['drawn_expression'], int(info['gt_age']), info['identity'])
         return draw_face(
             labels,
             self.seed,
@@ -203,11 +205,12 @@ class SynthFace(BaseDataset):
         """Add the picture and its landmarks to the labels and run the pipeline."""
         info = self.get_data_info(idx)
         if self._images is None:
-            info['img'], info['landmarks'] = self._draw(info)
+            image, points = self._draw(info)
         else:
             # Copies: a transform may write into what it is given.
             row = self._rows[info['index']]
-            info['img'], info['landmarks'] = self._images[row].copy(), self._landmarks[row].copy()
+            image, points = self._images[row].copy(), self._landmarks[row].copy()
+        info.update(img=image, gt_landmarks=points, face_box=bounding_box(points))
         return self.pipeline(info)
 
     def extra_repr(self) -> list[str]:

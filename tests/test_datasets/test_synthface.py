@@ -25,7 +25,9 @@ from mmfer.datasets.synth import (
     draw_face,
     sample_labels,
 )
+from mmfer.datasets.transforms import face_square
 from mmfer.registry import DATASETS
+from mmfer.tasks import TASKS
 
 PLAIN = Difficulty.none()
 CLASS = {name: number for number, name in enumerate(EXPRESSIONS)}
@@ -228,7 +230,7 @@ def test_shape_tells_the_expression_mostly():
     def features(split, count):
         dataset = SynthFace(split=split, num_samples=count, image_size=32)
         samples = [dataset[index] for index in range(count)]
-        points = np.stack([sample['landmarks'] for sample in samples])
+        points = np.stack([sample['gt_landmarks'] for sample in samples])
         eyes = points[:, [60, 72]]
         points = points - eyes.mean(1, keepdims=True)
         points /= np.linalg.norm(eyes[:, 0] - eyes[:, 1], axis=1)[:, None, None]
@@ -248,6 +250,15 @@ def test_tight_crop_shows_the_same_face_larger():
     )
     middle = (112 - 1) / 2
     np.testing.assert_allclose(tight - middle, (loose - middle) * 2.5 / 1.9, atol=0.02)
+
+
+def test_wide_crop_has_room_for_the_others():
+    dataset = SynthFace(num_samples=40, image_size=64, crop='wide')
+    for sample in dataset:
+        square = face_square('loose', landmarks=sample['gt_landmarks'])
+        assert square.side < 64
+        # A face at the edge may lose a little of the background.
+        assert min(square.x, square.y, 63 - square.x, 63 - square.y) > 0.35 * square.side
 
 
 class TestDifficulty:
@@ -280,9 +291,9 @@ class TestDataset:
         sample = dataset[13]
         assert sample['img'].shape == (64, 64, 3) and sample['img'].dtype == np.uint8
         assert sample['img_path'] == 'synthface://val/13'
-        assert sample['landmarks'].shape == (98, 2)
+        assert sample['gt_landmarks'].shape == (98, 2)
         assert sample['img_shape'] == sample['ori_shape'] == (64, 64)
-        assert isinstance(sample['age'], float) and isinstance(sample['identity'], int)
+        assert isinstance(sample['gt_age'], float) and isinstance(sample['identity'], int)
         assert 'SynthFace' in repr(dataset)
 
     def test_labels_do_not_cost_a_drawing(self, monkeypatch):
@@ -295,7 +306,7 @@ class TestDataset:
         subset = cached.get_subset([6, 1])
         for sample, index in ((cached[6], 6), (subset[0], 6), (subset[1], 1)):
             np.testing.assert_array_equal(sample['img'], drawn[index]['img'])
-            np.testing.assert_array_equal(sample['landmarks'], drawn[index]['landmarks'])
+            np.testing.assert_array_equal(sample['gt_landmarks'], drawn[index]['gt_landmarks'])
 
     def test_transforms_cannot_spoil_the_cache(self):
         dataset = SynthFace(num_samples=1, image_size=48, cache=True)
@@ -303,10 +314,31 @@ class TestDataset:
         dataset[0]['img'][:] = 0
         np.testing.assert_array_equal(dataset[0]['img'], before)
 
-    def test_identity_task(self):
-        dataset = SynthFace(num_samples=20, image_size=32, task='identity', num_identities=5)
-        assert len(dataset.metainfo['classes']) == 5
-        assert dataset[0]['gt_label'] == dataset[0]['identity']
+    @pytest.mark.parametrize('task', TASKS)
+    def test_every_task_sees_the_same_pictures_and_labels(self, task):
+        arguments = dict(num_samples=4, image_size=32, num_identities=5)
+        for sample, plain in zip(
+            SynthFace(task=task, **arguments), SynthFace(**arguments), strict=True
+        ):
+            assert sample.keys() == plain.keys()
+            for key in sample.keys() - {'gt_label'}:
+                np.testing.assert_array_equal(sample[key], plain[key])
+            label = 'identity' if task == 'recognition' else 'expression'
+            assert sample['gt_label'] == sample[label]
+
+    @pytest.mark.parametrize('task', TASKS)
+    def test_classes_of_every_task(self, task):
+        people = tuple(f'person {number}' for number in range(5))
+        classes = {'expression': EXPRESSIONS, 'recognition': people}.get(task)
+        dataset = SynthFace(num_samples=1, image_size=32, task=task, num_identities=5)
+        assert dataset.metainfo.get('classes') == classes
+
+    @pytest.mark.parametrize('cache', [False, True])
+    def test_face_box_is_what_the_landmarks_span(self, cache):
+        sample = SynthFace(num_samples=1, image_size=64, cache=cache)[0]
+        points = sample['gt_landmarks']
+        assert sample['face_box'].dtype == np.float32
+        np.testing.assert_array_equal(sample['face_box'], [*points.min(0), *points.max(0)])
 
     def test_label_noise_changes_its_share_of_labels_and_no_picture(self):
         clean = SynthFace(num_samples=700, image_size=32)

@@ -2,12 +2,16 @@
 import importlib
 import runpy
 import sys
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from rafdb_tree import write_rafdb
+
+from mmfer.datasets import SynthFace
 
 
 @pytest.fixture
@@ -64,13 +68,72 @@ def test_folder_as_output_gets_a_telling_name(browse, tmp_path):
     assert (tmp_path / 'sheets/rafdb_112_train_transformed.png').is_file()
 
 
-def test_landmarks_are_drawn(repo_root, monkeypatch):
+@pytest.fixture
+def module(repo_root, monkeypatch):
     monkeypatch.syspath_prepend(str(repo_root / 'tools/visualization'))
-    module = importlib.import_module('browse_dataset')
-    frame = module.Frame('stored', np.zeros((32, 32, 3), np.uint8), np.array([[8.0, 4.0]]))
-    tile = module.draw_tile(frame, 'face', width=64)
-    assert tile[:64].any(axis=2).nonzero()[0].mean() == pytest.approx(8, abs=0.6)
-    assert tile[:64].any(axis=2).nonzero()[1].mean() == pytest.approx(16, abs=0.6)
+    return importlib.import_module('browse_dataset')
+
+
+def where(tile, colour):
+    """Mean place (x, y) of the pixels of a colour."""
+    rows, columns = (np.abs(tile.astype(int) - colour).max(axis=2) < 30).nonzero()
+    assert len(rows), 'the colour is not there'
+    return columns.mean(), rows.mean()
+
+
+def test_landmarks_and_box_are_drawn_where_they_are(module):
+    box = np.array([3, 5, 28, 25], np.float32)
+    frame = module.Frame('stored', np.zeros((32, 32, 3), np.uint8), np.array([[8.0, 4.0]]), box)
+    tile = module.draw_tile(frame, 'face', width=320)[:320]
+    # The centre of pixel 8 is at 8.5 pixels of the edge, and so on.
+    assert where(tile, module.WHITE) == pytest.approx((8.5 * 10 - 0.5, 4.5 * 10 - 0.5), abs=0.6)
+    rows, columns = (np.abs(tile.astype(int) - module.GREEN).max(axis=2) < 30).nonzero()
+    extent = columns.min(), rows.min(), columns.max(), rows.max()
+    assert extent == pytest.approx((box + 0.5) * 10 - 0.5, abs=1)
+
+
+def test_sides_of_98_points_have_their_colours(module):
+    points = SynthFace(num_samples=1, image_size=64)[0]['gt_landmarks']
+    image = np.zeros((64, 64, 3), np.uint8)
+    tile = module.draw_tile(module.Frame('stored', image, points), '', width=256)[:256]
+    assert where(tile, module.BLUE)[0] < where(tile, module.ORANGE)[0] - 40
+    swapped = np.stack([63 - points[:, 0], points[:, 1]], axis=1)
+    tile = module.draw_tile(module.Frame('stored', image, swapped), '', width=256)[:256]
+    assert where(tile, module.BLUE)[0] > where(tile, module.ORANGE)[0] + 40
+
+
+@pytest.mark.parametrize(
+    ('info', 'metainfo', 'text'),
+    [
+        (dict(gt_label=1), dict(classes=('Anger', 'Fear')), 'Fear'),
+        (dict(gt_label=1, gt_age=30.6), dict(classes=('Anger', 'Fear')), 'Fear, age 31'),
+        (dict(gt_label=1, gt_age=30.0), {}, 'age 30'),
+        (dict(gt_label=1), {}, '1'),
+        (dict(attributes=[0, 1, 1]), dict(attributes=('pose', 'makeup', 'blur')), 'makeup, blur'),
+        (dict(img_path='a/face.jpg', attributes=[0]), dict(attributes=('pose',)), 'face'),
+        ({}, {}, '5'),
+    ],
+)
+def test_captions(module, info, metainfo, text):
+    dataset = SimpleNamespace(metainfo=metainfo, get_data_info=lambda index: info)
+    assert module.label_of(dataset, 5) == text
+
+
+def test_long_captions_are_written_smaller(module):
+    def ink(text):
+        tile = np.full((64 + 18, 64, 3), 255, np.uint8)
+        module.draw_text(tile, text)
+        return (tile.min(axis=(0, 2)) < 128).nonzero()[0].max()
+
+    assert ink('Happiness') < 62, 'it is not cut off'
+
+
+def test_concat_shows_before_and_after(browse, tmp_path):
+    sheet = browse('--mode', 'concat', '--split', 'val', '--num', '1', '--tile', '112')
+    assert sheet.shape == (112 + 18 + 8, 2 * 112 + 12, 3)
+    file = cv2.imread(str(tmp_path / 'data/basic/Image/aligned/test_0001_aligned.jpg'))
+    np.testing.assert_array_equal(sheet[4:116, 4:116], file)
+    np.testing.assert_array_equal(sheet[4:116, 120:232], file)
 
 
 def test_refuses_no_pictures(browse, capsys):
@@ -85,13 +148,37 @@ def test_drawn_faces_need_no_loading_step_and_show_landmarks_on_demand(
     script = repo_root / 'tools/visualization/browse_dataset.py'
     config = repo_root / 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
     out = tmp_path / 'sheet.png'
-    yellow = []
-    for options in ([], ['--landmarks']):
+    sheets = []
+    for options in ([], ['--landmarks'], ['--landmarks', '--box']):
         argv = [script, config, '--split', 'test', '--mode', 'original', '--num', '3', *options]
         argv += ['--out', out, '--cfg-options', 'test_dataloader.dataset.num_samples=7']
         monkeypatch.setattr(sys, 'argv', [str(arg) for arg in argv])
         runpy.run_path(str(script), run_name='__main__')
-        sheet = cv2.imread(str(out))
-        assert sheet[4:136, 4:136].std() > 10, 'there is a picture'
-        yellow.append((sheet == (0, 255, 255)).all(-1).sum())
-    assert yellow[1] > yellow[0] + 200
+        sheets.append(cv2.imread(str(out)))
+    plain, landmarks, box = sheets
+    assert plain[4:136, 4:136].std() > 10, 'there is a picture'
+    assert (landmarks != plain).any(-1).sum() > 500
+    assert 300 < (box != landmarks).any(-1).sum() < 6000
+
+
+@pytest.mark.parametrize('mode', ['transformed', 'pipeline'])
+def test_landmarks_follow_the_pipeline(repo_root, tmp_path, monkeypatch, mode):
+    """The points on the network's input are those of the last step, which packing takes away."""
+    config, out = tmp_path / 'faces.py', tmp_path / 'sheet.png'
+    pipeline = [
+        dict(type='CropFace', kind='tight', size=64),
+        dict(type='RandomFlipFace', prob=1),
+        dict(type='PackInputs'),
+    ]
+    faces = dict(type='SynthFace', num_samples=2, image_size=96, pipeline=pipeline)
+    config.write_text(f'test_dataloader = dict(dataset={faces!r})')
+    script = repo_root / 'tools/visualization/browse_dataset.py'
+    argv = [script, config, '--split', 'test', '--mode', mode, '--num', '1', '--tile', '256']
+    argv += ['--landmarks', '--out', out]
+    monkeypatch.setattr(sys, 'argv', [str(arg) for arg in argv])
+    module = runpy.run_path(str(script), run_name='__main__')
+    last = cv2.imread(str(out))[4:260, -260:-4]
+    sample = Compose(pipeline[:2])(SynthFace(num_samples=2, image_size=96)[0])
+    pupils = (sample['gt_landmarks'][[96, 97]] + 0.5) * 4 - 0.5
+    for (x, y), colour in zip(np.rint(pupils).astype(int), ('BLUE', 'ORANGE'), strict=True):
+        assert np.abs(last[y, x].astype(int) - module[colour]).max() < 30

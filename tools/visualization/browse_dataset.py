@@ -3,25 +3,26 @@
 
     python tools/visualization/browse_dataset.py CONFIG --split val --mode pipeline --out a.png
 
-Needs no display: the sheet is written to a file.
+Needs no display: the sheet is written to a file. With --landmarks the points of the viewer's left
+are blue, those of the right orange and those of the middle white, by their numbers: a point that
+has the colour of the other side was mirrored without being renamed.
 """
 
 import argparse
+import copy
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
-from mmengine.config import Config
-from mmengine.dataset import Compose, default_collate
-from mmengine.registry import init_default_scope
-from mmengine.runner import set_random_seed
 
-from mmfer.registry import DATASETS, MODELS
-from mmfer.utils.config_options import merge_options, parse_options
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 STRIP = 18  # height of a line of text, pixels
+# Okabe and Ito's colours, which all kinds of colour vision tell apart; BGR.
+BLUE, ORANGE, WHITE, GREEN = (233, 180, 86), (0, 159, 230), (255, 255, 255), (115, 158, 0)
 
 
 class Frame(NamedTuple):
@@ -30,6 +31,7 @@ class Frame(NamedTuple):
     title: str
     image: np.ndarray  # (H, W, 3) uint8, BGR
     landmarks: np.ndarray | None = None  # (N, 2), pixels of the image
+    box: np.ndarray | None = None  # (4,), x1, y1, x2, y2
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,10 +40,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
     parser.add_argument(
         '--mode',
-        choices=('original', 'transformed', 'pipeline'),
+        choices=('original', 'transformed', 'concat', 'pipeline'),
         default='transformed',
         help='pictures as stored; as the network gets them, after the data preprocessor and with '
-        'normalisation undone; or one row a picture with every step (default: transformed)',
+        'normalisation undone; the two side by side; or one row a picture with every step '
+        '(default: transformed)',
     )
     parser.add_argument('--num', type=int, help='number of pictures (default: 48, pipeline: 8)')
     parser.add_argument(
@@ -52,6 +55,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--tile', type=int, default=136, help='width of a picture, pixels')
     parser.add_argument('--landmarks', action='store_true', help='mark the landmarks, if there are')
+    parser.add_argument('--box', action='store_true', help='draw the face box, if there is one')
     parser.add_argument('--seed', type=int, default=0, help='of the augmentation')
     parser.add_argument(
         '--cfg-options',
@@ -68,8 +72,10 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def build_preprocessor(cfg: Config):
+def build_preprocessor(cfg: 'Config'):
     """Build the model's data preprocessor, which finishes what the pipeline began."""
+    from mmfer.registry import MODELS
+
     preprocessor = cfg.get('model', {}).get('data_preprocessor') or cfg.get('data_preprocessor')
     return MODELS.build({'type': 'FaceDataPreprocessor', **(preprocessor or {})})
 
@@ -80,6 +86,8 @@ def network_input(packed: dict, preprocessor, training: bool) -> np.ndarray:
     Returns:
         (H, W, 3) uint8, BGR.
     """
+    from mmengine.dataset import default_collate
+
     image = preprocessor(default_collate([packed]), training=training)['inputs'][0]
     if hasattr(preprocessor, 'mean'):
         image = image * preprocessor.std + preprocessor.mean
@@ -90,6 +98,8 @@ def network_input(packed: dict, preprocessor, training: bool) -> np.ndarray:
 
 def detach_pipeline(dataset) -> list:
     """Take the pipeline's steps out of a dataset, which from then on gives what they start from."""
+    from mmengine.dataset import Compose
+
     holder = dataset
     while hasattr(holder, 'dataset'):  # wrappers such as ClassBalancedDataset
         holder = holder.dataset
@@ -106,40 +116,79 @@ def frames_of(dataset, steps: list, index: int, preprocessor, training: bool) ->
         data = data if step is None else step(data)
         if 'img' in data:
             title = 'stored' if step is None else type(step).__name__
-            # Only keypoints in mmcv's sense follow the picture through the pipeline.
-            landmarks = data.get('gt_keypoints', data.get('landmarks') if step is None else None)
-            if landmarks is not None:
-                landmarks = np.asarray(landmarks).reshape(-1, np.shape(landmarks)[-1])[:, :2].copy()
-            frames.append(Frame(title, data['img'].copy(), landmarks))
+            # As the sample has them, right or wrong: a step that forgets to move them is seen here.
+            places = (copy.copy(data.get(key)) for key in ('gt_landmarks', 'face_box'))
+            frames.append(Frame(title, data['img'].copy(), *places))
     if 'inputs' in data:
-        frames.append(Frame('network input', network_input(data, preprocessor, training)))
+        # Packing moves nothing, and neither does the preprocessor.
+        image = network_input(data, preprocessor, training)
+        frames.append(frames[-1]._replace(title='network input', image=image))
     return frames
 
 
 def label_of(dataset, index: int) -> str:
-    """Text under a picture: the class, or else the file's name, or else the index."""
+    """Text under a picture: class, age and conditions, or else the file's name or the index."""
     info = dataset.get_data_info(index)
-    label, classes = info.get('gt_label'), dataset.metainfo.get('classes')
-    if label is not None:
-        return str(classes[int(label)]) if classes else str(label)
-    return Path(info['img_path']).stem if info.get('img_path') else str(index)
+    classes = dataset.metainfo.get('classes')
+    words = []
+    if info.get('gt_label') is not None and classes:
+        words.append(str(classes[int(info['gt_label'])]))
+    if info.get('gt_age') is not None:
+        words.append(f'age {info["gt_age"]:.0f}')
+    if info.get('attributes') is not None and 'attributes' in dataset.metainfo:
+        names = zip(dataset.metainfo['attributes'], info['attributes'], strict=True)
+        words.extend(name for name, present in names if present)
+    if not words and info.get('gt_label') is not None:
+        words.append(str(info['gt_label']))
+    return ', '.join(words) or (Path(info['img_path']).stem if info.get('img_path') else str(index))
 
 
 def draw_tile(frame: Frame, text: str, width: int) -> np.ndarray:
     """Draw a picture of the given width over a line of text: (width + STRIP, width, 3)."""
-    height, width_before = frame.image.shape[:2]
-    scale = width / max(height, width_before)
-    size = max(round(width_before * scale), 1), max(round(height * scale), 1)
+    from mmfer.datasets.transforms.face_geometry import move_box, move_points, resize_map
+
+    before = frame.image.shape[1::-1]
+    size = tuple(max(round(length * width / max(before)), 1) for length in before)
     image = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
     if image.ndim == 2:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    for x, y in [] if frame.landmarks is None else frame.landmarks * scale:
-        cv2.circle(image, (round(float(x)), round(float(y))), 1, (0, 255, 255), -1, cv2.LINE_AA)
+    matrix = resize_map(before, size)
+    if frame.box is not None:
+        draw_box(image, move_box(frame.box, matrix))
+    if frame.landmarks is not None:
+        draw_points(image, move_points(frame.landmarks, matrix))
     tile = np.full((width + STRIP, width, 3), 255, np.uint8)
     tile[: size[1], : size[0]] = image
-    place = (2, width + STRIP - 5)
-    cv2.putText(tile, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
+    draw_text(tile, text)
     return tile
+
+
+def draw_box(image: np.ndarray, box: np.ndarray) -> None:
+    """Outline a face box in place."""
+    first, second = np.rint(np.reshape(box, (2, 2))).astype(int).tolist()
+    cv2.rectangle(image, first, second, GREEN, 1)
+
+
+def draw_points(image: np.ndarray, points: np.ndarray) -> None:
+    """Mark landmarks in place, to a sixteenth of a pixel, with a colour for each side."""
+    from mmfer.datasets.wflw_points import FLIP_INDICES, LEFT_POINTS, NUM_LANDMARKS
+
+    colours = np.full((len(points), 3), WHITE)
+    if len(points) == NUM_LANDMARKS:
+        colours[LEFT_POINTS], colours[FLIP_INDICES[LEFT_POINTS]] = BLUE, ORANGE
+    colours = colours.tolist()
+    radius = max(image.shape[1] / 170, 0.8)
+    for index, (x, y) in enumerate(np.rint(points * 16).astype(int).tolist()):
+        cv2.circle(image, (x, y), round(16 * radius), colours[index], -1, cv2.LINE_AA, shift=4)
+
+
+def draw_text(tile: np.ndarray, text: str) -> None:
+    """Write a line into the strip of a tile, smaller where it would not fit."""
+    scale, width = 0.42, tile.shape[1] - 4
+    needed = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)[0][0]
+    scale *= min(1, max(width / needed, 0.7)) if needed else 1
+    place = (2, tile.shape[0] - 5)
+    cv2.putText(tile, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA)
 
 
 def tile_rows(rows: list[list[np.ndarray]], gap: int = 4) -> np.ndarray:
@@ -157,6 +206,14 @@ def tile_rows(rows: list[list[np.ndarray]], gap: int = 4) -> np.ndarray:
 
 def main() -> None:
     args = parse_args()
+    # Late, so that --help is quick.
+    from mmengine.config import Config
+    from mmengine.registry import init_default_scope
+    from mmengine.runner import set_random_seed
+
+    from mmfer.registry import DATASETS
+    from mmfer.utils.config_options import merge_options, parse_options
+
     cfg = Config.fromfile(args.config)
     init_default_scope(cfg.get('default_scope', 'mmfer'))
     merge_options(cfg, parse_options(args.cfg_options))
@@ -176,17 +233,25 @@ def main() -> None:
         frames = frames_of(dataset, steps, index, preprocessor, args.split == 'train')
         if not args.landmarks:
             frames = [frame._replace(landmarks=None) for frame in frames]
+        if not args.box:
+            frames = [frame._replace(box=None) for frame in frames]
         label = label_of(dataset, index)
         if args.mode == 'pipeline':
             titles = [label, *(frame.title for frame in frames[1:])]
             rows.append([draw_tile(f, t, args.tile) for f, t in zip(frames, titles, strict=True)])
         else:
-            frame = frames[0 if args.mode == 'original' else -1]
-            rows.append([draw_tile(frame, label, args.tile)])
+            first, last = draw_tile(frames[0], label, args.tile), frames[-1]
+            if args.mode == 'original':
+                rows.append([first])
+            elif args.mode == 'transformed':
+                rows.append([draw_tile(last, label, args.tile)])
+            else:
+                rows.append([first, draw_tile(last, last.title, args.tile)])
     if args.mode != 'pipeline':
-        columns = round(math.sqrt(num * 1.5))  # a sheet wider than high
-        tiles = [row[0] for row in rows]
-        rows = [tiles[i : i + columns] for i in range(0, num, columns)]
+        each = len(rows[0])
+        columns = max(round(math.sqrt(num * 1.5 / each)), 1) * each  # a sheet wider than high
+        tiles = [tile for row in rows for tile in row]
+        rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
 
     out = args.out
     if not out.suffix:

@@ -8,10 +8,10 @@ into 98 points, and together they are a ``subject``. ``portrait`` draws it in la
 ``occluders`` and ``scene`` make it hard to read, and ``face`` does all of it in one call.
 """
 
+from ..wflw_points import FLIP_INDICES, NUM_LANDMARKS
 from .difficulty import Difficulty
 from .face import Picture, draw_face
 from .labels import SPLITS, Labels, sample_labels
-from .landmarks import FLIP_INDICES, NUM_LANDMARKS
 
 __all__ = [
     'FLIP_INDICES',

@@ -3,10 +3,10 @@
 
 import numpy as np
 
+from ..wflw_points import JAW, OUTER_LIPS
 from . import hair
 from .colours import darker, mix
 from .drawing import Drawing, ellipse, spline
-from .landmarks import JAW, OUTER_LIPS
 from .subject import Subject
 
 _FRAME = np.array((46.0, 40.0, 44.0))

@@ -3,10 +3,11 @@
 
 import numpy as np
 
+from ..wflw_points import JAW
 from . import hair
 from .colours import darker
 from .drawing import Drawing, ellipse, spline
-from .landmarks import JAW, RELIEF, half_width
+from .landmarks import RELIEF, half_width
 from .subject import Subject
 
 

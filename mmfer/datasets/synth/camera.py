@@ -9,8 +9,9 @@ import numpy as np
 _PIVOT = np.array([0.0, 0.30, 0.0])
 # Standard deviations of yaw, pitch and roll in radians, of size and position as shares.
 _SPREAD = np.array([*np.radians((11, 7, 6)), 0.06, 0.03, 0.03])
-#: How many face units span a picture: hair and neck with the face, or little but the face.
-CROPS = {'loose': 2.5, 'tight': 1.9}
+#: How many face units span a picture: head and shoulders, from which crops can be cut; hair and
+#: neck with the face; or little but the face.
+CROPS = {'wide': 3.6, 'loose': 2.5, 'tight': 1.9}
 
 
 def depth(points: np.ndarray) -> np.ndarray:
@@ -26,7 +27,7 @@ class Camera:
     Args:
         yaw, pitch, roll (float): Radians; positive yaw turns to the viewer's right, positive pitch
             looks up, positive roll tilts clockwise. Default to 0.
-        scale (float): Size of the face; 1 fills the picture from hair to chin. Defaults to 1.
+        scale (float): Size of the face, a factor on what ``crop`` gives it. Defaults to 1.
         shift (tuple[float, float]): Displacement as a share of the picture. Defaults to (0, 0).
         crop (str): How much is seen around the face, a key of ``CROPS``. Defaults to 'loose'.
     """

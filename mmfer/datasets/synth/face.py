@@ -57,7 +57,8 @@ def draw_face(
         index (int): Number of the picture in its split.
         image_size (int): Width and height in pixels. Defaults to 112.
         difficulty (Difficulty | None): How hard it is to read. Defaults to ``Difficulty()``.
-        crop (str): 'loose' shows hair and neck, 'tight' little but the face. Defaults to 'loose'.
+        crop (str): 'wide' shows head and shoulders, 'loose' hair and neck, 'tight' little but the
+            face. Defaults to 'loose'.
 
     Returns:
         Picture: Image and landmarks.

@@ -1,40 +1,31 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""98 points of a face in WFLW's order, in face units.
+"""98 points of a face in WFLW's order (``wflw_points``), in face units.
 
 Face units: the origin is midway between the eyes, x points to the viewer's right, y down, and the
 outer corners of an average adult's eyes are 1 apart.
-
-=========  =====================================================================
-0 - 32     jaw, from the viewer's left ear over the chin (16) to the right ear
-33 - 41    left brow: outer tip, upper edge inwards, lower edge outwards
-42 - 50    right brow: upper edge outwards, outer tip (46), lower edge inwards
-51 - 54    bridge of the nose
-55 - 59    bottom of the nose
-60 - 67    left eye from the outer corner (60) over the inner one (64), clockwise
-68 - 75    right eye from the inner corner (68) over the outer one (72), clockwise
-76 - 87    outer edge of the lips from the left corner (76) over the right one (82), clockwise
-88 - 95    inner edge of the lips from the left corner (88) over the right one (92), clockwise
-96, 97     left and right pupil
-=========  =====================================================================
 
 "Left" is the viewer's left.
 """
 
 import numpy as np
 
+from ..wflw_points import (
+    BRIDGE,
+    FLIP_INDICES,
+    INNER_LIPS,
+    JAW,
+    LEFT_BROW,
+    LEFT_EYE,
+    NOSTRILS,
+    NUM_LANDMARKS,
+    OUTER_LIPS,
+    RIGHT_BROW,
+    RIGHT_EYE,
+)
 from .ageing import Ageing
 from .drawing import columns
 from .expression import Actions
 from .identity import Identity
-
-NUM_LANDMARKS = 98
-
-JAW = slice(0, 33)
-LEFT_BROW, RIGHT_BROW = slice(33, 42), slice(42, 51)
-BRIDGE, NOSTRILS = slice(51, 55), slice(55, 60)
-LEFT_EYE, RIGHT_EYE = slice(60, 68), slice(68, 76)
-OUTER_LIPS, INNER_LIPS = slice(76, 88), slice(88, 96)
-PUPILS = slice(96, 98)
 
 #: How far the points stand out from the smooth surface of the face, (98,).
 RELIEF = np.zeros(NUM_LANDMARKS)
@@ -42,25 +33,6 @@ RELIEF[JAW] = 0.04
 RELIEF[BRIDGE] = (0.02, 0.06, 0.11, 0.16)
 RELIEF[NOSTRILS] = (0.02, 0.06, 0.09, 0.06, 0.02)
 RELIEF[OUTER_LIPS] = RELIEF[INNER_LIPS] = 0.02
-
-_MIRROR_OF_RIGHT_BROW = [4, 3, 2, 1, 0, 8, 7, 6, 5]
-_MIRROR_OF_RIGHT_EYE = [4, 3, 2, 1, 0, 7, 6, 5]
-
-#: ``landmarks[FLIP_INDICES]`` are in WFLW's order again after a picture was mirrored.
-FLIP_INDICES = np.concatenate(
-    [
-        np.arange(32, -1, -1),
-        42 + np.array(_MIRROR_OF_RIGHT_BROW),
-        33 + np.argsort(_MIRROR_OF_RIGHT_BROW),
-        np.arange(51, 55),
-        np.arange(59, 54, -1),
-        68 + np.array(_MIRROR_OF_RIGHT_EYE),
-        60 + np.argsort(_MIRROR_OF_RIGHT_EYE),
-        76 + np.array([6, 5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7]),
-        88 + np.array([4, 3, 2, 1, 0, 7, 6, 5]),
-        [97, 96],
-    ]
-)
 
 
 def _unit_jaw() -> tuple[np.ndarray, np.ndarray]:
@@ -257,11 +229,11 @@ def face_points(
     """
     points = np.empty((NUM_LANDMARKS, 2))
     points[JAW] = _jaw(person, years, _both(left, right, 'jaw_drop'))
-    points[LEFT_BROW] = _brow(person, years, left, -1)[_MIRROR_OF_RIGHT_BROW]
+    points[LEFT_BROW] = _brow(person, years, left, -1)[FLIP_INDICES[LEFT_BROW] - RIGHT_BROW.start]
     points[RIGHT_BROW] = _brow(person, years, right, 1)
     points[51:60] = _nose(person, years, left, right)
     left_eye, right_eye = _eye(person, years, left, -1), _eye(person, years, right, 1)
-    points[LEFT_EYE] = left_eye[_MIRROR_OF_RIGHT_EYE]
+    points[LEFT_EYE] = left_eye[FLIP_INDICES[LEFT_EYE] - RIGHT_EYE.start]
     points[RIGHT_EYE] = right_eye
     points[76:96] = _mouth(person, years, left, right)
     points[96] = _pupil(left_eye, left, gaze)

@@ -3,10 +3,10 @@
 
 import numpy as np
 
+from ..wflw_points import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
 from . import adornments, body, creases, features, hair, shading
 from .camera import Camera
 from .drawing import Drawing
-from .landmarks import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
 from .subject import Subject
 
 

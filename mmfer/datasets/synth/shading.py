@@ -4,9 +4,10 @@
 import cv2
 import numpy as np
 
+from ..wflw_points import JAW
 from .camera import Camera
 from .drawing import Drawing, ellipse
-from .landmarks import JAW, half_width
+from .landmarks import half_width
 from .subject import Subject
 
 # A shade multiplies; this one leaves a pixel as it is.

@@ -1,0 +1,166 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmfer.registry import TRANSFORMS
+
+from .face_geometry import Square, bounding_box, crop_map, picture_box, warp, whole_pixels, widen
+from .face_results import check_border, check_size, put_picture
+
+SOURCES = ('auto', 'landmarks', 'box', 'image')
+
+
+class Crop(NamedTuple):
+    """How far a crop reaches, in longer sides of what it is measured from."""
+
+    scale: float  #: Side of the square.
+    shift: tuple[float, float]  #: Its centre beside the centre; negative y is up.
+
+
+#: About a face whose box reaches from the brows to the chin and from ear to ear, as landmarks span
+#: it. 'tight' keeps every landmark inside when ``RandomCropFace`` moves it by its defaults, 'loose'
+#: reaches beyond the top of the head.
+FACE_CROPS = {'tight': Crop(1.35, (0.0, -0.04)), 'loose': Crop(1.8, (0.0, -0.2))}
+
+#: About a picture that shows a head and little else: all of it, or the part from the forehead to
+#: the chin, which is nearer to the lower edge.
+IMAGE_CROPS = {'tight': Crop(0.8, (0.0, 0.06)), 'loose': Crop(1.0, (0.0, 0.0))}
+
+
+def face_square(
+    kind: str,
+    *,
+    landmarks: np.ndarray | None = None,
+    box: np.ndarray | None = None,
+    image_size: tuple[int, int] | None = None,
+    scale: float | None = None,
+    shift: tuple[float, float] | None = None,
+) -> Square:
+    """Choose the square to cut from the first of ``landmarks``, ``box`` and ``image_size`` given.
+
+    Args:
+        kind: ``'tight'`` or ``'loose'``.
+        landmarks: Points of the face, (N, 2) pixels.
+        box: x1, y1, x2, y2 of the face, (4,) pixels.
+        image_size: Width and height of a picture that shows one head.
+        scale: Side of the square in longer sides of what it is chosen from, instead of
+            :data:`FACE_CROPS`' or :data:`IMAGE_CROPS`'.
+        shift: Displacement of its centre in the same unit, instead of theirs.
+
+    Returns:
+        The square in pixels of the picture; parts of it may be outside.
+
+    Raises:
+        ValueError: Nothing is given, or the face has no extent.
+    """
+    if landmarks is not None:
+        box = bounding_box(landmarks)
+    if box is not None:
+        crop = FACE_CROPS[kind]
+    elif image_size is not None:
+        crop, box = IMAGE_CROPS[kind], picture_box(*image_size)
+    else:
+        raise ValueError('face_square needs landmarks, a box or the size of the picture')
+    square = widen(
+        box, crop.scale if scale is None else scale, crop.shift if shift is None else shift
+    )
+    if not (np.isfinite(square).all() and square.side > 0):
+        raise ValueError(f'a face with the box {np.asarray(box).tolist()} has no extent')
+    return square
+
+
+@TRANSFORMS.register_module()
+class CropFace(BaseTransform):
+    """Cut out the square around a face.
+
+    KT-Adapter, section 4.1: the crop is *loose* (face and hair) for age and recognition, *tight*
+    (the face) for landmarks and expression; faces are not aligned. The paper gives no numbers; ours
+    are :data:`FACE_CROPS` and :data:`IMAGE_CROPS`.
+
+    Required key: ``img``, (H, W, 3) uint8. Used if there: ``gt_landmarks`` (N, 2), ``face_box``
+    (4,). Modified: these three, and ``img_shape``, ``warp_matrix`` (:func:`.put_picture`).
+
+    Args:
+        kind: ``'tight'`` or ``'loose'``.
+        size: Width and height of the result in pixels. Default: no resampling, as many pixels as
+            the square has, to the nearest whole one.
+        scale: Side of the square, in longer sides of what it is measured from (the box of the
+            landmarks, the face box, the picture). Default: the kind's.
+        shift: Displacement (x, y) of its centre in the same unit, negative y is up. Default: the
+            kind's.
+        source: What it is measured from: ``'landmarks'``, ``'box'``, ``'image'``, or ``'auto'`` for
+            the first of them that the sample has. ``'image'`` is for pictures that show a head and
+            little else. Default ``'auto'``.
+        border: What lies outside the picture: ``'constant'`` for ``fill``, ``'replicate'`` for the
+            nearest pixel of its edge. Default ``'constant'``.
+        fill: Grey value or BGR, 0 to 255. Default 0, black.
+
+    Raises:
+        ValueError: An argument is wrong, the sample lacks what ``source`` asks for, or the face has
+            no extent; the last two name the picture.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        size: int | None = None,
+        scale: float | None = None,
+        shift: Sequence[float] | None = None,
+        source: str = 'auto',
+        border: str = 'constant',
+        fill: int | Sequence[int] = 0,
+    ):
+        name = type(self).__name__
+        if kind not in FACE_CROPS:
+            raise ValueError(f'{name}: kind must be one of {tuple(FACE_CROPS)}, not {kind!r}')
+        if source not in SOURCES:
+            raise ValueError(f'{name}: source must be one of {SOURCES}, not {source!r}')
+        if scale is not None and not 0 < scale < np.inf:
+            raise ValueError(f'{name}: scale must be above 0, not {scale!r}')
+        if shift is not None and (len(shift) != 2 or not np.isfinite(shift).all()):
+            raise ValueError(f'{name}: shift must be two numbers (x, y), not {shift!r}')
+        self.kind = kind
+        self.size = None if size is None else check_size(self, size)
+        self.scale = scale
+        self.shift = None if shift is None else tuple(shift)
+        self.source = source
+        self.border = border
+        self.fill = check_border(self, border, fill)
+
+    def square(self, results: dict) -> Square:
+        """Choose the square for a sample."""
+        height, width = results['img'].shape[:2]
+        known = {
+            'landmarks': results.get('gt_landmarks'),
+            'box': results.get('face_box'),
+            'image_size': (width, height),
+        }
+        if self.source == 'image':
+            known = {'image_size': known['image_size']}
+        elif self.source != 'auto':
+            known = {self.source: known[self.source]}
+        try:
+            return face_square(self.kind, **known, scale=self.scale, shift=self.shift)
+        except ValueError as error:
+            raise ValueError(
+                f'{type(self).__name__}(source={self.source!r}) cannot crop '
+                f'{results.get("img_path", "a picture")!r} with the keys {sorted(results)}: {error}'
+            ) from error
+
+    def transform(self, results: dict) -> dict:
+        square = self.square(results)
+        if self.size is None:
+            square = whole_pixels(square)
+        return self._cut(results, square, self.size or int(square.side))
+
+    def _cut(self, results: dict, square: Square, size: int, angle: float = 0.0) -> dict:
+        matrix = crop_map(square, size, angle)
+        image = warp(results['img'], matrix, (size, size), self.border, self.fill)
+        return put_picture(results, image, matrix)
+
+    def __repr__(self) -> str:
+        settings = ', '.join(f'{key}={value!r}' for key, value in vars(self).items())
+        return f'{type(self).__name__}({settings})'

@@ -1,0 +1,73 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import random
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+
+from mmfer.registry import TRANSFORMS
+
+from ..wflw_points import FLIP_INDICES
+from .face_geometry import flip_map
+from .face_results import check_probability, put_picture
+
+
+@TRANSFORMS.register_module()
+class RandomFlipFace(BaseTransform):
+    """Mirror a picture, left and right, and give its landmarks their names again.
+
+    In a mirrored picture the point that was the left pupil is the right one: the points are moved
+    and then reordered. mmcv's ``RandomFlip`` does neither for ``gt_landmarks``.
+
+    Required key: ``img``. Modified: ``img``, ``img_shape``, ``gt_landmarks`` and ``face_box`` if
+    there, ``warp_matrix`` (:func:`.put_picture`). Added, as by mmcv: ``flip`` (bool) and
+    ``flip_direction`` (``'horizontal'`` or None).
+
+    Args:
+        prob: Probability, in [0, 1]. Default 0.5.
+        flip_indices: For each point, the index of the one that takes its place. Default: WFLW's 98
+            points.
+
+    Raises:
+        ValueError: An argument is wrong, or a sample has another number of points.
+    """
+
+    def __init__(self, prob: float = 0.5, flip_indices: Sequence[int] | None = None):
+        self.prob = check_probability(self, prob)
+        self.flip_indices = FLIP_INDICES if flip_indices is None else np.array(flip_indices)
+        order = np.arange(len(self.flip_indices))
+        if not np.array_equal(np.sort(self.flip_indices), order) or not np.array_equal(
+            self.flip_indices[self.flip_indices], order
+        ):
+            raise ValueError(
+                'RandomFlipFace: flip_indices must pair the points 0 to N - 1 off, each with its '
+                f'mirror image or with itself; these do not: {self.flip_indices.tolist()}'
+            )
+
+    @cache_randomness
+    def _rand_flip(self) -> bool:
+        return random.random() < self.prob
+
+    def transform(self, results: dict) -> dict:
+        results['flip'] = self._rand_flip()
+        results['flip_direction'] = 'horizontal' if results['flip'] else None
+        return self._flip(results) if results['flip'] else results
+
+    def _flip(self, results: dict) -> dict:
+        image = results['img']
+        put_picture(results, cv2.flip(image, 1), flip_map(image.shape[1]))
+        points = results.get('gt_landmarks')
+        if points is not None:
+            if len(points) != len(self.flip_indices):
+                raise ValueError(
+                    f'RandomFlipFace knows the order of {len(self.flip_indices)} points, '
+                    f'{results.get("img_path", "a picture")!r} has {len(points)}; set flip_indices '
+                    'of the transform'
+                )
+            results['gt_landmarks'] = points[self.flip_indices]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(prob={self.prob}, {len(self.flip_indices)} points)'

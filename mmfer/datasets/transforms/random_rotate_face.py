@@ -1,0 +1,67 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import random
+from collections.abc import Sequence
+
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+
+from mmfer.registry import TRANSFORMS
+
+from .face_geometry import rotation_map, warp
+from .face_results import check_border, check_probability, put_picture
+
+
+@TRANSFORMS.register_module()
+class RandomRotateFace(BaseTransform):
+    """Turn a picture about its middle; the size stays, the corners are filled.
+
+    For pictures that are cropped already. Where the surroundings of a face are known,
+    :class:`RandomCropFace` turns it without empty corners and resamples once.
+
+    Required key: ``img``. Modified: ``img``, ``gt_landmarks`` and ``face_box`` (the box around the
+    turned box) if there, ``warp_matrix`` (:func:`.put_picture`). Added: ``rotate_angle``, degrees,
+    clockwise; 0 for a picture that was left alone.
+
+    Args:
+        max_angle: The angle is uniform between minus and plus this many degrees, [0, 180].
+        prob: Probability with which a picture is turned at all, [0, 1]. Default 1.
+        border: What lies outside the picture: ``'constant'`` for ``fill``, ``'replicate'`` for the
+            nearest pixel of its edge. Default ``'constant'``.
+        fill: Grey value or BGR, 0 to 255. Default 0, black.
+
+    Raises:
+        ValueError: An argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        max_angle: float,
+        prob: float = 1.0,
+        border: str = 'constant',
+        fill: int | Sequence[int] = 0,
+    ):
+        if not 0 <= max_angle <= 180:
+            raise ValueError(f'RandomRotateFace: max_angle must be in [0, 180], not {max_angle!r}')
+        self.max_angle = max_angle
+        self.prob = check_probability(self, prob)
+        self.border = border
+        self.fill = check_border(self, border, fill)
+
+    @cache_randomness
+    def _rand_angle(self) -> float:
+        if random.random() >= self.prob:
+            return 0.0
+        return random.uniform(-self.max_angle, self.max_angle)
+
+    def transform(self, results: dict) -> dict:
+        results['rotate_angle'] = angle = self._rand_angle()
+        if angle == 0:
+            return results
+        image = results['img']
+        size = image.shape[1::-1]
+        matrix = rotation_map(angle, *size)
+        return put_picture(results, warp(image, matrix, size, self.border, self.fill), matrix)
+
+    def __repr__(self) -> str:
+        settings = ', '.join(f'{key}={value!r}' for key, value in vars(self).items())
+        return f'{type(self).__name__}({settings})'
