@@ -15,6 +15,10 @@ from .transforms.load_face_image import UnreadableImageError
 _NAMED = 5
 
 
+class EmptySplitError(ValueError):
+    """A dataset has no sample in the split that was asked for."""
+
+
 class FaceDataset(BaseDataset):
     """What all face datasets on disk share: class names, precise errors, tolerant reading.
 
@@ -94,7 +98,7 @@ class FaceDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         samples = self.load_annotations()
         if not samples:
-            raise ValueError(
+            raise EmptySplitError(
                 f"{type(self).__name__} is empty: no sample of this split in '{self.data_root}'. "
                 f'{self._where_to_set_it()}'
             )

@@ -3,6 +3,32 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 
+from .face_dataset import EmptySplitError
+from .splits import SPLITS
+
+
+def check_holdout(dataset: str, split: str, val_ratio: float) -> None:
+    """Check the arguments of a dataset whose validation part comes out of its training list.
+
+    Args:
+        dataset: Name of the dataset, for messages.
+        split: Its part, one of :data:`~mmfer.datasets.splits.SPLITS`.
+        val_ratio: Share of the training list to hold out; 0 for none, so that there is no ``val``.
+
+    Raises:
+        ValueError: An argument is none of these.
+        EmptySplitError: ``split`` is ``'val'`` and nothing is held out.
+    """
+    if split not in SPLITS:
+        raise ValueError(f'{dataset}: split must be one of {SPLITS}, not {split!r}')
+    if not 0 <= val_ratio < 1:
+        raise ValueError(f'{dataset}: val_ratio must be in [0, 1), not {val_ratio}')
+    if split == 'val' and val_ratio == 0:
+        raise EmptySplitError(
+            f"{dataset}: split='val' is empty with val_ratio=0. Set val_ratio (such as .1) in the "
+            "training *and* the validation dataset, or use split='test'."
+        )
+
 
 def stratified_holdout(
     names: Sequence[str], labels: Sequence[int], ratio: float, seed: int = 0

@@ -5,7 +5,7 @@ from pathlib import Path
 from mmfer.registry import DATASETS
 
 from .face_dataset import FaceDataset
-from .holdout import stratified_holdout
+from .holdout import check_holdout, stratified_holdout
 
 #: What the numbers in RAF-DB's label file mean.
 RAFDB_LABELS = {
@@ -17,8 +17,6 @@ RAFDB_LABELS = {
     6: 'Anger',
     7: 'Neutral',
 }
-
-_SPLITS = ('train', 'val', 'trainval', 'test')
 
 
 @DATASETS.register_module()
@@ -74,15 +72,7 @@ class RAFDB(FaceDataset):
         test_mode: bool | None = None,
         **kwargs,
     ):
-        if split not in _SPLITS:
-            raise ValueError(f'RAFDB: split must be one of {_SPLITS}, not {split!r}')
-        if not 0 <= val_ratio < 1:
-            raise ValueError(f'RAFDB: val_ratio must be in [0, 1), not {val_ratio}')
-        if split == 'val' and val_ratio == 0:
-            raise ValueError(
-                "RAFDB: split='val' is empty with val_ratio=0. Set val_ratio (such as .1) in the "
-                "training *and* the validation dataset, or use split='test'."
-            )
+        check_holdout('RAFDB', split, val_ratio)
         self.split = split
         self.val_ratio = val_ratio
         self.image_dir = image_dir

@@ -34,8 +34,8 @@ def atomic_write(path: str | Path, content: bytes) -> None:
         raise OSError(
             error.errno,
             f'could not write {len(content) / 2**20:.1f} MiB ({error.strerror}); the files that '
-            'were there before are untouched. Make room or name another folder with --work-dir, '
-            'then continue with --resume',
+            'were there before are untouched. Make room or name another folder, and run the same '
+            'command again (training goes on with --resume)',
             str(path),
         ) from error
     _sync_folder(path.parent)

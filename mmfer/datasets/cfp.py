@@ -1,0 +1,70 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import re
+from pathlib import Path
+
+from mmfer.registry import DATASETS
+
+from .named_split_dataset import NamedSplitDataset
+from .splits import CFP_FRONTAL, read_split_file
+
+_NUM_IMAGES = 10
+
+
+@DATASETS.register_module()
+class CFP(NamedSplitDataset):
+    """The frontal images of Celebrities in Frontal-Profile (Sengupta et al., WACV 2016).
+
+    500 people with ten frontal images each; their four profile images are not read. The class is
+    the person: ``gt_label`` is the place of a person's number among those used, and the numbers
+    (``'001'`` …) are the class names. All people in ``data_root`` are used, or those given by
+    ``classes``.
+
+    CFP's own protocol compares pairs and has no part for identification. Here everyone is in every
+    part, by a list that mmfer carries: 3,500 images ``train`` (seven each), 750 ``val``, 750
+    ``test`` (15 %; one or two each). ``tools/misc/make_cfp_split.py`` states its rule and makes it.
+
+    Args:
+        data_root: Folder with ``Data/`` in it, or ``Data`` itself.
+        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
+        split_file: Another split, see :class:`NamedSplitDataset`; names such as ``001/07`` or
+            ``001/frontal/07.jpg``. Default: the list above.
+        **kwargs: Further arguments of :class:`NamedSplitDataset`: ``pipeline``, ``classes``, …
+
+    Raises:
+        FileNotFoundError: A folder or one of a person's ten images is missing.
+        ValueError: An argument or a line of the split file is wrong, or nobody is there.
+    """
+
+    METAINFO = dict(dataset_name='CFP', task='recognition')
+
+    LAYOUT = '  Data/Images/001/frontal/01.jpg … 10.jpg    (500 people: 001 to 500)'
+
+    def load_all(self) -> list[dict]:
+        root = self.require_folder(Path(self.data_root))
+        data = root if (root / 'Images').is_dir() else root / 'Data'
+        images = self.require_folder(data / 'Images')
+        if 'classes' not in self._metainfo:
+            people = sorted(p.name for p in images.iterdir() if p.name.isdecimal() and p.is_dir())
+            self._metainfo['classes'] = tuple(people)
+        return [
+            dict(img_path=str(folder / f'{number:02d}.jpg'), gt_label=label)
+            for label, person in enumerate(self._metainfo['classes'])
+            for folder in [self.require_folder(images / str(person) / 'frontal')]
+            for number in range(1, _NUM_IMAGES + 1)
+        ]
+
+    def split_key(self, name: str) -> str:
+        match = re.fullmatch(r'(?:.*/)?(\d+)/(?:frontal/)?(\d+)(?:\.jpg)?', name)
+        if not match:
+            raise ValueError(f'{name!r} is not like "001/07" or "001/frontal/07.jpg"')
+        return f'{int(match[1]):03d}/{int(match[2]):02d}'
+
+    def parts_by_rule(self, keys: list[str]) -> dict[str, str]:
+        parts = read_split_file(CFP_FRONTAL, self.split_key)
+        unknown = [key for key in keys if key not in parts]
+        if unknown:
+            raise ValueError(
+                f"CFP has the people 001 to 500; '{self.data_root}' has {unknown[0]!r} too. Give "
+                'the dataset a split_file that says what it is for, or choose people by classes'
+            )
+        return parts

@@ -1,0 +1,206 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import json
+import logging
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from mmengine.logging import print_log
+
+from mmfer.registry import DATASETS
+from mmfer.tasks import TASKS
+
+from .face_dataset import EmptySplitError, FaceDataset
+from .splits import PARTS, SPLITS
+
+#: The key that a sample needs to serve a task.
+LABEL_OF_TASK = dict(
+    expression='gt_label', age='gt_age', landmarks='gt_landmarks', recognition='gt_label'
+)
+
+
+@DATASETS.register_module()
+class FaceCrops(FaceDataset):
+    """Faces cut out beforehand, with one annotation file whatever they come from.
+
+    ``tools/dataset_converters/to_crops.py`` makes such folders. The file is OpenMMLab's JSON::
+
+        {"metainfo": {"dataset_name": "WFLW", "task": "landmarks", ...},
+         "data_list": [{"img_path": "images/test/a.jpg", "split": "test", ...}, ...]}
+
+    ``metainfo`` may hold ``classes`` and becomes the dataset's. ``img_path`` is relative to the
+    file's folder, and ``split`` is ``'train'``, ``'val'`` or ``'test'``. The labels are
+
+    ================  ============================================================================
+    ``gt_label``      int, an index in ``classes``
+    ``gt_age``        float, years
+    ``gt_landmarks``  [[x, y], …] in pixels of the crop, the first pixel's centre is (0, 0); read as
+                      float32
+    ``face_box``      [x1, y1, x2, y2] in the same pixels, optional; float32
+    ``attributes``    [0, 1, …], optional; uint8
+    ================  ============================================================================
+
+    and other keys are handed on as they are.
+
+    Args:
+        data_root: Folder of the crops.
+        split: ``'train'``, ``'val'``, ``'trainval'`` (both) or ``'test'``. Default ``'train'``.
+        task: One of :data:`mmfer.tasks.TASKS`; its label must be there. Default: the file's.
+        ann_file: The annotation file, relative to ``data_root``. Default ``'annotations.json'``.
+        test_mode: Whether an unreadable image is an error at once. Default: for ``'val'`` and
+            ``'test'``.
+        **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``classes``, …
+
+    Raises:
+        FileNotFoundError: The folder, the file or an image is missing.
+        ValueError: An argument, the file or a sample in it is wrong; says which one.
+    """
+
+    METAINFO = dict()
+
+    LAYOUT = (
+        '  annotations.json\n'
+        '  images/train/…, images/val/…, images/test/…    (as the file says)\n'
+        'which tools/dataset_converters/to_crops.py makes'
+    )
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'train',
+        task: str | None = None,
+        ann_file: str = 'annotations.json',
+        test_mode: bool | None = None,
+        **kwargs,
+    ):
+        if split not in SPLITS:
+            raise ValueError(f'FaceCrops: split must be one of {SPLITS}, not {split!r}')
+        if task is not None and task not in TASKS:
+            raise ValueError(f'FaceCrops: task must be None or one of {TASKS}, not {task!r}')
+        self.split = split
+        self.task = task
+        # Not ``ann_file``, which mmengine's BaseDataset joins with data_root and FaceDataset leaves
+        # empty.
+        self.crops_file = ann_file
+        if test_mode is None:
+            test_mode = split in ('val', 'test')
+        super().__init__(data_root=data_root, test_mode=test_mode, **kwargs)
+
+    def load_annotations(self) -> list[dict]:
+        root = self.require_folder(Path(self.data_root))
+        path = self.require_file(root / self.crops_file)
+        metainfo, records = _read_json(path)
+        for key, value in metainfo.items():
+            self._metainfo.setdefault(key, tuple(value) if isinstance(value, list) else value)
+        task = self.task or metainfo.get('task')
+        if task not in TASKS:
+            raise ValueError(
+                f'FaceCrops: {path} has the task {task!r}; set task of the dataset to one of '
+                f'{TASKS}'
+            )
+        self._metainfo['task'] = task
+        wanted = ('train', 'val') if self.split == 'trainval' else (self.split,)
+        _tell_skipped(path, sum(metainfo.get('skipped', {}).get(part, 0) for part in wanted))
+        new_label = self._renumbering(metainfo.get('classes'))
+        samples = []
+        for index, record in enumerate(records):
+            try:
+                _check_record(record)
+                if record['split'] in wanted:
+                    samples.append(_to_sample(record, root, LABEL_OF_TASK[task], new_label))
+            except ValueError as error:
+                raise ValueError(f'{path}, data_list[{index}]: {error}') from error
+        if not samples:
+            counts = dict(Counter(record['split'] for record in records))
+            raise EmptySplitError(
+                f'FaceCrops: {path} has nothing for split={self.split!r}; it has {counts}'
+            )
+        return samples
+
+    def _renumbering(self, in_file: list[str] | None) -> dict[int, int] | None:
+        """Index in this dataset's classes for each class of the file; None where there is none."""
+        if not in_file:
+            return None
+        ours = {name: index for index, name in enumerate(self._metainfo['classes'])}
+        return {index: ours[name] for index, name in enumerate(in_file) if name in ours}
+
+    def extra_repr(self) -> list[str]:
+        name = self._metainfo.get('dataset_name', self.crops_file)
+        return [*super().extra_repr(), f'Crops of: \t{name}', f'Split: \t{self.split}']
+
+
+def _read_json(path: Path) -> tuple[dict, list[dict]]:
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except json.JSONDecodeError as error:
+        raise ValueError(f'{path} is not JSON: {error}') from error
+    if (
+        not isinstance(content, dict)
+        or not isinstance(content.get('metainfo'), dict)
+        or not isinstance(content.get('data_list'), list)
+    ):
+        raise ValueError(f'{path} is not {{"metainfo": {{…}}, "data_list": […]}}')
+    return content['metainfo'], content['data_list']
+
+
+def _tell_skipped(path: Path, count: int) -> None:
+    if count:
+        print_log(
+            f'FaceCrops: {path} lacks {count} pictures of this split that could not be converted; '
+            'results are not those of the whole set',
+            'current',
+            logging.WARNING,
+        )
+
+
+def _check_record(record: dict) -> None:
+    if not isinstance(record, dict) or not isinstance(record.get('img_path'), str):
+        raise ValueError(f'no img_path in {record!r}')
+    if record.get('split') not in PARTS:
+        raise ValueError(
+            f'split of {record["img_path"]!r} is {record.get("split")!r}, not one of {PARTS}'
+        )
+
+
+def _to_sample(record: dict, root: Path, label: str, new_label: dict[int, int] | None) -> dict:
+    sample = dict(record, img_path=str(root / record['img_path']))
+    del sample['split']
+    if sample.get(label) is None:
+        raise ValueError(f'{record["img_path"]!r} has no {label}')
+    name = repr(record['img_path'])
+    if 'gt_label' in sample and new_label is not None:
+        sample['gt_label'] = _renumber(sample['gt_label'], new_label, name)
+    if 'gt_age' in sample:
+        sample['gt_age'] = float(_to_array(sample['gt_age'], np.float64, (), f'gt_age of {name}'))
+    for key, dtype, shape in (
+        ('gt_landmarks', np.float32, (-1, 2)),
+        ('face_box', np.float32, (4,)),
+        ('attributes', np.uint8, (-1,)),
+    ):
+        if key in sample:
+            sample[key] = _to_array(sample[key], dtype, shape, f'{key} of {name}')
+    return sample
+
+
+def _renumber(label: int, new_label: dict[int, int], name: str) -> int:
+    if not isinstance(label, int) or label not in new_label:
+        raise ValueError(
+            f'gt_label of {name} is {label!r}; allowed are {tuple(new_label)}, the indices of the '
+            'classes in use'
+        )
+    return new_label[label]
+
+
+def _to_array(value, dtype: type, shape: tuple[int, ...], what: str) -> np.ndarray:
+    wanted = f'numbers of shape {shape}'.replace('-1', 'N') if shape else 'a number'
+    try:
+        array = np.array(value, dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f'{what} is not {wanted}: {error}') from error
+    if array.ndim != len(shape) or any(
+        s not in (-1, n) for s, n in zip(shape, array.shape, strict=True)
+    ):
+        raise ValueError(f'{what} is not {wanted} but {array.shape}')
+    if not np.isfinite(array).all():
+        raise ValueError(f'{what} has values that are not finite')
+    return array

@@ -1,0 +1,152 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import json
+import logging
+
+import numpy as np
+import pytest
+from face_trees import write_image
+
+from mmfer.datasets import FaceCrops
+
+POINTS = [[float(i), i / 2] for i in range(98)]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write annotations.json and the pictures it names; returns the folder."""
+
+    def _write(records, **metainfo):
+        for record in records:
+            if isinstance(record, dict) and 'img_path' in record:
+                write_image(tmp_path / record['img_path'])
+        content = dict(metainfo=metainfo, data_list=records)
+        (tmp_path / 'annotations.json').write_text(json.dumps(content))
+        return tmp_path
+
+    return _write
+
+
+def record(name='a.jpg', split='train', **labels):
+    return dict(img_path=f'images/{split}/{name}', split=split, **labels)
+
+
+def test_labels_have_the_types_of_a_pipeline(write):
+    face = record(
+        gt_age=31, gt_landmarks=POINTS, face_box=[1, 2, 3, 4.5], attributes=[0, 1], camera='left'
+    )
+    root = write([face], task='landmarks')
+    sample = FaceCrops(root).get_data_info(0)
+    assert sample['img_path'] == str(root / 'images/train/a.jpg') and 'split' not in sample
+    assert sample['gt_age'] == 31 and isinstance(sample['gt_age'], float)
+    np.testing.assert_array_equal(sample['gt_landmarks'], np.array(POINTS, np.float32))
+    assert sample['gt_landmarks'].dtype == sample['face_box'].dtype == np.float32
+    assert sample['attributes'].tolist() == [0, 1] and sample['attributes'].dtype == np.uint8
+    assert sample['camera'] == 'left'
+
+
+def test_splits(write):
+    records = [record(f'{i}.jpg', s, gt_age=i) for i, s in enumerate(['train', 'val', 'test'] * 2)]
+    root = write(records, task='age')
+    ages = {
+        split: [FaceCrops(root, split).get_data_info(i)['gt_age'] for i in range(count)]
+        for split, count in (('train', 2), ('val', 2), ('trainval', 4), ('test', 2))
+    }
+    assert ages == dict(train=[0, 3], val=[1, 4], trainval=[0, 1, 3, 4], test=[2, 5])
+    assert FaceCrops(root, 'test').test_mode and not FaceCrops(root).test_mode
+
+
+def test_meta_information_is_the_files(write):
+    root = write([record(gt_label=1)], task='expression', classes=['sad', 'glad'], origin='here')
+    dataset = FaceCrops(root)
+    assert dataset.metainfo == dict(task='expression', classes=('sad', 'glad'), origin='here')
+    assert 'classes' not in FaceCrops(write([record(gt_age=3)], task='age')).metainfo
+
+
+def test_classes_are_mapped_by_name(write):
+    faces = [record(f'{i}.jpg', gt_label=i) for i in range(2)]
+    root = write(faces, task='expression', classes=['sad', 'glad'])
+    assert FaceCrops(root, classes=['glad', 'sad']).get_gt_labels().tolist() == [1, 0]
+    with pytest.raises(ValueError, match=r'data_list\[0\]: gt_label of .* is 0; allowed are .1,'):
+        FaceCrops(root, classes=['glad'])
+
+
+def test_task_can_be_chosen(write):
+    root = write([record(gt_age=3, gt_landmarks=POINTS)])
+    with pytest.raises(ValueError, match="has the task None; set task of the dataset .*'age'"):
+        FaceCrops(root)
+    assert FaceCrops(root, task='age').metainfo['task'] == 'age'
+    with pytest.raises(ValueError, match="'images/train/a.jpg' has no gt_label"):
+        FaceCrops(root, task='recognition')
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'message'),
+    [
+        (dict(split='train'), 'no img_path in'),
+        (dict(img_path='b.jpg', gt_age=3), "split of 'b.jpg' is None, not one of"),
+        (record('b.jpg', 'training', gt_age=3), "split of .*b.jpg' is 'training', not one of"),
+        (record('b.jpg'), "'images/train/b.jpg' has no gt_age"),
+        (record('b.jpg', gt_age='old'), "gt_age of 'images/train/b.jpg' is not a number: .*'old'"),
+        (record('b.jpg', gt_age=float('nan')), 'gt_age of .* has values that are not finite'),
+        (record('b.jpg', gt_age=3, gt_label=2), r'gt_label of .* is 2; allowed are \(0, 1\)'),
+        (record('b.jpg', gt_age=3, gt_label=[0]), r'gt_label of .* is \[0\]; allowed are'),
+        (
+            record('b.jpg', gt_age=3, face_box=[1, 2]),
+            r'face_box of .* is not numbers of shape \(4,\) but \(2,\)',
+        ),
+        (
+            record('b.jpg', gt_age=3, gt_landmarks=[1, 2]),
+            r'gt_landmarks of .* is not numbers of shape \(N, 2\) but \(2,\)',
+        ),
+        (record('b.jpg', gt_age=3, attributes=[300]), 'attributes of .* is not numbers of shape'),
+    ],
+)
+def test_wrong_sample_is_named(write, wrong, message):
+    root = write([record(gt_age=3), wrong], task='age', classes=['x', 'y'])
+    with pytest.raises(ValueError, match=rf'annotations.json, data_list\[1\]: {message}'):
+        FaceCrops(root)
+
+
+@pytest.mark.parametrize('content', ['{', '[]', '{"metainfo": {}}', '{"data_list": []}'])
+def test_wrong_file(tmp_path, content):
+    (tmp_path / 'other.json').write_text(content)
+    with pytest.raises(ValueError, match='other.json is not'):
+        FaceCrops(tmp_path, ann_file='other.json')
+
+
+def test_what_is_missing(tmp_path, write):
+    with pytest.raises(FileNotFoundError, match='(?s)annotations.json.* not exist.*to_crops.py'):
+        FaceCrops(tmp_path)
+    root = write([record(gt_age=3)], task='age')
+    with pytest.raises(ValueError, match="nothing for split='test'; it has {'train': 1}"):
+        FaceCrops(root, 'test')
+    (root / 'images/train/a.jpg').unlink()
+    with pytest.raises(FileNotFoundError, match='1 of 1 listed images are missing'):
+        FaceCrops(root)
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(split='all'), "split must be one of .*not 'all'"),
+        (dict(task='identity'), "task must be None or one of .*not 'identity'"),
+    ],
+)
+def test_refuses_wrong_arguments(tmp_path, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        FaceCrops(tmp_path, **kwargs)
+
+
+def test_says_that_pictures_were_lost_on_the_way(write, monkeypatch):
+    logged = []
+    monkeypatch.setattr(
+        'mmfer.datasets.face_crops.print_log',
+        lambda message, logger, level: logged.append((message, level)),
+    )
+    faces = [record(gt_age=3), record(split='test', gt_age=3)]
+    root = write(faces, task='age', skipped=dict(test=2))
+    FaceCrops(root, 'train')
+    assert not logged
+    FaceCrops(root, 'test')
+    ((message, level),) = logged
+    assert 'lacks 2 pictures of this split' in message and level == logging.WARNING

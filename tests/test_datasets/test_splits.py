@@ -1,0 +1,117 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from pathlib import PurePath
+
+import numpy as np
+import pytest
+
+from mmfer.datasets.splits import CFP_FRONTAL, read_split_file, split_by_name, write_split_file
+
+
+def test_share_of_each_part():
+    counts = Counter(split_by_name(f'{i:05d}') for i in range(20_000))
+    # Three standard deviations of a binomial with 20,000 trials.
+    assert counts['test'] == pytest.approx(3000, abs=152)
+    assert counts['val'] == pytest.approx(3000, abs=152)
+    assert sum(counts.values()) == 20_000
+
+
+def test_is_the_same_choice_for_ever():
+    # Written down once: results stay comparable between versions.
+    parts = [split_by_name(f'{i:05d}') for i in range(8)]
+    assert parts == ['train', 'train', 'train', 'val', 'train', 'test', 'train', 'train']
+    assert parts != [split_by_name(f'{i:05d}', seed=1) for i in range(8)]
+
+
+def test_more_for_validation_takes_from_training_only():
+    names = [f'{i:05d}' for i in range(500)]
+    before = np.array([split_by_name(name, val=0.1) for name in names])
+    after = np.array([split_by_name(name, val=0.3) for name in names])
+    changed = before != after
+    assert set(before[changed]) == {'train'} and set(after[changed]) == {'val'}
+
+
+@pytest.mark.parametrize(('val', 'test'), [(-0.1, 0.2), (0.5, 0.5), (0.2, -1)])
+def test_refuses_shares_that_leave_nothing(val, test):
+    with pytest.raises(ValueError, match=f'not {val} and {test}'):
+        split_by_name('a', val, test)
+
+
+def stem(name):
+    return PurePath(name).stem
+
+
+def test_file_is_read_as_written(tmp_path):
+    parts = [('b,c', 'test'), ('a', 'train'), ('d', 'val')]
+    write_split_file(tmp_path / 'split.csv', parts, 'made up\nfor a test')
+    assert list(read_split_file(tmp_path / 'split.csv', str).items()) == parts
+    assert (tmp_path / 'split.csv').read_text().startswith('# made up\n# for a test\nname,split\n')
+
+
+def test_file_as_people_write_it(tmp_path):
+    path = tmp_path / 'split.txt'
+    path.write_text('\ufeff# comment\n\nsome/where/a.jpg , train\r\nb,test\n', encoding='utf-8')
+    assert read_split_file(path, stem) == dict(a='train', b='test')
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        (
+            'b.jpg',
+            "line 3: 'b.jpg' is not \"name,split\" with a split of .'train', 'val'",
+        ),
+        ('b.jpg,validation', 'line 3: .* is not "name,split"'),
+        ('b.jpg,val,1', 'line 3: .* is not "name,split"'),
+        ('x/a.png,test', "line 3: .* names the picture 'a' of line 2 again"),
+        ('name,split', 'line 3: .* is not'),
+    ],
+)
+def test_wrong_line_is_named(tmp_path, line, message):
+    path = tmp_path / 'split.csv'
+    path.write_text(f'name,split\na.jpg,train\n{line}\n')
+    with pytest.raises(ValueError, match=f'split.csv, {message}'):
+        read_split_file(path, stem)
+
+
+def test_name_that_cannot_be_one(tmp_path):
+    (tmp_path / 'split.csv').write_text('a,train\n')
+    with pytest.raises(ValueError, match='line 1: .*: invalid literal'):
+        read_split_file(tmp_path / 'split.csv', lambda name: str(int(name)))
+
+
+def test_missing_and_empty_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere.csv' does not exist \(split_file"):
+        read_split_file(tmp_path / 'nowhere.csv', str)
+    (tmp_path / 'empty.csv').write_text('name,split\n')
+    with pytest.raises(ValueError, match='empty.csv names no picture'):
+        read_split_file(tmp_path / 'empty.csv', str)
+
+
+def test_cfp_list_is_what_its_script_makes(repo_root, tmp_path):
+    script = repo_root / 'tools/misc/make_cfp_split.py'
+    subprocess.run([sys.executable, script, tmp_path / 'made.csv'], check=True, cwd=repo_root)
+    assert (tmp_path / 'made.csv').read_bytes() == CFP_FRONTAL.read_bytes()
+
+
+def test_cfp_list_has_everyone_in_every_part():
+    parts = read_split_file(CFP_FRONTAL, str)
+    assert set(parts) == {f'{p:03d}/{i:02d}' for p in range(1, 501) for i in range(1, 11)}
+    assert Counter(parts.values()) == dict(train=3500, val=750, test=750)
+    of_person = defaultdict(Counter)
+    for name, part in parts.items():
+        of_person[name.split('/')[0]][part] += 1
+    assert {count['train'] for count in of_person.values()} == {7}
+    assert Counter(count['test'] for count in of_person.values()) == {1: 250, 2: 250}
+    # Written down once: results stay comparable between versions.
+    testing = [name for name, part in parts.items() if part == 'test']
+    assert testing[:6] == [
+        '001/08',
+        '002/02',
+        '003/01',
+        '004/05',
+        '004/07',
+        '005/07',
+    ]

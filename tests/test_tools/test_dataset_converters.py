@@ -1,0 +1,257 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+from face_trees import (
+    WFLW_LISTS,
+    utkface_names,
+    wflw_line,
+    write_cfp,
+    write_folders,
+    write_image,
+    write_utkface,
+    write_wflw,
+)
+
+from mmfer.apis.convert_crops import SettingsError, convert_crops, plan_crops
+from mmfer.apis.dataset_parts import build_parts, plain_options
+from mmfer.datasets import CFP, FaceCrops, UTKFace
+from mmfer.datasets.transforms import CropFace
+
+TOOL = 'tools/dataset_converters/to_crops.py'
+
+
+@pytest.fixture
+def run(repo_root):
+    def _run(tool, *arguments):
+        command = [sys.executable, '-W', 'ignore', tool, *map(str, arguments)]
+        return subprocess.run(command, cwd=repo_root, capture_output=True, text=True)
+
+    return _run
+
+
+def convert(dataset, root, out, kind='tight', size=32, image_format='png', workers=0, **options):
+    parts = build_parts(dataset, str(root), options)
+    jobs = plan_crops(parts, root, image_format)
+    crop = dict(type='CropFace', kind=kind, size=size)
+    return convert_crops(jobs, crop, out, dict(task='landmarks'), image_format, workers)
+
+
+def contents(folder):
+    """Every file but the journal, whose name is hidden."""
+    files = [path for path in folder.rglob('*') if path.is_file() and path.name[0] != '.']
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def annotations(folder):
+    return json.loads((folder / 'annotations.json').read_text())
+
+
+def test_crops_and_labels_are_those_of_the_transform(tmp_path):
+    write_wflw(
+        tmp_path / 'wflw', [wflw_line('0--Parade/a.jpg', 3, '0 1 0 0 0 0')], [wflw_line('b.jpg', 9)]
+    )
+    convert('WFLW', tmp_path / 'wflw', tmp_path / 'crops')
+    for split in ('train', 'test'):
+        source = build_parts('WFLW', str(tmp_path / 'wflw'), {})[split].get_data_info(0)
+        source['img'] = cv2.imread(source['img_path'])
+        expected = CropFace('tight', size=32)(source)
+        crops = FaceCrops(tmp_path / 'crops', split, pipeline=[dict(type='LoadFaceImage')])
+        np.testing.assert_array_equal(crops[0]['img'], expected['img'])
+        for key in ('gt_landmarks', 'face_box'):
+            np.testing.assert_allclose(crops[0][key], expected[key], atol=6e-4)
+        np.testing.assert_array_equal(crops[0]['attributes'], expected['attributes'])
+    path = annotations(tmp_path / 'crops')['data_list'][0]['img_path']
+    assert path == 'images/train/WFLW_images/0--Parade/a.png'
+
+
+def test_landmarks_lie_on_what_they_mark(tmp_path):
+    write_wflw(tmp_path / 'wflw', [wflw_line('a.jpg')])
+    image = np.zeros((64, 80, 3), np.uint8)
+    marked = [0, 40, 97]
+    for index in marked:
+        x, y = 10 + index / 2, 20 + index / 4
+        cv2.circle(image, (round(x), round(y)), 2, (255, 255, 255), cv2.FILLED)
+    cv2.imwrite(str(tmp_path / 'wflw/WFLW_images/a.jpg'), image)
+    convert('WFLW', tmp_path / 'wflw', tmp_path / 'crops', size=128)
+    sample = FaceCrops(tmp_path / 'crops', pipeline=[dict(type='LoadFaceImage')])[0]
+    for index, (x, y) in enumerate(sample['gt_landmarks'].round().astype(int)):
+        if index in marked:
+            assert sample['img'][y, x].min() > 180
+        elif min(abs(index - m) for m in marked) > 10:
+            assert sample['img'][y, x].max() < 80
+
+
+def test_faces_of_one_picture_get_names_of_their_own(tmp_path):
+    write_wflw(tmp_path / 'wflw', [wflw_line('a.jpg'), wflw_line('a.jpg', 5), wflw_line('b.jpg')])
+    convert('WFLW', tmp_path / 'wflw', tmp_path / 'crops')
+    names = [r['img_path'].rsplit('/', 1)[1] for r in annotations(tmp_path / 'crops')['data_list']]
+    assert names == ['a.png', 'a.1.png', 'b.png']
+    assert all((tmp_path / f'crops/images/train/WFLW_images/{name}').is_file() for name in names)
+
+
+def test_workers_write_the_same_bytes(tmp_path):
+    write_folders(tmp_path / 'set', dict(sad=6, happy=6))
+    options = dict(classes=['Sadness', 'Happiness'])
+    for workers in (0, 2):
+        out = tmp_path / str(workers)
+        convert('AffectNetHQ', tmp_path / 'set', out, 'loose', workers=workers, **options)
+    assert len(contents(tmp_path / '0')) == 13
+    assert contents(tmp_path / '0') == contents(tmp_path / '2')
+
+
+def test_only_what_has_changed_is_done_again(tmp_path):
+    lines = [wflw_line(f'{name}.jpg') for name in 'abcd']
+    root, out = write_wflw(tmp_path / 'wflw', lines), tmp_path / 'crops'
+    assert convert('WFLW', root, out).reused == 0
+    before = contents(out)
+    assert convert('WFLW', root, out).reused == 4
+    assert contents(out) == before
+
+    # Another picture, another label, a crop that somebody removed.
+    write_image(root / 'WFLW_images/a.jpg', 70, 80)
+    lines[1] = wflw_line('b.jpg', 7)
+    (root / WFLW_LISTS / 'list_98pt_rect_attr_train.txt').write_text('\n'.join(lines))
+    (out / 'images/train/WFLW_images/c.png').unlink()
+    assert convert('WFLW', root, out).reused == 1
+    fresh = tmp_path / 'fresh'
+    convert('WFLW', root, fresh)
+    assert contents(out) == contents(fresh)
+    changed = {name for name, content in contents(out).items() if before[name] != content}
+    folder = 'images/train/WFLW_images'
+    # The crop of b shows another part of the picture; in it, the landmarks are where they were.
+    assert changed == {f'{folder}/a.png', f'{folder}/b.png'}
+
+
+def test_half_a_line_of_the_journal_is_forgotten(tmp_path):
+    root = write_wflw(tmp_path / 'wflw', [wflw_line(f'{name}.jpg') for name in 'abc'])
+    convert('WFLW', root, tmp_path / 'crops')
+    before = contents(tmp_path / 'crops')
+    journal = tmp_path / 'crops/.journal.jsonl'
+    journal.write_bytes(journal.read_bytes()[:-20])
+    assert convert('WFLW', root, tmp_path / 'crops').reused == 2
+    assert contents(tmp_path / 'crops') == before
+    assert convert('WFLW', root, tmp_path / 'crops').reused == 3
+
+
+def test_other_settings_need_another_folder(tmp_path):
+    root = write_wflw(tmp_path / 'wflw', [wflw_line('a.jpg')])
+    convert('WFLW', root, tmp_path / 'crops')
+    with pytest.raises(SettingsError, match="crop: .*'tight', .*, now .*'loose'"):
+        convert('WFLW', root, tmp_path / 'crops', kind='loose')
+    with pytest.raises(ValueError, match='kind must be one of'):
+        convert('WFLW', root, tmp_path / 'none', kind='lose')
+    assert not (tmp_path / 'none').exists()
+
+
+def test_options_of_the_dataset():
+    words = ['val_ratio=.1', 'folders.calm=Neutral', 'classes=Neutral,Happiness']
+    assert plain_options(words) == dict(
+        val_ratio=0.1, folders=dict(calm='Neutral'), classes=['Neutral', 'Happiness']
+    )
+    with pytest.raises(ValueError, match=r"\['split'\] of a dataset cannot be given"):
+        build_parts('WFLW', '.', dict(split='test'))
+
+
+def test_stopped_conversion_goes_on(repo_root, run, tmp_path):
+    count = 200
+    root = write_utkface(tmp_path / 'utkface', utkface_names(count))
+    out, options = tmp_path / 'crops', ('--kind', 'loose', '--format', 'png')
+    journal = out / '.journal.jsonl'
+
+    def num_done():
+        return journal.read_bytes().count(b'\n') - 1 if journal.is_file() else 0
+
+    def stop_after(number, how):
+        command = [sys.executable, '-W', 'ignore', TOOL, 'UTKFace', root, out, *options]
+        process = subprocess.Popen(
+            [*map(str, command)], cwd=repo_root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        give_up = time.monotonic() + 60
+        while num_done() < number:
+            assert process.poll() is None and time.monotonic() < give_up
+            time.sleep(0.005)
+        process.send_signal(how)
+        message = process.communicate()[1].decode()
+        assert number <= num_done() < count
+        assert not (out / 'annotations.json').exists()
+        return process.returncode, message
+
+    status, message = stop_after(5, signal.SIGINT)
+    assert status == 130 and 'the same command goes on from here' in message
+    assert stop_after(num_done() + 5, signal.SIGKILL)[0] == -signal.SIGKILL
+
+    done = num_done()
+    last = run(TOOL, 'UTKFace', root, out, *options)
+    assert last.returncode == 0, last.stderr
+    assert f'({done} of them from an earlier run)' in last.stdout
+    assert not list(out.rglob('*.part'))
+    # An undisturbed conversion makes the same.
+    convert('UTKFace', root, tmp_path / 'fresh', 'loose', 256)
+    assert contents(out / 'images') == contents(tmp_path / 'fresh/images')
+    assert annotations(out)['data_list'] == annotations(tmp_path / 'fresh')['data_list']
+
+
+def test_unreadable_pictures_are_reported(run, tmp_path):
+    root = write_utkface(tmp_path / 'utkface', [*utkface_names(20), '61_1_20170109142408075.jpg'])
+    bad = UTKFace(root, 'test').get_data_info(0)['img_path']
+    with open(bad, 'r+b') as file:
+        whole = file.read()
+        file.truncate(100)
+    arguments = (TOOL, 'UTKFace', root, tmp_path / 'crops', '--kind', 'loose', '--size', 32)
+    done = run(*arguments)
+    assert done.returncode == 1, done.stderr
+    assert f'skipped {bad} (test): cannot read image' in done.stderr and 'truncated' in done.stderr
+    assert '1 faces have no crop' in done.stderr and '1 files have no label' in done.stdout
+    with open(tmp_path / 'crops/skipped.csv', newline='') as file:
+        header, unnamed, skipped = csv.reader(file)
+    assert header == ['img_path', 'split', 'reason']
+    assert unnamed[0].endswith('/61_1_20170109142408075.jpg') and 'not like' in unnamed[2]
+    assert skipped[:2] == [bad, 'test'] and 'truncated' in skipped[2]
+    content = annotations(tmp_path / 'crops')
+    assert content['metainfo']['skipped'] == dict(test=1) and len(content['data_list']) == 19
+
+    with open(bad, 'wb') as file:
+        file.write(whole)
+    done = run(*arguments)
+    assert done.returncode == 0 and '(19 of them from an earlier run)' in done.stdout
+    assert annotations(tmp_path / 'crops')['metainfo']['skipped'] == {}
+
+
+def test_errors_of_the_command(run, tmp_path):
+    done = run(TOOL, 'WFLW', tmp_path / 'nowhere', tmp_path / 'out', '--kind', 'tight')
+    assert done.returncode == 2 and "nowhere' does not exist" in done.stderr
+    assert 'Traceback' not in done.stderr and not (tmp_path / 'out').exists()
+    done = run(TOOL, 'WFLW', tmp_path, tmp_path / 'out', '--kind', 'tight', '--size', 0)
+    assert done.returncode == 2 and '--size must be 1 or more' in done.stderr
+    root = write_wflw(tmp_path / 'wflw', [wflw_line('a.jpg')])
+    (tmp_path / 'file').touch()
+    done = run(TOOL, 'WFLW', root, tmp_path / 'file/out', '--kind', 'tight')
+    assert done.returncode == 2 and 'Not a directory' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+def test_written_split_is_read_back(run, tmp_path):
+    root = write_cfp(tmp_path / 'cfp')
+    done = run('tools/dataset_converters/write_split.py', 'CFP', root, tmp_path / 'split.csv')
+    assert done.returncode == 0, done.stderr
+    assert '21 train, ' in done.stdout
+    for split in ('train', 'val', 'test'):
+        by_file = CFP(root, split, split_file=tmp_path / 'split.csv')
+        assert by_file.split_keys() == CFP(root, split).split_keys()
+
+
+def test_real_pictures(real_data, tmp_path):
+    report = convert('WFLW', real_data / 'wflw_layout', tmp_path, size=64, val_ratio=0.1)
+    assert sum(report.counts.values()) == 106 and report.counts['test'] == 14
+    for split in ('train', 'val', 'test'):
+        dataset = FaceCrops(tmp_path, split)
+        points = np.stack([dataset.get_data_info(i)['gt_landmarks'] for i in range(len(dataset))])
+        assert (points > 0).all() and (points < 63).all()

@@ -1,0 +1,136 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Cut the faces of a dataset out, once, and write the annotation file that ``FaceCrops`` reads.
+
+    python tools/dataset_converters/to_crops.py WFLW data/wflw data/wflw_tight --kind tight
+    python tools/dataset_converters/to_crops.py UTKFace data/utkface data/utkface_loose \\
+        --kind loose --workers 8 --cfg-options split_file=my_split.csv
+
+A conversion that was stopped, however, goes on where it was when the same command is given again.
+Pictures that cannot be read are listed on the screen and in OUT/skipped.csv.
+
+Exit status: 0 when every face has a crop; 1 when some have none, the others are written all the
+same; 2 when the arguments, the dataset's layout or OUT are wrong; 130 when it was interrupted.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+DATASETS = ('UTKFace', 'WFLW', 'CFP', 'AffectNetHQ')
+LISTED = 10  # skipped pictures named on the screen
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('dataset', choices=DATASETS)
+    parser.add_argument('data_root', help='folder of the dataset')
+    parser.add_argument('out', type=Path, help='folder to write')
+    parser.add_argument(
+        '--kind',
+        choices=('tight', 'loose'),
+        required=True,
+        help='tight: the face, for expression and landmarks; loose: with the hair, for age and '
+        'recognition',
+    )
+    parser.add_argument('--size', type=int, default=256, help='of a crop, pixels (default: 256)')
+    parser.add_argument(
+        '--source',
+        choices=('auto', 'landmarks', 'box', 'image'),
+        default='auto',
+        help='what a crop is measured from; auto: landmarks, else the face box, else the picture '
+        '(default: auto)',
+    )
+    parser.add_argument(
+        '--border',
+        choices=('constant', 'replicate'),
+        default='constant',
+        help='what lies outside the picture: black, or the nearest pixel (default: constant)',
+    )
+    parser.add_argument(
+        '--format',
+        choices=('jpg', 'png'),
+        default='jpg',
+        help='jpg: quality 95; png: lossless, about five times as large (default: jpg)',
+    )
+    parser.add_argument('--workers', type=int, default=0, help='processes (default: this one only)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='further arguments of the dataset, such as split_file=FILE or val_ratio=.1',
+    )
+    args = parser.parse_args()
+    if args.size < 1 or args.workers < 0:
+        parser.error(f'--size must be 1 or more, --workers 0 or more: {args.size}, {args.workers}')
+    return args
+
+
+def main() -> int:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    from mmengine.registry import init_default_scope
+
+    from mmfer.apis.convert_crops import SettingsError
+    from mmfer.apis.dataset_parts import build_parts, plain_options
+
+    init_default_scope('mmfer')
+    try:
+        options = plain_options(args.cfg_options)
+        parts = build_parts(args.dataset, args.data_root, options)
+    except (FileNotFoundError, TypeError, ValueError) as error:
+        return fail(error)
+    try:
+        return convert(args, parts, options)
+    except (SettingsError, OSError) as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        print('\ninterrupted; the same command goes on from here', file=sys.stderr)
+        return 130
+
+
+def fail(error: Exception) -> int:
+    print(f'error: {error}', file=sys.stderr)
+    return 2
+
+
+def convert(args: argparse.Namespace, parts: dict, options: dict) -> int:
+    """Convert and report; returns the exit status."""
+    from rich.progress import track
+
+    from mmfer.apis.convert_crops import SKIPPED, convert_crops, plan_crops, write_skipped
+
+    any_part = next(iter(parts.values()))
+    settings = {name: getattr(args, name) for name in ('kind', 'size', 'source', 'border')}
+    report = convert_crops(
+        plan_crops(parts, any_part.data_root, args.format),
+        dict(type='CropFace', **settings),
+        args.out,
+        dict(any_part.metainfo, options=options),
+        args.format,
+        args.workers,
+        lambda results, total: track(results, f'{args.dataset}, {args.kind} crops', total),
+    )
+    # Files that belong to no split, as their names carry no label (UTKFace).
+    unnamed = [(path, '', reason) for path, reason in getattr(any_part, 'bad_names', ())]
+    write_skipped(args.out / SKIPPED, [*unnamed, *report.skipped])
+
+    counts = ', '.join(f'{count} {part}' for part, count in report.counts.items())
+    print(f'{args.out}: {counts} ({report.reused} of them from an earlier run)')
+    if unnamed:
+        print(f'{len(unnamed)} files have no label in their name and are in no split')
+    for path, part, reason in report.skipped[:LISTED]:
+        print(f'skipped {path} ({part}): {reason}', file=sys.stderr)
+    if report.skipped:
+        print(
+            f'{len(report.skipped)} faces have no crop, see {args.out / SKIPPED}. Repair the '
+            'pictures and give the command again',
+            file=sys.stderr,
+        )
+    return 1 if report.skipped else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,53 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Write which picture of a dataset is for training, validation and testing to a file.
+
+    python tools/dataset_converters/write_split.py UTKFace data/utkface utkface_split.csv
+
+For datasets whose split is mmfer's own. The file has a line ``name,split`` for each picture, can be
+given out with a result, and is read back by ``split_file`` of the dataset.
+"""
+
+import argparse
+import sys
+
+DATASETS = ('UTKFace', 'CFP', 'AffectNetHQ')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('dataset', choices=DATASETS)
+    parser.add_argument('data_root', help='folder of the dataset')
+    parser.add_argument('target', help='file to write')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='further arguments of the dataset, such as folders.smiling=Happiness',
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    from mmengine.registry import init_default_scope
+
+    from mmfer.apis.dataset_parts import build_parts, plain_options
+    from mmfer.datasets.splits import write_split_file
+
+    init_default_scope('mmfer')
+    try:
+        parts = build_parts(args.dataset, args.data_root, plain_options(args.cfg_options))
+    except (FileNotFoundError, TypeError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    lines = [(key, part) for part, dataset in parts.items() for key in dataset.split_keys()]
+    counts = ', '.join(f'{len(dataset)} {part}' for part, dataset in parts.items())
+    write_split_file(args.target, sorted(lines), f'{args.dataset}: {counts}')
+    print(f'{args.target}: {counts}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
