@@ -1,0 +1,48 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Errors of facial landmarks. Points are (x, y) in pixels; normalised errors are in percent."""
+
+import numpy as np
+
+#: The outer corners of the eyes among WFLW's 98 points.
+OUTER_EYE_CORNERS = (60, 72)
+
+
+def inter_ocular_distance(
+    points: np.ndarray, corners: tuple[int, int] = OUTER_EYE_CORNERS
+) -> np.ndarray:
+    """Distance ``(N,)`` in pixels between two of the points ``(N, P, 2)``."""
+    left, right = corners
+    return np.linalg.norm(points[:, left] - points[:, right], axis=-1)
+
+
+def normalised_mean_error(
+    pred: np.ndarray, truth: np.ndarray, corners: tuple[int, int] = OUTER_EYE_CORNERS
+) -> np.ndarray:
+    """Mean distance of a face's points from where they belong, by its inter-ocular distance.
+
+    Args:
+        pred: ``(N, P, 2)``.
+        truth: ``(N, P, 2)``; the inter-ocular distances are taken from it.
+        corners: Indices of the outer eye corners. Default (60, 72), those of WFLW.
+
+    Returns:
+        NME of every face, ``(N,)``, in percent. Infinite or NaN where the eye corners coincide.
+    """
+    pred, truth = np.asarray(pred, np.float64), np.asarray(truth, np.float64)
+    distances = np.linalg.norm(pred - truth, axis=-1).mean(axis=-1)
+    with np.errstate(divide='ignore', invalid='ignore'):
+        return 100 * distances / inter_ocular_distance(truth, corners)
+
+
+def failure_rate(nme: np.ndarray, threshold: float = 10.0) -> float:
+    """Share, in percent, of the faces whose NME exceeds ``threshold`` percent (NaN does)."""
+    return 100 * float(np.mean(~(np.asarray(nme) <= threshold)))
+
+
+def area_under_curve(nme: np.ndarray, threshold: float = 10.0) -> float:
+    """Area under the cumulative error distribution from 0 to ``threshold``, scaled to [0, 1].
+
+    The share of faces with an error of at most e is a step function of e, so the area is exactly
+    the mean of ``max(0, 1 - nme / threshold)``; no grid of errors is needed.
+    """
+    return float(np.mean(np.maximum(0, 1 - np.asarray(nme) / threshold)))

@@ -1,0 +1,162 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Are two pictures of one person? Exact ROC curves over many millions of pairs.
+
+The true acceptance rate (TAR) is the share of pairs of one person that are accepted, the false
+acceptance rate (FAR) that of pairs of two people. A pair is accepted where its cosine similarity
+reaches the threshold; equal similarities are accepted or rejected together.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Similarities of pairs of two people that are in memory at a time (8 bytes each).
+_CHUNK = 1 << 21
+
+
+@dataclass(frozen=True)
+class RocCurve:
+    """An ROC curve by its corners, from (0, 0) to (1, 1); both rates never fall.
+
+    Attributes:
+        far: False acceptance rates ``(K,)``.
+        tar: True acceptance rates ``(K,)``.
+        num_same: Pairs of one person.
+        num_different: Pairs of two people.
+    """
+
+    far: np.ndarray
+    tar: np.ndarray
+    num_same: int
+    num_different: int
+
+    def tar_at(self, far: float) -> float:
+        """The largest TAR that any threshold reaches with at most this FAR, without interpolation.
+
+        With fewer than ``1 / far`` pairs of two people this is the TAR at no false acceptance.
+        """
+        # A hair more: 0.29 * 100 pairs must mean 29 of them.
+        return float(self.tar[self.far <= far * (1 + 1e-12)].max())
+
+    @property
+    def auc(self) -> float:
+        """Area under the curve: the chance that one person's pair is the more similar one."""
+        return float(np.sum(np.diff(self.far) * (self.tar[1:] + self.tar[:-1]) / 2))
+
+    @property
+    def eer(self) -> float:
+        """Equal error rate: FAR where it is ``1 - TAR``, interpolated between corners."""
+        excess = self.far + self.tar - 1  # from -1 to 1, never falling
+        after = int(np.argmax(excess >= 0))
+        before = after - 1
+        step = -excess[before] / (excess[after] - excess[before])
+        return float(self.far[before] + step * (self.far[after] - self.far[before]))
+
+
+def roc_curve(same: np.ndarray, different: Iterable[np.ndarray]) -> RocCurve:
+    """The exact ROC curve, with memory for the pairs of one person and one chunk of the others.
+
+    The TAR changes only at similarities of pairs of one person. For each of those it is enough to
+    count how many pairs of two people lie below and how many tie with it, chunk by chunk.
+
+    Args:
+        same: Similarities of pairs of one person ``(P,)``.
+        different: Chunks ``(M,)`` of the similarities of pairs of two people.
+
+    Raises:
+        ValueError: There is no pair of one of the kinds.
+    """
+    thresholds, counts = np.unique(same, return_counts=True)
+    below = np.zeros(len(thresholds), np.int64)
+    up_to = np.zeros(len(thresholds), np.int64)
+    num_different = 0
+    for chunk in different:
+        chunk = np.sort(chunk)
+        below += np.searchsorted(chunk, thresholds, side='left')
+        up_to += np.searchsorted(chunk, thresholds, side='right')
+        num_different += len(chunk)
+    num_same = len(same)
+    if not num_same or not num_different:
+        raise ValueError(
+            'verification needs pairs of one person and pairs of two people; there are '
+            f'{num_same} and {num_different} of them'
+        )
+    # From the highest threshold to the lowest: just above each, then at it.
+    accepted = np.cumsum(counts[::-1])
+    tar = np.stack([accepted - counts[::-1], accepted], axis=1).ravel() / num_same
+    far = num_different - np.stack([up_to[::-1], below[::-1]], axis=1).ravel()
+    far = np.concatenate([[0.0], far / num_different, [1.0]])
+    return RocCurve(far, np.concatenate([[0.0], tar, [1.0]]), num_same, num_different)
+
+
+def normalise(features: np.ndarray) -> np.ndarray:
+    """Scale features ``(N, C)`` to length one, in float64; zero vectors stay zero."""
+    features = np.asarray(features, np.float64)
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.where(lengths > 0, lengths, 1)
+
+
+def all_pairs_roc(features: np.ndarray, labels: np.ndarray, chunk: int = _CHUNK) -> RocCurve:
+    """Compare every picture with every other one.
+
+    Args:
+        features: ``(N, C)``; cosine similarity normalises them.
+        labels: Identities ``(N,)``.
+        chunk: About how many similarities are in memory at a time. Default 2 million; those of
+            pairs of one person are all kept.
+    """
+    # Grouped by person: pairs of one person are then blocks on the diagonal.
+    order = np.argsort(labels, kind='stable')
+    features, labels = normalise(features)[order], np.asarray(labels)[order]
+    groups = np.split(features, np.flatnonzero(labels[1:] != labels[:-1]) + 1)
+    same = [(group @ group.T)[np.triu_indices(len(group), k=1)] for group in groups]
+    return roc_curve(np.concatenate(same), _different_people(features, labels, chunk))
+
+
+def _different_people(features: np.ndarray, labels: np.ndarray, chunk: int) -> Iterator[np.ndarray]:
+    """Similarities of pairs of two people; ``labels`` ascend."""
+    rows = max(1, chunk // len(features))
+    for start in range(0, len(features), rows):
+        block = slice(start, start + rows)
+        # All pictures of later people, for each of the block: every pair comes once.
+        first = np.searchsorted(labels, labels[start], side='right')
+        similarities = features[block] @ features[first:].T
+        yield similarities[labels[block, None] < labels[None, first:]]
+
+
+def pairs_roc(features: np.ndarray, pairs: np.ndarray, same: np.ndarray) -> RocCurve:
+    """Compare given pairs.
+
+    Args:
+        features: ``(N, C)``; cosine similarity normalises them.
+        pairs: Indices ``(K, 2)``.
+        same: Whether a pair shows one person ``(K,)``.
+    """
+    features, same = normalise(features), np.asarray(same, bool)
+    rows = max(1, _CHUNK // features.shape[1])
+    similarities = np.concatenate(
+        [
+            np.einsum('kc,kc->k', features[part[:, 0]], features[part[:, 1]])
+            for part in np.array_split(pairs, -(-len(pairs) // rows))
+        ]
+    )
+    return roc_curve(similarities[same], [similarities[~same]])
+
+
+def intra_class_variance(features: np.ndarray, labels: np.ndarray) -> float:
+    """Mean squared distance of L2-normalised features to the mean of their class.
+
+    Args:
+        features: ``(N, C)``.
+        labels: ``(N,)``.
+
+    Returns:
+        Between 0 (all pictures of a class agree) and 1.
+    """
+    features = normalise(features)
+    _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    means = np.zeros((len(counts), features.shape[1]))
+    np.add.at(means, classes, features)
+    means /= counts[:, None]
+    return float(np.mean(np.sum((features - means[classes]) ** 2, axis=1)))

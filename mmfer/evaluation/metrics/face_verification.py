@@ -1,0 +1,126 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from mmfer.evaluation.functional import (
+    RocCurve,
+    all_pairs_roc,
+    intra_class_variance,
+    pairs_roc,
+)
+from mmfer.evaluation.pairs_file import find_pairs, read_pairs
+from mmfer.registry import METRICS
+
+from .sample_fields import name_of, read_field
+
+
+@METRICS.register_module()
+class FaceVerification(BaseMetric):
+    """Whether features tell if two pictures show one person.
+
+    Pairs are judged by the cosine similarity of their features: all pairs of the test set, or
+    those of a file.
+
+    Results:
+
+    =====================================  ========================================================
+    ``verification/tar@far=<far>``         true acceptance rate at a false acceptance rate of at
+                                           most ``far``, in percent
+    ``verification/auc``                   area under the ROC curve, 0 to 1
+    ``verification/eer``                   equal error rate, in percent; lower is better
+    ``verification/intra_class_variance``  mean squared distance of L2-normalised features to the
+                                           mean of their person, 0 to 1; lower is better. Left
+                                           out where a pairs file is used without ``gt_label``
+    =====================================  ========================================================
+
+    MMEngine infers that a high TAR or AUC is good; ``eer`` and ``intra_class_variance`` need
+    ``rule='less'`` next to ``save_best``.
+
+    Note:
+        The TAR at a FAR is the best that a threshold reaches without exceeding that FAR; nothing is
+        interpolated, and pairs of equal similarity are accepted or rejected together. With fewer
+        than ``1 / far`` pairs of two people this is the TAR without any false acceptance, which a
+        warning says.
+
+    Reads ``feat`` (C,), ``gt_label`` (the person) and, with a pairs file, ``img_path``. For N
+    pictures the memory is that of N features and of the pairs of one person; the others go by in
+    chunks.
+
+    Args:
+        far (float | Sequence[float]): One or several false acceptance rates in (0, 1). Defaults to
+            0.001.
+        pairs_file (str, optional): Text file with a pair per line: two pictures, whose paths may
+            leave out leading folders, and 1 for one person or 0 for two, separated by white space
+            (tabs, if paths have spaces). Defaults to None, all pairs.
+        collect_device (str): 'cpu' or 'gpu', how processes exchange results. Defaults to 'cpu'.
+        prefix (str, optional): What the result names begin with. Defaults to 'verification'.
+
+    Raises:
+        FileNotFoundError: There is no such pairs file.
+        ValueError: ``far`` is out of its range, a line of the file is no pair or names a picture
+            that was not tested, a sample lacks a field, features are not finite, or there are no
+            pairs of one person or of two.
+    """
+
+    default_prefix = 'verification'
+
+    def __init__(
+        self,
+        far: float | Sequence[float] = 0.001,
+        pairs_file: str | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ):
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.fars = (far,) if isinstance(far, (int, float)) else tuple(far)
+        if not self.fars or not all(0 < far < 1 for far in self.fars):
+            raise ValueError(f'FaceVerification: far must be one or several in (0, 1), got {far!r}')
+        # Read at once: a mistake in it should not wait for the end of the first epoch.
+        self.pairs = None if pairs_file is None else read_pairs(pairs_file)
+
+    def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
+        """Keep feature, person and path of each picture."""
+        for sample in data_samples:
+            feat = read_field(self, sample, 'feat').astype(np.float32)
+            if not np.isfinite(feat).all():
+                raise ValueError(
+                    f'FaceVerification: the feature of {name_of(sample)} is not finite'
+                )
+            picture = dict(feat=feat)
+            if self.pairs is None or 'gt_label' in sample:
+                picture['label'] = int(read_field(self, sample, 'gt_label').item())
+            if self.pairs is not None:
+                picture['path'] = str(read_field(self, sample, 'img_path'))
+            self.results.append(picture)
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        features = np.stack([picture['feat'] for picture in results])
+        labels = None
+        if all('label' in picture for picture in results):
+            labels = np.array([picture['label'] for picture in results])
+        if self.pairs is None:
+            curve = all_pairs_roc(features, labels)
+        else:
+            indices, same = find_pairs(self.pairs, [picture['path'] for picture in results])
+            curve = pairs_roc(features, indices, same)
+        metrics = {f'tar@far={far:g}': 100 * curve.tar_at(far) for far in self.fars}
+        self._warn_of_few_pairs(curve)
+        metrics.update(auc=curve.auc, eer=100 * curve.eer)
+        if labels is not None:
+            metrics['intra_class_variance'] = intra_class_variance(features, labels)
+        return metrics
+
+    def _warn_of_few_pairs(self, curve: RocCurve) -> None:
+        for far in self.fars:
+            if far * curve.num_different < 1:
+                print_log(
+                    f'{self.prefix}/tar@far={far:g}: {curve.num_different} pairs of two people '
+                    f'cannot resolve this rate, for which at least {1 / far:.0f} are needed; '
+                    'reported is the rate without any false acceptance',
+                    logger='current',
+                    level=logging.WARNING,
+                )

@@ -1,0 +1,40 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+_HINTS = {
+    'gt_age': "pack it: dict(type='PackInputs', algorithm_keys=('gt_age',))",
+    'gt_landmarks': "pack them: dict(type='PackInputs', algorithm_keys=('gt_landmarks',))",
+    'gt_label': 'the dataset has to give every sample a gt_label (the argument task chooses it)',
+    'pred_age': "predicted by model.head=dict(type='AgeHead', ...)",
+    'pred_landmarks': "predicted by model.head=dict(type='LandmarkHead', ...)",
+    'feat': "set model.head=dict(type='MLPClsHead', with_feat=True, ...)",
+    'img_path': "pack it: 'img_path' is among the default meta_keys of PackInputs",
+}
+
+
+def read_field(metric: object, sample: Mapping, key: str) -> np.ndarray:
+    """A number, array or tensor of a data sample as an array.
+
+    Args:
+        metric: Who asks; its class is named in errors.
+        sample: A data sample as the evaluator hands it over, a dict.
+        key: The field.
+
+    Raises:
+        ValueError: The sample has no such field; says where it comes from.
+    """
+    if key not in sample:
+        raise ValueError(
+            f'{type(metric).__name__} needs {key}, and the sample {name_of(sample)} has none: '
+            f'{_HINTS[key]}'
+        )
+    value = sample[key]
+    return value.detach().float().cpu().numpy() if torch.is_tensor(value) else np.asarray(value)
+
+
+def name_of(sample: Mapping) -> str:
+    """What to call a sample in an error."""
+    return sample.get('img_path', 'without img_path')

@@ -1,0 +1,89 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""The light MLP that all decoders share, and the checks of what goes into them."""
+
+from collections.abc import Sequence
+
+from mmengine.model import ModuleList
+from mmpretrain.models.heads.stacked_head import LinearBlock
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+
+def linear_blocks(
+    in_channels: int,
+    hidden_channels: Sequence[int],
+    out_channels: int,
+    dropout_rate: float = 0.0,
+    norm_cfg: dict | None = None,
+    act_cfg: dict | None = None,
+    out_init: dict | None = None,
+) -> ModuleList:
+    """Fully connected layers from ``in_channels`` over ``hidden_channels`` to ``out_channels``.
+
+    Args:
+        in_channels (int): Width of the features.
+        hidden_channels (Sequence[int]): Widths between; empty gives a single linear layer.
+        out_channels (int): Numbers that come out.
+        dropout_rate (float): Dropout after each hidden layer. Defaults to 0.
+        norm_cfg (dict, optional): Normalisation after each hidden layer. Defaults to None.
+        act_cfg (dict, optional): Activation after each hidden layer. Defaults to None.
+        out_init (dict, optional): ``init_cfg`` of the last layer. Defaults to PyTorch's own.
+    """
+    widths = [in_channels, *hidden_channels]
+    layers = [
+        LinearBlock(narrow, wide, dropout_rate, norm_cfg, act_cfg)
+        for narrow, wide in zip(widths, widths[1:], strict=False)
+    ]
+    return ModuleList([*layers, LinearBlock(widths[-1], out_channels, init_cfg=out_init)])
+
+
+def check_widths(head: object, in_channels: int, hidden_channels: Sequence[int]) -> tuple:
+    """Return ``hidden_channels`` as a tuple if all widths are positive integers.
+
+    Raises:
+        ValueError: One is not, or ``hidden_channels`` is no sequence.
+    """
+    name = type(head).__name__
+    if not isinstance(hidden_channels, Sequence) or isinstance(hidden_channels, str):
+        raise ValueError(
+            f'{name}: hidden_channels must be a sequence of widths such as (256,), or () for a '
+            f'single linear layer, got {hidden_channels!r}'
+        )
+    for width in (in_channels, *hidden_channels):
+        if isinstance(width, bool) or not isinstance(width, int) or width < 1:
+            raise ValueError(
+                f'{name}: in_channels and hidden_channels must be integers >= 1, got {width!r}'
+            )
+    return tuple(hidden_channels)
+
+
+def last_features(head: object, feats: tuple[Tensor, ...], in_channels: int) -> Tensor:
+    """The last item ``(B, C)`` of what a neck gives.
+
+    Raises:
+        ValueError: It has another shape.
+    """
+    x = feats[-1]
+    if x.ndim == 2 and x.shape[1] == in_channels:
+        return x
+    remedy = f'set model.head.in_channels={x.shape[1]}'
+    if x.ndim != 2:
+        remedy = "pool the map first: model.neck=dict(type='GlobalAveragePooling')"
+    raise ValueError(
+        f'{type(head).__name__} takes features of shape (B, {in_channels}), got {tuple(x.shape)}; '
+        f'{remedy}'
+    )
+
+
+def require_labels(head: object, data_samples: Sequence[DataSample], key: str, hint: str) -> None:
+    """Check that every sample has the label that a loss needs.
+
+    Raises:
+        ValueError: One has not; the message names it and ends with ``hint``.
+    """
+    for sample in data_samples:
+        if key not in sample:
+            raise ValueError(
+                f'{type(head).__name__} needs {key}, and the sample '
+                f'{sample.get("img_path", "without img_path")} has none: {hint}'
+            )

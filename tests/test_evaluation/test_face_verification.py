@@ -1,0 +1,151 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import itertools
+import logging
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import MMLogger
+from mmpretrain.structures import DataSample
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from mmfer.evaluation.functional import intra_class_variance
+from mmfer.evaluation.pairs_file import find_pairs, read_pairs
+from mmfer.registry import EVALUATORS, METRICS
+
+
+def pictures(num=50, classes=8, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, num)
+    features = rng.normal(size=(classes, 6))[labels] + rng.normal(size=(num, 6))
+    return features.astype(np.float32), labels
+
+
+def as_samples(features, labels=None):
+    samples = []
+    for index, feature in enumerate(features):
+        sample = DataSample(metainfo=dict(img_path=f'data/cfp/person {index % 5}/{index}.jpg'))
+        sample.set_field(torch.from_numpy(feature), 'feat')
+        if labels is not None:
+            sample.set_gt_label(int(labels[index]))
+        samples.append(sample)
+    return samples
+
+
+def evaluate(samples, **kwargs):
+    metric = dict(type='FaceVerification', **kwargs)
+    evaluator = EVALUATORS.build(dict(type='Evaluator', metrics=metric))
+    evaluator.process(samples)
+    return evaluator.evaluate(len(samples))
+
+
+def expected(features, pairs, same, fars):
+    unit = features.astype(float) / np.linalg.norm(features.astype(float), axis=1, keepdims=True)
+    scores = [unit[i] @ unit[j] for i, j in pairs]
+    far, tar, _ = roc_curve(same, scores, drop_intermediate=False)
+    rates = {f'verification/tar@far={rate:g}': 100 * tar[far <= rate].max() for rate in fars}
+    return {**rates, 'verification/auc': roc_auc_score(same, scores)}
+
+
+def test_all_pairs_equal_scikit_learn():
+    features, labels = pictures()
+    results = evaluate(as_samples(features, labels), far=(0.01, 0.1))
+    pairs = list(itertools.combinations(range(len(features)), 2))
+    same = [labels[i] == labels[j] for i, j in pairs]
+    for name, value in expected(features, pairs, same, (0.01, 0.1)).items():
+        assert results[name] == pytest.approx(value, abs=1e-9)
+    assert 0 < results['verification/eer'] < 50
+    assert results['verification/intra_class_variance'] == pytest.approx(
+        intra_class_variance(features, labels)
+    )
+    assert len(results) == 5 and all(type(value) is float for value in results.values())
+
+
+def test_pairs_of_a_file(tmp_path):
+    features, labels = pictures()
+    pairs = list(itertools.combinations(range(0, 50, 3), 2))
+    same = [labels[i] == labels[j] for i, j in pairs]
+    lines = [
+        f'person {i % 5}/{i}.jpg\t{j}.jpg\t{int(one)}\n'
+        for (i, j), one in zip(pairs, same, strict=True)
+    ]
+    path = tmp_path / 'pairs.txt'
+    path.write_text('\n'.join(lines))
+    results = evaluate(as_samples(features), pairs_file=str(path), far=0.1)
+    for name, value in expected(features, pairs, same, (0.1,)).items():
+        assert results[name] == pytest.approx(value, abs=1e-9)
+    assert 'verification/intra_class_variance' not in results
+    with_labels = evaluate(as_samples(features, labels), pairs_file=str(path))
+    assert 'verification/intra_class_variance' in with_labels
+
+
+def test_too_few_pairs_for_a_rate_are_said():
+    features, labels = pictures()
+    said = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    logger = MMLogger.get_instance('verification')
+    logger.addHandler(handler)
+    results = evaluate(as_samples(features, labels), far=(1e-5, 0.01))
+    different = sum(labels[i] != labels[j] for i, j in itertools.combinations(range(50), 2))
+    (message,) = [text for text in said if 'tar@far' in text]
+    assert f'{different} pairs of two people' in message and 'at least 100000' in message
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    scores, same = unit @ unit.T, labels[:, None] == labels
+    upper = np.triu(np.ones((50, 50), bool), 1)
+    best_wrong = scores[upper & ~same].max()
+    assert results['verification/tar@far=1e-05'] == pytest.approx(
+        100 * (scores[upper & same] > best_wrong).mean()
+    )
+
+
+def test_missing_features_name_the_remedy():
+    sample = DataSample(metainfo=dict(img_path='a.jpg')).set_gt_label(0)
+    with pytest.raises(ValueError, match='needs feat, .*a.jpg has none.*with_feat=True'):
+        evaluate([sample])
+    (sample,) = as_samples(np.ones((1, 3), np.float32))
+    with pytest.raises(ValueError, match='needs gt_label'):
+        evaluate([sample])
+
+
+def test_features_that_are_not_finite_are_named():
+    features, labels = pictures(3)
+    features[1, 2] = np.nan
+    with pytest.raises(ValueError, match='feature of data/cfp/person 1/1.jpg is not finite'):
+        evaluate(as_samples(features, labels))
+
+
+@pytest.mark.parametrize('far', [0, 1.0, (0.1, 2), ()])
+def test_rates_are_between_zero_and_one(far):
+    with pytest.raises(ValueError, match='far must be one or several in'):
+        METRICS.build(dict(type='FaceVerification', far=far))
+
+
+def test_mistakes_in_a_pairs_file_are_found_when_the_metric_is_built(tmp_path):
+    path = tmp_path / 'pairs.txt'
+    with pytest.raises(FileNotFoundError, match='no pairs file .*pairs.txt'):
+        METRICS.build(dict(type='FaceVerification', pairs_file=str(path)))
+    path.write_text('a.jpg b.jpg 1\na.jpg b.jpg yes\n')
+    with pytest.raises(ValueError, match='line 2: .*a.jpg b.jpg yes'):
+        METRICS.build(dict(type='FaceVerification', pairs_file=str(path)))
+    path.write_text('\n')
+    with pytest.raises(ValueError, match='has no pair'):
+        METRICS.build(dict(type='FaceVerification', pairs_file=str(path)))
+
+
+def test_pictures_are_found_by_the_end_of_their_path(tmp_path):
+    path = tmp_path / 'pairs.txt'
+    path.write_text('x/1.jpg 2.jpg 0\n\ny/1.jpg data/x/1.jpg 1\n')
+    indices, same = find_pairs(read_pairs(path), ['data/x/1.jpg', 'data/y/1.jpg', '2.jpg'])
+    assert indices.tolist() == [[0, 2], [1, 0]] and same.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [('3.jpg', 'were not among the tested ones.*3.jpg'), ('1.jpg', 'match several tested ones')],
+)
+def test_pictures_that_cannot_be_found_are_named(tmp_path, name, message):
+    path = tmp_path / 'pairs.txt'
+    path.write_text(f'x/1.jpg {name} 0\n')
+    with pytest.raises(ValueError, match=message):
+        find_pairs(read_pairs(path), ['x/1.jpg', 'y/1.jpg'])

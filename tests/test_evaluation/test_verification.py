@@ -1,0 +1,125 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import itertools
+import tracemalloc
+
+import numpy as np
+import pytest
+from sklearn import metrics as sklearn_metrics
+
+from mmfer.evaluation.functional import (
+    all_pairs_roc,
+    intra_class_variance,
+    pairs_roc,
+    roc_curve,
+)
+
+
+def people(num=60, classes=9, channels=5, seed=0):
+    """Features that gather around the mean of their person."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, num)
+    return rng.normal(size=(classes, channels))[labels] + rng.normal(size=(num, channels)), labels
+
+
+def obvious_pairs(features, labels):
+    scores, same = [], []
+    for i, j in itertools.combinations(range(len(features)), 2):
+        a, b = features[i], features[j]
+        scores.append(a @ b / np.sqrt((a @ a) * (b @ b)))
+        same.append(labels[i] == labels[j])
+    return np.array(scores), np.array(same)
+
+
+def scikit_learns(scores, same):
+    far, tar, _ = sklearn_metrics.roc_curve(same, scores, drop_intermediate=False)
+    return far, tar
+
+
+def check(curve, scores, same):
+    far, tar = scikit_learns(scores, same)
+    for rate in (1e-4, 0.001, 0.01, 0.1, 0.29, 0.5, 0.9):
+        assert curve.tar_at(rate) == pytest.approx(tar[far <= rate].max(), abs=1e-12)
+    assert curve.auc == pytest.approx(sklearn_metrics.roc_auc_score(same, scores), abs=1e-12)
+    # The equal error rate by bisection on the interpolated curve.
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if middle >= 1 - np.interp(middle, far, tar) else (middle, high)
+    assert curve.eer == pytest.approx(low, abs=1e-9)
+
+
+@pytest.mark.parametrize('chunk', [1, 100, 1 << 21])
+def test_all_pairs_equal_scikit_learn_whatever_the_chunks(chunk):
+    features, labels = people()
+    curve = all_pairs_roc(features, labels, chunk)
+    scores, same = obvious_pairs(features, labels)
+    assert (curve.num_same, curve.num_different) == (same.sum(), (~same).sum())
+    check(curve, scores, same)
+
+
+def test_equal_similarities_are_accepted_together():
+    rng = np.random.default_rng(1)
+    same = rng.random(400) < 0.3
+    scores = np.round(rng.normal(same, 1.0), 1)  # many ties within and between the kinds
+    assert len(np.unique(scores)) < 80
+    check(roc_curve(scores[same], np.array_split(scores[~same], 7)), scores, same)
+    # All alike: accept all or none.
+    flat = roc_curve(np.zeros(5), [np.zeros(9)])
+    assert (flat.tar_at(0.99), flat.auc, flat.eer) == (0, 0.5, 0.5)
+
+
+def test_perfect_and_inverted_features():
+    perfect = roc_curve(np.array([0.8, 0.9]), [np.array([0.1, 0.2, 0.7])])
+    assert (perfect.tar_at(1e-6), perfect.auc, perfect.eer) == (1, 1, 0)
+    inverted = roc_curve(np.array([0.1]), [np.array([0.8, 0.9])])
+    assert (inverted.tar_at(0.5), inverted.auc, inverted.eer) == (0, 0, 1)
+
+
+def test_corners_of_the_curve_ascend_from_zero_to_one():
+    curve = all_pairs_roc(*people())
+    for rate in (curve.far, curve.tar):
+        assert rate[0] == 0 and rate[-1] == 1 and (np.diff(rate) >= 0).all()
+
+
+def test_a_rate_that_falls_on_a_pair_includes_it():
+    # 0.29 * 100 is a hair below 29 in floating point.
+    scores = np.arange(100)[::-1].astype(float)
+    assert roc_curve(np.array([scores[28]]), [scores]).tar_at(0.29) == 1
+    assert roc_curve(np.array([scores[29]]), [scores]).tar_at(0.29) == 0
+
+
+def test_given_pairs_equal_scikit_learn():
+    features, labels = people()
+    pairs = np.random.default_rng(2).integers(0, len(features), (300, 2))
+    same = labels[pairs[:, 0]] == labels[pairs[:, 1]]
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    scores = (unit[pairs[:, 0]] * unit[pairs[:, 1]]).sum(1)
+    check(pairs_roc(features, pairs, same), scores, same)
+
+
+def test_memory_does_not_grow_with_the_pairs_of_two_people():
+    features, labels = people(num=2000, classes=400, channels=8)
+    tracemalloc.start()
+    curve = all_pairs_roc(features, labels, chunk=100_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert curve.num_different > 1_900_000
+    assert peak < 6e6  # the similarities alone would be 16 MB
+
+
+@pytest.mark.parametrize('labels', [[0, 0, 0], [0, 1, 2]])
+def test_both_kinds_of_pairs_are_needed(labels):
+    with pytest.raises(ValueError, match='needs pairs of one person and pairs of two people'):
+        all_pairs_roc(np.eye(3), np.array(labels))
+
+
+def test_variance_within_classes():
+    features, labels = people()
+    unit = [feature / np.sqrt(feature @ feature) for feature in features]
+    total = 0
+    for index, feature in enumerate(unit):
+        mates = [other for other, label in zip(unit, labels, strict=True) if label == labels[index]]
+        total += ((feature - np.mean(mates, axis=0)) ** 2).sum()
+    assert intra_class_variance(features, labels) == pytest.approx(total / len(unit))
+    assert intra_class_variance(3 * features, labels) == pytest.approx(total / len(unit))
+    assert intra_class_variance(np.eye(3)[[0, 0, 1, 1]], [5, 5, 7, 7]) == 0
