@@ -3,8 +3,12 @@ from mmpretrain import models as _parent  # noqa: F401  registers the parent com
 
 from mmfer.utils.safe_load import register_safe_loaders
 
+from .analyzers import *  # noqa: F403
 from .backbones import *  # noqa: F403
+from .heads import *  # noqa: F403
 from .layers import *  # noqa: F403
+from .losses import *  # noqa: F403
+from .necks import *  # noqa: F403
 from .pretrained_init import PretrainedInit  # noqa: F401
 from .utils import *  # noqa: F403
 

@@ -35,9 +35,10 @@ class PretrainedInit(MMEnginePretrainedInit):
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f'{type(module).__name__} is to start from {self.checkpoint}, which is not there. '
-                'The README says under "Weights" where such files come from and how they are '
-                'converted. To start without it, set the init_cfg that names it to None, as in '
-                '--cfg-options model.backbone.cnn.init_cfg=None'
+                'If it is what another config trains, train that one first; the README says under '
+                '"Weights" where other files come from and how they are converted. To start '
+                'without it, set the init_cfg that names it to None, as in --cfg-options '
+                'model.backbone.init_cfg=None'
             ) from error
         weights = unwrap(checkpoint)
         if self.prefix is not None:

@@ -6,6 +6,9 @@ import sys
 import pytest
 
 CONFIG = 'configs/apvit/apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py'
+KT_CONFIG = (
+    'configs/kt_adapter/kt-adapter_convnext-v2-base-to-mobileone-s0_1xb32-30e_affectnet-hq-224px.py'
+)
 
 
 def run(repo_root, *arguments):
@@ -38,3 +41,25 @@ def test_shape_and_errors(repo_root):
     done = run(repo_root, CONFIG, '--cfg-options', 'model.backbone.app.keepnum=80')
     assert done.returncode != 0
     assert 'model.backbone.app.keep_num' in done.stderr
+
+
+def test_kt_adapter(repo_root, tmp_path):
+    """MobileOne-s0 costs 275 MFLOPs when its branches are merged, the adapter 21.02."""
+    out = tmp_path / 'cost.json'
+    done = run(repo_root, KT_CONFIG, '--json', out)
+    assert done.returncode == 0, done.stderr
+    assert 'one 224x224 picture (CropFace.size in the test pipeline)' in done.stdout
+    figures = json.loads(out.read_text())
+    assert figures['adapter_mflops'] == pytest.approx(21.02, rel=3e-3)
+    assert f'{figures["adapter_mflops"]:.3f}   without any prior' in done.stdout
+    assert figures['parts']['neck'] * 1e3 == figures['adapter_mflops']
+    assert figures['parts']['backbone'] * 1e3 == pytest.approx(275, rel=0.01)
+    parts = sum(figures['parts'][name] for name in ('backbone', 'neck', 'head'))
+    assert figures['gflops'] == pytest.approx(parts)
+    assert figures['gflops_run'] > 3 * figures['gflops']  # four branches in training
+    # Merged by the config, it is what it costs. A prior would add a backbone's parameters.
+    done = run(repo_root, KT_CONFIG, '--json', out, '--cfg-options', 'model.backbone.deploy=True')
+    assert done.returncode == 0, done.stderr
+    merged = json.loads(out.read_text())
+    assert merged['gflops_run'] == merged['gflops'] == pytest.approx(figures['gflops'])
+    assert merged['params_m'] < 15

@@ -1,8 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Print what one picture costs a model: GFLOPs, parameters and tokens per block.
+"""Print what one picture costs a model in inference: GFLOPs, parameters and tokens per block.
 
-``gflops`` counts the paper's way of computing, which is what published figures mean; where the
-configured model gives the same output with less work, ``gflops_run`` is what it really spends.
+``gflops`` is what published figures mean: APViT's way of computing in the paper, and MobileOne and
+RepVGG with merged branches. ``gflops_run`` is what the model spends as it is configured, which may
+be less (APViT) or, before its branches are merged, more. A KT-Adapter's cost is printed in MFLOPs;
+of its prior encoders none is built, as none runs in inference.
 
 Examples:
     python tools/analysis_tools/get_flops.py CONFIG
@@ -24,7 +26,8 @@ def parse_args() -> argparse.Namespace:
         type=int,
         nargs='+',
         metavar='PIXELS',
-        help="height and width of the picture, or one number for both (default: the model's)",
+        help='height and width of the picture, or one number for both (default: what the model or '
+        'the test pipeline says, else 224)',
     )
     parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
     parser.add_argument(
@@ -42,33 +45,51 @@ def parse_args() -> argparse.Namespace:
 
 def measure(cfg, shape: list | None) -> dict:
     """Figures of the config's model; see the module's docstring for the keys."""
+    from mmengine.utils import to_2tuple
+
+    from mmfer.models import KTAdapter
     from mmfer.registry import MODELS
     from mmfer.utils.flops import count_cost
+    from mmfer.utils.picture_size import picture_size
+    from mmfer.utils.reparameterize import merge_branches
 
     model = MODELS.build(cfg.model)
     backbone = model.backbone
-    shape = tuple(shape * 2 if len(shape) == 1 else shape) if shape else backbone.img_size
+    if shape:
+        shape, source = tuple(shape * 2 if len(shape) == 1 else shape), '--shape'
+    elif hasattr(backbone, 'img_size'):
+        shape, source = to_2tuple(backbone.img_size), "the model's own"
+    else:
+        shape, source = picture_size(cfg)
     run = count_cost(model, shape)
+    adapter = run.by_module['neck'] * 1e3 if isinstance(model.neck, KTAdapter) else None
+    tokens = backbone.token_counts() if hasattr(backbone, 'token_counts') else []
     published = run
     if getattr(backbone, 'computation', 'paper') != 'paper':
         cfg.model.backbone.computation = 'paper'
         published = count_cost(MODELS.build(cfg.model), shape)
+    elif merge_branches(model):
+        published = count_cost(model, shape)
     return dict(
         shape=list(shape),
+        shape_from=source,
         gflops=published.gflops,
         gflops_run=run.gflops,
         params_m=run.params_m,
-        tokens=backbone.token_counts() if hasattr(backbone, 'token_counts') else [],
+        adapter_mflops=adapter,
+        tokens=tokens,
         parts=published.by_module,
     )
 
 
 def print_figures(config: str, figures: dict) -> None:
     height, width = figures['shape']
-    print(f'{config}, one {height}x{width} picture')
+    print(f'{config}, one {height}x{width} picture ({figures["shape_from"]})')
     print(f'  GFLOPs              {figures["gflops"]:8.3f}   as published figures are counted')
     print(f'  GFLOPs as run       {figures["gflops_run"]:8.3f}   as the model is configured')
     print(f'  parameters          {figures["params_m"]:8.3f} M')
+    if figures['adapter_mflops'] is not None:
+        print(f'  MFLOPs of adapter   {figures["adapter_mflops"]:8.3f}   without any prior')
     if figures['tokens']:
         print(f'  tokens per block    {", ".join(map(str, figures["tokens"]))}')
     for name, gflops in figures['parts'].items():

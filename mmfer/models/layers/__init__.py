@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from .atp_block import ATPBlock
 from .attentive_patch_pooling import AttentivePatchPooling
+from .knowledge_transfer import KnowledgeTransfer
 from .lanet import LANet
 
-__all__ = ['ATPBlock', 'AttentivePatchPooling', 'LANet']
+__all__ = ['ATPBlock', 'AttentivePatchPooling', 'KnowledgeTransfer', 'LANet']

@@ -28,14 +28,21 @@ def project_key_value(attn: MultiheadAttention, y: Tensor) -> tuple[Tensor, Tens
     return both.chunk(2, dim=-1)
 
 
-def attend(attn: MultiheadAttention, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Attention of ``(B, Q, C)`` over ``(B, T, C)``, output projection and drop-out: (B, Q, C)."""
+def attend(
+    attn: MultiheadAttention, query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None = None
+) -> Tensor:
+    """Attention of ``(B, Q, C)`` over ``(B, T, C)``, output projection and drop-out: (B, Q, C).
+
+    ``seen``, bool ``(B, T)``, says which tokens are looked at; each sample needs one. A token that
+    is not seen is as good as absent: its weight is exactly 0. None sees all.
+    """
     query, key, value = (
         t.unflatten(-1, (attn.num_heads, attn.head_dims)).transpose(1, 2)
         for t in (query, key, value)
     )
     dropout = attn.attn_drop if attn.training else 0.0
-    x = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+    mask = None if seen is None else seen[:, None, None]  # the same for all heads and queries
+    x = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
     x = attn.proj(x.transpose(1, 2).flatten(2))
     return attn.out_drop(attn.gamma1(attn.proj_drop(x)))
 

@@ -1,0 +1,69 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import io
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from mmfer.utils.atomic_file import atomic_write
+from mmfer.utils.plain import to_plain
+from mmfer.utils.reparameterize import merge_branches
+
+#: Largest difference of the outputs, as a share of the largest output, that is put down to
+#: rounding. The numbers of a net of twenty convolutions differ by some 1e-6 of it.
+_TOLERANCE = 1e-3
+
+
+class MergeError(RuntimeError):
+    """A model has no branches to merge, or computes something else when they are merged."""
+
+
+@torch.no_grad()
+def merge_weights(
+    model: nn.Module, meta: dict, pictures: Tensor, target: str, say: Callable[[str], None]
+) -> None:
+    """Merge a model's branches, prove that it computes the same, and write its weights.
+
+    Args:
+        model (Module): In eval mode, with its trained weights; changed in place.
+        meta (dict): Goes into the file as it is: class names and what else is known.
+        pictures (Tensor): ``(B, 3, H, W)``, normalised, that the outputs are compared on.
+        target (str): File to write: ``dict(state_dict=..., meta=...)``, tensors and plain values.
+        say (Callable): Takes each line of the report.
+
+    Raises:
+        MergeError: There is nothing to merge, or outputs differ. Nothing is written.
+    """
+    count = _parameters(model)
+    before = _last(model(pictures))
+    merged = merge_branches(model)
+    if not merged:
+        raise MergeError(
+            'no part of the model has branches to merge: neither its '
+            f'{type(model.backbone).__name__} nor anything else has a switch_to_deploy(), or all '
+            'are merged already'
+        )
+    after = _last(model(pictures))
+    scale = before.abs().max().clamp(min=1e-12)
+    difference = ((after - before).abs().max() / scale).item()
+    if not difference <= _TOLERANCE:
+        raise MergeError(
+            f'with merged branches the outputs differ by {difference:.2g} of the largest, more '
+            f'than rounding ({_TOLERANCE:g}); nothing was written'
+        )
+    content = io.BytesIO()
+    torch.save(dict(meta=to_plain(meta), state_dict=model.state_dict()), content)
+    atomic_write(target, content.getvalue())
+    say(f'merged {", ".join(merged)}: {count:.3f} -> {_parameters(model):.3f} M parameters')
+    say(f'outputs differ by {difference:.1e} of the largest')
+    say(f'wrote {target}')
+    options = ' '.join(f'model.{name}.deploy=True' for name in merged)
+    say(f'use it with the same config and --cfg-options {options}')
+
+
+def _parameters(model: nn.Module) -> float:
+    return sum(parameter.numel() for parameter in model.parameters()) / 1e6
+
+
+def _last(output: Tensor | tuple[Tensor, ...]) -> Tensor:
+    return output if isinstance(output, Tensor) else output[-1]

@@ -1,0 +1,223 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmfer.utils.atomic_file import atomic_write
+
+_TOKENS = 'tokens.npy'
+_NOTES = 'tokens.json'
+_CHUNK = 2**24  # bytes hashed at a time
+
+
+class PriorTokenCacheError(RuntimeError):
+    """Stored prior tokens that must not be used, or cannot be stored."""
+
+
+class PriorTokenCache:
+    """Prior tokens of a whole dataset in a file, instead of the encoders that made them.
+
+    ``tokens.npy`` holds one float32 row a sample, the tokens of all tasks side by side; it is
+    mapped into memory, so processes of one machine share it. ``tokens.json`` says what the rows
+    were made from, and holds the file's SHA-256. It is written last: without it there is no cache.
+
+    Args:
+        rows: ``(N, W)``, float32; row ``i`` belongs to the sample with ``sample_idx == i``.
+        widths: By task, in the order of the columns, the width of its token; their sum is ``W``.
+    """
+
+    def __init__(self, rows: np.ndarray, widths: Mapping[str, int]):
+        self.rows = rows
+        self.widths = dict(widths)
+
+    def __call__(self, inputs: Tensor, data_samples: Sequence) -> dict[str, Tensor]:
+        """The prior tokens of a batch, as :class:`PriorEncoders` computes them.
+
+        Args:
+            inputs: The pictures; only their device counts.
+            data_samples: Their samples, each with its ``sample_idx``.
+
+        Returns:
+            dict: By task, ``(B, C_task)``, float32, on the device of ``inputs``.
+        """
+        indices = [getattr(sample, 'sample_idx', None) for sample in data_samples]
+        if None in indices:
+            raise PriorTokenCacheError(
+                'a sample has no sample_idx, by which its prior tokens are found: PackInputs must '
+                "have 'sample_idx' among its meta_keys"
+            )
+        rows = torch.from_numpy(self.rows[indices]).to(inputs.device)
+        return dict(zip(self.widths, rows.split(tuple(self.widths.values()), 1), strict=True))
+
+    @classmethod
+    def open(cls, folder: str | Path, key: Mapping[str, Any]) -> 'PriorTokenCache | None':
+        """Open the tokens in ``folder``.
+
+        Args:
+            folder: Where :meth:`build` wrote them.
+            key: What they have to be made from.
+
+        Returns:
+            None if there are none.
+
+        Raises:
+            PriorTokenCacheError: They were made from something else, which is named, or the files
+                are damaged.
+        """
+        folder = Path(folder)
+        if not (folder / _NOTES).exists():
+            return None
+        try:
+            notes = json.loads((folder / _NOTES).read_text())
+            made_from, widths, digest = notes['key'], notes['widths'], notes['sha256']
+        except (ValueError, KeyError, TypeError) as error:
+            raise _damaged(folder / _NOTES, repr(error)) from error
+        changes = _differences(made_from, _through_json(key))
+        if changes:
+            raise PriorTokenCacheError(
+                f'the prior tokens in {folder} were made from something else:\n  '
+                + '\n  '.join(changes)
+                + '\nTo compute them anew, delete that folder or set rebuild=True of the '
+                'PriorTokenCacheHook; to keep them, give it another cache_dir'
+            )
+        try:
+            if _sha256(folder / _TOKENS) != digest:
+                raise ValueError('its content is not what was written')
+            rows = np.load(folder / _TOKENS, mmap_mode='r', allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise _damaged(folder / _TOKENS, str(error)) from error
+        return cls(rows, widths)
+
+    @classmethod
+    def build(
+        cls,
+        folder: str | Path,
+        key: Mapping[str, Any],
+        batches: Iterable[Mapping[str, Tensor]],
+        num_samples: int,
+    ) -> 'PriorTokenCache':
+        """Write tokens to ``folder``, over those that are there, and open them.
+
+        Args:
+            folder: Made if need be.
+            key: What the tokens are made from; plain data.
+            batches: The tokens by task, ``(B, C_task)`` each, of the samples in their order. More
+                than ``num_samples`` rows are cut off.
+            num_samples: ``N``.
+
+        Raises:
+            PriorTokenCacheError: They cannot be written; nothing half-written is left.
+        """
+        folder = Path(folder)
+        part = folder / f'.{_TOKENS}.part'
+        try:
+            with _explained(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                # As long as the notes are missing, the tokens are not believed.
+                (folder / _NOTES).unlink(missing_ok=True)
+            widths = _write_rows(part, batches, num_samples)
+            with _explained(folder):
+                digest = _sha256(part)
+                os.replace(part, folder / _TOKENS)
+                notes = dict(key=key, widths=widths, sha256=digest)
+                atomic_write(folder / _NOTES, json.dumps(notes, indent=1).encode())
+        finally:
+            part.unlink(missing_ok=True)
+        return cls.open(folder, key)
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Errors of the file system say what to do. Those of the data set pass by as they are."""
+    try:
+        yield
+    except OSError as error:
+        raise PriorTokenCacheError(
+            f'the prior tokens could not be written to {folder} ({error.strerror}); nothing '
+            'half-written is left. Make room, or give the PriorTokenCacheHook a cache_dir elsewhere'
+        ) from error
+
+
+def _write_rows(
+    path: Path, batches: Iterable[Mapping[str, Tensor]], num_samples: int
+) -> dict[str, int]:
+    """Write an ``.npy`` file of ``num_samples`` rows; return the widths of the tasks.
+
+    Written and not memory-mapped: a full disk is an error then and not the process' death.
+    """
+    widths, done = {}, 0
+    with _explained(path.parent):
+        file = open(path, 'wb')  # noqa: SIM115  closed below, where errors are told apart
+    try:
+        for tokens in batches:
+            rows = torch.cat(list(tokens.values()), 1)[: num_samples - done]
+            done += len(rows)
+            with _explained(path.parent):
+                if not widths:
+                    widths = {task: token.shape[1] for task, token in tokens.items()}
+                    shape = (num_samples, sum(widths.values()))
+                    header = dict(descr='<f4', fortran_order=False, shape=shape)
+                    np.lib.format.write_array_header_1_0(file, header)
+                file.write(rows.float().cpu().numpy().astype('<f4').tobytes())
+        with _explained(path.parent):
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        with _explained(path.parent):
+            file.close()
+    if done != num_samples:
+        raise PriorTokenCacheError(f'there are tokens of {done} samples instead of {num_samples}')
+    return widths
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _damaged(path: Path, reason: str) -> PriorTokenCacheError:
+    return PriorTokenCacheError(
+        f'{path} is damaged ({reason}). Delete the folder {path.parent}, or set rebuild=True of '
+        'the PriorTokenCacheHook, and the prior tokens are computed anew'
+    )
+
+
+def _through_json(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _flatten(value: Any, name: str = '') -> dict[str, Any]:
+    """Nested dicts and lists as one dict with dotted names."""
+    if isinstance(value, (dict, list)) and value:
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        parts = [_flatten(item, f'{name}.{key}' if name else str(key)) for key, item in items]
+        return {key: item for part in parts for key, item in part.items()}
+    return {name: value}
+
+
+def _differences(old: Any, new: Any, limit: int = 10) -> list[str]:
+    """One line for each entry that is not the same."""
+    absent = 'nothing'
+    old, new = _flatten(old), _flatten(new)
+    names = [n for n in old | new if old.get(n, absent) != new.get(n, absent)]
+    lines = [
+        f'{name}: {_short(old.get(name, absent))} then, {_short(new.get(name, absent))} now'
+        for name in names[:limit]
+    ]
+    return lines + ([f'and {len(names) - limit} more'] if len(names) > limit else [])
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f'{text[:37]}...'

@@ -1,0 +1,45 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""The size of the pictures that a config's model works on."""
+
+from typing import Any
+
+from mmengine.config import Config
+
+_DEFAULT = 224
+
+
+def picture_size(cfg: Config) -> tuple[tuple[int, int], str]:
+    """Find the size that a model sees, without building the data.
+
+    Asked in this order: ``model.backbone.img_size``; the last step of the test pipeline that has a
+    ``size``, ``crop_size`` or ``scale``; ``image_size`` of the test set, which draws its pictures.
+    A config without any of these has pictures of all sizes; then it is 224x224, as published costs
+    are given.
+
+    Returns:
+        tuple: (height, width) in pixels, and where they come from.
+    """
+    found = _as_size(cfg.model.get('backbone', {}).get('img_size'))
+    if found:
+        return found, 'model.backbone.img_size'
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    while 'dataset' in dataset:  # a wrapper
+        dataset = dataset['dataset']
+    for step in reversed(dataset.get('pipeline', ())):
+        for key in ('size', 'crop_size', 'scale'):
+            # mmcv's Resize has (width, height); MMPretrain's ResizeEdge fixes one edge only.
+            if step.get('type') != 'ResizeEdge' and (found := _as_size(step.get(key))):
+                swapped = found[::-1] if key == 'scale' else found
+                return swapped, f'{step["type"]}.{key} in the test pipeline'
+    found = _as_size(dataset.get('image_size'))
+    if found:
+        return found, 'test_dataloader.dataset.image_size'
+    return (_DEFAULT, _DEFAULT), 'the default'
+
+
+def _as_size(value: Any) -> tuple[int, int] | None:
+    if isinstance(value, int) and value > 0:
+        return value, value
+    if isinstance(value, (tuple, list)) and len(value) == 2:
+        return tuple(value)
+    return None

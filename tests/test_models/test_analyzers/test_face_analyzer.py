@@ -1,0 +1,395 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import copy
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.runner.checkpoint import load_state_dict
+from mmpretrain.structures import DataSample
+from toy_analyzer import CNN, PRIORS, VIT, analyzer_config
+
+from mmfer.models import IRNet
+from mmfer.registry import MODELS
+
+BUILT = []
+
+
+@MODELS.register_module()
+class WatchedIRNet(IRNet):
+    """Notes that it was built."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        BUILT.append(self)
+
+
+WATCHED = dict(CNN, type='WatchedIRNet')
+NECK = dict(type='KTAdapter', embed_dims=32, num_heads=4)
+
+
+def build(**changes):
+    return MODELS.build(analyzer_config(**changes))
+
+
+def ready(**changes):
+    """A model whose training begins."""
+    model = build(**changes)
+    model.init_weights()
+    return model.train()
+
+
+def pictures(count=4):
+    return torch.randn(count, 3, 32, 32)
+
+
+def samples(count=4):
+    return [DataSample().set_gt_label(i % 7) for i in range(count)]
+
+
+def batch(count=4):
+    inputs = torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8)
+    return dict(inputs=inputs, data_samples=samples(count))
+
+
+def snapshot(state_dict):
+    return {name: value.clone() for name, value in state_dict.items()}
+
+
+# What learns --------------------------------------------------------------------------------------
+
+
+def test_exactly_these_change_in_a_training_step():
+    model = ready(neck=dict(NECK, task_embedding=True))
+    before, priors = snapshot(model.state_dict()), snapshot(model.priors.state_dict())
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.1)
+    model.train_step(batch(), OptimWrapper(optimizer))
+    after = model.state_dict()
+    assert before.keys() == after.keys()
+    # BatchNorm's statistics are among the weights compared.
+    assert any(name.startswith('backbone') and 'running_mean' in name for name in before)
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    assert changed == [
+        'neck.task_embedding',
+        'neck.transfer.knowledge',
+        'neck.transfer.attn.qkv.weight',
+        'neck.transfer.attn.qkv.bias',
+        'neck.transfer.attn.proj.weight',
+        'neck.transfer.attn.proj.bias',
+        'neck.transfer.ln1.weight',
+        'neck.transfer.ln1.bias',
+        'neck.transfer.ffn.layers.0.0.weight',
+        'neck.transfer.ffn.layers.0.0.bias',
+        'neck.transfer.ffn.layers.1.weight',
+        'neck.transfer.ffn.layers.1.bias',
+        'neck.transfer.ln2.weight',
+        'neck.transfer.ln2.bias',
+        'head.fc.weight',
+        'head.fc.bias',
+    ]
+    assert all(torch.equal(priors[k], v) for k, v in model.priors.state_dict().items())
+
+
+def test_gradients_reach_adapter_and_decoder_only():
+    model = ready()
+    model.loss(pictures(), samples())['loss'].backward()
+    for name, parameter in model.named_parameters():
+        if name.startswith('backbone'):
+            assert parameter.grad is None and not parameter.requires_grad, name
+        else:
+            assert parameter.grad.abs().max() > 0, name
+    for encoder in model.priors.encoders.values():
+        assert all(p.grad is None and not p.requires_grad for p in encoder.parameters())
+
+
+def test_frozen_encoders_stay_in_eval_mode():
+    model = ready()
+    model.eval()
+    model.train()
+    assert model.training and model.neck.training
+    for encoder in (model.backbone, *model.priors.encoders.values()):
+        assert not any(module.training for module in encoder.modules())
+    # The ViT's drop-path and all BatchNorms are off: the same picture gives the same tokens.
+    inputs = pictures()
+    for first, second in zip(
+        model.priors(inputs).values(), model.priors(inputs).values(), strict=True
+    ):
+        assert torch.equal(first, second) and not first.requires_grad
+
+
+def test_not_frozen():
+    model = ready(frozen=False)
+    assert all(module.training for module in model.backbone.modules())
+    model.loss(pictures(), samples())['loss'].backward()
+    assert all(p.grad is not None for p in model.backbone.parameters())
+
+
+# Inference ----------------------------------------------------------------------------------------
+
+
+def test_inference_builds_no_prior():
+    BUILT.clear()
+    priors = dict(age=dict(backbone=WATCHED, checkpoint='nowhere.pth'))
+    model = build(priors=priors).eval()
+    with torch.no_grad():
+        model(pictures(), mode='tensor')
+        model.predict(pictures(), samples())
+        model.test_step(batch())
+        model.extract_feat(pictures())
+    load_state_dict(model, model.state_dict(), strict=True)
+    assert BUILT == [] and model.priors is None
+    # The same model in training does: the test above can fail.
+    with pytest.raises(FileNotFoundError, match="nowhere.pth.*'age'.*model.priors.age.checkpoint"):
+        model.init_weights()
+    assert len(BUILT) == 1
+
+
+def test_inference_equals_an_image_classifier_with_the_neck():
+    model = ready()
+    config = analyzer_config(type='ImageClassifier')
+    del config['priors']
+    plain = MODELS.build(config)
+    plain.load_state_dict(model.state_dict())
+    inputs = pictures()
+    assert torch.equal(model.eval()(inputs), plain.eval()(inputs))
+
+
+def test_adapter_that_starts_as_the_identity_predicts_what_the_baseline_does(tmp_path):
+    gap = dict(type='GlobalAveragePooling')
+    config = analyzer_config(type='ImageClassifier', neck=gap)
+    del config['priors']
+    baseline = MODELS.build(config)
+    baseline.init_weights()
+    torch.save(dict(state_dict=baseline.state_dict()), tmp_path / 'baseline.pth')
+    model = ready(
+        neck=dict(NECK, init_scale=0),
+        init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'baseline.pth')),
+    )
+    inputs = pictures()
+    assert torch.equal(model.eval()(inputs), baseline.eval()(inputs))
+
+
+# Priors -------------------------------------------------------------------------------------------
+
+
+def test_which_priors_are_built():
+    every = dict(PRIORS, expression=dict(backbone=WATCHED))
+    BUILT.clear()
+    tasks = ready(priors=every).priors.tasks
+    assert tasks == ('age', 'landmarks', 'recognition') and not BUILT
+    assert ready(priors=every, num_priors=2).priors.tasks == ('age', 'landmarks')
+    assert ready(priors=every, num_priors=0).priors.tasks == ()
+    model = ready(priors=every, neck=dict(NECK, canonical='recognition'))
+    assert model.priors.tasks == ('expression', 'age', 'landmarks') and len(BUILT) == 1
+    assert ready(priors=None).loss(pictures(), samples())['loss'].isfinite()
+
+
+def test_tokens_of_mixed_encoders():
+    tokens = ready().priors(pictures(5))
+    shapes = {task: tuple(token.shape) for task, token in tokens.items()}
+    assert shapes == dict(age=(5, 16), landmarks=(5, 24), recognition=(5, 16))
+
+
+ENCODERS = {
+    'APViT': dict(
+        type='APViT',
+        cnn=CNN,
+        arch=dict(embed_dims=24, num_layers=2, num_heads=4, feedforward_channels=48),
+        img_size=32,
+        app=dict(keep_num=8),
+    ),
+    'MobileOne': dict(
+        type='MobileOne',
+        arch=dict(
+            num_blocks=[1, 1, 1, 1],
+            width_factor=[0.25] * 4,
+            num_conv_branches=[2] * 4,
+            num_se_blocks=[0] * 4,
+        ),
+        out_indices=(3,),
+    ),
+    'ConvNeXt V2': dict(
+        type='ConvNeXt',
+        arch=dict(depths=[1, 1, 1, 1], channels=[8, 8, 16, 24]),
+        use_grn=True,
+        layer_scale_init_value=0.0,
+        gap_before_final_norm=True,
+    ),
+}
+
+
+@pytest.mark.parametrize('name', ENCODERS)
+def test_any_encoder_is_canonical_or_prior(name):
+    encoder = ENCODERS[name]
+    width = {'MobileOne': 128}.get(name, 24)
+    model = ready(
+        backbone=encoder,
+        priors=dict(age=dict(backbone=encoder), landmarks=dict(backbone=VIT)),
+        neck=dict(NECK, embed_dims=128),
+        head=dict(type='LinearClsHead', num_classes=7, in_channels=width),
+    )
+    model.loss(pictures(), samples())['loss'].backward()
+    assert model.neck.transfer.knowledge.grad.abs().max() > 0
+    assert model.priors(pictures())['age'].shape == (4, width)
+    assert model.eval()(pictures()).shape == (4, 7)
+
+
+def test_the_loss_depends_on_every_prior():
+    model = ready(neck=dict(NECK, drop_mask=False))
+    inputs = pictures()
+    whole = model.loss(inputs, samples())['loss']
+    encoders = model.priors.encoders
+    for task in list(encoders):
+        taken = encoders.pop(task)
+        assert model.loss(inputs, samples())['loss'] != whole
+        encoders[task] = taken
+
+
+def test_priors_are_built_with_the_first_loss_at_the_latest():
+    model = build()
+    assert model.priors is None
+    model.loss(pictures(), samples())
+    assert model.priors.tasks == ('age', 'landmarks', 'recognition')
+
+
+def test_building_priors_draws_no_random_numbers():
+    torch.manual_seed(0)
+    with_priors = ready()
+    drawn = torch.rand(1)
+    torch.manual_seed(0)
+    without = ready(priors=None)
+    assert torch.equal(torch.rand(1), drawn)
+    for name, value in with_priors.state_dict().items():
+        assert torch.equal(value, without.state_dict()[name]), name
+
+
+def test_priors_follow_their_inputs():
+    model = ready()
+    tokens = model.priors(pictures().to('meta'))  # any device but that they were built on
+    assert all(token.device.type == 'meta' for token in tokens.values())
+    devices = {value.device.type for value in model.priors.state_dict().values()}
+    assert devices == {'meta'} and model.neck.transfer.knowledge.device.type == 'cpu'
+
+
+def test_a_copy_of_the_model_is_whole():
+    model = ready()
+    twin = copy.deepcopy(model)
+    assert twin.priors is not model.priors
+    torch.manual_seed(0)
+    first = model.loss(pictures(), samples())['loss']
+    torch.manual_seed(0)
+    assert torch.equal(twin.loss(pictures(), samples())['loss'], first)
+
+
+# Weights of priors --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def baseline(tmp_path):
+    """Checkpoint of a trained model whose backbone is the CNN."""
+    config = analyzer_config(type='ImageClassifier', neck=dict(type='GlobalAveragePooling'))
+    del config['priors']
+    model = MODELS.build(config)
+    model(pictures())  # moves BatchNorm's statistics
+    path = tmp_path / 'baseline.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(epoch=3)), path)
+    return path
+
+
+def with_checkpoint(path, backbone=CNN):
+    return dict(age=dict(backbone=backbone, checkpoint=str(path)))
+
+
+def test_prior_from_the_checkpoint_of_a_baseline(baseline, tmp_path):
+    weights = torch.load(baseline)['state_dict']
+    encoder = ready(priors=with_checkpoint(baseline)).priors.encoders['age']
+    for name, value in encoder.state_dict().items():
+        assert torch.equal(value, weights[f'backbone.{name}']), name
+    bare = tmp_path / 'bare.pth'
+    torch.save(encoder.state_dict(), bare)
+    again = ready(priors=with_checkpoint(bare)).priors.encoders['age']
+    assert torch.equal(again.stem[0].weight, encoder.stem[0].weight)
+
+
+def test_prior_checkpoints_must_be_complete(baseline, tmp_path):
+    content = torch.load(baseline)
+    del content['state_dict']['backbone.stages.1.0.conv1.weight']
+    torch.save(content, tmp_path / 'less.pth')
+    with pytest.raises(ValueError, match="(?s)'age', a IRNet.*1 are missing.*stages.1.0.conv1.we"):
+        ready(priors=with_checkpoint(tmp_path / 'less.pth'))
+    wide = dict(CNN, base_channels=8)
+    with pytest.raises(ValueError, match='(?s)of another shape: .*model.priors.age.backbone'):
+        ready(priors=with_checkpoint(baseline, wide))
+    with pytest.raises(ValueError, match='VisionTransformer: 0 weights match'):
+        ready(priors=with_checkpoint(baseline, VIT))
+
+
+class Bomb:
+    def __reduce__(self):
+        return (eval, ('1 / 0',))
+
+
+def test_prior_checkpoints_run_no_code(tmp_path):
+    torch.save(dict(state_dict={}, bomb=Bomb()), tmp_path / 'bomb.pth')
+    with pytest.raises(RuntimeError, match='eval'):
+        ready(priors=with_checkpoint(tmp_path / 'bomb.pth'))
+
+
+# Checkpoints of the model -------------------------------------------------------------------------
+
+
+def test_checkpoints_carry_no_priors_unless_asked_to():
+    model = ready()
+    assert {name.split('.')[0] for name in model.state_dict()} == {'backbone', 'neck', 'head'}
+    kept = ready(save_priors=True)
+    stored = {name for name in kept.state_dict() if name.startswith('priors.')}
+    assert stored == {f'priors.{name}' for name in kept.priors.state_dict()} and stored
+    # Learning or not, parameters are the same set: an optimizer's state fits on resume.
+    names = [name for name, _ in model.named_parameters()]
+    assert (
+        names
+        == [n for n, _ in kept.named_parameters()]
+        == [n for n, _ in build().named_parameters()]
+    )
+
+
+@pytest.mark.parametrize('loader', ['torch', 'mmengine'])
+def test_checkpoints_with_and_without_priors_fit_each_other(loader):
+    def load(model, weights):
+        if loader == 'torch':
+            model.load_state_dict(weights, strict=True)
+        else:
+            load_state_dict(model, weights, strict=True)
+
+    kept, plain = ready(save_priors=True), ready()
+    full = snapshot(kept.state_dict())
+    own = snapshot(plain.priors.state_dict())
+
+    for model in (plain, build(), build(save_priors=True)):  # in training, and in inference
+        load(model, full)
+        assert all(torch.equal(v, full[k]) for k, v in model.state_dict().items())
+    assert all(torch.equal(v, own[k]) for k, v in plain.priors.state_dict().items())
+
+    with torch.no_grad():
+        for value in kept.priors.state_dict().values():
+            value.zero_()
+    load(kept, full)  # with save_priors they come back
+    assert all(torch.equal(v, full[k]) for k, v in kept.state_dict().items())
+    load(kept, ready().state_dict())  # a checkpoint without them leaves them
+    for name, value in kept.priors.state_dict().items():
+        assert torch.equal(value, full[f'priors.{name}'])
+
+
+# Errors -------------------------------------------------------------------------------------------
+
+
+def test_wrong_arguments():
+    with pytest.raises(ValueError, match=r"model.priors names \['smile'\]; the tasks are"):
+        build(priors=dict(smile=dict(backbone=CNN)))
+    with pytest.raises(TypeError, match='model.priors.age must be dict'):
+        build(priors=dict(age=CNN))
+    with pytest.raises(ValueError, match='num_priors must be from 0 to 3.*got 4'):
+        build(num_priors=4)
+    with pytest.raises(TypeError, match='is a KTAdapter, got GlobalAveragePooling'):
+        build(neck=dict(type='GlobalAveragePooling'))
+    with pytest.raises(ValueError, match="'landmarks' has 24 channels, more than the 16"):
+        ready(neck=dict(NECK, embed_dims=16)).loss(pictures(), samples())

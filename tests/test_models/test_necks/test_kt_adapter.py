@@ -1,0 +1,296 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmpretrain.models import GlobalAveragePooling
+from torch import nn
+
+from mmfer.models import KTAdapter
+from mmfer.models.layers.feature_tokens import pool_feature
+from mmfer.models.layers.knowledge_transfer import draw_kept
+from mmfer.registry import MODELS
+from mmfer.tasks import TASKS
+from mmfer.utils.flops import count_cost
+
+PRIORS = TASKS[1:]  # of the default canonical task
+
+
+def build(mode=False, **arguments) -> KTAdapter:
+    """An adapter of width 16 whose parameters are all at work."""
+    settings = dict(type='KTAdapter', embed_dims=16, num_heads=4)
+    adapter = MODELS.build({**settings, **arguments})
+    for parameter in adapter.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    return adapter.train(mode)
+
+
+def tokens(batch=3, width=16, tasks=PRIORS):
+    return {task: torch.randn(batch, width) for task in tasks}
+
+
+def assert_differ(first, second):
+    assert (first - second).abs().max() > 1e-3
+
+
+# The whole adapter once more, one sample and one token at a time ----------------------------------
+
+
+def norm(x, layer):
+    x = (x - x.mean()) / torch.sqrt(x.var(unbiased=False) + layer.eps)
+    return x * layer.weight + layer.bias
+
+
+def slow_adapter(adapter, feature_map, priors, kept):
+    """Outputs ``(B, C)`` from a map ``(B, C, H, W)`` and the priors that are not dropped."""
+    net, width = adapter.transfer, adapter.embed_dims
+    heads, size = net.attn.num_heads, width // net.attn.num_heads
+    outputs = []
+    for b, spatial in enumerate(feature_map):
+        channels = len(spatial)
+        canonical = torch.zeros(width)
+        canonical[:channels] = spatial.flatten(1).mean(1)
+        named = {adapter.canonical: canonical}
+        for task in TASKS:
+            if task in priors and kept[b][list(priors).index(task)]:
+                named[task] = torch.zeros(width)
+                named[task][: priors[task].shape[1]] = priors[task][b]
+        if adapter.task_embedding is not None:
+            named = {t: v + adapter.task_embedding[TASKS.index(t)] for t, v in named.items()}
+        z = [net.knowledge[0, 0], *named.values()]
+
+        query, key, value = zip(*(net.attn.qkv(token).split(width) for token in z), strict=True)
+        after = []
+        for i in range(len(z)):
+            joined = torch.zeros(width)
+            for h in range(heads):
+                part = slice(h * size, (h + 1) * size)
+                scores = [math.exp(query[i][part] @ k[part] / math.sqrt(size)) for k in key]
+                for score, v in zip(scores, value, strict=True):
+                    joined[part] += score / sum(scores) * v[part]
+            after.append(norm(z[i] + net.attn.proj(joined), net.ln1))
+        if net.canonical_mask:
+            after = after[:2]
+        first, second = net.ffn.layers[0][0], net.ffn.layers[1]
+        after = [norm(z + second(F.gelu(first(z))), net.ln2) for z in after]
+        others = [after[0], *after[2:]]
+        knowledge = sum(others) / len(others)
+        # Fused on the map, as the paper says, and pooled after that.
+        fused = spatial + (knowledge + after[1])[:channels, None, None]
+        outputs.append(fused.flatten(1).mean(1))
+    return torch.stack(outputs)
+
+
+@pytest.mark.parametrize('canonical_mask', [True, False])
+@pytest.mark.parametrize('drop_mask', [True, False])
+@pytest.mark.parametrize('task_embedding', [True, False])
+@torch.no_grad()
+def test_equals_the_slow_adapter(canonical_mask, drop_mask, task_embedding):
+    adapter = build(
+        True,
+        canonical_mask=canonical_mask,
+        drop_mask=drop_mask,
+        task_embedding=task_embedding,
+    )
+    earlier, feature_map = torch.randn(6, 5, 9, 9), torch.randn(6, 12, 3, 2)
+    priors = dict(
+        age=torch.randn(6, 16), landmarks=torch.randn(6, 7), recognition=torch.randn(6, 9)
+    )
+    torch.manual_seed(3)
+    (out,) = adapter((earlier, feature_map), priors)
+    torch.manual_seed(3)
+    kept = torch.rand(6, 3) > 0.5 if drop_mask else torch.ones(6, 3, dtype=torch.bool)
+    assert not drop_mask or 0 < kept.sum() < kept.numel()
+    torch.testing.assert_close(out, slow_adapter(adapter, feature_map, priors, kept))
+
+
+# What training and inference have to do with each other -------------------------------------------
+
+
+@pytest.mark.parametrize('canonical_mask', [True, False])
+def test_inference_is_training_with_every_prior_dropped(canonical_mask):
+    adapter = build(True, drop_threshold=1, canonical_mask=canonical_mask, task_embedding=True)
+    feature = torch.randn(3, 16, 2, 2)
+    (dropped,) = adapter(feature, tokens())
+    (none,) = adapter(feature, None)
+    torch.testing.assert_close(dropped, none)
+    torch.testing.assert_close(adapter.eval()(feature)[0], none)
+    assert_differ(adapter(feature, tokens())[0], none)
+
+
+@pytest.mark.parametrize('canonical_mask', [True, False])
+def test_a_dropped_prior_is_as_good_as_absent(canonical_mask):
+    transfer = build(canonical_mask=canonical_mask).transfer
+    canonical, priors = torch.randn(4, 16), torch.randn(4, 3, 16)
+    kept = torch.tensor([True, False, True]).repeat(4, 1)
+    masked = transfer(canonical, priors, kept)
+    torch.testing.assert_close(masked, transfer(canonical, priors[:, [0, 2]]))
+    wild = priors.clone()
+    wild[:, 1] = 1e4  # whatever stands there
+    torch.testing.assert_close(masked, transfer(canonical, wild, kept), rtol=0, atol=0)
+    assert_differ(masked[0], transfer(canonical, priors)[0])
+
+
+def test_knowledge_and_canonical_token_are_never_dropped():
+    adapter = build(True, drop_threshold=1)
+    feature = torch.randn(3, 16, requires_grad=True)
+    (out,) = adapter(feature, tokens())
+    assert_differ(out, adapter(torch.randn(3, 16), tokens())[0])
+    # Each through the attention too: what reaches the output by itself is taken away.
+    knowledge, canonical = adapter.transfer(feature, torch.zeros(3, 0, 16))
+    by_canonical = torch.autograd.grad(knowledge.square().sum(), feature, retain_graph=True)[0]
+    by_knowledge = torch.autograd.grad(canonical.square().sum(), adapter.transfer.knowledge)[0]
+    assert by_canonical.abs().min() > 0 and by_knowledge.abs().min() > 0
+
+
+@pytest.mark.parametrize('threshold', [0.0, 0.3, 0.5, 0.8, 1.0])
+def test_drop_rate_is_the_threshold(threshold):
+    kept = draw_kept(20000, 3, threshold).float()
+    # Five standard errors of a share of 20 000.
+    bound = 5 * math.sqrt(threshold * (1 - threshold) / 20000) + 1e-9
+    torch.testing.assert_close(kept.mean(0), torch.full((3,), 1 - threshold), rtol=0, atol=bound)
+    if 0 < threshold < 1:  # samples and priors are drawn independently
+        share = (1 - threshold) ** 2
+        both = (kept[:, 0] * kept[:, 1]).mean()
+        assert abs(both - share) < 5 * math.sqrt(share * (1 - share) / 20000)
+
+
+def test_priors_are_dropped_in_training_only():
+    feature, priors = torch.randn(8, 16), tokens(8)
+    adapter = build(True)
+    assert_differ(adapter(feature, priors)[0], adapter(feature, priors)[0])
+    adapter.eval()
+    torch.testing.assert_close(adapter(feature, priors), adapter(feature, priors), rtol=0, atol=0)
+    without = build(True, drop_mask=False)
+    torch.testing.assert_close(without(feature, priors), without.eval()(feature, priors))
+
+
+# The priors' order --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('task_embedding', [True, False])
+def test_order_of_the_dict_has_no_meaning(task_embedding):
+    adapter = build(True, task_embedding=task_embedding)
+    feature, priors = torch.randn(3, 16), tokens()
+    torch.manual_seed(0)
+    (first,) = adapter(feature, priors)
+    torch.manual_seed(0)
+    (second,) = adapter(feature, dict(reversed(priors.items())))
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize('canonical_mask', [True, False])
+def test_which_task_a_token_has_matters_with_task_embedding_only(canonical_mask):
+    feature, priors = torch.randn(3, 16), tokens()
+    swapped = dict(priors, age=priors['recognition'], recognition=priors['age'])
+    plain = build(canonical_mask=canonical_mask)
+    torch.testing.assert_close(plain(feature, priors), plain(feature, swapped))
+    embedded = build(canonical_mask=canonical_mask, task_embedding=True)
+    assert_differ(embedded(feature, priors)[0], embedded(feature, swapped)[0])
+
+
+def test_task_embedding_is_that_of_the_task():
+    """Also where other tasks are absent, and whichever task is canonical."""
+    adapter = build(canonical='landmarks', task_embedding=True)
+    feature, token = torch.randn(2, 16), torch.randn(2, 16)
+    (out,) = adapter(feature, dict(recognition=token))
+    shifted, adapter.task_embedding = adapter.task_embedding, None
+    (plain,) = adapter(feature + shifted[2], dict(recognition=token + shifted[3]))
+    torch.testing.assert_close(out, plain - shifted[2])
+
+
+# Widths and shapes --------------------------------------------------------------------------------
+
+
+def test_padding_is_exact():
+    adapter = build()
+    feature, narrow = torch.randn(3, 10), torch.randn(3, 6)
+    (out,) = adapter(feature, dict(age=narrow))
+    assert out.shape == (3, 10)
+    wide = torch.zeros(3, 16)
+    wide[:, :6] = narrow
+    full = torch.zeros(3, 16)
+    full[:, :10] = feature
+    (same,) = adapter(full, dict(age=wide))
+    assert torch.equal(out, same[:, :10])
+    # What stands right of the canonical encoder's own channels does not come out.
+    assert same[:, 10:].abs().min() > 0
+
+
+def test_any_shape_a_backbone_gives():
+    adapter = build()
+    feature_map = torch.randn(2, 16, 3, 3)
+    pooled = GlobalAveragePooling()((feature_map,))[0]
+    assert torch.equal(pool_feature((torch.randn(1), feature_map)), pooled)
+    expected = adapter(pooled)[0]
+    assert torch.equal(adapter((feature_map,))[0], expected)
+    torch.testing.assert_close(adapter([feature_map.flatten(2).transpose(1, 2)])[0], expected)
+    assert isinstance(adapter(feature_map), tuple) and len(adapter(feature_map)) == 1
+    with pytest.raises(ValueError, match=r'\(2,\).*\(B, C, H, W\)'):
+        adapter(torch.randn(2))
+
+
+def test_the_adapter_can_start_as_the_identity():
+    adapter = MODELS.build(dict(type='KTAdapter', embed_dims=16, init_scale=0)).train()
+    feature = torch.randn(3, 12, 4, 4)
+    assert torch.equal(adapter(feature, tokens())[0], pool_feature(feature))
+    adapter(feature, tokens())[0].sum().backward()
+    assert adapter.transfer.ln2.weight.grad.abs().max() > 0  # it can leave that point
+
+
+def test_cost():
+    """The paper's 21.02 MFLOPs, for the knowledge token and the canonical one."""
+    pooled = count_cost(nn.Sequential(Widen(), KTAdapter(embed_dims=1024)), (1, 1))
+    assert pooled.gflops * 1e3 == pytest.approx(21.02, rel=3e-3)
+    # With the pooling of a 7x7 map, that the baseline has as well.
+    with_map = count_cost(nn.Sequential(Widen(), KTAdapter(embed_dims=1024)), (7, 7))
+    assert with_map.gflops * 1e3 == pytest.approx(21.02, rel=3e-3)
+
+
+class Widen(nn.Module):
+    """Three channels to 1024, for nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1024, 1, 1))
+
+    def forward(self, x):
+        return x[:, :1].expand(-1, 1024, -1, -1)
+
+
+def test_half_precision_features():
+    adapter = build(True)
+    with torch.autocast('cpu', torch.bfloat16):
+        (out,) = adapter(torch.randn(2, 16, 3, 3).bfloat16(), tokens(2))
+    assert out.dtype == torch.float32 and out.isfinite().all()
+
+
+# Errors -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(canonical='smile'), r"canonical must be one of \('expression'.*'smile'"),
+        (dict(num_heads=5), 'num_heads must divide.*16; got 5'),
+        (dict(num_heads=0), 'num_heads'),
+        (dict(drop_threshold=1.5), 'drop_threshold is a share from 0 to 1, got 1.5'),
+        (dict(ffn_ratio=0), 'ffn_ratio must be above 0'),
+        (dict(tasks=('age', 'age'), canonical='age'), 'a task twice'),
+    ],
+)
+def test_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        build(**arguments)
+
+
+def test_wrong_inputs():
+    adapter = build()
+    with pytest.raises(ValueError, match="'expression' has 20 channels, more than the 16"):
+        adapter(torch.randn(2, 20))
+    with pytest.raises(ValueError, match="'age' has 17 channels.*16.*embed_dims to 17"):
+        adapter(torch.randn(2, 16), dict(age=torch.randn(2, 17)))
+    for wrong in ('smile', 'expression'):
+        with pytest.raises(ValueError, match=rf"\['{wrong}'\].*canonical='expression'"):
+            adapter(torch.randn(2, 16), {wrong: torch.randn(2, 16)})

@@ -1,0 +1,78 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import subprocess
+import sys
+
+import pytest
+import torch
+from mmengine.config import Config
+from toy_analyzer import analyzer_config
+
+from mmfer.apis.load_model import load_model
+from mmfer.apis.merge_weights import MergeError, merge_weights
+from mmfer.registry import MODELS
+
+MODEL = dict(
+    backbone=dict(type='MobileOne', arch='s0', out_indices=(3,)),
+    neck=dict(type='KTAdapter'),
+    head=dict(type='LinearClsHead', num_classes=7, in_channels=1024),
+)
+META = dict(dataset_meta=dict(classes=('a', 'b')), epoch=3)
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A config and a checkpoint of it, with BatchNorm statistics that have moved."""
+    config = tmp_path / 'config.py'
+    Config(dict(model=analyzer_config(**MODEL), default_scope='mmfer')).dump(config)
+    model = MODELS.build(analyzer_config(**MODEL))
+    model.backbone.train()
+    with torch.no_grad():
+        model.backbone(torch.randn(4, 3, 64, 64))
+    path = tmp_path / 'epoch_3.pth'
+    torch.save(dict(meta=META, state_dict=model.state_dict(), optimizer={}), path)
+    return config, path
+
+
+def run(repo_root, *arguments):
+    return subprocess.run(
+        [sys.executable, 'tools/model_converters/reparameterize.py', *map(str, arguments)],
+        cwd=repo_root,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_merged_checkpoint(trained, repo_root, tmp_path):
+    config, path = trained
+    out = tmp_path / 'merged.pth'
+    done = run(repo_root, config, path, out, '--size', 64)
+    assert done.returncode == 0, done.stderr
+    assert 'merged backbone' in done.stdout
+    assert '--cfg-options model.backbone.deploy=True' in done.stdout
+
+    saved = torch.load(out, weights_only=True)
+    assert saved.keys() == {'meta', 'state_dict'} and saved['meta'] == META
+    cfg = Config.fromfile(config)
+    before, _ = load_model(cfg, str(path))
+    cfg.model.backbone.deploy = True
+    after, meta = load_model(cfg, str(out))
+    assert meta['dataset_meta']['classes'] == ('a', 'b')
+    inputs = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(after(inputs), before(inputs), rtol=1e-3, atol=1e-3)
+    assert len(after.state_dict()) < len(before.state_dict())
+
+    # Merged already: neither in this config nor in one that is.
+    done = run(repo_root, config, out, tmp_path / 'no.pth', '--size', 64)
+    assert done.returncode == 1 and 'missing' in done.stderr
+    deploy = ('--cfg-options', 'model.backbone.deploy=True')
+    done = run(repo_root, config, out, tmp_path / 'no.pth', '--size', 64, *deploy)
+    assert done.returncode == 1 and 'no part of the model has branches to merge' in done.stderr
+    assert 'Traceback' not in done.stderr and not (tmp_path / 'no.pth').exists()
+
+
+def test_other_outputs_are_not_written(tmp_path):
+    """A merge that goes wrong, here since BatchNorm is still in training mode."""
+    model = MODELS.build(analyzer_config(**MODEL, frozen=False)).train()
+    with pytest.raises(MergeError, match='outputs differ by .*nothing was written'):
+        merge_weights(model, {}, torch.randn(4, 3, 64, 64), str(tmp_path / 'no.pth'), print)
+    assert not (tmp_path / 'no.pth').exists()

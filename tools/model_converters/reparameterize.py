@@ -1,0 +1,60 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Merge the branches that MobileOne or RepVGG have in training, for inference.
+
+    python tools/model_converters/reparameterize.py CONFIG CHECKPOINT OUT
+
+Compares the outputs before and after, and writes nothing if they differ. The result is used with
+the same config: ``tools/test.py CONFIG OUT --cfg-options model.backbone.deploy=True``.
+"""
+
+import argparse
+import sys
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('config', help='config file that the checkpoint was trained with')
+    parser.add_argument('checkpoint', help='the trained checkpoint')
+    parser.add_argument('out', help='file to write')
+    parser.add_argument(
+        '--size',
+        type=int,
+        metavar='PIXELS',
+        help="side of the pictures that outputs are compared on (default: the test pipeline's)",
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='settings that override the config',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    import torch
+    from mmengine.registry import init_default_scope
+
+    from mmfer.apis.launch import load_config
+    from mmfer.apis.load_model import load_model
+    from mmfer.apis.merge_weights import MergeError, merge_weights
+    from mmfer.utils.config_options import parse_options
+    from mmfer.utils.picture_size import picture_size
+    from mmfer.utils.safe_load import CheckpointError
+
+    init_default_scope('mmfer')
+    try:
+        cfg = load_config(args.config, parse_options(args.cfg_options))
+        model, meta = load_model(cfg, args.checkpoint)
+        height, width = (args.size,) * 2 if args.size else picture_size(cfg)[0]
+        pictures = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+        merge_weights(model, meta, pictures, args.out, print)
+    except (MergeError, CheckpointError, ValueError, OSError) as error:
+        sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()
