@@ -4,6 +4,7 @@ from .confusion_matrix_hook import ConfusionMatrixHook  # noqa: F401
 from .non_finite_loss_hook import NonFiniteLossHook  # noqa: F401
 from .plain_checkpoint_hook import PlainCheckpointHook  # noqa: F401
 from .pooling_decay_hook import PoolingDecayHook  # noqa: F401
+from .prior_token_cache_hook import PriorTokenCacheHook  # noqa: F401
 from .random_state_hook import RandomStateHook  # noqa: F401
 from .safe_checkpoint_hook import SafeCheckpointHook  # noqa: F401
 from .weights_match_hook import WeightsMatchHook  # noqa: F401

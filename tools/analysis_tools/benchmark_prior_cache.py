@@ -1,0 +1,169 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Time a training step of a KT-Adapter with prior encoders, with stored prior tokens, and without.
+
+    python tools/analysis_tools/benchmark_prior_cache.py CONFIG --batch-size 4 --steps 5
+
+A step is the forward and backward pass and the update, on random pictures of the config's size that
+lie in memory already: reading data comes on top. The three kinds of steps take turns, so that a
+machine that is busy for a while slows all of them; medians are reported, for the speed-up that of
+the ratios within a turn. Weights are random, as they do not change the time, so no checkpoint is
+needed.
+"""
+
+import argparse
+import json
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('config', help='config file of a KT-Adapter')
+    parser.add_argument('--batch-size', type=int, default=4, help='pictures a step (default: 4)')
+    parser.add_argument('--steps', type=int, default=5, help='timed steps of a kind (default: 5)')
+    parser.add_argument(
+        '--size',
+        type=int,
+        metavar='PIXELS',
+        help='side of the pictures (default: what the model or the test pipeline says, else 224)',
+    )
+    parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
+    parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='settings that override the config',
+    )
+    args = parser.parse_args()
+    if args.batch_size < 1 or args.steps < 1:
+        parser.error('--batch-size and --steps are at least 1')
+    return args
+
+
+def build(cfg, device: str):
+    """The model in training mode, with random weights, and its optimizer."""
+    from mmengine.optim import build_optim_wrapper
+
+    from mmfer.models import FaceAnalyzer
+    from mmfer.registry import MODELS
+
+    cfg.model.init_cfg = None
+    cfg.model.backbone.init_cfg = None
+    for prior in (cfg.model.get('priors') or {}).values():
+        prior.checkpoint = None
+        prior.backbone.init_cfg = None
+    model = MODELS.build(cfg.model)
+    if not isinstance(model, FaceAnalyzer) or not model.prior_configs:
+        raise SystemExit(f'error: {cfg.filename} is no config of a FaceAnalyzer with priors')
+    model.to(device).train().build_priors()
+    return model, build_optim_wrapper(model, cfg.optim_wrapper)
+
+
+def make_batch(size: tuple[int, int], count: int) -> dict:
+    """Random pictures with labels for every head."""
+    import torch
+    from mmpretrain.structures import DataSample
+
+    samples = []
+    for index in range(count):
+        sample = DataSample(metainfo=dict(sample_idx=index)).set_gt_label(0)
+        sample.set_field(30.0, 'gt_age')
+        sample.set_field(torch.rand(98, 2) * min(size), 'gt_landmarks')
+        samples.append(sample)
+    pictures = torch.randint(0, 256, (count, 3, *size), dtype=torch.uint8)
+    return dict(inputs=pictures, data_samples=samples)
+
+
+def no_priors(inputs, data_samples) -> dict:
+    """The canonical encoder and the adapter alone."""
+    return {}
+
+
+def measure(cfg, size: tuple[int, int], batch_size: int, steps: int, device: str) -> dict:
+    """Seconds of each kind of step; see the module's docstring."""
+    import copy
+    import statistics
+    import tempfile
+    import time
+
+    import torch
+
+    from mmfer.models.analyzers.prior_token_cache import PriorTokenCache
+
+    model, optim_wrapper = build(cfg, device)
+    batch = make_batch(size, batch_size)
+
+    def step(source) -> float:
+        model.prior_cache = source
+        data = copy.deepcopy(batch)
+        begin = time.perf_counter()
+        model.train_step(data, optim_wrapper)
+        if device != 'cpu':
+            torch.cuda.synchronize()
+        return time.perf_counter() - begin
+
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = model.data_preprocessor(copy.deepcopy(batch), True)['inputs']
+        cache = PriorTokenCache.build(folder, {}, [model.priors(inputs)], batch_size)
+        kinds = dict(encoders=None, cache=cache, alone=no_priors)
+        for source in kinds.values():  # memory is taken and kernels are chosen
+            step(source)
+        times = {name: [] for name in kinds}
+        for _ in range(steps):
+            for name, source in kinds.items():
+                times[name].append(step(source))
+    seconds = {name: statistics.median(values) for name, values in times.items()}
+    ratios = [slow / fast for slow, fast in zip(times['encoders'], times['cache'], strict=True)]
+    encoders = model.priors.encoders.values()
+    return dict(
+        size=list(size),
+        batch_size=batch_size,
+        steps=steps,
+        device=device,
+        threads=torch.get_num_threads(),
+        priors=list(model.priors.tasks),
+        priors_params_m=sum(p.numel() for e in encoders for p in e.parameters()) / 1e6,
+        seconds=seconds,
+        speed_up=statistics.median(ratios),
+        speed_up_range=[min(ratios), max(ratios)],
+    )
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    import logging
+
+    from mmengine.logging import MMLogger
+    from mmengine.registry import init_default_scope
+
+    from mmfer.apis.launch import load_config
+    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.config_options import parse_options
+    from mmfer.utils.picture_size import picture_size
+
+    init_default_scope('mmfer')
+    MMLogger.get_instance('benchmark', log_level=logging.ERROR)  # not one line a weight
+    cfg = load_config(args.config, parse_options(args.cfg_options))
+    size = (args.size,) * 2 if args.size else picture_size(cfg)[0]
+    figures = measure(cfg, size, args.batch_size, args.steps, args.device)
+    seconds = figures['seconds']
+    height, width = size
+    print(
+        f'{args.config}\n{args.batch_size} pictures of {height}x{width} a step, median of '
+        f'{args.steps} steps on {args.device}, {figures["threads"]} thread(s)'
+    )
+    print(f'  prior encoders running   {seconds["encoders"] * 1e3:10.1f} ms')
+    print(f'  prior tokens stored      {seconds["cache"] * 1e3:10.1f} ms')
+    print(f'  no priors at all         {seconds["alone"] * 1e3:10.1f} ms')
+    low, high = figures['speed_up_range']
+    print(
+        f'  stored tokens are {figures["speed_up"]:.1f} times as fast ({low:.1f} to {high:.1f}) '
+        f'and keep {figures["priors_params_m"]:.0f} M parameters out of memory'
+    )
+    if args.json:
+        atomic_write(args.json, json.dumps(figures, indent=2).encode())
+
+
+if __name__ == '__main__':
+    main()
