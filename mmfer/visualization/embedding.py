@@ -1,0 +1,163 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Features in the plane: the paper's Figures 6 and 7."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import BoundaryNorm
+from matplotlib.figure import Figure
+from sklearn.manifold import TSNE
+from sklearn.metrics import silhouette_score
+
+from mmfer.evaluation.functional import intra_class_variance, normalise
+
+from .figures import FAINT, INK, PALETTE, new_figure
+
+_MARKERS = 'osv'
+#: As many classes as colour and marker tell apart.
+MAX_CLASSES = len(PALETTE) * len(_MARKERS)
+
+_AGE_GROUPS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 120)
+
+
+@dataclass
+class Panel:
+    """One cloud of points.
+
+    Attributes:
+        title: What the features are.
+        features: ``(N, C)``.
+    """
+
+    title: str
+    features: np.ndarray
+
+
+def embed(features: np.ndarray, perplexity: float = 30.0, seed: int = 0) -> np.ndarray:
+    """Place features ``(N, C)`` in the plane by t-SNE, ``(N, 2)``, repeatably.
+
+    Features are scaled to length one first: all else here compares their directions, too.
+
+    Args:
+        features: At least 5 of them.
+        perplexity: About how many neighbours count. Default 30; fewer for less than 91 features.
+        seed: Of the optimisation. Default 0.
+
+    Raises:
+        ValueError: There are fewer than 5 features.
+    """
+    if len(features) < 5:
+        raise ValueError(f't-SNE needs at least 5 pictures, got {len(features)} (--num)')
+    perplexity = min(perplexity, (len(features) - 1) / 3)
+    tsne = TSNE(perplexity=perplexity, init='pca', learning_rate='auto', random_state=seed)
+    return tsne.fit_transform(normalise(features).astype(np.float32))
+
+
+def age_groups(ages: np.ndarray) -> np.ndarray:
+    """The decade of life ``(N,)`` of ages in years; from 80 on they are one group."""
+    return np.digitize(ages, _AGE_GROUPS[1:-1])
+
+
+def separation(features: np.ndarray, groups: np.ndarray) -> str:
+    """How well the groups ``(N,)`` of features are apart, as a caption.
+
+    Both numbers are of the features themselves, not of where t-SNE puts them: the intra-class
+    variance (small is good) and the mean silhouette with the cosine distance (from -1 to 1, large
+    is good).
+    """
+    caption = f'intra-class variance {intra_class_variance(features, groups):.3f}'
+    if 1 < len(np.unique(groups)) < len(groups):
+        silhouette = silhouette_score(normalise(features), groups, metric='cosine')
+        caption += f', silhouette {silhouette:.3f}'
+    return caption
+
+
+def draw_embedding(
+    panels: Sequence[Panel],
+    labels: np.ndarray | None = None,
+    classes: Sequence[str] = (),
+    ages: np.ndarray | None = None,
+    title: str = '',
+    seed: int = 0,
+) -> Figure:
+    """Draw features of the same pictures side by side, each placed by t-SNE.
+
+    The numbers under a panel are about the features, see :func:`separation`.
+
+    Args:
+        panels: One or several.
+        labels: Classes ``(N,)`` that colour the points. Of more than 24 classes the most frequent
+            24 are coloured. Default: none.
+        classes: Their names. Default: numbers.
+        ages: Ages ``(N,)`` in years that colour the points instead of labels. Default: none.
+        title: Headline. Default: none.
+        seed: Of t-SNE. Default 0.
+
+    Returns:
+        A figure that belongs to no window.
+
+    Raises:
+        ValueError: Both labels and ages are given.
+    """
+    if labels is not None and ages is not None:
+        raise ValueError('points are coloured by labels or by ages, not by both')
+    groups = labels if ages is None else age_groups(ages)
+    figure = new_figure(5 * len(panels) + 1.5, 5.4)
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axis, panel in zip(axes, panels, strict=True):
+        points = embed(panel.features, seed=seed)
+        if ages is not None:
+            drawn = _draw_by_age(axis, points, ages)
+        elif labels is not None:
+            _draw_by_class(axis, points, np.asarray(labels), classes)
+        else:
+            axis.scatter(points[:, 0], points[:, 1], s=14, color=PALETTE[0], linewidths=0)
+        axis.set_title(panel.title)
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_color(FAINT)
+        if groups is not None:
+            by = '' if ages is None else 'by decade of life: '
+            axis.set_xlabel(by + separation(panel.features, groups), color=INK)
+    if ages is not None:
+        figure.colorbar(drawn, ax=axes, label='true age (years)', shrink=0.8, spacing='uniform')
+    elif labels is not None:
+        handles, names = axes[0].get_legend_handles_labels()
+        figure.legend(
+            handles, names, loc='outside right center', frameon=False, fontsize=8, markerscale=1.5
+        )
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def _draw_by_age(axes, points: np.ndarray, ages: np.ndarray):
+    """Cividis reads the same with every kind of colour vision."""
+    colours = colormaps['cividis']
+    norm = BoundaryNorm(_AGE_GROUPS, colours.N)
+    return axes.scatter(
+        points[:, 0], points[:, 1], s=14, c=ages, cmap=colours, norm=norm, linewidths=0
+    )
+
+
+def _draw_by_class(axes, points: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> None:
+    present, counts = np.unique(labels, return_counts=True)
+    shown = np.sort(present[np.argsort(-counts, kind='stable')[:MAX_CLASSES]])
+    others = ~np.isin(labels, shown)
+    for index, label in enumerate(shown):
+        chosen = points[labels == label]
+        axes.scatter(
+            chosen[:, 0],
+            chosen[:, 1],
+            s=16,
+            color=PALETTE[index % len(PALETTE)],
+            marker=_MARKERS[index // len(PALETTE)],
+            linewidths=0,
+            label=classes[label] if len(classes) else str(label),
+            zorder=2,
+        )
+    if others.any():
+        rest = points[others]
+        name = f'{len(present) - len(shown)} more'
+        axes.scatter(rest[:, 0], rest[:, 1], s=8, color='#d9d9d9', linewidths=0, label=name)

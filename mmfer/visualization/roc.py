@@ -1,0 +1,77 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from mmfer.evaluation.functional import RocCurve
+
+from .figures import FAINT, PALETTE, new_figure
+
+_STYLES = ('-', '--', '-.', ':')
+
+
+def draw_roc(
+    curves: Mapping[str, RocCurve], fars: Sequence[float] = (0.001,), title: str = ''
+) -> Figure:
+    """Draw the true over the false acceptance rate, the latter on a logarithmic axis.
+
+    Args:
+        curves: By name, as many as there are colours (8) at most.
+        fars: False acceptance rates at which the true ones are marked and printed. Default 0.001.
+        title: Headline. Default: none.
+
+    Returns:
+        A figure that belongs to no window.
+
+    Raises:
+        ValueError: There are too many curves.
+    """
+    if len(curves) > len(PALETTE):
+        raise ValueError(
+            f'{len(curves)} ROC curves in one figure, at most {len(PALETTE)} are legible'
+        )
+    figure = new_figure(6, 4.6 + 0.4 * len(curves))
+    axes = figure.subplots()
+    # Fewer than one false acceptance cannot happen: below that the axis would show nothing.
+    lowest = min(min(fars) / 3, *(1 / curve.num_different for curve in curves.values()))
+    for far in fars:
+        axes.axvline(far, color=FAINT, linewidth=0.8, linestyle=':')
+    for index, (name, curve) in enumerate(curves.items()):
+        colour = PALETTE[index]
+        marks = [curve.tar_at(far) for far in fars]
+        said = ', '.join(
+            f'{100 * tar:.1f} % at FAR {_percent(far)}'
+            for far, tar in zip(fars, marks, strict=True)
+        )
+        # Corners at no false acceptance go to the left edge.
+        axes.plot(
+            np.maximum(curve.far, lowest),
+            100 * curve.tar,
+            color=colour,
+            linestyle=_STYLES[index % len(_STYLES)],
+            linewidth=1.8,
+            label=f'{name}\nTAR {said}; AUC {curve.auc:.4f}, EER {100 * curve.eer:.1f} %',
+        )
+        axes.plot(fars, [100 * tar for tar in marks], 'o', color=colour, markersize=6)
+    # What guessing gives.
+    chance = np.geomspace(lowest, 1, 200)
+    axes.plot(chance, 100 * chance, color=FAINT, linewidth=1, label='chance')
+    axes.set_xscale('log')
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _percent(value)))
+    pairs = next(iter(curves.values()))
+    axes.set(
+        xlim=(lowest, 1),
+        ylim=(0, 102),
+        xlabel=f'false acceptance rate, of {pairs.num_different:,} pairs of two people',
+        ylabel=f'true acceptance rate (%), of {pairs.num_same:,} pairs of one person',
+        title=title,
+    )
+    axes.grid(True, color=FAINT, alpha=0.25, linewidth=0.6)
+    figure.legend(loc='outside lower center', fontsize=8, frameon=False, alignment='left')
+    return figure
+
+
+def _percent(rate: float) -> str:
+    return f'{100 * rate:g} %'

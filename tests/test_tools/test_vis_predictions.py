@@ -1,0 +1,121 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""The tools that draw what a trained model predicts."""
+
+import runpy
+import subprocess
+import sys
+
+import cv2
+import pytest
+from task_models import write_task
+
+TOOLS = 'tools/visualization'
+
+
+@pytest.fixture
+def call(repo_root, tmp_path, monkeypatch, capsys):
+    """Run a tool in this process; gives the figure and what was printed."""
+    monkeypatch.syspath_prepend(str(repo_root / TOOLS))
+
+    def _call(tool, *arguments, out=tmp_path / 'figure.png'):
+        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments), '--out', str(out)])
+        runpy.run_path(str(repo_root / TOOLS / f'{tool}.py'), run_name='__main__')
+        return cv2.imread(str(out)), capsys.readouterr().out
+
+    return _call
+
+
+@pytest.mark.parametrize(
+    ('tool', 'task', 'said'),
+    [
+        ('vis_features', 'expression', '12 faces'),
+        ('vis_features', 'age', '12 faces'),
+        ('vis_features', 'landmarks', '12 faces'),
+        ('vis_landmarks', 'landmarks', '12 faces'),
+        ('vis_age', 'age', '12 faces'),
+        ('vis_roc', 'recognition', '1 ROC curves'),
+    ],
+)
+def test_every_tool_draws_its_task(call, tmp_path, tool, task, said):
+    image, printed = call(tool, *write_task(tmp_path, task))
+    assert said in printed
+    assert min(image.shape[:2]) > 300 and image.std() > 10
+
+
+def test_features_before_and_after_the_adapter(call, tmp_path):
+    alone, _ = call('vis_features', *write_task(tmp_path, 'recognition'))
+    both, _ = call('vis_features', *write_task(tmp_path, 'recognition', adapter=True))
+    assert both.shape[1] - alone.shape[1] == 5 * 150  # one panel more
+
+
+def test_features_can_be_coloured_otherwise(call, tmp_path):
+    paths = write_task(tmp_path, 'age')
+    by_age, _ = call('vis_features', *paths)
+    by_label, _ = call('vis_features', *paths, '--colour', 'label')
+    assert not (by_age == by_label).all()
+    with pytest.raises(ValueError, match='needs gt_age'):
+        call('vis_features', *write_task(tmp_path, 'expression'), '--colour', 'age')
+
+
+def test_worst_landmarks(call, tmp_path):
+    paths = write_task(tmp_path, 'landmarks')
+    image, printed = call('vis_landmarks', *paths, '--worst', '3', '--per-row', '3', '--lines')
+    assert '3 faces' in printed
+    assert image.shape[1] > 1.5 * image.shape[0]
+
+
+def test_roc_of_two_models_and_of_a_pairs_file(call, tmp_path):
+    baseline = write_task(tmp_path, 'recognition')
+    adapter = write_task(tmp_path, 'recognition', adapter=True)
+    _, printed = call('vis_roc', *baseline, '--versus', *adapter, '--far', '0.1', '0.3')
+    assert 'recognition: TAR' in printed and 'recognition-adapter: TAR' in printed
+    assert '% at FAR 0.3' in printed and '2 ROC curves' in printed
+    pairs = tmp_path / 'pairs.txt'
+    pairs.write_text('test/0 test/1 1\ntest/2 test/3 0\ntest/4 test/5 0\n')
+    image, _ = call('vis_roc', *baseline, '--pairs-file', pairs)
+    assert image is not None
+
+
+def test_number_of_pictures_and_overrides(call, tmp_path):
+    paths = write_task(tmp_path, 'age')
+    assert '5 faces' in call('vis_age', *paths, '--num', 5)[1]
+    option = 'test_dataloader.dataset.num_samples=7'
+    assert '7 faces' in call('vis_age', *paths, '--cfg-options', option)[1]
+
+
+@pytest.mark.parametrize(
+    ('tool', 'arguments', 'message'),
+    [
+        ('vis_age', ['--theta', '0'], '--theta must be more than 0'),
+        ('vis_roc', ['--far', '2'], '--far must be between 0 and 1'),
+        ('vis_landmarks', ['--worst', '0'], 'must be at least 1, not 0'),
+        ('vis_features', ['--num', '-3'], 'must be at least 1, not -3'),
+        ('vis_features', ['--colour', 'red'], 'invalid choice'),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_is_loaded(
+    call, capsys, tool, arguments, message
+):
+    with pytest.raises(SystemExit) as error:
+        call(tool, 'config.py', 'model.pth', *arguments)
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_as_a_command(repo_root, tmp_path):
+    config, checkpoint = write_task(tmp_path, 'age')
+    script = f'{TOOLS}/vis_age.py'
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, script, *map(str, arguments)],
+            cwd=repo_root,
+            capture_output=True,
+            text=True,
+        )
+
+    done = run(config, checkpoint, '--out', tmp_path / 'ages.pdf')
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'ages.pdf').read_bytes().startswith(b'%PDF')
+    done = run(config, tmp_path / 'absent.pth')
+    assert done.returncode == 1 and 'there is no checkpoint' in done.stderr

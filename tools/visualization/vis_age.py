@@ -1,0 +1,44 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Draw predicted over true ages.
+
+Example:
+    python tools/visualization/vis_age.py CONFIG CHECKPOINT --out ages.png
+"""
+
+import argparse
+from pathlib import Path
+
+from model_arguments import make_parser
+
+
+def parse_args() -> argparse.Namespace:
+    parser = make_parser('Draw predicted over true ages.', 'ages.png')
+    parser.add_argument(
+        '--theta', type=float, default=5, help='tolerance in years (default: %(default)g)'
+    )
+    args = parser.parse_args()
+    if not args.theta > 0:
+        parser.error(f'--theta must be more than 0 years, not {args.theta:g}')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    from mmfer.apis.predictions import Predictor
+    from mmfer.visualization.ages import draw_ages
+    from mmfer.visualization.figures import save_figure
+
+    predictor = Predictor.from_files(
+        args.config, args.checkpoint, args.split, args.cfg_options, args.device
+    )
+    faces = list(predictor.run(args.num, fields=('gt_age', 'pred_age')))
+    true = [float(face.sample.gt_age) for face in faces]
+    pred = [face.sample.pred_age for face in faces]
+    figure = draw_ages(true, pred, args.theta, Path(args.config).stem)
+    save_figure(figure, args.out)
+    print(f'{len(faces)} faces drawn to {args.out}')
+
+
+if __name__ == '__main__':
+    main()

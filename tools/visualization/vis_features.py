@@ -1,0 +1,70 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Place features in the plane by t-SNE, before and after the KT-Adapter (Figures 6 and 7).
+
+Before is the average of the canonical encoder's map, after is what the decoder gets. A model
+without an adapter has one panel.
+
+Example:
+    python tools/visualization/vis_features.py CONFIG CHECKPOINT --out features.png
+"""
+
+import argparse
+from pathlib import Path
+
+from model_arguments import make_parser
+
+COLOURS = ('auto', 'label', 'age', 'none')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = make_parser('Place features in the plane by t-SNE.', 'features.png', 1000, '1000')
+    parser.add_argument(
+        '--colour',
+        choices=COLOURS,
+        default='auto',
+        help='what points are coloured by; auto: by class where the data has classes, by age where '
+        'the head predicts ages, else not at all (default: auto)',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of t-SNE (default: 0)')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    import numpy as np
+
+    from mmfer.apis.predictions import Predictor
+    from mmfer.models import AgeHead
+    from mmfer.visualization.embedding import Panel, draw_embedding
+    from mmfer.visualization.figures import save_figure
+
+    predictor = Predictor.from_files(
+        args.config, args.checkpoint, args.split, args.cfg_options, args.device
+    )
+    colour = args.colour
+    if colour == 'auto':
+        colour = 'label' if predictor.classes else 'none'
+        if isinstance(predictor.model.head, AgeHead):
+            colour = 'age'
+    field = {'label': ('gt_label',), 'age': ('gt_age',), 'none': ()}[colour]
+    faces = list(predictor.run(args.num, fields=field))
+    encoded = np.stack([face.encoded for face in faces])
+    adapted = np.stack([face.adapted for face in faces])
+    panels = [Panel('features of the encoder', encoded)]
+    if not np.array_equal(encoded, adapted):
+        panels[0].title = 'before the adapter'
+        panels.append(Panel('after the adapter', adapted))
+    groups = {}
+    if colour == 'label':
+        groups['labels'] = np.array([int(face.sample.gt_label) for face in faces])
+        groups['classes'] = predictor.classes
+    elif colour == 'age':
+        groups['ages'] = np.array([float(face.sample.gt_age) for face in faces])
+    title = f'{Path(args.config).stem}, {len(faces)} faces'
+    save_figure(draw_embedding(panels, **groups, title=title, seed=args.seed), args.out)
+    print(f'{len(faces)} faces drawn to {args.out}')
+
+
+if __name__ == '__main__':
+    main()

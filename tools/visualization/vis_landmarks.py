@@ -1,0 +1,70 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Draw faces with their true and their predicted landmarks.
+
+Examples:
+    # 16 faces of the test set
+    python tools/visualization/vis_landmarks.py CONFIG CHECKPOINT --num 16 --out landmarks.png
+    # the 8 faces with the largest error, as lines
+    python tools/visualization/vis_landmarks.py CONFIG CHECKPOINT --worst 8 --lines --out worst.png
+"""
+
+import argparse
+import heapq
+from pathlib import Path
+
+from model_arguments import make_parser, positive
+
+
+def parse_args() -> argparse.Namespace:
+    parser = make_parser(
+        'Draw faces with true and predicted landmarks.',
+        'landmarks.png',
+        num_default='12, or all with --worst',
+    )
+    parser.add_argument(
+        '--worst',
+        type=positive,
+        metavar='N',
+        help='draw the N faces with the largest errors only',
+    )
+    parser.add_argument('--per-row', type=positive, default=4, help='faces in a row (default: 4)')
+    parser.add_argument('--lines', action='store_true', help='draw lines instead of points')
+    args = parser.parse_args()
+    if args.worst is None and args.num is None:
+        args.num = 12
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    import numpy as np
+
+    from mmfer.apis.predictions import Predictor
+    from mmfer.evaluation.functional import normalised_mean_error
+    from mmfer.visualization.figures import save_figure
+    from mmfer.visualization.landmarks import LandmarkedFace, draw_landmarks
+
+    def face_of(prediction) -> LandmarkedFace:
+        truth = np.asarray(prediction.sample.gt_landmarks, np.float32)
+        pred = prediction.sample.pred_landmarks.numpy()
+        nme = normalised_mean_error(pred[None], truth[None])[0]
+        return LandmarkedFace(prediction.image, truth, pred, nme, f'no. {prediction.index}')
+
+    predictor = Predictor.from_files(
+        args.config, args.checkpoint, args.split, args.cfg_options, args.device
+    )
+    fields = ('gt_landmarks', 'pred_landmarks')
+    faces = map(face_of, predictor.run(args.num, fields=fields))
+    title = Path(args.config).stem
+    if args.worst:
+        # Keeps no more pictures than it will draw.
+        faces = heapq.nlargest(args.worst, faces, key=lambda face: face.nme)
+        title += f'\nthe {len(faces)} largest errors of {args.num or len(predictor.dataset)} faces'
+    faces = list(faces)
+    save_figure(draw_landmarks(faces, args.per_row, args.lines, title), args.out)
+    print(f'{len(faces)} faces drawn to {args.out}')
+
+
+if __name__ == '__main__':
+    main()

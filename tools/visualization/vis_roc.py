@@ -1,0 +1,83 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Draw the ROC curve of face verification over all pairs of pictures, or those of a file.
+
+Examples:
+    python tools/visualization/vis_roc.py CONFIG CHECKPOINT --out roc.png
+    # against a second model
+    python tools/visualization/vis_roc.py CONFIG CHECKPOINT --versus CONFIG CHECKPOINT --out roc.png
+"""
+
+import argparse
+from pathlib import Path
+
+from model_arguments import make_parser
+
+
+def parse_args() -> argparse.Namespace:
+    parser = make_parser('Draw the ROC curve of face verification.', 'roc.png')
+    parser.add_argument(
+        '--far',
+        type=float,
+        nargs='+',
+        default=[0.001],
+        help='false acceptance rates to mark, between 0 and 1 (default: 0.001)',
+    )
+    parser.add_argument(
+        '--versus',
+        nargs=2,
+        action='append',
+        default=[],
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='a further model to draw; may be given several times',
+    )
+    parser.add_argument(
+        '--pairs-file', help='text file with lines PATH PATH 0|1 (default: all pairs)'
+    )
+    args = parser.parse_args()
+    if not all(0 < far < 1 for far in args.far):
+        parser.error(f'--far must be between 0 and 1, not {args.far}')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    import numpy as np
+
+    from mmfer.apis.predictions import Predictor
+    from mmfer.evaluation.functional import RocCurve, all_pairs_roc, pairs_roc
+    from mmfer.evaluation.pairs_file import find_pairs, read_pairs
+    from mmfer.visualization.figures import save_figure
+    from mmfer.visualization.roc import draw_roc
+
+    pairs = args.pairs_file and read_pairs(args.pairs_file)
+
+    def curve_of(config: str, checkpoint: str) -> RocCurve:
+        predictor = Predictor.from_files(
+            config, checkpoint, args.split, args.cfg_options, args.device
+        )
+        features, labels, paths = [], [], []
+        for face in predictor.run(args.num, fields=('img_path',) if pairs else ('gt_label',)):
+            features.append(face.adapted)
+            labels.append(int(face.sample.gt_label) if not pairs else 0)
+            paths.append(face.sample.get('img_path'))
+        features = np.stack(features)
+        if pairs:
+            return pairs_roc(features, *find_pairs(pairs, paths))
+        return all_pairs_roc(features, np.array(labels))
+
+    curves = {}
+    for config, checkpoint in [(args.config, args.checkpoint), *args.versus]:
+        name = Path(config).stem
+        if name in curves:
+            name = f'{name}, {checkpoint}'
+        curves[name] = curve_of(config, checkpoint)
+    save_figure(draw_roc(curves, sorted(args.far), 'Face verification'), args.out)
+    for name, curve in curves.items():
+        rates = ', '.join(f'{100 * curve.tar_at(far):.2f} % at FAR {far:g}' for far in args.far)
+        print(f'{name}: TAR {rates}')
+    print(f'{len(curves)} ROC curves drawn to {args.out}')
+
+
+if __name__ == '__main__':
+    main()
