@@ -1,0 +1,65 @@
+# UTKFace at 224x224: age, not aligned, as in the KT-Adapter paper, whose augmentation is not
+# published. The split is mmfer's own, 70/15/15 by the pictures' names: UTKFace has none.
+dataset_type = 'UTKFace'
+data_root = 'data/utkface/'  # docs/datasets.md shows the layout
+
+# What happens to a batch on the device: ImageNet's mean and deviation in RGB; pictures are BGR.
+data_preprocessor = dict(
+    type='FaceDataPreprocessor',
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    to_rgb=True,
+)
+
+train_pipeline = [
+    dict(type='LoadFaceImage'),
+    # A loose crop (face and hair), 10 % larger or smaller, up to 5 % beside, turned by up to
+    # 10 degrees; one resampling does it all.
+    dict(
+        type='RandomCropFace',
+        kind='loose',
+        size=224,
+        scale_range=(0.9, 1.1),
+        max_shift=0.05,
+        max_angle=10.0,
+    ),
+    dict(type='RandomFlipFace', prob=0.5),
+    dict(type='RandomColorJitter', prob=0.5, brightness=0.3, contrast=0.3, saturation=0.3),
+    dict(type='PackInputs', algorithm_keys=('gt_age',)),
+]
+test_pipeline = [
+    dict(type='LoadFaceImage'),
+    dict(type='CropFace', kind='loose', size=224),
+    dict(type='PackInputs', algorithm_keys=('gt_age',)),
+]
+
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=4,
+    # Workers start anew with every epoch, and their seeds with them: resuming is exact.
+    persistent_workers=False,
+    worker_init_fn=dict(type='mmfer.seed_worker_from_torch'),
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    drop_last=True,
+    dataset=dict(type=dataset_type, data_root=data_root, split='train', pipeline=train_pipeline),
+)
+
+val_dataloader = dict(
+    batch_size=64,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type=dataset_type, data_root=data_root, split='val', pipeline=test_pipeline),
+)
+
+test_dataloader = dict(
+    batch_size=64,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type=dataset_type, data_root=data_root, split='test', pipeline=test_pipeline),
+)
+
+# age/mae in years; age/cs@5, the share of errors up to 5 years, in percent.
+val_evaluator = [dict(type='AgeError')]
+test_evaluator = val_evaluator

@@ -1,0 +1,20 @@
+# KT-Adapter whose canonical encoder is the small MobileOne, trained for landmarks on WFLW. The
+# configs that inherit from it add the priors.
+_base_ = [
+    '../models/mobileone-micro.py',
+    '../datasets/wflw_64.py',
+    '../schedules/kt_adapter_10e.py',
+    '../default_runtime.py',
+]
+model = dict(
+    type='FaceAnalyzer',
+    # Starts as the identity: the first predictions are the baseline's.
+    neck=dict(
+        _delete_=True, type='KTAdapter', canonical='landmarks', embed_dims=128, init_scale=0.0
+    ),
+    head=dict(type='LandmarkHead', input_size=64, in_channels=128, hidden_channels=(64,)),
+    # Encoder and decoder go on from the baseline.
+    init_cfg=dict(
+        type='Pretrained', checkpoint='work_dirs/mobileone-micro_1xb32-20e_wflw-64px/epoch_20.pth'
+    ),
+)

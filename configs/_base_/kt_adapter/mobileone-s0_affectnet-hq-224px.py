@@ -1,0 +1,20 @@
+# KT-Adapter whose canonical encoder is MobileOne-s0, trained for expression on AffectNet-HQ. The
+# configs that inherit from it add the priors.
+_base_ = [
+    '../models/mobileone-s0.py',
+    '../datasets/affectnet-hq_224.py',
+    '../schedules/kt_adapter_30e.py',
+    '../default_runtime.py',
+]
+model = dict(
+    type='FaceAnalyzer',
+    backbone=dict(init_cfg=None),
+    # Starts as the identity: the first predictions are the baseline's.
+    neck=dict(_delete_=True, type='KTAdapter', canonical='expression', init_scale=0.0),
+    head=dict(type='MLPClsHead', num_classes=7, in_channels=1024),
+    # Encoder and decoder go on from the baseline.
+    init_cfg=dict(
+        type='Pretrained',
+        checkpoint='work_dirs/mobileone-s0_1xb32-30e_affectnet-hq-224px/epoch_30.pth',
+    ),
+)

@@ -1,0 +1,9 @@
+# Baseline of the KT-Adapter: expression on AffectNet-HQ with ConvNeXt V2-base (the paper's "C
+# (baseline)").
+_base_ = [
+    '../../_base_/models/convnext-v2-base.py',
+    '../../_base_/datasets/affectnet-hq_224.py',
+    '../../_base_/schedules/adamw_30e.py',
+    '../../_base_/default_runtime.py',
+]
+model = dict(head=dict(type='MLPClsHead', num_classes=7, in_channels=1024))

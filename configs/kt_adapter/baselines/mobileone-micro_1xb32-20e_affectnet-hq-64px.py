@@ -1,0 +1,8 @@
+# Baseline of the KT-Adapter: expression on AffectNet-HQ with the small MobileOne.
+_base_ = [
+    '../../_base_/models/mobileone-micro.py',
+    '../../_base_/datasets/affectnet-hq_64.py',
+    '../../_base_/schedules/adamw_20e.py',
+    '../../_base_/default_runtime.py',
+]
+model = dict(head=dict(type='MLPClsHead', num_classes=7, in_channels=128, hidden_channels=(64,)))

@@ -1,0 +1,12 @@
+# Baseline of the KT-Adapter: recognition on drawn faces with the small MobileOne.
+_base_ = [
+    '../../_base_/models/mobileone-micro.py',
+    '../../_base_/datasets/synthface-recognition_64.py',
+    '../../_base_/schedules/adamw_20e.py',
+    '../../_base_/default_runtime.py',
+]
+model = dict(
+    head=dict(
+        type='MLPClsHead', num_classes=100, in_channels=128, hidden_channels=(64,), with_feat=True
+    )
+)

@@ -1,0 +1,8 @@
+# Baseline of the KT-Adapter: age on UTKFace with MobileOne-s0 (the paper's "M (baseline)").
+_base_ = [
+    '../../_base_/models/mobileone-s0.py',
+    '../../_base_/datasets/utkface_224.py',
+    '../../_base_/schedules/adamw_30e.py',
+    '../../_base_/default_runtime.py',
+]
+model = dict(head=dict(type='AgeHead', in_channels=1024))

@@ -1,0 +1,9 @@
+# Baseline of the KT-Adapter: expression on AffectNet-HQ with Swin-base (the paper's "S
+# (baseline)").
+_base_ = [
+    '../../_base_/models/swin-base.py',
+    '../../_base_/datasets/affectnet-hq_224.py',
+    '../../_base_/schedules/adamw_30e.py',
+    '../../_base_/default_runtime.py',
+]
+model = dict(head=dict(type='MLPClsHead', num_classes=7, in_channels=1024))

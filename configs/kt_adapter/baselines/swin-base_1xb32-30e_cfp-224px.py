@@ -1,0 +1,8 @@
+# Baseline of the KT-Adapter: recognition on CFP with Swin-base (the paper's "S (baseline)").
+_base_ = [
+    '../../_base_/models/swin-base.py',
+    '../../_base_/datasets/cfp_224.py',
+    '../../_base_/schedules/adamw_30e.py',
+    '../../_base_/default_runtime.py',
+]
+model = dict(head=dict(type='MLPClsHead', num_classes=500, in_channels=1024, with_feat=True))

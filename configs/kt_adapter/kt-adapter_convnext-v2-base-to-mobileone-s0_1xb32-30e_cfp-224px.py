@@ -1,0 +1,6 @@
+# KT-Adapter "C to M": recognition on CFP, canonical encoder MobileOne-s0, priors ConvNeXt V2-base.
+_base_ = [
+    '../_base_/kt_adapter/mobileone-s0_cfp-224px.py',
+    '../_base_/kt_adapter/priors_convnext-v2-base_224px.py',
+]
+model = dict(priors=_base_.priors)

@@ -1,0 +1,7 @@
+# KT-Adapter "M to M": recognition on drawn faces, canonical encoder the small MobileOne, priors the
+# small MobileOne.
+_base_ = [
+    '../_base_/kt_adapter/mobileone-micro_synthface-recognition-64px.py',
+    '../_base_/kt_adapter/priors_mobileone-micro_synthface-64px.py',
+]
+model = dict(priors=_base_.priors)

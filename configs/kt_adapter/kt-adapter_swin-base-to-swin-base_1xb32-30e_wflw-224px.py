@@ -1,0 +1,6 @@
+# KT-Adapter "S to S": landmarks on WFLW, canonical encoder Swin-base, priors Swin-base.
+_base_ = [
+    '../_base_/kt_adapter/swin-base_wflw-224px.py',
+    '../_base_/kt_adapter/priors_swin-base_224px.py',
+]
+model = dict(priors=_base_.priors)
