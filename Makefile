@@ -8,13 +8,15 @@ BIN        := $(VENV)/bin
 SETUP      := PYTHON=$(PYTHON) tools/misc/setup_venv.sh
 CONFIG     := apvit_ir18-vit-tiny_1xb16-12e_synthface-64px
 DEMO       := work_dirs/demo
+DEMO_KT    := work_dirs/demo-kt
 # mim looks for an editable package on this path.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help demo test lint format wheel-check env clean clean-demo
+.PHONY: help demo demo-kt test lint format wheel-check env clean clean-demo
 
 help:
 	@echo 'make demo         train, test and look at a small APViT on drawn faces (about 6 minutes)'
+	@echo 'make demo-kt      train small encoders of four facial tasks and a KT-Adapter (about 12 minutes)'
 	@echo 'make test         run the tests'
 	@echo 'make lint         check style and formatting'
 	@echo 'make wheel-check  build the wheel and train from it in a clean environment'
@@ -33,6 +35,9 @@ demo: env
 	$(BIN)/python tools/visualization/vis_pooling.py configs/apvit/$(CONFIG).py \
 	    $(DEMO)/epoch_12.pth --num 12 --stages app --per-row 4 --out $(DEMO)/faces.png
 	@$(BIN)/python tools/misc/demo_summary.py $(DEMO)
+
+demo-kt: env
+	$(BIN)/python -W ignore tools/kt_adapter/train_pipeline.py --canonical age --work-dir $(DEMO_KT)
 
 test:
 	@$(SETUP) $(VENV) requirements/tests.txt
@@ -53,7 +58,7 @@ wheel-check:
 	VENV=$(VENV) PYTHONPATH= tools/misc/check_wheel.sh $(CONFIG).py
 
 clean-demo:
-	rm -rf $(DEMO)
+	rm -rf $(DEMO) $(DEMO_KT)
 
 clean: clean-demo
 	rm -rf $(VENV) .wheelcheck build dist *.egg-info mmfer/.mim .pytest_cache .ruff_cache

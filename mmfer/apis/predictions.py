@@ -133,7 +133,7 @@ class Predictor:
         encoded, adapted = (pool_feature(x).float().cpu().numpy() for x in (maps, feats))
         rows = zip(images, samples, encoded, adapted, strict=True)
         return [
-            Prediction(index, _to_rgb(image), sample.cpu(), before, after)
+            Prediction(index, to_rgb(image), sample.cpu(), before, after)
             for index, (image, sample, before, after) in zip(indices, rows, strict=False)
         ]
 
@@ -151,6 +151,6 @@ def _require(sample: DataSample, fields: Iterable[str]) -> None:
         )
 
 
-def _to_rgb(image: Tensor) -> np.ndarray:
+def to_rgb(image: Tensor) -> np.ndarray:
     """A packed BGR picture ``(3, H, W)`` as RGB ``(H, W, 3)``, uint8."""
     return image.flip(0).permute(1, 2, 0).to(torch.uint8).contiguous().numpy()

@@ -161,7 +161,7 @@ def test_options_of_the_dataset():
 
 
 def test_stopped_conversion_goes_on(repo_root, run, tmp_path):
-    count = 200
+    count = 500  # so many that the conversion is still at it when it is stopped
     root = write_utkface(tmp_path / 'utkface', utkface_names(count))
     out, options = tmp_path / 'crops', ('--kind', 'loose', '--format', 'png')
     journal = out / '.journal.jsonl'

@@ -1,0 +1,198 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Trainings that build on one another: done once, continued after a stop, never overwritten."""
+
+import difflib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmfer.utils.atomic_file import atomic_write
+
+_CONFIG = 'config.py'
+_STATE = 'stage.json'
+_METRICS = 'metrics.json'
+# So many lines are enough to see what is wrong, more would hide the rest of the message.
+_SHOWN = 12
+
+
+class StageError(RuntimeError):
+    """A stage cannot be done; the message says why and what to do."""
+
+
+def last_checkpoint_name(cfg: Config) -> str:
+    """The checkpoint that a finished training of ``cfg`` leaves."""
+    train_cfg = cfg.train_cfg
+    if train_cfg.get('by_epoch', True):
+        return f'epoch_{train_cfg.max_epochs}.pth'
+    return f'iter_{train_cfg.max_iters}.pth'
+
+
+def file_digest(path: str | Path) -> str:
+    """sha256 of a file."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+class Stage:
+    """One training and its test, in a folder of its own.
+
+    The folder holds the config (``config.py``), MMEngine's logs and checkpoints, what the tools
+    printed (``train.log``, ``test.log``), the results (``metrics.json``), and ``stage.json``, which
+    says what the stage is made from and how far it is. A stage that is finished is not done again;
+    one that was stopped goes on from its newest checkpoint; one that was made from something else
+    is refused.
+
+    Args:
+        name: What is shown to people.
+        cfg: The whole config.
+        folder: Where everything goes.
+        inputs: Checkpoints that the training starts from.
+        tools: Folder with ``train.py``, ``test.py`` and their distributed forms.
+        processes: GPUs, or processes on CPUs, to use; 1 needs no launcher.
+        given: A checkpoint that exists already; there is nothing to train then.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        cfg: Config,
+        folder: Path,
+        inputs: Sequence[Path],
+        tools: Path,
+        processes: int = 1,
+        given: Path | None = None,
+    ):
+        self.name = name
+        self.cfg = cfg
+        self.folder = folder
+        self.inputs = list(inputs) if given is None else [given]
+        self.tools = tools
+        self.processes = processes
+        self.given = given
+
+    @property
+    def checkpoint(self) -> Path:
+        """What training leaves, or what was given."""
+        return self.given or self.folder / last_checkpoint_name(self.cfg)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether there is nothing left to train."""
+        if self.given is not None:
+            return True
+        state = self._read_state()
+        return state is not None and state['trained'] and self.checkpoint.is_file()
+
+    def prepare(self) -> None:
+        """Write down what the stage is made from, or check that it is still the same.
+
+        Raises:
+            StageError: The folder holds a stage made from other settings or other checkpoints, or
+                something that is no stage.
+        """
+        text = self.cfg.pretty_text
+        # By what is in them: a baseline that was trained again is another one.
+        digests = [file_digest(path) for path in self.inputs]
+        state = self._read_state()
+        if state is None:
+            if self.folder.is_dir() and any(self.folder.glob('*.pth')):
+                raise StageError(
+                    f'{self.folder} holds checkpoints but no {_STATE}, so it is not known what '
+                    'they are. Choose another --work-dir, or move them away'
+                )
+            self._write_state(config=text, inputs=digests, trained=False, tested=None)
+            return
+        before = state['config']
+        if before != text:
+            difference = difflib.unified_diff(
+                before.splitlines(), text.splitlines(), 'before', 'now', lineterm='', n=0
+            )
+            lines = [line for line in difference if not line.startswith('@@')][: _SHOWN + 2]
+            raise StageError(
+                f'{self.folder} was made with other settings, and nothing is overwritten:\n  '
+                + '\n  '.join(lines)
+                + '\nChoose another --work-dir, or delete this folder to do the stage anew'
+            )
+        if state['inputs'] != digests:
+            raise StageError(
+                f'{self.folder} was trained from other checkpoints than '
+                f'{", ".join(map(str, self.inputs))} are now. Choose another --work-dir, or delete '
+                'this folder to do the stage anew'
+            )
+
+    def train(self, tell: Callable[[str], None]) -> Path:
+        """Train, unless it is done, and return the checkpoint."""
+        if not self.is_trained:
+            self._run('train', [], ['--work-dir', str(self.folder), '--resume'], tell)
+            if not self.checkpoint.is_file():
+                raise StageError(f'{self.name}: training ended without {self.checkpoint}')
+            self._write_state(**{**self._read_state(), 'trained': True})
+        return self.checkpoint
+
+    def test(self, tell: Callable[[str], None]) -> dict[str, float]:
+        """Test the checkpoint, unless it is done, and return the metrics."""
+        path = self.folder / _METRICS
+        state = self._read_state()
+        digest = file_digest(self.checkpoint)
+        if not path.is_file() or state['tested'] != digest:
+            fresh = path.with_name(f'.{path.stem}.new.json')
+            options = ['--work-dir', str(self.folder / 'test'), '--out', str(fresh)]
+            self._run('test', [str(self.checkpoint)], options, tell)
+            os.replace(fresh, path)
+            self._write_state(**{**state, 'tested': digest})
+        return json.loads(path.read_text())
+
+    def _read_state(self) -> dict | None:
+        path = self.folder / _STATE
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def _write_state(self, **state) -> None:
+        atomic_write(self.folder / _STATE, json.dumps(state, indent=2).encode())
+
+    def _run(
+        self, verb: str, arguments: list[str], options: list[str], tell: Callable[[str], None]
+    ) -> None:
+        """Run ``train.py`` or ``test.py``; ``tell`` gets the lines that show progress."""
+        config = self.folder / _CONFIG
+        # Anew each time: MMEngine writes what it makes of it, such as a checkpoint to go on from,
+        # to a file of the same name.
+        atomic_write(config, self._read_state()['config'].encode())
+        command = [str(config), *arguments]
+        if self.processes == 1:
+            command = [sys.executable, str(self.tools / f'{verb}.py'), *command, *options]
+        else:
+            script = str(self.tools / f'dist_{verb}.sh')
+            command = ['bash', script, *command, str(self.processes), *options]
+        log = self.folder / f'{verb}.log'
+        started = time.monotonic()
+        with (
+            open(log, 'a') as file,
+            subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors='replace',
+            ) as process,
+        ):
+            try:
+                for line in process.stdout:
+                    file.write(line)
+                    if 'Epoch(' in line or 'Iter(' in line:
+                        tell(line.split(' - INFO - ')[-1].strip())
+            except BaseException:  # a keyboard interrupt above all: the child has to end as well
+                process.terminate()
+                raise
+        if process.returncode:
+            tail = '\n  '.join(log.read_text(errors='replace').splitlines()[-_SHOWN:])
+            raise StageError(
+                f'{self.name}: {verb}ing failed after {time.monotonic() - started:.0f} s. The end '
+                f'of {log}:\n  {tail}\nWhen it is mended, the same command goes on from here'
+            )

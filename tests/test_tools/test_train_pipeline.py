@@ -1,0 +1,173 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""train_pipeline.py: once with all that it does, then with trainings that are stood in for."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from stand_in_tools import write_tools
+
+from mmfer.apis.kt_pipeline import DATA
+from mmfer.tasks import TASKS
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / 'tools' / 'kt_adapter' / 'train_pipeline.py'
+TINY = [
+    *('--cfg-options', 'train_cfg.max_epochs=1', 'train_dataloader.dataset.num_samples=64'),
+    *('val_dataloader.dataset.num_samples=16', 'test_dataloader.dataset.num_samples=16'),
+]
+NAME = 'mobileone-micro_1xb32-20e_synthface-{}-64px'
+
+
+@pytest.fixture(scope='module')
+def script():
+    """The script as a module."""
+    spec = importlib.util.spec_from_file_location('train_pipeline', SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def call(script, tmp_path, monkeypatch, capsys):
+    """Run it here, in ``tmp_path``, with stand-ins for the trainings; return code and output."""
+    tools = write_tools(tmp_path / 'tools')
+    monkeypatch.setattr(script, '_TOOLS', tools)
+    monkeypatch.chdir(tmp_path)
+
+    def _call(*words):
+        capsys.readouterr()
+        monkeypatch.setattr(sys, 'argv', ['train_pipeline.py', '--canonical', 'age', *words])
+        try:
+            code = script.main()
+        except SystemExit as error:
+            code = error.code
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return _call
+
+
+def stages(output):
+    """What was done: (verb, task) of baselines, and of adapters with the task in capitals."""
+    found = []
+    for line in output.splitlines():
+        words = line.partition(']')[2].split()
+        if words[1:2] == ['baseline']:
+            found.append((words[0], words[3].strip(',')))
+        elif words[1:2] == ['adapter']:
+            found.append((words[0], words[5].strip(',').upper()))
+    return found
+
+
+def test_the_whole_procedure_with_a_cache(tmp_path):
+    command = [sys.executable, str(SCRIPT), '--canonical', 'age', '--num-priors', '1', '--cache']
+    environment = {
+        **os.environ,
+        'PYTHONPATH': str(ROOT),
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+    }
+    run = subprocess.run(
+        [*command, *TINY], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert stages(run.stdout) == [
+        *(('train', 'age'), ('train', 'expression'), ('train', 'AGE')),
+        *(('test', 'age'), ('test', 'AGE')),
+    ]
+    work = tmp_path / 'work_dirs' / 'kt_adapter'
+    results = json.loads((work / 'results.json').read_text())['age']
+    for runs in results.values():
+        (metrics,) = runs
+        assert 0 <= metrics['age/cs@5'] <= 100 and 0 < metrics['age/mae'] < 116
+    table = (work / 'results.md').read_text()
+    assert table in run.stdout and f'| {results["baseline"][0]["age/mae"]:.2f} ' in table
+    (folder,) = work.glob('kt-adapter_*_cached_1priors')
+    assert (folder / 'seed0' / 'prior_tokens' / 'tokens.npy').is_file()
+    assert 'are taken from' in (folder / 'seed0' / 'train.log').read_text()
+
+
+def test_help_is_quick_and_its_choices_are_those_there_are(script):
+    start = time.perf_counter()
+    run = subprocess.run([sys.executable, SCRIPT, '-h'], capture_output=True, text=True)
+    assert run.returncode == 0 and not run.stderr
+    assert time.perf_counter() - start < 3
+    assert '{' + ','.join(DATA) + '}' in run.stdout
+    assert script._TASKS == TASKS
+
+
+def test_all_is_done_once_and_a_changed_setting_is_refused(call):
+    code, out, _ = call()
+    assert code == 0
+    others = ('expression', 'landmarks', 'recognition')
+    trained = ['age', *others, 'AGE']
+    tests = [('test', 'age'), ('test', 'AGE')]
+    assert stages(out) == [*(('train', name) for name in trained), *tests]
+    assert '| 67.29 ' in out  # "M to M" of the paper
+
+    code, again, _ = call('--work-dir', 'work_dirs/../work_dirs/kt_adapter')
+    assert code == 0 and again.split('\n\n', 1)[1] == out.split('\n\n', 1)[1]
+    assert stages(again) == [*(('have', name) for name in trained), *tests]
+
+    # A further adapter takes the baselines that are there.
+    code, out, _ = call('--num-priors', '0')
+    assert code == 0 and stages(out) == [('have', 'age'), ('train', 'AGE'), *tests]
+    assert '67.29' not in out
+
+    options = ['--adapter-options', 'optim_wrapper.optimizer.lr=0.5']
+    code, out, err = call(*options)
+    assert code == 1 and stages(out)[-1] == ('have', 'recognition')
+    assert 'was made with other settings' in err and 'lr=0.5' in err
+
+
+def test_a_failing_training_is_shown_and_goes_on(call, tmp_path):
+    words = ['--num-priors', '1', '--cfg-options', 'train_cfg.max_epochs=3']
+    (tmp_path / 'tools' / 'die').write_text('2')
+    code, out, err = call(*words)
+    assert code == 1 and stages(out) == [('train', 'age')] and 'stopped' in out
+    assert 'RuntimeError: out of luck' in err and 'the same command goes on' in err
+    folder = tmp_path / 'work_dirs' / 'kt_adapter' / NAME.format('age') / 'seed0'
+    first = (folder / 'epoch_1.pth').stat().st_mtime_ns
+
+    (tmp_path / 'tools' / 'die').unlink()
+    code, out, _ = call(*words)
+    assert code == 0 and stages(out)[0] == ('train', 'age')
+    assert (folder / 'epoch_1.pth').stat().st_mtime_ns == first
+
+
+def test_given_baselines_are_not_trained(call, tmp_path):
+    for task in ('age', 'expression'):
+        (tmp_path / f'{task}.pth').write_text(task)
+    given = ['--baseline', 'age=age.pth', 'expression=expression.pth', '--num-priors', '1']
+    code, out, _ = call(*given)
+    assert code == 0
+    assert stages(out)[:3] == [('have', 'age'), ('have', 'expression'), ('train', 'AGE')]
+    metrics = json.loads((tmp_path / 'work_dirs/kt_adapter/results.json').read_text())['age']
+    assert metrics['baseline'][0]['age/mae'] == len('age')
+
+    (tmp_path / 'expression.pth').write_text('another one')
+    code, _, err = call(*given)
+    assert code == 1 and 'other checkpoints' in err and 'expression.pth' in err
+
+
+@pytest.mark.parametrize(
+    ('words', 'code', 'message'),
+    [
+        (['--encoder', 'mobileone-s9'], 1, 'there are\n  '),
+        (['--baseline', 'age=absent.pth'], 1, 'absent.pth, given as baseline'),
+        (['--cfg-options', 'train_cfg.max_epoch=3'], 1, 'Did you mean train_cfg.max_epochs'),
+        (['--data', 'paper', '--encoder', 'mobileone-s0'], 1, '--data-root age=DIR'),
+        (['--data-root', 'ages=data'], 2, "got 'ages=data'"),
+        (['--prior-baseline', 'age=a.pth'], 2, 'use --baseline'),
+    ],
+)
+def test_wrong_use_is_explained(call, tmp_path, words, code, message):
+    result, _, err = call(*words)
+    assert result == code and message in err
+    assert not (tmp_path / 'work_dirs').exists()
