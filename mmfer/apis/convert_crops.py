@@ -7,7 +7,6 @@ where it stopped, and a picture or label that has changed meanwhile is done agai
 """
 
 import csv
-import hashlib
 import io
 import json
 from collections import Counter
@@ -25,17 +24,15 @@ from mmfer.datasets.transforms import UnreadableImageError
 from mmfer.registry import TRANSFORMS
 from mmfer.utils.atomic_file import atomic_write, remove_parts
 
+from .journal import Journal, fingerprint
+
 #: Encoder settings; the first is the default. Crops of one setting are the same bytes every time.
 IMAGE_FORMATS = {'jpg': [cv2.IMWRITE_JPEG_QUALITY, 95], 'png': [cv2.IMWRITE_PNG_COMPRESSION, 3]}
 
-ANNOTATIONS, SKIPPED, JOURNAL = 'annotations.json', 'skipped.csv', '.journal.jsonl'
+ANNOTATIONS, SKIPPED = 'annotations.json', 'skipped.csv'
 
 #: What a crop changes; all other labels are taken from the dataset as they are.
 _GEOMETRY = ('gt_landmarks', 'face_box')
-
-
-class SettingsError(ValueError):
-    """The target folder holds crops that were made with other settings."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,12 @@ def plan_crops(
             number = f'.{taken[stem]}' if taken[stem] else ''
             taken[stem] += 1
             jobs.append(
-                CropJob(sample, split, f'{stem}{number}.{image_format}', _fingerprint(sample))
+                CropJob(
+                    sample,
+                    split,
+                    f'{stem}{number}.{image_format}',
+                    fingerprint(path, _labels(sample)),
+                )
             )
     return jobs
 
@@ -125,8 +127,8 @@ def convert_crops(
     with DefaultScope.overwrite_default_scope('mmfer'):
         transforms = Compose([TRANSFORMS.build(cfg) for cfg in (dict(type='LoadFaceImage'), crop)])
     settings = dict(metainfo, crop=crop, image_format=image_format)
-    journal = _Journal(out / JOURNAL, settings)
-    done = {job.target: journal.find(job, out) for job in jobs}
+    journal = Journal(out, settings)
+    done = {job.target: _find(journal, job, out) for job in jobs}
     todo = [job for job in jobs if done[job.target] is None]
     for folder in {(out / job.target).parent for job in todo}:
         remove_parts(folder)
@@ -143,7 +145,7 @@ def convert_crops(
     with journal:
         for job, (geometry, reason) in zip(todo, results, strict=True):
             if reason is None:
-                journal.add(job, geometry)
+                journal.add(job.target, job.fingerprint, geometry)
                 done[job.target] = geometry
             else:
                 report.skipped.append((job.sample['img_path'], job.split, reason))
@@ -207,69 +209,9 @@ def _unchanged(item):
     return item
 
 
-class _Journal:
-    """One JSON object a line: the settings, then each crop when it is finished.
-
-    Args:
-        path: The file; read now, and made anew without a last line that a killed process left half
-            written.
-        settings: Of the conversion.
-
-    Raises:
-        SettingsError: The file there is one of other settings.
-    """
-
-    def __init__(self, path: Path, settings: dict):
-        settings = json.loads(json.dumps(settings))  # as read again: tuples are lists
-        first, *entries = _read_lines(path) or [dict(settings=settings)]
-        if first['settings'] != settings:
-            raise SettingsError(
-                f"'{path.parent}' holds crops made with other settings. Name another folder, or "
-                f'remove this one.\n{_differences(first["settings"], settings)}'
-            )
-        self.entries = {entry['target']: entry for entry in entries}
-        self.path = path
-        lines = [json.dumps(line) for line in (first, *self.entries.values())]
-        atomic_write(path, ''.join(f'{line}\n' for line in lines).encode())
-
-    def find(self, job: CropJob, out: Path) -> dict | None:
-        """Landmarks and box of a crop that an earlier run has made of the same; None otherwise."""
-        entry = self.entries.get(job.target)
-        if not entry or entry['fingerprint'] != job.fingerprint or not (out / job.target).is_file():
-            return None
-        return entry['geometry']
-
-    def __enter__(self):
-        self._file = open(self.path, 'a', encoding='utf-8')
-        return self
-
-    def __exit__(self, *_):
-        self._file.close()
-
-    def add(self, job: CropJob, geometry: dict) -> None:
-        entry = dict(target=job.target, fingerprint=job.fingerprint, geometry=geometry)
-        self._file.write(json.dumps(entry) + '\n')
-        self._file.flush()  # what a killed process has handed to the system is kept
-
-
-def _differences(before: dict, now: dict) -> str:
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    return '\n'.join(f'  {name}: {before.get(name)}, now {now.get(name)}' for name in names)
-
-
-def _read_lines(path: Path) -> list[dict]:
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding='utf-8').splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith('\n')]
-
-
-def _fingerprint(sample: dict) -> str:
-    path = Path(sample['img_path'])
-    stat = path.stat()
-    made_of = [path.name, stat.st_size, stat.st_mtime_ns, _labels(sample)]
-    made_of = json.dumps(made_of, sort_keys=True)
-    return hashlib.sha256(made_of.encode()).hexdigest()[:16]
+def _find(journal: Journal, job: CropJob, out: Path) -> dict | None:
+    """Landmarks and box of a crop that an earlier run has made and that is still there."""
+    return journal.find(job.target, job.fingerprint) if (out / job.target).is_file() else None
 
 
 def _to_record(job: CropJob, geometry: dict) -> dict:

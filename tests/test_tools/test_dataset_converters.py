@@ -20,8 +20,9 @@ from face_trees import (
     write_wflw,
 )
 
-from mmfer.apis.convert_crops import SettingsError, convert_crops, plan_crops
+from mmfer.apis.convert_crops import convert_crops, plan_crops
 from mmfer.apis.dataset_parts import build_parts, plain_options
+from mmfer.apis.journal import SettingsError
 from mmfer.datasets import CFP, FaceCrops, UTKFace
 from mmfer.datasets.transforms import CropFace
 

@@ -73,8 +73,8 @@ def main() -> int:
     # Imported late: --help answers at once.
     from mmengine.registry import init_default_scope
 
-    from mmfer.apis.convert_crops import SettingsError
     from mmfer.apis.dataset_parts import build_parts, plain_options
+    from mmfer.apis.journal import SettingsError
 
     init_default_scope('mmfer')
     try:

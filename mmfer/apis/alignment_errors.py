@@ -1,0 +1,117 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Errors of aligned faces against labelled landmarks, from the report of an alignment."""
+
+import csv
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmfer.datasets import WFLW
+from mmfer.faces import ALIGNED, POINT_NAMES
+from mmfer.faces.alignment_error import corner_error, eye_error, eye_slope
+
+_POINT_COLUMNS = [f'{name}_{axis}' for name in POINT_NAMES for axis in 'xy']
+
+
+@dataclass(frozen=True)
+class AlignmentErrors:
+    """Errors of one set of pictures.
+
+    Attributes:
+        num_pictures: Pictures with labels.
+        names: Those of them in which a face was aligned, N.
+        eyes: :func:`.eye_error` (N,), percent of the distance of the eyes.
+        corners: :func:`.corner_error` (N,), pixels of 112x112.
+        slopes: Absolute :func:`.eye_slope` (N,), degrees.
+    """
+
+    num_pictures: int
+    names: list[str]
+    eyes: np.ndarray
+    corners: np.ndarray
+    slopes: np.ndarray
+
+    def __str__(self) -> str:
+        found = len(self.names)
+        lines = [
+            f'{found} of {self.num_pictures} labelled pictures aligned '
+            f'({100 * found / self.num_pictures:.1f} %)'
+        ]
+        for title, unit, values in (
+            ('eyes beside the labelled ones', '% of their distance', self.eyes),
+            ('eye corners beside their places', 'px of 112x112', self.corners),
+            ('slope of the eyes', 'degrees', self.slopes),
+        ):
+            if found:
+                worst = self.names[int(values.argmax())]
+                lines.append(
+                    f'{title:32} mean {values.mean():5.2f}, 95th percentile '
+                    f'{np.percentile(values, 95):5.2f}, worst {values.max():5.2f} {unit} ({worst})'
+                )
+        return '\n'.join(lines)
+
+
+def read_points(report: str | Path) -> dict[str, np.ndarray]:
+    """The five points (5, 2) of each picture in which a face was aligned.
+
+    Raises:
+        FileNotFoundError: There is no such report.
+        ValueError: The file is no report of an alignment.
+    """
+    with open(report, newline='', encoding='utf-8') as file:
+        rows = csv.DictReader(file)
+        missing = {'path', 'decision', *_POINT_COLUMNS} - set(rows.fieldnames or ())
+        if missing:
+            raise ValueError(f"'{report}' is no report of align_faces.py: no column {min(missing)}")
+        return {
+            row['path']: np.array([float(row[column]) for column in _POINT_COLUMNS]).reshape(5, 2)
+            for row in rows
+            if row['decision'] == ALIGNED
+        }
+
+
+def read_wflw(data_root: str | Path) -> dict[str, list[np.ndarray]]:
+    """Landmarks (98, 2) of the faces of each picture of WFLW, training and test list."""
+    labels = defaultdict(list)
+    images = Path(data_root) / 'WFLW_images'
+    for split in ('train', 'test'):
+        dataset = WFLW(str(data_root), split)
+        for index in range(len(dataset)):
+            sample = dataset.get_data_info(index)
+            name = Path(sample['img_path']).relative_to(images).as_posix()
+            labels[name].append(sample['gt_landmarks'])
+    return dict(labels)
+
+
+def alignment_errors(
+    points: dict[str, np.ndarray], labels: dict[str, list[np.ndarray]]
+) -> AlignmentErrors:
+    """Compare what was found with the labels.
+
+    Args:
+        points: From :func:`read_points`; pictures without labels are left out.
+        labels: From :func:`read_wflw`. Of several faces in a picture the one counts whose eyes are
+            nearest to those found.
+
+    Raises:
+        ValueError: There are no labels for any of the pictures.
+    """
+    names = [name for name in points if name in labels]
+    if not names:
+        raise ValueError(
+            f'none of {len(points)} aligned pictures is among the {len(labels)} labelled ones; was '
+            'WFLW_images aligned, and not a folder above or below it?'
+        )
+    pairs = [
+        (points[name], min(labels[name], key=lambda face, name=name: eye_error(points[name], face)))
+        for name in names
+    ]
+    return AlignmentErrors(
+        len(labels),
+        names,
+        np.array([eye_error(*pair) for pair in pairs]),
+        np.array([corner_error(*pair) for pair in pairs]),
+        np.array([abs(eye_slope(*pair)) for pair in pairs]),
+    )

@@ -1,0 +1,80 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from mmfer.datasets.transforms.face_geometry import invert, move_box, move_points, resize_map, warp
+
+from .face import Face
+
+
+class FaceDetector(ABC):
+    """Finds faces and five points of each.
+
+    ``detector(image)`` takes a picture, uint8 (H, W, 3) in BGR, and returns its faces, best score
+    first, in pixels of that picture, rounded to a thousandth.
+
+    A subclass writes :meth:`_find` and :attr:`settings`.
+
+    Args:
+        max_side: A picture whose longer side has more pixels is shrunk to as many for the search;
+            the faces found are in its own pixels all the same. None: never.
+
+    Raises:
+        TypeError: What is searched is no uint8 array.
+        ValueError: It has another shape, or ``max_side`` is not 32 or more.
+    """
+
+    # What is reported is what is computed with, and sums taken in another order do not change it.
+    _decimals = 3
+
+    def __init__(self, max_side: int | None = None):
+        if max_side is not None and not max_side >= 32:
+            raise ValueError(
+                f'{type(self).__name__}: max_side must be 32 or more pixels, or None, '
+                f'not {max_side!r}'
+            )
+        self.max_side = max_side
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict:
+        """All that decides what is found, in plain values; versions of files and libraries too."""
+
+    @abstractmethod
+    def _find(self, image: np.ndarray) -> list[Face]:
+        """Search a picture of at most ``max_side`` pixels; any order."""
+
+    def __call__(self, image: np.ndarray) -> list[Face]:
+        self._check(image)
+        height, width = image.shape[:2]
+        longer = max(height, width)
+        if self.max_side is None or longer <= self.max_side:
+            faces = self._find(image)
+        else:
+            zoom = self.max_side / longer
+            size = max(round(width * zoom), 1), max(round(height * zoom), 1)
+            matrix = resize_map((width, height), size)
+            back = invert(matrix)
+            faces = [
+                Face(move_box(face.box, back), face.score, move_points(face.points, back))
+                for face in self._find(warp(image, matrix, size))
+            ]
+        faces = [
+            Face(
+                face.box.astype(np.float64).round(self._decimals),
+                round(face.score, self._decimals),
+                face.points.astype(np.float64).round(self._decimals),
+            )
+            for face in faces
+        ]
+        # Equal scores in a fixed order, whatever the order of the search.
+        return sorted(faces, key=lambda face: (-face.score, *face.box.tolist()))
+
+    def _check(self, image: np.ndarray) -> None:
+        name = type(self).__name__
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+            what = getattr(image, 'dtype', type(image).__name__)
+            raise TypeError(f'{name} searches uint8 arrays (H, W, 3) in BGR, not {what}')
+        if image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise ValueError(f'{name} searches pictures (H, W, 3) in BGR, not {image.shape}')

@@ -1,0 +1,115 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import hashlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .detector import FaceDetector
+from .face import Face
+
+#: Published model files by their sha256.
+YUNET_FILES = {
+    '104ee26c71d5c270ce79a6b3dced91c91013260d29a6bf18f9296c5b8c4c2b12': 'yunet_n_dynamic.onnx',
+    '81dbde155e982455488235acb8ec2dec5d647edf7cf7080d33e4abb69b93a0d2': 'yunet_n_320_320.onnx',
+    '8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4': (
+        'face_detection_yunet_2023mar.onnx'
+    ),
+}
+
+_WHERE = 'docs/alignment.md says where published files come from'
+_OVERLAP = 0.3  # of the boxes of two faces, at most; the value of OpenCV's sample
+
+
+class YuNet(FaceDetector):
+    """YuNet (Wu, Peng and Yu, *YuNet: A Tiny Millisecond-level Face Detector*, 2023) in OpenCV.
+
+    It knows faces of about 10 to 300 pixels and takes parts of a larger one for faces, therefore
+    pictures are shrunk. Nothing is downloaded.
+
+    Args:
+        model: The ONNX file.
+        sha256: What its sha256 has to be, in hexadecimal digits; for a file that is not among
+            :data:`YUNET_FILES`. Default: one of those.
+        score_floor: Faces of lower scores are not reported, in (0, 1). Default 0.3.
+        max_side: See :class:`FaceDetector`. Default 640.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file's sha256 is another one, OpenCV cannot read it, or an argument is out
+            of range.
+        ImportError: OpenCV is older than 4.5.4.
+
+    Note:
+        The network's coordinates are those of its grids, which start at the outer edge of the first
+        pixel. Half a pixel is taken off.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        sha256: str | None = None,
+        score_floor: float = 0.3,
+        max_side: int | None = 640,
+    ):
+        super().__init__(max_side)
+        if not 0 < score_floor < 1:
+            raise ValueError(f'YuNet: score_floor must be in (0, 1), not {score_floor!r}')
+        if not hasattr(cv2, 'FaceDetectorYN'):
+            raise ImportError(
+                f'YuNet needs OpenCV 4.5.4 or newer, this is {cv2.__version__}: '
+                "pip install 'opencv-python>=4.8'"
+            )
+        self.score_floor = score_floor
+        self.sha256 = _check_file(Path(model), sha256)
+        try:
+            self._network = cv2.FaceDetectorYN.create(
+                str(model), '', (320, 320), score_floor, _OVERLAP
+            )
+        except cv2.error as error:
+            raise ValueError(
+                f"YuNet: OpenCV {cv2.__version__} cannot read '{model}': {error}"
+            ) from error
+
+    @property
+    def settings(self) -> dict:
+        return dict(
+            type='yunet',
+            sha256=self.sha256,
+            score_floor=self.score_floor,
+            max_side=self.max_side,
+            opencv=cv2.__version__,
+        )
+
+    def _find(self, image: np.ndarray) -> list[Face]:
+        height, width = image.shape[:2]
+        self._network.setInputSize((width, height))
+        _, rows = self._network.detect(image)
+        # A row: x, y, width, height, five points, score. OpenCV calls the person's right eye right,
+        # which is the viewer's left: the order is ours.
+        return [] if rows is None else [_to_face(row) for row in rows.astype(np.float64)]
+
+
+def _to_face(row: np.ndarray) -> Face:
+    corner, size, points = row[:2], row[2:4], row[4:14].reshape(5, 2)
+    box = np.concatenate([corner, corner + size])
+    return Face(box - 0.5, float(row[14]), points - 0.5)
+
+
+def _check_file(path: Path, expected: str | None) -> str:
+    """Return the sha256 of a file that may be used."""
+    if not path.is_file():
+        raise FileNotFoundError(f"YuNet: there is no model file '{path}'; {_WHERE}")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if expected is not None and found != expected.lower():
+        raise ValueError(
+            f"YuNet: '{path}' has the sha256 {found}, not {expected.lower()} as was asked for; "
+            'it is another file or was damaged on its way'
+        )
+    if expected is None and found not in YUNET_FILES:
+        known = ''.join(f'\n  {sha256}  {name}' for sha256, name in YUNET_FILES.items())
+        raise ValueError(
+            f"YuNet: '{path}' is none of the published files, its sha256 is {found}. If you trust "
+            f'it, name that value: sha256=... (--model-sha256). {_WHERE}. Known are:{known}'
+        )
+    return found

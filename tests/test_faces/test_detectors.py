@@ -1,0 +1,136 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""YuNet and MTCNN; what needs a model file or facenet-pytorch is skipped where there is none."""
+
+import hashlib
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from mmfer.apis.alignment_errors import read_wflw
+from mmfer.faces import DETECTORS, MTCNN, YUNET_FILES, YuNet
+from mmfer.faces.alignment_error import labelled_points
+
+YUNET = 'weights/yunet_n_dynamic.onnx'
+
+
+@pytest.fixture(params=['yunet', 'mtcnn'])
+def detector(request, real_data):
+    if request.param == 'yunet':
+        return YuNet(real_data / YUNET)
+    pytest.importorskip('facenet_pytorch', reason='facenet-pytorch is not installed')
+    return MTCNN()
+
+
+@pytest.fixture
+def portrait(real_data):
+    """A picture of one face, and its five points."""
+    labels = read_wflw(real_data / 'wflw_layout')
+    name = sorted(labels)[0]
+    image = cv2.imread(str(real_data / 'wflw_layout/WFLW_images' / name))
+    return image, labelled_points(labels[name][0])
+
+
+def off(face, points):
+    """Mean distance of the eyes, in percent of their distance."""
+    beside = np.linalg.norm(face.points[:2] - points[:2], axis=1).mean()
+    return 100 * beside / np.linalg.norm(points[1] - points[0])
+
+
+class TestBoth:
+    def test_finds_the_face_and_its_points_in_order(self, detector, portrait):
+        image, points = portrait
+        (face,) = detector(image)
+        assert 0.6 <= face.score <= 1 and off(face, points) < 10
+        distance = np.linalg.norm(points[1] - points[0])
+        assert np.linalg.norm(face.points - points, axis=1).max() < 0.3 * distance
+        x1, y1, x2, y2 = face.box
+        assert (face.points >= (x1, y1)).all() and (face.points <= (x2, y2)).all()
+
+    def test_where_it_is_in_a_large_picture(self, detector, portrait):
+        """One that is shrunk for the search, wider than high and with the face off its middle."""
+        image, points = portrait
+        large = cv2.copyMakeBorder(cv2.resize(image, (768, 768)), 100, 0, 500, 0, 1)
+        (face,) = (found for found in detector(large) if found.score >= 0.6)
+        assert off(face, 3 * points + 1 + (500, 100)) < 10
+
+    def test_two_faces(self, detector, portrait):
+        image, points = portrait
+        pair = np.hstack([image, image[:, ::-1]])
+        assert len([face for face in detector(pair) if face.score >= 0.6]) == 2
+
+    def test_nothing_to_find(self, detector):
+        for shape in ((100, 100, 3), (1, 1, 3), (3, 90, 3)):
+            assert detector(np.full(shape, 127, np.uint8)) == []
+
+    def test_same_result_again(self, detector, portrait):
+        first, second = detector(portrait[0]), detector(portrait[0])
+        np.testing.assert_array_equal(first[0].points, second[0].points)
+
+    def test_settings_are_plain_and_name_versions(self, detector):
+        settings = detector.settings
+        assert DETECTORS[settings['type']] is type(detector)
+        assert all(isinstance(value, (str, int, float)) for value in settings.values())
+        assert {'opencv', 'facenet_pytorch'} & set(settings)
+
+
+def test_mtcnn_at_the_edge_of_the_picture(real_data):
+    """Heads that reach beyond it: facenet-pytorch alone is 40 % wrong there."""
+    pytest.importorskip('facenet_pytorch', reason='facenet-pytorch is not installed')
+    detector, labels = MTCNN(), read_wflw(real_data / 'wflw_layout')
+    for name in ('canada_147m.jpg', 'london_007_03.jpg'):
+        image = cv2.imread(str(real_data / 'wflw_layout/WFLW_images' / name))
+        assert off(detector(image)[0], labelled_points(labels[name][0])) < 7
+
+
+def test_mtcnn_says_how_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'facenet_pytorch', None)
+    with pytest.raises(ImportError, match='pip install --no-deps facenet-pytorch'):
+        MTCNN()
+
+
+class TestModelFile:
+    def test_missing(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"no model file '.*none.onnx'"):
+            YuNet(tmp_path / 'none.onnx')
+
+    def test_unknown_is_refused_with_its_sha256(self, tmp_path):
+        (tmp_path / 'a.onnx').write_bytes(b'something else')
+        sha256 = hashlib.sha256(b'something else').hexdigest()
+        with pytest.raises(ValueError, match=f'none of the published files, .* {sha256}') as error:
+            YuNet(tmp_path / 'a.onnx')
+        assert all(known in str(error.value) for known in YUNET_FILES)
+
+    def test_allowed_but_no_network(self, tmp_path):
+        (tmp_path / 'a.onnx').write_bytes(b'something else')
+        sha256 = hashlib.sha256(b'something else').hexdigest()
+        with pytest.raises(ValueError, match='OpenCV .* cannot read'):
+            YuNet(tmp_path / 'a.onnx', sha256.upper())
+
+    def test_other_than_asked_for(self, tmp_path):
+        (tmp_path / 'a.onnx').write_bytes(b'something else')
+        with pytest.raises(ValueError, match=f'not {"0" * 64} as was asked for'):
+            YuNet(tmp_path / 'a.onnx', '0' * 64)
+
+    def test_allowed_by_its_sha256(self, real_data, tmp_path):
+        """A changed file that works: a byte of padding in the text of its first field."""
+        content = (real_data / YUNET).read_bytes()
+        changed = content.replace(b'pytorch', b'PYTORCH', 1)
+        assert changed != content
+        (tmp_path / 'a.onnx').write_bytes(changed)
+        with pytest.raises(ValueError, match='none of the published files'):
+            YuNet(tmp_path / 'a.onnx')
+        sha256 = hashlib.sha256(changed).hexdigest()
+        assert YuNet(tmp_path / 'a.onnx', sha256).settings['sha256'] == sha256
+
+    def test_published_files(self, real_data):
+        for path in sorted((real_data / 'weights').glob('yunet*.onnx')):
+            assert YUNET_FILES[YuNet(path).sha256] == path.name
+
+
+def test_wrong_arguments(real_data):
+    with pytest.raises(ValueError, match=r'score_floor must be in \(0, 1\), not 0'):
+        YuNet('a.onnx', score_floor=0)
+    with pytest.raises(ValueError, match='min_size must be 12 or more pixels, not 5'):
+        MTCNN(min_size=5)

@@ -1,0 +1,177 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import cv2
+import numpy as np
+import pytest
+
+from mmfer.datasets.transforms.face_geometry import invert, move_points, rotation_map, warp
+from mmfer.faces import (
+    Face,
+    FaceAligner,
+    FaceChoice,
+    FaceDetector,
+    WholePicture,
+    face_template,
+    similarity_map,
+)
+
+
+class Known(FaceDetector):
+    """Finds the faces it was told of."""
+
+    settings = {}
+
+    def __init__(self, *faces, max_side=None):
+        super().__init__(max_side)
+        self.faces = list(faces)
+        self.seen = None
+
+    def _find(self, image):
+        self.seen = image.shape
+        return self.faces
+
+
+def picture_of(points, size=300):
+    """Soft spots of different brightness at the points."""
+    across, down = np.arange(size), np.arange(size)[:, None]
+    spots = [
+        (120 + 25 * number) * np.exp(-((across - x) ** 2 + (down - y) ** 2) / 18)
+        for number, (x, y) in enumerate(points)
+    ]
+    return cv2.cvtColor(np.clip(np.sum(spots, axis=0), 0, 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
+
+
+def brightest(image, x, y, radius=6):
+    """Centre of mass near a place."""
+    left, top = round(x) - radius, round(y) - radius
+    part = image[top : top + 2 * radius + 1, left : left + 2 * radius + 1, 0].astype(float)
+    down, across = np.indices(part.shape)
+    return left + (part * across).sum() / part.sum(), top + (part * down).sum() / part.sum()
+
+
+def turned_face(angle=23.0, zoom=1.6):
+    points = move_points(face_template(112) * zoom, rotation_map(angle, 180, 180)) + (55, 50)
+    return Face(np.array([60.0, 40, 260, 280]), 0.9, points)
+
+
+@pytest.mark.parametrize('size', [112, 224])
+def test_points_come_to_lie_on_the_template(size):
+    face = turned_face()
+    alignment = FaceAligner(Known(face), size=size)(picture_of(face.points))
+    assert alignment.decision == 'aligned' and alignment.image.shape == (size, size, 3)
+    for x, y in face_template(size):
+        np.testing.assert_allclose(brightest(alignment.image, x, y), (x, y), atol=0.1 * size / 56)
+    assert alignment.residual < 1e-3
+    np.testing.assert_allclose(alignment.face.points, face.points, atol=1e-3)
+
+
+def test_residual_is_in_pixels_of_112():
+    face = turned_face()
+    beside = face._replace(points=face.points + np.random.normal(0, 4, (5, 2)))
+    image = picture_of(face.points)
+    residuals = [FaceAligner(Known(beside), size=size)(image).residual for size in (112, 224)]
+    assert residuals[0] == pytest.approx(residuals[1]) and 0.5 < residuals[0] < 5
+
+
+def test_no_face():
+    image = picture_of(turned_face().points)
+    refused = FaceAligner(Known())(image)
+    assert refused.decision == 'refused' and refused.reason == 'no face' and refused.image is None
+    whole = FaceAligner(Known(), no_face='whole')(image)
+    assert whole.decision == 'whole' and whole.reason == 'no face' and whole.face is None
+    expected = cv2.resize(image, (112, 112), interpolation=cv2.INTER_AREA)
+    assert np.abs(whole.image.astype(int) - expected).max() <= 6
+
+
+def test_points_of_no_face_are_refused():
+    nothing = Face(np.array([0.0, 0, 99, 99]), 0.9, np.full((5, 2), 50.0))
+    alignment = FaceAligner(Known(nothing))(np.zeros((100, 100, 3), np.uint8))
+    assert alignment.decision == 'refused' and 'no face' in alignment.reason
+
+
+def test_rules_are_applied():
+    large, small = turned_face(), turned_face()._replace(box=np.array([0.0, 0, 40, 40]))
+    image = picture_of(large.points)
+    assert FaceAligner(Known(large, small))(image).num_faces == 2
+    alignment = FaceAligner(Known(large, small), FaceChoice(several='refuse'))(image)
+    assert alignment.decision == 'refused' and alignment.reason == '2 faces'
+
+
+def test_whole_picture_of_the_right_size_is_copied():
+    image = np.random.randint(0, 256, (112, 112, 3), np.uint8)
+    alignment = FaceAligner(WholePicture())(image)
+    assert alignment.decision == 'aligned'
+    np.testing.assert_array_equal(alignment.image, image)
+
+
+def test_whole_picture_is_not_stretched():
+    image = np.full((100, 50, 3), 200, np.uint8)
+    aligned = FaceAligner(WholePicture())(image).image
+    assert (aligned[:, 29:83] == 200).all()
+    assert not aligned[:, :27].any() and not aligned[:, 85:].any()
+
+
+def test_shrinking_for_the_search_is_undone():
+    """A spot in a large picture, found in the small one, is reported where it is."""
+    points = turned_face().points * 3
+    image = picture_of(points, 900)
+
+    class Brightest(Known):
+        def _find(self, image):
+            self.seen = image.shape
+            small = points * 300 / 900
+            found = np.array([brightest(image, x, y) for x, y in small])
+            return [Face(np.array([-0.5, -0.5, 299.5, 199.5]), 0.9, found)]
+
+    detector = Brightest(max_side=300)
+    (face,) = detector(image)
+    assert detector.seen == (300, 300, 3)
+    np.testing.assert_allclose(face.points, points, atol=0.3)
+    np.testing.assert_allclose(face.box, (-0.5, -0.5, 899.5, 599.5), atol=1e-3)
+    fitting = Known(max_side=300)
+    fitting(np.zeros((300, 200, 3), np.uint8))
+    assert fitting.seen == (300, 200, 3), 'what is small enough is not resized'
+
+
+def test_best_face_first_and_rounded():
+    low, high = turned_face()._replace(score=0.7), turned_face()._replace(score=0.87654)
+    first, second = Known(low, high)(np.zeros((50, 50, 3), np.uint8))
+    assert (first.score, second.score) == (0.877, 0.7)
+    np.testing.assert_array_equal(first.points, first.points.round(3))
+
+
+@pytest.mark.parametrize(
+    'image, error, message',
+    [
+        ('a.jpg', TypeError, 'not str'),
+        (np.zeros((9, 9, 3)), TypeError, 'not float64'),
+        (np.zeros((9, 9), np.uint8), ValueError, r'not \(9, 9\)'),
+        (np.zeros((0, 9, 3), np.uint8), ValueError, r'not \(0, 9, 3\)'),
+    ],
+)
+def test_what_is_no_picture(image, error, message):
+    with pytest.raises(error, match=message):
+        Known()(image)
+
+
+def test_wrong_arguments():
+    with pytest.raises(ValueError, match='max_side must be 32 or more pixels, or None, not 3'):
+        Known(max_side=3)
+    with pytest.raises(ValueError, match="no_face must be one of .*, not 'skip'"):
+        FaceAligner(Known(), no_face='skip')
+    with pytest.raises(ValueError, match='size must be a whole number'):
+        FaceAligner(Known(), size=0)
+    with pytest.raises(ValueError, match="border must be one of .*, not 'mirror'"):
+        FaceAligner(Known(), border='mirror')
+
+
+def test_turning_back_gives_the_picture():
+    """What is cut out is the picture itself, turned: mapped back it is what was there."""
+    face = turned_face(zoom=1.0)
+    image = cv2.GaussianBlur(np.random.randint(0, 256, (300, 300, 3), np.uint8), (0, 0), 4)
+    aligned = FaceAligner(Known(face))(image).image
+    matrix = similarity_map(face.points, face_template(112))
+    back = warp(aligned, invert(matrix), (300, 300))
+    inside = warp(np.full((112, 112), 255, np.uint8), invert(matrix), (300, 300)) == 255
+    inside = cv2.erode(inside.astype(np.uint8), np.ones((9, 9))) > 0
+    assert inside.sum() > 5000
+    assert np.abs(back.astype(int) - image)[inside].max() <= 4

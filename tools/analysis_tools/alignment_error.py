@@ -1,0 +1,42 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Compare aligned faces with the labels of WFLW: how near are the eyes to where they belong?
+
+    python tools/dataset_converters/align_faces.py data/wflw/WFLW_images aligned --model FILE
+    python tools/analysis_tools/alignment_error.py aligned data/wflw
+
+It reads what align_faces.py wrote, OUT/alignment.csv, and no picture. A picture with several
+labelled faces counts as the one whose eyes are nearest to those found.
+
+Exit status: 0; 2 when the report or the labels are missing or wrong.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('aligned', type=Path, help='folder that align_faces.py wrote')
+    parser.add_argument('data_root', type=Path, help='folder of WFLW')
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    from mmfer.apis.align_faces import REPORT
+    from mmfer.apis.alignment_errors import alignment_errors, read_points, read_wflw
+
+    try:
+        print(alignment_errors(read_points(args.aligned / REPORT), read_wflw(args.data_root)))
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,166 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Find the faces of pictures and align them: eyes, nose and mouth come to lie where models of
+aligned faces expect them.
+
+    python tools/dataset_converters/align_faces.py pictures aligned --model yunet_n_dynamic.onnx
+    python tools/dataset_converters/align_faces.py data/sfew data/sfew_224 --detector mtcnn \\
+        --size 224 --several central --no-face whole --workers 8
+    python tools/dataset_converters/align_faces.py names.txt aligned --root pictures --model FILE
+
+OUT has a crop at the same place for every picture and alignment.csv, which says of each picture
+what was decided, why, and where the face is. A run that was stopped, however, goes on where it was
+when the same command is given again. docs/alignment.md tells the rules and where models come from.
+
+Exit status: 0 when every picture has a crop; 1 when some have none, the others are written all the
+same; 2 when the arguments, the model file or OUT are wrong; 130 when it was interrupted.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+LISTED = 10  # pictures without a crop that are named on the screen
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('source', type=Path, help='folder of pictures, or list with a path a line')
+    parser.add_argument('out', type=Path, help='folder to write, not inside of the pictures')
+    parser.add_argument(
+        '--root', type=Path, help='what the paths of a list are relative to (default: its folder)'
+    )
+    group = parser.add_argument_group('detector')
+    group.add_argument(
+        '--detector',
+        choices=('yunet', 'mtcnn', 'whole'),
+        default='yunet',
+        help='whole: pictures are aligned already and are only resized (default: yunet)',
+    )
+    group.add_argument('--model', type=Path, help="yunet's ONNX file")
+    group.add_argument(
+        '--model-sha256', help='sha256 of a model file that is not among the published ones'
+    )
+    group.add_argument(
+        '--max-side',
+        type=int,
+        default=640,
+        help='larger pictures are shrunk to as many pixels for the search (default: 640)',
+    )
+    group = parser.add_argument_group('which face counts')
+    group.add_argument(
+        '--min-score', type=float, default=0.6, help='of a face, 0 to 1 (default: 0.6)'
+    )
+    group.add_argument(
+        '--min-size',
+        type=float,
+        default=32,
+        help='shorter side of its box, pixels (default: 32)',
+    )
+    group.add_argument(
+        '--several',
+        choices=('largest', 'central', 'score', 'refuse'),
+        default='largest',
+        help='which one of several counts, or no crop of such a picture (default: largest)',
+    )
+    group.add_argument(
+        '--no-face',
+        choices=('refuse', 'whole'),
+        default='refuse',
+        help='where none counts: no crop, or the whole picture resized (default: refuse)',
+    )
+    group = parser.add_argument_group('result')
+    group.add_argument('--size', type=int, default=112, help='of a crop, pixels (default: 112)')
+    group.add_argument(
+        '--border',
+        choices=('constant', 'replicate'),
+        default='constant',
+        help='what lies outside the picture: black, or the nearest pixel (default: constant)',
+    )
+    group.add_argument(
+        '--format',
+        choices=('jpg', 'png'),
+        default='jpg',
+        help='jpg: quality 95; png: lossless, several times as large (default: jpg)',
+    )
+    parser.add_argument('--workers', type=int, default=0, help='processes (default: this one only)')
+    args = parser.parse_args()
+    if args.workers < 0:
+        parser.error(f'--workers must be 0 or more, not {args.workers}')
+    if (args.detector == 'yunet') != (args.model is not None):
+        parser.error('--detector yunet needs --model FILE, and no other detector takes one')
+    if args.model_sha256 and not args.model:
+        parser.error('--model-sha256 belongs to --model')
+    if args.root and args.source.is_dir():
+        parser.error('--root is for lists; a folder is its own root')
+    return args
+
+
+def detector_config(args: argparse.Namespace) -> dict:
+    if args.detector == 'whole':
+        return dict(type='whole')
+    config = dict(type=args.detector, max_side=args.max_side)
+    if args.detector == 'yunet':
+        config.update(model=str(args.model), sha256=args.model_sha256)
+    return config
+
+
+def main() -> int:
+    args = parse_args()
+    # OpenCV 5 warns once a process that it will not choose a device for the network.
+    os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')
+    try:
+        return align(args)
+    except (ImportError, OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print('\ninterrupted; the same command goes on from here', file=sys.stderr)
+        return 130
+
+
+def align(args: argparse.Namespace) -> int:
+    """Align and report; returns the exit status."""
+    # Imported late: --help answers at once.
+    from rich.progress import track
+
+    from mmfer.apis.align_faces import (
+        REPORT,
+        align_faces,
+        list_pictures,
+        plan_alignment,
+        read_list,
+    )
+    from mmfer.faces import FaceChoice
+
+    if args.source.is_file():
+        names, root = read_list(args.source), args.root or args.source.parent
+    else:
+        names, root = list_pictures(args.source, args.out), args.source
+    report = align_faces(
+        plan_alignment(names, root, args.out, args.format),
+        args.out,
+        detector_config(args),
+        FaceChoice(args.min_score, args.min_size, args.several),
+        args.format,
+        args.workers,
+        lambda results, total: track(results, 'aligning', total),
+        size=args.size,
+        no_face=args.no_face,
+        border=args.border,
+    )
+    counts = ', '.join(f'{count} {decision}' for decision, count in sorted(report.counts.items()))
+    print(f'{args.out}: {counts} ({report.reused} of them in an earlier run)')
+    for path, reason in report.failed[:LISTED]:
+        print(f'no crop of {path}: {reason}', file=sys.stderr)
+    if report.failed:
+        print(
+            f'{len(report.failed)} pictures have no crop, see {args.out / REPORT}', file=sys.stderr
+        )
+    return 1 if report.failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
