@@ -1,0 +1,112 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""What is kept of a picture while thousands of others are looked at."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine import fileio
+
+from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
+
+from .perceptual_hash import hash_picture
+from .pictures import Picture
+from .same_picture import SIZE
+
+#: How the files of a format begin, and which suffixes say so.
+_FORMATS = {
+    'JPEG': (b'\xff\xd8\xff', ('.jpg', '.jpeg', '.jpe')),
+    'PNG': (b'\x89PNG\r\n\x1a\n', ('.png',)),
+    'BMP': (b'BM', ('.bmp',)),
+    'WebP': (b'RIFF', ('.webp',)),
+    'TIFF': (b'II*\0', ('.tif', '.tiff')),
+    'TIFF (big-endian)': (b'MM\0*', ('.tif', '.tiff')),
+    'GIF': (b'GIF8', ('.gif',)),
+}
+_WITH_ALPHA = ('PNG', 'WebP', 'TIFF', 'TIFF (big-endian)', 'GIF')
+
+_LOAD = LoadFaceImage()
+_BLANK = 2.0  # standard deviation of grey values below which there is nothing to see
+
+
+@dataclass
+class Fingerprint:
+    """What is kept of a picture; of an unreadable one, the reason only.
+
+    Attributes:
+        error: Why it cannot be read; None where it can.
+        file_digest: SHA-256 of the file; None for drawn pictures.
+        pixel_digest: SHA-256 of its decoded pixels and their shape.
+        size: (width, height), pixels.
+        num_bytes: Of the file; 0 for drawn pictures.
+        grey: Whether it has no colour.
+        notes: What is odd about the file itself: suffix, transparency, blank.
+        hashes: (3, 4) uint64, of :func:`~mmfer.audit.perceptual_hash.hash_picture`; None where
+            there is nothing to see.
+        thumbnail: (64, 64) uint8, grey.
+    """
+
+    error: str | None = None
+    file_digest: bytes | None = None
+    pixel_digest: bytes | None = None
+    size: tuple[int, int] = (0, 0)
+    num_bytes: int = 0
+    grey: bool = False
+    notes: tuple[str, ...] = ()
+    hashes: np.ndarray | None = None
+    thumbnail: np.ndarray | None = None
+
+
+def read_picture(picture: Picture) -> np.ndarray:
+    """Read a picture as training does: (H, W, 3) uint8, BGR.
+
+    Raises:
+        UnreadableImageError: The file is missing, truncated or no picture.
+    """
+    if picture.drawn_by is None:
+        return _LOAD({'img_path': picture.name})['img']
+    dataset, index = picture.drawn_by
+    image = dataset.prepare_data(index)['img']
+    return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+
+
+def take_fingerprint(picture: Picture) -> Fingerprint:
+    """Read a picture and keep what matters of it; one that cannot be read is no error here."""
+    try:
+        image = read_picture(picture)
+    except UnreadableImageError as error:
+        return Fingerprint(error=str(error).removeprefix(f"cannot read image '{picture.name}': "))
+    content = fileio.get(picture.name) if picture.drawn_by is None else None
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    notes = _notes_on_file(picture.name, content) if content else []
+    blank = grey.std() < _BLANK
+    if blank:
+        notes.append('nothing to see, all pixels are alike')
+    height, width = grey.shape
+    return Fingerprint(
+        file_digest=hashlib.sha256(content).digest() if content else None,
+        pixel_digest=hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest(),
+        size=(width, height),
+        num_bytes=len(content) if content else 0,
+        grey=bool((image[..., :1] == image[..., 1:]).all()),
+        notes=tuple(notes),
+        hashes=None if blank else hash_picture(grey),
+        thumbnail=cv2.resize(grey, (SIZE, SIZE), interpolation=cv2.INTER_AREA),
+    )
+
+
+def _notes_on_file(name: str, content: bytes) -> list[str]:
+    notes = []
+    form = next((f for f, (start, _) in _FORMATS.items() if content.startswith(start)), None)
+    suffix = Path(name).suffix.lower()
+    if form and suffix not in _FORMATS[form][1]:
+        notes.append(f'a {form} file that is called {suffix or "without a suffix"}')
+    if form in _WITH_ALPHA:
+        whole = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        if whole is not None and whole.ndim == 3 and whole.shape[2] == 4:
+            opaque = np.iinfo(whole.dtype).max if whole.dtype.kind == 'u' else 1
+            if (whole[..., 3] < opaque).any():
+                notes.append('transparent parts, which training sees as whatever lies beneath')
+    return notes

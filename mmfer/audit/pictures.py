@@ -1,0 +1,153 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""What is to be looked at: the pictures of a config's data loaders, or of folders."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.dataset import Compose
+
+from mmfer.datasets import SynthFace
+from mmfer.registry import DATASETS
+
+#: Suffixes of the files that are read from folders.
+SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+
+_ROLES = ('train', 'val', 'test')
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture with what the dataset says of it.
+
+    Attributes:
+        name: Its path, or a name where there is no file.
+        label: Class or age, for people to read; None where there is none.
+        person: Who is shown, where the dataset knows.
+        drawn_by: Dataset and index of a picture that has no file.
+    """
+
+    name: str
+    label: str | None = None
+    person: str | None = None
+    drawn_by: tuple[Any, int] | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass
+class Split:
+    """Pictures that are for the same purpose.
+
+    Attributes:
+        name: As it is called in reports.
+        roles: What it is for. A picture in two splits of different roles is a leak.
+        pictures: Each one once, however often a wrapper repeats it.
+    """
+
+    name: str
+    roles: frozenset[str]
+    pictures: list[Picture]
+
+
+def splits_of_config(cfg: Config, prefix: str = '') -> list[Split]:
+    """Collect the pictures of the training, validation and test loader of a config.
+
+    Wrappers (``ConcatDataset``, ``RepeatDataset``, ``ClassBalancedDataset``, ``KFoldDataset``, …)
+    are looked through; nothing is augmented.
+
+    Args:
+        cfg: The config. Its loaders are those that training and testing use.
+        prefix: For the splits' names, where there are several configs.
+
+    Raises:
+        ValueError: The config has no data loader with a dataset.
+        Exception: Whatever building the datasets finds wrong.
+    """
+    splits = []
+    for role in _ROLES:
+        loader = cfg.get(f'{role}_dataloader')
+        if loader and loader.get('dataset'):
+            dataset = DATASETS.build(loader['dataset'])
+            splits.append(Split(prefix + role, frozenset([role]), list(_pictures_of(dataset))))
+    if not splits:
+        raise ValueError('the config has none of train_dataloader, val_dataloader, test_dataloader')
+    return splits
+
+
+def split_of_folder(name: str, folder: str | Path) -> Split:
+    """Collect the pictures below a folder; the subfolders that they are in are their labels.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: It has no picture.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"the folder '{folder}' ({name}) does not exist")
+    paths = sorted(p for p in folder.rglob('*') if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not paths:
+        raise ValueError(f"'{folder}' ({name}) has no picture; looked for {', '.join(SUFFIXES)}")
+    pictures = []
+    for path in paths:
+        label = path.parent.relative_to(folder).as_posix()
+        pictures.append(Picture(str(path), label if label != '.' else None))
+    return Split(name, frozenset([name]), pictures)
+
+
+def merge_equal(splits: Iterable[Split]) -> list[Split]:
+    """Join splits that are the same list of pictures, as validation and testing often are."""
+    merged: dict[frozenset, Split] = {}
+    for split in splits:
+        same = merged.setdefault(frozenset(split.pictures), split)
+        if same is not split:
+            same.name, same.roles = f'{same.name} = {split.name}', same.roles | split.roles
+    return list(merged.values())
+
+
+def _pictures_of(dataset) -> Iterator[Picture]:
+    seen = set()
+    for leaf, index in _samples(dataset):
+        classes = leaf.metainfo.get('classes')
+        info = leaf.get_data_info(index)
+        label = _label(info, classes)
+        person = info.get('identity', label if _knows_people(leaf) else None)
+        drawn = isinstance(leaf, SynthFace) or 'img' in info
+        picture = Picture(
+            str(info.get('img_path') or f'{type(leaf).__name__}/{index}'),
+            label,
+            None if person is None else str(person),
+            (leaf, index) if drawn else None,
+        )
+        # Several faces of one picture, or the same one drawn more often, are one to look at.
+        if picture not in seen:
+            seen.add(picture)
+            yield picture
+
+
+def _samples(dataset) -> list[tuple[Any, int]]:
+    """(dataset inside all wrappers, index there) of each sample that is in use."""
+    if hasattr(dataset, 'datasets'):
+        return [sample for part in dataset.datasets for sample in _samples(part)]
+    if hasattr(dataset, 'dataset'):
+        inner = _samples(dataset.dataset)
+        # A choice of the samples (KFoldDataset); other wrappers repeat samples, but leave none out.
+        chosen = getattr(dataset, 'indices', None)
+        return inner if chosen is None else [inner[index] for index in chosen]
+    dataset.full_init()
+    dataset.pipeline = Compose([])  # what is drawn, as it is drawn
+    return [(dataset, index) for index in range(len(dataset))]
+
+
+def _knows_people(dataset) -> bool:
+    return 'recognition' in (dataset.metainfo.get('task'), getattr(dataset, 'task', None))
+
+
+def _label(info: dict, classes: Iterable[str] | None) -> str | None:
+    label = info.get('gt_label')
+    if isinstance(label, (int, np.integer)) and classes is not None and 0 <= label < len(classes):
+        return str(classes[label])
+    if info.get('gt_age') is not None:
+        return f'age {info["gt_age"]:g}'
+    return None if label is None else str(label)

@@ -1,0 +1,100 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Counts, sizes and oddities of the pictures of a split."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from .fingerprint import Fingerprint
+from .pictures import Picture
+
+_TINY = 32  # pixels: the shorter side below which a face is hard to recognise for anyone
+_LONG = 2.0  # longer side / shorter side
+# What a tenth of a split or less has, and the others have not, is odd.
+_RARE = 0.1
+
+
+def class_counts(pictures: Sequence[Picture]) -> dict[str, int]:
+    """Number of pictures of each label, in alphabetical order."""
+    return dict(sorted(Counter(p.label for p in pictures if p.label is not None).items()))
+
+
+def imbalance(counts: dict[str, int]) -> float | None:
+    """The largest class as a multiple of the smallest one; None for fewer than two classes."""
+    return max(counts.values()) / min(counts.values()) if len(counts) > 1 else None
+
+
+def size_statistics(fingerprints: Sequence[Fingerprint]) -> dict:
+    """Sizes of the readable pictures of a split.
+
+    Returns:
+        ``width``, ``height`` (pixels) and ``num_bytes`` as (smallest, median, largest), the most
+        common size ``common`` as (width, height) with the number ``num_common`` that has it, and
+        how many are ``grey``; empty where no picture is readable.
+    """
+    good = [fingerprint for fingerprint in fingerprints if not fingerprint.error]
+    if not good:
+        return {}
+    values = np.array([(*fingerprint.size, fingerprint.num_bytes) for fingerprint in good])
+    (common, count), *_ = Counter(fingerprint.size for fingerprint in good).most_common(1)
+    width, height, num_bytes = (
+        (int(column.min()), float(np.median(column)), int(column.max())) for column in values.T
+    )
+    return dict(
+        width=width,
+        height=height,
+        num_bytes=num_bytes,
+        common=common,
+        num_common=count,
+        grey=sum(fingerprint.grey for fingerprint in good),
+    )
+
+
+def oddities(fingerprints: Sequence[Fingerprint]) -> list[tuple[str, ...]]:
+    """What is odd about each picture of a split: none, one or more short texts.
+
+    Tiny and long pictures, files whose suffix is wrong, transparent and blank ones; and grey
+    pictures in a split of colour, or the other way round.
+    """
+    good = [fingerprint for fingerprint in fingerprints if not fingerprint.error]
+    share_grey = sum(fingerprint.grey for fingerprint in good) / max(len(good), 1)
+    return [
+        () if fingerprint.error else (*fingerprint.notes, *_of_picture(fingerprint, share_grey))
+        for fingerprint in fingerprints
+    ]
+
+
+def _of_picture(fingerprint: Fingerprint, share_grey: float) -> list[str]:
+    width, height = fingerprint.size
+    notes = []
+    if min(width, height) < _TINY:
+        notes.append(f'tiny, {width}x{height}')
+    if max(width, height) > _LONG * min(width, height):
+        notes.append(f'long, {width}x{height}')
+    if fingerprint.grey and 0 < share_grey <= _RARE:
+        notes.append('grey, where most are in colour')
+    if not fingerprint.grey and 1 - _RARE <= share_grey < 1:
+        notes.append('in colour, where most are grey')
+    return notes
+
+
+def shared_people(splits: Sequence[tuple[str, Sequence[Picture]]]) -> list[dict]:
+    """People who are in two splits, for each two splits whose dataset says who is shown.
+
+    Returns:
+        Dicts of ``splits`` (two names), ``people`` (shared), ``of`` (people in each of the two).
+    """
+    people = {
+        name: {p.person for p in pictures if p.person is not None} for name, pictures in splits
+    }
+    names = [name for name, known in people.items() if known]
+    return [
+        dict(
+            splits=(first, second),
+            people=sorted(people[first] & people[second]),
+            of=(len(people[first]), len(people[second])),
+        )
+        for place, first in enumerate(names)
+        for second in names[place + 1 :]
+    ]

@@ -1,0 +1,90 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import pytest
+from face_trees import write_cfp, write_folders
+from mmengine.config import Config
+from rafdb_tree import write_rafdb
+
+from mmfer.audit import merge_equal, split_of_folder, splits_of_config
+
+
+def loader(**dataset):
+    return dict(dataset=dataset)
+
+
+def rafdb(root, split='train', **options):
+    return dict(type='RAFDB', data_root=str(root), split=split, **options)
+
+
+def test_loaders_of_a_config_without_what_wrappers_repeat(tmp_path):
+    root = write_rafdb(tmp_path, train=(1, 2, 3, 4, 4, 4, 4, 4), test=(7, 4))
+    cfg = Config(
+        dict(
+            train_dataloader=loader(
+                type='ClassBalancedDataset', oversample_thr=0.5, dataset=rafdb(root)
+            ),
+            val_dataloader=loader(**rafdb(root, 'test')),
+            test_dataloader=loader(
+                type='RepeatDataset',
+                times=3,
+                dataset=dict(type='ConcatDataset', datasets=[rafdb(root, 'test'), rafdb(root)]),
+            ),
+        )
+    )
+    train, val, test = splits_of_config(cfg, 'a:')
+    assert [split.name for split in (train, val, test)] == ['a:train', 'a:val', 'a:test']
+    assert len(train.pictures) == 8 and len(val.pictures) == 2
+    assert test.pictures == [*val.pictures, *train.pictures]
+    assert train.pictures[0].label == 'Surprise' and train.pictures[0].person is None
+    assert train.pictures[0].name.endswith('train_00001_aligned.jpg')
+
+
+def test_folds_of_a_wrapper(tmp_path):
+    root = write_rafdb(tmp_path)
+    parts = [
+        dict(type='KFoldDataset', dataset=rafdb(root), num_splits=3, fold=1, test_mode=test)
+        for test in (False, True)
+    ]
+    cfg = Config(dict(train_dataloader=loader(**parts[0]), val_dataloader=loader(**parts[1])))
+    train, val = splits_of_config(cfg)
+    assert len(train.pictures) == 5 and len(val.pictures) == 2
+    assert not set(train.pictures) & set(val.pictures)
+
+
+def test_drawn_pictures_and_people(tmp_path):
+    cfg = Config(dict(test_dataloader=loader(type='SynthFace', num_samples=3, num_identities=2)))
+    (split,) = splits_of_config(cfg)
+    assert [picture.name for picture in split.pictures] == [
+        f'synthface://train/{i}' for i in range(3)
+    ]
+    assert {picture.person for picture in split.pictures} <= {'0', '1'}
+    root = write_cfp(tmp_path / 'cfp', people=(1, 7))
+    cfg = Config(dict(train_dataloader=loader(type='CFP', data_root=str(root))))
+    assert {picture.person for picture in splits_of_config(cfg)[0].pictures} == {'001', '007'}
+
+
+def test_validation_that_is_the_test_list_is_one_split(tmp_path):
+    root = write_rafdb(tmp_path)
+    test = loader(**rafdb(root, 'test'))
+    cfg = Config(
+        dict(train_dataloader=loader(**rafdb(root)), val_dataloader=test, test_dataloader=test)
+    )
+    train, both = merge_equal(splits_of_config(cfg))
+    assert (train.name, both.name) == ('train', 'val = test')
+    assert both.roles == {'val', 'test'} and len(both.pictures) == 2
+
+
+def test_config_without_data():
+    with pytest.raises(ValueError, match='none of train_dataloader, val_dataloader'):
+        splits_of_config(Config(dict(train_dataloader=None)))
+
+
+def test_folders(tmp_path):
+    write_folders(tmp_path, {'.': 1, 'happy': 2, 'sad/more': 1})
+    (tmp_path / 'happy/notes.txt').touch()
+    split = split_of_folder('mine', tmp_path)
+    assert [picture.label for picture in split.pictures] == [None, 'happy', 'happy', 'sad/more']
+    with pytest.raises(FileNotFoundError, match=r"nowhere' \(other\) does not exist"):
+        split_of_folder('other', tmp_path / 'nowhere')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(ValueError, match='has no picture; looked for .jpg'):
+        split_of_folder('empty', tmp_path / 'empty')

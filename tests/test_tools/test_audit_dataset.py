@@ -1,0 +1,117 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from face_trees import write_folders, write_image
+from rafdb_tree import write_rafdb
+
+TOOL = 'tools/misc/audit_dataset.py'
+CONFIG = 'configs/_base_/datasets/rafdb_112.py'
+
+
+@pytest.fixture
+def run(repo_root):
+    def _run(*arguments):
+        command = [sys.executable, '-W', 'ignore', TOOL, *map(str, arguments)]
+        return subprocess.run(command, cwd=repo_root, capture_output=True, text=True)
+
+    return _run
+
+
+def rafdb_options(root):
+    loaders = ('train_dataloader.dataset', 'val_dataloader', 'test_dataloader')
+    return ['--cfg-options', *(f'{loader}.dataset.data_root={root}' for loader in loaders)]
+
+
+def test_clean_config(run, tmp_path):
+    root = write_rafdb(tmp_path / 'rafdb')
+    done = run(CONFIG, *rafdb_options(root))
+    assert done.returncode == 0, done.stderr
+    assert 'clean: no leak' in done.stdout and 'val = test' in done.stdout
+    assert 'looking at the test set' in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ['rafdb']
+
+
+def test_leak_of_a_config(run, tmp_path):
+    root = write_rafdb(tmp_path / 'rafdb')
+    images = root / 'basic/Image/aligned'
+    shutil.copy(images / 'train_00001_aligned.jpg', images / 'test_0002_aligned.jpg')
+    done = run(CONFIG, '--workers', 2, '--out', tmp_path / 'report', *rafdb_options(root))
+    assert done.returncode == 1, done.stderr
+    assert 'NOT CLEAN: 1 picture in splits' in done.stdout
+    assert 'labels differ: Happiness, Surprise' in done.stdout
+    assert 'it contains face pictures' in done.stdout
+    content = json.loads((tmp_path / 'report/report.json').read_text())
+    assert [picture['split'] for picture in content['groups'][0]['pictures']] == [
+        'train',
+        'val = test',
+    ]
+
+
+def test_folders_with_what_is_no_failure_and_what_is(run, tmp_path):
+    write_folders(tmp_path, {'a/happy': 3, 'b/sad': 2})
+    shutil.copy(tmp_path / 'a/happy/00000.jpg', tmp_path / 'a/happy/again.jpg')
+    sources = (f'one={tmp_path}/a', f'two={tmp_path}/b')
+    done = run(*sources)
+    assert done.returncode == 0, done.stderr
+    assert 'Duplicates: 1 picture more than once' in done.stdout
+    (tmp_path / 'b/sad/00001.jpg').write_bytes(b'')
+    done = run(*sources)
+    assert done.returncode == 1 and 'the file is empty' in done.stdout
+
+
+def test_several_configs_are_told_apart(run, tmp_path):
+    root = write_rafdb(tmp_path / 'rafdb', train=[4] * 20)
+    other = tmp_path / 'other.py'
+    other.write_text(f"test_dataloader = dict(dataset=dict(type='RAFDB', data_root='{root}'))\n")
+    first = tmp_path / 'first.py'
+    first.write_text(
+        f"train_dataloader = dict(dataset=dict(type='RAFDB', data_root='{root}', val_ratio=.1))\n"
+    )
+    done = run(first, other)
+    # One trains on what the other tests.
+    assert done.returncode == 1, done.stderr
+    assert 'first:train' in done.stdout and 'other:test' in done.stdout
+    assert 'NOT CLEAN: 18 pictures' in done.stdout
+
+
+def test_people_may_have_to_be_apart(run, tmp_path):
+    config = tmp_path / 'config.py'
+    part = "dict(dataset=dict(type='SynthFace', num_samples=6, num_identities=1, split='{}'))"
+    config.write_text(
+        f'train_dataloader = {part.format("train")}\ntest_dataloader = {part.format("test")}\n'
+    )
+    done = run(config)
+    assert done.returncode == 0, done.stderr
+    assert 'train and test' in done.stdout
+    done = run(config, '--disjoint-people')
+    assert done.returncode == 1 and 'people are in two splits' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (('folder',), "'folder' is neither a config (.py) nor like NAME=DIR"),
+        (('a=nowhere',), "'nowhere' (a) does not exist"),
+        (('nowhere.py',), 'nowhere.py'),
+        ((CONFIG,), 'data/rafdb'),
+        ((CONFIG, '--cfg-options', 'train_dataloder.x=1'), 'Did you mean'),
+        (('a=.', '--workers', -1), '--workers must be 0 or more'),
+        ((), 'required'),
+    ],
+)
+def test_wrong_use(run, arguments, message):
+    done = run(*arguments)
+    assert done.returncode == 2, done.stdout
+    assert message in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_names_given_twice_and_a_file_in_the_way(run, tmp_path):
+    write_image(tmp_path / 'a.jpg')
+    done = run(f'x={tmp_path}', f'x={tmp_path}')
+    assert done.returncode == 2 and "['x'] are given more than once" in done.stderr
+    done = run(f'x={tmp_path}', '--out', tmp_path / 'a.jpg')
+    assert done.returncode == 2 and 'is a file' in done.stderr

@@ -1,0 +1,138 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Look for leaks between the splits of a dataset, duplicates, broken and odd files.
+
+    python tools/misc/audit_dataset.py CONFIG --workers 4 --out work_dirs/audit
+    python tools/misc/audit_dataset.py train=data/my/train test=data/my/test
+
+What is given is one config or more, whose training, validation and test loader are looked at, or
+folders with a name each. Copies are found that were encoded again, resized, lit otherwise, cropped
+by a few pixels or mirrored; docs/audit.md says how, and how well.
+
+The report in OUT contains pictures of faces. It is written there and nowhere else.
+
+Exit status: 0 when no picture is in two splits and every file can be read; 1 when this is not so;
+2 when the arguments, a config or a dataset's layout are wrong; 130 when it was interrupted.
+Duplicates inside a split, contradicting labels and odd files are reported, but are no failure.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('sources', nargs='+', metavar='CONFIG | NAME=DIR')
+    parser.add_argument('--out', type=Path, help='folder for the report (default: none is written)')
+    parser.add_argument('--workers', type=int, default=0, help='processes (default: this one only)')
+    parser.add_argument(
+        '--max-shown',
+        type=int,
+        default=100,
+        help='groups, pairs or files that a section of the report shows (default: 100)',
+    )
+    parser.add_argument(
+        '--disjoint-people',
+        action='store_true',
+        help='people in two splits are a failure as well; for datasets that know who is shown',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override settings of the configs; an unknown key is an error',
+    )
+    args = parser.parse_args()
+    check_sources(parser, args.sources)
+    if args.workers < 0 or args.max_shown < 1:
+        parser.error(
+            f'--workers must be 0 or more, --max-shown 1 or more: {args.workers}, {args.max_shown}'
+        )
+    if args.out and args.out.exists() and not args.out.is_dir():
+        parser.error(f'--out {args.out} is a file; it must be a folder or not exist')
+    return args
+
+
+def is_config(source: str) -> bool:
+    """Whether a source is a config; otherwise it is like NAME=DIR."""
+    return source.endswith('.py') and '=' not in source
+
+
+def check_sources(parser: argparse.ArgumentParser, sources: list[str]) -> None:
+    """End with a message where a source is neither, or two would have the same name in reports."""
+    names = []
+    for source in sources:
+        name, equals, folder = source.partition('=')
+        if is_config(source):
+            names.append(Path(source).stem)
+        elif name and equals and folder:
+            names.append(name)
+        else:
+            parser.error(f'{source!r} is neither a config (.py) nor like NAME=DIR')
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        parser.error(f'the names {twice} are given more than once; each source needs its own')
+
+
+def main() -> int:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    from mmfer.audit import audit, merge_equal, to_text, write_report
+
+    try:
+        splits = merge_equal(collect(args.sources, args.cfg_options))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    try:
+        result = audit(splits, args.workers, show_progress)
+    except KeyboardInterrupt:
+        print('\ninterrupted; nothing was written', file=sys.stderr)
+        return 130
+    if args.out:
+        try:
+            write_report(result, args.out, args.max_shown)
+        except OSError as error:
+            print(f'error: {error}', file=sys.stderr)
+            return 2
+    print(to_text(result))
+    if args.out:
+        print(f'\nreport: {args.out / "report.html"} (and .md, .json); it contains face pictures')
+    shared = args.disjoint_people and any(entry['people'] for entry in result.people)
+    if shared:
+        print('people are in two splits, which --disjoint-people forbids', file=sys.stderr)
+    return 1 if result.leaks or result.broken or shared else 0
+
+
+def collect(sources: list[str], options: list[str]) -> list:
+    """The splits of all sources; those of a config have its name where it is not the only one."""
+    from mmengine.config import Config
+    from mmengine.registry import init_default_scope
+
+    from mmfer.audit import split_of_folder, splits_of_config
+    from mmfer.utils.config_options import merge_options, parse_options
+
+    configs = [source for source in sources if is_config(source)]
+    folders = [source.split('=', maxsplit=1) for source in sources if not is_config(source)]
+    splits = [split_of_folder(name, folder) for name, folder in folders]
+    for path in configs:
+        cfg = Config.fromfile(path)
+        init_default_scope(cfg.get('default_scope', 'mmfer'))
+        merge_options(cfg, parse_options(options))
+        splits += splits_of_config(cfg, f'{Path(path).stem}:' if len(sources) > 1 else '')
+    return splits
+
+
+def show_progress(items, total: int, title: str):
+    """Show a bar on the error stream, so that the summary can be piped away."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, title, total, console=Console(stderr=True), disable=total == 0)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
