@@ -77,7 +77,7 @@ def draw_pooling(faces: Sequence[PooledFace], path: str, per_row: int = 1, scale
     for i, face in enumerate(faces):
         row = axes[i // per_row][(i % per_row) * (1 + len(stages)) :]
         row[0].imshow(face.image)
-        row[0].set_title(_caption(face), fontsize=7, color=_colour(face), pad=3)
+        row[0].set_title(caption(face), fontsize=7, color=verdict_colour(face), pad=3)
         for axis, stage in zip(row[1:], stages, strict=False):
             positions = face.kept[stage]
             axis.imshow(erase_dropped(face.image, positions, face.grid))
@@ -91,14 +91,16 @@ def draw_pooling(faces: Sequence[PooledFace], path: str, per_row: int = 1, scale
     figure.savefig(path)
 
 
-def _caption(face: PooledFace) -> str:
-    caption = f'{face.prediction} {face.confidence:.0%}'
+def caption(face: PooledFace) -> str:
+    """What a face is taken for, how surely, and what it is where that is something else."""
+    said = f'{face.prediction} {face.confidence:.0%}'
     if face.truth is not None and face.truth != face.prediction:
-        caption += f' (is {face.truth})'
-    return caption
+        said += f' (is {face.truth})'
+    return said
 
 
-def _colour(face: PooledFace):
+def verdict_colour(face: PooledFace):
+    """Ink where the truth is not known; else blue for right and vermillion for wrong."""
     if face.truth is None:
         return _INK
     return _RIGHT if face.truth == face.prediction else _WRONG

@@ -43,6 +43,13 @@ def test_shape_and_errors(repo_root):
     assert 'model.backbone.app.keep_num' in done.stderr
 
 
+def test_transfer(repo_root):
+    done = run(repo_root, 'configs/transfer/transfer_ir50-vit-small_1xb64-40e_rafdb-112px.py')
+    assert done.returncode == 0, done.stderr
+    assert '15.303   as published figures are counted' in done.stdout
+    assert ', '.join(['197'] * 8) in done.stdout
+
+
 def test_kt_adapter(repo_root, tmp_path):
     """MobileOne-s0 costs 275 MFLOPs when its branches are merged, the adapter 21.02."""
     out = tmp_path / 'cost.json'

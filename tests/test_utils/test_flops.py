@@ -55,6 +55,15 @@ def test_deit_costs_what_was_published(repo_root, config, size, gflops):
     assert count_cost(MODELS.build(cfg), (size, size)).gflops == pytest.approx(gflops, rel=1.5e-3)
 
 
+def test_transfer_costs_what_was_published(repo_root):
+    """Table 13; the local branches are two thousandths of it."""
+    cfg = Config.fromfile(repo_root / 'configs/_base_/models/transfer_ir50-vit-small.py').model
+    cfg.backbone.computation = 'paper'
+    cost = count_cost(MODELS.build(dict(cfg, _scope_='mmfer')), (112, 112))
+    assert round(cost.gflops, 2) == 15.30
+    assert cost.by_module['backbone.local'] == pytest.approx(196 * 2 * (256 * 16 + 16) / 1e9)
+
+
 def test_lean_costs_less_and_the_parts_add_up(apvit):
     paper = count_cost(apvit, (112, 112))
     parts = [v for name, v in paper.by_module.items() if name.count('.') == 0]

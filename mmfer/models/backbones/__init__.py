@@ -1,5 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from .apvit import APViT
 from .irnet import IRNet
+from .transfer import TransFER
 
-__all__ = ['APViT', 'IRNet']
+__all__ = ['APViT', 'IRNet', 'TransFER']

@@ -266,10 +266,7 @@ class APViT(BaseModule):
         if self.cnn is None:
             features, (tokens, grid) = None, self.patch_embed(x)
         else:
-            features = self.cnn(x)
-            features = features[-1] if isinstance(features, (tuple, list)) else features
-            grid = tuple(features.shape[2:])
-            features = features.flatten(2).transpose(1, 2)
+            features, grid = self._cnn_features(x)
             tokens = self.projection(features)
         pos_embed = resize_pos_embed(self.pos_embed, self.grid, grid, num_extra_tokens=1)
         class_position, patch_position = pos_embed.split((1, pos_embed.shape[1] - 1), dim=1)
@@ -292,6 +289,12 @@ class APViT(BaseModule):
                 tokens, kept = layer.forward_with_indices(tokens)
                 choices.append((f'layers.{i}', None if kept is None else kept[:, 1:] - 1))
         return tokens, choices
+
+    def _cnn_features(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """The CNN's last output as patches ``(B, N, F)``, and the grid ``(rows, columns)``."""
+        features = self.cnn(x)
+        features = features[-1] if isinstance(features, (tuple, list)) else features
+        return features.flatten(2).transpose(1, 2), tuple(features.shape[2:])
 
     def _output(self, tokens: Tensor) -> Tensor:
         if self.out_type == 'cls_token':

@@ -3,5 +3,6 @@ from .atp_block import ATPBlock
 from .attentive_patch_pooling import AttentivePatchPooling
 from .knowledge_transfer import KnowledgeTransfer
 from .lanet import LANet
+from .local_attention import LocalAttention
 
-__all__ = ['ATPBlock', 'AttentivePatchPooling', 'KnowledgeTransfer', 'LANet']
+__all__ = ['ATPBlock', 'AttentivePatchPooling', 'KnowledgeTransfer', 'LANet', 'LocalAttention']

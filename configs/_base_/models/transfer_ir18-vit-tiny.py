@@ -1,0 +1,28 @@
+# A small TransFER that trains on a CPU: CNN and transformer of the small APViT.
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='TransFER',
+        # 64x64 pixels -> 64 channels on an 8x8 grid.
+        cnn=dict(type='IRNet', depth=18, num_stages=3, base_channels=16),
+        # Branches and rates of the published model.
+        num_branches=2,
+        mad_rate=0.6,
+        msad_rate=0.3,
+        arch=dict(embed_dims=128, num_layers=2, num_heads=4, feedforward_channels=256),
+        # The picture's side in pixels; with the CNN's stride it fixes the grid.
+        img_size=64,
+        qkv_bias=False,
+        out_type='cls_token',
+        computation='lean',
+    ),
+    neck=None,
+    head=dict(
+        type='LinearClsHead',
+        num_classes=7,
+        in_channels=128,
+        loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
+        # Not zero as in the published model: a small net from scratch stays at chance long then.
+        init_cfg=dict(type='Normal', layer='Linear', std=0.01),
+    ),
+)

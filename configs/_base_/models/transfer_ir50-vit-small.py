@@ -1,0 +1,35 @@
+# TransFER: IR-50 (three stages), two local attention branches, ViT-small; maps of branches and
+# attention heads are dropped in training.
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='TransFER',
+        # The stem CNN: 112x112 pixels -> 256 channels on a 14x14 grid.
+        cnn=dict(type='IRNet', depth=50, num_stages=3),
+        # Local branches; the largest of their attention maps multiplies the CNN's features.
+        num_branches=2,
+        # Multi-attention dropping: how probable it is that a sample loses the map of one branch.
+        mad_rate=0.6,
+        # Multi-head self-attention dropping: the same of one head, in each block.
+        msad_rate=0.3,
+        # mmpretrain's name for 768 channels, 8 blocks, 8 heads, MLP 2304.
+        arch='small',
+        # The picture's side in pixels; with the CNN's stride it fixes the grid.
+        img_size=112,
+        # ViT-small has no bias on queries, keys and values.
+        qkv_bias=False,
+        # What the head reads: cls_token or avg_featmap.
+        out_type='cls_token',
+        # lean leaves out what no output depends on; paper computes what the published FLOPs count.
+        computation='lean',
+    ),
+    neck=None,
+    head=dict(
+        type='LinearClsHead',
+        num_classes=7,
+        in_channels=768,
+        loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
+        # The classifier starts from zero, as APViT's.
+        init_cfg=dict(type='Constant', layer='Linear', val=0),
+    ),
+)

@@ -1,0 +1,186 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Pictures of what attention looks at, before and after pooling (the paper's Figure 7)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Colormap, Normalize
+from matplotlib.figure import Figure
+
+from .figures import FAINT, INK, new_figure
+from .pooling import PooledFace, caption, erase_dropped, keep_mask, verdict_colour
+
+# Perceptually uniform, and read alike with every kind of colour vision.
+_COLOURS = 'viridis'
+_OPACITY = 0.6
+# The few patches above this share of all are drawn in the last colour, so that they do not darken
+# the rest.
+_CLIPPED = 0.98
+_INCHES = 1.5
+_LEGEND = (
+    'White patches were dropped by patch pooling, crossed ones by token pooling; '
+    'the outline is around those that the last block sees.'
+)
+
+
+@dataclass
+class AttendedFace(PooledFace):
+    """One face with what a prediction was made of.
+
+    Attributes:
+        relevance: Share of each patch in what the head read, ``(rows, columns)``. The rest to 1 is
+            the [class] embedding's own.
+        first: Raster positions ``(n,)`` of the patches that entered the first block.
+        last: Raster positions of those that entered the last block. What that one drops has been
+            read by then.
+    """
+
+    relevance: np.ndarray = field(default_factory=lambda: np.zeros((14, 14)))
+    first: np.ndarray = field(default_factory=lambda: np.arange(196))
+    last: np.ndarray = field(default_factory=lambda: np.arange(196))
+
+
+@dataclass
+class AttentionRow:
+    """What one row of the figure shows of a face.
+
+    Attributes:
+        kept: ``k`` -> raster positions ``(k,)`` of the patches that patch pooling keeps.
+        before: Attention without pooling, or of another model; None for no such column.
+        after: Attention of the model with pooling.
+    """
+
+    kept: Mapping[int, np.ndarray]
+    before: AttendedFace | None
+    after: AttendedFace
+
+
+def relative_relevance(relevance: np.ndarray) -> np.ndarray:
+    """Relevance ``(rows, columns)`` in units of an even share, so that its mean is 1.
+
+    That makes maps comparable whatever is left to the [class] embedding, and however many patches
+    were dropped.
+    """
+    return relevance * relevance.size / relevance.sum()
+
+
+def outline(positions: np.ndarray, grid: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+    """The border between the patches at ``positions`` and the others.
+
+    Args:
+        positions: Raster positions ``(n,)``.
+        grid: Rows and columns of patches.
+        size: Height and width of the picture in pixels.
+
+    Returns:
+        Line segments ``(S, 2, 2)`` as ((x, y), (x, y)) in pixels of ``imshow``, where the picture
+        begins at -0.5. The edge of the picture is no border.
+    """
+    inside = np.zeros(grid[0] * grid[1], bool)
+    inside[np.asarray(positions, dtype=np.int64)] = True
+    inside = inside.reshape(grid)
+    segments = []
+    for row, column in np.argwhere(inside[:, 1:] != inside[:, :-1]):
+        segments.append([(column + 1, row), (column + 1, row + 1)])
+    for row, column in np.argwhere(inside[1:] != inside[:-1]):
+        segments.append([(column, row + 1), (column + 1, row + 1)])
+    scale = np.array([size[1] / grid[1], size[0] / grid[0]])
+    return np.array(segments, float).reshape(-1, 2, 2) * scale - 0.5
+
+
+def overlay(face: AttendedFace, scale: Normalize, colours: Colormap) -> np.ndarray:
+    """The grey face ``(H, W, 3)``, uint8, under the colours of its relative relevance.
+
+    Patches that never reached the transformer are faded to white instead.
+    """
+    height, width = face.image.shape[:2]
+    heat = colours(scale(relative_relevance(face.relevance)))[..., :3]
+    heat = cv2.resize(heat, (width, height), interpolation=cv2.INTER_NEAREST)
+    grey = cv2.cvtColor(face.image, cv2.COLOR_RGB2GRAY)[..., None] / 255
+    grey = 0.25 + 0.75 * grey  # dark faces would vanish under dark colours
+    blended = _OPACITY * heat + (1 - _OPACITY) * grey
+    entered = keep_mask(face.first, face.grid, (height, width))[..., None]
+    faded = 1 - (1 - grey) * 0.12
+    return (255 * np.where(entered, blended, faded)).round().astype(np.uint8)
+
+
+def draw_attention(
+    rows: Sequence[AttentionRow],
+    names: tuple[str, str] = ('without pooling', 'with pooling'),
+    title: str = '',
+) -> Figure:
+    """Draw faces, the patches kept at several ``k``, and attention before and after pooling.
+
+    Args:
+        rows: All with the same columns.
+        names: Headlines of the attention before and after.
+        title: Headline of the figure. Default: none.
+
+    Returns:
+        A figure that belongs to no window.
+    """
+    with_before = rows[0].before is not None
+    keep_nums = list(rows[0].kept)
+    columns = 1 + len(keep_nums) + with_before + 1
+    figure = new_figure(columns * _INCHES + 1.1, len(rows) * (_INCHES + 0.2) + 0.7)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    scale, colours = _scale(rows), colormaps[_COLOURS]
+    patches = rows[0].after.relevance.size
+    heads = ['input', *(f'k = {k} of {patches}' for k in keep_nums), *names[1 - with_before :]]
+    for axis, head in zip(axes[0], heads, strict=True):
+        axis.set_title(head, fontsize=8, color=INK)
+    for row, cells in zip(rows, axes, strict=True):
+        image, truth = row.after.image, row.after.truth
+        _show(cells[0], image, '' if truth is None else truth, INK)
+        for cell, k in zip(cells[1:], keep_nums, strict=False):
+            _show(cell, erase_dropped(image, row.kept[k], row.after.grid), '', INK)
+        attended = [row.before, row.after] if with_before else [row.after]
+        for cell, face in zip(cells[1 + len(keep_nums) :], attended, strict=True):
+            _show(cell, overlay(face, scale, colours), caption(face), verdict_colour(face))
+            _mark(cell, face)
+    bar = figure.colorbar(
+        ScalarMappable(scale, colours),
+        ax=axes[:, 1 + len(keep_nums) :],
+        extend='max',
+        aspect=12 * len(rows),
+        fraction=0.12,
+        pad=0.02,
+    )
+    bar.set_label('relevance (1 = an even share of all patches)', fontsize=8, color=INK)
+    bar.ax.tick_params(labelsize=7)
+    figure.supxlabel(_LEGEND, fontsize=7, color=INK)
+    if title:
+        figure.suptitle(title, fontsize=9, color=INK)
+    return figure
+
+
+def _scale(rows: Sequence[AttentionRow]) -> Normalize:
+    """One scale for all maps, so that colours mean the same everywhere in the figure."""
+    faces = [face for row in rows for face in (row.before, row.after) if face is not None]
+    values = np.concatenate([relative_relevance(face.relevance).ravel() for face in faces])
+    return Normalize(0, max(float(np.quantile(values, _CLIPPED)), 1.0), clip=True)
+
+
+def _show(axis, image: np.ndarray, said: str, colour: str) -> None:
+    """A picture without axes, and what is said of it below."""
+    axis.imshow(image, interpolation='nearest')
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_color(FAINT)
+    axis.set_xlabel(said, fontsize=7, color=colour, labelpad=2)
+
+
+def _mark(axis, face: AttendedFace) -> None:
+    """Outline what the last block sees, and cross out what token pooling dropped before it."""
+    size = np.array(face.image.shape[:2])
+    border = outline(face.last, face.grid, tuple(size))
+    dropped = np.setdiff1d(face.first, face.last)
+    centres = (np.stack(np.divmod(dropped, face.grid[1])) + 0.5).T * size / face.grid - 0.5
+    # White over ink shows on every colour.
+    for colour, width in ((INK, 1.4), ('white', 0.6)):
+        axis.add_collection(LineCollection(border, colors=colour, linewidths=width))
+        axis.scatter(centres[:, 1], centres[:, 0], 60 / face.grid[0], colour, 'x', linewidths=width)
