@@ -1,13 +1,18 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from mmpretrain import datasets as _parent  # noqa: F401  registers the parent components
 
+from .affectnet import AffectNet
 from .affectnet_hq import AffectNetHQ
-from .categories import EXPRESSIONS
+from .categories import EXPRESSIONS, EXPRESSIONS_8
 from .cfp import CFP
+from .expw import ExpW
 from .face_crops import FaceCrops
 from .face_dataset import FaceDataset
+from .ferplus import FERPlus
+from .fully_balanced_dataset import FullyBalancedDataset
 from .named_split_dataset import NamedSplitDataset
 from .rafdb import RAFDB
+from .sfew import SFEW
 from .synthface import SynthFace
 from .transforms import *  # noqa: F403
 from .utkface import UTKFace
@@ -17,11 +22,17 @@ from .worker_seed import seed_worker_from_torch
 __all__ = [
     'CFP',
     'EXPRESSIONS',
+    'EXPRESSIONS_8',
     'RAFDB',
+    'SFEW',
     'WFLW',
+    'AffectNet',
     'AffectNetHQ',
+    'ExpW',
+    'FERPlus',
     'FaceCrops',
     'FaceDataset',
+    'FullyBalancedDataset',
     'NamedSplitDataset',
     'SynthFace',
     'UTKFace',

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from expression_trees import expression_roots
 from face_trees import (
     utkface_names,
     wflw_line,
@@ -49,6 +50,7 @@ def roots(tmp_path_factory):
         'WFLW': write_wflw(folder / 'wflw', lines, lines[:2]),
         'CFP': write_cfp(folder / 'cfp'),
         'AffectNetHQ': write_folders(folder / 'affectnet', dict.fromkeys(EXPRESSION_FOLDERS, 6)),
+        **expression_roots(folder),
     }
 
 
@@ -60,8 +62,10 @@ def small_dataset(cfg: dict, roots: dict[str, Path]):
     inner['serialize_data'] = False  # it collects garbage, which takes longer than all the rest
     if inner['type'] == 'SynthFace':
         inner.update(num_samples=14, cache=False)
-    else:
+    elif inner['type'] in roots:
         inner['data_root'] = str(roots[inner['type']])
+    if inner['type'] == 'CIFAR10':
+        inner['type'] = 'MadeUpCIFAR10'
     return DATASETS.build(cfg)
 
 

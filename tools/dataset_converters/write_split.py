@@ -10,7 +10,7 @@ given out with a result, and is read back by ``split_file`` of the dataset.
 import argparse
 import sys
 
-DATASETS = ('UTKFace', 'CFP', 'AffectNetHQ')
+DATASETS = ('UTKFace', 'CFP', 'AffectNetHQ', 'ExpW')
 
 
 def parse_args() -> argparse.Namespace:
@@ -42,7 +42,8 @@ def main() -> int:
     except (FileNotFoundError, TypeError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
-    lines = [(key, part) for part, dataset in parts.items() for key in dataset.split_keys()]
+    # A picture with several faces has several samples and one line.
+    lines = {(key, part) for part, dataset in parts.items() for key in dataset.split_keys()}
     counts = ', '.join(f'{len(dataset)} {part}' for part, dataset in parts.items())
     write_split_file(args.target, sorted(lines), f'{args.dataset}: {counts}')
     print(f'{args.target}: {counts}')

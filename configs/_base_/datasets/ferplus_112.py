@@ -1,0 +1,42 @@
+# FERPlus (FER+) at 112x112: trains on FER2013's training part, validates on PublicTest and tests on
+# PrivateTest, eight classes by majority. Augmentation and metrics as in rafdb_112.py. The paper
+# names no oversampling here: each picture appears once in an epoch.
+_base_ = 'rafdb_112.py'
+
+dataset_type = 'FERPlus'
+data_root = 'data/ferplus/'  # holds fer2013.csv and fer2013new.csv; docs/datasets.md says more
+
+data_preprocessor = dict(num_classes=8)
+
+# The pixels in fer2013.csv are cut out already, but not aligned; image_dir='...' of each dataset
+# takes aligned pictures instead.
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type=dataset_type,
+        data_root=data_root,
+        split='train',
+        mode='majority',  # 'soft': up to three expressions with their shares of the votes
+        pipeline=_base_.train_pipeline,
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type=dataset_type,
+        data_root=data_root,
+        split='val',
+        mode='majority',
+        pipeline=_base_.test_pipeline,
+    )
+)
+test_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type=dataset_type,
+        data_root=data_root,
+        split='test',
+        mode='majority',
+        pipeline=_base_.test_pipeline,
+    )
+)

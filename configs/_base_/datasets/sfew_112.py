@@ -1,0 +1,28 @@
+# SFEW 2.0 at 112x112, aligned faces. Published protocol: the labels of the test part are not
+# public, so the validation part is what is reported; choosing the best epoch on it is optimistic.
+# Augmentation and metrics as in rafdb_112.py, and no oversampling: the paper reports that it
+# recognises few of the rare expressions.
+_base_ = 'rafdb_112.py'
+
+dataset_type = 'SFEW'
+data_root = 'data/sfew/'  # holds Train and Val; docs/datasets.md shows the layout
+
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type=dataset_type,
+        data_root=data_root,
+        split='train',
+        pipeline=_base_.train_pipeline,
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type=dataset_type,
+        data_root=data_root,
+        split='val',
+        pipeline=_base_.test_pipeline,
+    )
+)
+test_dataloader = val_dataloader

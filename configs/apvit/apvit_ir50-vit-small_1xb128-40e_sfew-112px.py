@@ -1,0 +1,13 @@
+# APViT (120, .9) on SFEW 2.0, from weights of RAF-DB: 61.92 % on its validation part (Table 10).
+_base_ = [
+    '../_base_/models/apvit_ir50-vit-small.py',
+    '../_base_/datasets/sfew_112.py',
+    '../_base_/schedules/sgd_40e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(backbone=dict(app=dict(keep_num=120)))
+
+# All weights, classifier included: both number the same seven classes alike. A checkpoint of
+# apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py, or the authors' converted one (README, "Weights").
+load_from = 'checkpoints/apvit_rafdb.pth'

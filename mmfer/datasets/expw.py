@@ -1,0 +1,167 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from mmengine.logging import print_log
+
+from mmfer.registry import DATASETS
+
+from .categories import EXPRESSIONS
+from .named_split_dataset import NamedSplitDataset
+from .splits import split_by_name
+
+#: What the numbers in ExpW's label file mean.
+EXPW_LABELS = {
+    0: 'Anger',
+    1: 'Disgust',
+    2: 'Fear',
+    3: 'Happiness',
+    4: 'Sadness',
+    5: 'Surprise',
+    6: 'Neutral',
+}
+
+_VAL, _TEST = 0.10, 0.15
+_FIELDS = ('name', 'face', 'top', 'left', 'right', 'bottom', 'confidence', 'label')
+_BOX = ('left', 'top', 'right', 'bottom')
+
+
+@DATASETS.register_module()
+class ExpW(NamedSplitDataset):
+    """Expression in-the-Wild (Zhang, Luo, Loy and Tang, IJCV 2018), as its authors ship it.
+
+    91,793 faces in pictures from the web, several in some of them, with one of seven expressions,
+    numbered in mmfer's order (:data:`mmfer.datasets.EXPRESSIONS`). A sample is one face, with
+
+    ==============  ==============================================================================
+    ``face_box``    float32 (4,), x1, y1, x2, y2 in pixels of the picture
+    ``confidence``  float, how sure the face detector was; about 0 to 100
+    ``face``        int, number of the face in its picture
+    ``picture``     str, name of the picture as in the label file
+    ==============  ==============================================================================
+
+    There is no official split. As the APViT paper (section 4.1) and those it compares with, 75 % of
+    the faces train, 10 % validate and 15 % test; which ones, none of them says. Here a picture goes
+    to a part by a hash of its name without extension
+    (:func:`~mmfer.datasets.splits.split_by_name`), and all of its faces with it, so that no part
+    shows a picture of another one; the shares are met but for chance.
+    ``tools/dataset_converters/write_split.py`` stores the split as a file.
+
+    Args:
+        data_root: Folder with ``data/`` in it, or ``data`` itself.
+        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
+        split_file: Another split, see :class:`NamedSplitDataset`; names of pictures such as
+            ``afraid_actor_1.jpg``, with or without folder and extension. Default: the rule above.
+        min_confidence: Faces with less confidence are left out and counted in the log; 60 in some
+            papers. Default 0, all faces, as in the APViT paper.
+        image_dir: Folder of the pictures, relative to ``data``; for one's own crops of the faces.
+            Samples of another folder than the default have no ``face_box``. Default
+            ``'image/origin'``.
+        image_name: How a picture there is called, given the ``{stem}`` of its name in the label
+            file and the number ``{face}``, such as ``'{stem}_{face}.png'``. Default:
+            as in the label file.
+        **kwargs: Further arguments of :class:`NamedSplitDataset`: ``pipeline``, ``test_mode``, and
+            ``classes`` to number the expressions otherwise or to read some only.
+
+    Raises:
+        FileNotFoundError: A folder, the label file or an image is missing.
+        ValueError: An argument is wrong, or a line of the label file is; the message names it.
+    """
+
+    METAINFO = dict(dataset_name='ExpW', task='expression', classes=EXPRESSIONS)
+
+    LAYOUT = (
+        '  data/label/label.lst    (a line for each face: name of the picture, its number, top,\n'
+        '                           left, right, bottom, confidence, label 0 to 6)\n'
+        '  data/image/origin/afraid_actor_1.jpg …'
+    )
+
+    def __init__(
+        self,
+        data_root: str,
+        *args,
+        min_confidence: float = 0.0,
+        image_dir: str = 'image/origin',
+        image_name: str | None = None,
+        **kwargs,
+    ):
+        if not min_confidence >= 0:
+            raise ValueError(f'ExpW: min_confidence must be 0 or more, not {min_confidence!r}')
+        self.min_confidence = min_confidence
+        self.image_dir = image_dir
+        self.image_name = image_name
+        super().__init__(data_root, *args, **kwargs)
+
+    def load_all(self) -> list[dict]:
+        root = self.require_folder(Path(self.data_root))
+        data = root if (root / 'label').is_dir() else root / 'data'
+        images = self.require_folder(data / self.image_dir)
+        classes = self._metainfo['classes']
+        samples, unsure = [], 0
+        for expression, sample in _read_list(self.require_file(data / 'label/label.lst')):
+            if sample['confidence'] < self.min_confidence:
+                unsure += 1
+            elif expression in classes:
+                if self.image_dir != 'image/origin':
+                    del sample['face_box']  # its pixels are not those of this picture
+                sample['img_path'] = str(images / self._file_name(sample))
+                samples.append(dict(sample, gt_label=classes.index(expression)))
+        if unsure:
+            print_log(
+                f'ExpW: left out {unsure} faces with less confidence than min_confidence='
+                f'{self.min_confidence:g}',
+                'current',
+                logging.INFO,
+            )
+        return samples
+
+    def split_key(self, name: str) -> str:
+        return re.sub(r'\.(jpe?g|png|bmp)$', '', Path(name).name, flags=re.IGNORECASE)
+
+    def parts_by_rule(self, keys: list[str]) -> dict[str, str]:
+        return {key: split_by_name(key, val=_VAL, test=_TEST) for key in keys}
+
+    def _keys_of(self, samples: Iterable[dict]) -> list[str]:
+        # By the picture's name, whatever crops of its faces are called.
+        return [self.split_key(sample['picture']) for sample in samples]
+
+    def _file_name(self, sample: dict) -> str:
+        if self.image_name is None:
+            return sample['picture']
+        return self.image_name.format(stem=Path(sample['picture']).stem, face=sample['face'])
+
+    def extra_repr(self) -> list[str]:
+        return [*super().extra_repr(), f'Least confidence: \t{self.min_confidence:g}']
+
+
+def _read_list(path: Path) -> Iterator[tuple[str, dict]]:
+    """Expression and sample of each line; the sample has no path yet."""
+    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), start=1):
+        if line.strip():
+            try:
+                yield _read_line(line)
+            except ValueError as error:
+                raise ValueError(f'{path}, line {number}: {line!r}: {error}') from error
+
+
+def _read_line(line: str) -> tuple[str, dict]:
+    # From the end, as a name may hold spaces.
+    fields = line.strip().rsplit(maxsplit=len(_FIELDS) - 1)
+    if len(fields) != len(_FIELDS):
+        raise ValueError(f'{len(fields)} fields instead of {len(_FIELDS)}: {", ".join(_FIELDS)}')
+    row = dict(zip(_FIELDS, fields, strict=True))
+    x1, y1, x2, y2 = box = np.array([float(row[name]) for name in _BOX], np.float32)
+    if not (x1 < x2 and y1 < y2):
+        raise ValueError(f'a face with the box {dict(zip(_BOX, box.tolist(), strict=True))}')
+    if int(row['label']) not in EXPW_LABELS:
+        raise ValueError(f'label {row["label"]}; ExpW knows {EXPW_LABELS}')
+    sample = dict(
+        picture=row['name'],
+        face=int(row['face']),
+        face_box=box,
+        confidence=float(row['confidence']),
+    )
+    return EXPW_LABELS[int(row['label'])], sample

@@ -1,0 +1,106 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.fileio import BaseStorageBackend, register_backend
+
+#: Width and height of FER2013's pictures in pixels.
+FER2013_SIZE = 48
+
+_PREFIX = 'fer2013'
+
+
+def list_fer2013(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Find the rows of ``fer2013.csv``.
+
+    Columns are found by their names, so ``icml_face_data.csv``, the same with the columns in
+    another order, is read as well.
+
+    Args:
+        path: The file, 287 MB. It is read through once, and no picture is kept.
+
+    Yields:
+        Where each row begins, in bytes, and its ``Usage``: ``Training``, ``PublicTest`` or
+        ``PrivateTest``.
+
+    Raises:
+        ValueError: The first line does not name the columns, or a row lacks some.
+    """
+    with open(path, 'rb') as file:
+        first = file.readline()
+        header = [name.strip().lower() for name in first.decode('utf-8-sig').split(',')]
+        if not {'usage', 'pixels'} <= set(header):
+            raise ValueError(
+                f"{path}, line 1: {first[:60]!r} does not name the columns 'pixels' and 'Usage' of "
+                'fer2013.csv'
+            )
+        column, offset = header.index('usage'), len(first)
+        for number, line in enumerate(file, start=2):
+            if line.strip():
+                fields = line.decode().split(',')
+                if len(fields) != len(header):
+                    raise ValueError(
+                        f'{path}, line {number}: {len(fields)} fields instead of {len(header)}'
+                    )
+                yield offset, fields[column].strip()
+            offset += len(line)
+
+
+def fer2013_uri(path: str | Path, offset: int, name: str) -> str:
+    """Where :class:`Fer2013Backend` finds a picture.
+
+    Args:
+        path: ``fer2013.csv``.
+        offset: Where the picture's row begins, from :func:`list_fer2013`.
+        name: What the picture is called; for people, it is not looked for.
+    """
+    return f'{_PREFIX}://{path}/{offset}/{name}'
+
+
+@register_backend(_PREFIX, prefixes=_PREFIX, force=True)
+class Fer2013Backend(BaseStorageBackend):
+    """Reads pictures out of ``fer2013.csv`` as if each were a PNG file.
+
+    FER2013 comes as one table with 2,304 grey values a row. Given :func:`fer2013_uri` in place of a
+    path, everything that reads files by :mod:`mmengine.fileio` (``LoadFaceImage`` does) gets that
+    one row, so nothing has to be unpacked, kept in memory or loaded in a way of its own.
+    """
+
+    def get(self, filepath: str) -> bytes:
+        """Read one picture.
+
+        Args:
+            filepath: From :func:`fer2013_uri`.
+
+        Returns:
+            A PNG file, grey, 48x48.
+
+        Raises:
+            OSError: The table is missing, or there is no picture at this place; says which.
+        """
+        path, offset, _ = filepath.removeprefix(f'{_PREFIX}://').rsplit('/', 2)
+        with open(path, 'rb') as file:
+            file.seek(int(offset))
+            fields = next(csv.reader([file.readline().decode()]), [''])
+        pixels = _to_greys(max(fields, key=len))  # the one long field, in whatever column it is
+        if len(pixels) != FER2013_SIZE**2 or not ((pixels >= 0) & (pixels <= 255)).all():
+            raise OSError(
+                f"the row at byte {offset} of '{path}' does not hold {FER2013_SIZE**2} grey values "
+                'of 0 to 255'
+            )
+        image = pixels.astype(np.uint8).reshape(FER2013_SIZE, FER2013_SIZE)
+        return cv2.imencode('.png', image)[1].tobytes()
+
+    def get_text(self, filepath: str, encoding: str = 'utf-8') -> str:
+        """Refuse: pictures are no text."""
+        raise NotImplementedError(f'{filepath} is a picture, not a text')
+
+
+def _to_greys(text: str) -> np.ndarray:
+    try:
+        return np.array(text.split(), np.int64)
+    except ValueError:
+        return np.empty(0)

@@ -1,0 +1,167 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import logging
+from pathlib import Path
+
+import numpy as np
+from mmengine.logging import print_log
+
+from mmfer.registry import DATASETS
+
+from .categories import EXPRESSIONS_8
+from .face_dataset import FaceDataset
+from .ferplus_files import (
+    FERPLUS_FOLDERS,
+    PIXELS_FILE,
+    VOTES_FILE,
+    VotedPicture,
+    locate_pixels,
+    read_votes,
+)
+from .ferplus_votes import FERPLUS_EMOTIONS, majority_label, soft_label
+from .splits import SPLITS
+
+#: What ``mode`` may be, and the rule that it stands for.
+FERPLUS_MODES = dict(majority=majority_label, soft=soft_label)
+
+_USAGES = {
+    'train': ('Training',),
+    'val': ('PublicTest',),
+    'trainval': ('Training', 'PublicTest'),
+    'test': ('PrivateTest',),
+}
+
+
+@DATASETS.register_module()
+class FERPlus(FaceDataset):
+    """FER+: ten people's votes on each picture of FER2013 (Barsoum et al., ICMI 2016).
+
+    FER2013 has 28,709 pictures for training, 3,589 for validation (``PublicTest``) and 3,589 for
+    testing (``PrivateTest``), grey, 48x48. FER+ tells eight expressions: the seven of all datasets,
+    numbered alike, and Contempt (:data:`mmfer.datasets.EXPRESSIONS_8`).
+
+    ``mode`` says what becomes of the votes; :mod:`.ferplus_votes` has the rules, which are the
+    authors':
+
+    ==============  ============================================================================
+    ``'majority'``  a picture has the label that more than half of the votes are for
+    ``'soft'``      it has up to three expressions with their shares, ``gt_score``, (8,) float32,
+                    which losses take instead of ``gt_label``, the first of the three
+    ==============  ============================================================================
+
+    Pictures that the rule leaves out, among them those most people found no face or no expression
+    in, are no samples; the log says how many. The two modes leave out different ones: report
+    accuracy on ``'majority'``, whatever the training used.
+
+    ============  =================================
+    split         usage
+    ============  =================================
+    ``train``     ``Training``
+    ``val``       ``PublicTest``
+    ``trainval``  ``Training`` and ``PublicTest``
+    ``test``      ``PrivateTest``
+    ============  =================================
+
+    Args:
+        data_root: Folder with ``fer2013new.csv`` and ``fer2013.csv``.
+        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
+        mode: ``'majority'`` or ``'soft'``. Default ``'majority'``.
+        image_dir: Folder, relative to ``data_root``, of pictures to take in place of the pixels in
+            ``fer2013.csv``, such as aligned ones: in :data:`.FERPLUS_FOLDERS`, by the names in
+            ``fer2013new.csv``. Default: the pixels.
+        image_name: How a picture there is called, given the ``{stem}`` of its name. Default
+            ``'{stem}.png'``.
+        test_mode: Whether an unreadable image is an error at once. Default: for ``'val'`` and
+            ``'test'``.
+        **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``max_bad_images``, and
+            ``classes`` to number the expressions otherwise or to read some only. Shares of others
+            are then dropped, and what is left adds up to 1 again.
+
+    Raises:
+        FileNotFoundError: A file, a folder or an image is missing.
+        ValueError: An argument or a row of a file is wrong, or the files do not belong together.
+    """
+
+    METAINFO = dict(dataset_name='FERPlus', task='expression', classes=EXPRESSIONS_8)
+
+    LAYOUT = (
+        f'  {VOTES_FILE}    (FER+: "Usage,Image name,neutral,happiness,…,unknown,NF")\n'
+        f'  {PIXELS_FILE}       (FER2013: "emotion,pixels,Usage")\n'
+        f'or, with image_dir, in place of {PIXELS_FILE}\n'
+        '  <image_dir>/FER2013Train/fer0000000.png …, FER2013Valid/, FER2013Test/\n'
+        '  (tools/dataset_converters/fer2013_to_images.py makes them)'
+    )
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'train',
+        mode: str = 'majority',
+        image_dir: str | None = None,
+        image_name: str = '{stem}.png',
+        test_mode: bool | None = None,
+        **kwargs,
+    ):
+        if split not in SPLITS:
+            raise ValueError(f'FERPlus: split must be one of {SPLITS}, not {split!r}')
+        if mode not in FERPLUS_MODES:
+            raise ValueError(f'FERPlus: mode must be one of {tuple(FERPLUS_MODES)}, not {mode!r}')
+        self.split = split
+        self.mode = mode
+        self.image_dir = image_dir
+        self.image_name = image_name
+        if test_mode is None:
+            test_mode = split in ('val', 'test')
+        super().__init__(data_root=data_root, test_mode=test_mode, **kwargs)
+
+    def load_annotations(self) -> list[dict]:
+        root = self.require_folder(Path(self.data_root))
+        rows = read_votes(self.require_file(root / VOTES_FILE))
+        columns = [_column(name) for name in self._metainfo['classes']]
+        samples, left_out = [], 0
+        for row, path in zip(rows, self._paths(root, rows), strict=True):
+            if row.usage not in _USAGES[self.split]:
+                continue
+            shares = FERPLUS_MODES[self.mode](row.votes) if row.name else None
+            if shares is None or shares.argmax() not in columns:
+                left_out += 1
+                continue
+            sample = dict(img_path=path, gt_label=columns.index(shares.argmax()))
+            if self.mode == 'soft':
+                score = shares[columns]
+                sample['gt_score'] = (score / score.sum()).astype(np.float32)
+            samples.append(sample)
+        print_log(
+            f'FERPlus, {self.split}: {len(samples)} pictures; mode={self.mode!r} leaves out '
+            f'{left_out} others',
+            'current',
+            logging.INFO,
+        )
+        return samples
+
+    def _paths(self, root: Path, rows: list[VotedPicture]) -> list[str]:
+        """Where each row's picture is."""
+        if self.image_dir is None:
+            return locate_pixels(self.require_file(root / PIXELS_FILE), rows)
+        folder = self.require_folder(root / self.image_dir)
+        return [
+            str(folder / FERPLUS_FOLDERS[row.usage] / self._file_name(row.name)) for row in rows
+        ]
+
+    def _file_name(self, name: str) -> str:
+        return self.image_name.format(stem=Path(name).stem)
+
+    def _require_images(self, paths: list[str]) -> None:
+        # Rows of fer2013.csv have been found already.
+        if self.image_dir is not None:
+            super()._require_images(paths)
+
+    def extra_repr(self) -> list[str]:
+        return [*super().extra_repr(), f'Split: \t{self.split}, mode={self.mode}']
+
+
+def _column(expression: str) -> int:
+    """Place of an expression among the votes."""
+    known = tuple(FERPLUS_EMOTIONS.values())
+    if expression not in known:
+        raise ValueError(f'FERPlus: classes must be of {known}, not {expression!r}')
+    return known.index(expression)

@@ -1,0 +1,105 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""FER+'s table of votes, FER2013's table of pictures, and which row belongs to which."""
+
+import csv
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .fer2013_backend import fer2013_uri, list_fer2013
+from .ferplus_votes import FERPLUS_COLUMNS
+
+#: The two tables.
+VOTES_FILE, PIXELS_FILE = 'fer2013new.csv', 'fer2013.csv'
+
+#: Usage of a picture -> folder for it, as in the authors' own code.
+FERPLUS_FOLDERS = {
+    'Training': 'FER2013Train',
+    'PublicTest': 'FER2013Valid',
+    'PrivateTest': 'FER2013Test',
+}
+
+
+class VotedPicture(NamedTuple):
+    """A row of ``fer2013new.csv``.
+
+    Attributes:
+        usage: A key of :data:`FERPLUS_FOLDERS`.
+        name: Name of the picture; empty where FER+ found no face and gave none.
+        votes: (10,), in the order of :data:`.FERPLUS_COLUMNS`.
+    """
+
+    usage: str
+    name: str
+    votes: np.ndarray
+
+
+def read_votes(path: str | Path) -> list[VotedPicture]:
+    """Read ``fer2013new.csv``, whose columns are found by their names.
+
+    Raises:
+        ValueError: A column is missing, or a row is wrong; the message names it.
+    """
+    rows = []
+    with open(path, newline='', encoding='utf-8-sig') as file:
+        lines = csv.reader(file)
+        header = [name.strip() for name in next(lines, [])]
+        missing = [n for n in ('Usage', 'Image name', *FERPLUS_COLUMNS) if n not in header]
+        if missing:
+            raise ValueError(
+                f'{path}, line 1 does not name the columns {missing}. Take fer2013new.csv of '
+                "FER+'s present version; the first one had no names of images"
+            )
+        for fields in lines:
+            if not fields:
+                continue
+            row = dict(zip(header, map(str.strip, fields), strict=False))
+            counts = [row.get(name, '') for name in FERPLUS_COLUMNS]
+            if row['Usage'] not in FERPLUS_FOLDERS or not all(map(str.isdecimal, counts)):
+                raise ValueError(
+                    f'{path}, line {lines.line_num}: {",".join(fields)!r} is not a usage of '
+                    f'{tuple(FERPLUS_FOLDERS)}, a name and {len(counts)} counts of votes'
+                )
+            rows.append(VotedPicture(row['Usage'], row['Image name'], np.array(counts, np.int64)))
+    return rows
+
+
+def locate_pixels(path: str | Path, rows: list[VotedPicture]) -> list[str]:
+    """Find the picture of each row in ``fer2013.csv``, which has the same rows in the same order.
+
+    Returns:
+        What :class:`.Fer2013Backend` reads them by.
+
+    Raises:
+        ValueError: The rows are not the same, as far as their usage tells.
+    """
+    found = list(list_fer2013(path))
+    if [usage for _, usage in found] != [row.usage for row in rows]:
+        raise ValueError(
+            f"'{path}' ({len(found)} rows) and {VOTES_FILE} ({len(rows)} rows) do not belong "
+            'together: their columns Usage differ. Both must have all rows of the original files, '
+            'in the original order'
+        )
+    return [
+        fer2013_uri(path, offset, row.name) for (offset, _), row in zip(found, rows, strict=True)
+    ]
+
+
+def find_named_pictures(data_root: str | Path) -> list[tuple[Path, str]]:
+    """List the pictures that have a name, with their place as files.
+
+    Args:
+        data_root: Folder with both tables.
+
+    Returns:
+        (path such as ``FER2013Train/fer0000000.png``, what to read the picture by), in the order
+        of the tables.
+    """
+    root = Path(data_root).expanduser()
+    rows = read_votes(root / VOTES_FILE)
+    return [
+        (Path(FERPLUS_FOLDERS[row.usage], row.name), uri)
+        for row, uri in zip(rows, locate_pixels(root / PIXELS_FILE, rows), strict=True)
+        if row.name
+    ]

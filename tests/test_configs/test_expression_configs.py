@@ -1,0 +1,179 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""APViT's configs for FERPlus, AffectNet, SFEW, ExpW and CIFAR-10."""
+
+import numpy as np
+import pytest
+import torch
+from expression_trees import expression_roots, write_affectnet_folders
+from mmengine.config import Config
+from mmengine.dataset import default_collate
+from mmengine.optim import build_optim_wrapper
+from mmengine.runner import Runner
+from shipped_configs import read_config
+from toy_training import toy_config
+
+from mmfer.datasets import EXPRESSIONS, EXPRESSIONS_8
+from mmfer.registry import DATASETS, MODELS
+
+NAME = 'apvit{}_ir50-vit-small_1xb128-{}_{}-112px'
+#: What section 4.2 of the paper says: (k, r), learning rate, epochs or iterations; and the classes.
+PUBLISHED = {
+    NAME.format('', '20e', 'ferplus'): ((160, 0.9), 1e-3, 20, EXPRESSIONS_8),
+    NAME.format('-softlabel', '20e', 'ferplus'): ((160, 0.9), 1e-3, 20, EXPRESSIONS_8),
+    NAME.format('', '6k', 'affectnet-7'): ((160, 0.9), 5e-4, 6000, EXPRESSIONS),
+    NAME.format('', '6k', 'affectnet-8'): ((160, 0.9), 5e-4, 6000, EXPRESSIONS_8),
+    NAME.format('', '40e', 'sfew'): ((120, 0.9), 1e-3, 40, EXPRESSIONS),
+    NAME.format('', '9k', 'expw'): ((80, 0.6), 5e-4, 9000, EXPRESSIONS),
+    # Table 15; its training is not described.
+    NAME.format('', '40e', 'cifar10'): ((120, 0.9), 1e-3, 40, None),
+    NAME.format('-k80-r06', '40e', 'cifar10'): ((80, 0.6), 1e-3, 40, None),
+    NAME.format('-baseline', '40e', 'cifar10'): (None, 1e-3, 40, None),
+}
+PARTS = ('train', 'val', 'test')
+
+
+@pytest.fixture(scope='module')
+def roots(tmp_path_factory):
+    return expression_roots(tmp_path_factory.mktemp('data'))
+
+
+def innermost(dataset: dict) -> dict:
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    return dataset
+
+
+def on_made_up_data(cfg: Config, roots: dict) -> Config:
+    """Let a config read small made-up data, in this process."""
+    for part in PARTS:
+        loader = cfg[f'{part}_dataloader']
+        loader.update(num_workers=0, persistent_workers=False, pin_memory=False, batch_size=2)
+        dataset = innermost(loader.dataset)
+        name = dataset.type.removeprefix('MadeUp')  # the test set may be the validation set itself
+        dataset.update(data_root=str(roots[name]), serialize_data=False)
+        if name == 'CIFAR10':
+            dataset.type = 'MadeUpCIFAR10'
+    return cfg
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_settings_are_the_published_ones(name):
+    cfg = read_config(name)
+    pooling, learning_rate, length, _ = PUBLISHED[name]
+    backbone = cfg.model.backbone
+    if pooling is None:
+        assert backbone.app is None and backbone.atp is None
+    else:
+        assert (backbone.app.keep_num, backbone.atp.keep_rate) == pooling
+    assert cfg.optim_wrapper.optimizer == dict(
+        type='SGD', lr=learning_rate, momentum=0.9, weight_decay=5e-4
+    )
+    assert cfg.optim_wrapper.clip_grad == dict(max_norm=10, norm_type=2)
+    by_epoch = length < 1000
+    assert cfg.train_cfg.by_epoch == cfg.param_scheduler.by_epoch == by_epoch
+    assert cfg.train_cfg['max_epochs' if by_epoch else 'max_iters'] == length
+    assert cfg.param_scheduler.T_max == length
+    assert cfg.default_hooks.checkpoint.get('by_epoch', True) == by_epoch
+    assert cfg.default_hooks.logger.get('log_metric_by_epoch', True) == by_epoch
+    assert cfg.get('log_processor', {}).get('by_epoch', True) == by_epoch
+    assert cfg.train_dataloader.batch_size == 128
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_only_affectnet_is_oversampled(name):
+    dataset = read_config(name).train_dataloader.dataset
+    assert ('dataset' in dataset) == ('affectnet' in name)
+    assert dataset.type == ('FullyBalancedDataset' if 'affectnet' in name else dataset.type)
+
+
+def test_sfew_starts_from_raf_db():
+    name = NAME.format('', '40e', 'sfew')
+    sfew, rafdb = read_config(name), read_config(name.replace('sfew', 'rafdb'))
+    assert sfew.load_from == 'checkpoints/apvit_rafdb.pth'
+    assert sfew.model.head == rafdb.model.head
+    assert sfew.default_hooks.class_names.check, 'both have the same classes'
+
+
+def small_model(cfg: Config):
+    """The config's model with a narrow CNN and transformer, which start from no files."""
+    backbone = cfg.model.backbone
+    backbone.update(
+        cnn=dict(type='IRNet', depth=18, num_stages=3, base_channels=8),
+        arch=dict(embed_dims=32, num_layers=8, num_heads=2, feedforward_channels=32),
+        init_cfg=None,
+    )
+    cfg.model.head.in_channels = 32
+    return MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_config_reads_its_data_and_trains_one_step(name, roots):
+    cfg = on_made_up_data(read_config(name), roots)
+    datasets = {part: DATASETS.build(cfg[f'{part}_dataloader'].dataset) for part in PARTS}
+    classes = PUBLISHED[name][-1]
+    for part, dataset in datasets.items():
+        assert len(dataset.metainfo['classes']) == cfg.model.head.num_classes, part
+        assert classes is None or dataset.metainfo['classes'] == classes
+        assert cfg.data_preprocessor.num_classes == cfg.model.head.num_classes
+
+    model = small_model(cfg)
+    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    before = [parameter.clone() for parameter in model.parameters()]
+    model.train()
+    batch = default_collate([datasets['train'][0], datasets['train'][1]])
+    assert batch['inputs'].shape == (2, 3, 112, 112) and batch['inputs'].dtype == torch.uint8
+    assert torch.isfinite(model.train_step(batch, optim_wrapper)['loss'])
+    assert not all(map(torch.equal, before, model.parameters()))
+    model.eval()
+    with torch.no_grad():
+        (prediction,) = model.test_step(default_collate([datasets['test'][0]]))
+    assert prediction.pred_score.shape == (cfg.model.head.num_classes,)
+
+
+def test_soft_labels_reach_the_loss_and_majority_the_metric(roots):
+    cfg = on_made_up_data(read_config(NAME.format('-softlabel', '20e', 'ferplus')), roots)
+    train, val, test = (DATASETS.build(cfg[f'{part}_dataloader'].dataset) for part in PARTS)
+    assert train[0]['data_samples'].gt_score.shape == (8,)
+    assert 'gt_score' not in val[0]['data_samples'] and 'gt_score' not in test[0]['data_samples']
+
+
+def test_affectnet_config_reads_the_other_release_uncropped(tmp_path):
+    root = write_affectnet_folders(tmp_path, range(7), range(7))
+    name = NAME.format('', '6k', 'affectnet-7')
+    cfg = on_made_up_data(read_config(name), dict(AffectNet=root))
+    dataset = DATASETS.build(cfg.val_dataloader.dataset)
+    whole = DATASETS.build(dict(cfg.val_dataloader.dataset, pipeline=[dict(type='LoadFaceImage')]))[
+        0
+    ]['img']
+    seen = dataset[0]['inputs'].float().mean(dim=(1, 2))
+    np.testing.assert_allclose(seen, whole.mean(axis=(0, 1)), atol=3)
+
+
+def test_colours_of_cifar_arrive_as_they_are(roots):
+    cfg = on_made_up_data(read_config(NAME.format('', '40e', 'cifar10')), roots)
+    loader = Runner.build_dataloader(cfg.test_dataloader, seed=0)
+    preprocessor = MODELS.build(cfg.data_preprocessor)
+    inputs = preprocessor(next(iter(loader)))['inputs']
+    mean, std = (torch.tensor(cfg.data_preprocessor[key])[:, None, None] for key in ('mean', 'std'))
+    rgb = (inputs * std + mean).mean(dim=(2, 3))
+    expected = np.stack([loader.dataset.get_data_info(index)['img'] for index in range(2)])
+    np.testing.assert_allclose(rgb, expected.mean(axis=(1, 2)), atol=1)
+
+
+def test_training_by_iterations(tmp_path, repo_root):
+    cfg = toy_config(
+        tmp_path,
+        repo_root / 'configs/_base_/iter_runtime.py',
+        param_scheduler=[dict(type='CosineAnnealingLR', T_max=7, by_epoch=False)],
+        default_hooks__checkpoint__interval=3,
+    )
+    # A pass has three batches.
+    cfg.train_cfg = dict(by_epoch=False, max_iters=7, val_interval=3)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == 7
+    assert sorted(path.name for path in tmp_path.glob('*.pth')) == ['iter_6.pth', 'iter_7.pth']
+    # The last iteration is one step before the end of the cosine.
+    assert runner.optim_wrapper.get_lr()['lr'] == [
+        pytest.approx(0.05 * (1 + np.cos(6 / 7 * np.pi)))
+    ]

@@ -1,0 +1,188 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import logging
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from expression_trees import expw_line, write_expw
+from face_trees import write_image
+
+from mmfer.datasets import EXPRESSIONS, ExpW
+from mmfer.datasets.splits import read_split_file, split_by_name, write_split_file
+
+PARTS = ('train', 'val', 'test')
+#: What the numbers 0 to 6 mean.
+OFFICIAL = ['Anger', 'Disgust', 'Fear', 'Happiness', 'Sadness', 'Surprise', 'Neutral']
+
+
+def faces(dataset):
+    """(picture, number of the face) of all samples."""
+    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+    return [(info['picture'], info['face']) for info in infos]
+
+
+def part_of(name):
+    return split_by_name(name.removesuffix('.jpg'), val=0.1, test=0.15)
+
+
+def names_of(part, count):
+    """So many names whose pictures are in a part."""
+    candidates = (f'actor_{number}.jpg' for number in range(1000))
+    return [name for name in candidates if part_of(name) == part][:count]
+
+
+def test_numbers_of_the_file_become_the_order_of_the_package(tmp_path):
+    lines = [expw_line(name, label) for label, name in enumerate(names_of('train', 7))]
+    dataset = ExpW(write_expw(tmp_path, lines))
+    assert dataset.metainfo['classes'] == EXPRESSIONS
+    assert [EXPRESSIONS[label] for label in dataset.get_gt_labels()] == OFFICIAL
+
+
+def test_a_sample_is_a_face(tmp_path):
+    (name,) = names_of('train', 1)
+    lines = [
+        expw_line(name, 3, face=0, box=(5, 2, 22, 18), confidence=63.25),
+        expw_line(name, 6, face=1, box=(1, 4, 9, 12), confidence=7),
+    ]
+    dataset = ExpW(write_expw(tmp_path, lines))
+    first, second = (dataset.get_data_info(index) for index in range(2))
+    # top, left, right, bottom of the file become x1, y1, x2, y2.
+    assert first['face_box'].tolist() == [2, 5, 22, 18] and first['face_box'].dtype == np.float32
+    assert second['face_box'].tolist() == [4, 1, 9, 12]
+    assert first['confidence'] == 63.25 and (first['face'], second['face']) == (0, 1)
+    assert Path(first['img_path']) == tmp_path / 'data/image/origin' / name
+
+
+def test_crop_shows_the_face(tmp_path):
+    (name,) = names_of('train', 1)
+    write_expw(tmp_path, [expw_line(name, 0, box=(60, 30, 150, 180))])  # white on black
+    image = np.zeros((200, 200, 3), np.uint8)
+    image[60:180, 30:150] = 255
+    cv2.imwrite(str(tmp_path / 'data/image/origin' / name), image)
+    crop = dict(type='CropFace', kind='tight', source='box', scale=1.0, shift=(0, 0), size=60)
+    face = ExpW(tmp_path, pipeline=[dict(type='LoadFaceImage'), crop])[0]['img']
+    assert face[2:-2, 2:-2].min() > 200
+
+
+def test_unsure_faces_are_left_out_and_counted(tmp_path, monkeypatch):
+    logged = []
+    monkeypatch.setattr(
+        'mmfer.datasets.expw.print_log',
+        lambda message, logger, level: logged.append((message, level)),
+    )
+    names = names_of('train', 3)
+    sure = zip(names, (59.9, 60, 80), strict=True)
+    write_expw(tmp_path, [expw_line(name, 0, confidence=c) for name, c in sure])
+    assert len(ExpW(tmp_path)) == 3 and not logged
+    assert faces(ExpW(tmp_path, min_confidence=60)) == [(name, 0) for name in names[1:]]
+    assert logged == [
+        ('ExpW: left out 1 faces with less confidence than min_confidence=60', logging.INFO)
+    ]
+
+
+def test_split_has_the_published_shares_and_keeps_pictures_together(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = [
+        expw_line(f'actor_{number}.jpg', int(rng.integers(7)), face=face)
+        for number in range(400)
+        for face in range(rng.integers(1, 4))
+    ]
+    write_expw(tmp_path, lines)
+    parts = {part: faces(ExpW(tmp_path, part)) for part in PARTS}
+    assert sorted(sum(parts.values(), [])) == sorted(
+        (line.split()[0], int(line.split()[1])) for line in lines
+    )
+    pictures = {part: {picture for picture, _ in found} for part, found in parts.items()}
+    assert sum(map(len, pictures.values())) == 400, 'no picture is in two parts'
+    # 75, 10 and 15 % but for chance; written down once: results stay comparable.
+    counts = {part: len(found) for part, found in pictures.items()}
+    assert counts == dict(train=309, val=42, test=49)
+    assert len(ExpW(tmp_path, 'trainval')) == len(parts['train']) + len(parts['val'])
+
+
+def test_split_is_stored_as_a_file_and_read_back(tmp_path, repo_root):
+    names = [f'actor_{number}.jpg' for number in range(30)]
+    lines = [expw_line(name, 0, face=face) for name in names for face in range(2)]
+    write_expw(tmp_path, lines)
+    tool = repo_root / 'tools/dataset_converters/write_split.py'
+    target = tmp_path / 'split.csv'
+    subprocess.run([sys.executable, '-W', 'ignore', tool, 'ExpW', tmp_path, target], check=True)
+    stored = read_split_file(target, lambda name: name)
+    assert stored == {name.removesuffix('.jpg'): part_of(name) for name in names}
+    for part in PARTS:
+        assert faces(ExpW(tmp_path, part, split_file=target)) == faces(ExpW(tmp_path, part))
+
+    write_split_file(target, [(f'origin/{name}', 'test') for name in names])
+    assert len(ExpW(tmp_path, 'test', split_file=target)) == 60
+
+
+def test_own_crops_of_the_faces(tmp_path):
+    (name,) = names_of('val', 1)
+    lines = [expw_line(name, 3, face=face) for face in range(2)]
+    write_expw(tmp_path, lines)
+    for face in range(2):
+        write_image(tmp_path / f'data/aligned/{name.removesuffix(".jpg")}_{face}.png')
+    dataset = ExpW(tmp_path, 'val', image_dir='aligned', image_name='{stem}_{face}.png')
+    assert faces(dataset) == [(name, 0), (name, 1)], 'in the part of the picture'
+    paths = [Path(dataset.get_data_info(index)['img_path']).name for index in range(2)]
+    assert paths == [f'{name[:-4]}_0.png', f'{name[:-4]}_1.png']
+    assert 'face_box' not in dataset.get_data_info(0), 'it is one of the whole picture'
+
+
+def test_root_may_be_the_data_folder_itself(tmp_path):
+    write_expw(tmp_path, [expw_line(name, 1) for name in names_of('test', 3)])
+    assert faces(ExpW(tmp_path / 'data', 'test')) == faces(ExpW(tmp_path, 'test'))
+
+
+def test_names_with_spaces_and_other_classes(tmp_path):
+    names = [name.replace('_', ' ') for name in names_of('train', 40)]
+    names = [name for name in names if part_of(name) == 'train'][:2]
+    write_expw(tmp_path, [])
+    for name, label in zip(names, (3, 0), strict=True):
+        write_image(tmp_path / 'data/image/origin' / name)
+        with open(tmp_path / 'data/label/label.lst', 'a') as file:
+            file.write(expw_line(name, label) + '\n')
+    assert Counter(ExpW(tmp_path).get_gt_labels().tolist()) == {0: 1, 4: 1}
+    assert faces(ExpW(tmp_path, classes=('Happiness',))) == [(names[0], 0)]
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('a.jpg 0 1 2 3 4 0', '7 fields instead of 8: name, face, top, left'),
+        (expw_line('a.jpg', 7), 'label 7; ExpW knows'),
+        (expw_line('a.jpg', 0, box=(3, 18, 2, 20)), r"box \{'left': 18.0, 'top': 3.0, 'right'"),
+        (expw_line('a.jpg', 0, box=(3, 'x', 2, 20)), 'could not convert'),
+    ],
+)
+def test_names_the_wrong_line(tmp_path, line, message):
+    path = write_expw(tmp_path, [expw_line('b.jpg', 0)]) / 'data/label/label.lst'
+    path.write_text(path.read_text() + line)
+    with pytest.raises(ValueError, match=message) as error:
+        ExpW(tmp_path)
+    assert f'{path}, line 2: ' in str(error.value)
+
+
+def test_names_what_is_missing_and_shows_the_layout(tmp_path):
+    write_expw(tmp_path, [expw_line('b.jpg', 0), expw_line('c.jpg', 0)])
+    (tmp_path / 'data/label/label.lst').unlink()
+    with pytest.raises(FileNotFoundError, match='(?s)label.lst. does not exist.*image/origin/a'):
+        ExpW(tmp_path)
+    with pytest.raises(FileNotFoundError, match="'.*/nowhere' does not exist"):
+        ExpW(tmp_path / 'nowhere')
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(split='all'), "split must be one of .*not 'all'"),
+        (dict(min_confidence=-1), 'min_confidence must be 0 or more, not -1'),
+    ],
+)
+def test_refuses_wrong_arguments(tmp_path, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        ExpW(tmp_path, **kwargs)

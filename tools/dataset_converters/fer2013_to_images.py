@@ -1,0 +1,54 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Write the pictures in the rows of fer2013.csv to files, to align them or to look at them.
+
+    python tools/dataset_converters/fer2013_to_images.py data/ferplus data/ferplus/images
+
+The pictures are grey PNG files of 48x48 in OUT/FER2013Train, FER2013Valid and FER2013Test, named as
+in fer2013new.csv; those it has no name for, as they show no face, are left out. The dataset FERPlus
+reads them with image_dir='images'. Files that are there already are kept.
+
+Exit status: 0 when all is done, 2 when a file is missing or wrong.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('data_root', help='folder with fer2013.csv and fer2013new.csv')
+    parser.add_argument('out', type=Path, help='folder to write')
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    from rich.progress import track
+
+    from mmfer.datasets.fer2013_backend import Fer2013Backend
+    from mmfer.datasets.ferplus_files import find_named_pictures
+    from mmfer.utils.atomic_file import atomic_write, remove_parts
+
+    backend, written = Fer2013Backend(), 0
+    try:
+        pictures = find_named_pictures(args.data_root)
+        for folder in {path.parent for path, _ in pictures}:
+            (args.out / folder).mkdir(parents=True, exist_ok=True)
+            remove_parts(args.out / folder)  # of an earlier run that was killed
+        for path, uri in track(pictures, 'pictures'):
+            if not (args.out / path).is_file():
+                atomic_write(args.out / path, backend.get(uri))
+                written += 1
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    print(f'{args.out}: {len(pictures)} pictures, {written} of them new')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
