@@ -16,7 +16,7 @@ export PYTHONPATH := $(CURDIR)
 
 help:
 	@echo 'make demo         train, test and look at a small APViT on drawn faces (about 6 minutes)'
-	@echo 'make demo-kt      train small encoders of four facial tasks and a KT-Adapter (about 12 minutes)'
+	@echo 'make demo-kt      train small encoders of four facial tasks and a KT-Adapter (about 11 minutes)'
 	@echo 'make test         run the tests'
 	@echo 'make lint         check style and formatting'
 	@echo 'make wheel-check  build the wheel and train from it in a clean environment'
