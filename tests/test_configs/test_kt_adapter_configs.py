@@ -11,8 +11,8 @@ from mmengine.dataset import default_collate
 from mmengine.evaluator import Evaluator
 from shipped_configs import BY_NAME, CONFIGS, ROOT, read_config
 
-from mmfer.apis.kt_pipeline import DATA
-from mmfer.apis.stages import last_checkpoint_name
+from mmfer.experiments.kt_pipeline import DATA
+from mmfer.experiments.stages import last_checkpoint_name
 from mmfer.registry import DATASETS, MODELS
 from mmfer.tasks import TASKS
 

@@ -138,9 +138,9 @@ def run(args: argparse.Namespace, progress: Progress) -> str:
 
     import yaml
 
-    from mmfer.apis.kt_pipeline import Choice, KTPipeline
-    from mmfer.apis.kt_results import make_rows, to_markdown
-    from mmfer.apis.stages import Stage
+    from mmfer.experiments.kt_pipeline import Choice, KTPipeline
+    from mmfer.experiments.kt_results import make_rows, to_markdown
+    from mmfer.experiments.stages import Stage
     from mmfer.utils.atomic_file import atomic_write
     from mmfer.utils.config_options import parse_options
 
@@ -204,7 +204,7 @@ def run(args: argparse.Namespace, progress: Progress) -> str:
 def main() -> int:
     args = parse_args()
     # Imported late so that --help answers at once.
-    from mmfer.apis.stages import StageError
+    from mmfer.experiments.stages import StageError
     from mmfer.utils.config_options import UnknownOptionError
 
     progress = Progress()

@@ -2,8 +2,8 @@
 import pytest
 from stand_in_tools import write_tools
 
-from mmfer.apis.kt_pipeline import DATA, Choice, KTPipeline, find_config
-from mmfer.apis.stages import StageError
+from mmfer.experiments.kt_pipeline import DATA, Choice, KTPipeline, find_config
+from mmfer.experiments.stages import StageError
 from mmfer.tasks import TASKS
 from mmfer.utils.config_options import UnknownOptionError
 

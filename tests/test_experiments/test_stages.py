@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 from stand_in_tools import write_tools
 
-from mmfer.apis.stages import Stage, StageError, file_digest, last_checkpoint_name
+from mmfer.experiments.stages import Stage, StageError, file_digest, last_checkpoint_name
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from mmfer.apis.kt_results import Row, letter, make_rows, to_markdown
+from mmfer.experiments.kt_results import Row, letter, make_rows, to_markdown
 
 PUBLISHED = {
     'metrics': {'age': ['age/cs@5', 'age/mae'], 'landmarks': ['landmark/nme']},

@@ -1,0 +1,1 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
