@@ -4,7 +4,9 @@
 import io
 from pathlib import Path
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from mmfer.utils.atomic_file import atomic_write
@@ -22,6 +24,19 @@ def new_figure(width: float, height: float, dpi: int = 150) -> Figure:
     figure = Figure(figsize=(width, height), dpi=dpi, layout='constrained')
     FigureCanvasAgg(figure)
     return figure
+
+
+def luminance(colour) -> float:
+    """Relative luminance of anything that matplotlib takes for a colour, from 0 to 1 (WCAG 2.1)."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def text_colour(background) -> str:
+    """White or :data:`INK`, whichever has the larger contrast ratio to a background (WCAG 2.1)."""
+    here, ink = luminance(background), luminance(INK)
+    return 'white' if 1.05 / (here + 0.05) > (here + 0.05) / (ink + 0.05) else INK
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:

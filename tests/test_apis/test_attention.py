@@ -193,13 +193,14 @@ def test_the_command(repo_root, checkpoints, tmp_path):
             text=True,
         )
 
-    done = call('--num', '2', '--compare', TRANSFER, checkpoints[TRANSFER])
+    done = call('--num', '2', '--baseline', TRANSFER, checkpoints[TRANSFER])
     assert done.returncode == 0, done.stderr
-    assert '2 faces' in done.stdout
+    assert f'drawn to {out}' in done.stdout
     wide = cv2.imread(str(out)).shape
     done = call('--images', tmp_path / 'face.png', tmp_path / 'face.png', model=TRANSFER)
     assert done.returncode == 0, done.stderr
     assert wide[1] - cv2.imread(str(out)).shape[1] == 4 * 225  # three k and one model less
-    done = call('--keep', '70')
-    assert done.returncode == 1 and '--keep' in done.stderr and '1..64' in done.stderr
+    done = call('--keep-nums', '70')
+    assert done.returncode == 1
+    assert done.stderr.endswith('keep_nums must be in 1..64, the patches there are, got [70]\n')
     assert call('--keep', '0').returncode == 2

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from mmfer.visualization.figures import PALETTE, new_figure, save_figure
+from mmfer.visualization.figures import (
+    INK,
+    PALETTE,
+    luminance,
+    new_figure,
+    save_figure,
+    text_colour,
+)
 
 # How people without red, green or blue cones see linear RGB (Viénot, Brettel and Mollon, 1999, for
 # the first two).
@@ -45,3 +52,16 @@ def test_size_is_in_inches(tmp_path):
 def test_other_suffixes_are_refused(tmp_path, name):
     with pytest.raises(ValueError, match=f'{name}: the name must end in one of .*png'):
         save_figure(new_figure(1, 1), tmp_path / name)
+
+
+def test_luminance_of_the_corners_of_the_cube():
+    assert luminance('white') == pytest.approx(1) and luminance('black') == 0
+    assert luminance('#00ff00') > luminance('#ff0000') > luminance('#0000ff')
+    assert luminance((0.5, 0.5, 0.5)) == pytest.approx(0.2140, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ('background', 'ink'), [('white', INK), ('black', 'white'), ('#0072b2', 'white'), ('#999', INK)]
+)
+def test_text_has_the_larger_contrast(background, ink):
+    assert text_colour(background) == ink

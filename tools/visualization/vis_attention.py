@@ -7,14 +7,13 @@ Examples:
     # faces of the test set; "before" is the same model while nothing is pooled
     python tools/visualization/vis_attention.py CONFIG CHECKPOINT --num 6 --out attention.png
     # "before" is a model that was trained without pooling
-    python tools/visualization/vis_attention.py CONFIG CHECKPOINT --compare CONFIG CHECKPOINT
+    python tools/visualization/vis_attention.py CONFIG CHECKPOINT --baseline CONFIG CHECKPOINT
     # pictures of your own (aligned faces), other numbers of patches
-    python tools/visualization/vis_attention.py CONFIG CHECKPOINT --images a.jpg b.jpg --keep 80 20
+    python tools/visualization/vis_attention.py CONFIG CHECKPOINT --images a.jpg b.jpg --keep 80
 """
 
 import argparse
 import sys
-from pathlib import Path
 
 from model_arguments import positive
 
@@ -26,6 +25,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint of the model')
     parser.add_argument(
+        '--baseline',
         '--compare',
         nargs=2,
         metavar=('CONFIG', 'CHECKPOINT'),
@@ -42,6 +42,7 @@ def parse_args() -> argparse.Namespace:
         help='faces to take from the test set (default: %(default)s)',
     )
     parser.add_argument(
+        '--keep-nums',
         '--keep',
         nargs='*',
         type=positive,
@@ -67,7 +68,7 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         default=[],
         metavar='KEY=VALUE',
-        help='settings that override the config (not that of --compare)',
+        help='settings that override the config (not that of --baseline)',
     )
     return parser.parse_args()
 
@@ -75,32 +76,25 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # Imported late: --help answers at once.
-    from mmfer.apis.attention import AttentionInspector
-    from mmfer.apis.attention_rows import AttentionRows
-    from mmfer.visualization.attention import draw_attention
+    from mmfer.apis.compare_attention import compare_attention
     from mmfer.visualization.figures import save_figure
 
-    after = AttentionInspector.from_files(
-        args.config, args.checkpoint, args.cfg_options, args.device
-    )
-    after.heads = args.heads
-    before, names = None, ('attention,\nnothing pooled', 'attention,\npooled')
-    if args.compare:
-        before = AttentionInspector.from_files(*args.compare, device=args.device)
-        before.heads = args.heads
-        # Names of configs begin with the method.
-        methods = [Path(path).stem.split('_')[0] for path in (args.compare[0], args.config)]
-        names = tuple(f'attention,\n{method}' for method in methods)
     try:
-        inspector = AttentionRows(after, before, args.keep)
+        figure = compare_attention(
+            args.config,
+            args.checkpoint,
+            args.baseline,
+            keep_nums=args.keep_nums,
+            num=args.num,
+            images=args.images or (),
+            heads=args.heads,
+            cfg_options=args.cfg_options,
+            device=args.device,
+        )
     except ValueError as error:
-        sys.exit(f'error: --keep: {error}')
-    if args.images:
-        rows = inspector.inspect_files(args.images)
-    else:
-        rows = inspector.inspect_test_set(args.num)
-    save_figure(draw_attention(rows, names, Path(args.config).stem), args.out)
-    print(f'{len(rows)} faces drawn to {args.out}')
+        sys.exit(f'error: {error}')
+    save_figure(figure, args.out)
+    print(f'attention drawn to {args.out}')
 
 
 if __name__ == '__main__':

@@ -1,0 +1,67 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+
+def read_confusion_matrix(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Read the table that :class:`~mmfer.engine.hooks.ConfusionMatrixHook` writes.
+
+    Args:
+        path: ``confusion_matrix.csv``: a line with a corner cell and the class names, then a line
+            for each true class with its name and how often each class was predicted.
+
+    Returns:
+        Counts ``(C, C)``, row: ground truth, column: prediction, and the class names.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no such table.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'there is no confusion matrix {path}; tools/test.py writes confusion_matrix.csv into '
+            "the work folder where test_evaluator has dict(type='ConfusionMatrix')"
+        )
+    with open(path, newline='', encoding='utf-8') as file:
+        (_, *classes), *rows = list(csv.reader(file)) or [['']]
+    names = [row[0] if row else '' for row in rows]
+    if not classes or names != classes:
+        raise ValueError(
+            f'{path} is no confusion matrix: its first line has the classes {classes}, its first '
+            f'column {names}; they must be the same'
+        )
+    try:
+        matrix = np.array([[int(cell) for cell in row[1:]] for row in rows])
+    except ValueError as error:  # a cell that is no number, or rows of several lengths
+        raise ValueError(f'{path} is no table of counts: {error}') from error
+    if matrix.shape != (len(classes), len(classes)) or matrix.min() < 0:
+        raise ValueError(
+            f'{path} must have {len(classes)} counts of 0 or more for each of its {len(classes)} '
+            f'classes; it has the shape {matrix.shape} and {matrix.min()} as the smallest'
+        )
+    return matrix, tuple(classes)
+
+
+def add_confusion_matrices(paths: Sequence[str | Path]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Read tables as :func:`read_confusion_matrix` does and add up their counts.
+
+    Args:
+        paths: Of tests with the same classes in the same order, one at least.
+
+    Raises:
+        ValueError: The classes differ.
+    """
+    total, classes = read_confusion_matrix(paths[0])
+    for path in paths[1:]:
+        matrix, names = read_confusion_matrix(path)
+        if names != classes:
+            raise ValueError(
+                f'confusion matrices of different classes cannot be added up: {paths[0]} has '
+                f'{list(classes)}, {path} has {list(names)}'
+            )
+        total = total + matrix
+    return total, classes

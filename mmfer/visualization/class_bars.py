@@ -1,0 +1,126 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Accuracy of every class, for several models side by side."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .figures import FAINT, INK, PALETTE, new_figure
+
+#: The entry that is drawn apart, at the right.
+MEAN = 'mean'
+_MAX_SERIES = 4
+_BAR, _GAP = 0.24, 0.28  # inches
+_NAME = 0.85  # inches, for the name of a class
+
+
+def draw_class_bars(
+    series: Mapping[str, Mapping[str, float]],
+    *,
+    spreads: Mapping[str, Mapping[str, float]] | None = None,
+    title: str = '',
+) -> Figure:
+    """Draw grouped bars, a group for each class and one for the mean of classes at the right.
+
+    Args:
+        series: Name of a model -> class -> accuracy in percent. Classes stand in the order in which
+            they are first named. One that a model has not, or NaN, leaves a gap in its place. The
+            mean is that of the classes a model has, or its entry ``'mean'`` where there is one.
+        spreads: Name of a model -> class (or ``'mean'``) -> half the length of an error bar, in
+            percentage points. Default: no error bars.
+        title: Headline. Default: none.
+
+    Returns:
+        A figure that belongs to no window.
+
+    Raises:
+        ValueError: There is no model, no class, more than 4 models, or a value outside of 0..100.
+    """
+    if not 1 <= len(series) <= _MAX_SERIES:
+        raise ValueError(
+            f'{len(series)} models in one figure of bars; 1 to {_MAX_SERIES} are legible'
+        )
+    classes = list(dict.fromkeys(name for row in series.values() for name in row if name != MEAN))
+    if not classes:
+        raise ValueError(f'there is no class to draw among {list(series)}')
+    groups = [*classes, MEAN]
+    places = np.arange(len(groups), dtype=float)
+    places[-1] += 0.25  # apart from the classes
+    group = max(_BAR * len(series) + _GAP, _NAME)
+    bar = (1 - _GAP / group) / len(series)
+    figure = new_figure(max(1.0 + group * (places[-1] + 1), 4), 3.9)
+    axes = figure.add_subplot()
+    highest = 100.0
+    for index, (name, row) in enumerate(series.items()):
+        heights = _heights(name, row, groups)
+        errors = _errors((spreads or {}).get(name, {}), groups)
+        shift = (index - (len(series) - 1) / 2) * bar
+        axes.bar(places + shift, heights, 0.92 * bar, color=PALETTE[index], label=name)
+        tops = heights + np.nan_to_num(errors)
+        shown = np.isfinite(heights)
+        with_error = shown & np.isfinite(errors)
+        if with_error.any():
+            axes.errorbar(
+                (places + shift)[with_error],
+                heights[with_error],
+                errors[with_error],
+                fmt='none',
+                ecolor=INK,
+                elinewidth=1,
+                capsize=2,
+            )
+        for place, height, top in zip(
+            (places + shift)[shown], heights[shown], tops[shown], strict=True
+        ):
+            _write(axes, place, top, f'{height:.1f}')
+        highest = max([highest, *tops[shown]])
+    axes.axvline((places[-2] + places[-1]) / 2, color=FAINT, linewidth=0.8, linestyle=':')
+    axes.set(ylim=(0, highest + 16), ylabel='accuracy (%)')
+    axes.set_title(title, fontsize=11)
+    axes.set_yticks(range(0, 101, 20))
+    axes.set_xticks(places, [*classes, 'mean of\nclasses'])
+    axes.tick_params(axis='x', length=0)
+    axes.set_xlim(-0.5, places[-1] + 0.5)
+    axes.grid(True, axis='y', color=FAINT, alpha=0.25, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[['top', 'right']].set_visible(False)
+    figure.legend(loc='outside lower center', ncols=2, frameon=False)
+    return figure
+
+
+def _heights(name: str, row: Mapping[str, float], groups: list[str]) -> np.ndarray:
+    """Accuracies in the order of the groups; NaN for those that are missing."""
+    classes = np.array([row.get(group, np.nan) for group in groups[:-1]], float)
+    known = classes[np.isfinite(classes)]
+    mean = row.get(MEAN, known.mean() if known.size else np.nan)
+    heights = np.append(classes, mean)
+    wrong = [
+        f'{group} {height:g}'
+        for group, height in zip(groups, heights, strict=True)
+        if height < 0 or height > 100
+    ]
+    if wrong:
+        raise ValueError(
+            f'accuracies of {name!r} must be in percent, 0 to 100; got {", ".join(wrong)}'
+        )
+    return heights
+
+
+def _errors(spread: Mapping[str, float], groups: list[str]) -> np.ndarray:
+    return np.array([spread.get(group, np.nan) for group in groups], float)
+
+
+def _write(axes, place: float, top: float, text: str) -> None:
+    """Upright, so that neighbours have room."""
+    axes.annotate(
+        text,
+        (place, top),
+        xytext=(0, 3),
+        textcoords='offset points',
+        rotation=90,
+        ha='center',
+        va='bottom',
+        fontsize=8,
+        color=INK,
+    )

@@ -1,0 +1,185 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""How losses, metrics and learning rates went during training, for one or several trainings."""
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from .figures import FAINT, PALETTE, new_figure
+
+_STYLES = ('-', '--', '-.', ':')
+_PER_ROW = 3
+# Values of training that jump from one batch to the next, by parts of their names.
+_NOISY = ('loss', 'grad_norm', 'time')
+
+
+class Curve(NamedTuple):
+    """What a log says of one quantity.
+
+    Attributes:
+        part: ``'training'`` or ``'validation'``.
+        unit: What steps count: ``'epoch'`` or ``'iteration'``.
+        steps: ``(N,)`` int, ascending.
+        values: ``(N,)`` float.
+    """
+
+    part: str
+    unit: str
+    steps: np.ndarray
+    values: np.ndarray
+
+
+#: Quantity -> curve: the log of one training.
+Log = Mapping[str, Curve]
+
+
+def running_mean(values: np.ndarray, window: int) -> np.ndarray:
+    """Mean ``(N,)`` of the values around each of ``(N,)``; at the ends, of fewer on that side.
+
+    Args:
+        values: As logged.
+        window: How many are averaged, an odd number; 1 changes nothing.
+    """
+    half = window // 2
+    return np.array([values[max(i - half, 0) : i + half + 1].mean() for i in range(len(values))])
+
+
+def average(curves: Sequence[Curve]) -> tuple[Curve, np.ndarray, np.ndarray]:
+    """Average repetitions over the steps that all of them have.
+
+    Returns:
+        The mean, and the smallest and largest values ``(N,)`` at its steps.
+
+    Raises:
+        ValueError: They count different things or have no step in common.
+    """
+    units = sorted({curve.unit for curve in curves})
+    steps = reduce(np.intersect1d, [curve.steps for curve in curves])
+    if len(units) > 1 or not len(steps):
+        spans = ', '.join(f'{c.steps[0]} to {c.steps[-1]} ({c.unit}s)' for c in curves)
+        raise ValueError(f'repetitions are averaged at steps they all have; they have {spans}')
+    table = np.stack([curve.values[np.isin(curve.steps, steps)] for curve in curves])
+    mean = curves[0]._replace(steps=steps, values=table.mean(axis=0))
+    return mean, table.min(axis=0), table.max(axis=0)
+
+
+def draw_learning_curves(
+    runs: Mapping[str, Log | Sequence[Log]],
+    keys: Sequence[str],
+    *,
+    smooth: int = 5,
+    title: str = '',
+) -> Figure:
+    """Draw a panel for each quantity, and in it a line for each training.
+
+    Args:
+        runs: Name -> log of one training, or logs of several, such as the seeds of one setting;
+            these are drawn as their mean, with a band from the smallest to the largest. See
+            :func:`mmfer.apis.training_logs.read_training_log`. At most 8 names.
+        keys: Quantities. A run that has not logged one is left out of its panel.
+        smooth: Losses, gradient norms and times of training are smoothed by the mean of so many
+            logged values, an odd number; the panel says so, and what was logged shines through
+            where a line is one training. Default 5; 1 for no smoothing.
+        title: Headline. Default: none.
+
+    Returns:
+        A figure that belongs to no window.
+
+    Raises:
+        ValueError: No run has logged a key, or only some repetitions of one; runs of one panel
+            count epochs and iterations; there are too many runs; ``smooth`` is no odd number.
+    """
+    runs = {name: [run] if isinstance(run, Mapping) else list(run) for name, run in runs.items()}
+    if not 1 <= len(runs) <= len(PALETTE):
+        raise ValueError(
+            f'{len(runs)} runs in one panel; 1 to {len(PALETTE)} are legible. Several of one '
+            'setting can be drawn as one line'
+        )
+    if smooth < 1 or smooth % 2 == 0:
+        raise ValueError(f'smooth must be an odd number of logged values, 1 or more, got {smooth}')
+    _check_keys(runs, keys)
+    rows = -(-len(keys) // _PER_ROW)
+    columns = -(-len(keys) // rows)
+    height = rows * 3.1 + 0.25 * -(-len(runs) // 2) + 0.3 * bool(title)
+    figure = new_figure(max(4.4 * columns, 5.5), height)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for panel in axes.flat[len(keys) :]:
+        panel.axis('off')
+    for panel, key in zip(axes.flat, keys, strict=False):
+        _draw_panel(panel, runs, key, smooth)
+    handles = [
+        Line2D([], [], **_style(index), label=_label(name, len(logs)))
+        for index, (name, logs) in enumerate(runs.items())
+    ]
+    figure.legend(
+        handles=handles, loc='outside lower center', ncols=min(len(runs), 2), frameon=False
+    )
+    if title:
+        figure.suptitle(title, fontsize=12)
+    return figure
+
+
+def _check_keys(runs: Mapping[str, list[Log]], keys: Sequence[str]) -> None:
+    logged = list(dict.fromkeys(key for logs in runs.values() for log in logs for key in log))
+    unknown = [key for key in keys if key not in logged]
+    if unknown or not keys:
+        raise ValueError(
+            f'no run has logged {unknown or "nothing"}; the keys there are: {", ".join(logged)}'
+        )
+
+
+def _label(name: str, repetitions: int) -> str:
+    return name if repetitions == 1 else f'{name} (mean and range of {repetitions})'
+
+
+def _style(index: int) -> dict:
+    return dict(color=PALETTE[index], linestyle=_STYLES[index % len(_STYLES)], linewidth=1.7)
+
+
+def _is_noisy(key: str, curve: Curve) -> bool:
+    return curve.part == 'training' and any(word in key for word in _NOISY)
+
+
+def _draw_panel(axes, runs: Mapping[str, list[Log]], key: str, smooth: int) -> None:
+    units, parts, smoothed = {}, {}, False
+    for index, (name, logs) in enumerate(runs.items()):
+        curves = [log[key] for log in logs if key in log]
+        if not curves:
+            continue
+        if len(curves) < len(logs):
+            raise ValueError(
+                f'only {len(curves)} of the {len(logs)} logs of {name!r} have {key}; a mean needs '
+                'all of them'
+            )
+        units.setdefault(curves[0].unit, name)
+        parts.setdefault(curves[0].part, name)
+        window = smooth if _is_noisy(key, curves[0]) else 1
+        smoothed |= window > 1
+        if len(curves) == 1 and window > 1:
+            axes.plot(
+                curves[0].steps, curves[0].values, color=PALETTE[index], linewidth=0.8, alpha=0.3
+            )
+        curves = [c._replace(values=running_mean(c.values, window)) for c in curves]
+        mean, low, high = average(curves)
+        if len(curves) > 1:
+            axes.fill_between(mean.steps, low, high, color=PALETTE[index], alpha=0.2, linewidth=0)
+        # A validation is a point in time; lines only lead the eye.
+        marker = dict(marker='o', markersize=3.5) if mean.part == 'validation' else {}
+        axes.plot(mean.steps, mean.values, **_style(index), **marker, label=name)
+    if len(units) > 1:
+        said = ', '.join(f'{name!r} in {unit}s' for unit, name in units.items())
+        raise ValueError(f'{key} was logged by {said}: they cannot share a panel')
+    label = f'{key} ({" and ".join(parts)})'
+    if smoothed:
+        label += f'\nmean of {smooth} logged values'
+    axes.set_title(label, fontsize=10)
+    axes.set(xlabel=next(iter(units)))
+    axes.ticklabel_format(axis='y', scilimits=(-3, 5))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.grid(True, color=FAINT, alpha=0.25, linewidth=0.6)
+    axes.spines[['top', 'right']].set_visible(False)

@@ -1,0 +1,160 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""The tools that draw what trainings and tests leave behind."""
+
+import csv
+import json
+import runpy
+import subprocess
+import sys
+
+import cv2
+import pytest
+
+TOOLS = 'tools/visualization'
+MATRIX = 'true \\ predicted,Anger,Fear\nAnger,{0},1\nFear,2,14\n'
+
+
+@pytest.fixture
+def call(repo_root, tmp_path, monkeypatch, capsys):
+    """Run a tool in this process; gives the figure and what was printed."""
+    monkeypatch.syspath_prepend(str(repo_root / TOOLS))
+
+    def _call(tool, *arguments, out=tmp_path / 'figure.png'):
+        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments), '--out', str(out)])
+        runpy.run_path(str(repo_root / TOOLS / f'{tool}.py'), run_name='__main__')
+        return cv2.imread(str(out)), capsys.readouterr().out
+
+    return _call
+
+
+@pytest.fixture
+def tests_of(tmp_path):
+    """Metrics and a confusion matrix of two tests."""
+    paths = []
+    for number in (1, 3):
+        metrics = tmp_path / f'{number}.json'
+        metrics.write_text(
+            json.dumps({'class_accuracy/Anger': 10 * number, 'class_accuracy/Fear': 87.5})
+        )
+        matrix = tmp_path / f'{number}.csv'
+        matrix.write_text(MATRIX.format(number))
+        paths.append((metrics, matrix))
+    return paths
+
+
+@pytest.fixture
+def trainings(tmp_path):
+    """Work folders of two trainings of four epochs, the second with higher losses."""
+    folders = [tmp_path / 'runs' / name for name in ('first', 'second')]
+    for shift, folder in enumerate(folders):
+        log = folder / '20260101_000000' / 'vis_data' / 'scalars.json'
+        log.parent.mkdir(parents=True)
+        lines = []
+        for epoch in range(1, 5):
+            at = dict(epoch=epoch, iter=10 * epoch, step=10 * epoch)
+            lines.append(dict(lr=0.1 / epoch, loss=2 / epoch + shift, **at))
+            lines.append({'accuracy/top1': 20 * epoch, 'step': epoch})
+        log.write_text(''.join(f'{json.dumps(line)}\n' for line in lines))
+    return folders
+
+
+def test_classes_of_several_models_and_seeds(call, tests_of):
+    (first, matrix), (second, _) = tests_of
+    image, printed = call('vis_classes', f'APViT={first}', f'baseline={matrix}', '--title', 'faces')
+    assert '2 models' in printed and image.std() > 10
+    seeds, printed = call('vis_classes', f'APViT={first}', f'APViT={second}')
+    assert '1 models' in printed and seeds is not None
+
+
+def test_confusion_matrices_are_panels_or_sums(call, tests_of):
+    (_, first), (_, second) = tests_of
+    one, printed = call('vis_confusion', f'RAF-DB={first}', f'RAF-DB={second}')
+    assert '1 confusion matrices' in printed
+    two, printed = call('vis_confusion', f'RAF-DB={first}', f'SFEW={second}')
+    assert '2 confusion matrices' in printed
+    stacked, _ = call('vis_confusion', f'RAF-DB={first}', f'SFEW={second}', '--per-row', 1)
+    assert two.shape[1] > stacked.shape[1] == one.shape[1]
+    assert stacked.shape[0] > two.shape[0] == one.shape[0]
+
+
+def test_curves_and_their_table(call, trainings, tmp_path):
+    table = tmp_path / 'curves.csv'
+    image, printed = call('vis_curves', *trainings, '--csv', table)
+    assert '2 runs' in printed and image.std() > 10
+    with open(table, newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 3 * 4
+    assert {row['run'] for row in rows} == {'first', 'second'}
+    assert rows[0] == dict(
+        run='first',
+        work_dir=str(trainings[0]),
+        key='loss',
+        part='training',
+        unit='iteration',
+        step='10',
+        value='2.0',
+    )
+    narrow, _ = call('vis_curves', trainings[0], '--keys', 'accuracy/top1', '--smooth', 1)
+    assert narrow.shape[1] < image.shape[1]
+
+
+def test_curves_of_a_group(call, trainings, tmp_path):
+    table = tmp_path / 'curves.csv'
+    arguments = ['--group', 'seeds', *trainings, '--keys', 'loss', '--csv', table]
+    image, printed = call('vis_curves', trainings[0], *arguments)
+    assert '2 runs' in printed and image is not None
+    with open(table, newline='') as file:
+        rows = [(row['run'], row['work_dir']) for row in csv.DictReader(file)]
+    first, second = map(str, trainings)
+    assert rows == [('seeds', first)] * 4 + [('seeds', second)] * 4 + [('first', first)] * 4
+
+
+@pytest.mark.parametrize(
+    ('tool', 'arguments', 'message'),
+    [
+        ('vis_classes', ['metrics.json'], "must be NAME=FILE, not 'metrics.json'"),
+        ('vis_confusion', ['=a.csv'], "must be NAME=FILE, not '=a.csv'"),
+        ('vis_confusion', ['a=a.csv', '--per-row', 0], 'must be at least 1, not 0'),
+        ('vis_curves', [], 'name a WORK_DIR or a --group'),
+        ('vis_curves', ['--group', 'seeds'], '--group seeds: a name and at least one WORK_DIR'),
+    ],
+)
+def test_wrong_arguments_are_refused(call, capsys, tool, arguments, message):
+    with pytest.raises(SystemExit) as error:
+        call(tool, *arguments)
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('tool', 'arguments', 'message'),
+    [
+        ('vis_classes', ['a=absent.json'], 'error: there is no file absent.json'),
+        ('vis_confusion', ['a=absent.csv'], 'error: there is no confusion matrix absent.csv'),
+        ('vis_curves', ['absent'], 'error: there is no work folder absent'),
+    ],
+)
+def test_missing_files_end_with_a_message(call, tool, arguments, message):
+    with pytest.raises(SystemExit, match=message):
+        call(tool, *arguments)
+
+
+def test_an_unknown_key_names_those_there_are(call, trainings):
+    with pytest.raises(SystemExit, match=r"\['los'\]; the keys there are: lr, loss, accuracy/top1"):
+        call('vis_curves', *trainings, '--keys', 'los')
+    with pytest.raises(SystemExit, match='smooth must be an odd number'):
+        call('vis_curves', *trainings, '--smooth', 4)
+    with pytest.raises(SystemExit, match='must end in one of'):
+        call('vis_curves', *trainings, out='curves.doc')
+
+
+def test_as_a_command(repo_root, trainings, tmp_path):
+    out = tmp_path / 'curves.svg'
+    done = subprocess.run(
+        [sys.executable, f'{TOOLS}/vis_curves.py', *map(str, trainings), '--out', str(out)],
+        cwd=repo_root,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes().startswith(b'<?xml')

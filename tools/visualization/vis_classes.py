@@ -1,0 +1,62 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Draw the accuracy of every class, for one or several tests side by side.
+
+A file holds the metrics of a test (tools/test.py --out metrics.json) or its confusion_matrix.csv.
+A name that is given several times stands for repetitions: mean, with an error bar of one standard
+deviation.
+
+Examples:
+    python tools/visualization/vis_classes.py APViT=a/metrics.json baseline=b/metrics.json
+    # three seeds
+    python tools/visualization/vis_classes.py APViT=s0/metrics.json APViT=s1/metrics.json \\
+        APViT=s2/metrics.json --out classes.pdf
+"""
+
+import argparse
+import sys
+
+from named_files import group_by_name, named_file
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Draw the accuracy of every class.')
+    parser.add_argument(
+        'files',
+        nargs='+',
+        type=named_file,
+        metavar='NAME=FILE',
+        help='metrics (.json, .yaml) or confusion_matrix.csv of a test',
+    )
+    parser.add_argument(
+        '--out',
+        default='classes.png',
+        metavar='FILE',
+        help='figure to write: .png, .pdf, .svg, ... (default: %(default)s)',
+    )
+    parser.add_argument('--title', default='', help='headline (default: none)')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    from mmfer.apis.class_accuracies import mean_and_spread, read_class_accuracies
+    from mmfer.visualization.class_bars import draw_class_bars
+    from mmfer.visualization.figures import save_figure
+
+    series, spreads = {}, {}
+    try:
+        for name, paths in group_by_name(args.files).items():
+            tests = [read_class_accuracies(path) for path in paths]
+            if len(tests) > 1:
+                name = f'{name} (mean and standard deviation of {len(tests)})'
+            series[name], spreads[name] = mean_and_spread(tests)
+        figure = draw_class_bars(series, spreads=spreads, title=args.title)
+        save_figure(figure, args.out)
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f'error: {error}')
+    print(f'{len(series)} models drawn to {args.out}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,61 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Draw confusion matrices with counts and percentages from confusion_matrix.csv.
+
+Names that differ become panels of one figure (the paper's Figure 6). Matrices of one name, such as
+those of several seeds or folds, are added up.
+
+Examples:
+    python tools/visualization/vis_confusion.py RAF-DB=work_dirs/a/confusion_matrix.csv
+    # six panels, three in a row
+    python tools/visualization/vis_confusion.py RAF-DB=a.csv AffectNet=b.csv FERPlus=c.csv \\
+        ExpW=d.csv SFEW=e.csv Aff-Wild2=f.csv --out figure6.png
+"""
+
+import argparse
+import sys
+
+from model_arguments import positive
+from named_files import group_by_name, named_file
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Draw confusion matrices.')
+    parser.add_argument(
+        'files',
+        nargs='+',
+        type=named_file,
+        metavar='NAME=FILE',
+        help='confusion_matrix.csv that a test wrote',
+    )
+    parser.add_argument(
+        '--out',
+        default='confusion.png',
+        metavar='FILE',
+        help='figure to write: .png, .pdf, .svg, ... (default: %(default)s)',
+    )
+    parser.add_argument('--per-row', type=positive, default=3, help='panels in a row (default: 3)')
+    parser.add_argument('--title', default='', help='headline of the figure (default: none)')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    from mmfer.evaluation.confusion_matrix_file import add_confusion_matrices
+    from mmfer.evaluation.draw_confusion_matrix import draw_confusion_matrices
+    from mmfer.visualization.figures import save_figure
+
+    matrices = {}
+    try:
+        for name, paths in group_by_name(args.files).items():
+            if len(paths) > 1:
+                name = f'{name} ({len(paths)} tests)'
+            matrices[name] = add_confusion_matrices(paths)
+        save_figure(draw_confusion_matrices(matrices, args.per_row, args.title), args.out)
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f'error: {error}')
+    print(f'{len(matrices)} confusion matrices drawn to {args.out}')
+
+
+if __name__ == '__main__':
+    main()

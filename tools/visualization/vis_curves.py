@@ -1,0 +1,122 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Draw learning curves from the logs of one or several trainings.
+
+A training that was stopped and resumed is one curve. Of several trainings of one setting, such as
+seeds, --group draws the mean and a band from the smallest to the largest.
+
+Examples:
+    python tools/visualization/vis_curves.py work_dirs/a work_dirs/b --out curves.png
+    python tools/visualization/vis_curves.py --group APViT s0 s1 s2 --group baseline b0 b1 b2 \\
+        --keys loss accuracy/top1 lr --csv curves.csv
+"""
+
+import argparse
+import csv
+import io
+import sys
+from pathlib import Path
+
+from model_arguments import positive
+
+#: Drawn without --keys, as far as they were logged.
+DEFAULT_KEYS = ('loss', 'accuracy/top1', 'lr')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Draw learning curves from logs.')
+    parser.add_argument(
+        'work_dirs', nargs='*', metavar='WORK_DIR', help='folder of a training, drawn as a line'
+    )
+    parser.add_argument(
+        '--group',
+        nargs='+',
+        action='append',
+        default=[],
+        metavar=('NAME', 'WORK_DIR'),
+        help='trainings drawn as one line with a band; may be given several times',
+    )
+    parser.add_argument(
+        '--keys',
+        nargs='+',
+        metavar='KEY',
+        help='quantities, a panel each (default: those of '
+        f'{", ".join(DEFAULT_KEYS)} that were logged)',
+    )
+    parser.add_argument(
+        '--smooth',
+        type=positive,
+        default=5,
+        metavar='N',
+        help='draw losses of training as the mean of N logged values, an odd number (default: 5)',
+    )
+    parser.add_argument(
+        '--out',
+        default='curves.png',
+        metavar='FILE',
+        help='figure to write: .png, .pdf, .svg, ... (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--csv', metavar='FILE', help='write what is drawn, not smoothed, as a table as well'
+    )
+    parser.add_argument('--title', default='', help='headline (default: none)')
+    args = parser.parse_args()
+    if not args.work_dirs and not args.group:
+        parser.error('name a WORK_DIR or a --group')
+    for group in args.group:
+        if len(group) < 2:
+            parser.error(f'--group {group[0]}: a name and at least one WORK_DIR')
+    return args
+
+
+def name_runs(args: argparse.Namespace) -> dict[str, list[str]]:
+    """Name -> work folders; single ones have the folder's name, or all of the path if unclear."""
+    runs = {}
+    for name, *folders in args.group:
+        runs.setdefault(name, []).extend(folders)
+    for folder in args.work_dirs:
+        path = Path(folder).resolve()
+        alike = [other for other in args.work_dirs if Path(other).resolve().name == path.name]
+        runs[path.name if len(alike) == 1 and path.name not in runs else folder] = [folder]
+    return runs
+
+
+def make_table(runs: dict[str, list[str]], logs: dict[str, list], keys: list[str]) -> str:
+    """A line for each value: run,work_dir,key,part,unit,step,value."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator='\n')
+    writer.writerow(['run', 'work_dir', 'key', 'part', 'unit', 'step', 'value'])
+    for name, folders in runs.items():
+        for folder, log in zip(folders, logs[name], strict=True):
+            for key in keys:
+                if key not in log:
+                    continue
+                curve = log[key]
+                for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):
+                    writer.writerow([name, folder, key, curve.part, curve.unit, step, value])
+    return buffer.getvalue()
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    from mmfer.apis.training_logs import read_training_log
+    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.visualization.figures import save_figure
+    from mmfer.visualization.learning_curves import draw_learning_curves
+
+    runs = name_runs(args)
+    try:
+        logs = {name: [read_training_log(path) for path in paths] for name, paths in runs.items()}
+        logged = {key for group in logs.values() for log in group for key in log}
+        keys = args.keys or [key for key in DEFAULT_KEYS if key in logged]
+        figure = draw_learning_curves(logs, keys, smooth=args.smooth, title=args.title)
+        save_figure(figure, args.out)
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f'error: {error}')
+    if args.csv:
+        atomic_write(args.csv, make_table(runs, logs, keys).encode())
+    print(f'{len(runs)} runs drawn to {args.out}')
+
+
+if __name__ == '__main__':
+    main()
