@@ -12,6 +12,7 @@ from .ferplus import FERPlus
 from .fully_balanced_dataset import FullyBalancedDataset
 from .named_split_dataset import NamedSplitDataset
 from .rafdb import RAFDB
+from .samplers import ClassBalancedSampler
 from .sfew import SFEW
 from .synthface import SynthFace
 from .transforms import *  # noqa: F403
@@ -28,6 +29,7 @@ __all__ = [
     'WFLW',
     'AffectNet',
     'AffectNetHQ',
+    'ClassBalancedSampler',
     'ExpW',
     'FERPlus',
     'FaceCrops',

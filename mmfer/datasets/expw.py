@@ -11,7 +11,7 @@ from mmfer.registry import DATASETS
 
 from .categories import EXPRESSIONS
 from .named_split_dataset import NamedSplitDataset
-from .splits import split_by_name
+from .splits import split_by_name, split_by_rank
 
 #: What the numbers in ExpW's label file mean.
 EXPW_LABELS = {
@@ -23,6 +23,9 @@ EXPW_LABELS = {
     5: 'Surprise',
     6: 'Neutral',
 }
+
+#: What a part of the split is made of.
+EXPW_UNITS = ('picture', 'face')
 
 _VAL, _TEST = 0.10, 0.15
 _FIELDS = ('name', 'face', 'top', 'left', 'right', 'bottom', 'confidence', 'label')
@@ -39,22 +42,31 @@ class ExpW(NamedSplitDataset):
     ==============  ==============================================================================
     ``face_box``    float32 (4,), x1, y1, x2, y2 in pixels of the picture
     ``confidence``  float, how sure the face detector was; about 0 to 100
+    ``expression``  str, the class by name, whatever ``classes`` are
     ``face``        int, number of the face in its picture
     ``picture``     str, name of the picture as in the label file
     ==============  ==============================================================================
 
     There is no official split. As the APViT paper (section 4.1) and those it compares with, 75 % of
-    the faces train, 10 % validate and 15 % test; which ones, none of them says. Here a picture goes
-    to a part by a hash of its name without extension
-    (:func:`~mmfer.datasets.splits.split_by_name`), and all of its faces with it, so that no part
-    shows a picture of another one; the shares are met but for chance.
-    ``tools/dataset_converters/write_split.py`` stores the split as a file.
+    the faces train, 10 % validate and 15 % test; which ones, none of them says.
+
+    * ``by='picture'``: a picture goes to a part by a hash of its name without extension
+      (:func:`~mmfer.datasets.splits.split_by_name`), and all of its faces with it, so that no part
+      shows a picture of another one; the shares are met but for chance.
+    * ``by='face'``: faces are drawn one by one (:func:`~mmfer.datasets.splits.split_by_rank`), as
+      the paper does, with its counts of 68,845, 9,179 and 13,769. Faces of one picture, often of
+      people who do the same, then train and test.
+
+    Either is the same on every machine, and a face's part does not depend on ``min_confidence`` or
+    ``classes``. ``tools/dataset_converters/write_split.py`` stores the split as a file.
 
     Args:
         data_root: Folder with ``data/`` in it, or ``data`` itself.
         split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
-        split_file: Another split, see :class:`NamedSplitDataset`; names of pictures such as
-            ``afraid_actor_1.jpg``, with or without folder and extension. Default: the rule above.
+        by: What the split divides, ``'picture'`` or ``'face'``. Default ``'picture'``.
+        split_file: Another split, see :class:`NamedSplitDataset`. It names pictures, such as
+            ``afraid_actor_1.jpg``, with or without folder and extension, or, with ``by='face'``,
+            faces by their number in the picture: ``afraid_actor_1.jpg#0``. Default: the rule above.
         min_confidence: Faces with less confidence are left out and counted in the log; 60 in some
             papers. Default 0, all faces, as in the APViT paper.
         image_dir: Folder of the pictures, relative to ``data``; for one's own crops of the faces.
@@ -83,6 +95,7 @@ class ExpW(NamedSplitDataset):
         self,
         data_root: str,
         *args,
+        by: str = 'picture',
         min_confidence: float = 0.0,
         image_dir: str = 'image/origin',
         image_name: str | None = None,
@@ -90,43 +103,69 @@ class ExpW(NamedSplitDataset):
     ):
         if not min_confidence >= 0:
             raise ValueError(f'ExpW: min_confidence must be 0 or more, not {min_confidence!r}')
+        if by not in EXPW_UNITS:
+            raise ValueError(f'ExpW: by must be one of {EXPW_UNITS}, not {by!r}')
+        self.by = by
         self.min_confidence = min_confidence
         self.image_dir = image_dir
         self.image_name = image_name
         super().__init__(data_root, *args, **kwargs)
 
+    def load_annotations(self) -> list[dict]:
+        # Only now, so that neither choice moves a face to another part.
+        samples = super().load_annotations()
+        sure = [sample for sample in samples if sample['confidence'] >= self.min_confidence]
+        unsure = len(samples) - len(sure)
+        if unsure:
+            print_log(
+                f'ExpW, {self.split}: left out {unsure} faces with less confidence than '
+                f'min_confidence={self.min_confidence:g}',
+                'current',
+                logging.INFO,
+            )
+        labels = {name: index for index, name in enumerate(self._metainfo['classes'])}
+        return [
+            dict(sample, gt_label=labels[sample['expression']])
+            for sample in sure
+            if sample['expression'] in labels
+        ]
+
     def load_all(self) -> list[dict]:
         root = self.require_folder(Path(self.data_root))
         data = root if (root / 'label').is_dir() else root / 'data'
         images = self.require_folder(data / self.image_dir)
-        classes = self._metainfo['classes']
-        samples, unsure = [], 0
-        for expression, sample in _read_list(self.require_file(data / 'label/label.lst')):
-            if sample['confidence'] < self.min_confidence:
-                unsure += 1
-            elif expression in classes:
-                if self.image_dir != 'image/origin':
-                    del sample['face_box']  # its pixels are not those of this picture
-                sample['img_path'] = str(images / self._file_name(sample))
-                samples.append(dict(sample, gt_label=classes.index(expression)))
-        if unsure:
-            print_log(
-                f'ExpW: left out {unsure} faces with less confidence than min_confidence='
-                f'{self.min_confidence:g}',
-                'current',
-                logging.INFO,
-            )
+        samples = []
+        for sample in _read_list(self.require_file(data / 'label/label.lst')):
+            if self.image_dir != 'image/origin':
+                del sample['face_box']  # its pixels are not those of this picture
+            samples.append(dict(sample, img_path=str(images / self._file_name(sample))))
         return samples
 
     def split_key(self, name: str) -> str:
-        return re.sub(r'\.(jpe?g|png|bmp)$', '', Path(name).name, flags=re.IGNORECASE)
+        picture, sign, face = Path(name).name.rpartition('#')
+        if not (sign and face.isdecimal()):
+            picture, face = Path(name).name, None
+        if (face is None) != (self.by == 'picture'):
+            raise ValueError(
+                f'{name!r} names a {"picture" if face is None else "face"}; set by of all datasets '
+                f'in the config to what the file divides, not {self.by!r}. Pictures are named like '
+                "'afraid_actor_1.jpg', faces like 'afraid_actor_1.jpg#0'"
+            )
+        stem = _without_extension(picture)
+        return stem if face is None else f'{stem}#{int(face)}'
 
     def parts_by_rule(self, keys: list[str]) -> dict[str, str]:
+        if self.by == 'face':
+            return split_by_rank(keys, val=_VAL, test=_TEST)
         return {key: split_by_name(key, val=_VAL, test=_TEST) for key in keys}
 
     def _keys_of(self, samples: Iterable[dict]) -> list[str]:
         # By the picture's name, whatever crops of its faces are called.
-        return [self.split_key(sample['picture']) for sample in samples]
+        face = '#{}' if self.by == 'face' else ''
+        return [
+            _without_extension(sample['picture']) + face.format(sample['face'])
+            for sample in samples
+        ]
 
     def _file_name(self, sample: dict) -> str:
         if self.image_name is None:
@@ -134,11 +173,16 @@ class ExpW(NamedSplitDataset):
         return self.image_name.format(stem=Path(sample['picture']).stem, face=sample['face'])
 
     def extra_repr(self) -> list[str]:
-        return [*super().extra_repr(), f'Least confidence: \t{self.min_confidence:g}']
+        least = f'Least confidence: \t{self.min_confidence:g}'
+        return [*super().extra_repr(), f'Split by: \t{self.by}', least]
 
 
-def _read_list(path: Path) -> Iterator[tuple[str, dict]]:
-    """Expression and sample of each line; the sample has no path yet."""
+def _without_extension(name: str) -> str:
+    return re.sub(r'\.(jpe?g|png|bmp)$', '', Path(name).name, flags=re.IGNORECASE)
+
+
+def _read_list(path: Path) -> Iterator[dict]:
+    """A sample for each line, without a path yet, and with the expression by name."""
     for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), start=1):
         if line.strip():
             try:
@@ -147,7 +191,7 @@ def _read_list(path: Path) -> Iterator[tuple[str, dict]]:
                 raise ValueError(f'{path}, line {number}: {line!r}: {error}') from error
 
 
-def _read_line(line: str) -> tuple[str, dict]:
+def _read_line(line: str) -> dict:
     # From the end, as a name may hold spaces.
     fields = line.strip().rsplit(maxsplit=len(_FIELDS) - 1)
     if len(fields) != len(_FIELDS):
@@ -158,10 +202,10 @@ def _read_line(line: str) -> tuple[str, dict]:
         raise ValueError(f'a face with the box {dict(zip(_BOX, box.tolist(), strict=True))}')
     if int(row['label']) not in EXPW_LABELS:
         raise ValueError(f'label {row["label"]}; ExpW knows {EXPW_LABELS}')
-    sample = dict(
+    return dict(
         picture=row['name'],
         face=int(row['face']),
         face_box=box,
         confidence=float(row['confidence']),
+        expression=EXPW_LABELS[int(row['label'])],
     )
-    return EXPW_LABELS[int(row['label'])], sample

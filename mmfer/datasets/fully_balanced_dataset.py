@@ -5,6 +5,8 @@ from mmengine.dataset import BaseDataset, ClassBalancedDataset
 
 from mmfer.registry import DATASETS
 
+from .sample_classes import classes_of_samples
+
 
 @DATASETS.register_module()
 class FullyBalancedDataset(ClassBalancedDataset):
@@ -19,7 +21,7 @@ class FullyBalancedDataset(ClassBalancedDataset):
 
     Args:
         dataset: The dataset or its config. One with several labels a sample repeats it as the
-            rarest of them demands.
+            rarest of them demands; samples without a label come once.
         lazy_init: Whether to read the dataset later. Default False.
     """
 
@@ -31,12 +33,13 @@ class FullyBalancedDataset(ClassBalancedDataset):
         if self._fully_initialized:
             return
         self.dataset.full_init()
-        labels = [set(self.dataset.get_cat_ids(index)) for index in range(len(self.dataset))]
+        labels = classes_of_samples(self.dataset)
         counts = Counter(label for of_sample in labels for label in of_sample)
         most = max(counts.values())
+        rarest = [min((counts[label] for label in of_sample), default=most) for of_sample in labels]
         self.repeat_indices = [
             index
-            for index, of_sample in enumerate(labels)
-            for _ in range(-(-most // min(counts[label] for label in of_sample)))  # rounded up
+            for index, count in enumerate(rarest)
+            for _ in range(-(-most // count))  # rounded up
         ]
         self._fully_initialized = True

@@ -91,7 +91,8 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
     Args:
         cfg: The config; changed in place.
         options: Dotted path -> value, as :class:`mmengine.config.DictAction` parses them. Numbers
-            in a path are list indices: ``val_evaluator.0.topk``.
+            in a path are list indices: ``val_evaluator.0.topk``. Where one of them chooses another
+            ``type``, the arguments of that one are known; those in the config stay.
 
     Raises:
         UnknownOptionError: A path does not exist in the config, and no component on the way to it
@@ -103,7 +104,7 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
         _check_has_effect(cfg, path)
         # A further hook is given by several options, one of which is its type.
         if not (_NEW_HOOK.match(path) and f'{_NEW_HOOK.match(path)[0]}.type' in options):
-            _check_path(cfg, path)
+            _check_path(cfg, path, options)
     cfg.merge_from_dict(options)
 
 
@@ -124,7 +125,7 @@ def _check_has_effect(cfg: Config, path: str) -> None:
     )
 
 
-def _check_path(cfg: Config, path: str) -> None:
+def _check_path(cfg: Config, path: str, options: Mapping[str, Any]) -> None:
     # Plain dicts: a ConfigDict resolves lazily and a Config is no Mapping.
     node, keys = cfg.to_dict(), path.split('.')
     for depth, key in enumerate(keys):
@@ -137,6 +138,9 @@ def _check_path(cfg: Config, path: str) -> None:
                 )
             node = node[int(key)]
         elif isinstance(node, Mapping):
+            if 'type' in node:
+                # Another option may choose another component; the argument is one of that then.
+                node = {**node, 'type': options.get(f'{parent}.type', node['type'])}
             if key not in node:
                 if not _accepts(node, parent, key):
                     raise _unknown(cfg, node, path, parent, key)

@@ -12,7 +12,12 @@ from expression_trees import expw_line, write_expw
 from face_trees import write_image
 
 from mmfer.datasets import EXPRESSIONS, ExpW
-from mmfer.datasets.splits import read_split_file, split_by_name, write_split_file
+from mmfer.datasets.splits import (
+    read_split_file,
+    split_by_name,
+    split_by_rank,
+    write_split_file,
+)
 
 PARTS = ('train', 'val', 'test')
 #: What the numbers 0 to 6 mean.
@@ -80,7 +85,7 @@ def test_unsure_faces_are_left_out_and_counted(tmp_path, monkeypatch):
     assert len(ExpW(tmp_path)) == 3 and not logged
     assert faces(ExpW(tmp_path, min_confidence=60)) == [(name, 0) for name in names[1:]]
     assert logged == [
-        ('ExpW: left out 1 faces with less confidence than min_confidence=60', logging.INFO)
+        ('ExpW, train: left out 1 faces with less confidence than min_confidence=60', logging.INFO)
     ]
 
 
@@ -118,6 +123,96 @@ def test_split_is_stored_as_a_file_and_read_back(tmp_path, repo_root):
 
     write_split_file(target, [(f'origin/{name}', 'test') for name in names])
     assert len(ExpW(tmp_path, 'test', split_file=target)) == 60
+
+
+def test_faces_drawn_one_by_one_have_the_published_counts():
+    keys = [f'actor_{number // 2}#{number % 2}' for number in range(91_793)]
+    parts = Counter(split_by_rank(keys, val=0.10, test=0.15).values())
+    assert parts == dict(train=68_845, val=9_179, test=13_769)
+
+
+def test_split_by_face(tmp_path):
+    names = [f'actor_{number}.jpg' for number in range(40)]
+    write_expw(tmp_path, [expw_line(name, 0, face=face) for name in names for face in (0, 1)])
+    parts = {part: faces(ExpW(tmp_path, part, by='face')) for part in PARTS}
+    assert {part: len(found) for part, found in parts.items()} == dict(train=60, val=8, test=12)
+    assert sorted(sum(parts.values(), [])) == sorted(
+        (name, face) for name in names for face in (0, 1)
+    )
+    torn = {picture for picture, _ in parts['train']} & {picture for picture, _ in parts['test']}
+    assert torn, 'this is what the rule by pictures avoids'
+    # The order of the lines does not matter.
+    label_file = tmp_path / 'data/label/label.lst'
+    label_file.write_text('\n'.join(reversed(label_file.read_text().splitlines())))
+    assert sorted(faces(ExpW(tmp_path, 'val', by='face'))) == sorted(parts['val'])
+
+
+@pytest.mark.parametrize('by', ['picture', 'face'])
+def test_part_of_a_face_depends_on_no_other_choice(tmp_path, by):
+    names = [f'actor_{number}.jpg' for number in range(150)]
+    write_expw(tmp_path, [expw_line(name, i % 7, confidence=i % 3) for i, name in enumerate(names)])
+    for part in PARTS:
+        everything = ExpW(tmp_path, part, by=by)
+        infos = [everything.get_data_info(index) for index in range(len(everything))]
+        some = ExpW(tmp_path, part, by=by, min_confidence=1, classes=('Neutral', 'Anger', 'Fear'))
+        assert faces(some) == [
+            (info['picture'], info['face'])
+            for info in infos
+            if info['confidence'] >= 1 and info['expression'] in ('Neutral', 'Anger', 'Fear')
+        ]
+
+
+def test_split_by_face_is_stored_as_a_file_and_read_back(tmp_path, repo_root):
+    names = [f'actor {number}.jpg' for number in range(6)]
+    write_expw(tmp_path, [])
+    lines = [expw_line(name, 0, face=face) for name in names for face in range(3)]
+    lines[7] = expw_line(names[2], 0, face=1, confidence=1)
+    (tmp_path / 'data/label/label.lst').write_text('\n'.join(lines))
+    for name in names:
+        write_image(tmp_path / 'data/image/origin' / name)
+    tool = repo_root / 'tools/dataset_converters/write_split.py'
+    target = tmp_path / 'split.csv'
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-W',
+            'ignore',
+            tool,
+            'ExpW',
+            tmp_path,
+            target,
+            '--cfg-options',
+            'by=face',
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert '14 train, 2 val, 2 test' in done.stdout
+    assert 'actor 0#0,' in target.read_text()
+    for part in PARTS:
+        whole = ExpW(tmp_path, part, by='face')
+        assert faces(ExpW(tmp_path, part, by='face', split_file=target)) == faces(whole)
+    # A face that the file names and that is not sure enough is no error.
+    sure = [ExpW(tmp_path, part, by='face', split_file=target, min_confidence=2) for part in PARTS]
+    assert sum(map(len, sure)) == 17
+
+    write_split_file(target, [('origin/actor 1.jpg#2', 'train'), ('actor 4#0', 'test')])
+    assert faces(ExpW(tmp_path, 'train', by='face', split_file=target)) == [('actor 1.jpg', 2)]
+
+
+@pytest.mark.parametrize(
+    ('by', 'name', 'message'),
+    [
+        ('picture', 'actor_1.jpg#0', "line 2: .* names a face; set by of all .* not 'picture'"),
+        ('face', 'actor_1.jpg', "line 2: .* names a picture; set by of all .* not 'face'"),
+    ],
+)
+def test_file_and_unit_of_the_split_belong_together(tmp_path, by, name, message):
+    write_expw(tmp_path, [expw_line('actor_1.jpg', 0)])
+    write_split_file(tmp_path / 'split.csv', [(name, 'train')])
+    with pytest.raises(ValueError, match=message):
+        ExpW(tmp_path, by=by, split_file=tmp_path / 'split.csv')
 
 
 def test_own_crops_of_the_faces(tmp_path):
@@ -180,6 +275,7 @@ def test_names_what_is_missing_and_shows_the_layout(tmp_path):
     ('kwargs', 'message'),
     [
         (dict(split='all'), "split must be one of .*not 'all'"),
+        (dict(by='person'), r"by must be one of \('picture', 'face'\), not 'person'"),
         (dict(min_confidence=-1), 'min_confidence must be 0 or more, not -1'),
     ],
 )

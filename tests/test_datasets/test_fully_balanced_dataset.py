@@ -39,6 +39,11 @@ def test_every_class_is_as_long_as_the_longest(counts):
     assert dataset.metainfo['classes'] == ('a', 'b', 'c', 'd')
 
 
+def test_samples_without_a_label_come_once():
+    dataset = FullyBalancedDataset(Labels([0, -1, 0, 1, 0, -1, 0]))
+    assert dataset.repeat_indices == [0, 1, 2, 3, 3, 3, 3, 4, 5, 6]
+
+
 def test_lazy_and_from_a_config():
     lazy = FullyBalancedDataset(Labels([0, 0, 1], lazy_init=True), lazy_init=True)
     assert len(lazy) == 4

@@ -7,7 +7,13 @@ from pathlib import PurePath
 import numpy as np
 import pytest
 
-from mmfer.datasets.splits import CFP_FRONTAL, read_split_file, split_by_name, write_split_file
+from mmfer.datasets.splits import (
+    CFP_FRONTAL,
+    read_split_file,
+    split_by_name,
+    split_by_rank,
+    write_split_file,
+)
 
 
 def test_share_of_each_part():
@@ -37,6 +43,42 @@ def test_more_for_validation_takes_from_training_only():
 def test_refuses_shares_that_leave_nothing(val, test):
     with pytest.raises(ValueError, match=f'not {val} and {test}'):
         split_by_name('a', val, test)
+    with pytest.raises(ValueError, match=f'not {val} and {test}'):
+        split_by_rank(['a', 'b'], val, test)
+
+
+@pytest.mark.parametrize('count', [1, 2, 3, 10, 999, 20_000])
+@pytest.mark.parametrize(('val', 'test'), [(0.1, 0.15), (0.5, 0.0), (0.0, 0.4)])
+def test_parts_by_rank_have_exact_sizes(count, val, test):
+    names = [f'{i:05d}' for i in range(count)]
+    parts = split_by_rank(names, val, test)
+    sizes = Counter(parts.values())
+    assert sorted(parts) == names
+    assert sizes['train'] == round(count * (1 - val - test))
+    assert sizes['val'] == min(round(count * val), count - sizes['train'])
+
+
+def test_parts_by_rank_are_the_same_choice_for_ever():
+    names = [f'{i:05d}' for i in range(8)]
+    parts = split_by_rank(names, val=0.25, test=0.25)
+    # Written down once: results stay comparable between versions.
+    assert [parts[name] for name in names] == [
+        'train',
+        'train',
+        'test',
+        'train',
+        'val',
+        'train',
+        'test',
+        'val',
+    ]
+    # Neither the order of the list nor a name that comes twice matters.
+    assert split_by_rank([*reversed(names), names[3]], val=0.25, test=0.25) == parts
+    assert split_by_rank(names, val=0.25, test=0.25, seed=1) != parts
+    # A name more moves few others.
+    many = [f'{i:05d}' for i in range(1000)]
+    before, after = split_by_rank(many), split_by_rank([*many, 'new'])
+    assert sum(before[name] != after[name] for name in many) <= 2
 
 
 def stem(name):

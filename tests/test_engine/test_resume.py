@@ -92,13 +92,15 @@ def test_resumed_equals_uninterrupted(tmp_path, runtime, workers, when):
     assert_same_end(whole, resumed)
 
 
-def test_resume_is_exact_without_a_seed_in_the_config(tmp_path, runtime):
-    cut(toy_config(tmp_path / 'a', runtime, randomness__seed=None), epoch=2)
+@pytest.mark.parametrize('sampler', ['DefaultSampler', 'ClassBalancedSampler'])
+def test_resume_is_exact_without_a_seed_in_the_config(tmp_path, runtime, sampler):
+    changes = dict(randomness__seed=None, train_dataloader__sampler__type=sampler)
+    cut(toy_config(tmp_path / 'a', runtime, **changes), epoch=2)
     shutil.copytree(tmp_path / 'a', tmp_path / 'b')
     ends = []
     for name in 'ab':
         scramble() if name == 'b' else None
-        ends.append(train(toy_config(tmp_path / name, runtime, randomness__seed=None), 'auto'))
+        ends.append(train(toy_config(tmp_path / name, runtime, **changes), 'auto'))
     assert_same_end(*ends)
 
 
@@ -118,12 +120,19 @@ def test_validation_does_not_change_training(tmp_path, runtime):
     assert_same_end(with_val, train(without))
 
 
-def test_iteration_based_training_resumes_with_the_same_data_and_dropout(tmp_path, runtime):
+@pytest.mark.parametrize(
+    'sampler',
+    [dict(type='InfiniteSampler'), dict(type='ClassBalancedSampler', infinite=True)],
+    ids=lambda sampler: sampler['type'],
+)
+def test_iteration_based_training_resumes_with_the_same_data_and_dropout(
+    tmp_path, runtime, sampler
+):
     changes = dict(
         train_dataloader__dataset__noise=0.0,  # augmentation is the part that is not exact
         train_cfg=dict(_delete_=True, by_epoch=False, max_iters=12, val_interval=5),
         train_dataloader__num_workers=1,
-        train_dataloader__sampler__type='InfiniteSampler',
+        train_dataloader__sampler=sampler,
         default_hooks__checkpoint__by_epoch=False,
         default_hooks__checkpoint__interval=4,
         param_scheduler=[dict(type='CosineAnnealingLR', T_max=12, by_epoch=False)],

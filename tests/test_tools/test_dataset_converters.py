@@ -9,6 +9,12 @@ import time
 import cv2
 import numpy as np
 import pytest
+from expression_trees import (
+    expw_line,
+    write_affectnet_folders,
+    write_affectnet_lists,
+    write_expw,
+)
 from face_trees import (
     WFLW_LISTS,
     utkface_names,
@@ -23,7 +29,7 @@ from face_trees import (
 from mmfer.apis.convert_crops import convert_crops, plan_crops
 from mmfer.apis.dataset_parts import build_parts, plain_options
 from mmfer.apis.journal import SettingsError
-from mmfer.datasets import CFP, FaceCrops, UTKFace
+from mmfer.datasets import CFP, AffectNet, ExpW, FaceCrops, UTKFace
 from mmfer.datasets.transforms import CropFace
 
 TOOL = 'tools/dataset_converters/to_crops.py'
@@ -42,7 +48,8 @@ def convert(dataset, root, out, kind='tight', size=32, image_format='png', worke
     parts = build_parts(dataset, str(root), options)
     jobs = plan_crops(parts, root, image_format)
     crop = dict(type='CropFace', kind=kind, size=size)
-    return convert_crops(jobs, crop, out, dict(task='landmarks'), image_format, workers)
+    metainfo = next(iter(parts.values())).metainfo
+    return convert_crops(jobs, crop, out, metainfo, image_format, workers)
 
 
 def contents(folder):
@@ -96,6 +103,65 @@ def test_faces_of_one_picture_get_names_of_their_own(tmp_path):
     names = [r['img_path'].rsplit('/', 1)[1] for r in annotations(tmp_path / 'crops')['data_list']]
     assert names == ['a.png', 'a.1.png', 'b.png']
     assert all((tmp_path / f'crops/images/train/WFLW_images/{name}').is_file() for name in names)
+
+
+def samples_of(dataset):
+    return [dataset.get_data_info(index) for index in range(len(dataset))]
+
+
+def labels_of(dataset):
+    """Class by name, and what else ExpW knows, of each sample."""
+    classes = dataset.metainfo['classes']
+    kept = ('picture', 'face', 'confidence', 'expression')
+    return [(classes[sample['gt_label']], *map(sample.get, kept)) for sample in samples_of(dataset)]
+
+
+@pytest.mark.parametrize('by', ['picture', 'face'])
+def test_faces_of_expw_keep_part_and_labels(tmp_path, by):
+    lines = [
+        expw_line(f'actor_{number}.jpg', (number + face) % 7, face=face, confidence=40 + number)
+        for number in range(60)
+        for face in range(2)
+    ]
+    write_expw(tmp_path / 'expw', lines)
+    options = dict(by=by, min_confidence=50)
+    report = convert('ExpW', tmp_path / 'expw', tmp_path / 'crops', **options)
+    assert report.counts.total() == 100
+    for split in ('train', 'val', 'test'):
+        source = ExpW(tmp_path / 'expw', split, **options)
+        crops = FaceCrops(tmp_path / 'crops', split)
+        assert labels_of(crops) == labels_of(source)
+        assert crops.metainfo['classes'] == source.metainfo['classes']
+
+
+def test_the_configs_own_crop_can_follow(tmp_path):
+    """ExpW's config cuts out the box; from a crop it cuts out the same face."""
+    write_expw(tmp_path / 'expw', [expw_line('a.jpg', 0, box=(60, 50, 120, 100))])
+    rows, columns = np.mgrid[:200, :200]
+    image = np.stack([rows, columns, 255 - rows], axis=2).astype(np.uint8)
+    (split,) = build_parts('ExpW', str(tmp_path / 'expw'), {})
+    cv2.imwrite(str(tmp_path / 'expw/data/image/origin/a.jpg'), image)
+    convert('ExpW', tmp_path / 'expw', tmp_path / 'crops', size=128)
+    crop = dict(type='CropFace', kind='tight', source='auto', scale=1.0, shift=(0, 0), size=64)
+    pipeline = [dict(type='LoadFaceImage'), crop]
+    before = ExpW(tmp_path / 'expw', split, pipeline=pipeline)[0]['img']
+    after = FaceCrops(tmp_path / 'crops', split, pipeline=pipeline)[0]['img']
+    np.testing.assert_allclose(after.astype(int), before.astype(int), atol=4)
+
+
+@pytest.mark.parametrize('write', [write_affectnet_lists, write_affectnet_folders])
+def test_faces_of_affectnet_keep_their_labels(tmp_path, write):
+    root = write(tmp_path / 'affectnet', [*range(8), 0], range(8))
+    report = convert('AffectNet', root, tmp_path / 'crops', num_classes=8)
+    assert report.counts == dict(train=9, val=8)
+    for split in ('train', 'val'):
+        source = AffectNet(str(root), split, num_classes=8)
+        crops = FaceCrops(tmp_path / 'crops', split)
+        assert labels_of(crops) == labels_of(source)
+        assert all(
+            ('face_box' in sample) == (write is write_affectnet_lists)
+            for sample in samples_of(crops)
+        )
 
 
 def test_workers_write_the_same_bytes(tmp_path):

@@ -66,6 +66,26 @@ def test_a_new_hook_needs_its_type(cfg):
         merge_options(cfg, {'default_hooks.chekpoint.interval': 5})
 
 
+def test_another_type_brings_its_arguments(cfg):
+    merge_options(
+        cfg,
+        {
+            'model.head.loss.type': 'CrossEntropyLoss',  # a branch that was not there
+            'train_dataloader.sampler.length': 'largest',
+            'train_dataloader.sampler.type': 'ClassBalancedSampler',
+        },
+    )
+    assert cfg.train_dataloader.sampler == dict(
+        type='ClassBalancedSampler', shuffle=True, length='largest'
+    )
+    with pytest.raises(UnknownOptionError, match=r'has no `label_smooth`. Did you mean .*_val'):
+        merge_options(
+            cfg, {'model.head.loss.type': 'LabelSmoothLoss', 'model.head.loss.label_smooth': 0.1}
+        )
+    with pytest.raises(UnknownOptionError, match=r'has no `round_up`'):
+        merge_options(cfg, {'train_dataloader.sampler.round_up': False})
+
+
 @pytest.mark.parametrize(
     'path, message',
     [

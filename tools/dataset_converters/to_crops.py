@@ -4,6 +4,7 @@
     python tools/dataset_converters/to_crops.py WFLW data/wflw data/wflw_tight --kind tight
     python tools/dataset_converters/to_crops.py UTKFace data/utkface data/utkface_loose \\
         --kind loose --workers 8 --cfg-options split_file=my_split.csv
+    python tools/dataset_converters/to_crops.py ExpW data/expw data/crops/expw --kind tight
 
 A conversion that was stopped, however, goes on where it was when the same command is given again.
 Pictures that cannot be read are listed on the screen and in OUT/skipped.csv.
@@ -16,7 +17,7 @@ import argparse
 import sys
 from pathlib import Path
 
-DATASETS = ('UTKFace', 'WFLW', 'CFP', 'AffectNetHQ')
+DATASETS = ('AffectNet', 'AffectNetHQ', 'CFP', 'ExpW', 'UTKFace', 'WFLW')
 LISTED = 10  # skipped pictures named on the screen
 
 

@@ -3,8 +3,12 @@
 
     python tools/dataset_converters/write_split.py UTKFace data/utkface utkface_split.csv
 
-For datasets whose split is mmfer's own. The file has a line ``name,split`` for each picture, can be
-given out with a result, and is read back by ``split_file`` of the dataset.
+    python tools/dataset_converters/write_split.py ExpW data/expw expw_split.csv \\
+        --cfg-options by=face
+
+For datasets whose split is mmfer's own. The file has a line ``name,split`` for each picture, or for
+each face where the split divides faces, can be given out with a result, and is read back by
+``split_file`` of the dataset.
 """
 
 import argparse
@@ -23,7 +27,7 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         default=[],
         metavar='KEY=VALUE',
-        help='further arguments of the dataset, such as folders.smiling=Happiness',
+        help='further arguments of the dataset, such as by=face or folders.smiling=Happiness',
     )
     return parser.parse_args()
 

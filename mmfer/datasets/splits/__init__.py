@@ -4,6 +4,7 @@
 from pathlib import Path
 
 from .by_name import split_by_name
+from .by_rank import split_by_rank
 from .k_folds import disjoint_folds, parts_of_fold, stratified_folds
 from .split_file import PARTS, read_split_file, write_split_file
 
@@ -21,6 +22,7 @@ __all__ = [
     'parts_of_fold',
     'read_split_file',
     'split_by_name',
+    'split_by_rank',
     'stratified_folds',
     'write_split_file',
 ]

@@ -1,0 +1,27 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from mmengine.dataset import BaseDataset, ClassBalancedDataset, ConcatDataset, RepeatDataset
+
+
+def classes_of_samples(dataset: BaseDataset) -> list[set[int]]:
+    """Classes of every sample of a dataset, which may stand in mmengine's wrappers.
+
+    mmengine's ``get_cat_ids`` is missing in ``ConcatDataset`` and ``RepeatDataset``, and fails
+    in what is wrapped around these.
+
+    Args:
+        dataset: The dataset or a wrapper around it, in any depth.
+
+    Returns:
+        For each index the set of its classes; usually one, more with several labels a sample, none
+        where the label is negative: so mmfer's datasets mark what is not labelled.
+    """
+    if isinstance(dataset, ConcatDataset):
+        return [classes for part in dataset.datasets for classes in classes_of_samples(part)]
+    if isinstance(dataset, RepeatDataset):
+        return classes_of_samples(dataset.dataset) * dataset.times
+    if isinstance(dataset, ClassBalancedDataset):
+        dataset.full_init()
+        within = classes_of_samples(dataset.dataset)
+        return [within[index] for index in dataset.repeat_indices]
+    labels = (dataset.get_cat_ids(index) for index in range(len(dataset)))
+    return [{label for label in of_sample if label >= 0} for of_sample in labels]
