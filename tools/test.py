@@ -27,6 +27,12 @@ def parse_args() -> argparse.Namespace:
         '--interval', type=int, default=1, help='draw every N-th picture (default: 1)'
     )
     parser.add_argument(
+        '--tta',
+        action='store_true',
+        help='test-time augmentation: average the class scores of each picture and of its mirror '
+        "image, or do what the config's tta_pipeline and tta_model say",
+    )
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         default=[],
@@ -44,6 +50,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.out is None and args.out_item is not None:
         parser.error('--out-item says what --out saves: give --out FILE as well')
+    if args.tta and args.show_dir is not None:
+        parser.error('--show-dir draws one view of a picture, --tta has several: give one of them')
     suffix = os.path.splitext(args.out or '')[1]
     if args.out_item is None:
         args.out_item = 'pred' if suffix in ('.pkl', '.pickle') else 'metrics'
@@ -62,6 +70,7 @@ def main() -> None:
     from mmengine.evaluator import DumpResults
 
     from mmfer.apis import launch
+    from mmfer.apis.test_time_aug import set_tta
     from mmfer.utils.config_options import parse_options
 
     if '://' not in args.checkpoint and not os.path.isfile(args.checkpoint):
@@ -70,6 +79,8 @@ def main() -> None:
     cfg = launch.load_config(args.config, options, args.work_dir, args.launcher)
     cfg.load_from = args.checkpoint
     cfg.resume = False
+    if args.tta:
+        set_tta(cfg)
     if args.show_dir:
         cfg.default_hooks.visualization = dict(
             type='VisualizationHook', enable=True, out_dir=args.show_dir, interval=args.interval

@@ -10,6 +10,7 @@ from .layers import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .necks import *  # noqa: F403
 from .pretrained_init import PretrainedInit  # noqa: F401
+from .tta import *  # noqa: F403
 from .utils import *  # noqa: F403
 
 # Models load weights (init_cfg) where no engine is imported: that has to be safe as well.

@@ -109,6 +109,7 @@ def test_train_resume_and_test(run, repo_root, toy, tmp_path):
         ('train.py', ['--cfg-options', 'model.widht=3'], 'Did you mean model.width'),
         ('test.py', ['none.pth'], 'there is no checkpoint none.pth'),
         ('test.py', ['none.pth', '--out', 'a.json', '--out-item', 'pred'], 'can be saved as .pkl'),
+        ('test.py', ['none.pth', '--show-dir', 'a', '--tta'], '--tta has several: give one of'),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else None,
 )

@@ -2,7 +2,7 @@
 import re
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 
 from mmfer.registry import HOOKS
 from mmfer.utils.state_dicts import compare_state_dicts
@@ -40,7 +40,9 @@ class WeightsMatchHook(Hook):
         self.max_listed = max_listed
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = runner.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
         weights = checkpoint.get('state_dict', checkpoint)
         if not isinstance(weights, dict):
             raise WeightsMismatchError(

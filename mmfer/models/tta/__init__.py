@@ -1,0 +1,4 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from .average_scores_tta import AverageScoresTTA
+
+__all__ = ['AverageScoresTTA']
