@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Small made-up FERPlus, AffectNet, SFEW, ExpW and CIFAR-10 on disk, for tests."""
+"""Small made-up FERPlus, AffectNet, SFEW, ExpW, Aff-Wild2 and CIFAR-10 on disk, for tests."""
 
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,10 +9,14 @@ import numpy as np
 from face_trees import write_folders, write_image
 from mmpretrain.datasets import CIFAR10
 
+from mmfer.datasets import ACTION_UNITS
 from mmfer.registry import DATASETS
 
 FERPLUS_USAGES = ('Training', 'PublicTest', 'PrivateTest')
 SFEW_EMOTIONS = ('Angry', 'Disgust', 'Fear', 'Happy', 'Neutral', 'Sad', 'Surprise')
+
+AFFWILD2_PARTS = ('Train_Set', 'Validation_Set')
+AFFWILD2_EXPRESSIONS = 'Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise'
 
 VOTES_HEADER = (
     'Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF'
@@ -105,6 +109,48 @@ def write_expw(root: Path, lines: Sequence[str]) -> Path:
     return root
 
 
+def write_affwild2(
+    root: Path,
+    expressions: Mapping[str, Sequence[int]],
+    units: Mapping[str, Sequence[int | Sequence[int]]],
+    missing: Iterable[str] = (),
+    tracks: Sequence[str] = ('EXPR_Set', 'AU_Set'),
+    size: int = 24,
+) -> Path:
+    """Write both tracks of Aff-Wild2 and the frames.
+
+    Args:
+        root: Where to.
+        expressions: Numbers of a video's frames in the files' order, such as
+            ``{'Train_Set/video1': [0, -1, 4]}``.
+        units: Likewise 12 numbers for each frame, or one that all units have.
+        missing: Frames without a picture, such as ``'video1/00002'``.
+        tracks: Names of the folders.
+        size: Side of the pictures.
+    """
+    lengths = {}
+    for track, header, lists in (
+        (tracks[0], AFFWILD2_EXPRESSIONS, expressions),
+        (tracks[1], ','.join(ACTION_UNITS), units),
+    ):
+        for part in AFFWILD2_PARTS:
+            (root / 'annotations' / track / part).mkdir(parents=True, exist_ok=True)
+        for name, rows in lists.items():
+            if lists is units:
+                rows = [[row] * 12 if isinstance(row, int) else row for row in rows]
+                rows = [','.join(map(str, row)) for row in rows]
+            text = '\n'.join([header, *map(str, rows)]) + '\n'
+            (root / 'annotations' / track / f'{name}.txt').write_text(text)
+            video = Path(name).name
+            lengths[video] = max(lengths.get(video, 0), len(rows))
+    for video, length in lengths.items():
+        (root / 'cropped_aligned' / video).mkdir(parents=True)
+        for name in (f'{video}/{frame:05d}' for frame in range(1, length + 1)):
+            if name not in missing:
+                write_image(root / f'cropped_aligned/{name}.jpg', size, size)
+    return root
+
+
 @DATASETS.register_module()
 class MadeUpCIFAR10(CIFAR10):
     """mmpretrain's CIFAR-10 without the check sums, so that it reads made-up files."""
@@ -138,6 +184,11 @@ def expression_roots(folder: Path) -> dict[str, Path]:
         'SFEW': write_sfew(folder / 'sfew', {'Train': 2, 'Val': 1}),
         'ExpW': write_expw(
             folder / 'expw', [expw_line(name, i % 7) for i, name in enumerate(names)]
+        ),
+        'AffWild2': write_affwild2(
+            folder / 'affwild2',
+            {f'{part}/{part}': [*range(7), -1] for part in AFFWILD2_PARTS},
+            {f'{part}/{part}': [-1, 0, 1, -1, 0, 1, 0, 1] for part in AFFWILD2_PARTS},
         ),
         'CIFAR10': write_cifar10(folder / 'cifar10'),
     }

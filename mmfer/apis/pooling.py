@@ -94,12 +94,12 @@ class PoolingInspector:
         scores = self.model.head(features).softmax(dim=-1)[0]
         best = int(scores.argmax())
         sample = packed['data_samples']
-        truth = int(sample.gt_label) if 'gt_label' in sample else None
+        truth = int(sample.gt_label) if 'gt_label' in sample else -1
         return PooledFace(
             image=to_rgb(packed['inputs']),
             kept={stage: positions[0].cpu().numpy() for stage, positions in kept.items()},
             grid=self.model.backbone.grid,
             prediction=self.classes[best],
             confidence=float(scores[best]),
-            truth=None if truth is None else self.classes[truth],
+            truth=None if truth < 0 else self.classes[truth],  # -1 is for frames without a class
         )

@@ -146,6 +146,8 @@ def _knows_people(dataset) -> bool:
 
 def _label(info: dict, classes: Iterable[str] | None) -> str | None:
     label = info.get('gt_label')
+    if isinstance(label, (int, np.integer)) and label < 0:
+        return None  # labelled for another task only
     if isinstance(label, (int, np.integer)) and classes is not None and 0 <= label < len(classes):
         return str(classes[label])
     if info.get('gt_age') is not None:

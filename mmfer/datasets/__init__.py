@@ -3,7 +3,8 @@ from mmpretrain import datasets as _parent  # noqa: F401  registers the parent c
 
 from .affectnet import AffectNet
 from .affectnet_hq import AffectNetHQ
-from .categories import EXPRESSIONS, EXPRESSIONS_8
+from .affwild2 import AffWild2
+from .categories import ACTION_UNITS, EXPRESSIONS, EXPRESSIONS_8
 from .cfp import CFP
 from .expw import ExpW
 from .face_crops import FaceCrops
@@ -21,12 +22,14 @@ from .wflw import WFLW
 from .worker_seed import seed_worker_from_torch
 
 __all__ = [
+    'ACTION_UNITS',
     'CFP',
     'EXPRESSIONS',
     'EXPRESSIONS_8',
     'RAFDB',
     'SFEW',
     'WFLW',
+    'AffWild2',
     'AffectNet',
     'AffectNetHQ',
     'ClassBalancedSampler',

@@ -7,3 +7,19 @@ EXPRESSIONS = ('Anger', 'Disgust', 'Fear', 'Sadness', 'Happiness', 'Surprise', '
 
 #: With the eighth class that FERPlus and AffectNet know; the first seven keep their numbers.
 EXPRESSIONS_8 = (*EXPRESSIONS, 'Contempt')
+
+#: The twelve action units of the Facial Action Coding System that Aff-Wild2 is annotated with.
+ACTION_UNITS = (
+    'AU1',
+    'AU2',
+    'AU4',
+    'AU6',
+    'AU7',
+    'AU10',
+    'AU12',
+    'AU15',
+    'AU23',
+    'AU24',
+    'AU25',
+    'AU26',
+)

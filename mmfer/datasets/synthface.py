@@ -11,8 +11,17 @@ from mmpretrain.datasets import BaseDataset
 from mmfer.registry import DATASETS
 from mmfer.tasks import TASKS
 
-from .categories import EXPRESSIONS
-from .synth import SPLITS, Difficulty, Labels, Picture, draw_face, sample_labels
+from .categories import ACTION_UNITS, EXPRESSIONS
+from .synth import (
+    SPLITS,
+    Difficulty,
+    Labels,
+    Picture,
+    active_units,
+    draw_face,
+    face_actions,
+    sample_labels,
+)
 from .synth.camera import CROPS
 from .synth.random_streams import Stream, stream
 from .transforms.face_geometry import bounding_box
@@ -53,6 +62,8 @@ class SynthFace(BaseDataset):
     ``face_box``      float32, (4,), x1, y1, x2, y2: what the landmarks span, in pixels
     ``expression``    int, index in ``EXPRESSIONS``
     ``identity``      int, 0 to ``num_identities - 1``
+    ``gt_au``         int8, (12,), with ``action_units`` only: 1 where the unit of ``ACTION_UNITS``
+                      is drawn, 0 where not, -1 not labelled; AU23 never is, nothing is drawn for it
     ``img_shape``     (S, S), and ``ori_shape`` the same
     ================  ============================================================================
 
@@ -76,6 +87,11 @@ class SynthFace(BaseDataset):
             example ``dict(occlusion=0.8)``. Defaults to None, all of its defaults.
         label_noise (float): Share of the pictures, in [0, 1), whose expression label is replaced
             by another one (the picture stays). Defaults to 0.
+        action_units (bool): Whether samples have ``gt_au`` as well, and may lack a label as in
+            :class:`AffWild2`; with ``task='expression'`` only. Defaults to False.
+        single_task (float): Share of the pictures, in [0, 1], that are labelled for one task only,
+            half of them with an expression (``gt_au`` all -1), half with action units (``gt_label``
+            -1). Defaults to 0.
         cache (bool): Draw all pictures once, when the dataset is initialised, and keep them: 37.6
             kB for a picture of 112x112, shared with forked data loader workers. Otherwise they
             are drawn whenever they are asked for. Defaults to False.
@@ -100,6 +116,8 @@ class SynthFace(BaseDataset):
         num_identities: int = 200,
         difficulty: dict | None = None,
         label_noise: float = 0.0,
+        action_units: bool = False,
+        single_task: float = 0.0,
         cache: bool = False,
         pipeline: Sequence = (),
         **kwargs,
@@ -112,6 +130,13 @@ class SynthFace(BaseDataset):
             raise ValueError(f'SynthFace: task must be one of {TASKS}, got {task!r}')
         if not 0 <= label_noise < 1:
             raise ValueError(f'SynthFace: label_noise must be in [0, 1), got {label_noise!r}')
+        if action_units and task != 'expression':
+            raise ValueError(f"SynthFace: action_units goes with task='expression', got {task!r}")
+        if not 0 <= single_task <= (1 if action_units else 0):
+            raise ValueError(
+                'SynthFace: single_task must be in [0, 1], and 0 without action_units=True, got '
+                f'{single_task!r}'
+            )
         self.split = split
         self.crop = crop
         self.num_samples = _check_count('num_samples', num_samples, 1)
@@ -120,6 +145,8 @@ class SynthFace(BaseDataset):
         self.num_identities = _check_count('num_identities', num_identities, 1)
         self.task = task
         self.label_noise = label_noise
+        self.action_units = action_units
+        self.single_task = single_task
         self.difficulty = _make_difficulty(difficulty or {})
         self.cache = cache
         self._images = self._landmarks = None
@@ -131,6 +158,8 @@ class SynthFace(BaseDataset):
         }.get(task)
         if classes and kwargs.get('classes') is None:
             kwargs['metainfo'] = {'classes': classes, **(kwargs.get('metainfo') or {})}
+        if action_units:
+            kwargs['metainfo'] = {'action_units': ACTION_UNITS, **(kwargs.get('metainfo') or {})}
         super().__init__(ann_file='', pipeline=pipeline, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -141,7 +170,7 @@ class SynthFace(BaseDataset):
         labels = sample_labels(self.seed, self.split, index, self.num_identities)
         expression = self._observed(labels.expression, index)
         size = (self.image_size, self.image_size)
-        return {
+        info = {
             'img_path': f'synthface://{self.split}/{index}',
             'index': index,
             # What is drawn; differs from ``expression`` only where the label is noise.
@@ -153,6 +182,20 @@ class SynthFace(BaseDataset):
             'img_shape': size,
             'ori_shape': size,
         }
+        if self.action_units:
+            self._add_units(info, labels)
+        return info
+
+    def _add_units(self, info: dict, labels: Labels) -> None:
+        """Add ``gt_au``, and take one of the labels away where only one task is labelled."""
+        index = info['index']
+        actions = face_actions(labels, self.seed, self.split, index, self.difficulty)
+        info['gt_au'] = active_units(*actions, ACTION_UNITS)
+        chance = stream(Stream.MISSING_LABEL, self.seed, SPLITS.index(self.split), index).random()
+        if chance < self.single_task / 2:
+            info['gt_label'] = -1
+        elif chance < self.single_task:
+            info['gt_au'][:] = -1
 
     def _observed(self, expression: int, index: int) -> int:
         """The label that an annotator wrote down, wrong for a share of the pictures."""

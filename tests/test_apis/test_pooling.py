@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmpretrain.structures import DataSample
 
 from mmfer.apis.pooling import PoolingInspector
 from mmfer.datasets import EXPRESSIONS
@@ -53,6 +54,12 @@ def test_prediction_is_the_models(inspector):
         scores = inspector.model(x).softmax(-1)[0]
     assert face.prediction == EXPRESSIONS[int(scores.argmax())]
     assert face.confidence == pytest.approx(float(scores.max()), abs=1e-4)
+
+
+def test_a_frame_labelled_for_another_task_has_no_truth(inspector):
+    inputs = torch.zeros(3, 64, 64, dtype=torch.uint8)
+    face = inspector.inspect(dict(inputs=inputs, data_samples=DataSample().set_gt_label(-1)))
+    assert face.truth is None
 
 
 def test_a_picture_of_ones_own_is_resized_and_has_no_truth(inspector, tmp_path):

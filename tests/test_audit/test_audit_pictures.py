@@ -1,5 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import pytest
+from expression_trees import write_affwild2
 from face_trees import write_cfp, write_folders
 from mmengine.config import Config
 from rafdb_tree import write_rafdb
@@ -71,6 +72,13 @@ def test_validation_that_is_the_test_list_is_one_split(tmp_path):
     train, both = merge_equal(splits_of_config(cfg))
     assert (train.name, both.name) == ('train', 'val = test')
     assert both.roles == {'val', 'test'} and len(both.pictures) == 2
+
+
+def test_frames_labelled_for_another_task_have_no_label(tmp_path):
+    root = write_affwild2(tmp_path, {'Train_Set/a': [4, -1]}, {'Train_Set/a': [-1, 1]})
+    dataset = dict(type='AffWild2', data_root=str(root))
+    (train,) = splits_of_config(Config(dict(train_dataloader=dict(dataset=dataset))))
+    assert [picture.label for picture in train.pictures] == ['Happiness', None]
 
 
 def test_config_without_data():

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""APViT's configs for FERPlus, AffectNet, SFEW, ExpW and CIFAR-10."""
+"""APViT's configs for FERPlus, AffectNet, SFEW, ExpW, Aff-Wild2 and CIFAR-10."""
 
 import numpy as np
 import pytest
@@ -12,8 +12,9 @@ from mmengine.runner import Runner
 from shipped_configs import read_config
 from toy_training import toy_config
 
-from mmfer.datasets import EXPRESSIONS, EXPRESSIONS_8
+from mmfer.datasets import ACTION_UNITS, EXPRESSIONS, EXPRESSIONS_8
 from mmfer.registry import DATASETS, MODELS
+from mmfer.utils.config_options import merge_options, parse_options
 
 NAME = 'apvit{}_ir50-vit-small_1xb128-{}_{}-112px'
 #: What section 4.2 of the paper says: (k, r), learning rate, epochs or iterations; and the classes.
@@ -24,6 +25,7 @@ PUBLISHED = {
     NAME.format('', '6k', 'affectnet-8'): ((160, 0.9), 5e-4, 6000, EXPRESSIONS_8),
     NAME.format('', '40e', 'sfew'): ((120, 0.9), 1e-3, 40, EXPRESSIONS),
     NAME.format('', '9k', 'expw'): ((80, 0.6), 5e-4, 9000, EXPRESSIONS),
+    NAME.format('', '150k', 'affwild2'): ((80, 0.6), 1e-3, 150000, EXPRESSIONS),
     # Table 15; its training is not described.
     NAME.format('', '40e', 'cifar10'): ((120, 0.9), 1e-3, 40, None),
     NAME.format('-k80-r06', '40e', 'cifar10'): ((80, 0.6), 1e-3, 40, None),
@@ -135,6 +137,62 @@ def test_soft_labels_reach_the_loss_and_majority_the_metric(roots):
     train, val, test = (DATASETS.build(cfg[f'{part}_dataloader'].dataset) for part in PARTS)
     assert train[0]['data_samples'].gt_score.shape == (8,)
     assert 'gt_score' not in val[0]['data_samples'] and 'gt_score' not in test[0]['data_samples']
+
+
+AFFWILD2 = NAME.format('', '150k', 'affwild2')
+
+
+def test_affwild2_weights_the_tasks_10_to_1():
+    head = read_config(AFFWILD2).model.head
+    assert (head.loss.loss_weight, head.au_loss.loss_weight) == (10, 1)
+    assert head.num_units == len(ACTION_UNITS)
+
+
+@pytest.mark.parametrize(
+    ('options', 'app', 'atp'),
+    [
+        ([], True, True),
+        (['model.backbone.atp=None'], True, False),
+        (['model.backbone.app=None'], False, True),
+        (['model.backbone.app=None', 'model.backbone.atp=None'], False, False),
+    ],
+)
+def test_rows_of_table_2(options, app, atp):
+    cfg = read_config(AFFWILD2)
+    merge_options(cfg, parse_options(options))
+    backbone = small_model(cfg).backbone
+    grid = torch.rand(1, 3, 112, 112)
+    _, kept = backbone.eval().forward_with_indices(grid)
+    counts = [positions.shape[1] for positions in kept.values()]
+    assert counts == [80] * app + [48, 28, 16, 9] * (app and atp) + [117, 70, 42, 25] * (
+        atp and not app
+    )
+
+
+def test_affwild2_trains_and_tests_on_partly_labelled_batches(tmp_path, roots):
+    cfg = on_made_up_data(read_config(AFFWILD2), roots)
+    train = DATASETS.build(cfg.train_dataloader.dataset)
+    samples = [train[index]['data_samples'] for index in range(len(train))]
+    has_class = [sample.gt_label.item() >= 0 for sample in samples]
+    has_units = [sample.gt_au.max() >= 0 for sample in samples]
+    assert set(zip(has_class, has_units, strict=True)) == {(1, 1), (1, 0), (0, 1)}
+
+    small_model(cfg)  # narrows the config's model
+    cfg.model.backbone.cnn.init_cfg = None
+    cfg.train_cfg = dict(by_epoch=False, max_iters=3, val_interval=2)
+    cfg.merge_from_dict(
+        dict(work_dir=str(tmp_path), experiment_name='affwild2', log_level='WARNING')
+    )
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == 3
+    results = runner.test()
+    figures = ['accuracy/top1', 'class_accuracy/mean', 'single-label/f1-score', 'au_f1/mean']
+    for name in (*figures, *(f'au_f1/{unit}' for unit in ACTION_UNITS)):
+        assert 0 <= results[name] <= 100
+    matrix = np.asarray(results['confusion_matrix/result'])
+    assert matrix.sum(axis=1).tolist() == [1] * 7, 'the frame without a class is left out'
+    assert (tmp_path / 'confusion_matrix.png').is_file()
 
 
 def test_affectnet_config_reads_the_other_release_uncropped(tmp_path):

@@ -16,15 +16,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mmfer.datasets import SynthFace
-from mmfer.datasets.categories import EXPRESSIONS
+from mmfer.datasets.categories import ACTION_UNITS, EXPRESSIONS
 from mmfer.datasets.synth import (
     FLIP_INDICES,
     SPLITS,
     Difficulty,
     Labels,
+    active_units,
     draw_face,
+    face_actions,
     sample_labels,
 )
+from mmfer.datasets.synth.expression import Actions
 from mmfer.datasets.transforms import face_square
 from mmfer.registry import DATASETS
 from mmfer.tasks import TASKS
@@ -108,6 +111,80 @@ class TestLabels:
         ages = [label.age for label in labels]
         assert 1 <= min(ages) <= 3 and 100 <= max(ages) <= 116
         assert {label.identity for label in labels} == set(range(10))
+
+
+class TestActionUnits:
+    @pytest.fixture(scope='class')
+    def samples(self):
+        dataset = SynthFace(num_samples=700, action_units=True)
+        assert dataset.metainfo['action_units'] == ACTION_UNITS
+        return [dataset.get_data_info(index) for index in range(len(dataset))]
+
+    def shares(self, samples, expression):
+        """How often each unit is active when an expression is drawn."""
+        chosen = [s['gt_au'] for s in samples if s['gt_label'] == CLASS[expression]]
+        return dict(zip(ACTION_UNITS, np.mean(np.array(chosen) == 1, axis=0), strict=True))
+
+    @pytest.mark.parametrize(
+        ('expression', 'active'),
+        [
+            ('Anger', ('AU4', 'AU7')),
+            ('Disgust', ('AU10',)),
+            ('Fear', ('AU1', 'AU25')),
+            ('Sadness', ('AU1', 'AU15')),
+            ('Happiness', ('AU6', 'AU12')),
+            ('Surprise', ('AU1', 'AU2', 'AU26')),
+        ],
+    )
+    def test_expressions_have_the_units_that_define_them(self, samples, expression, active):
+        shares, neutral = self.shares(samples, expression), self.shares(samples, 'Neutral')
+        for unit in active:
+            assert shares[unit] > 0.75 and neutral[unit] < 0.15
+
+    def test_what_is_not_drawn_is_not_labelled(self, samples):
+        units = np.array([sample['gt_au'] for sample in samples])
+        assert units.dtype == np.int8
+        drawn = np.array([name != 'AU23' for name in ACTION_UNITS])
+        assert (units[:, ~drawn] == -1).all() and np.isin(units[:, drawn], (0, 1)).all()
+
+    def test_labels_are_of_the_face_that_is_drawn(self):
+        labels = sample_labels(0, 'train', 3, 20)
+        for number in range(len(EXPRESSIONS)):
+            left, right = face_actions(replace(labels, expression=number), 0, 'train', 3, PLAIN)
+            assert left == right, 'without variation both sides are the prototype'
+            smile = active_units(left, right, ('AU12',)).item()
+            assert smile == (number == CLASS['Happiness'])
+
+    def test_one_side_is_enough(self):
+        on, off = Actions(corner_pull=0.3), Actions(corner_pull=0.29)
+        assert active_units(off, on, ('AU12', 'AU1')).tolist() == [1, 0]
+        assert active_units(off, off, ('AU12', 'AU23')).tolist() == [0, -1]
+
+    def test_pictures_and_other_labels_stay_as_they_are(self):
+        plain, with_units = SynthFace(num_samples=2), SynthFace(num_samples=2, action_units=True)
+        np.testing.assert_array_equal(plain[1]['img'], with_units[1]['img'])
+        assert plain[1]['gt_label'] == with_units[1]['gt_label'] and 'gt_au' not in plain[1]
+
+    def test_share_of_the_pictures_with_one_task(self):
+        dataset = SynthFace(num_samples=2000, action_units=True, single_task=0.5)
+        infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+        kinds = [(info['gt_label'] >= 0, bool(info['gt_au'].max() >= 0)) for info in infos]
+        assert (False, False) not in kinds
+        for kind, share in {(True, True): 0.5, (True, False): 0.25, (False, True): 0.25}.items():
+            assert kinds.count(kind) / 2000 == pytest.approx(share, abs=0.04)
+        assert all(info['expression'] >= 0 for info in infos)
+
+    @pytest.mark.parametrize(
+        ('arguments', 'message'),
+        [
+            (dict(action_units=True, task='age'), "task='expression', got 'age'"),
+            (dict(single_task=0.5), 'single_task must be .* got 0.5'),
+            (dict(action_units=True, single_task=1.5), 'single_task must be .* got 1.5'),
+        ],
+    )
+    def test_wrong_arguments_are_named(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            SynthFace(num_samples=1, **arguments)
 
 
 class TestLandmarks:

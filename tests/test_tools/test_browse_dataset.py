@@ -13,6 +13,8 @@ from rafdb_tree import write_rafdb
 
 from mmfer.datasets import SynthFace
 
+UNITS = dict(classes=('Anger',), action_units=('AU1', 'AU2', 'AU12'))
+
 
 @pytest.fixture
 def browse(repo_root, tmp_path, monkeypatch):
@@ -109,6 +111,9 @@ def test_sides_of_98_points_have_their_colours(module):
         (dict(gt_label=1, gt_age=30.6), dict(classes=('Anger', 'Fear')), 'Fear, age 31'),
         (dict(gt_label=1, gt_age=30.0), {}, 'age 30'),
         (dict(gt_label=1), {}, '1'),
+        (dict(gt_label=-1, gt_au=[1, 0, 1]), UNITS, 'no class, AU 1 12'),
+        (dict(gt_label=0, gt_au=[0, -1, 0]), UNITS, 'Anger, AU none'),
+        (dict(gt_label=0, gt_au=[-1, -1, -1]), UNITS, 'Anger, no AU'),
         (dict(attributes=[0, 1, 1]), dict(attributes=('pose', 'makeup', 'blur')), 'makeup, blur'),
         (dict(img_path='a/face.jpg', attributes=[0]), dict(attributes=('pose',)), 'face'),
         ({}, {}, '5'),

@@ -11,6 +11,7 @@ has the colour of the other side was mirrored without being renamed.
 import argparse
 import copy
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -127,12 +128,15 @@ def frames_of(dataset, steps: list, index: int, preprocessor, training: bool) ->
 
 
 def label_of(dataset, index: int) -> str:
-    """Text under a picture: class, age and conditions, or else the file's name or the index."""
+    """Text under a picture: class, action units, age and conditions, or else its name or index."""
     info = dataset.get_data_info(index)
     classes = dataset.metainfo.get('classes')
     words = []
     if info.get('gt_label') is not None and classes:
-        words.append(str(classes[int(info['gt_label'])]))
+        label = int(info['gt_label'])
+        words.append(str(classes[label]) if label >= 0 else 'no class')
+    if info.get('gt_au') is not None and 'action_units' in dataset.metainfo:
+        words.append(active_units(dataset.metainfo['action_units'], info['gt_au']))
     if info.get('gt_age') is not None:
         words.append(f'age {info["gt_age"]:.0f}')
     if info.get('attributes') is not None and 'attributes' in dataset.metainfo:
@@ -141,6 +145,14 @@ def label_of(dataset, index: int) -> str:
     if not words and info.get('gt_label') is not None:
         words.append(str(info['gt_label']))
     return ', '.join(words) or (Path(info['img_path']).stem if info.get('img_path') else str(index))
+
+
+def active_units(names: Sequence[str], labels: np.ndarray) -> str:
+    """Such as 'AU 6 12 25', where these are active; 'no AU' where none is labelled."""
+    if max(labels) < 0:
+        return 'no AU'
+    active = [name.removeprefix('AU') for name, unit in zip(names, labels, strict=True) if unit > 0]
+    return ' '.join(['AU', *active]) if active else 'AU none'
 
 
 def draw_tile(frame: Frame, text: str, width: int) -> np.ndarray:

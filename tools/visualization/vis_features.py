@@ -49,6 +49,8 @@ def main() -> None:
             colour = 'age'
     field = {'label': ('gt_label',), 'age': ('gt_age',), 'none': ()}[colour]
     faces = list(predictor.run(args.num, fields=field))
+    if colour == 'label':  # -1 is for frames that are labelled for another task only
+        faces = [face for face in faces if int(face.sample.gt_label) >= 0]
     encoded = np.stack([face.encoded for face in faces])
     adapted = np.stack([face.adapted for face in faces])
     panels = [Panel('features of the encoder', encoded)]

@@ -6,11 +6,13 @@ The pieces, in the order in which a picture comes about: ``labels`` says what is
 into 98 points, and together they are a ``subject``. ``portrait`` draws it in layers (``body``,
 ``shading``, ``creases``, ``features``, ``adornments``, ``hair``) as a ``camera`` sees it.
 ``occluders`` and ``scene`` make it hard to read, and ``face`` does all of it in one call.
+``action_units`` reads labels off the muscle actions.
 """
 
 from ..wflw_points import FLIP_INDICES, NUM_LANDMARKS
+from .action_units import active_units
 from .difficulty import Difficulty
-from .face import Picture, draw_face
+from .face import Picture, draw_face, face_actions
 from .labels import SPLITS, Labels, sample_labels
 
 __all__ = [
@@ -20,6 +22,8 @@ __all__ = [
     'Difficulty',
     'Labels',
     'Picture',
+    'active_units',
     'draw_face',
+    'face_actions',
     'sample_labels',
 ]

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 
 from .ageing import make_ageing
-from .camera import sample_camera
+from .camera import Camera, sample_camera
 from .difficulty import Difficulty
 from .drawing import Drawing
-from .expression import NUM_ACTIONS, sample_actions
+from .expression import NUM_ACTIONS, Actions, sample_actions
 from .identity import make_identity
 from .labels import SPLITS, Labels
 from .landmarks import face_points
@@ -65,9 +65,42 @@ def draw_face(
     """
     difficulty = difficulty or Difficulty()
     key = (seed, SPLITS.index(split), index)
-    chance, occlusion, scene = (
-        stream(kind, *key) for kind in (Stream.FACE, Stream.OCCLUSION, Stream.SCENE)
-    )
+    occlusion, scene = (stream(kind, *key) for kind in (Stream.OCCLUSION, Stream.SCENE))
+    camera, face = _compose(labels, seed, split, index, difficulty, crop)
+
+    canvas = draw_background(image_size * _OVERSAMPLING, difficulty.clutter, scene)
+    render_portrait(canvas, camera, face)
+    before = Drawing()
+    draw_occluders(before, face.person, difficulty.occlusion, occlusion)
+    before.render(canvas, camera)
+    image = cv2.resize(canvas, (image_size, image_size), interpolation=cv2.INTER_AREA)
+    image = apply_light(image, difficulty.light, scene)
+    image = apply_loss(image, difficulty.loss, scene)
+    return Picture(image, face.landmarks(camera, image_size))
+
+
+def face_actions(
+    labels: Labels,
+    seed: int,
+    split: str,
+    index: int,
+    difficulty: Difficulty | None = None,
+) -> tuple[Actions, Actions]:
+    """The muscle actions that :func:`draw_face` draws, for the same arguments, without drawing.
+
+    Returns:
+        tuple[Actions, Actions]: Viewer's left side and right side.
+    """
+    # The crop is a matter of the camera, which takes as many random numbers for each of them.
+    _, face = _compose(labels, seed, split, index, difficulty or Difficulty(), 'loose')
+    return face.left, face.right
+
+
+def _compose(
+    labels: Labels, seed: int, split: str, index: int, difficulty: Difficulty, crop: str
+) -> tuple[Camera, Subject]:
+    """Where the picture is taken from, and whose face it shows in which state."""
+    chance = stream(Stream.FACE, seed, SPLITS.index(split), index)
     # What does not depend on a label is drawn first: another label then changes nothing else.
     camera = sample_camera(difficulty.pose, crop, chance)
     person = make_identity(seed, labels.identity, NUM_ACTIONS)
@@ -82,13 +115,4 @@ def draw_face(
         points=face_points(person, years, left, right, gaze),
         light_side=side, light=light * min(difficulty.light, 1),
     )  # fmt: skip
-
-    canvas = draw_background(image_size * _OVERSAMPLING, difficulty.clutter, scene)
-    render_portrait(canvas, camera, face)
-    before = Drawing()
-    draw_occluders(before, person, difficulty.occlusion, occlusion)
-    before.render(canvas, camera)
-    image = cv2.resize(canvas, (image_size, image_size), interpolation=cv2.INTER_AREA)
-    image = apply_light(image, difficulty.light, scene)
-    image = apply_loss(image, difficulty.loss, scene)
-    return Picture(image, face.landmarks(camera, image_size))
+    return camera, face

@@ -16,6 +16,7 @@ class Stream(IntEnum):
     FACE = 4
     OCCLUSION = 5
     SCENE = 6
+    MISSING_LABEL = 7
 
 
 def stream(kind: Stream, *key: int) -> np.random.Generator:

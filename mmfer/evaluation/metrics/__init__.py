@@ -1,7 +1,16 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from .action_unit_f1 import ActionUnitF1
 from .age_error import AgeError
 from .face_verification import FaceVerification
+from .labelled_only import LabelledOnly
 from .landmark_nme import LandmarkNME
 from .mean_class_accuracy import MeanClassAccuracy
 
-__all__ = ['AgeError', 'FaceVerification', 'LandmarkNME', 'MeanClassAccuracy']
+__all__ = [
+    'ActionUnitF1',
+    'AgeError',
+    'FaceVerification',
+    'LabelledOnly',
+    'LandmarkNME',
+    'MeanClassAccuracy',
+]

@@ -8,6 +8,8 @@ _HINTS = {
     'gt_age': "pack it: dict(type='PackInputs', algorithm_keys=('gt_age',))",
     'gt_landmarks': "pack them: dict(type='PackInputs', algorithm_keys=('gt_landmarks',))",
     'gt_label': 'the dataset has to give every sample a gt_label (the argument task chooses it)',
+    'gt_au': "pack it: dict(type='PackInputs', algorithm_keys=('gt_au',))",
+    'pred_au': "predicted by model.head=dict(type='ExpressionAUHead', ...)",
     'pred_age': "predicted by model.head=dict(type='AgeHead', ...)",
     'pred_landmarks': "predicted by model.head=dict(type='LandmarkHead', ...)",
     'feat': "set model.head=dict(type='MLPClsHead', with_feat=True, ...)",

@@ -1,7 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from .age_head import AgeHead
+from .expression_au_head import ExpressionAUHead
 from .landmark_head import LandmarkHead
 from .mlp_cls_head import MLPClsHead
 from .regression_head import RegressionHead
 
-__all__ = ['AgeHead', 'LandmarkHead', 'MLPClsHead', 'RegressionHead']
+__all__ = ['AgeHead', 'ExpressionAUHead', 'LandmarkHead', 'MLPClsHead', 'RegressionHead']

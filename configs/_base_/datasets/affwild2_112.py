@@ -1,0 +1,59 @@
+# Aff-Wild2 (annotations of 2021) at 112x112: frames labelled with an expression, with action units,
+# or with both. Published protocol: trains on the training lists of both tracks and reports the
+# validation lists, as the labels of the test set are not public; choosing the best iteration on
+# them is optimistic. Augmentation as in rafdb_112.py, no oversampling.
+_base_ = 'rafdb_112.py'
+
+dataset_type = 'AffWild2'
+data_root = 'data/affwild2/'  # annotations and cropped_aligned; docs/datasets.md shows the layout
+tasks = ('expression', 'action_units')
+# The tracks are split apart from each other: some videos are for training in one and for validation
+# in the other. The expression track decides of them, so that the expressions are the official ones
+# and no video is on both sides. 'keep' is the paper's protocol to the letter, with that leak.
+shared_videos = 'expression'
+
+# Both labels; where one is missing it is -1, which losses and metrics leave out.
+pack = dict(type='PackInputs', algorithm_keys=('gt_au',))
+*augmentation, _ = _base_.train_pipeline
+train_pipeline = [*augmentation, pack]
+*load_and_resize, _ = _base_.test_pipeline
+test_pipeline = [*load_and_resize, pack]
+
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type=dataset_type,
+        data_root=data_root,
+        split='train',
+        tasks=tasks,
+        shared_videos=shared_videos,
+        frame_step=1,  # 10 reads every tenth frame; neighbours are nearly alike
+        pipeline=train_pipeline,
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type=dataset_type,
+        data_root=data_root,
+        split='val',
+        tasks=tasks,
+        shared_videos=shared_videos,
+        frame_step=1,  # all frames: the official figure
+        pipeline=test_pipeline,
+    )
+)
+test_dataloader = val_dataloader
+
+# The figures of rafdb_112.py over the frames that have an expression, and F1 of the action units
+# over those that have them: au_f1/mean and au_f1/<unit>.
+val_evaluator = [
+    dict(type='LabelledOnly', metric=dict(type='Accuracy', topk=(1,))),
+    dict(type='LabelledOnly', metric=dict(type='MeanClassAccuracy')),
+    dict(type='LabelledOnly', metric=dict(type='SingleLabelMetric', items=('f1-score',))),
+    dict(type='ActionUnitF1', threshold=0.5),
+]
+test_evaluator = [
+    *val_evaluator,
+    dict(type='LabelledOnly', metric=dict(type='ConfusionMatrix')),
+]

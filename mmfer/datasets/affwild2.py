@@ -1,0 +1,356 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.logging import print_log
+
+from mmfer.registry import DATASETS
+
+from .affwild2_files import UNLABELLED, read_action_units, read_expressions
+from .categories import ACTION_UNITS, EXPRESSIONS
+from .face_dataset import EmptySplitError, FaceDataset
+from .frame_table import FrameTable
+from .holdout import stratified_holdout
+from .splits import SPLITS
+
+#: What the folder of a track is called, by year of the release.
+AFFWILD2_TRACKS = {
+    'expression': (
+        'EXPR_Set',  # 2021 (ABAW2), of which the APViT paper speaks, and 2020
+        'EXPR_Classification_Challenge',  # 2022 and later, with the eighth class Other
+        'EXPR_Recognition_Challenge',
+    ),
+    'action_units': ('AU_Set', 'AU_Detection_Challenge'),
+}
+
+_PARTS = ('Train_Set', 'Validation_Set')
+_Lists = dict[str, dict[str, dict[str, Path]]]  # task -> part -> video -> annotation file
+_NAMED = 5
+
+
+@DATASETS.register_module()
+class AffWild2(FaceDataset):
+    """Frames of Aff-Wild2 with expressions and action units (Kollias and Zafeiriou, BMVC 2019).
+
+    564 videos of some 2.8 million frames, annotated in tracks: parts of them with one of seven
+    expressions, parts with twelve action units (:data:`mmfer.datasets.ACTION_UNITS`), many with
+    both. A sample is a frame with
+
+    ============  ================================================================================
+    ``gt_label``  int, the expression in mmfer's order, not in that of the files; -1: not labelled
+    ``gt_au``     int8 (12,), 1 active, 0 not, -1 not labelled; only if ``tasks`` has action units
+    ``video``     str, name of the video, with ``_left`` or ``_right`` where two people are in it
+    ``frame``     int, number of the frame, from 1
+    ============  ================================================================================
+
+    ``PackInputs(algorithm_keys=('gt_au',))`` hands both labels on. Line n of an annotation file,
+    below the names, is frame n and the picture ``00001.jpg`` of n = 1. Frames without any label,
+    and frames without a picture, where no face was found, are left out; the log counts them.
+
+    The labels of the test set are not public, so papers report the validation lists. ``val_ratio``
+    takes whole videos out of the *training* lists for validation instead, and the official
+    validation lists are then for testing.
+
+    ============  =================================  =====================
+    split         ``val_ratio=0``                    ``val_ratio=.1``
+    ============  =================================  =====================
+    ``train``     training lists                     90 % of their videos
+    ``val``       validation lists                   the other 10 %
+    ``trainval``  training lists                     training lists
+    ``test``      an error                           validation lists
+    ============  =================================  =====================
+
+    Note:
+        The tracks are split apart from each other, so that a video can be for training in one and
+        for validation in the other. Training on both training lists, as the paper says (section
+        4.1), then shows a model the very faces that it is tested on. ``shared_videos`` says which
+        track decides of such a video; the labels that the other one has of it are left out. With
+        the default, the expressions are the official ones of both parts. Give training and test
+        dataset the same ``tasks`` and ``shared_videos``.
+
+    Args:
+        data_root: Folder with the annotations and the folder of frames.
+        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
+        tasks: Tracks to read, one or both of ``'expression'`` and ``'action_units'``. Default both.
+        frame_step: Reads frames 1, 1 + ``frame_step``, … of each video only, as neighbours are
+            nearly alike. For training; results are reported on all frames. Default 1.
+        shared_videos: Which track decides of a video that they put into different parts,
+            ``'expression'`` (default) or ``'action_units'``, or ``'keep'``: both, as they are, with
+            the leak.
+        val_ratio: Share of the training videos to hold out, in [0, 1). Default 0.
+        ann_dir: Folder with the folders of the tracks, relative to ``data_root``. Default
+            ``'annotations'``.
+        track_dirs: What a track's folder is called there, where that is none of
+            :data:`AFFWILD2_TRACKS`, such as ``dict(expression='EXPR')``. Default: looked up.
+        image_dir: Folder with a folder of frames for each video, relative to ``data_root``. Default
+            ``'cropped_aligned'``.
+        image_name: How a frame is called there, given its number ``{frame}``. Default
+            ``'{frame:05d}.jpg'``.
+        test_mode: Whether an unreadable image is an error at once. Default: for ``'val'`` and
+            ``'test'``.
+        **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``max_bad_images``, and
+            ``classes`` to number the expressions otherwise or to read some only. ``serialize_data``
+            has no effect: the frames are in a table that is smaller (:class:`FrameTable`).
+
+    Raises:
+        FileNotFoundError: A folder of a track or of a video is missing.
+        ValueError: An argument is wrong, a track has several folders, or a line of a file is wrong;
+            the message names it.
+    """
+
+    METAINFO = dict(
+        dataset_name='AffWild2', task='expression', classes=EXPRESSIONS, action_units=ACTION_UNITS
+    )
+
+    LAYOUT = (
+        '  annotations/EXPR_Set/Train_Set/video1.txt …  (Neutral,Anger,…, then a number a frame)\n'
+        '  annotations/EXPR_Set/Validation_Set/\n'
+        '  annotations/AU_Set/Train_Set/, Validation_Set/  (AU1,AU2,…, then 12 numbers a frame)\n'
+        '  cropped_aligned/video1/00001.jpg …'
+    )
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'train',
+        tasks: Sequence[str] = ('expression', 'action_units'),
+        frame_step: int = 1,
+        shared_videos: str = 'expression',
+        val_ratio: float = 0.0,
+        ann_dir: str = 'annotations',
+        track_dirs: dict[str, str] | None = None,
+        image_dir: str = 'cropped_aligned',
+        image_name: str = '{frame:05d}.jpg',
+        test_mode: bool | None = None,
+        **kwargs,
+    ):
+        tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
+        _check(split, tasks, frame_step, shared_videos, val_ratio, track_dirs or {})
+        self.split = split
+        self.tasks = tasks
+        self.frame_step = frame_step
+        self.shared_videos = shared_videos
+        self.val_ratio = val_ratio
+        self.ann_dir = ann_dir
+        self.track_dirs = dict(track_dirs or {})
+        self.image_dir = image_dir
+        self.image_name = image_name
+        if test_mode is None:
+            test_mode = split in ('val', 'test')
+        kwargs['serialize_data'] = False
+        super().__init__(data_root=data_root, test_mode=test_mode, **kwargs)
+
+    def load_data_list(self) -> FrameTable:
+        root = self.require_folder(Path(self.data_root))
+        annotations = self.require_folder(root / self.ann_dir)
+        images = self.require_folder(root / self.image_dir)
+        lists = {task: self._list_track(annotations, task) for task in self.tasks}
+        self._settle_shared_videos(lists)
+        files = self._select(lists)
+        self._require_videos(images, files)
+        frames = self._read_frames(images, files)
+        if not frames:
+            raise EmptySplitError(
+                f"AffWild2 is empty: split='{self.split}' of {self.tasks} has {len(files)} videos "
+                f"in '{annotations}', and none of their frames is both labelled (by frame_step="
+                f"{self.frame_step}) and a picture such as '{images}/VIDEO/"
+                f"{self.image_name.format(frame=1)}' (image_dir, image_name). "
+                f'{self._where_to_set_it()}'
+            )
+        return frames
+
+    # Which videos ------------------------------------------------------------------------------
+
+    def _list_track(self, annotations: Path, task: str) -> dict[str, dict[str, Path]]:
+        """The annotation file of each video, by part and video."""
+        folder = self._find_track(annotations, task)
+        lists = {}
+        for part in _PARTS:
+            paths = sorted(self.require_folder(folder / part).glob('*.txt'))
+            # Archives packed on a Mac hold a hidden twin of each file.
+            lists[part] = {path.stem: path for path in paths if not path.name.startswith('.')}
+        return lists
+
+    def _find_track(self, annotations: Path, task: str) -> Path:
+        if task in self.track_dirs:
+            return self.require_folder(annotations / self.track_dirs[task])
+        names = AFFWILD2_TRACKS[task]
+        found = [name for name in names if (annotations / name).is_dir()]
+        if not found:
+            raise self._missing(
+                f"'{annotations}' has none of the folders {names} of the track {task}; set ann_dir "
+                'to where they are, or track_dirs to what they are called'
+            )
+        if len(found) > 1:
+            raise ValueError(
+                f"AffWild2: '{annotations}' holds {found}, of several releases. Say which one with "
+                f'track_dirs, such as track_dirs=dict({task}={found[0]!r})'
+            )
+        return annotations / found[0]
+
+    def _settle_shared_videos(self, lists: _Lists) -> None:
+        """Take the videos that the tracks put into different parts out of one of them."""
+        if len(lists) < 2:
+            return
+        first, second = lists
+        shared = [
+            video
+            for mine, others in (_PARTS, _PARTS[::-1])
+            for video in lists[first][mine]
+            if video in lists[second][others]
+        ]
+        if not shared:
+            return
+        found = (
+            f'AffWild2: {len(shared)} videos are for training in one track and for validation in '
+            f'the other, such as {shared[0]!r};'
+        )
+        if self.shared_videos == 'keep':
+            message = f"{found} shared_videos='keep' trains on faces that it is tested on"
+            print_log(message, 'current', logging.WARNING)
+            return
+        loser = next(task for task in lists if task != self.shared_videos)
+        for part in _PARTS:
+            for video in shared:
+                lists[loser][part].pop(video, None)
+        print_log(
+            f'{found} their labels of the track {loser} are left out (shared_videos='
+            f'{self.shared_videos!r})',
+            'current',
+            logging.INFO,
+        )
+
+    def _select(self, lists: _Lists) -> dict[str, dict[str, Path]]:
+        """The annotation files of the split, by video and track."""
+        official = _PARTS[self.split == ('test' if self.val_ratio else 'val')]
+        files: dict[str, dict[str, Path]] = {}
+        for task, parts in lists.items():
+            for video, path in parts[official].items():
+                files.setdefault(video, {})[task] = path
+        if not files or not self.val_ratio or self.split in ('trainval', 'test'):
+            return files
+        # Both people of one video go to the same part.
+        footage = {video: re.sub('_(left|right)$', '', video) for video in files}
+        names = sorted(set(footage.values()))
+        held_out = dict(
+            zip(names, stratified_holdout(names, [0] * len(names), self.val_ratio), strict=True)
+        )
+        wanted = self.split == 'val'
+        return {
+            video: tracks for video, tracks in files.items() if held_out[footage[video]] == wanted
+        }
+
+    def _require_videos(self, images: Path, files: dict[str, dict[str, Path]]) -> None:
+        present = set(os.listdir(images))
+        absent = [video for video in files if video not in present]
+        if absent:
+            more = ' …' if len(absent) > _NAMED else ''
+            raise self._missing(
+                f"{len(absent)} of {len(files)} annotated videos have no folder in '{images}': "
+                f'{absent[:_NAMED]}{more}. Unpack all archives of frames'
+            )
+
+    # Their frames ------------------------------------------------------------------------------
+
+    def _read_frames(self, images: Path, files: dict[str, dict[str, Path]]) -> FrameTable:
+        videos, counts, columns = sorted(files), Counter(), []
+        for index, video in enumerate(videos):
+            labels, units = self._read_video(files[video])
+            rows = np.arange(0, len(labels), self.frame_step)
+            labelled = (labels[rows] >= 0) | (units[rows] >= 0).any(axis=1)
+            # One listing a video is much quicker than asking for every file.
+            present = set(os.listdir(images / video))
+            names = (self.image_name.format(frame=row + 1) for row in rows.tolist())
+            seen = np.array([name in present for name in names], bool)
+            counts['without a label'] += int((~labelled).sum())
+            counts['without a picture'] += int((labelled & ~seen).sum())
+            rows = rows[labelled & seen]
+            numbers = np.full(len(rows), index, np.int32)
+            columns.append((numbers, (rows + 1).astype(np.int32), labels[rows], units[rows]))
+        if not columns:
+            columns.append(self._no_frames())
+        video, frame, labels, units = (np.concatenate(c) for c in zip(*columns, strict=True))
+        self._report(len(videos), labels, units, counts)
+        further = dict(gt_label=labels)
+        if 'action_units' in self.tasks:
+            further['gt_au'] = units
+        return FrameTable(str(images), self.image_name, videos, video, frame, further)
+
+    def _read_video(self, files: dict[str, Path]) -> tuple[np.ndarray, np.ndarray]:
+        """Expression (F,) and action units (F, 12) of all frames of a video, -1 without a label."""
+        *_, labels, units = self._no_frames()
+        if 'expression' in files:
+            labels = read_expressions(files['expression'], self._metainfo['classes'])
+        if 'action_units' in files:
+            units = read_action_units(files['action_units'], self._metainfo['action_units'])
+        length = max(len(labels), len(units))
+        return _lengthen(labels, length), _lengthen(units, length)
+
+    def _no_frames(self) -> tuple[np.ndarray, ...]:
+        units = np.empty((0, len(self._metainfo['action_units'])), np.int8)
+        return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int8), units
+
+    def _report(
+        self, videos: int, labels: np.ndarray, units: np.ndarray, left_out: Counter
+    ) -> None:
+        expression, action_units = labels >= 0, (units >= 0).any(axis=1)
+        both = int((expression & action_units).sum())
+        reasons = ', '.join(f'{count} {reason}' for reason, count in left_out.items() if count)
+        print_log(
+            f'AffWild2, {self.split}: {len(labels)} frames of {videos} videos; '
+            f'{int(expression.sum()) - both} with an expression only, '
+            f'{int(action_units.sum()) - both} with action units only, {both} with both. '
+            f'Left out: {reasons or "nothing"}',
+            'current',
+            logging.INFO,
+        )
+
+    def extra_repr(self) -> list[str]:
+        return [
+            *super().extra_repr(),
+            f'Split: \t{self.split}, val_ratio={self.val_ratio}',
+            f'Tasks: \t{", ".join(self.tasks)}; shared videos: {self.shared_videos}',
+            f'Frame step: \t{self.frame_step}',
+        ]
+
+
+def _lengthen(labels: np.ndarray, length: int) -> np.ndarray:
+    """Append unlabelled frames, as a track may end before the other one."""
+    rest = np.full((length - len(labels), *labels.shape[1:]), UNLABELLED, np.int8)
+    return np.concatenate([labels, rest])
+
+
+def _check(
+    split: str,
+    tasks: tuple[str, ...],
+    frame_step: int,
+    shared_videos: str,
+    val_ratio: float,
+    track_dirs: dict[str, str],
+) -> None:
+    known = tuple(AFFWILD2_TRACKS)
+    if split not in SPLITS:
+        raise ValueError(f'AffWild2: split must be one of {SPLITS}, not {split!r}')
+    if not tasks or len(set(tasks)) != len(tasks) or not set(tasks) <= set(known):
+        raise ValueError(f'AffWild2: tasks must be one or both of {known}, not {tasks!r}')
+    if isinstance(frame_step, bool) or not isinstance(frame_step, int) or frame_step < 1:
+        raise ValueError(f'AffWild2: frame_step must be an integer >= 1, not {frame_step!r}')
+    if shared_videos not in (*known, 'keep'):
+        raise ValueError(
+            f'AffWild2: shared_videos must be one of {(*known, "keep")}, not {shared_videos!r}'
+        )
+    if not 0 <= val_ratio < 1:
+        raise ValueError(f'AffWild2: val_ratio must be in [0, 1), not {val_ratio}')
+    if not set(track_dirs) <= set(known):
+        raise ValueError(f'AffWild2: track_dirs has the keys {list(track_dirs)}; known are {known}')
+    if split == 'test' and val_ratio == 0:
+        raise EmptySplitError(
+            "AffWild2: split='test' is empty, as the labels of the test set are not public. "
+            "Results are reported on split='val'; with val_ratio above 0 in *all* datasets of the "
+            "config that is 'test', and 'val' is taken out of the training videos"
+        )

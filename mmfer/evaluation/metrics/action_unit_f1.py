@@ -1,0 +1,80 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+
+from mmfer.registry import METRICS
+
+from .sample_fields import name_of, read_field
+
+
+@METRICS.register_module()
+class ActionUnitF1(BaseMetric):
+    """F1 of each facial action unit, and their mean.
+
+    A unit is predicted to be active where its probability reaches ``threshold``. With its true and
+    false positives and false negatives, ``F1 = 2 TP / (2 TP + FP + FN)``, over the samples that are
+    labelled for this unit (``gt_au`` 0 or 1, not -1). F1 is 0 where that would be 0 / 0, as in
+    scikit-learn's ``f1_score``: a unit that never occurs and is never predicted.
+
+    Results, in percent: ``au_f1/mean``, the figure of the ABAW competitions, and one
+    ``au_f1/<unit>`` each. A unit without a labelled sample has no entry and no part in the mean.
+
+    Reads ``gt_au`` and ``pred_au``, both (A,).
+
+    Args:
+        threshold (float): Of the probability, in (0, 1). Defaults to 0.5.
+        collect_device (str): 'cpu' or 'gpu', how processes exchange results. Defaults to 'cpu'.
+        prefix (str, optional): What the result names begin with. Defaults to 'au_f1'.
+
+    Raises:
+        ValueError: ``threshold`` is out of its range, a sample lacks a field, shapes differ, or no
+            sample is labelled.
+    """
+
+    default_prefix = 'au_f1'
+
+    def __init__(
+        self,
+        threshold: float = 0.5,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ):
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if not 0 < threshold < 1:
+            raise ValueError(f'ActionUnitF1: threshold must be in (0, 1), got {threshold!r}')
+        self.threshold = threshold
+
+    def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
+        """Keep what is predicted and what is true of each sample, (2, A) int8."""
+        for sample in data_samples:
+            truth = read_field(self, sample, 'gt_au')
+            active = read_field(self, sample, 'pred_au') >= self.threshold
+            if truth.shape != active.shape or truth.ndim != 1:
+                raise ValueError(
+                    f'ActionUnitF1 needs gt_au and pred_au of one shape (A,); the sample '
+                    f'{name_of(sample)} has {truth.shape} and {active.shape}. Set '
+                    'model.head.num_units to the number of units of the dataset'
+                )
+            self.results.append(np.stack([active, truth]).astype(np.int8))
+
+    def compute_metrics(self, results: list[np.ndarray]) -> dict[str, float]:
+        active, truth = np.stack(results, axis=1)  # (N, A) each
+        positive, negative = truth == 1, truth == 0
+        hits = (positive & (active == 1)).sum(axis=0)
+        errors = ((positive & (active == 0)) | (negative & (active == 1))).sum(axis=0)
+        f1 = 100 * 2 * hits / np.maximum(2 * hits + errors, 1)
+        names = (self.dataset_meta or {}).get('action_units') or range(len(f1))
+        labelled = (positive | negative).any(axis=0)
+        units = {
+            str(name): float(value)
+            for name, value, present in zip(names, f1, labelled, strict=True)
+            if present
+        }
+        if not units:
+            raise ValueError(
+                f'ActionUnitF1: none of {len(results)} samples is labelled with action units '
+                '(gt_au 0 or 1); take it out of the evaluators of the config'
+            )
+        return dict(mean=sum(units.values()) / len(units), **units)

@@ -1,0 +1,157 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from collections.abc import Sequence
+
+import torch
+from mmpretrain.evaluation.metrics import Accuracy
+from mmpretrain.models.heads import LinearClsHead
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from mmfer.registry import MODELS
+
+from .mlp import last_features, require_labels
+
+
+@MODELS.register_module()
+class ExpressionAUHead(LinearClsHead):
+    """Expressions and facial action units from the same features, a linear layer each.
+
+    Trains on ``gt_label`` and ``gt_au`` of the data samples, of which either may be missing: -1
+    stands for no label, and ``gt_au`` may have it for single units. With ``M`` samples of a batch
+    labelled with an expression, and ``K`` (sample, unit) pairs labelled,
+
+    ``loss_expression = 1/M * sum of the cross-entropies of the M samples``
+
+    ``loss_action_units = 1/K * sum of the binary cross-entropies of the K pairs``
+
+    each times the ``loss_weight`` of its loss. Samples without a label neither add to a sum nor to
+    what it is divided by. A batch without any label of a task has a loss of zero for it, whose
+    gradient is zero but there, so that distributed training finds a gradient for every parameter.
+
+    It is mmpretrain's ``LinearClsHead`` with a second layer: expressions are predicted as
+    ``pred_label`` and ``pred_score`` of the sample itself, so that metrics, hooks and tools for
+    classification read them, and weights of a model that only knows expressions fit. mmpretrain's
+    ``MultiTaskHead`` keeps tasks in samples of their own instead, and its zero loss leaves
+    parameters without gradient.
+
+    Note:
+        The APViT paper (section 4.1) takes over another paper's head without describing it; it
+        gives the weights of the losses, 10 and 1. Each process of a distributed run divides by its
+        own M and K, as mmpretrain's heads divide by their own batch.
+
+    Args:
+        num_classes (int): Number of expressions.
+        in_channels (int): Width ``C`` of the features.
+        num_units (int): Number of action units ``A``. Defaults to 12, as in Aff-Wild2.
+        loss (dict): Of the expressions; any of mmpretrain's that takes ``weight`` and
+            ``avg_factor``. Defaults to cross-entropy with ``loss_weight`` 1.
+        au_loss (dict): Of the action units; any of mmpretrain's that takes logits and 0 or 1, both
+            (B, A), and ``reduction_override='none'``. Defaults to binary cross-entropy with
+            ``loss_weight`` 1.
+        **kwargs: ``topk``, ``cal_acc`` (over the labelled samples) and ``init_cfg``, which is for
+            both layers, of ``LinearClsHead``.
+
+    Raises:
+        ValueError: ``num_classes`` or ``num_units`` is not positive.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        num_units: int = 12,
+        loss: dict = {'type': 'CrossEntropyLoss', 'loss_weight': 1.0},  # noqa: B006
+        au_loss: dict = {'type': 'CrossEntropyLoss', 'use_sigmoid': True},  # noqa: B006
+        **kwargs,
+    ):
+        super().__init__(num_classes, in_channels, loss=loss, **kwargs)
+        if isinstance(num_units, bool) or not isinstance(num_units, int) or num_units < 1:
+            raise ValueError(
+                f'ExpressionAUHead: num_units must be an integer >= 1, got {num_units!r}'
+            )
+        self.num_units = num_units
+        self.fc_au = nn.Linear(in_channels, num_units)
+        self.au_loss_module = MODELS.build(au_loss)
+
+    def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """The last of ``feats``, (B, C), which both layers get."""
+        return last_features(self, feats, self.in_channels)
+
+    def loss(
+        self, feats: tuple[Tensor, ...], data_samples: Sequence[DataSample], **kwargs
+    ) -> dict[str, Tensor]:
+        """Compute both losses.
+
+        Args:
+            feats: What the neck gives; the last item is (B, C).
+            data_samples: Each with ``gt_label`` and ``gt_au``.
+            **kwargs: For the expressions' loss.
+
+        Returns:
+            ``loss_expression``, ``loss_action_units`` and, with ``cal_acc``, the accuracies.
+
+        Raises:
+            ValueError: A sample lacks a field, or its ``gt_au`` has another shape.
+        """
+        x = self.pre_logits(feats)
+        losses = self._expression_loss(self.fc(x), data_samples, **kwargs)
+        losses['loss_action_units'] = self._au_loss(self.fc_au(x), data_samples)
+        return losses
+
+    def predict(
+        self, feats: tuple[Tensor, ...], data_samples: list[DataSample | None] | None = None
+    ) -> list[DataSample]:
+        """Predict ``pred_label``, ``pred_score`` and ``pred_au``, the units' probabilities (A,)."""
+        predictions = super().predict(feats, data_samples)
+        probabilities = self.fc_au(self.pre_logits(feats)).sigmoid()
+        for sample, row in zip(predictions, probabilities, strict=True):
+            sample.set_field(row, 'pred_au')
+        return predictions
+
+    def _expression_loss(
+        self, logits: Tensor, data_samples: Sequence[DataSample], **kwargs
+    ) -> dict[str, Tensor]:
+        hint = 'the dataset has to give every sample a gt_label, -1 where there is none'
+        require_labels(self, data_samples, 'gt_label', hint)
+        labels = torch.cat([sample.gt_label for sample in data_samples])
+        known = labels >= 0
+        # Weights instead of a selection: the graph is the same whatever the labels are.
+        loss = self.loss_module(
+            logits,
+            labels.clamp(min=0),
+            weight=known.float(),
+            avg_factor=known.sum().clamp(min=1),
+            **kwargs,
+        )
+        losses = dict(loss_expression=loss)
+        if self.cal_acc and known.any():
+            accuracies = Accuracy.calculate(logits[known], labels[known], topk=self.topk)
+            names = (f'accuracy_top-{k}' for k in self.topk)
+            losses.update(zip(names, accuracies, strict=True))
+        return losses
+
+    def _au_loss(self, logits: Tensor, data_samples: Sequence[DataSample]) -> Tensor:
+        units = self._units(data_samples, logits.device)
+        known = units >= 0
+        each = self.au_loss_module(logits, units.clamp(min=0), reduction_override='none')
+        return (each * known).sum() / known.sum().clamp(min=1)
+
+    def _units(self, data_samples: Sequence[DataSample], device: torch.device) -> Tensor:
+        """``gt_au`` of all samples, (B, A) float32."""
+        hint = (
+            "pack it with dict(type='PackInputs', algorithm_keys=('gt_au',)) at the end of the "
+            'pipeline, and use a dataset that has it; all -1 is a sample without action units'
+        )
+        require_labels(self, data_samples, 'gt_au', hint)
+        units = []
+        for sample in data_samples:
+            # An array or a tensor: what the dataset gave.
+            unit = torch.as_tensor(sample.gt_au, dtype=torch.float32, device=device)
+            if unit.shape != (self.num_units,):
+                raise ValueError(
+                    f'ExpressionAUHead needs gt_au of shape ({self.num_units},) (model.head.'
+                    f'num_units), and that of the sample '
+                    f'{sample.get("img_path", "without img_path")} has {tuple(unit.shape)}'
+                )
+            units.append(unit)
+        return torch.stack(units)

@@ -1,0 +1,125 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from mmengine.registry import init_default_scope
+from mmpretrain.structures import DataSample
+from sklearn.metrics import f1_score
+
+from mmfer.datasets import ACTION_UNITS
+from mmfer.evaluation import ActionUnitF1
+from mmfer.registry import EVALUATORS
+
+
+def predictions(num=60, units=12, missing=0.3, seed=0):
+    """Probabilities and labels, some of which are missing, of single units and of whole samples."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 2, (num, units))
+    scores = np.clip(truth * 0.3 + rng.random((num, units)) * 0.7, 0, 1).astype(np.float32)
+    truth[rng.random((num, units)) < missing] = -1
+    truth[rng.random(num) < missing] = -1
+    return scores, truth.astype(np.int8)
+
+
+def as_samples(scores, truth):
+    samples = []
+    for score, label in zip(scores, truth, strict=True):
+        sample = DataSample(metainfo=dict(img_path=f'{len(samples)}.jpg'))
+        sample.set_field(torch.from_numpy(score), 'pred_au')
+        sample.set_field(label, 'gt_au')
+        samples.append(sample)
+    return samples
+
+
+def evaluate(samples, size, **kwargs):
+    evaluator = EVALUATORS.build(
+        dict(type='Evaluator', metrics=[dict(type='ActionUnitF1', **kwargs)])
+    )
+    evaluator.dataset_meta = dict(action_units=ACTION_UNITS)
+    evaluator.process(samples)
+    return evaluator.evaluate(size)
+
+
+@pytest.mark.parametrize('threshold', [0.5, 0.3])
+def test_all_numbers_equal_scikit_learns(threshold):
+    scores, truth = predictions()
+    results = evaluate(as_samples(scores, truth), 60, threshold=threshold)
+    expected = []
+    for column, name in enumerate(ACTION_UNITS):
+        known = truth[:, column] >= 0
+        active = scores[known, column] >= threshold
+        expected.append(100 * f1_score(truth[known, column], active))
+        assert results[f'au_f1/{name}'] == pytest.approx(expected[-1])
+    assert results['au_f1/mean'] == pytest.approx(np.mean(expected))
+    assert all(type(value) is float for value in results.values())
+
+
+def test_without_missing_labels_the_mean_is_the_macro_f1():
+    scores, truth = predictions(missing=0)
+    results = evaluate(as_samples(scores, truth), 60)
+    expected = 100 * f1_score(truth, scores >= 0.5, average='macro')
+    assert results['au_f1/mean'] == pytest.approx(expected)
+
+
+def test_unit_without_labels_has_no_part_and_one_that_never_occurs_counts_as_zero():
+    scores, truth = predictions(missing=0)
+    truth[:, 3] = -1
+    truth[:, 5], scores[:, 5] = 0, 0
+    results = evaluate(as_samples(scores, truth), 60)
+    assert 'au_f1/AU6' not in results and results['au_f1/AU10'] == 0
+    others = [results[f'au_f1/{name}'] for name in ACTION_UNITS if name != 'AU6']
+    assert results['au_f1/mean'] == pytest.approx(np.mean(others))
+
+
+def test_threshold_is_reached_by_what_equals_it():
+    sample = as_samples(np.float32([[0.5, 0.25]]), np.int8([[1, 1]]))[0].to_dict()
+    metric = ActionUnitF1(threshold=0.5)
+    metric.process(None, [sample])
+    assert metric.evaluate(1) == {'au_f1/0': 100, 'au_f1/1': 0, 'au_f1/mean': 50}
+
+
+def _one_of_two_processes(rank, rendezvous, folder):
+    init_default_scope('mmfer')
+    dist.init_process_group('gloo', init_method=f'file://{rendezvous}', rank=rank, world_size=2)
+    samples = as_samples(*predictions(num=31))
+    # As DefaultSampler deals them out, the list filled up from its beginning to an even number.
+    torch.save(evaluate([*samples, samples[0]][rank::2], 31), f'{folder}/{rank}.pt')
+    dist.destroy_process_group()
+
+
+def test_two_processes_agree_with_one(tmp_path):
+    mp.start_processes(
+        _one_of_two_processes,
+        args=(tmp_path / 'rendezvous', tmp_path),
+        nprocs=2,
+        start_method='fork',
+    )
+    expected = evaluate(as_samples(*predictions(num=31)), 31)
+    for rank in (0, 1):
+        assert torch.load(tmp_path / f'{rank}.pt') == pytest.approx(expected)
+
+
+def test_nothing_labelled_is_an_error():
+    scores, truth = predictions()
+    truth[:] = -1
+    with pytest.raises(ValueError, match='none of 60 samples is labelled with action units'):
+        evaluate(as_samples(scores, truth), 60)
+
+
+def test_missing_field_and_other_shape_are_named():
+    metric = ActionUnitF1()
+    sample = as_samples(*predictions(1))[0].to_dict()
+    with pytest.raises(ValueError, match="needs gt_au.*0.jpg.*algorithm_keys=.'gt_au'"):
+        metric.process(None, [{key: value for key, value in sample.items() if key != 'gt_au'}])
+    with pytest.raises(ValueError, match='needs pred_au.*ExpressionAUHead'):
+        metric.process(None, [{key: value for key, value in sample.items() if key != 'pred_au'}])
+    with pytest.raises(ValueError, match=r'0.jpg has \(11,\) and \(12,\).*num_units'):
+        metric.process(None, [dict(sample, gt_au=sample['gt_au'][:11])])
+
+
+@pytest.mark.parametrize('threshold', [0, 1, float('nan')])
+def test_wrong_threshold_is_named(threshold):
+    with pytest.raises(ValueError, match=r'threshold must be in \(0, 1\)'):
+        ActionUnitF1(threshold)

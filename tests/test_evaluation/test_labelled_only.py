@@ -1,0 +1,114 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from mmengine.registry import init_default_scope
+from mmpretrain.structures import DataSample
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
+
+from mmfer.datasets import EXPRESSIONS
+from mmfer.registry import EVALUATORS, METRICS
+
+INNER = [
+    dict(type='Accuracy', topk=(1, 2)),
+    dict(type='MeanClassAccuracy'),
+    dict(type='SingleLabelMetric', items=('f1-score',)),
+    dict(type='ConfusionMatrix'),
+]
+
+
+def predictions(num=80, unlabelled=0.4):
+    scores = torch.rand(num, 7).softmax(1)
+    labels = torch.where(torch.rand(num) < 0.5, scores.argmax(1), torch.randint(7, (num,)))
+    labels[torch.rand(num) < unlabelled] = -1
+    return scores, labels
+
+
+def as_samples(scores, labels):
+    return [
+        DataSample().set_pred_score(score).set_pred_label(score.argmax()).set_gt_label(label)
+        for score, label in zip(scores, labels, strict=True)
+    ]
+
+
+def evaluate(samples, size, metrics):
+    evaluator = EVALUATORS.build(dict(type='Evaluator', metrics=metrics))
+    evaluator.dataset_meta = dict(classes=EXPRESSIONS)
+    for start in range(0, len(samples), 16):
+        evaluator.process(samples[start : start + 16])
+    return evaluator.evaluate(size)
+
+
+def wrapped(metrics=INNER):
+    return [dict(type='LabelledOnly', metric=metric) for metric in metrics]
+
+
+def test_all_numbers_equal_scikit_learns():
+    scores, labels = predictions()
+    results = evaluate(as_samples(scores, labels), 80, wrapped())
+    known = labels >= 0
+    assert 0 < known.sum() < 80
+    truth, predicted = labels[known], scores[known].argmax(1)
+    expected = {
+        'accuracy/top1': accuracy_score(truth, predicted),
+        'class_accuracy/mean': balanced_accuracy_score(truth, predicted),
+        'single-label/f1-score': f1_score(truth, predicted, average='macro'),
+    }
+    for name, value in expected.items():
+        assert results[name] == pytest.approx(100 * value, rel=1e-5)
+    matrix = results['confusion_matrix/result'].numpy()
+    assert (matrix == confusion_matrix(truth, predicted, labels=range(7))).all()
+    assert 'class_accuracy/Anger' in results, 'the class names arrive'
+
+
+def test_where_all_are_labelled_it_changes_nothing():
+    samples = as_samples(*predictions(unlabelled=0))
+    plain, only = (evaluate(samples, 80, metrics) for metrics in (INNER, wrapped()))
+    assert (plain.pop('confusion_matrix/result') == only.pop('confusion_matrix/result')).all()
+    assert plain == only
+
+
+def _one_of_two_processes(rank, rendezvous, folder):
+    init_default_scope('mmfer')
+    dist.init_process_group('gloo', init_method=f'file://{rendezvous}', rank=rank, world_size=2)
+    torch.manual_seed(0)
+    samples = as_samples(*predictions(num=31))
+    # As DefaultSampler deals them out, the list filled up from its beginning to an even number.
+    mine = [*samples, samples[0]][rank::2]
+    torch.save(evaluate(mine, 31, wrapped(INNER[:3])), f'{folder}/{rank}.pt')
+    dist.destroy_process_group()
+
+
+def test_two_processes_agree_with_one(tmp_path):
+    mp.start_processes(
+        _one_of_two_processes,
+        args=(tmp_path / 'rendezvous', tmp_path),
+        nprocs=2,
+        start_method='fork',
+    )
+    torch.manual_seed(0)
+    expected = evaluate(as_samples(*predictions(num=31)), 31, wrapped(INNER[:3]))
+    for rank in (0, 1):
+        assert torch.load(tmp_path / f'{rank}.pt') == pytest.approx(expected)
+
+
+def test_a_second_evaluation_starts_anew():
+    metric = METRICS.build(wrapped(INNER[:1])[0])
+    right = DataSample().set_pred_score([0.1, 0.9]).set_gt_label(1).to_dict()
+    wrong = DataSample().set_pred_score([0.1, 0.9]).set_gt_label(0).to_dict()
+    for sample, expected in ((right, 100), (wrong, 0)):
+        metric.process(None, [sample])
+        assert metric.evaluate(1)['accuracy/top1'] == expected
+
+
+def test_nothing_labelled_is_an_error():
+    scores, labels = predictions(unlabelled=2)
+    with pytest.raises(ValueError, match='none of 80 samples has a label .* for Accuracy'):
+        evaluate(as_samples(scores, labels), 80, wrapped(INNER[:1]))
+
+
+def test_refuses_metrics_that_keep_no_labels():
+    metric = METRICS.build(dict(type='LabelledOnly', metric=dict(type='AgeError')))
+    with pytest.raises(TypeError, match='AgeError does not keep one result with a gt_label'):
+        metric.process(None, [dict(gt_age=3, pred_age=4)])
