@@ -2,13 +2,15 @@
 """Trainings that build on one another: done once, continued after a stop, never overwritten."""
 
 import difflib
+import fcntl
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
@@ -18,6 +20,7 @@ from mmfer.utils.atomic_file import atomic_write
 _CONFIG = 'config.py'
 _STATE = 'stage.json'
 _METRICS = 'metrics.json'
+_LOCK = '.lock'
 # So many lines are enough to see what is wrong, more would hide the rest of the message.
 _SHOWN = 12
 
@@ -90,6 +93,39 @@ class Stage:
         state = self._read_state()
         return state is not None and state['trained'] and self.checkpoint.is_file()
 
+    @property
+    def config_file(self) -> Path:
+        """The whole config, once the stage is prepared."""
+        return self.folder / _CONFIG
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether there are metrics of a finished training."""
+        state = self._read_state()
+        return bool(state and state['tested'] and (self.folder / _METRICS).is_file())
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What the last test gave."""
+        return json.loads((self.folder / _METRICS).read_text())
+
+    @property
+    def confusion(self) -> Path:
+        """The table of the last test's confusion matrix, if the task has one."""
+        return self.folder / 'test' / 'confusion_matrix.csv'
+
+    @contextmanager
+    def held(self, say: Callable[[str], None]) -> Iterator[None]:
+        """Keep other processes out of the folder; one that is in it is waited for."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / _LOCK, 'w') as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f'wait  {self.name}: another process is at it')
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
     def prepare(self) -> None:
         """Write down what the stage is made from, or check that it is still the same.
 
@@ -147,7 +183,7 @@ class Stage:
             self._run('test', [str(self.checkpoint)], options, tell)
             os.replace(fresh, path)
             self._write_state(**{**state, 'tested': digest})
-        return json.loads(path.read_text())
+        return self.metrics
 
     def _read_state(self) -> dict | None:
         path = self.folder / _STATE
@@ -160,7 +196,7 @@ class Stage:
         self, verb: str, arguments: list[str], options: list[str], tell: Callable[[str], None]
     ) -> None:
         """Run ``train.py`` or ``test.py``; ``tell`` gets the lines that show progress."""
-        config = self.folder / _CONFIG
+        config = self.config_file
         # Anew each time: MMEngine writes what it makes of it, such as a checkpoint to go on from,
         # to a file of the same name.
         atomic_write(config, self._read_state()['config'].encode())

@@ -21,11 +21,23 @@ class PretrainedInit(MMEnginePretrainedInit):
         checkpoint (str): The file.
         prefix (str, optional): Take only the keys that begin with it, and take it off.
         map_location (str): Where tensors go. Defaults to 'cpu'.
+        exclude (str, optional): Leave out the keys that begin with it, once the prefix is off:
+            ``prefix='backbone.', exclude='cnn.'`` takes a hybrid's transformer alone.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: No key of the file is a key of the module.
     """
+
+    def __init__(
+        self,
+        checkpoint: str,
+        prefix: str | None = None,
+        map_location: str = 'cpu',
+        exclude: str | None = None,
+    ):
+        super().__init__(checkpoint, prefix, map_location)
+        self.exclude = exclude
 
     def __call__(self, module: nn.Module) -> None:
         try:
@@ -48,6 +60,8 @@ class PretrainedInit(MMEnginePretrainedInit):
                 for key, value in weights.items()
                 if key.startswith(prefix)
             }
+        if self.exclude is not None:
+            weights = {k: v for k, v in weights.items() if not k.startswith(self.exclude)}
         wanted = module.state_dict().keys()
         common = wanted & weights.keys()
         if not common:

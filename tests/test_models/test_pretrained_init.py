@@ -26,6 +26,19 @@ def test_loads_a_file_and_a_part_of_a_file(tmp_path):
         assert all(torch.equal(v, state[k]) for k, v in net.state_dict().items())
 
 
+def test_leaves_a_part_of_a_file_out(tmp_path):
+    source = IRNet(**SMALL)
+    torch.save({f'backbone.{k}': v for k, v in source.state_dict().items()}, tmp_path / 'net.pth')
+    net = net_from(tmp_path / 'net.pth', prefix='backbone.', exclude='stem.')
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    net.init_weights()
+    taken = {k for k, v in net.state_dict().items() if torch.equal(v, source.state_dict()[k])}
+    convolutions = {k for k in before if k.endswith('conv1.weight')}
+    assert convolutions and convolutions <= taken
+    stem = [k for k, v in before.items() if k.startswith('stem.') and v.ndim == 4]
+    assert stem and not taken & {*stem}
+
+
 def test_a_file_of_another_model_is_an_error(tmp_path):
     torch.save({'features.weight': torch.zeros(1)}, tmp_path / 'other.pth')
     with pytest.raises(ValueError, match='none of its 1 keys.*features.weight'):

@@ -14,6 +14,7 @@ Examples:
 
 import argparse
 import json
+from dataclasses import asdict
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,45 +44,6 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def measure(cfg, shape: list | None) -> dict:
-    """Figures of the config's model; see the module's docstring for the keys."""
-    from mmengine.utils import to_2tuple
-
-    from mmfer.models import KTAdapter
-    from mmfer.registry import MODELS
-    from mmfer.utils.flops import count_cost
-    from mmfer.utils.picture_size import picture_size
-    from mmfer.utils.reparameterize import merge_branches
-
-    model = MODELS.build(cfg.model)
-    backbone = model.backbone
-    if shape:
-        shape, source = tuple(shape * 2 if len(shape) == 1 else shape), '--shape'
-    elif hasattr(backbone, 'img_size'):
-        shape, source = to_2tuple(backbone.img_size), "the model's own"
-    else:
-        shape, source = picture_size(cfg)
-    run = count_cost(model, shape)
-    adapter = run.by_module['neck'] * 1e3 if isinstance(model.neck, KTAdapter) else None
-    tokens = backbone.token_counts() if hasattr(backbone, 'token_counts') else []
-    published = run
-    if getattr(backbone, 'computation', 'paper') != 'paper':
-        cfg.model.backbone.computation = 'paper'
-        published = count_cost(MODELS.build(cfg.model), shape)
-    elif merge_branches(model):
-        published = count_cost(model, shape)
-    return dict(
-        shape=list(shape),
-        shape_from=source,
-        gflops=published.gflops,
-        gflops_run=run.gflops,
-        params_m=run.params_m,
-        adapter_mflops=adapter,
-        tokens=tokens,
-        parts=published.by_module,
-    )
-
-
 def print_figures(config: str, figures: dict) -> None:
     height, width = figures['shape']
     print(f'{config}, one {height}x{width} picture ({figures["shape_from"]})')
@@ -102,12 +64,13 @@ def main() -> None:
     from mmengine.registry import init_default_scope
 
     from mmfer.apis.launch import load_config
+    from mmfer.apis.model_cost import model_cost
     from mmfer.utils.atomic_file import atomic_write
     from mmfer.utils.config_options import parse_options
 
     init_default_scope('mmfer')
     cfg = load_config(args.config, parse_options(args.cfg_options))
-    figures = measure(cfg, args.shape)
+    figures = asdict(model_cost(cfg, args.shape))
     print_figures(args.config, figures)
     if args.json:
         atomic_write(args.json, json.dumps(figures, indent=2).encode())

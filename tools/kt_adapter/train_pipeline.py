@@ -14,8 +14,11 @@ Examples:
 
 import argparse
 import sys
-import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmfer.experiments.progress import Progress
 
 _TOOLS = Path(__file__).resolve().parents[1]
 _CONFIGS = _TOOLS.parent / 'configs' / 'kt_adapter'
@@ -108,31 +111,7 @@ def _by_task(parser: argparse.ArgumentParser, option: str, pairs: list[str]) -> 
     return values
 
 
-class Progress:
-    """Tells a person what is going on: a line per stage, and a changing one on a terminal."""
-
-    def __init__(self) -> None:
-        self.started = time.monotonic()
-        self._shown = False
-
-    def say(self, text: str) -> None:
-        self._wipe()
-        minutes, seconds = divmod(int(time.monotonic() - self.started), 60)
-        print(f'[{minutes:3d}:{seconds:02d}] {text}', flush=True)
-
-    def tell(self, text: str) -> None:
-        if sys.stdout.isatty():
-            self._wipe()
-            print(f'        {text[:90]}', end='', flush=True)
-            self._shown = True
-
-    def _wipe(self) -> None:
-        if self._shown:
-            print('\r\033[K', end='')
-            self._shown = False
-
-
-def run(args: argparse.Namespace, progress: Progress) -> str:
+def run(args: argparse.Namespace, progress: 'Progress') -> str:
     """Do all stages and return the table."""
     import json
 
@@ -170,14 +149,16 @@ def run(args: argparse.Namespace, progress: Progress) -> str:
     pipeline.check()
 
     def trained(stage: Stage) -> Path:
-        stage.prepare()
-        verb = 'have' if stage.is_trained else 'train'
-        progress.say(f'{verb:5} {stage.name}')
-        return stage.train(progress.tell)
+        with stage.held(progress.say):
+            stage.prepare()
+            verb = 'have' if stage.is_trained else 'train'
+            progress.say(f'{verb:5} {stage.name}')
+            return stage.train(progress.tell)
 
     def tested(stage: Stage) -> dict[str, float]:
-        progress.say(f'test  {stage.name}')
-        return stage.test(progress.tell)
+        with stage.held(progress.say):
+            progress.say(f'test  {stage.name}')
+            return stage.test(progress.tell)
 
     results = {task: {'baseline': [], 'adapter': []} for task in args.canonical}
     for seed in args.seeds:
@@ -204,6 +185,7 @@ def run(args: argparse.Namespace, progress: Progress) -> str:
 def main() -> int:
     args = parse_args()
     # Imported late so that --help answers at once.
+    from mmfer.experiments.progress import Progress
     from mmfer.experiments.stages import StageError
     from mmfer.utils.config_options import UnknownOptionError
 

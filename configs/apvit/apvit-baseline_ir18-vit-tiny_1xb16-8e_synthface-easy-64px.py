@@ -1,0 +1,18 @@
+# The small net without pooling on other drawn people, easier to read than those of all other configs:
+# what apvit-pretrained_ir18-vit-tiny_1xb16-3e_synthface-64px.py starts from.
+_base_ = 'apvit-baseline_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
+
+faces = dict(
+    seed=1,
+    difficulty=dict(variation=0.3, pose=0.3, light=0.3, clutter=1.0, loss=0.3, occlusion=0.3),
+)
+train_dataloader = dict(dataset=dict(**faces))
+val_dataloader = dict(dataset=dict(**faces))
+test_dataloader = dict(dataset=dict(**faces))
+
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
+    dict(type='CosineAnnealingLR', T_max=8, eta_min=0, by_epoch=True, convert_to_iter_based=True),
+]
+train_cfg = dict(max_epochs=8)

@@ -1,0 +1,19 @@
+# A small Hybrid-DeiT on drawn faces, for the small form of Table 14: the small APViT's CNN under a
+# narrower transformer.
+_base_ = '../apvit/apvit-baseline_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
+
+model = dict(
+    backbone=dict(
+        cnn=dict(
+            # As apvit-pretrained_ir18-vit-tiny_1xb16-3e_synthface-64px.py does.
+            init_cfg=dict(
+                type='Pretrained',
+                checkpoint='checkpoints/apvit-baseline_synthface-easy.pth',
+                prefix='backbone.cnn.',
+            )
+        ),
+        arch=dict(embed_dims=64, num_layers=2, num_heads=2, feedforward_channels=256),
+        qkv_bias=True,
+    ),
+    head=dict(in_channels=64),
+)

@@ -1,0 +1,79 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""What one picture costs the model of a config."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mmengine.config import Config
+from mmengine.utils import to_2tuple
+
+from mmfer.models import KTAdapter
+from mmfer.registry import MODELS
+from mmfer.utils.flops import count_cost
+from mmfer.utils.picture_size import picture_size
+from mmfer.utils.reparameterize import merge_branches
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """The cost of a model in inference, one picture.
+
+    Attributes:
+        shape: Height and width of the picture, pixels.
+        shape_from: Where that size is from.
+        gflops: As published figures are counted: APViT's way of computing in the paper, MobileOne
+            and RepVGG with merged branches.
+        gflops_run: As the model is configured, which may be less (APViT) or, before its branches
+            are merged, more.
+        params_m: Parameters, in 10^6.
+        adapter_mflops: Of a KT-Adapter, in 10^6; None if there is none.
+        tokens: Per block; empty for models without.
+        parts: GFLOPs of the model's parts, two levels deep.
+    """
+
+    shape: tuple[int, int]
+    shape_from: str
+    gflops: float
+    gflops_run: float
+    params_m: float
+    adapter_mflops: float | None
+    tokens: list[int]
+    parts: dict[str, float]
+
+
+def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> ModelCost:
+    """Build the model of a config and count what it costs; its weights are not loaded.
+
+    Args:
+        cfg: The config; left as it is.
+        shape: Height and width in pixels, or one number for both. Default: what the model or the
+            test pipeline says, else 224.
+    """
+    settings = cfg.model.to_dict()
+    model = MODELS.build(settings)
+    backbone = model.backbone
+    if shape:
+        shape, source = tuple(shape * 2 if len(shape) == 1 else shape), '--shape'
+    elif hasattr(backbone, 'img_size'):
+        shape, source = to_2tuple(backbone.img_size), "the model's own"
+    else:
+        shape, source = picture_size(cfg)
+    run = count_cost(model, shape)
+    adapter = run.by_module['neck'] * 1e3 if isinstance(model.neck, KTAdapter) else None
+    tokens = backbone.token_counts() if hasattr(backbone, 'token_counts') else []
+    published = run
+    if getattr(backbone, 'computation', 'paper') != 'paper':
+        settings['backbone']['computation'] = 'paper'
+        published = count_cost(MODELS.build(settings), shape)
+    elif merge_branches(model):
+        published = count_cost(model, shape)
+    return ModelCost(
+        shape=tuple(shape),
+        shape_from=source,
+        gflops=published.gflops,
+        gflops_run=run.gflops,
+        params_m=run.params_m,
+        adapter_mflops=adapter,
+        tokens=tokens,
+        parts=published.by_module,
+    )

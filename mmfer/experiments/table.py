@@ -1,0 +1,216 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Tables of what was measured beside what was published."""
+
+import csv
+import io
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .index import Experiment
+
+#: Words of the column that compares a gain with the published one.
+TREND = {
+    'same': 'as published',
+    'opposite': 'opposite',
+    'within': 'within the spread',
+    'single': 'one seed',
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of results.
+
+    Attributes:
+        name: As in the paper, or the stand-in's.
+        published: Names of the paper's columns that are shown beside it: its own, or those of
+            every database that is stood in for.
+        stands_in: Whether it is measured on other data than the paper's, so that its gains
+            compare, and its values do not.
+    """
+
+    name: str
+    published: tuple[str, ...]
+    stands_in: bool = False
+
+
+@dataclass(frozen=True)
+class Results:
+    """All numbers of a table.
+
+    Attributes:
+        experiment: What it is.
+        columns: What is measured.
+        measured: (row, column) -> a value for each seed that is done.
+        published: Row -> column, ``'share'`` or ``'GFLOPs'`` -> the paper's value.
+        gflops: Row -> cost of the paper's model.
+        has_runs: False where only costs are computed.
+    """
+
+    experiment: Experiment
+    columns: Sequence[Column]
+    published: Mapping[str, Mapping[str, float]]
+    measured: Mapping[tuple[str, str], Mapping[int, float]] = field(default_factory=dict)
+    gflops: Mapping[str, float] = field(default_factory=dict)
+    has_runs: bool = True
+
+    def cost(self, row: str) -> float | None:
+        """In the unit of the table; None if it has none."""
+        if row not in self.gflops:
+            return None
+        if self.experiment.cost == 'GFLOPs':
+            return self.gflops[row]
+        return 100 * self.gflops[row] / self.gflops[self.experiment.reference]
+
+    def values(self, row: str, column: str) -> list[float]:
+        """One for each seed."""
+        return list(self.measured.get((row, column), {}).values())
+
+    def gains(self, row: str, column: str) -> list[float]:
+        """What the row has over the reference, of seeds that both are done with."""
+        own = self.measured.get((row, column), {})
+        other = self.measured.get((self.experiment.reference, column), {})
+        return [own[seed] - other[seed] for seed in own if seed in other]
+
+    def published_gain(self, row: str, name: str) -> float | None:
+        """The paper's."""
+        values = [self.published.get(r, {}).get(name) for r in (row, self.experiment.reference)]
+        return None if None in values else values[0] - values[1]
+
+    def trend(self, row: str, column: Column) -> str:
+        """Whether the row compares with the reference as the paper says, in one of `TREND`.
+
+        A gain counts when it is larger than its standard deviation over the seeds.
+        """
+        gains = self.gains(row, column.name)
+        published = [self.published_gain(row, name) for name in column.published]
+        published = [gain for gain in published if gain]
+        if row == self.experiment.reference or not gains or not published:
+            return ''
+        if len(gains) == 1:
+            return TREND['single']
+        mean = statistics.mean(gains)
+        if abs(mean) <= statistics.stdev(gains):
+            return TREND['within']
+        same = all((mean > 0) == (gain > 0) for gain in published)
+        return TREND['same' if same else 'opposite']
+
+
+def to_markdown(results: Results) -> str:
+    """A line for each row: label, results of each column beside the paper's, cost."""
+    experiment = results.experiment
+    lines = [_header(results)]
+    lines += [[*cells, *_row(results, row)] for row, cells in experiment.rows.items()]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    text = [
+        '| ' + ' | '.join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + ' |'
+        for line in lines
+    ]
+    text.insert(1, '|' + '|'.join('-' * (width + 2) for width in widths) + '|')
+    return '\n'.join(text) + '\n'
+
+
+def to_csv(results: Results) -> str:
+    """A line for each row and column: the paper's value, mean, spread, difference, every seed's."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator='\n')
+    writer.writerow(
+        ['experiment', 'row', 'column', 'paper', 'mean', 'sd', 'difference', 'seeds', 'values']
+    )
+    for row in results.experiment.rows:
+        for column in results.columns:
+            values = results.measured.get((row, column.name), {})
+            published = results.published.get(row, {})
+            paper = None if column.stands_in else published.get(column.name)
+            writer.writerow(_csv_line(results.experiment.name, row, column.name, paper, values))
+        cost = results.cost(row)
+        if cost is not None:
+            unit = results.experiment.cost
+            paper = results.published.get(row, {}).get(unit)
+            line = _csv_line(results.experiment.name, row, unit, paper, {None: cost})
+            writer.writerow([*line[:-2], '', ''])
+    return buffer.getvalue()
+
+
+def _header(results: Results) -> list[str]:
+    header = list(results.experiment.label)
+    for column in results.columns if results.has_runs else ():
+        header.append(column.name)
+        if not column.stands_in:
+            header += ['paper', 'difference']
+        if results.experiment.reference:
+            header.append('gain')
+        if column.stands_in:
+            header += [f'{name}, paper' for name in column.published]
+        if results.experiment.reference:
+            header += [f'{name}, gain in paper' for name in column.published] + ['trend']
+    if not results.has_runs:
+        header += [f'{name}, paper' for column in results.columns for name in column.published]
+    if results.experiment.cost:
+        header += [{'share': 'FLOPs, %'}.get(results.experiment.cost, 'GFLOPs'), 'paper']
+    return header
+
+
+def _row(results: Results, row: str) -> list[str]:
+    published = results.published.get(row, {})
+    cells = []
+    for column in results.columns if results.has_runs else ():
+        values = results.values(row, column.name)
+        own = published.get(column.name)
+        cells.append(_spread(values))
+        if not column.stands_in:
+            difference = '' if own is None or not values else f'{_mean(values) - own:+.2f}'
+            cells += [_number(own), difference]
+        if results.experiment.reference:
+            is_reference = row == results.experiment.reference
+            cells.append('' if is_reference else _spread(results.gains(row, column.name), '+'))
+        if column.stands_in:
+            cells += [_number(published.get(name)) for name in column.published]
+        if results.experiment.reference:
+            gains = [results.published_gain(row, name) for name in column.published]
+            cells += ['' if is_reference else _number(gain, '+') for gain in gains]
+            cells.append(results.trend(row, column))
+    if not results.has_runs:
+        names = [name for column in results.columns for name in column.published]
+        cells += [_number(published.get(name)) for name in names]
+    if results.experiment.cost:
+        cells += [_number(results.cost(row)), _number(published.get(results.experiment.cost))]
+    return cells
+
+
+def _csv_line(
+    experiment: str,
+    row: str,
+    column: str,
+    paper: float | None,
+    values: Mapping[int | None, float],
+) -> list:
+    numbers = list(values.values())
+    mean = _mean(numbers) if numbers else None
+    return [
+        experiment,
+        row,
+        column,
+        '' if paper is None else paper,
+        '' if mean is None else f'{mean:.4f}',
+        f'{statistics.stdev(numbers):.4f}' if len(numbers) > 1 else '',
+        '' if mean is None or paper is None else f'{mean - paper:.4f}',
+        ' '.join(str(seed) for seed in values),
+        ' '.join(f'{value:.4f}' for value in numbers),
+    ]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return statistics.mean(values)
+
+
+def _spread(values: Sequence[float], sign: str = '') -> str:
+    if not values:
+        return '-'
+    text = f'{_mean(values):{sign}.2f}'
+    return text + f' ± {statistics.stdev(values):.2f}' if len(values) > 1 else text
+
+
+def _number(value: float | None, sign: str = '') -> str:
+    return '-' if value is None else f'{value:{sign}.2f}'
