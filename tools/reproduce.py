@@ -70,6 +70,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--no-train', action='store_true', help='write the table of what is done already'
     )
+    parser.add_argument(
+        '--select',
+        choices=['last', 'best'],
+        default='last',
+        help='what counts of a run: the test of its last epoch, or its best validation, as in the '
+        'released code; on RAF-DB, AffectNet, SFEW and Aff-Wild2 both are of the same pictures '
+        '(default: last)',
+    )
     parser.add_argument('--gpus', type=int, default=1, help='processes for each training')
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='for every training'
@@ -110,6 +118,7 @@ def make_runs(args: argparse.Namespace, index: 'Index') -> 'Runs':
         synth=args.data == 'synth',
         options=parse_options(args.cfg_options),
         processes=args.gpus,
+        select=args.select,
     )
     return Runs(index, settings)
 

@@ -16,6 +16,10 @@ from .reproduction import collect, columns, costs, reproduce
 from .runs import Runs
 from .table import Results, to_csv, to_markdown
 
+_SELECTED = {
+    'last': 'Tests of the last epoch; the released code selects the best one by the test list.\n',
+    'best': 'The best validation of each run, as the released code selects.\n',
+}
 _STANDS_IN = (
     "Small nets on drawn faces stand in for the paper's; only gains compare. A gain is that over "
     'the row without one; the trend is its sign where it is larger than its standard deviation.\n'
@@ -97,6 +101,8 @@ class Report:
         experiment = results.experiment
         name = experiment.name.replace('table', 'Table ').replace('figure', 'Figure ')
         text = f'{name}. {experiment.title}\n\n{to_markdown(results)}'
+        if results.has_runs:
+            text += f'\n{_SELECTED[self.runs.settings.select]}'
         if self.runs.settings.synth:
             text += f'\n{_STANDS_IN}'
         atomic_write(self._path(results, 'md'), text.encode())

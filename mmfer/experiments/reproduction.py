@@ -3,6 +3,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from mmfer.apis.training_logs import read_training_log
+
 from .index import ACCURACY, Experiment, ExperimentError
 from .progress import Progress
 from .runs import Runs
@@ -66,14 +68,9 @@ def collect(
             stage = runs.stage(database, row, seed)
             if not stage.is_tested:
                 continue
-            metrics = stage.metrics
             for name, metric in (experiment.metrics or {database: ACCURACY}).items():
-                if metric not in metrics:
-                    raise ExperimentError(
-                        f'{stage.folder}: its test gave no {metric}, only {", ".join(metrics)}; '
-                        'see test_evaluator in its config'
-                    )
-                measured.setdefault((row, name), {})[seed] = metrics[metric]
+                value = _reached(stage, metric, runs.settings.select)
+                measured.setdefault((row, name), {})[seed] = value
     return Results(
         experiment, columns(runs, experiment), published, measured, costs(runs, experiment)
     )
@@ -109,3 +106,19 @@ def _train(stage: Stage, progress: Progress) -> None:
     if not stage.is_trained:
         progress.say(f'train {stage.name}')
     stage.train(progress.tell)
+
+
+def _reached(stage: Stage, metric: str, select: str) -> float:
+    """A run's result: of the test of its last checkpoint, or of its best validation."""
+    if select == 'best':
+        curves = read_training_log(stage.folder)
+        found = {n: c.values.max() for n, c in curves.items() if c.part == 'validation'}
+        where, section = 'validation', 'val_evaluator'
+    else:
+        found, where, section = stage.metrics, 'test', 'test_evaluator'
+    if metric not in found:
+        raise ExperimentError(
+            f'{stage.folder}: its {where} gave no {metric}, only {", ".join(found)}; see {section} '
+            'in its config'
+        )
+    return float(found[metric])

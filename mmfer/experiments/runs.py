@@ -31,6 +31,8 @@ class Settings:
         synth: Whether drawn faces stand in for every database.
         options: ``--cfg-options`` for every run.
         processes: GPUs, or processes on CPUs, for each training.
+        select: What a run has reached: ``'last'``, the test of its last checkpoint; ``'best'``, its
+            best validation.
     """
 
     work_dir: Path
@@ -40,6 +42,7 @@ class Settings:
     synth: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     processes: int = 1
+    select: str = 'last'
 
 
 class Runs:

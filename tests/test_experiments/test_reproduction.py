@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """With stand-ins for training and testing: what is done when, and what comes out."""
 
+import dataclasses
 import json
 
 import pytest
@@ -118,3 +119,28 @@ def test_goes_on_after_a_failure(report, capsys):
 def test_costs_need_a_table_that_has_them(report):
     with pytest.raises(ValueError, match='table2 needs data: --data-root'):
         report.costs(report.runs.index.find('table2'))
+
+
+def test_best_validation_counts_when_asked_for(report, tmp_path):
+    table = report.runs.index.find('table2')
+    report.reproduce(table)
+    for seed in range(2):
+        log = tmp_path / f'work/RAF-DB/apvit/seed{seed}/20260101_000000/vis_data/scalars.json'
+        log.parent.mkdir(parents=True)
+        lines = [{'loss': 1.0, 'epoch': 1, 'iter': 1, 'step': 1}]
+        lines += [{'age/mae': 50.0 + seed - step, 'step': step} for step in (2, 1, 3)]
+        log.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    report.runs.settings = dataclasses.replace(report.runs.settings, select='best')
+    report.collect(table)
+    assert '49.50 ± 0.71' in (tmp_path / 'work/table2.md').read_text()
+    report.runs.settings = dataclasses.replace(report.runs.settings, select='last')
+    report.collect(table)
+    assert '49.50' not in (tmp_path / 'work/table2.md').read_text()
+
+
+def test_a_metric_that_no_test_gave(report, monkeypatch):
+    table = report.runs.index.find('table2')
+    report.reproduce(table)
+    monkeypatch.setattr('mmfer.experiments.reproduction.ACCURACY', 'accuracy/top1')
+    with pytest.raises(ValueError, match='its test gave no accuracy/top1, only age/mae'):
+        report.collect(table)
