@@ -14,6 +14,7 @@ class Parrot(BaseModel):
         for sample, scores in zip(data_samples, inputs, strict=True):
             sample.set_pred_score(scores).set_pred_label(scores.argmax())
             sample.set_field(scores[:2], 'feat')
+            sample.set_field(scores[1:], 'pred_au')
         return data_samples
 
 
@@ -35,6 +36,7 @@ def test_mean_of_scores_and_features_decides():
     torch.testing.assert_close(merged.pred_score, torch.tensor([0.3, 0.3, 0.4]))
     assert merged.pred_label.tolist() == [2], "not the first view's"
     torch.testing.assert_close(merged.feat, torch.tensor([0.3, 0.3]))
+    torch.testing.assert_close(merged.pred_au, torch.tensor([0.3, 0.4]))
     assert merged.gt_label.tolist() == [2] and merged.view == 0
 
 
