@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mmfer.tasks import TASKS
+from mmfer.utils.markdown import markdown_table
 
 #: Metrics of which less is better.
 LOWER_IS_BETTER = frozenset(
@@ -110,13 +111,7 @@ def to_markdown(rows: Sequence[Row]) -> str:
                 *paper,
             ]
         )
-    widths = [max(len(line[i]) for line in cells) for i in range(len(header))]
-    lines = [
-        '| ' + ' | '.join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + ' |'
-        for line in cells
-    ]
-    lines.insert(1, '|' + '|'.join('-' * (w + 2) for w in widths) + '|')
-    return '\n'.join(lines) + '\n'
+    return markdown_table(cells)
 
 
 def _spread(values: Sequence[float], sign: str = '') -> str:

@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mmfer.utils.markdown import markdown_table
+
 from .index import Experiment
 
 #: Words of the column that compares a gain with the published one.
@@ -15,6 +17,7 @@ TREND = {
     'opposite': 'opposite',
     'within': 'within the spread',
     'single': 'one seed',
+    'divided': 'paper divided',
 }
 
 
@@ -93,8 +96,10 @@ class Results:
         mean = statistics.mean(gains)
         if abs(mean) <= statistics.stdev(gains):
             return TREND['within']
-        same = all((mean > 0) == (gain > 0) for gain in published)
-        return TREND['same' if same else 'opposite']
+        signs = {gain > 0 for gain in published}
+        if len(signs) > 1:
+            return TREND['divided']
+        return TREND['same' if (mean > 0) in signs else 'opposite']
 
 
 def to_markdown(results: Results) -> str:
@@ -102,13 +107,7 @@ def to_markdown(results: Results) -> str:
     experiment = results.experiment
     lines = [_header(results)]
     lines += [[*cells, *_row(results, row)] for row, cells in experiment.rows.items()]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = [
-        '| ' + ' | '.join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + ' |'
-        for line in lines
-    ]
-    text.insert(1, '|' + '|'.join('-' * (width + 2) for width in widths) + '|')
-    return '\n'.join(text) + '\n'
+    return markdown_table(lines)
 
 
 def to_csv(results: Results) -> str:

@@ -76,6 +76,13 @@ def test_trend(pooled, trend):
     assert found.trend('plain', STAND_IN[0]) == ''
 
 
+def test_trend_that_the_paper_itself_has_not():
+    found = results(STAND_IN, plain=[60, 60], pooled=[62, 63])
+    published = {**PUBLISHED, 'pooled': {'RAF-DB': 89.0, 'AffectNet': 67.0}}
+    divided = Results(TABLE, STAND_IN, published, found.measured)
+    assert divided.trend('pooled', STAND_IN[0]) == 'paper divided'
+
+
 def test_gains_are_taken_seed_by_seed():
     found = Results(
         TABLE,

@@ -1,0 +1,17 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from collections.abc import Sequence
+
+
+def markdown_table(lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table that is legible as plain text, too.
+
+    Args:
+        lines: Cells of each line, the heading's first; all lines are of one length.
+    """
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = [
+        '| ' + ' | '.join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + ' |'
+        for line in lines
+    ]
+    text.insert(1, '|' + '|'.join('-' * (width + 2) for width in widths) + '|')
+    return '\n'.join(text) + '\n'
