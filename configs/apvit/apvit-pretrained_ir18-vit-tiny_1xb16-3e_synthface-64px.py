@@ -8,7 +8,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-start = 'checkpoints/apvit-baseline_synthface-easy.pth'
+start = 'work_dirs/apvit-baseline_ir18-vit-tiny_1xb16-8e_synthface-easy-64px/epoch_8.pth'
 model = dict(
     backbone=dict(
         # The transformer, and the CNN, each from its part of the file.

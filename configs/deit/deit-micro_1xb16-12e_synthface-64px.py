@@ -15,5 +15,7 @@ model = dict(
         img_size=64,
         patch_size=8,
     ),
-    head=dict(in_channels=64, init_cfg=dict(_delete_=True, type='Normal', layer='Linear', std=0.01)),
+    head=dict(
+        in_channels=64, init_cfg=dict(_delete_=True, type='Normal', layer='Linear', std=0.01)
+    ),
 )

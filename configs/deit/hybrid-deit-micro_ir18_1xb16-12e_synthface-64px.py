@@ -8,7 +8,7 @@ model = dict(
             # As apvit-pretrained_ir18-vit-tiny_1xb16-3e_synthface-64px.py does.
             init_cfg=dict(
                 type='Pretrained',
-                checkpoint='checkpoints/apvit-baseline_synthface-easy.pth',
+                checkpoint='work_dirs/apvit-baseline_ir18-vit-tiny_1xb16-8e_synthface-easy-64px/epoch_8.pth',
                 prefix='backbone.cnn.',
             )
         ),

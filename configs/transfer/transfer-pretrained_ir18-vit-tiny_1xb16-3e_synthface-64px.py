@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-start = 'checkpoints/apvit-baseline_synthface-easy.pth'
+start = 'work_dirs/apvit-baseline_ir18-vit-tiny_1xb16-8e_synthface-easy-64px/epoch_8.pth'
 model = dict(
     backbone=dict(
         init_cfg=dict(type='Pretrained', checkpoint=start, prefix='backbone.', exclude='cnn.'),
