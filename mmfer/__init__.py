@@ -6,4 +6,13 @@ from .version import __version__
 
 check_packages()
 
-__all__ = ['__version__']
+__all__ = ['FaceInferencer', '__version__', 'get_model', 'list_models']
+
+
+def __getattr__(name: str):
+    # Imported when asked for: whoever wants a dataset need not wait for the inferencer.
+    if name not in __all__:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    from mmfer import apis
+
+    return getattr(apis, name)

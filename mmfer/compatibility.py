@@ -3,11 +3,15 @@
 
 They are looked at by import name, not by distribution: the maintained forks (``onedl-mmengine``,
 ``onedl-mmcv``, ``onedl-mmpretrain``) install the same import names under other distribution names.
+And they are only looked at: importing them takes seconds, which a command that prints its help does
+not have.
 """
 
 import importlib
+import importlib.util
 import re
 import warnings
+from pathlib import Path
 
 #: Import name -> lowest version, first version that is too new, what to install.
 WINDOWS = {
@@ -38,12 +42,30 @@ def check_version(name: str, version: str) -> None:
         )
 
 
-def check_packages() -> None:
-    """Import the OpenMMLab packages and check their versions.
+def find_version(name: str) -> str:
+    """The version of a package by its import name, from its ``version.py``, without importing it.
 
     Raises:
-        ImportError: One is missing, cannot be imported or has an unsuitable version. The message
-            holds the command that mends it.
+        ImportError: It is missing, or cannot be imported where that is the only way to know.
+    """
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        raise ImportError(f'No module named {name!r}')
+    for folder in spec.submodule_search_locations or ():
+        path = Path(folder, 'version.py')
+        if path.is_file():
+            found = re.search(r'^__version__ *= *[\'"]([^\'"]+)', path.read_text('utf-8'), re.M)
+            if found:
+                return found[1]
+    return importlib.import_module(name).__version__
+
+
+def check_packages() -> None:
+    """Check that the OpenMMLab packages are there, and their versions.
+
+    Raises:
+        ImportError: One is missing or has an unsuitable version, or OpenCV cannot be imported. The
+            message holds the command that mends it.
     """
     # mmcv-lite has no compiled operators, and mmfer needs none; mmcv warns at each start.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
@@ -57,10 +79,10 @@ def check_packages() -> None:
         ) from error
     for name in WINDOWS:
         try:
-            package = importlib.import_module(name)
+            version = find_version(name)
         except ImportError as error:
             raise ImportError(
                 f'mmfer needs {name}, which cannot be imported ({error}). Mend it with\n'
                 f'    {install_command()}'
             ) from error
-        check_version(name, package.__version__)
+        check_version(name, version)

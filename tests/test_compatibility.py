@@ -1,6 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import builtins
-import importlib
+import importlib.util
 
 import pytest
 
@@ -32,16 +32,27 @@ def test_versions_outside_say_how_to_mend_it(name, version):
 
 @pytest.mark.parametrize('missing', ['mmpretrain', 'mmcv'])
 def test_missing_package_says_how_to_mend_it(monkeypatch, missing):
-    real = importlib.import_module
-
-    def absent(name, *args):
-        if name == missing:
-            raise ImportError(f'No module named {name!r}')
-        return real(name, *args)
-
-    monkeypatch.setattr(importlib, 'import_module', absent)
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, 'find_spec', lambda name: None if name == missing else real(name)
+    )
     with pytest.raises(ImportError, match=f"No module named '{missing}'.*\n.*pip install"):
         compatibility.check_packages()
+
+
+@pytest.mark.parametrize('name', compatibility.WINDOWS)
+def test_version_is_the_one_that_is_imported(name):
+    assert compatibility.find_version(name) == importlib.import_module(name).__version__
+
+
+def test_version_without_a_file_is_asked_of_the_package(monkeypatch, tmp_path):
+    for name, content in (('plain_pkg', "__version__ = '1.2'"), ('filed_pkg', 'raise OSError')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / '__init__.py').write_text(content)
+    (tmp_path / 'filed_pkg/version.py').write_text("import os\n__version__ = '3.4'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert compatibility.find_version('plain_pkg') == '1.2'
+    assert compatibility.find_version('filed_pkg') == '3.4'
 
 
 def test_cv2_without_display_libraries_says_how_to_mend_it(monkeypatch):

@@ -1,7 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import copy
+import logging
+from collections.abc import Iterable
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmpretrain.models import ImageClassifier
 
 from mmfer.registry import MODELS
@@ -26,15 +29,54 @@ def load_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> tuple[Image
     Raises:
         ValueError: A weight of the model is missing in the checkpoint or has another shape.
     """
+    model = build_model(cfg)
+    meta = fill_model(model, load_checkpoint_file(checkpoint), checkpoint, cfg)
+    return model.to(device).eval(), meta
+
+
+def build_model(cfg: Config) -> ImageClassifier:
+    """Build the model of a config with its ``data_preprocessor``; no weights are read."""
     settings = copy.deepcopy(cfg.model)
-    settings.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
-    model = MODELS.build(settings)
-    content = load_checkpoint_file(checkpoint)
-    weights = unwrap(content)
+    settings.setdefault('data_preprocessor', copy.deepcopy(cfg.get('data_preprocessor')))
+    return MODELS.build(settings)
+
+
+def fill_model(model: ImageClassifier, checkpoint: dict, name: str, cfg: Config) -> dict:
+    """Put the weights of a checkpoint into a model.
+
+    Args:
+        model: Changed in place.
+        checkpoint: What was loaded.
+        name: Where from, for messages.
+        cfg: What the model was built from, for messages.
+
+    Returns:
+        The checkpoint's ``meta``, empty if it has none.
+
+    Raises:
+        ValueError: A weight of the model is missing in the checkpoint or has another shape.
+    """
+    weights = unwrap(checkpoint)
     report = compare_state_dicts(model.state_dict(), weights)
     if report.missing or report.reshaped:
         raise ValueError(
-            f'{checkpoint} is no checkpoint of {cfg.filename}: {report}\n{report.details(_NAMED)}'
+            f'{name} is no checkpoint of {cfg.filename or "the config"}: {report}\n'
+            f'{report.details(_NAMED)}'
+        )
+    if foreign := foreign_weights(report.unexpected):
+        print_log(
+            f'{name} holds {len(foreign)} weights that {cfg.filename or "the config"} has no place '
+            f'for, such as {foreign[0]}; is it the config that it was trained with?',
+            'current',
+            logging.WARNING,
         )
     model.load_state_dict(weights, strict=False)
-    return model.to(device).eval(), dict(content.get('meta') or {})
+    return dict(checkpoint.get('meta') or {})
+
+
+def foreign_weights(unexpected: Iterable[str]) -> list[str]:
+    """Those weights of a checkpoint that a model for inference should have but has not.
+
+    The priors that a ``FaceAnalyzer`` saves with ``save_priors`` it does without.
+    """
+    return [name for name in unexpected if not name.startswith('priors.')]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mmengine.config import Config
 from mmengine.utils import to_2tuple
+from mmpretrain.models import MobileOne, RepVGG
 
 from mmfer.models import KTAdapter
 from mmfer.registry import MODELS
@@ -65,7 +66,7 @@ def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> ModelCost:
     if getattr(backbone, 'computation', 'paper') != 'paper':
         settings['backbone']['computation'] = 'paper'
         published = count_cost(MODELS.build(settings), shape)
-    elif merge_branches(model):
+    elif isinstance(backbone, (MobileOne, RepVGG)) and merge_branches(model):
         published = count_cost(model, shape)
     return ModelCost(
         shape=tuple(shape),

@@ -1,13 +1,15 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Merge the parallel branches that a net has in training into single convolutions."""
+"""Bring a net from the form it is trained in to the one for inference."""
 
 from torch import nn
 
 
 def merge_branches(model: nn.Module) -> list[str]:
-    """Switch all parts of a model that can be (MobileOne, RepVGG, …) to their inference form.
+    """Switch all parts of a model that can be to their inference form.
 
-    What they compute in eval mode stays the same but for rounding. Parts say that they can by a
+    Parallel branches become single convolutions (MobileOne, RepVGG), BatchNorm goes into the
+    convolution before it (``IRNet``), the knowledge token becomes constants (``KTAdapter``). What
+    the model computes in eval mode stays the same but for rounding. Parts say that they can by a
     method ``switch_to_deploy``, MMPretrain's convention; those that are switched already are left.
 
     Returns:

@@ -3,7 +3,7 @@
 
 A checkpoint is a pickle, and a pickle may name any function and have it called. Everything here
 goes through torch's restricted unpickler (``weights_only=True``), which resolves an allow-list
-only.
+only; files in the safetensors format hold no pickle at all.
 
 Training checkpoints of stock MMEngine need a little more: their message hub pickles
 ``HistoryBuffer`` objects, whose class attributes drag in ``builtins.getattr``. Such names are
@@ -26,6 +26,8 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner import CheckpointLoader
 from mmengine.utils import digit_version
+
+from .safetensors_file import SUFFIX, SafetensorsFileError, read_safetensors
 
 _HISTORY_BUFFER = 'mmengine.logging.history_buffer.HistoryBuffer'
 
@@ -151,16 +153,17 @@ def _rebuild(value: Any, left: set[str]) -> Any:
 def load_checkpoint_file(path: str, map_location: Any = 'cpu') -> Any:
     """Read a local checkpoint without running anything it names.
 
-    Reads torch's zip format, torch's older formats when they hold tensors and plain numbers only
-    (such as weights saved before torch 1.6), and training checkpoints of stock MMEngine (from
-    torch 2.7 on; MMEngine has always written the zip format). TorchScript archives are refused.
+    Reads published weights (``.safetensors``), torch's zip format, torch's older formats when they
+    hold tensors and plain numbers only (such as weights saved before torch 1.6), and training
+    checkpoints of stock MMEngine (from torch 2.7 on; MMEngine has always written the zip format).
+    TorchScript archives are refused.
 
     Args:
         path: The file; ``~`` is expanded.
         map_location: As in :func:`torch.load`.
 
     Returns:
-        What was saved, usually a dict.
+        What was saved, usually a dict; ``dict(state_dict=..., meta=...)`` of ``.safetensors``.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -175,6 +178,8 @@ def load_checkpoint_file(path: str, map_location: Any = 'cpu') -> Any:
         )
     if osp.getsize(path) == 0:
         raise CheckpointError(f'{path} is empty: its writing was interrupted. Use an earlier file.')
+    if path.endswith(SUFFIX):
+        return _load_safetensors(path, map_location)
     try:
         return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
@@ -192,6 +197,18 @@ def load_checkpoint_file(path: str, map_location: Any = 'cpu') -> Any:
             f'({type(error).__name__}: {_first_line(error)}). Download it or copy it again, or use '
             'an earlier one.'
         ) from error
+
+
+def _load_safetensors(path: str, map_location: Any) -> dict:
+    # torch.load also takes functions and tables that say where each tensor goes.
+    device = map_location if isinstance(map_location, (str, torch.device)) else 'cpu'
+    try:
+        weights, meta = read_safetensors(path, device)
+    except SafetensorsFileError as error:
+        raise CheckpointError(str(error)) from error
+    # Where training checkpoints have the class names.
+    notes = dict(meta, dataset_meta=dict(classes=meta['classes'])) if 'classes' in meta else meta
+    return dict(state_dict=weights, meta=notes)
 
 
 def _load_zip_with_foreign_names(path: str, map_location: Any, error: Exception) -> Any:

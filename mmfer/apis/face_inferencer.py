@@ -1,0 +1,343 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.infer import BaseInferencer
+from mmpretrain.models import ImageClassifier
+from rich.progress import track
+
+from mmfer.faces import DETECTORS, Face, FaceChoice, FaceDetector
+from mmfer.inference.face_cutter import Cut, FaceCutter, NotAFaceError
+from mmfer.inference.face_model import FaceModel
+from mmfer.inference.pictures import Picture, count_pictures, read_pictures
+from mmfer.inference.results import FACES, NO_FACE, UNREADABLE, FaceResult, PictureResult
+from mmfer.inference.writers import CsvWriter
+from mmfer.visualization.face_results import draw_faces
+
+from .model_index import list_models
+from .models import get_model
+
+_DECIMALS = 3  # of pixels
+
+
+@dataclass
+class _Job:
+    """A picture on its way: what was found in it, and what the model is to see."""
+
+    picture: Picture
+    result: PictureResult
+    faces: list[Face | None]
+    cuts: list[Cut]
+
+
+class FaceInferencer(BaseInferencer):
+    """Finds the faces of pictures and videos, and runs a trained model on each.
+
+    ::
+
+        from mmfer import FaceInferencer
+
+        inferencer = FaceInferencer('apvit.safetensors', detector_weights='yunet_n_dynamic.onnx')
+        for result in inferencer(['a.jpg', 'b.jpg']):
+            for face in result.faces:
+                print(result.source, face.box, face.class_name, face.score)
+        for result in inferencer.stream('film.mp4'):  # one frame after the other
+            ...
+
+    A face is cut out as the pictures of the model's test set were (:class:`.FaceCutter`): aligned
+    by its five points, or cut at its box. What is predicted is in pixels of the picture.
+
+    Args:
+        model: A name of :meth:`list_models`, a config file, a checkpoint that carries its config
+            (what ``tools/train.py`` and ``publish_model.py`` write), or a model of
+            :func:`.get_model`.
+        weights: The checkpoint, where the model is a name or a config.
+        device: Where the model runs. Default: a GPU if there is one, else the CPU; a model that was
+            passed stays where it is.
+        detector: Finds faces: ``'yunet'`` (default), ``'mtcnn'``, a :class:`.FaceDetector`, or None
+            for pictures that are aligned or cut out already, each of which is one face.
+        detector_weights: YuNet's ONNX file; docs/alignment.md says where it comes from.
+        min_score: Confidence below which a face is none, 0 to 1. Default 0.6.
+        min_size: Faces whose box has a shorter side do not count, pixels. Default 32.
+        batch_size: Faces that the model sees at once, of one picture or of several; so many
+            pictures are held at most. Default 32.
+        cfg_options: ``KEY=VALUE`` words that override the config, such as
+            ``'model.backbone.app.keep_num=80'``.
+        show_progress: Whether calls show a progress bar; streams do not. Default True.
+
+    Attributes:
+        model: The network, in eval mode.
+        cfg: Its config.
+        task: ``'expression'``, ``'age'``, ``'landmarks'``, ``'recognition'`` or
+            ``'classification'``.
+        classes: Names of its outputs; empty for age and landmarks.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The model or the detector is unknown, has no weights or those of another, or a
+            number is out of range.
+        ImportError: The detector's package is not installed.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Config | ImageClassifier,
+        weights: str | Path | None = None,
+        device: str | torch.device | None = None,
+        detector: str | FaceDetector | None = 'yunet',
+        detector_weights: str | Path | None = None,
+        min_score: float = 0.6,
+        min_size: float = 32,
+        batch_size: int = 32,
+        cfg_options: Iterable[str] = (),
+        show_progress: bool = True,
+    ):
+        # Not the parent's constructor: it would build the model from MMEngine's own kinds of files.
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be 1 or more, not {batch_size!r}')
+        self._choice = FaceChoice(min_score, min_size)
+        self.detector = _make_detector(detector, detector_weights)
+        if isinstance(model, ImageClassifier):
+            if not isinstance(getattr(model, '_config', None), Config):
+                raise ValueError('the model does not know its config; build it by mmfer.get_model')
+            self.model = model.eval()
+            if device is not None:
+                self.model.to(_check_device(device))
+        else:
+            device = _check_device(device)
+            self.model = get_model(model, weights, device, cfg_options, allow_untrained=False)
+        self.cfg = self.model._config
+        self.batch_size = batch_size
+        self.show_progress = show_progress
+        self._face_model = FaceModel(
+            self.model, self.cfg, dict(dataset_meta=getattr(self.model, '_dataset_meta', None))
+        )
+        self.pipeline = self._init_pipeline(self.cfg)
+
+    @property
+    def task(self) -> str:
+        return self._face_model.task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self._face_model.classes
+
+    def check_patches(self, stage: str | None = None) -> None:
+        """Refuse to tell which patches are kept where the model cannot.
+
+        Raises:
+            ValueError: The model has no poolings, or none of this name.
+        """
+        stages = self._face_model.patch_stages
+        if not stages:
+            raise ValueError(
+                f'{type(self.model.backbone).__name__} keeps all of a face; patches need an APViT '
+                'with poolings (model.backbone)'
+            )
+        if stage is not None and stage not in stages:
+            raise ValueError(f'the model has no stage {stage!r}, only {", ".join(stages)}')
+
+    def csv_writer(self, path: str | Path) -> CsvWriter:
+        """A writer with the columns that this model fills."""
+        model = self._face_model
+        return CsvWriter(path, model.task, model.classes, model.action_units, model.num_points)
+
+    def __call__(
+        self, inputs: Any, batch_size: int | None = None, patches: bool = False
+    ) -> list[PictureResult]:
+        """Run on all inputs and return the results, in their order.
+
+        Args:
+            inputs: The path of a picture, a video, or a folder, which is searched with all below
+                it; an array uint8 (H, W, 3) in BGR; or an iterable of these.
+            batch_size: Instead of the inferencer's.
+            patches: Whether results tell which patches an APViT kept. Default False.
+
+        Returns:
+            One result a picture and a frame; files that cannot be read have one that says why.
+
+        Raises:
+            TypeError: An input is something else.
+            ValueError: An array has another shape or type; or the model keeps no patches.
+        """
+        results = self.stream(inputs, batch_size, patches)
+        if self.show_progress:
+            results = track(results, 'faces', total=count_pictures(inputs))
+        return list(results)
+
+    def stream(
+        self, inputs: Any, batch_size: int | None = None, patches: bool = False
+    ) -> Iterator[PictureResult]:
+        """As a call, one result after the other: memory does not grow with the number of frames.
+
+        Also takes the number of a camera, whose results come frame by frame.
+        """
+        for job in self._run(inputs, batch_size, patches, keep_images=False):
+            yield job.result
+
+    def stream_pictures(
+        self, inputs: Any, batch_size: int | None = None, patches: bool = False
+    ) -> Iterator[tuple[Picture, PictureResult]]:
+        """As :meth:`stream`, each result with its picture, for :meth:`visualize`."""
+        for job in self._run(inputs, batch_size, patches, keep_images=True):
+            yield job.picture, job.result
+
+    # The steps of MMEngine's inferencers ------------------------------------------------------
+
+    def preprocess(
+        self, inputs: Any, batch_size: int = 1, keep_images: bool = True
+    ) -> Iterator[list[_Job]]:
+        """Read pictures, find and cut faces, until there are enough of them for a batch.
+
+        Args:
+            inputs: See :meth:`__call__`.
+            batch_size: How many faces are enough.
+            keep_images: Whether jobs keep their pictures, or only the faces cut out of them.
+
+        Yields:
+            Jobs in the order of their pictures, at most ``batch_size`` of them, however few faces
+            they have.
+        """
+        jobs: list[_Job] = []
+        for picture in read_pictures(inputs):
+            job = self._look(picture)
+            if not keep_images:
+                job.picture = picture = replace(picture, image=None)
+            jobs.append(job)
+            faces = sum(len(job.cuts) for job in jobs)
+            if faces >= batch_size or len(jobs) >= batch_size or picture.live:
+                yield jobs
+                jobs = []
+        if jobs:
+            yield jobs
+
+    def forward(self, inputs: list[Cut], patches: bool = False) -> list[dict[str, Any]]:
+        """Predict a batch of faces, see :class:`.FaceModel`."""
+        return self._face_model(inputs, patches)
+
+    def visualize(
+        self, picture: Picture | np.ndarray, result: PictureResult, stage: str | None = None
+    ) -> np.ndarray:
+        """Draw a result into its picture, see :func:`.draw_faces`."""
+        return draw_faces(getattr(picture, 'image', picture), result, stage)
+
+    def postprocess(self, job: _Job, predictions: list[dict[str, Any]]) -> PictureResult:
+        """Put together what was found and what was predicted."""
+        faces = zip(job.faces, job.cuts, predictions, strict=True)
+        size = job.result.width, job.result.height
+        return replace(job.result, faces=tuple(_to_result(*face, size) for face in faces))
+
+    def _init_pipeline(self, cfg: Config) -> FaceCutter:
+        return FaceCutter(cfg)
+
+    @staticmethod
+    def list_models(pattern: str | None = None) -> list[str]:
+        """Names of models, see :func:`mmfer.list_models`."""
+        return list_models(pattern)
+
+    # ------------------------------------------------------------------------------------------
+
+    def _run(
+        self, inputs: Any, batch_size: int | None, patches: bool, keep_images: bool
+    ) -> Iterator[_Job]:
+        if patches:
+            self.check_patches()
+        batch_size = self.batch_size if batch_size is None else batch_size
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be 1 or more, not {batch_size!r}')
+        for jobs in self.preprocess(inputs, batch_size, keep_images):
+            cuts = [cut for job in jobs for cut in job.cuts]
+            predictions = []
+            for start in range(0, len(cuts), batch_size):
+                predictions += self.forward(cuts[start : start + batch_size], patches)
+            remaining = iter(predictions)
+            # Let go of each: the next batch is read while this list is still here.
+            jobs.reverse()
+            while jobs:
+                job = jobs.pop()
+                job.result = self.postprocess(job, list(islice(remaining, len(job.cuts))))
+                yield job
+
+    def _look(self, picture: Picture) -> _Job:
+        """Find the faces of a picture and cut them out."""
+        result = PictureResult(
+            picture.source, UNREADABLE, picture.error, picture.frame, picture.time
+        )
+        if picture.image is None:
+            return _Job(picture, result, [], [])
+        height, width = picture.image.shape[:2]
+        result = replace(result, status=FACES, width=width, height=height)
+        if self.detector is None:
+            return _Job(picture, result, [None], [self.pipeline(picture.image)])
+        found = self.detector(picture.image)
+        counting = [face for face in found if self._counts(face)]
+        reason = '' if counting else self._choice(found, (width, height)).reason
+        job = _Job(picture, result, [], [])
+        for face in counting:
+            try:
+                job.cuts.append(self.pipeline(picture.image, face))
+            except NotAFaceError as error:
+                reason = str(error)
+            else:
+                job.faces.append(face)
+        if not job.faces:
+            job.result = replace(result, status=NO_FACE, reason=reason)
+        return job
+
+    def _counts(self, face: Face) -> bool:
+        return face.score >= self._choice.min_score and face.size >= self._choice.min_size
+
+
+def _check_device(device: str | torch.device | None) -> torch.device:
+    if device is None:
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f'device (--device) {device!r} is none that torch knows') from error
+    if device.type == 'cuda' and not torch.cuda.is_available():
+        raise ValueError(f'device (--device) {str(device)!r}: torch sees no GPU; use cpu')
+    return device
+
+
+def _to_result(
+    face: Face | None, cut: Cut, prediction: dict[str, Any], size: tuple[int, int]
+) -> FaceResult:
+    box = (-0.5, -0.5, size[0] - 0.5, size[1] - 0.5)
+    found = {}
+    if face is not None:
+        box = tuple(np.round(face.box, _DECIMALS).tolist())
+        points = np.round(face.points, _DECIMALS).tolist()
+        found = dict(detection_score=face.score, five_points=tuple(map(tuple, points)))
+    return FaceResult(
+        box=box,
+        crop_map=tuple(map(tuple, cut.matrix.tolist())),
+        crop_size=cut.image.shape[1::-1],
+        **found,
+        **prediction,
+    )
+
+
+def _make_detector(
+    detector: str | FaceDetector | None, weights: str | Path | None
+) -> FaceDetector | None:
+    if detector is None or isinstance(detector, FaceDetector):
+        return detector
+    if detector not in DETECTORS or detector == 'whole':
+        allowed = [name for name in DETECTORS if name != 'whole']
+        raise ValueError(f'detector must be one of {allowed}, a FaceDetector or None: {detector!r}')
+    if detector != 'yunet':
+        return DETECTORS[detector]()
+    if weights is None:
+        raise ValueError(
+            'the detector YuNet needs its file: detector_weights=... (--detector-weights); '
+            'docs/alignment.md says where it comes from. For pictures that are aligned faces, say '
+            'detector=None (--aligned)'
+        )
+    return DETECTORS[detector](weights)

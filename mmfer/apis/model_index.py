@@ -1,0 +1,104 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""The models that mmfer has configs for, by their names in ``model-index.yml``."""
+
+import difflib
+import fnmatch
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from mmengine.fileio import load
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+# In an installed package, and in a working copy that was never installed.
+_PLACES = (_PACKAGE / '.mim', _PACKAGE.parent)
+_FILE = 'model-index.yml'
+
+
+@dataclass(frozen=True)
+class IndexedModel:
+    """An entry of the model index.
+
+    Attributes:
+        name: What it is called.
+        config: Its config file.
+        task: What it is for, in the index' words; empty where no result is listed.
+        dataset: What it was tested on; empty where no result is listed.
+        weights: Where its weights are, or None: none are published.
+    """
+
+    name: str
+    config: Path
+    task: str = ''
+    dataset: str = ''
+    weights: str | None = None
+
+
+def read_model_index() -> dict[str, IndexedModel]:
+    """Entries of the model index by name, in its order.
+
+    Not mmpretrain's ``ModelHub``: that one table of a process holds mmpretrain's own models under
+    the same kind of names, and what is got from it is built in mmpretrain's scope.
+
+    Raises:
+        FileNotFoundError: The package was installed without its index.
+    """
+    for folder in _PLACES:
+        if (folder / _FILE).is_file():
+            break
+    else:
+        raise FileNotFoundError(
+            f'there is no {_FILE} in {" or ".join(map(str, _PLACES))}: mmfer was copied without '
+            'its configs. Install it with pip, or pass the path of a config file'
+        )
+    return _read(folder / _FILE)
+
+
+@lru_cache(maxsize=1)
+def _read(index: Path) -> dict[str, IndexedModel]:
+    models = {}
+    for entry in load(index)['Models']:
+        result = (entry.get('Results') or [{}])[0]
+        models[entry['Name']] = IndexedModel(
+            name=entry['Name'],
+            config=index.parent / entry['Config'],
+            task=result.get('Task', ''),
+            dataset=result.get('Dataset', ''),
+            weights=entry.get('Weights'),
+        )
+    return models
+
+
+def list_models(pattern: str | None = None) -> list[str]:
+    """Names of the models that mmfer has configs for, sorted.
+
+    Args:
+        pattern: Wildcards, ``'*rafdb*'``; what follows a match is free, as in mmpretrain, so
+            ``'apvit'`` finds all that begin so. Default: all.
+    """
+    names = sorted(read_model_index())
+    return names if pattern is None else fnmatch.filter(names, f'{pattern}*')
+
+
+def find_model(name: str) -> IndexedModel:
+    """Look up a model by its name in the index, or by the name of any config of mmfer.
+
+    Raises:
+        ValueError: There is none of this name; says which are near.
+    """
+    models = read_model_index()
+    if name in models:
+        return models[name]
+    folder = next(iter(models.values())).config.parents[1]
+    configs = {path.stem: path for path in sorted(folder.rglob('*.py')) if _is_leaf(path, folder)}
+    if name in configs:
+        return IndexedModel(name, configs[name])
+    near = difflib.get_close_matches(name, [*models, *configs], n=3, cutoff=0.4)
+    raise ValueError(
+        f'there is no model {name!r}, neither as a file nor among the configs. Near are: '
+        f'{", ".join(dict.fromkeys(near)) or "none"}. `python -m mmfer models` lists what there is'
+    )
+
+
+def _is_leaf(path: Path, folder: Path) -> bool:
+    return '_base_' not in path.relative_to(folder).parts

@@ -1,0 +1,103 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import init_default_scope
+from mmpretrain.models import ImageClassifier
+
+from mmfer.utils.config_options import merge_options, parse_options
+from mmfer.utils.config_text import ConfigTextError, read_config_text
+from mmfer.utils.safe_load import load_checkpoint_file
+
+from .load_model import build_model, fill_model
+from .model_facts import class_names
+from .model_index import find_model
+
+#: What a file of weights may be called.
+CHECKPOINT_SUFFIXES = ('.safetensors', '.pth', '.pt')
+
+
+def get_model(
+    model: str | Path | Config,
+    weights: str | Path | None = None,
+    device: str | torch.device = 'cpu',
+    cfg_options: Iterable[str] = (),
+    allow_untrained: bool = True,
+) -> ImageClassifier:
+    """Build a model for inference.
+
+    Args:
+        model: A name of :func:`.list_models`, a config file, a :class:`~mmengine.config.Config`, or
+            a checkpoint that carries its config: what ``tools/train.py`` saves and what
+            ``tools/model_converters/publish_model.py`` writes.
+        weights: The checkpoint. Default: ``model`` if it is one, or that of the model index.
+        device: Where the model goes. Default ``'cpu'``.
+        cfg_options: ``KEY=VALUE`` words that override the config, such as
+            ``'model.backbone.app.keep_num=80'``.
+        allow_untrained: Whether a model without weights is built as it is before training, with a
+            warning, or refused. Default True.
+
+    Returns:
+        The model in eval mode. As of mmpretrain's models, ``model._config`` is the config and
+        ``model._dataset_meta`` has the class names.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: There is no such name, no weights were given and that is not allowed, or they
+            are those of another model.
+        CheckpointError: A checkpoint cannot be read.
+    """
+    cfg, own_weights = _find(model)
+    weights = own_weights if weights is None else str(weights)
+    if weights is None and not allow_untrained:
+        raise ValueError(
+            f'{model} has no weights, and a model that was not trained says nothing: name a '
+            'checkpoint as weights (--weights), or one that carries its config as the model'
+        )
+    merge_options(cfg, parse_options(cfg_options))
+    init_default_scope(cfg.get('default_scope', 'mmfer'))
+    built = build_model(cfg)
+    if weights is None:
+        meta = {}
+        print_log(f'{model} is untrained: no weights were named', 'current', logging.WARNING)
+    else:
+        meta = fill_model(built, load_checkpoint_file(weights), weights, cfg)
+    built._config = cfg
+    built._dataset_meta = dict(meta.get('dataset_meta') or {}, classes=class_names(cfg, meta))
+    return built.to(device).eval()
+
+
+def _find(model: str | Path | Config) -> tuple[Config, str | None]:
+    """The config of a model, and its weights where it says."""
+    if isinstance(model, Config):
+        return Config(model.to_dict(), filename=model.filename), None
+    path = Path(model).expanduser()
+    if path.suffix in CHECKPOINT_SUFFIXES:
+        return _config_in(path), str(path)
+    if path.suffix == '.py':
+        if not path.is_file():
+            raise FileNotFoundError(f'there is no config {path} (from {os.getcwd()})')
+        return Config.fromfile(path), None
+    entry = find_model(str(model))
+    return Config.fromfile(entry.config), entry.weights
+
+
+def _config_in(path: Path) -> Config:
+    """The config that a checkpoint carries, read without running it."""
+    checkpoint = load_checkpoint_file(str(path))
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    text = meta.get('cfg') if isinstance(meta, dict) else None
+    if not isinstance(text, str):
+        raise ValueError(
+            f'{path} does not hold the config of its model; name that as the model, and this file '
+            'as its weights'
+        )
+    try:
+        return read_config_text(text)
+    except ConfigTextError as error:
+        raise ValueError(f'{path}: {error}') from error

@@ -1,0 +1,84 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Arguments of the commands that find faces and run a model on them."""
+
+import argparse
+from pathlib import Path
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Which model, and where it runs."""
+    group = parser.add_argument_group('model')
+    group.add_argument(
+        '--model',
+        required=True,
+        help='name (see `python -m mmfer models`), config file, or a checkpoint that carries its '
+        'config: one that training saved or publish_model.py wrote',
+    )
+    group.add_argument('--weights', help='checkpoint, where the model is a name or a config')
+    group.add_argument('--device', help='cpu, cuda, cuda:1, ... (default: a GPU if there is one)')
+    group.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override settings, e.g. model.backbone.app.keep_num=80',
+    )
+    return group
+
+
+def add_face_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which faces count."""
+    group = parser.add_argument_group('faces')
+    group.add_argument(
+        '--detector', choices=('yunet', 'mtcnn'), default='yunet', help='default: yunet'
+    )
+    group.add_argument(
+        '--detector-weights',
+        type=Path,
+        metavar='FILE',
+        help="yunet's ONNX file; docs/alignment.md says where it comes from",
+    )
+    group.add_argument(
+        '--aligned',
+        action='store_true',
+        help='no detector: every picture is a face that was aligned or cut out already',
+    )
+    group.add_argument(
+        '--min-score', type=float, default=0.6, help='of a face, 0 to 1 (default: 0.6)'
+    )
+    group.add_argument(
+        '--min-size', type=float, default=32, help='shorter side of its box, pixels (default: 32)'
+    )
+
+
+def make_inferencer(args: argparse.Namespace, batch_size: int = 32):
+    """The :class:`mmfer.FaceInferencer` that the arguments name.
+
+    Raises:
+        CommandError: They are wrong, or a file or a package is missing.
+    """
+    # Imported late: --help answers at once.
+    import cv2
+
+    from mmfer.apis.face_inferencer import FaceInferencer
+    from mmfer.utils.config_options import UnknownOptionError
+    from mmfer.utils.safe_load import CheckpointError
+
+    from . import CommandError
+
+    # OpenCV 5 warns once a process that it will not choose a device for the network.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    try:
+        return FaceInferencer(
+            args.model,
+            args.weights,
+            args.device,
+            detector=None if args.aligned else args.detector,
+            detector_weights=args.detector_weights,
+            min_score=args.min_score,
+            min_size=args.min_size,
+            batch_size=batch_size,
+            cfg_options=args.cfg_options,
+        )
+    except (CheckpointError, ImportError, OSError, UnknownOptionError, ValueError) as error:
+        raise CommandError(error) from error

@@ -1,0 +1,202 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Find the faces of pictures and videos and say what a model makes of each.
+
+    python -m mmfer predict photos film.mp4 --model apvit-1234abcd.safetensors \\
+        --detector-weights yunet_n_dynamic.onnx --out predictions
+    python -m mmfer predict crops --model CONFIG --weights epoch_40.pth --aligned --out predictions
+    python -m mmfer predict 0 --model ... --out predictions      (a camera; Ctrl-C ends it)
+
+OUT gets results.csv with a row for each face, results.jsonl with an object for each picture or
+frame, and the annotated pictures and videos. Both files grow while it runs, in whole lines.
+Pictures without a face and files that cannot be read have a line that says so.
+
+Exit status: 0; 1 when files could not be read, the others are done all the same; 2 when the
+arguments or the model are wrong; 130 when it was interrupted.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+
+LISTED = 10  # unreadable files that are named on the screen
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        'inputs',
+        nargs='+',
+        metavar='INPUT',
+        help='picture, video, folder (searched with all below it), or number of a camera',
+    )
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write')
+    group = parser.add_argument_group('model')
+    group.add_argument(
+        '--model',
+        required=True,
+        help='name (see `python -m mmfer models`), config file, or a checkpoint that carries its '
+        'config: one that training saved or publish_model.py wrote',
+    )
+    group.add_argument('--weights', help='checkpoint, where the model is a name or a config')
+    group.add_argument('--device', help='cpu, cuda, cuda:1, ... (default: a GPU if there is one)')
+    group.add_argument(
+        '--batch-size', type=int, default=32, help='faces that go in at once (default: 32)'
+    )
+    group.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override settings, e.g. model.backbone.app.keep_num=80',
+    )
+    group = parser.add_argument_group('faces')
+    group.add_argument(
+        '--detector', choices=('yunet', 'mtcnn'), default='yunet', help='default: yunet'
+    )
+    group.add_argument(
+        '--detector-weights',
+        type=Path,
+        metavar='FILE',
+        help="yunet's ONNX file; docs/alignment.md says where it comes from",
+    )
+    group.add_argument(
+        '--aligned',
+        action='store_true',
+        help='no detector: every picture is a face that was aligned or cut out already',
+    )
+    group.add_argument(
+        '--min-score', type=float, default=0.6, help='of a face, 0 to 1 (default: 0.6)'
+    )
+    group.add_argument(
+        '--min-size', type=float, default=32, help='shorter side of its box, pixels (default: 32)'
+    )
+    group = parser.add_argument_group('result')
+    group.add_argument('--csv', action='store_true', help='write results.csv only')
+    group.add_argument('--jsonl', action='store_true', help='write results.jsonl only')
+    group.add_argument('--no-draw', action='store_true', help='do not annotate pictures and videos')
+    group.add_argument(
+        '--show-patches',
+        action='store_true',
+        help='draw which patches of a face an APViT kept, and write them to results.jsonl',
+    )
+    group.add_argument(
+        '--stage', help='of --show-patches: app, layers.4, ... (default: the last one)'
+    )
+    group.add_argument(
+        '--max-pictures', type=int, metavar='N', help='end after so many pictures or frames'
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from . import CommandError
+
+    if args.stage and not args.show_patches:
+        raise CommandError('--stage belongs to --show-patches')
+    if args.max_pictures is not None and args.max_pictures < 1:
+        raise CommandError(f'--max-pictures must be 1 or more, not {args.max_pictures}')
+    inputs = [_parse_input(word, args.out) for word in args.inputs]
+    # Imported late: --help answers at once.
+    import cv2
+
+    from mmfer.apis.face_inferencer import FaceInferencer
+    from mmfer.utils.config_options import UnknownOptionError
+    from mmfer.utils.safe_load import CheckpointError
+
+    # OpenCV 5 warns once a process that it will not choose a device for the network.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    try:
+        inferencer = FaceInferencer(
+            args.model,
+            args.weights,
+            args.device,
+            detector=None if args.aligned else args.detector,
+            detector_weights=args.detector_weights,
+            min_score=args.min_score,
+            min_size=args.min_size,
+            batch_size=args.batch_size,
+            cfg_options=args.cfg_options,
+        )
+        if args.show_patches:
+            inferencer.check_patches(args.stage)
+    except (CheckpointError, ImportError, OSError, UnknownOptionError, ValueError) as error:
+        raise CommandError(error) from error
+    return _predict(args, inputs, inferencer)
+
+
+def _parse_input(word: str, out: Path) -> str | int:
+    from . import CommandError
+
+    path = Path(word).expanduser()
+    if path.exists():
+        if path.is_dir() and out.resolve().is_relative_to(path.resolve()):
+            raise CommandError(
+                f'--out {out} is inside of {path}, and what is written there would be taken for '
+                'pictures the next time; name a folder beside it'
+            )
+        return str(path)
+    if word.isdigit():
+        return int(word)
+    raise CommandError(f"there is no picture, video or folder '{word}'")
+
+
+def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> int:
+    from rich.console import Console
+    from rich.progress import track
+
+    from mmfer.inference.annotated_files import AnnotatedFiles
+    from mmfer.inference.pictures import count_pictures
+    from mmfer.inference.results import UNREADABLE
+    from mmfer.inference.writers import JsonLinesWriter
+
+    from . import INTERRUPTED, CommandError
+
+    counts, unreadable = Counter(), []
+    start, interrupted = time.monotonic(), False
+    try:
+        with ExitStack() as stack:
+            writers = []
+            if args.csv or not args.jsonl:
+                writers.append(inferencer.csv_writer(args.out / 'results.csv'))
+            if args.jsonl or not args.csv:
+                writers.append(JsonLinesWriter(args.out / 'results.jsonl'))
+            for writer in writers:
+                stack.enter_context(writer)
+            files = stack.enter_context(AnnotatedFiles(args.out, args.stage))
+            pictures = inferencer.stream_pictures(inputs, patches=args.show_patches)
+            console = Console(stderr=True)
+            for picture, result in track(
+                islice(pictures, args.max_pictures),
+                'predicting',
+                total=count_pictures(inputs),
+                console=console,
+                disable=not console.is_terminal,
+            ):
+                for writer in writers:
+                    writer.write(result)
+                if not args.no_draw:
+                    files.write(picture, result)
+                counts[result.status] += 1
+                counts['found'] += len(result.faces)
+                if result.status == UNREADABLE:
+                    unreadable.append((result.source, result.reason))
+    except KeyboardInterrupt:
+        interrupted = True
+    except OSError as error:
+        raise CommandError(error) from error
+    seconds = max(time.monotonic() - start, 1e-9)
+    total = sum(counts.values()) - counts['found']
+    print(
+        f'{args.out}: {counts["found"]} faces in {total} pictures ({counts["no face"]} without a '
+        f'face, {counts[UNREADABLE]} unreadable), {total / seconds:.1f} pictures a second'
+    )
+    for source, reason in unreadable[:LISTED]:
+        print(f'cannot read {source}: {reason}', file=sys.stderr)
+    if len(unreadable) > LISTED:
+        print(f'... and {len(unreadable) - LISTED} more, see {args.out}', file=sys.stderr)
+    if interrupted:
+        print('interrupted; what was done is there', file=sys.stderr)
+        return INTERRUPTED
+    return 1 if unreadable else 0

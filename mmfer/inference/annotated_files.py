@@ -1,0 +1,108 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import os
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+
+from mmfer.utils.atomic_file import atomic_write
+from mmfer.visualization.face_results import draw_faces
+
+from .pictures import Picture
+from .results import UNREADABLE, PictureResult
+
+_QUALITY = 92  # of JPEG
+_LOSSLESS = ('.png', '.bmp', '.tif', '.tiff')
+
+
+class AnnotatedFiles:
+    """Writes pictures and videos with what was found in them; a context manager.
+
+    Pictures become ``.jpg``, or ``.png`` where they were lossless; videos and cameras become
+    ``.mp4``. A file of a folder keeps its place in it; where two would have the same name the
+    second gets ``_2``. A video has its name when it is whole.
+
+    Args:
+        folder: Where they go.
+        stage: See :func:`.draw_faces`. Default None.
+    """
+
+    def __init__(self, folder: str | Path, stage: str | None = None):
+        self.folder = Path(folder)
+        self.stage = stage
+        self._names: set[str] = set()
+        self._video: _Video | None = None
+        self._source = ''
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._finish_video()
+
+    def write(self, picture: Picture, result: PictureResult) -> Path | None:
+        """Draw a picture or a frame.
+
+        Returns:
+            The file; None where the picture is unreadable.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        is_frame = picture.frame is not None
+        if not is_frame or picture.frame == 0 or picture.source != self._source:
+            self._finish_video()
+        if result.status == UNREADABLE:
+            return None
+        image = draw_faces(picture.image, result, self.stage)
+        if not is_frame:
+            lossless = PurePosixPath(picture.name).suffix.lower() in _LOSSLESS
+            path = self._path(picture.name, '.png' if lossless else '.jpg')
+            options = [] if lossless else [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
+            atomic_write(path, cv2.imencode(path.suffix, image, options)[1].tobytes())
+            return path
+        if self._video is None:
+            path = self._path(picture.name, '.mp4')
+            self._video = _Video(path, picture.frame_rate, image.shape[1::-1])
+            self._source = picture.source
+        self._video.write(image)
+        return self._video.path
+
+    def _path(self, name: str, suffix: str) -> Path:
+        stem = PurePosixPath(name).with_suffix('')
+        unique, count = f'{stem}{suffix}', 1
+        while unique in self._names:
+            count += 1
+            unique = f'{stem}_{count}{suffix}'
+        self._names.add(unique)
+        return self.folder / unique
+
+    def _finish_video(self) -> None:
+        if self._video is not None:
+            self._video.close()
+        self._video, self._source = None, ''
+
+
+class _Video:
+    """A video under a hidden name, which gets its own when it is closed."""
+
+    def __init__(self, path: Path, frame_rate: float, size: tuple[int, int]):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, self.size = path, size
+        self._part = path.with_name(f'.{path.stem}.{os.getpid()}.part{path.suffix}')
+        codec = cv2.VideoWriter.fourcc(*'mp4v')
+        self._writer = cv2.VideoWriter(str(self._part), codec, frame_rate, size)
+        if not self._writer.isOpened():
+            raise OSError(
+                f'OpenCV {cv2.__version__} cannot write {path}: its build has no MPEG-4 encoder, '
+                'or the folder is read-only'
+            )
+
+    def write(self, image: np.ndarray) -> None:
+        if image.shape[1::-1] != self.size:  # a camera that was turned
+            image = cv2.resize(image, self.size)
+        self._writer.write(image)
+
+    def close(self) -> None:
+        self._writer.release()
+        os.replace(self._part, self.path)

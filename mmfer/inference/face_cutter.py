@@ -1,0 +1,165 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from mmcv.transforms import BaseTransform, Resize
+from mmengine.config import Config
+from mmpretrain.datasets.transforms import ResizeEdge
+
+from mmfer.apis.model_facts import test_dataset
+from mmfer.datasets.synth.camera import CROPS
+from mmfer.datasets.transforms.face_geometry import chain, resize_map, warp
+from mmfer.datasets.transforms.face_results import put_picture
+from mmfer.faces import Face, face_template, similarity_map
+from mmfer.registry import TRANSFORMS
+from mmfer.utils.picture_size import picture_size
+
+# The crops of CropFace reach so far about a box from the brows to the chin, as landmarks span it.
+# Detectors that learned from WIDER FACE include the forehead. It is 0.168 of the height (deviation
+# 0.05) of YuNet's boxes in 106 portraits with WFLW's landmarks; the other edges agree to 0.01.
+_FOREHEAD = 1 / 6
+
+# A drawn face spans so many of its units, and the middle of its picture is so much above the middle
+# of its box, in longer sides of that; means over 150 faces.
+_FACE_UNITS, _UP = 1.664, -0.103
+
+# The size of the aligned pictures that APViT's configs read (docs/alignment.md).
+_ALIGNED = 224
+
+
+class NotAFaceError(ValueError):
+    """The five points of a face cannot be those of one: they coincide or are mirrored."""
+
+
+class Cut(NamedTuple):
+    """What the network is to see of a picture."""
+
+    image: np.ndarray  #: uint8 (h, w, 3), BGR.
+    matrix: np.ndarray  #: The map (2, 3) to its pixels from those of the picture.
+
+
+class FaceCutter:
+    """Cuts faces out of pictures as those on which a model was tested were cut.
+
+    The config's test pipeline does it, behind what brings a photograph to the form of the data
+    set's pictures. That is, for a face that was found:
+
+    * a pipeline with ``CropFace`` cuts at the box found. Where its ``scale`` is the default
+      (KT-Adapter), which is meant for boxes without forehead, the box is that without its upper
+      sixth; where the config sets a ``scale`` for boxes of its data set (AffectNet, ExpW) it is all
+      of it;
+    * ``SynthFace``, which draws its pictures, gets the ``CropFace`` that shows what its ``crop``
+      shows;
+    * all others (RAF-DB, FERPlus, SFEW) hold aligned pictures: the five points found are brought
+      to the template, see :mod:`mmfer.faces.template`.
+
+    A picture without a face found is taken for one of the data set: it only goes through the
+    pipeline, whose steps that cut at a labelled box resize instead.
+
+    Args:
+        cfg: The whole config.
+    """
+
+    def __init__(self, cfg: Config):
+        dataset = test_dataset(cfg)
+        steps = [dict(step) for step in dataset.get('pipeline') or ()]
+        size = picture_size(cfg)[0]
+        crops = any(step['type'] == 'CropFace' for step in steps)
+        steps = [step for step in steps if not _is_frame(step)]
+        sized = any(step['type'] in ('Resize', 'ResizeEdge', 'ResizeFace') for step in steps)
+        resize = [] if crops or sized else [dict(type='Resize', scale=size[::-1])]
+        self._as_it_is = [_build(step) for step in resize + [_to_resize(s, size) for s in steps]]
+        self._aligned_size = None
+        self._forehead = _FOREHEAD
+        if crops:
+            at_box = [_to_box(step) for step in steps]
+            if any(step['type'] == 'CropFace' and step.get('scale') for step in steps):
+                self._forehead = 0.0
+        elif dataset.get('type') == 'SynthFace':
+            at_box = [_drawn_crop(dataset.get('crop', 'loose'), size[0]), *steps]
+        else:
+            self._aligned_size = max(_ALIGNED, *size)
+            at_box = resize + steps
+        self._found = [_build(step) for step in at_box]
+
+    def __call__(self, image: np.ndarray, face: Face | None = None) -> Cut:
+        """Cut a face.
+
+        Args:
+            image: uint8 (H, W, 3) in BGR.
+            face: A face found in it. Default None: the picture is one of a face already.
+
+        Raises:
+            NotAFaceError: The points of the face are those of none.
+            ValueError: A step of the pipeline moves pixels in a way that cannot be followed.
+        """
+        results = dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+        results['warp_matrix'] = np.eye(2, 3)
+        if face is not None:
+            results['face_box'] = _without_top(face.box, self._forehead)
+            if self._aligned_size is not None:
+                results = _align(results, face, self._aligned_size)
+        for step in self._as_it_is if face is None else self._found:
+            results = _follow(step, results)
+        return Cut(results['img'], results['warp_matrix'])
+
+
+def _without_top(box: np.ndarray, share: float) -> np.ndarray:
+    x1, y1, x2, y2 = box
+    return np.array([x1, y1 + share * (y2 - y1), x2, y2], np.float32)
+
+
+def _is_frame(step: Mapping[str, Any]) -> bool:
+    """Whether a step only reads or packs."""
+    return str(step['type']).startswith(('Load', 'Pack'))
+
+
+def _drawn_crop(crop: str, size: int) -> dict:
+    """The ``CropFace`` that cuts out of a photograph what SynthFace draws."""
+    return dict(
+        type='CropFace',
+        kind='tight',  # without effect, as both numbers are given
+        scale=CROPS[crop] / _FACE_UNITS,
+        shift=(0.0, _UP),
+        size=size,
+        source='box',
+    )
+
+
+def _to_box(step: dict) -> dict:
+    return {**step, 'source': 'box'} if step['type'] == 'CropFace' else step
+
+
+def _to_resize(step: dict, size: tuple[int, int]) -> dict:
+    if step['type'] == 'CropFace' and step.get('source') in ('box', 'landmarks'):
+        return dict(type='ResizeFace', size=step.get('size') or size[0])
+    return step
+
+
+def _align(results: dict, face: Face, size: int) -> dict:
+    try:
+        matrix = similarity_map(face.points, face_template(size))
+    except ValueError as error:
+        raise NotAFaceError('the points found are those of no face') from error
+    return put_picture(results, warp(results['img'], matrix, (size, size)), matrix)
+
+
+def _build(step: dict) -> BaseTransform:
+    return TRANSFORMS.build(step)
+
+
+def _follow(step: BaseTransform, results: dict) -> dict:
+    """Run a step; keep the map right where the step knows nothing of it."""
+    before, matrix = np.shape(results['img'])[1::-1], results['warp_matrix']
+    results = step(results)
+    after = np.shape(results['img'])[1::-1]
+    if after != before and results['warp_matrix'] is matrix:
+        if not isinstance(step, (Resize, ResizeEdge)):
+            raise ValueError(
+                f'{type(step).__name__} of the test pipeline makes of {before[0]}x{before[1]} '
+                f"pixels {after[0]}x{after[1]}, and does not say how; use Resize or mmfer's "
+                'CropFace and ResizeFace there'
+            )
+        results['warp_matrix'] = chain(matrix, resize_map(before, after))
+    return results

@@ -1,0 +1,174 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Pictures from files, folders, arrays, videos and cameras, one after the other.
+
+Nothing here reads ahead: a picture is decoded when it is asked for, and what cannot be read is
+handed on as such.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mmfer.apis.align_faces import SUFFIXES as PICTURE_SUFFIXES
+from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
+
+VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
+
+# What is said of videos that do not tell.
+_FRAME_RATE = 25.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, or the reason why there is none.
+
+    Attributes:
+        source: Path of the file, ``'camera 0'`` or ``'array 0'``.
+        name: What a file made of it is to be called: the path inside the folder that was named,
+            else the name of the file.
+        image: uint8 (H, W, 3) in BGR; None where it cannot be read.
+        error: Why it cannot be read.
+        frame: Number of the frame, from 0; None for pictures.
+        time: Seconds since the first frame; None for pictures.
+        frame_rate: Frames a second of the video; None for pictures.
+        live: Whether somebody is waiting: a camera's.
+    """
+
+    source: str
+    name: str
+    image: np.ndarray | None = None
+    error: str = ''
+    frame: int | None = None
+    time: float | None = None
+    frame_rate: float | None = None
+    live: bool = False
+
+
+def read_pictures(
+    inputs: Any, open_video: Callable[[str | int], Any] = cv2.VideoCapture
+) -> Iterator[Picture]:
+    """Read pictures, in the order given; those of a folder in that of their names.
+
+    Args:
+        inputs: The path of a picture, a video, or a folder, which is searched with all below it;
+            an array uint8 (H, W, 3) in BGR; the number of a camera; a :class:`Picture`, which is
+            handed on; or an iterable of these.
+        open_video: Makes of a path or a number what has the methods of ``cv2.VideoCapture``.
+
+    Raises:
+        TypeError: An input is something else.
+        ValueError: An array has another shape or type, or a path is the address of a page.
+    """
+    arrays = 0
+    for item in [inputs] if _is_single(inputs) else inputs:
+        if isinstance(item, Picture):
+            yield item
+        elif isinstance(item, np.ndarray):
+            yield Picture(f'array {arrays}', f'array_{arrays}.png', _checked(item))
+            arrays += 1
+        elif isinstance(item, int) and not isinstance(item, bool):
+            yield from _frames(open_video(item), f'camera {item}', f'camera_{item}.mp4', live=True)
+        elif isinstance(item, (str, Path)):
+            yield from _from_path(item, open_video)
+        else:
+            raise TypeError(
+                'pictures come from paths, arrays, numbers of cameras, or iterables of these; not '
+                f'from a {type(item).__name__}'
+            )
+
+
+def count_pictures(inputs: Any) -> int | None:
+    """How many pictures and frames :func:`read_pictures` will yield, for a progress bar.
+
+    Returns:
+        The number, to which videos may not quite hold; None where it cannot be known beforehand.
+    """
+    if not _is_single(inputs) and not isinstance(inputs, (list, tuple)):
+        return None
+    total = 0
+    for item in [inputs] if _is_single(inputs) else inputs:
+        if isinstance(item, int):
+            return None
+        paths = _listed(Path(item)) if isinstance(item, (str, Path)) else [Path()]
+        for path in paths:
+            frames = 1
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                capture = cv2.VideoCapture(str(path))
+                frames = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 1)
+                capture.release()
+            total += frames
+    return total
+
+
+def _is_single(inputs: Any) -> bool:
+    return isinstance(inputs, (str, Path, np.ndarray, int, Picture))
+
+
+def _checked(image: np.ndarray) -> np.ndarray:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(
+            f'a picture is an array uint8 (H, W, 3) in BGR, not {image.dtype} {image.shape}'
+        )
+    return image
+
+
+def _listed(path: Path) -> list[Path]:
+    """A folder's pictures and videos, hidden ones left out; or the path itself."""
+    if not path.is_dir():
+        return [path]
+    known = PICTURE_SUFFIXES + VIDEO_SUFFIXES
+    return sorted(
+        file
+        for file in path.rglob('*')
+        if file.suffix.lower() in known
+        and not any(part.startswith('.') for part in file.relative_to(path).parts)
+    )
+
+
+def _from_path(path: str | Path, open_video: Callable[[str], Any]) -> Iterator[Picture]:
+    if '://' in str(path):
+        raise ValueError(f'{path} is an address; download it first and name the file')
+    path = Path(path).expanduser()
+    files = _listed(path)
+    if not files:
+        kinds = ', '.join(PICTURE_SUFFIXES + VIDEO_SUFFIXES)
+        yield Picture(str(path), path.name, error=f'the folder holds none of {kinds}')
+    for file in files:
+        name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+        if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file():
+            yield from _frames(open_video(str(file)), str(file), name)
+        else:
+            yield _read_file(file, name)
+
+
+def _read_file(path: Path, name: str) -> Picture:
+    try:
+        return Picture(str(path), name, LoadFaceImage()(dict(img_path=str(path)))['img'])
+    except UnreadableImageError as error:
+        # The message names the file, which the result does as well.
+        return Picture(str(path), name, error=str(error).partition("': ")[2] or str(error))
+
+
+def _frames(capture: Any, source: str, name: str, live: bool = False) -> Iterator[Picture]:
+    try:
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        rate = float(rate) if 0 < rate < 1000 else _FRAME_RATE
+        # Counted, not asked for: positions in a video are not exact in every container.
+        number, start = 0, time.monotonic()
+        while True:
+            there, image = capture.read()
+            if not there:
+                break
+            seconds = time.monotonic() - start if live else number / rate
+            yield Picture(source, name, image, '', number, round(seconds, 3), rate, live)
+            number += 1
+        if not number:
+            reason = 'no such camera, or another program has it' if live else 'no frame is readable'
+            yield Picture(source, name, error=reason)
+    finally:
+        capture.release()

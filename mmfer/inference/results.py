@@ -1,0 +1,141 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""What comes out of inference: plain values that can be compared, stored and read back.
+
+Coordinates are pixels of the picture as it was read, whole numbers are centres of pixels, (0, 0) is
+the centre of the first; rounded to a thousandth. Probabilities are rounded to a millionth.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+Point = tuple[float, float]
+
+FACES, NO_FACE, UNREADABLE = STATUSES = ('faces', 'no face', 'unreadable')
+
+
+@dataclass(frozen=True)
+class KeptPatches:
+    """Which patches of a face the poolings of an APViT left over.
+
+    Attributes:
+        grid: Rows and columns of patches.
+        stages: Stage (``'app'``, ``'layers.4'``, ...) -> raster positions left after it.
+    """
+
+    grid: tuple[int, int]
+    stages: dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class FaceResult:
+    """A face and what a model made of it.
+
+    Attributes:
+        box: x1, y1, x2, y2 of the face, outer edges; may reach outside of the picture.
+        crop_map: Rows of the affine map (2, 3) from the picture to what the network saw.
+        crop_size: Width and height of that, pixels.
+        detection_score: Confidence of the detector, 0 to 1; None where pictures are faces already.
+        five_points: Left eye, right eye, tip of the nose, left and right corner of the mouth, left
+            and right as seen by the viewer; None where pictures are faces already.
+        label: Number of the likeliest class; None for age and landmarks.
+        class_name: Its name.
+        scores: Probability of every class by its name, in the order of the model's outputs.
+        action_units: Probability of every facial action unit; None but for models of these.
+        age: Years; None but for age models.
+        points: Facial landmarks; None but for landmark models.
+        feature: What a recognition model compares faces by; None for others.
+        patches: Where they were asked for.
+    """
+
+    box: tuple[float, float, float, float]
+    crop_map: tuple[tuple[float, float, float], ...]
+    crop_size: tuple[int, int]
+    detection_score: float | None = None
+    five_points: tuple[Point, ...] | None = None
+    label: int | None = None
+    class_name: str | None = None
+    scores: dict[str, float] | None = None
+    action_units: dict[str, float] | None = None
+    age: float | None = None
+    points: tuple[Point, ...] | None = None
+    feature: tuple[float, ...] | None = None
+    patches: KeptPatches | None = None
+
+    @property
+    def score(self) -> float | None:
+        """Probability of the likeliest class."""
+        return None if self.class_name is None else self.scores[self.class_name]
+
+
+@dataclass(frozen=True)
+class PictureResult:
+    """A picture, or a frame of a video, and its faces.
+
+    Attributes:
+        source: Path of the file, ``'camera 0'`` or ``'array 0'``.
+        status: ``'faces'``, ``'no face'`` or ``'unreadable'``.
+        reason: Why there is no face, or why it cannot be read; empty where there are faces.
+        frame: Number of the frame, from 0; None for pictures.
+        time: Seconds since the first frame; None for pictures.
+        width: Pixels; None where it cannot be read.
+        height: Pixels.
+        faces: Best detection first.
+    """
+
+    source: str
+    status: str
+    reason: str = ''
+    frame: int | None = None
+    time: float | None = None
+    width: int | None = None
+    height: int | None = None
+    faces: tuple[FaceResult, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; what is None is left out."""
+        return _without_none(asdict(self))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> 'PictureResult':
+        """Undo :meth:`to_dict`, also after a way through JSON.
+
+        Raises:
+            ValueError: A key is unknown or one is missing.
+        """
+        faces = tuple(_face(face) for face in values.get('faces', ()))
+        return _make(cls, {**values, 'faces': faces})
+
+
+def _face(values: Mapping[str, Any]) -> FaceResult:
+    # JSON has lists only.
+    values = {key: _tuples(value) for key, value in values.items()}
+    if 'patches' in values:
+        values['patches'] = _make(KeptPatches, values['patches'])
+    return _make(FaceResult, values)
+
+
+def _make(cls: type, values: Mapping[str, Any]):
+    unknown = sorted(set(values) - {field.name for field in fields(cls)})
+    if unknown:
+        raise ValueError(f'{cls.__name__} has no {", ".join(unknown)}')
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ValueError(f'{cls.__name__}: {error}') from error
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_tuples, value))
+    if isinstance(value, Mapping):
+        return {key: _tuples(item) for key, item in value.items()}
+    return value
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [_without_none(item) for item in value]
+    return value

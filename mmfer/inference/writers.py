@@ -1,0 +1,131 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Write results while they come. All lines of a picture go to the file in one piece, so a run that
+was killed leaves whole lines, and whole pictures.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmfer.faces import POINT_NAMES
+
+from .results import FaceResult, PictureResult
+
+
+class _LineWriter:
+    """A file that is written in whole lines; a context manager."""
+
+    def __init__(self, path: str | Path):
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # No buffer: what was written is in the hands of the operating system.
+        self._file = open(path, 'wb', buffering=0)  # noqa: SIM115  closed by __exit__
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._file.close()
+
+    def _put(self, text: str) -> None:
+        self._file.write(text.encode('utf-8'))
+
+
+class JsonLinesWriter(_LineWriter):
+    """One JSON object a picture: :meth:`.PictureResult.to_dict`, read by
+    :func:`read_json_lines`.
+
+    Args:
+        path: The file; what was there before is replaced.
+    """
+
+    def write(self, result: PictureResult) -> None:
+        self._put(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False) + '\n')
+
+
+def read_json_lines(path: str | Path) -> Iterator[PictureResult]:
+    """Read back what :class:`JsonLinesWriter` wrote.
+
+    Raises:
+        ValueError: A line is not one of a result.
+    """
+    with open(path, encoding='utf-8') as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield PictureResult.from_dict(json.loads(line))
+            except (ValueError, AttributeError) as error:
+                raise ValueError(f'{path}, line {number}: {error}') from error
+
+
+_PICTURE = ('source', 'frame', 'time', 'width', 'height', 'status', 'reason')
+_FACE = (
+    *('face', 'x1', 'y1', 'x2', 'y2', 'detection_score'),
+    *(f'{name}_{axis}' for name in POINT_NAMES for axis in 'xy'),
+)
+
+
+class CsvWriter(_LineWriter):
+    """One row a face; pictures without any and unreadable files have a row that says so.
+
+    The columns, fixed by the task of the model:
+
+    * ``source``, ``frame``, ``time``, ``width``, ``height``, ``status``, ``reason`` of the picture;
+    * ``face`` (its number in the picture, from 0), ``x1`` to ``y2``, ``detection_score``,
+      ``left_eye_x`` to ``right_mouth_y``;
+    * of classifiers ``label``, ``class_name``, ``score``, ``score_<class>`` of each class and
+      ``score_<unit>`` of each action unit; of age models ``age``; of landmark models ``x_0``,
+      ``y_0``, ``x_1``, ...
+
+    Args:
+        path: The file; what was there before is replaced.
+        task: Of the model, one of :data:`mmfer.apis.model_facts.ALL_TASKS`.
+        classes: Names of its outputs.
+        action_units: Names of the action units that it tells.
+        num_points: Landmarks that it predicts.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        task: str,
+        classes: Sequence[str] = (),
+        action_units: Sequence[str] = (),
+        num_points: int = 0,
+    ):
+        super().__init__(path)
+        if task == 'age':
+            said = ('age',)
+        elif task == 'landmarks':
+            said = tuple(f'{axis}_{index}' for index in range(num_points) for axis in 'xy')
+        else:
+            scores = (f'score_{name}' for name in (*classes, *action_units))
+            said = ('label', 'class_name', 'score', *scores)
+        self.columns = (*_PICTURE, *_FACE, *said)
+        self._write_rows([self.columns])
+
+    def write(self, result: PictureResult) -> None:
+        picture = {name: getattr(result, name) for name in _PICTURE}
+        faces = [dict(_face_columns(face), face=i) for i, face in enumerate(result.faces)]
+        rows = [{**picture, **face} for face in faces or [{}]]
+        self._write_rows([[row.get(name) for name in self.columns] for row in rows])
+
+    def _write_rows(self, rows: Sequence[Sequence[Any]]) -> None:
+        text = io.StringIO()
+        csv.writer(text, lineterminator='\n').writerows(rows)
+        self._put(text.getvalue())
+
+
+def _face_columns(face: FaceResult) -> dict[str, Any]:
+    columns = dict(zip(('x1', 'y1', 'x2', 'y2'), face.box, strict=True))
+    columns['detection_score'] = face.detection_score
+    for name, point in zip(POINT_NAMES, face.five_points or (), strict=False):
+        columns[f'{name}_x'], columns[f'{name}_y'] = point
+    columns.update(label=face.label, class_name=face.class_name, score=face.score, age=face.age)
+    for scores in (face.scores, face.action_units):
+        columns.update({f'score_{name}': score for name, score in (scores or {}).items()})
+    for index, point in enumerate(face.points or ()):
+        columns[f'x_{index}'], columns[f'y_{index}'] = point
+    return columns

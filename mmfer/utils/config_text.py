@@ -1,0 +1,92 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Read the text of a config without running it.
+
+Checkpoints carry the config that they were trained with, as the text that
+:attr:`mmengine.config.Config.pretty_text` makes of it: assignments of plain values. MMEngine reads
+such a text back by executing it as a Python file, which is right for config files and wrong for a
+file of weights that somebody sent.
+"""
+
+import ast
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.config import Config
+
+# What a registry does not know it imports, if the name has dots, from anywhere, and calls it.
+_TYPE_NAME = re.compile(r'(mmfer\.)?[A-Za-z_]\w*')
+
+
+class ConfigTextError(ValueError):
+    """A config's text holds more than assignments of plain values."""
+
+
+def read_config_text(text: str) -> Config:
+    """Read what ``Config.pretty_text`` wrote; nothing in it is executed or imported.
+
+    Args:
+        text: Lines of ``name = value``, where a value is made of numbers, strings, None, booleans,
+            lists, tuples, sets, and dicts, which may be written as ``dict(key=value)``.
+
+    Raises:
+        ConfigTextError: There is something else in it, or a ``type`` is no name without a path.
+    """
+    try:
+        module = ast.parse(text)
+    except (SyntaxError, ValueError) as error:  # the latter: null bytes
+        raise ConfigTextError(f'the config is no text of assignments: {error}') from error
+    settings = {}
+    for statement in module.body:
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+            raise _refuse(statement)
+        settings[statement.targets[0].id] = _value(statement.value)
+    _check_types(settings, 'config')
+    return Config(settings)
+
+
+def _value(node: ast.expr) -> Any:
+    if isinstance(node, ast.Call):
+        if not isinstance(node.func, ast.Name) or node.func.id != 'dict' or node.args:
+            raise _refuse(node)
+        return {
+            keyword.arg or _refuse_unpacking(node): _value(keyword.value)
+            for keyword in node.keywords
+        }
+    if isinstance(node, ast.Dict):
+        keys = [_refuse_unpacking(node) if key is None else _value(key) for key in node.keys]
+        return dict(zip(keys, map(_value, node.values), strict=True))
+    for kind, make in ((ast.List, list), (ast.Tuple, tuple), (ast.Set, set)):
+        if isinstance(node, kind):
+            return make(map(_value, node.elts))
+    try:
+        return ast.literal_eval(node)  # numbers, signs, strings, None, True, False
+    except ValueError:
+        raise _refuse(node) from None
+
+
+def _refuse_unpacking(node: ast.AST):
+    raise _refuse(node)
+
+
+def _refuse(node: ast.AST) -> ConfigTextError:
+    return ConfigTextError(
+        f'line {node.lineno} of the config is not an assignment of plain values: '
+        f'{ast.unparse(node)[:80]!r}. Nothing of it was run; give the config as a file instead'
+    )
+
+
+def _check_types(value: Any, where: str) -> None:
+    if isinstance(value, Mapping):
+        kind = value.get('type')
+        if isinstance(kind, str) and not _TYPE_NAME.fullmatch(kind):
+            raise ConfigTextError(
+                f'{where}.type is {kind!r}, which is not the name of a registered component; a '
+                'config that came with weights may not name others. Give the config as a file '
+                'instead'
+            )
+        for key, item in value.items():
+            _check_types(item, f'{where}.{key}')
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            _check_types(item, f'{where}.{index}')

@@ -1,0 +1,322 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import weakref
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+from pasted_faces import GREY, SIZE, KnownFaces, paste
+from task_models import write_task
+
+import mmfer
+from mmfer.apis.face_inferencer import FaceInferencer
+from mmfer.apis.models import get_model
+from mmfer.apis.pooling import PoolingInspector
+from mmfer.apis.predictions import Predictor
+from mmfer.datasets import EXPRESSIONS
+from mmfer.inference.pictures import Picture
+
+PLACES = ((5, 20), (70, 31))
+YUNET = 'weights/yunet_n_dynamic.onnx'
+
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory):
+    """Config and checkpoint of an untrained model of each task."""
+    folder = tmp_path_factory.mktemp('tasks')
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        return {task: write_task(folder, task) for task in ('expression', 'age', 'landmarks')}
+
+
+@pytest.fixture(scope='module')
+def predictions(files):
+    """What the tools that work on data sets say of the test set's faces."""
+    return {task: list(Predictor.from_files(*map(str, pair)).run()) for task, pair in files.items()}
+
+
+def make(files, task='expression', detector=None, **options):
+    options = dict(min_size=8, show_progress=False) | options
+    return FaceInferencer(*files[task], 'cpu', detector, **options)
+
+
+def drawn(predictions, task='expression'):
+    return [prediction.image[..., ::-1] for prediction in predictions[task]]
+
+
+def empty(height=80, width=120):
+    return np.full((height, width, 3), GREY, np.uint8)
+
+
+class TestPredictions:
+    def test_aligned_faces_as_in_testing(self, files, predictions):
+        results = make(files)(drawn(predictions))
+        assert len(results) == 12
+        for result, expected in zip(results, predictions['expression'], strict=True):
+            (face,) = result.faces
+            assert list(face.scores) == list(EXPRESSIONS)
+            assert list(face.scores.values()) == pytest.approx(
+                expected.sample.pred_score.tolist(), abs=2e-6
+            )
+            assert face.label == int(expected.sample.pred_label)
+            assert face.class_name == EXPRESSIONS[face.label]
+            assert face.score == max(face.scores.values())
+            assert face.box == (-0.5, -0.5, SIZE - 0.5, SIZE - 0.5)
+            assert face.detection_score is face.five_points is face.patches is None
+
+    def test_every_face_of_a_photograph_is_cut_as_the_test_set(self, files, predictions):
+        faces = drawn(predictions)[:2]
+        detector = KnownFaces(PLACES)
+        (result,) = make(files, detector=detector)(paste(faces, PLACES))
+        assert (result.status, result.width, result.height) == ('faces', 120, 80)
+        for face, (x, y), expected in zip(
+            result.faces, PLACES, predictions['expression'], strict=False
+        ):
+            assert list(face.scores.values()) == pytest.approx(
+                expected.sample.pred_score.tolist(), abs=2e-6
+            )
+            # The first pixel of what the network saw is the one where the face was pasted.
+            assert np.array(face.crop_map) @ (x, y, 1) == pytest.approx((0, 0), abs=1e-5)
+        assert [face.detection_score for face in result.faces] == [0.9, 0.89]
+        points = detector(paste(faces, PLACES))[1].points
+        assert np.array(result.faces[1].five_points) == pytest.approx(points, abs=6e-4)
+
+    def test_landmarks_are_those_of_the_picture(self, files, predictions):
+        image = paste(drawn(predictions, 'landmarks')[:2], PLACES)
+        (result,) = make(files, 'landmarks', KnownFaces(PLACES))(image)
+        for face, place, expected in zip(
+            result.faces, PLACES, predictions['landmarks'], strict=False
+        ):
+            points = expected.sample.pred_landmarks.numpy() + place
+            assert np.array(face.points) == pytest.approx(points, abs=2e-3)
+            assert face.label is face.scores is face.age is None
+
+    def test_landmarks_of_a_picture_that_is_resized(self, files, predictions):
+        image = drawn(predictions, 'landmarks')[0]
+        large = cv2.resize(image, (3 * SIZE, 2 * SIZE), interpolation=cv2.INTER_NEAREST)
+        inferencer = make(files, 'landmarks')
+        (result,) = inferencer(large)
+        # What the network saw, back in its own pixels.
+        (small,) = inferencer(cv2.resize(large, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR))
+        expected = (np.array(small.faces[0].points) + 0.5) * (3, 2) - 0.5
+        assert np.array(result.faces[0].points) == pytest.approx(expected, abs=5e-3)
+
+    def test_ages(self, files, predictions):
+        results = make(files, 'age')(drawn(predictions, 'age'))
+        ages = [result.faces[0].age for result in results]
+        expected = [prediction.sample.pred_age for prediction in predictions['age']]
+        assert ages == pytest.approx(expected, abs=0.006)
+
+    @pytest.mark.parametrize('batch_size', [1, 3, 5])
+    def test_batches_do_not_matter(self, files, predictions, batch_size):
+        faces = drawn(predictions)
+        images = [paste(faces[i : i + 2], PLACES) for i in range(0, 8, 2)]
+        images.insert(1, empty())
+        inferencer = make(files, detector=KnownFaces(PLACES))
+        expected, results = inferencer(images), inferencer(images, batch_size=batch_size)
+        assert [len(result.faces) for result in results] == [2, 0, 2, 2, 2]
+        for a, b in zip(expected, results, strict=True):
+            assert [face.box for face in a.faces] == [face.box for face in b.faces]
+            for one, other in zip(a.faces, b.faces, strict=True):
+                assert one.scores == pytest.approx(other.scores, abs=1e-5)
+
+
+class TestStream:
+    def test_pictures_without_faces_and_unreadable_ones_say_so(self, files, predictions, tmp_path):
+        (tmp_path / 'broken.jpg').write_bytes(b'no picture')
+        cv2.imwrite(str(tmp_path / 'face.png'), paste(drawn(predictions)[:1], PLACES[:1]))
+        results = make(files, detector=KnownFaces(PLACES))(
+            [empty(), tmp_path / 'broken.jpg', str(tmp_path / 'none.jpg'), tmp_path / 'face.png']
+        )
+        assert [result.status for result in results] == [
+            *('no face', 'unreadable', 'unreadable', 'faces')
+        ]
+        assert [result.reason for result in results] == [
+            *('no face', 'the cv2 decoder knows no such format', 'No such file or directory', '')
+        ]
+        assert results[1].source == str(tmp_path / 'broken.jpg') and results[1].width is None
+
+    def test_small_and_doubtful_faces_do_not_count(self, files, predictions):
+        image = paste(drawn(predictions)[:1], PLACES[:1])
+        for options, reason in (
+            (dict(min_score=0.95), 'best score 0.900 is below 0.95'),
+            (dict(min_size=40), 'largest face has 21.3 px, below 40'),
+        ):
+            (result,) = make(files, detector=KnownFaces(PLACES), **options)(image)
+            assert (result.status, result.reason) == ('no face', reason)
+
+    @pytest.mark.parametrize('wrong', [[1], [0, 1]])
+    def test_faces_whose_points_are_those_of_none(self, repo_root, predictions, wrong):
+        """Of a model for aligned faces, which needs them."""
+
+        class Mistaken(KnownFaces):
+            def _find(self, image):
+                faces = super()._find(image)
+                return [
+                    face._replace(points=np.zeros((5, 2))) if i in wrong else face
+                    for i, face in enumerate(faces)
+                ]
+
+        config = 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_rafdb-64px.py'
+        model = get_model(repo_root / config)
+        inferencer = FaceInferencer(
+            model, detector=Mistaken(PLACES), min_size=8, show_progress=False
+        )
+        (result,) = inferencer(paste(drawn(predictions)[:2], PLACES))
+        assert len(result.faces) == 2 - len(wrong)
+        expected = (
+            ('faces', '') if result.faces else ('no face', 'the points found are those of no face')
+        )
+        assert (result.status, result.reason) == expected
+
+    def test_video_with_frames_without_a_face(self, files, predictions, tmp_path):
+        face = paste(drawn(predictions)[:1], PLACES[:1])
+        path = str(tmp_path / 'film.avi')
+        writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*'MJPG'), 10, (120, 80))
+        for index in range(7):
+            writer.write(face if index in (1, 2, 5) else empty())
+        writer.release()
+        results = list(make(files, detector=KnownFaces(PLACES), batch_size=2).stream(path))
+        assert [result.frame for result in results] == list(range(7))
+        assert [result.time for result in results] == pytest.approx([i / 10 for i in range(7)])
+        assert [len(result.faces) for result in results] == [0, 1, 1, 0, 0, 1, 0]
+        assert {result.source for result in results} == {path}
+
+    @pytest.mark.parametrize('every', [1, 50])
+    @pytest.mark.parametrize('images', [False, True])
+    def test_no_more_than_a_batch_of_pictures_is_alive(self, files, predictions, every, images):
+        """Also where few pictures have faces, so that faces alone would never fill a batch."""
+        face = paste(drawn(predictions)[:1], PLACES[:1])
+        alive, most = set(), 0
+
+        def frames():
+            nonlocal most
+            for index in range(60):
+                image = (face if index % every == 0 else empty()).copy()
+                alive.add(index)
+                weakref.finalize(image, alive.discard, index)
+                most = max(most, len(alive))
+                yield image
+                del image
+
+        inferencer = make(files, detector=KnownFaces(PLACES), batch_size=4)
+        stream = inferencer.stream_pictures if images else inferencer.stream
+        assert sum(1 for _ in stream(frames())) == 60
+        assert most <= (4 + 2 if images else 2)
+
+    def test_nothing_is_read_ahead_of_a_batch(self, files):
+        read = []
+
+        def frames():
+            for index in range(100):
+                read.append(index)
+                yield empty()
+
+        stream = make(files, detector=KnownFaces(PLACES), batch_size=3).stream(frames())
+        next(stream)
+        assert len(read) == 3
+
+    def test_who_waits_at_a_camera_gets_every_frame_at_once(self, files):
+        read = []
+
+        def frames():
+            for index in range(9):
+                read.append(index)
+                yield Picture('camera 0', 'camera_0.mp4', empty(), frame=index, live=True)
+
+        for result in make(files, detector=KnownFaces(PLACES), batch_size=8).stream(frames()):
+            assert len(read) == result.frame + 1
+
+    def test_pictures_come_with_their_results(self, files, predictions):
+        images = [empty(), paste(drawn(predictions)[:1], PLACES[:1])]
+        inferencer = make(files, detector=KnownFaces(PLACES))
+        pairs = list(inferencer.stream_pictures(images))
+        assert all(
+            picture.image is image for (picture, _), image in zip(pairs, images, strict=True)
+        )
+        image = inferencer.visualize(*pairs[1])
+        assert image.shape == images[1].shape and (image != images[1]).any()
+
+
+class TestPatches:
+    CONFIG = 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
+
+    @pytest.fixture(scope='class')
+    def model(self, repo_root):
+        torch.manual_seed(0)
+        return get_model(repo_root / self.CONFIG)
+
+    def test_as_the_inspector_tells_them(self, model):
+        inspector = PoolingInspector(model, model._config, EXPRESSIONS)
+        expected = inspector.inspect_test_set(3)
+        inferencer = FaceInferencer(model, detector=None, device='cpu', show_progress=False)
+        results = inferencer([face.image[..., ::-1] for face in expected], patches=True)
+        for result, face in zip(results, expected, strict=True):
+            patches = result.faces[0].patches
+            assert patches.grid == face.grid == (8, 8)
+            assert list(patches.stages) == ['app', 'layers.0', 'layers.1']
+            for stage, kept in face.kept.items():
+                assert patches.stages[stage] == tuple(kept.tolist())
+            assert result.faces[0].class_name == face.prediction
+
+    def test_stages_are_checked(self, model, files):
+        inferencer = FaceInferencer(model, detector=None, device='cpu')
+        inferencer.check_patches('layers.1')
+        with pytest.raises(ValueError, match="no stage 'layers.4', only app, layers.0, layers.1"):
+            inferencer.check_patches('layers.4')
+        with pytest.raises(ValueError, match='IRNet keeps all of a face'):
+            make(files)(empty(), patches=True)
+
+
+class TestArguments:
+    def test_yunet_needs_its_file(self, files):
+        with pytest.raises(ValueError, match='detector_weights=.*alignment.md.*detector=None'):
+            FaceInferencer(*files['age'])
+
+    def test_unknown_detector(self, files):
+        with pytest.raises(ValueError, match=r"one of \['yunet', 'mtcnn'\].*'retina'"):
+            make(files, detector='retina')
+
+    def test_weights_are_needed(self, files):
+        with pytest.raises(ValueError, match='was not trained says nothing.*--weights'):
+            FaceInferencer(files['age'][0], detector=None)
+
+    @pytest.mark.parametrize('where', ['constructor', 'call'])
+    def test_batch_size(self, files, where):
+        with pytest.raises(ValueError, match='batch_size must be 1 or more, not 0'):
+            if where == 'constructor':
+                make(files, batch_size=0)
+            make(files)(empty(), batch_size=0)
+
+    def test_model_without_config(self, files):
+        model = get_model(*files['age'])
+        del model._config
+        with pytest.raises(ValueError, match='build it by mmfer.get_model'):
+            FaceInferencer(model, detector=None)
+
+    def test_names_of_the_package(self):
+        assert mmfer.FaceInferencer is FaceInferencer and mmfer.get_model is get_model
+        assert FaceInferencer.list_models('deit') == mmfer.list_models('deit')
+        with pytest.raises(AttributeError, match='nothing'):
+            mmfer.nothing  # noqa: B018
+
+
+def test_faces_of_photographs(real_data, files):
+    """YuNet finds the one person of each portrait, with the mouth where WFLW's labels have it."""
+    folder = real_data / 'wflw_layout'
+    inferencer = FaceInferencer(
+        *files['expression'], detector_weights=real_data / YUNET, show_progress=False
+    )
+    lists = sorted((folder / 'WFLW_annotations').rglob('*test*.txt'))
+    rows = [line.split() for line in lists[-1].read_text().splitlines()][:5]
+    for result, row in zip(
+        inferencer([folder / 'WFLW_images' / row[-1] for row in rows]), rows, strict=True
+    ):
+        landmarks = np.array(row[:196], float).reshape(98, 2)
+        (face,) = result.faces
+        width = np.ptp(landmarks[:, 0])
+        corners = np.array(face.five_points[3:])
+        assert np.abs(corners - landmarks[[76, 82]]).max() < 0.12 * width
+        # The box without the forehead is the box of the landmarks.
+        x1, y1, x2, y2 = face.box
+        assert (x1, x2) == pytest.approx((landmarks[:, 0].min(), landmarks[:, 0].max()), abs=12)

@@ -1,0 +1,128 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+from mmengine.config import Config
+from task_models import write_task
+
+from mmfer.apis.model_facts import class_names, normalisation, task_of
+from mmfer.apis.model_index import find_model, list_models, read_model_index
+from mmfer.apis.models import get_model
+from mmfer.datasets import EXPRESSIONS
+
+SMALL = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'
+
+
+class TestIndex:
+    def test_every_model_has_its_config(self):
+        models = read_model_index()
+        assert list(models) and list_models() == sorted(models)
+        for name, model in models.items():
+            assert model.config.is_file() and model.config.stem == name
+            assert model.task and model.dataset
+
+    def test_patterns(self):
+        assert list_models('deit-tiny*') == [
+            *('deit-tiny-atp_1xb128-40e_rafdb-224px', 'deit-tiny_1xb128-40e_rafdb-224px')
+        ]
+        assert list_models('apvit_') and not list_models('vit')
+        assert set(list_models('*rafdb')) < set(list_models())
+
+    def test_configs_beside_the_index_have_names_too(self):
+        assert SMALL not in list_models()
+        assert find_model(SMALL).config.name == f'{SMALL}.py'
+
+    def test_what_is_near_is_named(self):
+        with pytest.raises(ValueError, match='no model .apvit_ir5.*Near are: .*ir50.*mmfer models'):
+            find_model('apvit_ir5-vit-small_1xb128-40e_rafdb-112px')
+
+
+class TestGetModel:
+    def test_by_name_and_by_config(self, repo_root):
+        torch.manual_seed(0)
+        by_name = get_model(SMALL, cfg_options=['model.backbone.app.keep_num=20'])
+        assert by_name.backbone.app.keep_num == 20 and not by_name.training
+        assert by_name._dataset_meta['classes'] == EXPRESSIONS
+        by_path = get_model(repo_root / f'configs/apvit/{SMALL}.py')
+        assert by_path.backbone.app.keep_num == 52
+        by_config = get_model(by_name._config)
+        assert by_config.backbone.app.keep_num == 20
+
+    def test_normalisation_comes_with_it(self):
+        preprocessor = get_model(SMALL).data_preprocessor
+        assert preprocessor.mean.flatten().tolist() == pytest.approx([123.675, 116.28, 103.53])
+
+    def test_a_training_checkpoint_carries_its_config(self, tmp_path):
+        config, checkpoint = write_task(tmp_path, 'age')
+        content = torch.load(checkpoint, weights_only=True)
+        content['meta'] = dict(cfg=Config.fromfile(config).pretty_text)
+        torch.save(content, tmp_path / 'epoch_1.pth')
+        pictures = torch.randn(2, 3, 32, 32)
+        with torch.no_grad():
+            ages = get_model(tmp_path / 'epoch_1.pth').eval()(pictures)[-1]
+            assert torch.equal(ages, get_model(config, checkpoint)(pictures)[-1])
+
+    def test_a_config_in_a_checkpoint_is_not_run(self, tmp_path):
+        path, mark = tmp_path / 'a.pth', tmp_path / 'mark'
+        torch.save(dict(meta=dict(cfg=f"a = open('{mark}', 'w')"), state_dict={}), path)
+        with pytest.raises(ValueError, match='a.pth: line 1 of the config is not an assignment'):
+            get_model(path)
+        assert not mark.exists()
+
+    def test_weights_without_config(self, tmp_path):
+        _, checkpoint = write_task(tmp_path, 'age')
+        with pytest.raises(ValueError, match='age.pth does not hold the config.*this file as its'):
+            get_model(checkpoint)
+
+    def test_without_weights(self):
+        with pytest.raises(ValueError, match=f'{SMALL} has no weights.*--weights'):
+            get_model(SMALL, allow_untrained=False)
+        assert get_model(SMALL).head.num_classes == 7
+
+    def test_missing_files(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match='there is no config .*none.py'):
+            get_model(tmp_path / 'none.py')
+        with pytest.raises(FileNotFoundError, match='there is no checkpoint'):
+            get_model(SMALL, tmp_path / 'none.pth')
+
+
+class TestFacts:
+    def facts(self, **model):
+        return Config(dict(model=model))
+
+    def test_tasks(self):
+        for expected, model in (
+            ('age', dict(head=dict(type='AgeHead'))),
+            ('landmarks', dict(head=dict(type='LandmarkHead'))),
+            ('recognition', dict(head=dict(type='MLPClsHead', with_feat=True))),
+            ('age', dict(neck=dict(type='KTAdapter', canonical='age'), head=dict())),
+            ('expression', dict(neck=dict(type='KTAdapter'), head=dict())),
+            ('classification', dict(head=dict(type='LinearClsHead'))),
+        ):
+            assert task_of(self.facts(**model)) == expected
+        head = dict(type='LinearClsHead', num_classes=7)
+        assert task_of(self.facts(head=head), EXPRESSIONS) == 'expression'
+        assert task_of(self.facts(head=head), ('cat', 'dog')) == 'classification'
+
+    def test_class_names_must_be_as_many_as_outputs(self):
+        cfg = self.facts(head=dict(type='LinearClsHead', num_classes=2))
+        meta = dict(dataset_meta=dict(classes=['no', 'yes']))
+        assert class_names(cfg, meta) == ('no', 'yes')
+        cfg.model.head.num_classes = 3
+        assert class_names(cfg, meta) == ('0', '1', '2')
+        cfg.test_dataloader = dict(dataset=dict(dataset=dict(metainfo=dict(classes='abc'))))
+        assert class_names(cfg, meta) == ('0', '1', '2')
+        cfg.test_dataloader.dataset.dataset.metainfo.classes = ('a', 'b', 'c')
+        assert class_names(cfg, meta) == ('a', 'b', 'c')
+        cfg.model.head.type = 'AgeHead'
+        assert class_names(cfg, meta) == ()
+
+    def test_class_names_of_a_data_set(self):
+        cfg = self.facts(head=dict(type='LinearClsHead', num_classes=7))
+        cfg.test_dataloader = dict(dataset=dict(type='RAFDB'))
+        assert class_names(cfg) == EXPRESSIONS
+
+    def test_normalisation(self):
+        cfg = Config(dict(model=dict(), data_preprocessor=dict(mean=[1, 2, 3], std=[4, 5, 6])))
+        assert normalisation(cfg) == dict(mean=[1, 2, 3], std=[4, 5, 6], order='BGR')
+        cfg.model.data_preprocessor = dict(to_rgb=True)
+        assert normalisation(cfg) == dict(mean=[0, 0, 0], std=[1, 1, 1], order='RGB')

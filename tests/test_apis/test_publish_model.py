@@ -1,0 +1,110 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import hashlib
+import subprocess
+import sys
+
+import pytest
+import torch
+from mmengine.config import Config
+from task_models import SIZE, task_model, write_task
+
+from mmfer.apis.models import get_model
+from mmfer.apis.publish_model import PublishError, publish_model
+from mmfer.datasets import EXPRESSIONS
+from mmfer.registry import MODELS
+from mmfer.utils.safetensors_file import read_safetensors
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A config, and a checkpoint as training saves it, with an optimizer and frozen priors."""
+    config, checkpoint = write_task(tmp_path, 'expression', adapter=True)
+    content = torch.load(checkpoint, weights_only=True)
+    content['state_dict']['priors.age.conv.weight'] = torch.ones(5)
+    content['optimizer'] = dict(state={0: dict(exp_avg=torch.ones(1000))})
+    content['meta'] = dict(epoch=3, dataset_meta=dict(classes=EXPRESSIONS))
+    torch.save(content, checkpoint)
+    return config, checkpoint
+
+
+def test_weights_and_facts(trained, tmp_path):
+    path = publish_model(*trained, tmp_path / 'out/net.safetensors', licence='CC-BY-4.0')
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert path == tmp_path / f'out/net-{digest[:8]}.safetensors'
+    weights, meta = read_safetensors(path)
+    model = MODELS.build(task_model('expression', adapter=True))
+    assert weights.keys() == model.state_dict().keys()
+    assert meta.pop('cfg') == Config.fromfile(trained[0]).pretty_text
+    assert meta.pop('source_sha256') == hashlib.sha256(trained[1].read_bytes()).hexdigest()
+    assert meta.pop('mmfer_version')
+    assert meta == dict(
+        classes=list(EXPRESSIONS),
+        input_size=[SIZE, SIZE],
+        licence='CC-BY-4.0',
+        preprocessing=dict(mean=[127.5] * 3, std=[127.5] * 3, order='RGB'),
+        task='expression',
+    )
+
+
+def test_twice_is_the_same(trained, tmp_path):
+    first = publish_model(*trained, tmp_path / 'a/net.safetensors')
+    second = publish_model(*trained, tmp_path / 'b/net.safetensors')
+    assert first.name == second.name and first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize('task', ['age', 'landmarks', 'recognition'])
+def test_other_tasks(task, tmp_path):
+    path = publish_model(*write_task(tmp_path, task), tmp_path / 'net.safetensors')
+    meta = read_safetensors(path)[1]
+    assert meta['task'] == task
+    assert meta.get('classes') == (['0', '1', '2'] if task == 'recognition' else None)
+
+
+@torch.no_grad()
+def test_the_published_file_is_a_model(trained, tmp_path):
+    """It needs no config beside it, and computes the same."""
+    path = publish_model(*trained, tmp_path / 'net.safetensors')
+    published, original = get_model(path), get_model(*trained)
+    pictures = torch.randn(4, 3, SIZE, SIZE)
+    assert torch.equal(published(pictures)[-1], original(pictures)[-1])
+    assert published._dataset_meta['classes'] == EXPRESSIONS
+
+
+class TestCommand:
+    def call(self, repo_root, *arguments):
+        return subprocess.run(
+            [sys.executable, 'tools/model_converters/publish_model.py', *map(str, arguments)],
+            cwd=repo_root,
+            capture_output=True,
+            text=True,
+        )
+
+    def test_it_writes(self, repo_root, trained, tmp_path):
+        done = self.call(repo_root, *trained, tmp_path / 'net.safetensors')
+        (path,) = tmp_path.glob('net-*.safetensors')
+        assert done.returncode == 0 and str(path) in done.stdout, done.stderr
+        assert read_safetensors(path)[1]['licence'] in done.stdout
+
+    def test_a_checkpoint_of_another_model(self, repo_root, trained, tmp_path):
+        torch.save({'fc.weight': torch.zeros(2)}, tmp_path / 'other.pth')
+        done = self.call(repo_root, trained[0], tmp_path / 'other.pth', tmp_path / 'a.safetensors')
+        assert done.returncode == 1 and 'is no checkpoint of' in done.stderr
+
+
+def test_a_config_that_knows_only_a_part_of_the_weights(tmp_path):
+    """It loads, but was never trained so."""
+    _, checkpoint = write_task(tmp_path, 'expression', adapter=True)
+    config, _ = write_task(tmp_path, 'expression')
+    with pytest.raises(PublishError, match='weights that .* has no place for, such as neck'):
+        publish_model(config, checkpoint, tmp_path / 'net.safetensors')
+
+
+def test_wrong_arguments(trained, tmp_path):
+    with pytest.raises(PublishError, match='ends in .safetensors'):
+        publish_model(*trained, tmp_path / 'net.pth')
+    with pytest.raises(FileNotFoundError, match='there is no config'):
+        publish_model(tmp_path / 'none.py', trained[1], tmp_path / 'net.safetensors')
+    bad = tmp_path / 'bad.py'
+    bad.write_text(trained[0].read_text() + "\ncustom = dict(type='os.path.join')\n")
+    with pytest.raises(PublishError, match='cannot travel with its weights: config.custom.type'):
+        publish_model(bad, trained[1], tmp_path / 'net.safetensors')

@@ -1,0 +1,176 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from task_models import SIZE, write_task
+
+from mmfer.cli import main
+from mmfer.inference.writers import read_json_lines
+from mmfer.registry import MODELS
+
+APVIT = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    """Arguments that name an untrained model for aligned pictures."""
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        config, checkpoint = write_task(tmp_path_factory.mktemp('model'), 'expression')
+    return ['--model', config, '--weights', checkpoint, '--aligned', '--device', 'cpu']
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    draw = np.random.default_rng(0)
+    for name in ('a.jpg', 'b.png'):
+        cv2.imwrite(str(folder / name), draw.integers(0, 255, (SIZE, SIZE, 3), np.uint8))
+    return folder
+
+
+def predict(*arguments):
+    return main(['predict', *map(str, arguments)])
+
+
+def rows(out):
+    with open(out / 'results.csv', encoding='utf-8', newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def files(out):
+    return sorted(path.relative_to(out).as_posix() for path in out.rglob('*') if path.is_file())
+
+
+def test_a_folder(model, photos, tmp_path, capsys):
+    out = tmp_path / 'out'
+    assert predict(photos, '--out', out, *model) == 0
+    assert files(out) == ['a.jpg', 'b.png', 'results.csv', 'results.jsonl']
+    assert '2 faces in 2 pictures (0 without a face, 0 unreadable)' in capsys.readouterr().out
+    results = list(read_json_lines(out / 'results.jsonl'))
+    assert [row['source'] for row in rows(out)] == [str(photos / n) for n in ('a.jpg', 'b.png')]
+    for row, result in zip(rows(out), results, strict=True):
+        (face,) = result.faces
+        assert row['class_name'] == face.class_name and float(row['score']) == face.score
+
+
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        (['--csv', '--no-draw'], ['results.csv']),
+        (['--jsonl', '--no-draw'], ['results.jsonl']),
+        (['--csv', '--jsonl', '--no-draw'], ['results.csv', 'results.jsonl']),
+        (['--csv', '--max-pictures', 1], ['a.jpg', 'results.csv']),
+    ],
+)
+def test_what_is_written(model, photos, tmp_path, options, expected):
+    assert predict(photos, '--out', tmp_path / 'out', *model, *options) == 0
+    assert files(tmp_path / 'out') == expected
+
+
+def test_unreadable_files_are_named_and_the_others_done(model, photos, tmp_path, capsys):
+    (photos / 'aa.jpg').write_text('no picture')
+    assert predict(photos, '--out', tmp_path / 'out', *model) == 1
+    captured = capsys.readouterr()
+    assert f'cannot read {photos / "aa.jpg"}: the cv2 decoder' in captured.err
+    assert '2 faces in 3 pictures (0 without a face, 1 unreadable)' in captured.out
+    assert [row['status'] for row in rows(tmp_path / 'out')] == ['faces', 'unreadable', 'faces']
+
+
+def test_patches(repo_root, photos, tmp_path, capsys):
+    weights = tmp_path / 'epoch_1.pth'
+    cfg = Config.fromfile(repo_root / f'configs/apvit/{APVIT}.py')
+    state = MODELS.build(cfg.model).state_dict()
+    torch.save(dict(state_dict=state, meta=dict(cfg=cfg.pretty_text)), weights)
+    common = [photos, '--out', tmp_path / 'out', '--model', weights, '--aligned', '--show-patches']
+    assert predict(*common, '--cfg-options', 'model.backbone.app.keep_num=30') == 0
+    (result, _) = read_json_lines(tmp_path / 'out/results.jsonl')
+    assert len(result.faces[0].patches.stages['app']) == 30
+    assert predict(*common, '--stage', 'app') == 0
+    assert predict(*common, '--stage', 'layers.9') == 2
+    assert "no stage 'layers.9', only app, layers.0, layers.1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['{photos}', '--stage', 'app'], '--stage belongs to --show-patches'),
+        (['{photos}', '--max-pictures', '0'], '--max-pictures must be 1 or more, not 0'),
+        (['{photos}', '--show-patches'], 'IRNet keeps all of a face'),
+        (['{photos}/none.jpg'], "there is no picture, video or folder '.*none.jpg'"),
+        (['{photos}', '--batch-size', '0'], 'batch_size must be 1 or more, not 0'),
+        (['{photos}', '--min-score', '7'], r'min_score must be in \[0, 1\], not 7.0'),
+        (['{photos}', '--model', 'apvit_ir51'], "no model 'apvit_ir51'"),
+        (['{photos}', '--weights', 'none.pth'], 'there is no checkpoint none.pth'),
+        (['{photos}', '--cfg-options', 'model.head.numclasses=3'], 'Did you mean .*num_classes'),
+        (['{photos}', '--out', '{photos}/out'], 'is inside of .*name a folder beside it'),
+        (['{photos}', '--device', 'abacus'], "'abacus' is none that torch knows"),
+    ],
+)
+def test_errors(model, photos, tmp_path, capsys, arguments, message):
+    arguments = [str(word).format(photos=photos) for word in arguments]
+    words = ['--out', tmp_path / 'out', *model] if '--out' not in arguments else model
+    assert predict(*words, *arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: ') and 'Traceback' not in error
+    assert re.search(message, error), error
+
+
+def test_detector_needs_its_file(model, photos, tmp_path, capsys):
+    words = [word for word in model if word != '--aligned']
+    assert predict(photos, '--out', tmp_path / 'out', *words) == 2
+    assert '--detector-weights' in capsys.readouterr().err
+
+
+def test_interrupted(repo_root, model, tmp_path):
+    """What was done is there, whole, and the status says what happened."""
+    path, out = tmp_path / 'film.avi', tmp_path / 'out'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 25, (320, 320))
+    for index in range(4000):
+        writer.write(np.full((320, 320, 3), index % 250, np.uint8))
+    writer.release()
+    command = [sys.executable, '-W', 'ignore', 'tools/predict.py', path, '--out', out, *model]
+    process = subprocess.Popen(
+        [*map(str, command), '--batch-size', '2'],
+        cwd=repo_root,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': str(repo_root)},
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (out / 'results.jsonl').exists() or not (out / 'results.jsonl').stat().st_size:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 130 and error.endswith('what was done is there\n'), error
+    done = [result.frame for result in read_json_lines(out / 'results.jsonl')]
+    assert done == list(range(len(done))) and len(done) < 4000
+    capture = cv2.VideoCapture(str(out / 'film.mp4'))
+    assert abs(capture.get(cv2.CAP_PROP_FRAME_COUNT) - len(done)) <= 2
+
+
+def test_photographs(real_data, tmp_path, model):
+    """The command of the documentation, with a detector."""
+    words = [word for word in model if word != '--aligned']
+    folder = real_data / 'smile_folders' / 'happiness'
+    weights = real_data / 'weights/yunet_n_dynamic.onnx'
+    options = ['--detector-weights', weights, '--csv', '--max-pictures', 3]
+    assert predict(folder, '--out', tmp_path / 'out', *words, *options) == 0
+    assert len(rows(tmp_path / 'out')) == 3 and len(files(tmp_path / 'out')) == 4
+    for row in rows(tmp_path / 'out'):
+        assert 0 < float(row['left_eye_x']) < float(row['right_eye_x']) < float(row['width'])

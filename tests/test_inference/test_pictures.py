@@ -1,0 +1,133 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import cv2
+import numpy as np
+import pytest
+
+from mmfer.inference.pictures import Picture, count_pictures, read_pictures
+
+
+def grey(value, size=(24, 32)):
+    return np.full((*size, 3), value, np.uint8)
+
+
+def write_video(path, values, rate=8):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), rate, (32, 24))
+    for value in values:
+        writer.write(grey(value))
+    writer.release()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / 'photos'
+    (root / 'b/.hidden').mkdir(parents=True)
+    for name in ('c.PNG', 'a.jpg', 'b/d.bmp', 'b/.hidden/e.png', '.f.png'):
+        cv2.imwrite(str(root / name), grey(50))
+    write_video(root / 'b/film.avi', (10, 200, 90))
+    (root / 'notes.txt').write_text('nothing')
+    return root
+
+
+class FakeCamera:
+    """What has the methods of ``cv2.VideoCapture``."""
+
+    def __init__(self, number, frames=3):
+        self.left, self.released = frames, False
+
+    def get(self, what):
+        return 30.0 if what == cv2.CAP_PROP_FPS else 0.0
+
+    def read(self):
+        self.left -= 1
+        return (True, grey(self.left)) if self.left >= 0 else (False, None)
+
+    def release(self):
+        self.released = True
+
+
+def test_a_folder_in_order_with_names_inside_of_it(folder):
+    pictures = list(read_pictures(folder))
+    assert [picture.name for picture in pictures] == [
+        *('a.jpg', 'b/d.bmp', 'b/film.avi', 'b/film.avi', 'b/film.avi', 'c.PNG')
+    ]
+    assert pictures[0].source == str(folder / 'a.jpg')
+    assert all(picture.image.shape == (24, 32, 3) for picture in pictures)
+    assert count_pictures(folder) == count_pictures([str(folder)]) == 6
+
+
+def test_frames_of_a_video(folder):
+    pictures = list(read_pictures(str(folder / 'b/film.avi')))
+    assert [(p.frame, p.time, p.frame_rate, p.live) for p in pictures] == [
+        *((0, 0.0, 8.0, False), (1, 0.125, 8.0, False), (2, 0.25, 8.0, False))
+    ]
+    means = [picture.image.mean() for picture in pictures]
+    assert means == pytest.approx([10, 200, 90], abs=4)
+
+
+def test_a_camera_is_live_and_let_go(folder):
+    cameras = []
+
+    def open_camera(number):
+        assert number == 2
+        cameras.append(FakeCamera(number))
+        return cameras[-1]
+
+    pictures = list(read_pictures(2, open_camera))
+    assert [(p.source, p.frame, p.live) for p in pictures] == [
+        ('camera 2', i, True) for i in range(3)
+    ]
+    assert pictures[0].time <= pictures[1].time <= pictures[2].time
+    stream = read_pictures([2], open_camera)
+    next(stream)
+    assert not cameras[1].released
+    stream.close()
+    assert cameras[0].released and cameras[1].released
+
+
+def test_what_cannot_be_read_says_why(folder, tmp_path):
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'cut.jpg').write_bytes((folder / 'a.jpg').read_bytes()[:300])
+    (tmp_path / 'film.mp4').write_bytes(b'no film')
+    inputs = [tmp_path / name for name in ('none.png', 'cut.jpg', 'film.mp4', 'empty', 'none.mp4')]
+    pictures = list(read_pictures(inputs))
+    assert [picture.error for picture in pictures] == [
+        'No such file or directory',
+        'the file is truncated, it ends after 300 bytes',
+        'no frame is readable',
+        'the folder holds none of .jpg, .jpeg, .png, .bmp, .webp, .tif, .tiff, .mp4, .avi, .mov, '
+        '.mkv, .webm, .m4v, .mpg, .mpeg, .wmv',
+        'No such file or directory',
+    ]
+    assert all(picture.image is None for picture in pictures)
+    (none,) = read_pictures(0, lambda number: FakeCamera(number, 0))
+    assert none.error == 'no such camera, or another program has it'
+
+
+def test_arrays_and_pictures(folder):
+    array, given = grey(3), Picture('mine', 'mine.png', grey(4))
+    pictures = list(read_pictures(item for item in (array, given, grey(5))))
+    assert [(p.source, p.name) for p in pictures] == [
+        *(('array 0', 'array_0.png'), ('mine', 'mine.png'), ('array 1', 'array_1.png'))
+    ]
+    assert pictures[0].image is array and pictures[1] is given
+    assert [p.source for p in read_pictures(array)] == ['array 0']
+
+
+def test_numbers_that_cannot_be_known():
+    assert count_pictures(0) is count_pictures(['a.jpg', 0]) is count_pictures(iter(())) is None
+    assert count_pictures([grey(1), 'none.jpg', 'none.mp4']) == 3
+
+
+@pytest.mark.parametrize(
+    ('item', 'error', 'message'),
+    [
+        (grey(1).astype(float), ValueError, r'uint8 \(H, W, 3\) in BGR, not float64 \(24, 32, 3\)'),
+        (grey(1)[..., 0], ValueError, r'not uint8 \(24, 32\)'),
+        ('https://example.org/a.jpg', ValueError, 'is an address; download it first'),
+        ([None], TypeError, 'not from a NoneType'),
+        ([True], TypeError, 'not from a bool'),
+    ],
+)
+def test_no_pictures(item, error, message):
+    with pytest.raises(error, match=message):
+        list(read_pictures(item))

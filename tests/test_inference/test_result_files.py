@@ -1,0 +1,197 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import FrozenInstanceError, replace
+
+import cv2
+import numpy as np
+import pytest
+
+from mmfer.faces import POINT_NAMES
+from mmfer.inference import FaceResult, KeptPatches, PictureResult
+from mmfer.inference.annotated_files import AnnotatedFiles
+from mmfer.inference.pictures import Picture, read_pictures
+from mmfer.inference.writers import CsvWriter, JsonLinesWriter, read_json_lines
+
+FACE = FaceResult(
+    box=(10.0, 12.5, 40.25, 50.0),
+    crop_map=((1.0, 0.0, -10.0), (0.0, 1.0, -12.0)),
+    crop_size=(32, 32),
+    detection_score=0.912,
+    five_points=tuple((i + 0.5, 2.0 * i) for i in range(5)),
+    label=1,
+    class_name='glücklich, froh',
+    scores={'wütend': 0.25, 'glücklich, froh': 0.75},
+    patches=KeptPatches((2, 2), {'app': (0, 3), 'layers.1': (3,)}),
+)
+OTHER = replace(FACE, patches=None, five_points=None, detection_score=None, label=0)
+RESULTS = (
+    PictureResult('a "b".jpg', 'faces', width=100, height=80, faces=(FACE, OTHER)),
+    PictureResult('film.mp4', 'no face', 'no face', frame=3, time=0.12, width=100, height=80),
+    PictureResult('broken.jpg', 'unreadable', 'the file is empty'),
+)
+CLASSES = tuple(FACE.scores)
+
+
+def write(writer):
+    with writer:
+        for result in RESULTS:
+            writer.write(result)
+
+
+def rows(path):
+    with open(path, encoding='utf-8', newline='') as file:
+        return list(csv.DictReader(file))
+
+
+class TestResults:
+    def test_dicts_and_back(self):
+        for result in RESULTS:
+            assert PictureResult.from_dict(result.to_dict()) == result
+
+    def test_dicts_are_for_json_and_have_no_gaps(self):
+        assert RESULTS[2].to_dict() == dict(
+            source='broken.jpg', status='unreadable', reason='the file is empty', faces=[]
+        )
+        face = json.loads(json.dumps(RESULTS[0].to_dict()))['faces'][1]
+        assert 'age' not in face and face['scores'] == FACE.scores
+
+    def test_they_do_not_change(self):
+        with pytest.raises(FrozenInstanceError):
+            FACE.label = 2
+        assert FACE.score == 0.75 and replace(FACE, class_name=None).score is None
+
+    def test_strange_keys(self):
+        with pytest.raises(ValueError, match='PictureResult has no colour'):
+            PictureResult.from_dict(dict(source='a', status='faces', colour=1))
+        with pytest.raises(ValueError, match=r"FaceResult: .*missing .*'crop_size'"):
+            faces = [dict(box=(0, 0, 1, 1), crop_map=())]
+            PictureResult.from_dict(dict(source='a', status='faces', faces=faces))
+
+
+class TestJsonLines:
+    def test_round_trip(self, tmp_path):
+        write(JsonLinesWriter(tmp_path / 'new/results.jsonl'))
+        assert tuple(read_json_lines(tmp_path / 'new/results.jsonl')) == RESULTS
+
+    def test_other_lines(self, tmp_path):
+        path = tmp_path / 'results.jsonl'
+        for line in ('{', '[1]', '{"source": "a"}'):
+            path.write_text(json.dumps(RESULTS[2].to_dict()) + f'\n{line}\n')
+            with pytest.raises(ValueError, match='results.jsonl, line 2: '):
+                list(read_json_lines(path))
+
+
+class TestCsv:
+    def test_a_row_a_face_and_one_where_there_is_none(self, tmp_path):
+        write(CsvWriter(tmp_path / 'results.csv', 'expression', CLASSES))
+        one, two, none, broken = rows(tmp_path / 'results.csv')
+        assert [float(one[key]) for key in ('x1', 'y1', 'x2', 'y2')] == list(FACE.box)
+        points = [(float(one[f'{n}_x']), float(one[f'{n}_y'])) for n in POINT_NAMES]
+        assert tuple(points) == FACE.five_points
+        assert one['class_name'] == FACE.class_name and one['score_wütend'] == '0.25'
+        assert (one['source'], one['face'], two['face']) == ('a "b".jpg', '0', '1')
+        assert two['nose_x'] == two['detection_score'] == ''
+        assert (none['frame'], none['time'], none['status']) == ('3', '0.12', 'no face')
+        assert (broken['status'], broken['reason']) == ('unreadable', 'the file is empty')
+        assert none['face'] == none['x1'] == none['score'] == broken['width'] == ''
+
+    def test_other_tasks_have_other_columns(self, tmp_path):
+        plain = dict(box=FACE.box, crop_map=FACE.crop_map, crop_size=(32, 32))
+        for task, options, face, expected in (
+            ('age', {}, dict(age=41.5), dict(age='41.5')),
+            (
+                *('landmarks', dict(num_points=2), dict(points=((1.0, 2.0), (3.0, 4.5)))),
+                dict(x_0='1.0', y_0='2.0', x_1='3.0', y_1='4.5'),
+            ),
+            (
+                *('expression', dict(classes=('a',), action_units=('AU1',))),
+                dict(label=0, class_name='a', scores={'a': 1.0}, action_units={'AU1': 0.5}),
+                dict(label='0', class_name='a', score='1.0', score_a='1.0', score_AU1='0.5'),
+            ),
+        ):
+            path = tmp_path / f'{task}.csv'
+            with CsvWriter(path, task, **options) as writer:
+                face = FaceResult(**plain, **face)
+                writer.write(PictureResult('a', 'faces', faces=(face,)))
+            (row,) = rows(path)
+            said = dict(list(row.items())[list(row).index('right_mouth_y') + 1 :])
+            assert said == expected
+
+
+@pytest.mark.parametrize('kind', ['csv', 'jsonl'])
+def test_a_killed_run_leaves_whole_lines(kind, tmp_path):
+    path = tmp_path / f'results.{kind}'
+    program = f"""
+from mmfer.inference.writers import *
+from mmfer.inference.results import *
+face = FaceResult((0, 0, 1, 1), ((1, 0, 0), (0, 1, 0)), (8, 8), label=0, class_name='a',
+                  scores=dict(a=1.0))
+writer = CsvWriter({str(path)!r}, 'expression', ['a']) if {kind!r} == 'csv' else (
+    JsonLinesWriter({str(path)!r}))
+frame = 0
+while True:
+    writer.write(PictureResult('film.mp4', 'faces', frame=frame, faces=(face,) * 50))
+    frame += 1
+"""
+    process = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', program])
+    try:
+        deadline = time.monotonic() + 60
+        while not (path.exists() and path.stat().st_size > 300_000):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    if kind == 'csv':
+        frames = [int(row['frame']) for row in rows(path) if row['score_a'] == '1.0']
+        assert len(frames) % 50 == 0 and frames == sorted(frames)
+    else:
+        results = list(read_json_lines(path))
+        assert [result.frame for result in results] == list(range(len(results)))
+
+
+class TestAnnotatedFiles:
+    IMAGE = np.full((80, 100, 3), 128, np.uint8)
+
+    def write(self, folder, *names, frames=0):
+        with AnnotatedFiles(folder) as files:
+            for name in names:
+                for frame in range(frames) if frames else [None]:
+                    picture = Picture(name, name, self.IMAGE, frame=frame, frame_rate=12.0)
+                    result = replace(RESULTS[0], source=name, frame=frame)
+                    path = files.write(picture, result)
+        return path
+
+    def test_pictures_keep_their_place_and_kind(self, tmp_path):
+        self.write(tmp_path, 'a.png', 'sub/a.jpeg', 'a.jpg', 'a.bmp')
+        found = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob('*.*'))
+        assert found == ['a.jpg', 'a.png', 'a_2.png', 'sub/a.jpg']
+        image = cv2.imread(str(tmp_path / 'a.png'))
+        assert image.shape == self.IMAGE.shape and (image != self.IMAGE).any()
+
+    def test_videos(self, tmp_path):
+        self.write(tmp_path, 'one.avi', 'two.mov', frames=5)
+        assert sorted(os.listdir(tmp_path)) == ['one.mp4', 'two.mp4']
+        frames = list(read_pictures(tmp_path / 'two.mp4'))
+        assert len(frames) == 5 and frames[0].frame_rate == pytest.approx(12)
+        assert frames[0].image.shape == self.IMAGE.shape
+        assert np.abs(frames[4].image.astype(int) - self.IMAGE).max() > 60
+
+    def test_a_video_has_its_name_when_it_is_whole(self, tmp_path):
+        with AnnotatedFiles(tmp_path) as files:
+            for frame in range(3):
+                picture = Picture('a.avi', 'a.avi', self.IMAGE, frame=frame, frame_rate=5.0)
+                files.write(picture, RESULTS[0])
+                assert not (tmp_path / 'a.mp4').exists()
+        assert os.listdir(tmp_path) == ['a.mp4']
+
+    def test_unreadable_pictures_make_no_file(self, tmp_path):
+        with AnnotatedFiles(tmp_path / 'out') as files:
+            assert files.write(Picture('broken.jpg', 'broken.jpg'), RESULTS[2]) is None
+        assert not (tmp_path / 'out').exists()
