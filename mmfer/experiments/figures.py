@@ -14,7 +14,7 @@ from mmfer.visualization.class_bars import draw_class_bars
 from mmfer.visualization.heat_map import draw_heat_map
 
 from .index import grid_variant
-from .runs import Runs
+from .runs import DRAWN, Runs
 from .table import Results
 
 
@@ -72,7 +72,10 @@ def _class_bars(results: Results) -> Figure:
             }
         if row in results.published and not results.columns[0].stands_in:
             series[f'{cells[0]}, paper'] = results.published[row]
-    return draw_class_bars(series, spreads=spreads, title=experiment.title)
+    title = experiment.title
+    if results.columns[0].stands_in:
+        title += f'; {DRAWN} stands in'
+    return draw_class_bars(series, spreads=spreads, title=title)
 
 
 def _confusion(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure:
