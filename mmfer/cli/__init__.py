@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ('predict', 'models')
+COMMANDS = ('predict', 'serve', 'models')
 
 INTERRUPTED = 130
 

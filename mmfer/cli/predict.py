@@ -22,6 +22,8 @@ from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
+from .inferencer_arguments import add_face_arguments, add_model_arguments, make_inferencer
+
 LISTED = 10  # unreadable files that are named on the screen
 
 
@@ -33,46 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='picture, video, folder (searched with all below it), or number of a camera',
     )
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write')
-    group = parser.add_argument_group('model')
-    group.add_argument(
-        '--model',
-        required=True,
-        help='name (see `python -m mmfer models`), config file, or a checkpoint that carries its '
-        'config: one that training saved or publish_model.py wrote',
-    )
-    group.add_argument('--weights', help='checkpoint, where the model is a name or a config')
-    group.add_argument('--device', help='cpu, cuda, cuda:1, ... (default: a GPU if there is one)')
-    group.add_argument(
+    add_model_arguments(parser).add_argument(
         '--batch-size', type=int, default=32, help='faces that go in at once (default: 32)'
     )
-    group.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override settings, e.g. model.backbone.app.keep_num=80',
-    )
-    group = parser.add_argument_group('faces')
-    group.add_argument(
-        '--detector', choices=('yunet', 'mtcnn'), default='yunet', help='default: yunet'
-    )
-    group.add_argument(
-        '--detector-weights',
-        type=Path,
-        metavar='FILE',
-        help="yunet's ONNX file; docs/alignment.md says where it comes from",
-    )
-    group.add_argument(
-        '--aligned',
-        action='store_true',
-        help='no detector: every picture is a face that was aligned or cut out already',
-    )
-    group.add_argument(
-        '--min-score', type=float, default=0.6, help='of a face, 0 to 1 (default: 0.6)'
-    )
-    group.add_argument(
-        '--min-size', type=float, default=32, help='shorter side of its box, pixels (default: 32)'
-    )
+    add_face_arguments(parser)
     group = parser.add_argument_group('result')
     group.add_argument('--csv', action='store_true', help='write results.csv only')
     group.add_argument('--jsonl', action='store_true', help='write results.jsonl only')
@@ -98,31 +64,12 @@ def run(args: argparse.Namespace) -> int:
     if args.max_pictures is not None and args.max_pictures < 1:
         raise CommandError(f'--max-pictures must be 1 or more, not {args.max_pictures}')
     inputs = [_parse_input(word, args.out) for word in args.inputs]
-    # Imported late: --help answers at once.
-    import cv2
-
-    from mmfer.apis.face_inferencer import FaceInferencer
-    from mmfer.utils.config_options import UnknownOptionError
-    from mmfer.utils.safe_load import CheckpointError
-
-    # OpenCV 5 warns once a process that it will not choose a device for the network.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-    try:
-        inferencer = FaceInferencer(
-            args.model,
-            args.weights,
-            args.device,
-            detector=None if args.aligned else args.detector,
-            detector_weights=args.detector_weights,
-            min_score=args.min_score,
-            min_size=args.min_size,
-            batch_size=args.batch_size,
-            cfg_options=args.cfg_options,
-        )
-        if args.show_patches:
+    inferencer = make_inferencer(args, args.batch_size)
+    if args.show_patches:
+        try:
             inferencer.check_patches(args.stage)
-    except (CheckpointError, ImportError, OSError, UnknownOptionError, ValueError) as error:
-        raise CommandError(error) from error
+        except ValueError as error:
+            raise CommandError(error) from error
     return _predict(args, inputs, inferencer)
 
 

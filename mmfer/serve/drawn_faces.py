@@ -1,0 +1,52 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from mmengine.config import Config
+
+from mmfer.apis.model_facts import test_dataset
+from mmfer.datasets import SynthFace
+from mmfer.datasets.categories import EXPRESSIONS
+
+_NUMBER = 1000
+_SIDE = 320  # pixels
+_EASY = dict(variation=0.6, pose=0.4, light=0.4, clutter=0.2, occlusion=0.0)
+
+
+class DrawnFace(NamedTuple):
+    """A picture to try a model with."""
+
+    png: bytes  #: The file.
+    expression: str  #: What it was drawn with.
+
+
+class DrawnFaces:
+    """Drawn faces for whoever has no photograph at hand.
+
+    They are from the test split. For models that learned from drawn faces they are as those of the
+    config's test set.
+
+    Args:
+        cfg: The model's config.
+        aligned: Whether pictures are cut out already; else there are head and shoulders for a
+            detector to find a face on.
+    """
+
+    def __init__(self, cfg: Config, aligned: bool):
+        dataset = test_dataset(cfg)
+        same = dataset if dataset.get('type') == 'SynthFace' else {}
+        self._faces = SynthFace(
+            split='test',
+            num_samples=_NUMBER,
+            image_size=_SIDE,
+            crop=same.get('crop', 'loose') if aligned else 'wide',
+            seed=same.get('seed', 0),
+            difficulty=same.get('difficulty', _EASY),
+        )
+
+    def draw(self, number: int) -> DrawnFace:
+        """Draw the face of a number, from 0; they begin again after 1000."""
+        sample = self._faces[number % _NUMBER]
+        png = cv2.imencode('.png', np.ascontiguousarray(sample['img']))[1].tobytes()
+        return DrawnFace(png, EXPRESSIONS[sample['expression']])

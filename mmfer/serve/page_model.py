@@ -1,0 +1,196 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import base64
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mmfer.apis.face_inferencer import FaceInferencer
+from mmfer.datasets.transforms.face_geometry import warp
+from mmfer.inference.face_cutter import Cut
+from mmfer.inference.pooling_settings import (
+    PoolingSettings,
+    check_pooling,
+    keep_all,
+    read_pooling,
+    use_pooling,
+)
+from mmfer.inference.results import FaceResult
+from mmfer.visualization.face_results import describe
+from mmfer.visualization.pooling import erase_dropped, stage_title
+
+from .timing import median_milliseconds
+
+MAX_FACES = 12  # that a page has room for; the best detections
+PASSES = 5
+_DRAWN_SIDE = 1600  # longest side of the annotated picture, pixels
+_CROP_SIDE = 192  # shortest side of what the network saw, pixels
+_QUALITY = 90  # of JPEG
+
+
+class PageModel:
+    """A model as the page asks it: one picture at a time, with any settings of its poolings.
+
+    Requests come in threads of their own; they wait for each other.
+
+    Args:
+        inferencer: With the model and, but for aligned pictures, the detector.
+        name: How the page calls the model.
+    """
+
+    def __init__(self, inferencer: FaceInferencer, name: str):
+        self.inferencer = inferencer
+        self.name = name
+        self._backbone = inferencer.model.backbone
+        self._trained = read_pooling(self._backbone)
+        self._pools = self._trained != PoolingSettings()
+        self._lock = threading.Lock()
+
+    def describe(self) -> dict[str, Any]:
+        """What the page says of the model, and the ranges of its sliders; plain values."""
+        return dict(
+            name=self.name,
+            task=self.inferencer.task,
+            backbone=type(self._backbone).__name__,
+            device=str(next(self.inferencer.model.parameters()).device),
+            aligned=self.inferencer.detector is None,
+            num_patches=self._backbone.num_patches if self._pools else None,
+            **asdict(self._trained),
+        )
+
+    def check(self, settings: PoolingSettings) -> None:
+        """Refuse settings that the model cannot have, see :func:`.check_pooling`.
+
+        Raises:
+            ValueError: A setting is out of its range, or the model lacks that pooling.
+        """
+        check_pooling(self._backbone, settings)
+
+    def read(self, image: np.ndarray, settings: PoolingSettings | None = None) -> dict[str, Any]:
+        """Find the faces of a picture and say what the model makes of them.
+
+        Args:
+            image: uint8 (H, W, 3) in BGR.
+            settings: How much its poolings keep. Default: as trained.
+
+        Returns:
+            Plain values:
+
+            * ``status`` and ``reason`` of :class:`.PictureResult`;
+            * ``picture``: the annotated picture as a data URL;
+            * ``found``: number of faces, of which the first 12 are in ``faces``;
+            * ``faces``: see :meth:`_face`;
+            * ``settings`` and ``tokens``: what was kept, and how many patches leave each block;
+            * ``speed``: milliseconds that one face takes from its pixels to its scores, ``pooled``
+              with these settings and ``whole`` with none dropped, medians of ``passes``.
+
+            Models without poolings lack ``settings``, ``tokens``, and ``whole`` everywhere.
+
+        Raises:
+            ValueError: See :meth:`check`.
+        """
+        with self._lock, use_pooling(self._backbone, settings or PoolingSettings()):
+            return self._read(image)
+
+    def _read(self, image: np.ndarray) -> dict[str, Any]:
+        inferencer = self.inferencer
+        ((job,),) = inferencer.preprocess(image)
+        found = len(job.cuts)
+        job = replace(job, faces=job.faces[:MAX_FACES], cuts=job.cuts[:MAX_FACES])
+        result = wholes = inferencer.postprocess(job, self._forward(job.cuts, self._pools))
+        answer: dict[str, Any] = {}
+        if self._pools:
+            with use_pooling(self._backbone, keep_all(self._backbone)):
+                wholes = inferencer.postprocess(job, self._forward(job.cuts))
+            answer['settings'] = asdict(read_pooling(self._backbone))
+            answer['tokens'] = [count - 1 for count in self._backbone.token_counts()]
+        if job.cuts:
+            answer['speed'] = self._time(job.cuts[:1])
+        return dict(
+            status=result.status,
+            reason=result.reason,
+            picture=_jpeg(_shrink(inferencer.visualize(image, result))),
+            found=found,
+            faces=[
+                self._face(image, face, whole if self._pools else None)
+                for face, whole in zip(result.faces, wholes.faces, strict=True)
+            ],
+            **answer,
+        )
+
+    def _forward(self, cuts: list[Cut], patches: bool = False) -> list[dict[str, Any]]:
+        return self.inferencer.forward(cuts, patches) if cuts else []
+
+    def _time(self, cuts: list[Cut]) -> dict[str, float]:
+        def pooled():
+            self._forward(cuts)
+
+        def whole():
+            with use_pooling(self._backbone, keep_all(self._backbone)):
+                self._forward(cuts)
+
+        # Results are plain numbers, so that also a GPU is done when the call returns.
+        names = ('pooled', 'whole') if self._pools else ('pooled',)
+        times = median_milliseconds((pooled, whole)[: len(names)], PASSES)
+        return dict(zip(names, times, strict=True), passes=PASSES)
+
+    def _face(
+        self, image: np.ndarray, face: FaceResult, whole: FaceResult | None
+    ) -> dict[str, Any]:
+        """A face for the page.
+
+        Returns:
+            ``title`` such as 'Happiness 93 %'; ``bars``, one for each class and action unit with
+            its ``name`` and ``score``; ``crop``, what the network saw; ``stages``, one for each
+            pooling with its ``title``, how many patches are ``kept`` and a ``picture`` of them;
+            ``whole``, the title with no patch dropped, which every bar then has as well.
+        """
+        crop = _enlarge(warp(image, np.array(face.crop_map), face.crop_size))
+        answer = dict(title=describe(face), crop=_png(crop), bars=_bars(face, whole), stages=[])
+        if whole is not None:
+            answer['whole'] = describe(whole)
+        if face.patches is not None:
+            for stage, kept in face.patches.stages.items():
+                picture = erase_dropped(crop, np.array(kept), face.patches.grid)
+                title = stage_title(stage)
+                answer['stages'].append(dict(title=title, kept=len(kept), picture=_png(picture)))
+        return answer
+
+
+def _bars(face: FaceResult, whole: FaceResult | None) -> list[dict[str, Any]]:
+    bars = []
+    for group in ('scores', 'action_units'):
+        for name, score in (getattr(face, group) or {}).items():
+            bars.append(dict(name=name, score=score))
+            if whole is not None:
+                bars[-1]['whole'] = getattr(whole, group)[name]
+    return bars
+
+
+def _shrink(image: np.ndarray) -> np.ndarray:
+    scale = _DRAWN_SIDE / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def _enlarge(crop: np.ndarray) -> np.ndarray:
+    # By whole numbers, so that the edges of patches lie between pixels.
+    scale = max(-(-_CROP_SIDE // min(crop.shape[:2])), 1)
+    return cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+
+
+def _jpeg(image: np.ndarray) -> str:
+    return _data_url('jpeg', image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+
+
+def _png(image: np.ndarray) -> str:
+    return _data_url('png', image)
+
+
+def _data_url(kind: str, image: np.ndarray, options: Sequence[int] = ()) -> str:
+    content = cv2.imencode(f'.{kind}', image, list(options))[1].tobytes()
+    return f'data:image/{kind};base64,{base64.b64encode(content).decode()}'

@@ -1,0 +1,60 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import ipaddress
+import socket
+
+import uvicorn
+from starlette.types import ASGIApp
+
+_AT_ONCE = 32  # requests; more are told to come again
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens at ``host``."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == 'localhost'
+
+
+def host_names(host: str) -> tuple[str, ...]:
+    """By which names a browser may ask for what listens at ``host``, for :func:`.build_app`."""
+    return ('127.0.0.1', 'localhost', '[::1]', host) if is_loopback(host) else ('*',)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port, before anything slow is done.
+
+    Args:
+        host: Address or name of this machine.
+        port: 0 takes any that is free.
+
+    Raises:
+        OSError: It is taken or not allowed, or this machine has no such address.
+    """
+    family = socket.AF_INET6 if ':' in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+def address(listener: socket.socket) -> str:
+    """What to type into the browser."""
+    host, port = listener.getsockname()[:2]
+    return f'http://[{host}]:{port}/' if ':' in host else f'http://{host}:{port}/'
+
+
+def make_server(app: ASGIApp) -> uvicorn.Server:
+    """A server for ``app``; ``run(sockets=[listener])`` runs it until Ctrl-C.
+
+    Nothing of the requests is logged; errors of the program go to stderr.
+    """
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level='warning',
+            access_log=False,
+            server_header=False,
+            lifespan='off',
+            ws='none',
+            limit_concurrency=_AT_ONCE,
+            timeout_graceful_shutdown=3,
+        )
+    )

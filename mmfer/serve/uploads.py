@@ -1,0 +1,113 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Pictures from strangers: what is looked at before they are decoded."""
+
+import math
+from dataclasses import dataclass
+from io import BytesIO
+
+import cv2
+import mmcv
+import numpy as np
+from PIL import Image
+
+from mmfer.datasets.transforms.load_face_image import is_truncated
+
+_FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP')
+FORMATS_TEXT = 'JPEG, PNG, WebP or BMP'
+
+MEGABYTE = 1_000_000
+MEGAPIXEL = 1_000_000
+
+
+class RefusedPictureError(ValueError):
+    """A picture is not taken; the message is for whoever sent it.
+
+    Attributes:
+        status: Of the HTTP response: 413 too large, 415 another format, 422 not readable.
+    """
+
+    def __init__(self, status: int, message: str):
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """How large a picture may be.
+
+    Attributes:
+        max_bytes: Of the file. Default 10 MB.
+        max_pixels: Of the picture, width times height. Default 25 million.
+
+    Raises:
+        ValueError: One of them is not positive.
+    """
+
+    max_bytes: int = 10 * MEGABYTE
+    max_pixels: int = 25 * MEGAPIXEL
+
+    def __post_init__(self):
+        for name in ('max_bytes', 'max_pixels'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'{name} must be 1 or more, not {getattr(self, name)}')
+
+    def check_bytes(self, count: int) -> None:
+        """Refuse a file of ``count`` bytes, or that has so many already.
+
+        Raises:
+            RefusedPictureError: They are too many.
+        """
+        if count > self.max_bytes:
+            megabytes = self.max_bytes / MEGABYTE
+            raise RefusedPictureError(413, f'The file is larger than {megabytes:g} MB.')
+
+    def check_pixels(self, count: float) -> None:
+        """Refuse a picture of ``count`` pixels.
+
+        Raises:
+            RefusedPictureError: They are too many.
+        """
+        if count > self.max_pixels:
+            megapixels = self.max_pixels / MEGAPIXEL
+            raise RefusedPictureError(413, f'The picture has more than {megapixels:g} megapixels.')
+
+
+def decode_picture(content: bytes, limits: UploadLimits) -> np.ndarray:
+    """Decode a file that somebody sent.
+
+    Format and size are read from its header first, so that a small file that would unfold to a huge
+    picture takes no memory.
+
+    Args:
+        content: The whole file.
+        limits: How large it may be.
+
+    Returns:
+        uint8 (H, W, 3) in BGR, turned as its EXIF orientation says.
+
+    Raises:
+        RefusedPictureError: It is too large, of another format, cut off or damaged.
+    """
+    limits.check_bytes(len(content))
+    limits.check_pixels(_count_pixels(content))
+    if is_truncated(content):
+        raise RefusedPictureError(422, 'The file is cut off: its end is missing.')
+    try:
+        image = mmcv.imfrombytes(content, flag='color', backend='cv2')
+    except cv2.error:
+        image = None
+    if image is None:
+        raise RefusedPictureError(422, 'The file is damaged: it cannot be decoded.')
+    return image
+
+
+def _count_pixels(content: bytes) -> float:
+    """How many pixels the header announces."""
+    try:
+        # Only these parsers are run. Opening reads the header and decodes nothing.
+        with Image.open(BytesIO(content), formats=_FORMATS) as picture:
+            return picture.width * picture.height
+    except Image.DecompressionBombError:
+        return math.inf  # Pillow's own limit, 179 megapixels
+    except Exception as error:  # whatever a parser makes of bytes that it does not expect
+        raise RefusedPictureError(415, f'This is no picture; send {FORMATS_TEXT}.') from error

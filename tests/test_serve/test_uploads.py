@@ -1,0 +1,111 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import struct
+import zlib
+from io import BytesIO
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmfer.datasets.transforms import LoadFaceImage
+from mmfer.serve.uploads import RefusedPictureError, UploadLimits, decode_picture
+
+
+def picture(width=40, height=30):
+    return np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+
+
+def encode(suffix, image=None):
+    return cv2.imencode(suffix, picture() if image is None else image)[1].tobytes()
+
+
+def png_chunk(kind, content):
+    body = kind + content
+    return struct.pack('>I', len(content)) + body + struct.pack('>I', zlib.crc32(body))
+
+
+def bomb(width, height, rows):
+    """A PNG of few bytes that announces a huge grey picture, and has some of its rows."""
+    packer = zlib.compressobj(9)
+    pixels = b''.join(packer.compress(bytes(width + 1)) for _ in range(rows)) + packer.flush()
+    header = struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)
+    chunks = ((b'IHDR', header), (b'IDAT', pixels), (b'IEND', b''))
+    return b'\x89PNG\r\n\x1a\n' + b''.join(png_chunk(*chunk) for chunk in chunks)
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png', '.webp', '.bmp'])
+def test_the_same_pixels_as_from_a_file(suffix, tmp_path):
+    path = tmp_path / f'picture{suffix}'
+    path.write_bytes(encode(suffix))
+    expected = LoadFaceImage()(dict(img_path=str(path)))['img']
+    np.testing.assert_array_equal(decode_picture(path.read_bytes(), UploadLimits()), expected)
+
+
+def test_turned_as_the_camera_was():
+    file, exif = BytesIO(), Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    Image.fromarray(picture(40, 30)).save(file, 'jpeg', exif=exif)
+    assert decode_picture(file.getvalue(), UploadLimits()).shape == (40, 30, 3)
+
+
+def test_limits_are_inclusive():
+    content = encode('.png')
+    decode_picture(content, UploadLimits(len(content), 1200))
+    for limits, text in (
+        (UploadLimits(len(content) - 1), 'larger than'),
+        (UploadLimits(max_pixels=1199), 'more than'),
+    ):
+        with pytest.raises(RefusedPictureError, match=text) as refused:
+            decode_picture(content, limits)
+        assert refused.value.status == 413
+
+
+@pytest.mark.parametrize('size', [(6000, 6000, 6000), (40000, 40000, 10)])
+def test_a_bomb_is_refused_before_it_unfolds(size, monkeypatch):
+    """The second is above the limit at which Pillow itself refuses."""
+    content = bomb(*size)
+    assert len(content) < 100_000
+    monkeypatch.setattr('mmfer.serve.uploads.mmcv.imfrombytes', lambda *_, **__: pytest.fail())
+    with pytest.raises(RefusedPictureError, match='more than 25 megapixels') as refused:
+        decode_picture(content, UploadLimits())
+    assert refused.value.status == 413
+
+
+def gif():
+    file = BytesIO()
+    Image.fromarray(picture()).save(file, 'gif')
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ('content', 'status', 'message'),
+    [
+        (b'', 415, 'send JPEG, PNG, WebP or BMP'),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415, 'no picture'),
+        (gif(), 415, 'no picture'),
+        (encode('.tiff'), 415, 'no picture'),
+        (encode('.png')[:20], 415, 'no picture'),
+        (encode('.jpg')[:-200], 422, 'cut off'),
+        (encode('.png')[:-200], 422, 'cut off'),
+        (encode('.webp')[:-200], 415, 'no picture'),
+    ],
+)
+def test_refused(content, status, message):
+    with pytest.raises(RefusedPictureError, match=message) as refused:
+        decode_picture(content, UploadLimits())
+    assert refused.value.status == status
+
+
+def test_damaged_inside():
+    content = bytearray(encode('.png'))
+    content[60:90] = bytes(30)
+    with pytest.raises(RefusedPictureError) as refused:
+        decode_picture(bytes(content), UploadLimits())
+    assert refused.value.status == 422
+
+
+@pytest.mark.parametrize('arguments', [dict(max_bytes=0), dict(max_pixels=-1)])
+def test_limits_are_positive(arguments):
+    with pytest.raises(ValueError, match='must be 1 or more'):
+        UploadLimits(**arguments)
