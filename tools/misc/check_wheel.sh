@@ -26,7 +26,8 @@ rm -rf dist build
 wheel=$(ls dist/mmfer-*.whl)
 content=$("$venv/bin/python" -m zipfile -l "$wheel")
 for inside in mmfer/.mim/tools/train.py mmfer/.mim/tools/dist_train.sh mmfer/.mim/model-index.yml \
-    mmfer/.mim/dataset-index.yml "mmfer/.mim/configs/apvit/$config"; do
+    mmfer/.mim/dataset-index.yml mmfer/.mim/configs/apvit/experiments.yml \
+    mmfer/serve/page/index.html "mmfer/.mim/configs/apvit/$config"; do
     grep -q "$inside" <<<"$content" || {
         echo "[wheel] error: $wheel does not hold $inside" >&2
         exit 1
@@ -54,4 +55,9 @@ say "training from another folder: mim train mmfer $config"
     train_dataloader.dataset.num_samples=32 val_dataloader.dataset.num_samples=14 \
     val_dataloader.num_workers=0 default_hooks.logger.interval=1
 test -s "$elsewhere/run/epoch_1.pth"
+say 'models and experiments are found'
+"$thin/bin/python" -m mmfer models >models.txt
+grep -q apvit_ir50 models.txt
+"$thin/bin/mim" run mmfer reproduce --list >experiments.txt
+grep -q figure7 experiments.txt
 say 'ok'
