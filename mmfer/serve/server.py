@@ -49,6 +49,8 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
+            # uvicorn's own settings would close the log files of all others in this process.
+            log_config=None,
             log_level='warning',
             access_log=False,
             server_header=False,

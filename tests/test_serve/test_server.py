@@ -1,11 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import logging
 from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip('uvicorn')
 
-from mmfer.serve.server import address, host_names, is_loopback, listen
+from mmfer.serve.server import address, host_names, is_loopback, listen, make_server
 
 
 @pytest.mark.parametrize('host', ['127.0.0.1', '127.1.2.3', '::1', 'localhost'])
@@ -37,3 +38,12 @@ def test_a_free_port():
         assert port > 0
         with pytest.raises(OSError, match='in use'):
             listen('127.0.0.1', port)
+
+
+def test_log_files_of_others_stay_open(tmp_path):
+    handler = logging.FileHandler(tmp_path / 'train.log')
+    make_server(lambda *_: None)
+    try:
+        assert handler.stream is not None
+    finally:
+        handler.close()
