@@ -1,0 +1,36 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import importlib.util
+import re
+
+import torch
+
+#: Before it, the exporter that follows torch.export was not finished.
+_TORCH = (2, 6)
+_PACKAGES = ('onnx', 'onnxruntime', 'onnxscript')
+
+
+class ExportError(RuntimeError):
+    """A model cannot be exported, or what was exported is not the model."""
+
+
+def require_packages(*names: str) -> None:
+    """Check that what export needs is installed.
+
+    Args:
+        *names: Import names of packages. Default: those for export, and PyTorch's version.
+
+    Raises:
+        ExportError: Something is missing; says the command that mends it.
+    """
+    missing = [name for name in names or _PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ExportError(
+            f'{" and ".join(missing)} cannot be imported; install what ONNX needs with\n'
+            f'    pip install {" ".join(_PACKAGES)}'
+        )
+    found = tuple(map(int, re.findall(r'\d+', torch.__version__)[:2]))
+    if not names and found < _TORCH:
+        raise ExportError(
+            f'exporting needs torch >= {".".join(map(str, _TORCH))}, found {torch.__version__}. '
+            'Checkpoints do not depend on it: export with another environment'
+        )

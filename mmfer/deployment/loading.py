@@ -1,0 +1,83 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import init_default_scope
+from mmpretrain.models import ImageClassifier
+
+from mmfer.apis.launch import load_config
+from mmfer.apis.load_model import build_model, load_model
+from mmfer.utils.picture_size import picture_size
+
+from .facts import export_facts
+from .onnx_export import export_onnx
+from .untrained import shake_weights
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is to be exported.
+
+    Attributes:
+        cfg: Its whole config.
+        model: In eval mode.
+        size: Height and width of its pictures.
+        meta: ``meta`` of the checkpoint; empty without one.
+        trained: Whether there is a checkpoint.
+    """
+
+    cfg: Config
+    model: ImageClassifier
+    size: tuple[int, int]
+    meta: dict[str, Any]
+    trained: bool
+
+    def export(self, licence: str = 'unspecified', with_preprocessing: bool = False) -> bytes:
+        """The content of its ONNX file, facts included; see :func:`.export_onnx`."""
+        facts = export_facts(
+            self.cfg, self.meta, self.size, licence, self.trained, with_preprocessing
+        )
+        return export_onnx(self.model, self.size, facts, with_preprocessing)
+
+
+def load_for_export(
+    config: str,
+    checkpoint: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    size: Sequence[int] | None = None,
+    device: str = 'cpu',
+) -> LoadedModel:
+    """Build the model of a config.
+
+    Args:
+        config: Config file.
+        checkpoint: Its weights. Default: random ones, of which a warning tells, see
+            :func:`.shake_weights`. Nothing is downloaded.
+        options: Settings that override the config.
+        size: Height and width of the pictures, or one number for both. Default: what the model or
+            the test pipeline says, else 224.
+        device: Where the model goes. Default ``'cpu'``.
+
+    Raises:
+        FileNotFoundError: There is no such config or checkpoint.
+        UnknownOptionError: The config has no such setting.
+        CheckpointError: The checkpoint cannot be read.
+        ValueError: It is one of another model.
+    """
+    cfg = load_config(config, options)
+    init_default_scope(cfg.get('default_scope', 'mmfer'))
+    height_width = (size[0], size[-1]) if size else picture_size(cfg)[0]
+    if checkpoint is not None:
+        model, meta = load_model(cfg, checkpoint, device)
+        return LoadedModel(cfg, model, height_width, meta, True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build_model(cfg)
+    shake_weights(model)
+    print_log('No checkpoint was named: the weights are random', 'current', logging.WARNING)
+    return LoadedModel(cfg, model.to(device).eval(), height_width, {}, False)

@@ -1,0 +1,90 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""One small model of every kind of graph is exported and compared with PyTorch."""
+
+import pytest
+from onnx_graphs import kept_counts
+from shipped_configs import BY_NAME
+
+from mmfer.deployment.compare import compare, compare_all
+from mmfer.deployment.loading import load_for_export
+from mmfer.deployment.onnx_model import OnnxModel
+from mmfer.deployment.pictures import drawn_pictures, random_pictures, real_pictures
+
+pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
+pytest.importorskip('onnxscript', reason='onnxscript is not installed')
+
+APVIT = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'
+LEARNED = {'app.criterion': 'lanet', 'app.score_on': 'features', 'atp.criterion': 'max'}
+LARGEST = {'app.criterion': 'max', 'atp.criterion': 'abs'}
+AVERAGE = {'app.criterion': 'sum', 'out_type': 'avg_featmap', 'computation': 'paper'}
+KT = 'kt-adapter_mobileone-micro-to-{}_1xb32-10e_synthface-{}-64px'
+CLASSES = ('scores', 'logits')
+
+#: Name -> config, settings that override it, outputs, tokens that each choice keeps.
+FAMILIES = {
+    'apvit': (APVIT, {}, CLASSES, [52, 46]),
+    'baseline': ('apvit-baseline_ir18-vit-tiny_1xb16-12e_synthface-64px', {}, CLASSES, []),
+    'soft': (APVIT, {'app.mode': 'soft', 'atp': None}, CLASSES, []),
+    'lanet': (APVIT, LEARNED, CLASSES, [52, 46]),
+    'max': (APVIT, LARGEST, CLASSES, [52, 46]),
+    'average': (APVIT, AVERAGE, CLASSES, [52, 46, 41]),
+    'transfer': ('transfer_ir18-vit-tiny_1xb16-12e_synthface-64px', {}, CLASSES, []),
+    'deit': ('deit-micro_1xb16-12e_synthface-64px', {}, CLASSES, []),
+    'deit-atp': ('deit-micro-atp_1xb16-12e_synthface-64px', {}, CLASSES, [51]),
+    'hybrid': ('hybrid-deit-micro-ap_ir18_1xb16-12e_synthface-64px', {}, CLASSES, [39, 35]),
+    'action-units': (
+        'apvit_ir18-vit-tiny_1xb16-12e_synthface-au-64px',
+        {},
+        (*CLASSES, 'action_units'),
+        [52, 46],
+    ),
+    'kt-expression': (KT.format('mobileone-micro', 'expression'), {}, CLASSES, []),
+    'kt-age': (KT.format('convnext-v2-micro', 'age'), {}, ('age',), []),
+    'kt-landmarks': (KT.format('mobileone-micro', 'landmarks'), {}, ('landmarks',), []),
+    'kt-recognition': (KT.format('swin-micro', 'recognition'), {}, (*CLASSES, 'feature'), []),
+    'kt-apvit': (
+        'kt-adapter_mobileone-micro-to-apvit_1xb32-10e_synthface-64px',
+        {},
+        CLASSES,
+        [52, 46],
+    ),
+    'kt-no-mask': (
+        'kt-adapter-dm-pe_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px',
+        {},
+        ('age',),
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_the_exported_model_gives_the_same_answers(family):
+    name, settings, outputs, kept = FAMILIES[family]
+    options = {f'model.backbone.{key}': value for key, value in settings.items()}
+    loaded = load_for_export(str(BY_NAME[name]), options=options)
+    content = loaded.export()
+    assert kept_counts(content) == kept
+    onnx_model = OnnxModel(content)
+    assert onnx_model.output_names == outputs
+    assert onnx_model.input_shape == ('batch', 3, 64, 64)
+    assert all(shape[0] == 'batch' for shape in onnx_model.output_shapes.values())
+    assert all(isinstance(n, int) for s in onnx_model.output_shapes.values() for n in s[1:])
+
+    groups = [('random', random_pictures(7, (64, 64))), ('drawn', drawn_pictures(3, (64, 64)))]
+    for comparison in compare_all(loaded.model, onnx_model, groups):
+        assert comparison.passes(1e-4), comparison
+        if comparison.same_label is not None:
+            assert comparison.same_label >= comparison.count - comparison.open_choices
+
+
+def test_photographs(real_data):
+    """The small APViT on aligned photographs."""
+    loaded = load_for_export(
+        str(BY_NAME['apvit_ir18-vit-tiny_1xb16-12e_rafdb-64px']),
+        options={'test_dataloader.dataset.data_root': str(real_data / 'rafdb_layout')},
+    )
+    name, pictures = real_pictures(loaded.cfg, 20, loaded.size)
+    assert name == 'test set' and len(pictures) == 20
+    comparison = compare(loaded.model, OnnxModel(loaded.export()), pictures, name, 7)
+    assert comparison.passes(1e-4), comparison
+    assert comparison.same_label == 20

@@ -1,0 +1,30 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from shipped_configs import read_config
+
+from mmfer.deployment.graph_key import graph_key
+
+APVIT = 'apvit_ir50-vit-small_1xb128-40e_rafdb-112px'
+KT = 'kt-adapter_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px'
+NO_MASK = 'kt-adapter-dm_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px'
+
+
+def key(name, size=(64, 64)):
+    return graph_key(read_config(name), size)
+
+
+def test_what_belongs_to_training_does_not_count():
+    assert key(APVIT) == key(APVIT.replace('apvit_', 'apvit-scratch_'))
+    assert key(KT) == key(KT.replace('-adapter_', '-adapter-1prior_'))
+    assert key(KT) == key(KT.replace('mobileone-micro-to', 'swin-micro-to'))
+
+
+def test_what_the_graph_depends_on_counts():
+    others = [
+        key(APVIT.replace('apvit_', 'apvit-baseline_')),
+        key(APVIT.replace('apvit_', 'apvit-k80-r06_')),
+        key(APVIT, (112, 112)),
+        key(KT),
+        key(NO_MASK),
+        key(KT.replace('-age-', '-landmarks-')),
+    ]
+    assert len({key(APVIT), *others}) == 7

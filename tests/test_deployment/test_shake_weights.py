@@ -1,0 +1,41 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import torch
+from mmengine.config import Config
+from toy_analyzer import analyzer_config
+
+from mmfer.deployment.untrained import shake_weights
+from mmfer.registry import MODELS
+
+
+def build():
+    torch.manual_seed(0)
+    cfg = Config(dict(model=analyzer_config()))
+    cfg.model.neck.init_scale = 0.0
+    return MODELS.build(cfg.model).eval()
+
+
+@torch.no_grad()
+def test_nothing_is_hidden_by_zeros():
+    """A fresh adapter adds nothing; a shaken one does, and its BatchNorm is no identity."""
+    model, x = build(), torch.randn(2, 3, 32, 32)
+    feats = model.backbone(x)
+    plain = feats[-1].mean((2, 3))
+    assert torch.equal(model.neck(feats)[0], plain)
+    state = torch.random.get_rng_state()
+    shake_weights(model)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    feats = model.backbone(x)
+    assert not torch.allclose(model.neck(feats)[0], feats[-1].mean((2, 3)), atol=1e-3)
+    assert all(value.abs().min() > 0 for value in model.parameters())
+    norms = [part for part in model.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    assert norms and all((part.running_var > 0.5).all() for part in norms)
+    assert all((part.running_mean != 0).all() for part in norms)
+
+
+def test_the_same_every_time():
+    first, second, other = build(), build(), build()
+    shake_weights(first)
+    shake_weights(second)
+    shake_weights(other, seed=1)
+    for a, b, c in zip(*(net.parameters() for net in (first, second, other)), strict=True):
+        assert torch.equal(a, b) and not torch.equal(a, c)

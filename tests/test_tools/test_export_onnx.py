@@ -1,0 +1,141 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from task_models import SIZE, write_task
+
+from mmfer.datasets import EXPRESSIONS
+from mmfer.deployment.onnx_model import OnnxModel
+
+pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
+pytest.importorskip('onnxscript', reason='onnxscript is not installed')
+
+
+@pytest.fixture
+def run(repo_root):
+    def call(tool, *arguments):
+        command = [sys.executable, f'tools/deployment/{tool}.py', *map(str, arguments)]
+        return subprocess.run(command, cwd=repo_root, capture_output=True, text=True)
+
+    return call
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A config with a test set and its metric, and a checkpoint that names its classes."""
+    config, checkpoint = write_task(tmp_path, 'expression', adapter=True)
+    config.write_text(config.read_text() + "\ntest_evaluator = dict(type='Accuracy', topk=(1,))\n")
+    content = torch.load(checkpoint, weights_only=True)
+    content['meta'] = dict(dataset_meta=dict(classes=EXPRESSIONS))
+    torch.save(content, checkpoint)
+    return config, checkpoint
+
+
+def test_everything(run, trained, tmp_path):
+    out = tmp_path / 'out' / 'net.onnx'
+    options = ('--verify', '--int8', '--int8-num', 6, '--num', 3, '--licence', 'CC-BY-4.0')
+    done = run('export_onnx', *trained, '--out', out, *options)
+    assert done.returncode == 0, done.stderr
+    assert 'gives  scores (batch, 7)' in done.stdout
+    assert 'metrics of 6 pictures' in done.stdout and 'accuracy/top1' in done.stdout
+
+    exported = OnnxModel(out)
+    assert exported.facts == dict(
+        classes=list(EXPRESSIONS),
+        config='expression-adapter',
+        input_size=[SIZE, SIZE],
+        licence='CC-BY-4.0',
+        mmfer_version=exported.facts['mmfer_version'],
+        precision='float32',
+        preprocessing=dict(mean=[127.5] * 3, std=[127.5] * 3, order='RGB', inside=False),
+        task='expression',
+        trained=True,
+    )
+    assert OnnxModel(out.with_suffix('.int8.onnx')).facts['precision'] == 'int8'
+    report = json.loads(out.with_suffix('.json').read_text())
+    assert report['facts'] == exported.facts and report['tolerance'] == 1e-4
+    rows = [(row['pictures'], row['batch_size'], row['count']) for row in report['comparisons']]
+    expected = [('random pixels', size, 7) for size in (1, 2, 7)]
+    assert rows == expected + [('test set', size, 3) for size in (1, 2, 7)]
+    assert all(row['deviation'] < 1e-4 for row in report['comparisons'])
+    assert report['int8']['pictures'] == 6
+    assert report['int8']['metrics'].keys() == {'float32', 'int8'}
+    assert report['int8']['bytes'] == out.with_suffix('.int8.onnx').stat().st_size
+
+
+def test_a_difference_writes_nothing(run, trained, tmp_path):
+    out = tmp_path / 'net.onnx'
+    done = run('export_onnx', *trained, '--out', out, '--verify', '--num', 2, '--tolerance', 0)
+    assert done.returncode == 1 and 'differs from PyTorch by more than' in done.stderr
+    assert 'above 0' in done.stdout and 'Traceback' not in done.stderr
+    assert not list(tmp_path.glob('net*'))
+
+
+def test_without_a_checkpoint_and_with_preprocessing(run, trained, tmp_path):
+    out = tmp_path / 'net.onnx'
+    done = run('export_onnx', trained[0], '--out', out, '--with-preprocessing', '--size', 48)
+    assert done.returncode == 0, done.stderr
+    assert 'weights are random' in done.stdout + done.stderr
+    exported = OnnxModel(out)
+    assert exported.input_shape == ('batch', 48, 48, 3)
+    assert exported.facts['trained'] is False and exported.facts['preprocessing']['inside'] is True
+    assert not out.with_suffix('.json').exists()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (('none.py', '--out', 'a.onnx'), 'there is no config none.py'),
+        (('CONFIG', 'none.pth', '--out', 'a.onnx'), 'none.pth'),
+        (('CONFIG', '--out', 'a.onnx', '--cfg-options', 'model.hed=1'), 'model.head'),
+        (('CONFIG', '--out', 'a.pth'), '--out is NAME.onnx'),
+        (('CONFIG', '--out', 'a.onnx', '--num', '0'), '--num is at least 1'),
+    ],
+)
+def test_wrong_arguments(run, trained, arguments, message):
+    done = run('export_onnx', *(trained[0] if word == 'CONFIG' else word for word in arguments))
+    assert done.returncode == 2 and message in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+def test_a_checkpoint_of_another_model(run, trained, tmp_path):
+    torch.save({'fc.weight': torch.zeros(2)}, tmp_path / 'other.pth')
+    done = run('export_onnx', trained[0], tmp_path / 'other.pth', '--out', tmp_path / 'a.onnx')
+    assert done.returncode == 1 and 'is no checkpoint of' in done.stderr
+
+
+def test_benchmark(run, trained, tmp_path):
+    out = tmp_path / 'times.json'
+    options = ('--batch-sizes', 1, 3, '--rounds', 3, '--int8', '--json', out)
+    done = run('benchmark_onnx', trained[0], *options)
+    assert done.returncode == 0, done.stderr
+    assert '1 thread(s)' in done.stdout
+    figures = json.loads(out.read_text())
+    rows = [(row['batch_size'], row['variant']) for row in figures['results']]
+    names = ('PyTorch eager', 'ONNX Runtime', 'ONNX Runtime int8')
+    assert rows == [(size, name) for size in (1, 3) for name in names]
+    for row in figures['results']:
+        assert 0 < row['low'] <= row['median'] <= row['high'] and row['speed_up'] > 0
+    assert figures['environment']['threads'] == 1
+    assert run('benchmark_onnx', trained[0], '--rounds', 1).returncode == 2
+
+
+def test_configs_of_a_folder(run, trained, tmp_path):
+    """A config that differs in training only is not exported again."""
+    text = trained[0].read_text()
+    (tmp_path / 'second.py').write_text(text + "\nmodel['frozen'] = False\n")
+    done = run('export_configs', tmp_path, '--list')
+    assert done.returncode == 0 and '2 configs, 1 graphs' in done.stdout, done.stderr
+    out = tmp_path / 'exports.json'
+    done = run('export_configs', tmp_path, '--json', out)
+    assert done.returncode == 0, done.stderr
+    assert '1 of 1 graphs (2 configs) agree with PyTorch' in done.stdout
+    (graph,) = json.loads(out.read_text())['graphs']
+    assert graph['configs'] == ['expression-adapter', 'second'] and graph['ok']
+    assert [row['batch_size'] for row in graph['comparisons']] == [1, 2]
+    done = run('export_configs', tmp_path, '--tolerance', 0)
+    assert done.returncode == 1 and 'DIFFERS' in done.stdout
+    assert run('export_configs', tmp_path / 'none').returncode == 2

@@ -1,0 +1,150 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Time a model in PyTorch (eager) against its exported form in ONNX Runtime, on the processor.
+
+    python tools/deployment/benchmark_onnx.py CONFIG --batch-sizes 1 8 --int8
+
+Branches of MobileOne and RepVGG are merged for both. The variants take turns on random pictures in
+memory, normalised, so that a machine that is busy for a while slows all of them; all get the same
+number of threads. Reported are median and quartiles of a call, and the median of the ratios
+within a turn. Weights do not change the time, so no checkpoint is needed.
+
+Exit status: 0, 1 when the model cannot be exported, 2 when the arguments are wrong.
+"""
+
+import argparse
+import json
+import sys
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', nargs='?', help='checkpoint of the model')
+    parser.add_argument(
+        '--batch-sizes',
+        type=int,
+        nargs='+',
+        default=[1, 8, 32],
+        metavar='N',
+        help='pictures a call (default: 1 8 32)',
+    )
+    parser.add_argument('--int8', action='store_true', help='time the 8-bit model as well')
+    parser.add_argument('--rounds', type=int, default=10, help='timed turns (default: 10)')
+    parser.add_argument('--warm-up', type=int, default=2, help='calls before them (default: 2)')
+    parser.add_argument('--threads', type=int, default=1, help='of either side (default: 1)')
+    parser.add_argument(
+        '--size',
+        type=int,
+        nargs='+',
+        metavar='PIXELS',
+        help='height and width, or one number for both (default: what the model or the test '
+        'pipeline says, else 224)',
+    )
+    parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='settings that override the config',
+    )
+    args = parser.parse_args()
+    if min(args.batch_sizes) < 1 or args.threads < 1 or args.warm_up < 0:
+        parser.error('--batch-sizes and --threads are at least 1, --warm-up at least 0')
+    if args.rounds < 2:
+        parser.error(f'--rounds is at least 2, got {args.rounds}')
+    if args.size and (len(args.size) > 2 or min(args.size) < 1):
+        parser.error(f'--size takes one or two positive numbers, got {args.size}')
+    return args
+
+
+def measure(loaded, args: argparse.Namespace) -> list[dict]:
+    """Times of every batch size and variant."""
+    import torch
+
+    from mmfer.deployment.exportable import Exportable
+    from mmfer.deployment.onnx_model import OnnxModel
+    from mmfer.deployment.quantize import quantize_int8
+    from mmfer.deployment.timing import take_turns
+
+    eager = Exportable(loaded.model, loaded.size)
+    content = loaded.export()
+    exported = {'ONNX Runtime': OnnxModel(content, args.threads)}
+    if args.int8:
+        exported['ONNX Runtime int8'] = OnnxModel(quantize_int8(content), args.threads)
+
+    results = []
+    for batch_size in args.batch_sizes:
+        inputs = torch.randn(batch_size, 3, *loaded.size)
+        array = inputs.numpy()
+        functions = {'PyTorch eager': lambda inputs=inputs: eager(inputs)}
+        for name, onnx_model in exported.items():
+            functions[name] = lambda onnx_model=onnx_model, array=array: onnx_model(array)
+        with torch.inference_mode():
+            timings = take_turns(functions, args.rounds, args.warm_up)
+        for name, timing in timings.items():
+            results.append(dict(batch_size=batch_size, variant=name, **timing.to_dict()))
+    return results
+
+
+def print_table(results: list[dict]) -> None:
+    head = f'{"variant":<20}{"median":>11}{"quartiles":>22}{"a second":>11}{"speed-up":>10}'
+    print(f'  {"batch":>5}  {head}')
+    for row in results:
+        spread = f'{row["low"] * 1e3:.2f} to {row["high"] * 1e3:.2f}'
+        print(
+            f'  {row["batch_size"]:>5}  {row["variant"]:<20}{row["median"] * 1e3:>8.2f} ms'
+            f'{spread:>19} ms{row["batch_size"] / row["median"]:>11.1f}{row["speed_up"]:>10.2f}'
+        )
+
+
+def main() -> int:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    import torch
+
+    from mmfer.deployment.errors import ExportError, require_packages
+    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.config_options import UnknownOptionError, parse_options
+    from mmfer.utils.safe_load import CheckpointError
+
+    torch.set_num_threads(args.threads)
+    try:
+        require_packages()
+        from mmfer.deployment.loading import load_for_export
+        from mmfer.deployment.report import environment
+
+        options = parse_options(args.cfg_options)
+        loaded = load_for_export(args.config, args.checkpoint, options, args.size)
+        results = measure(loaded, args)
+    except (FileNotFoundError, UnknownOptionError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    except (CheckpointError, ExportError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    around = environment(args.threads)
+    height, width = loaded.size
+    print(f'{args.config}, {height}x{width} pictures, {args.rounds} turns')
+    print(
+        f'{around["machine"]}, {args.threads} thread(s), PyTorch {around["torch"]}, '
+        f'ONNX Runtime {around["onnxruntime"]}'
+    )
+    print_table(results)
+    if args.json:
+        content = dict(
+            config=args.config,
+            size=list(loaded.size),
+            rounds=args.rounds,
+            warm_up=args.warm_up,
+            environment=around,
+            results=results,
+        )
+        atomic_write(args.json, json.dumps(content, indent=2).encode())
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,169 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Export the models of many configs, compare each with PyTorch, and write no file but a report.
+
+    python tools/deployment/export_configs.py configs --json exports.json
+    python tools/deployment/export_configs.py configs/apvit configs/deit --list
+
+Weights and pictures are random: no checkpoints and no data are needed. Configs that differ in
+training only (priors, losses, initialisation, data of the same classes) have one graph; the first
+of them is exported. The report is written after every graph.
+
+Exit status: 0 when all agree with PyTorch, 1 when one cannot be exported or differs, 2 when the
+arguments are wrong.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'paths', nargs='+', metavar='PATH', help='configs, or folders of which all are taken'
+    )
+    parser.add_argument('--list', action='store_true', help='say which would be exported, and stop')
+    parser.add_argument(
+        '--batch-sizes',
+        type=int,
+        nargs='+',
+        default=[1, 2],
+        metavar='N',
+        help='compare in batches of these sizes (default: 1 2)',
+    )
+    parser.add_argument(
+        '--tolerance', type=float, default=1e-4, metavar='X', help='(default: %(default)s)'
+    )
+    parser.add_argument('--threads', type=int, default=1, help='of either side (default: 1)')
+    parser.add_argument('--json', metavar='FILE', help='write the report to FILE')
+    args = parser.parse_args()
+    if min(args.batch_sizes) < 1 or args.threads < 1:
+        parser.error('--batch-sizes and --threads are at least 1')
+    return args
+
+
+def find_configs(paths: list[str]) -> list[Path]:
+    """Leaf configs, in order.
+
+    Raises:
+        FileNotFoundError: One of the paths does not exist.
+    """
+    found = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise FileNotFoundError(f'there is no config and no folder {path}')
+        files = [path] if path.is_file() else sorted(path.rglob('*.py'))
+        found += [file for file in files if '_base_' not in file.parts]
+    return found
+
+
+def group(configs: list[Path]) -> dict[str, list[Path]]:
+    """Configs by the graph that they are exported to."""
+    from mmengine.config import Config
+
+    from mmfer.deployment.graph_key import graph_key
+    from mmfer.utils.picture_size import picture_size
+
+    groups = {}
+    for path in configs:
+        cfg = Config.fromfile(path)
+        groups.setdefault(graph_key(cfg, picture_size(cfg)[0]), []).append(path)
+    return groups
+
+
+def check(path: Path, args: argparse.Namespace) -> dict:
+    """Export one model and compare it."""
+    import time
+
+    from mmfer.deployment.compare import compare_all
+    from mmfer.deployment.errors import ExportError
+    from mmfer.deployment.loading import load_for_export
+    from mmfer.deployment.onnx_model import OnnxModel
+    from mmfer.deployment.pictures import random_pictures
+
+    loaded = load_for_export(str(path))
+    begin = time.perf_counter()
+    try:
+        content = loaded.export()
+        seconds = time.perf_counter() - begin
+        onnx_model = OnnxModel(content, args.threads)
+    except ExportError as error:
+        return dict(config=path.stem, ok=False, error=str(error))
+    pictures = random_pictures(max(args.batch_sizes), loaded.size)
+    groups = [('random pixels', pictures)]
+    rows = compare_all(loaded.model, onnx_model, groups, args.batch_sizes)
+    return dict(
+        config=path.stem,
+        ok=all(row.passes(args.tolerance) for row in rows),
+        outputs=list(onnx_model.output_names),
+        size=list(loaded.size),
+        mib=len(content) / 2**20,
+        export_seconds=seconds,
+        comparisons=[row.to_dict() for row in rows],
+    )
+
+
+def line(row: dict, shared: int) -> str:
+    """A row of the table."""
+    if 'error' in row:
+        return f'{row["config"]}: {row["error"]}'
+    worst = max(comparison['deviation'] for comparison in row['comparisons'])
+    open_choices = sum(comparison['open_choices'] for comparison in row['comparisons'])
+    same = [c['same_label'] for c in row['comparisons'] if c['same_label'] is not None]
+    number = sum(comparison['count'] for comparison in row['comparisons'])
+    label = f'{sum(same)}/{number}' if same else '-'
+    return (
+        f'{row["mib"]:>7.1f}{shared:>8}{worst:>11.1e}{label:>8}{open_choices:>6}  '
+        f'{row["config"]}{"" if row["ok"] else "  DIFFERS"}'
+    )
+
+
+def main() -> int:
+    args = parse_args()
+    try:
+        configs = find_configs(args.paths)
+    except FileNotFoundError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    # Imported late: --help answers at once.
+    import gc
+    import logging
+
+    import torch
+    from mmengine.logging import MMLogger
+
+    from mmfer.deployment.errors import ExportError, require_packages
+    from mmfer.utils.atomic_file import atomic_write
+
+    groups = list(group(configs).values())
+    if args.list:
+        print('\n'.join(f'{len(paths):>4}  {paths[0].stem}' for paths in groups))
+        print(f'{len(configs)} configs, {len(groups)} graphs')
+        return 0
+    try:
+        require_packages()
+    except ExportError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    MMLogger.get_instance('export', log_level=logging.ERROR)  # not one warning a model
+    torch.set_num_threads(args.threads)
+    print(f'{"MiB":>7}{"configs":>8}{"differs by":>11}{"label":>8}{"open":>6}')
+    rows = []
+    for paths in groups:
+        row = check(paths[0], args)
+        rows.append(dict(row, configs=[path.stem for path in paths]))
+        print(line(row, len(paths)), flush=True)
+        if args.json:
+            content = dict(tolerance=args.tolerance, graphs=rows)
+            atomic_write(args.json, json.dumps(content, indent=2).encode())
+        gc.collect()  # models of several hundred MiB hold themselves in cycles
+    good = sum(row['ok'] for row in rows)
+    print(f'{good} of {len(rows)} graphs ({len(configs)} configs) agree with PyTorch')
+    return 0 if good == len(rows) else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
