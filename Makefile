@@ -12,12 +12,13 @@ DEMO_KT    := work_dirs/demo-kt
 # mim looks for an editable package on this path.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help demo demo-kt test lint format wheel-check env clean clean-demo
+.PHONY: help demo demo-kt bench test lint format wheel-check env clean clean-demo
 
 help:
 	@echo 'make demo         train, test and look at a small APViT on drawn faces (about 6 minutes)'
 	@echo 'make demo-kt      train small encoders of four facial tasks and a KT-Adapter (about 11 minutes)'
 	@echo 'make test         run the tests'
+	@echo 'make bench        print the ratios of docs/speed.md, full-size models on this machine'
 	@echo 'make lint         check style and formatting'
 	@echo 'make wheel-check  build the wheel and train from it in a clean environment'
 	@echo 'make clean        remove the environment and all that these commands made'
@@ -38,6 +39,9 @@ demo: env
 
 demo-kt: env
 	$(BIN)/python -W ignore tools/kt_adapter/train_pipeline.py --canonical age --work-dir $(DEMO_KT)
+
+bench: env
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore tools/analysis_tools/regression_bench.py
 
 test:
 	@$(SETUP) $(VENV) requirements/tests.txt

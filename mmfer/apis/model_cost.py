@@ -12,7 +12,6 @@ from mmfer.models import KTAdapter
 from mmfer.registry import MODELS
 from mmfer.utils.flops import count_cost
 from mmfer.utils.picture_size import picture_size
-from mmfer.utils.reparameterize import merge_branches
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,8 @@ def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> ModelCost:
     if getattr(backbone, 'computation', 'paper') != 'paper':
         settings['backbone']['computation'] = 'paper'
         published = count_cost(MODELS.build(settings), shape)
-    elif isinstance(backbone, (MobileOne, RepVGG)) and merge_branches(model):
+    elif isinstance(backbone, (MobileOne, RepVGG)) and not backbone.deploy:
+        backbone.switch_to_deploy()
         published = count_cost(model, shape)
     return ModelCost(
         shape=tuple(shape),

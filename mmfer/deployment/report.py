@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
+from mmfer.benchmark.machine import describe_machine
+
 from .compare import Comparison
 from .onnx_model import OnnxModel
-from .timing import machine
 
 
 def environment(threads: int) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def environment(threads: int) -> dict[str, Any]:
     import onnxruntime
 
     return dict(
-        machine=machine(),
+        machine=describe_machine()['cpu'],
         threads=threads,
         python=platform.python_version(),
         torch=torch.__version__,

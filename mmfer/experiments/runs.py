@@ -79,11 +79,7 @@ class Runs:
 
     def config(self, database: str, variant: str) -> Config:
         """The whole config of a run, but for its seed and starting weights."""
-        entry = self.index.databases[database]
-        change = self.index.variants[variant]
-        cfg = Config.fromfile(change.configs.get(database, entry.config))
-        merge_options(cfg, _scaled(change, entry))
-        merge_options(cfg, self.settings.options)
+        cfg = self._model_config(database, variant, self.settings.options)
         root = self.data_root(database)
         if root is not None:
             for dataset in _datasets(cfg):
@@ -103,7 +99,10 @@ class Runs:
         """GFLOPs of the model for one picture, as published figures are counted."""
         key = f'{database}/{self.name(database, variant)}'
         if key not in self._costs:
-            self._costs[key] = model_cost(self.config(database, variant)).gflops
+            # Options are for what is trained, which with drawn faces is not the paper's model.
+            options = {} if self.settings.synth else self.settings.options
+            cfg = self._model_config(database, variant, options)
+            self._costs[key] = model_cost(cfg).gflops
         return self._costs[key]
 
     def stage(self, database: str, variant: str, seed: int) -> Stage:
@@ -131,6 +130,14 @@ class Runs:
                 yield from self.required_files(source.database, source.variant)
         kept = {_get(cfg, key) for key in made}
         yield from (Path(path) for path in _checkpoints(cfg) if path not in kept)
+
+    def _model_config(self, database: str, variant: str, options: Mapping[str, Any]) -> Config:
+        entry = self.index.databases[database]
+        change = self.index.variants[variant]
+        cfg = Config.fromfile(change.configs.get(database, entry.config))
+        merge_options(cfg, _scaled(change, entry))
+        merge_options(cfg, options)
+        return cfg
 
     def _sources_of(self, source: Source) -> list[Stage]:
         if source.config is not None:

@@ -127,6 +127,13 @@ def test_cost(make):
     assert make().cost('RAF-DB', 'transfer') == pytest.approx(15.30, abs=0.01)
 
 
+def test_cost_is_that_of_the_paper_whatever_stands_in(make):
+    options = {'train_dataloader.dataset.num_samples': 42}
+    assert make(synth=True, options=options).cost('RAF-DB', 'deit-tiny') == pytest.approx(
+        1.26, abs=0.005
+    )
+
+
 def test_what_is_missing_is_said_at_once(make, index, tmp_path):
     experiments = select(index, ['table10'])
     with pytest.raises(ExperimentError) as error:

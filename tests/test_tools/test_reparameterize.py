@@ -47,14 +47,14 @@ def test_merged_checkpoint(trained, repo_root, tmp_path):
     out = tmp_path / 'merged.pth'
     done = run(repo_root, config, path, out, '--size', 64)
     assert done.returncode == 0, done.stderr
-    assert 'merged backbone' in done.stdout
-    assert '--cfg-options model.backbone.deploy=True' in done.stdout
+    assert 'merged backbone, neck' in done.stdout
+    assert '--cfg-options model.backbone.deploy=True model.neck.deploy=True' in done.stdout
 
     saved = torch.load(out, weights_only=True)
     assert saved.keys() == {'meta', 'state_dict'} and saved['meta'] == META
     cfg = Config.fromfile(config)
     before, _ = load_model(cfg, str(path))
-    cfg.model.backbone.deploy = True
+    cfg.model.backbone.deploy = cfg.model.neck.deploy = True
     after, meta = load_model(cfg, str(out))
     assert meta['dataset_meta']['classes'] == ('a', 'b')
     inputs = torch.randn(2, 3, 64, 64)
@@ -64,7 +64,7 @@ def test_merged_checkpoint(trained, repo_root, tmp_path):
     # Merged already: neither in this config nor in one that is.
     done = run(repo_root, config, out, tmp_path / 'no.pth', '--size', 64)
     assert done.returncode == 1 and 'missing' in done.stderr
-    deploy = ('--cfg-options', 'model.backbone.deploy=True')
+    deploy = ('--cfg-options', 'model.backbone.deploy=True', 'model.neck.deploy=True')
     done = run(repo_root, config, out, tmp_path / 'no.pth', '--size', 64, *deploy)
     assert done.returncode == 1 and 'no part of the model has branches to merge' in done.stderr
     assert 'Traceback' not in done.stderr and not (tmp_path / 'no.pth').exists()

@@ -62,12 +62,14 @@ def parse_args() -> argparse.Namespace:
 
 def measure(loaded, args: argparse.Namespace) -> list[dict]:
     """Times of every batch size and variant."""
+    import statistics
+
     import torch
 
+    from mmfer.benchmark.timing import interleave, ratio
     from mmfer.deployment.exportable import Exportable
     from mmfer.deployment.onnx_model import OnnxModel
     from mmfer.deployment.quantize import quantize_int8
-    from mmfer.deployment.timing import take_turns
 
     eager = Exportable(loaded.model, loaded.size)
     content = loaded.export()
@@ -83,9 +85,12 @@ def measure(loaded, args: argparse.Namespace) -> list[dict]:
         for name, onnx_model in exported.items():
             functions[name] = lambda onnx_model=onnx_model, array=array: onnx_model(array)
         with torch.inference_mode():
-            timings = take_turns(functions, args.rounds, args.warm_up)
+            timings = interleave(functions, args.rounds, args.warm_up)
         for name, timing in timings.items():
-            results.append(dict(batch_size=batch_size, variant=name, **timing.to_dict()))
+            low, median, high = statistics.quantiles(timing.times, n=4, method='inclusive')
+            speed_up = ratio(timings['PyTorch eager'], timing).value
+            row = dict(median=median, low=low, high=high, speed_up=speed_up)
+            results.append(dict(batch_size=batch_size, variant=name, **row))
     return results
 
 

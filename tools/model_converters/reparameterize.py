@@ -1,10 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Merge the branches that MobileOne or RepVGG have in training, for inference.
+"""Bring weights to the form for inference: branches and BatchNorm merged, constants folded.
 
     python tools/model_converters/reparameterize.py CONFIG CHECKPOINT OUT
 
-Compares the outputs before and after, and writes nothing if they differ. The result is used with
-the same config: ``tools/test.py CONFIG OUT --cfg-options model.backbone.deploy=True``.
+MobileOne's and RepVGG's branches become single convolutions, BatchNorm goes into IRNet's
+convolutions, a KTAdapter's knowledge token becomes constants. Compares the outputs before and
+after, and writes nothing if they differ. The result is used with the same config and the options
+printed, such as ``tools/test.py CONFIG OUT --cfg-options model.backbone.deploy=True``.
 """
 
 import argparse

@@ -151,13 +151,20 @@ def warp(
     times = max(int(np.ceil(shrinking - 1e-6)), 1)
     fine_size = (size[0] * times, size[1] * times)
     fine_map = chain(matrix, resize_map(size, fine_size))
+    coloured = image.ndim == 3
+    if coloured:
+        # OpenCV maps four channels in a third of the time that three take, to the same values.
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA)
+        fill = (*fill, 0)
     # Replicated in any case: a constant border would shine half a pixel into the picture.
     fine = cv2.warpAffine(
         image, fine_map, fine_size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     if border == 'constant':
         fine = _fill_outside(fine, image.shape, fine_map, fill)
-    return fine if times == 1 else cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
+    if times > 1:
+        fine = cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(fine, cv2.COLOR_BGRA2BGR) if coloured else fine
 
 
 def _fill_outside(

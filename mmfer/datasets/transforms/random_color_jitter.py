@@ -26,6 +26,28 @@ def shift_hue(image: np.ndarray, shift: float) -> np.ndarray:
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR_FULL)
 
 
+def blend(image: np.ndarray, factor: float, grey: int) -> np.ndarray:
+    """Move all values away from a grey level (factor above 1) or towards it (below 1).
+
+    With black that is mmcv's ``adjust_brightness``, with the picture's mean grey its
+    ``adjust_contrast``, bit for bit, but computed for 256 values and not for every pixel.
+
+    Args:
+        image: (H, W, 3) uint8.
+        factor: 0 or more.
+        grey: 0 to 255.
+    """
+    values = np.arange(256, dtype=np.float32)
+    moved = cv2.addWeighted(values, factor, np.full_like(values, grey), 1 - factor, 0)
+    return cv2.LUT(image, np.clip(moved, 0, 255).astype(np.uint8))
+
+
+def mean_grey(image: np.ndarray) -> int:
+    """The grey level that the contrast of a picture (H, W, 3), uint8 in BGR, is measured from."""
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return round(int(grey.sum()) / grey.size)
+
+
 @TRANSFORMS.register_module()
 class RandomColorJitter(ColorJitter):
     """Change brightness, contrast, saturation and hue at random, in random order.
@@ -72,8 +94,8 @@ class RandomColorJitter(ColorJitter):
             return results
         order, brightness, contrast, saturation, hue = self._rand_params()
         steps = (
-            (brightness, lambda image: mmcv.adjust_brightness(image, brightness, self.backend)),
-            (contrast, lambda image: mmcv.adjust_contrast(image, contrast, self.backend)),
+            (brightness, lambda image: self._brighten(image, brightness)),
+            (contrast, lambda image: self._change_contrast(image, contrast)),
             (saturation, lambda image: mmcv.adjust_color(image, saturation, backend=self.backend)),
             (hue, lambda image: shift_hue(image, hue)),
         )
@@ -84,6 +106,16 @@ class RandomColorJitter(ColorJitter):
                 image = step(image)
         results['img'] = image
         return results
+
+    def _brighten(self, image: np.ndarray, factor: float) -> np.ndarray:
+        if self.backend == 'cv2':
+            return blend(image, factor, 0)
+        return mmcv.adjust_brightness(image, factor, self.backend)
+
+    def _change_contrast(self, image: np.ndarray, factor: float) -> np.ndarray:
+        if self.backend == 'cv2':
+            return blend(image, factor, mean_grey(image))
+        return mmcv.adjust_contrast(image, factor, self.backend)
 
     def __repr__(self) -> str:
         return f'{super().__repr__()[:-1]}, prob={self.prob})'

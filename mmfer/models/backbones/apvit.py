@@ -1,5 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from mmfer.registry import MODELS
 from ..layers import ATPBlock
 from ..layers.attentive_pooling import keep_count
 from ..layers.partial_attention import class_token_forward
+from ..utils.checkpointing import run_checkpointed
 
 
 @MODELS.register_module()
@@ -59,6 +62,9 @@ class APViT(BaseModule):
             see :class:`ATPBlock`; and the last block computes the [class] token alone where
             ``out_type`` asks for nothing else. ``'paper'`` computes what the published FLOPs
             count. Both give the same output.
+        with_cp (bool): Keep the input of each block only and compute the rest again for gradients:
+            less memory, one more forward pass. A CNN such as ``IRNet``, which takes most of the
+            memory, has a ``with_cp`` of its own. Defaults to False.
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=...)`` loads transformer
             weights; the CNN's own ``init_cfg`` is applied first and stays where the file has no
             CNN weights (Table 3).
@@ -83,6 +89,7 @@ class APViT(BaseModule):
         norm_cfg: dict | None = None,
         layer_cfg: dict | None = None,
         computation: str = 'lean',
+        with_cp: bool = False,
         init_cfg: dict | None = None,
     ):
         super().__init__(init_cfg)
@@ -98,6 +105,7 @@ class APViT(BaseModule):
         self.img_size = to_2tuple(img_size)
         self.out_type = out_type
         self.computation = computation
+        self.with_cp = with_cp
         norm_cfg = norm_cfg or dict(type='LN', eps=1e-6)
 
         if cnn is None:
@@ -277,18 +285,22 @@ class APViT(BaseModule):
         else:
             tokens, kept = self.app.forward_with_indices(tokens, patch_position, features)
             choices.append(('app', kept))
-        cls_token = (self.cls_token + class_position).expand(len(x), -1, -1)
+        # Not len(x): to an exporter that is a constant, the batch it traces with.
+        cls_token = (self.cls_token + class_position).expand(x.shape[0], -1, -1)
         tokens = self.drop_after_pos(torch.cat((cls_token, tokens), dim=1))
 
         for i, layer in enumerate(self.layers):
             if class_only and i == self.num_layers - 1:
-                tokens = class_token_forward(layer, tokens)
+                tokens = self._run(layer, tokens, partial(class_token_forward, layer))
             elif i < self.atp_start:
-                tokens = layer(tokens)
+                tokens = self._run(layer, tokens, layer)
             else:
-                tokens, kept = layer.forward_with_indices(tokens)
+                tokens, kept = self._run(layer, tokens, layer.forward_with_indices)
                 choices.append((f'layers.{i}', None if kept is None else kept[:, 1:] - 1))
         return tokens, choices
+
+    def _run(self, layer: nn.Module, tokens: Tensor, function: Callable) -> Any:
+        return run_checkpointed(layer, tokens, function) if self.with_cp else function(tokens)
 
     def _cnn_features(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """The CNN's last output as patches ``(B, N, F)``, and the grid ``(rows, columns)``."""

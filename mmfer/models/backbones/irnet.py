@@ -2,11 +2,14 @@
 from collections.abc import Sequence
 
 import torch.nn as nn
+from mmcv.cnn import fuse_conv_bn
 from mmengine.model import BaseModule
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmfer.registry import MODELS
+
+from ..utils.checkpointing import run_checkpointed
 
 
 class Subsample(nn.Module):
@@ -68,6 +71,10 @@ class IRNet(BaseModule):
         frozen_stages (int): The stem (0) and this many stages get no gradient and stay in eval
             mode. -1 (default) freezes nothing.
         norm_eval (bool): Keep all BatchNorm statistics fixed in training. Defaults to False.
+        with_cp (bool): Keep the input of each unit only and compute the rest again for gradients:
+            less memory, one more forward pass. Defaults to False.
+        deploy (bool): Build the form for inference, see :meth:`switch_to_deploy`. Defaults to
+            False.
         init_cfg (dict, optional): Initialisation; by default Kaiming for convolutions.
     """
 
@@ -88,6 +95,8 @@ class IRNet(BaseModule):
         in_channels: int = 3,
         frozen_stages: int = -1,
         norm_eval: bool = False,
+        with_cp: bool = False,
+        deploy: bool = False,
         init_cfg: dict | None = None,
     ):
         if init_cfg is None:
@@ -110,6 +119,8 @@ class IRNet(BaseModule):
         self.out_indices = out_indices
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
+        self.with_cp = with_cp
+        self.deploy = False
 
         self.stem = nn.Sequential(
             nn.Conv2d(in_channels, base_channels, 3, padding=1, bias=False),
@@ -125,6 +136,8 @@ class IRNet(BaseModule):
             self.stages.append(nn.Sequential(*units))
             width = out_width
         self._freeze()
+        if deploy:
+            self.switch_to_deploy()
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Map ``(B, 3, H, W)`` to one feature map per entry of ``out_indices``.
@@ -134,10 +147,23 @@ class IRNet(BaseModule):
         x = self.stem(x)
         outs = []
         for i, stage in enumerate(self.stages):
-            x = stage(x)
+            if self.with_cp:
+                for unit in stage:
+                    x = run_checkpointed(unit, x)
+            else:
+                x = stage(x)
             if i in self.out_indices:
                 outs.append(x)
         return tuple(outs)
+
+    def switch_to_deploy(self) -> None:
+        """Merge each BatchNorm that follows a convolution into it, for inference.
+
+        What the net gives in eval mode stays the same but for rounding. The BatchNorm that opens a
+        unit stays: its convolution pads with zeros, which are not what BatchNorm makes of zeros.
+        """
+        fuse_conv_bn(self)
+        self.deploy = True
 
     def _freeze(self) -> None:
         if self.frozen_stages < 0:

@@ -85,7 +85,8 @@ class KnowledgeTransfer(BaseModule):
         Returns:
             tuple: The knowledge row and the canonical row, each ``(B, D)``.
         """
-        knowledge = self.knowledge.expand(len(canonical), -1, -1)
+        # Not len(canonical): to an exporter that is a constant, the batch it traces with.
+        knowledge = self.knowledge.expand(canonical.shape[0], -1, -1)
         z = torch.cat((knowledge, canonical.unsqueeze(1), priors), dim=1)
         seen = None if kept is None else F.pad(kept, (NUM_KEPT, 0), value=True)
 

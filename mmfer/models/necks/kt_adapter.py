@@ -7,6 +7,7 @@ from mmengine.model.weight_init import trunc_normal_
 from torch import Tensor, nn
 
 from mmfer.models.layers.feature_tokens import pad_token, pool_feature
+from mmfer.models.layers.folded_transfer import FoldedTransfer
 from mmfer.models.layers.knowledge_transfer import KnowledgeTransfer, draw_kept
 from mmfer.registry import MODELS
 from mmfer.tasks import TASKS
@@ -49,6 +50,8 @@ class KTAdapter(BaseModule):
             identity (both rows are 0), so the first predictions are those of the encoder without
             it, as with the zero convolutions of ControlNet. The paper says nothing of it. Defaults
             to 1.
+        deploy (bool): Build the form for inference, see :meth:`switch_to_deploy`. Defaults to
+            False.
         init_cfg (dict, optional): Initialisation. Defaults to None.
 
     Raises:
@@ -67,6 +70,7 @@ class KTAdapter(BaseModule):
         canonical_mask: bool = True,
         task_embedding: bool = False,
         init_scale: float = 1.0,
+        deploy: bool = False,
         init_cfg: dict | None = None,
     ):
         super().__init__(init_cfg)
@@ -98,6 +102,9 @@ class KTAdapter(BaseModule):
         if task_embedding:
             self.task_embedding = nn.Parameter(torch.zeros(len(tasks), embed_dims))
             trunc_normal_(self.task_embedding, std=0.02)
+        self.deploy = False
+        if deploy:
+            self.switch_to_deploy()
 
     @property
     def prior_tasks(self) -> tuple[str, ...]:
@@ -120,9 +127,18 @@ class KTAdapter(BaseModule):
 
         Raises:
             ValueError: An encoder is wider than ``embed_dims``; a prior's task is unknown or is the
-                canonical one.
+                canonical one; there are priors after :meth:`switch_to_deploy`.
         """
         feature = pool_feature(feats)
+        channels = feature.shape[1]  # what is padded is cut off again
+        if self.deploy:
+            if priors:
+                raise ValueError(
+                    f'a KTAdapter with deploy=True takes no prior tokens, got {sorted(priors)}; '
+                    'set model.neck.deploy to False'
+                )
+            knowledge, adapted = self.transfer(self._token(self.canonical, feature))
+            return (feature + knowledge[:, :channels] + adapted[:, :channels],)
         priors = self._ordered(priors or {})
         tokens = [self._token(task, token) for task, token in priors.items()]
         canonical = self._token(self.canonical, feature)
@@ -131,8 +147,19 @@ class KTAdapter(BaseModule):
             kept = draw_kept(len(feature), len(tokens), self.drop_threshold, feature.device)
         stacked = torch.stack(tokens, 1) if tokens else canonical[:, None][:, :0]
         knowledge, adapted = self.transfer(canonical, stacked, kept)
-        channels = feature.shape[1]  # what was padded is cut off again
         return (feature + knowledge[:, :channels] + adapted[:, :channels],)
+
+    def switch_to_deploy(self) -> None:
+        """Fold all that only depends on the knowledge token into constants, for inference.
+
+        What the adapter gives without priors stays the same but for rounding, see
+        :class:`FoldedTransfer`; with priors it cannot be called any more.
+        """
+        transfer = self.transfer
+        attn, hidden = transfer.attn, transfer.ffn.feedforward_channels
+        folded = FoldedTransfer(attn.embed_dims, attn.num_heads, hidden / attn.embed_dims)
+        self.transfer = folded.to(attn.qkv.weight).train(self.training).take_over(transfer)
+        self.deploy = True
 
     def _ordered(self, priors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The priors in the order of the tasks, whatever order they come in."""

@@ -7,6 +7,7 @@ from mmpretrain.models import VisionTransformer
 
 from mmfer.models import APViT
 from mmfer.registry import MODELS
+from mmfer.utils.reparameterize import merge_branches
 
 ARCH = dict(embed_dims=32, num_layers=4, num_heads=4, feedforward_channels=48)
 CNN = dict(type='IRNet', depth=18, num_stages=3, base_channels=4)
@@ -180,3 +181,40 @@ def test_cnn_and_transformer_load_files_of_their_own(tmp_path):
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         build(**arguments)
+
+
+@pytest.mark.parametrize('drop', [0.0, 0.3])
+@pytest.mark.parametrize('out_type', ['cls_token', 'raw'])
+def test_checkpointing_gives_the_same_gradients(drop, out_type):
+    pooling = dict(app=dict(keep_num=20), atp=dict(keep_rate=0.6, start=1))
+    settings = dict(**pooling, out_type=out_type, drop_rate=drop, drop_path_rate=drop)
+    usual, saving = (
+        build(**settings),
+        build(**settings, with_cp=True, cnn=dict(CNN, with_cp=True)),
+    )
+    saving.load_state_dict(usual.state_dict())
+    x = torch.randn(3, 3, 48, 48)
+    found = []
+    for model in (usual.train(), saving.train()):
+        torch.manual_seed(1)
+        out = model(x)[0]
+        out.square().mean().backward()
+        found.append((out.detach(), {n: p.grad for n, p in model.named_parameters()}))
+    torch.testing.assert_close(found[1][0], found[0][0])
+    for name, gradient in found[0][1].items():
+        if gradient is None:
+            assert found[1][1][name] is None
+        else:
+            torch.testing.assert_close(found[1][1][name], gradient, atol=1e-6, rtol=1e-4, msg=name)
+    with torch.no_grad():
+        torch.testing.assert_close(saving.eval()(x), usual.eval()(x), atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_the_cnn_is_brought_to_its_form_for_inference():
+    model = build(app=dict(keep_num=20), atp=dict(keep_rate=0.6))
+    x = torch.randn(2, 3, 48, 48)
+    wanted = model(x)
+    assert merge_branches(model) == ['cnn']
+    torch.testing.assert_close(model(x), wanted, atol=1e-4, rtol=0)
+    assert merge_branches(model) == []

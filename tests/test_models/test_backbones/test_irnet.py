@@ -58,3 +58,60 @@ def test_norm_eval_keeps_statistics():
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         IRNet(**arguments)
+
+
+def trained_net(**arguments):
+    """A small net whose BatchNorm statistics and PReLU slopes are not the fresh ones."""
+    net = IRNet(**{**dict(depth=18, num_stages=3, base_channels=4), **arguments})
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, _BatchNorm):
+                module.running_mean.normal_(std=0.3)
+                module.running_var.uniform_(0.5, 2)
+                module.weight.uniform_(0.5, 2)
+                module.bias.normal_(std=0.3)
+    return net.eval()
+
+
+@pytest.mark.parametrize('channels_last', [True, False])
+@torch.no_grad()
+def test_deployed_net_gives_the_same(channels_last):
+    net = trained_net(out_indices=(0, 1, 2))
+    x = torch.randn(2, 3, 24, 24)
+    wanted = net(x)
+    norms = sum(isinstance(m, _BatchNorm) for m in net.modules())
+    net.switch_to_deploy()
+    if channels_last:
+        net.to(memory_format=torch.channels_last)
+    torch.testing.assert_close(net(x), wanted, atol=1e-4, rtol=1e-5)
+    # The one that opens each of the six units stays.
+    assert norms == 1 + 6 * 2 + 2 and sum(isinstance(m, _BatchNorm) for m in net.modules()) == 6
+
+    built = IRNet(18, 3, (0, 1, 2), base_channels=4, deploy=True).eval()
+    built.load_state_dict(net.state_dict())
+    assert built.deploy and net.deploy
+    torch.testing.assert_close(built(x), wanted, atol=1e-4, rtol=1e-5)
+
+
+def gradients(net, x):
+    net.zero_grad()
+    outs = net(x)
+    sum(out.square().mean() for out in outs).backward()
+    return {name: p.grad.clone() for name, p in net.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize('frozen_stages', [-1, 1])
+def test_checkpointing_changes_neither_gradients_nor_statistics(frozen_stages):
+    usual = trained_net(frozen_stages=frozen_stages).train()
+    saving = trained_net(frozen_stages=frozen_stages, with_cp=True).train()
+    saving.load_state_dict(usual.state_dict())
+    x = torch.randn(4, 3, 16, 16)
+    wanted, found = gradients(usual, x), gradients(saving, x)
+    assert wanted.keys() == found.keys() and wanted
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(found[name], gradient, msg=name)
+    # Computing again is not another batch to BatchNorm.
+    after = saving.state_dict()
+    for name, value in usual.state_dict().items():
+        torch.testing.assert_close(after[name], value, msg=name)
+    assert all(m.momentum == 0.1 for m in saving.modules() if isinstance(m, _BatchNorm))

@@ -1,0 +1,109 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""APViT as one would write it down from the paper: what :class:`APViT` is measured against.
+
+No fused attention, nothing left out, tokens taken by a gather as wide as they are. It computes on
+the very parameters of an :class:`APViT`, so both have the same weights by construction.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmfer.models import APViT, TransFER
+from mmfer.models.layers import ATPBlock
+from mmfer.models.layers.attentive_pooling import keep_count
+
+
+def wide_gather(x: Tensor, scores: Tensor, keep_num: int) -> Tensor:
+    """Keep the best of the tokens ``(B, N, C)``: indices are expanded to ``(B, keep_num, C)``."""
+    kept = scores.topk(keep_num, dim=1).indices.sort(dim=1).values
+    return x.gather(1, kept.unsqueeze(-1).expand(-1, -1, x.shape[2]))
+
+
+def wide_top_k(x: Tensor, scores: Tensor, keep_num: int) -> Tensor:
+    """The same, with scores expanded to ``(B, N, C)`` before the choice, as public code has it.
+
+    Every channel sorts the same numbers once more.
+    """
+    scores = scores.unsqueeze(-1).expand(-1, -1, x.shape[2])
+    return x.gather(1, scores.topk(keep_num, dim=1).indices.sort(dim=1).values)
+
+
+class PlainAPViT(nn.Module):
+    """The forward pass of an :class:`APViT` in eval mode, written plainly.
+
+    Args:
+        model (APViT): Whose parameters are used, not copied. It has a CNN, hard patch pooling on
+            the tokens by absolute values or none, token pooling by the sum over heads or none, and
+            gives the [class] token: the paper's model and its variants of k and r.
+        select: :func:`wide_gather` (default) or :func:`wide_top_k`.
+
+    Raises:
+        ValueError: The model is another variant.
+    """
+
+    def __init__(self, model: APViT, select=wide_gather):
+        super().__init__()
+        _check(model)
+        self.model = model
+        self.select = select
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        """Map pictures ``(B, 3, H, W)`` to the normalised [class] token ``(B, C)``, in a tuple."""
+        model = self.model
+        x = model.projection(model.cnn(x)[-1].flatten(2).transpose(1, 2))
+        scores = x.abs().sum(-1)
+        x = x + model.pos_embed[:, 1:]
+        if model.app is not None and model.app.keep_num < x.shape[1]:
+            x = self.select(x, scores, model.app.keep_num)
+        class_token = model.cls_token + model.pos_embed[:, :1]
+        x = torch.cat([class_token.expand(len(x), -1, -1), x], dim=1)
+        for layer in model.layers:
+            x = self._block(layer, x)
+        return (model.ln1(x)[:, 0],)
+
+    def _block(self, layer: nn.Module, x: Tensor) -> Tensor:
+        attended, products = self._attention(layer.attn, layer.ln1(x))
+        x = x + attended
+        num_patches = x.shape[1] - 1
+        keep_num = num_patches
+        if isinstance(layer, ATPBlock):
+            keep_num = keep_count(num_patches, layer.keep_rate)
+        if keep_num < num_patches:
+            scores = products[:, :, 0, 1:].sum(1)
+            x = torch.cat([x[:, :1], self.select(x[:, 1:], scores, keep_num)], dim=1)
+        first, second = layer.ffn.layers[0][0], layer.ffn.layers[1]
+        return x + second(F.gelu(first(layer.ln2(x))))
+
+    @staticmethod
+    def _attention(attn: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Attention and its products ``(B, heads, T, T)`` before the softmax."""
+        batch, num_tokens, channels = x.shape
+        query, key, value = (
+            attn.qkv(x)
+            .reshape(batch, num_tokens, 3, attn.num_heads, attn.head_dims)
+            .permute(2, 0, 3, 1, 4)
+        )
+        products = query @ key.transpose(-2, -1) * attn.head_dims**-0.5
+        x = products.softmax(dim=-1) @ value
+        return attn.proj(x.transpose(1, 2).reshape(batch, num_tokens, channels)), products
+
+
+def _check(model: nn.Module) -> None:
+    if not isinstance(model, APViT) or isinstance(model, TransFER) or model.cnn is None:
+        has_cnn = getattr(model, 'cnn', None) is not None
+        raise ValueError(
+            'the plain implementation is one of APViT with a CNN (model.backbone.type=APViT, '
+            f'model.backbone.cnn); this backbone is {type(model).__name__} '
+            f'{"with" if has_cnn else "without"} a CNN'
+        )
+    wanted = {'model.backbone.out_type': (model.out_type, 'cls_token')}
+    if model.app is not None:
+        for key, value in (('criterion', 'abs'), ('mode', 'hard'), ('score_on', 'tokens')):
+            wanted[f'model.backbone.app.{key}'] = (getattr(model.app, key), value)
+    for layer in model.layers:
+        if isinstance(layer, ATPBlock):
+            wanted['model.backbone.atp.criterion'] = (layer.criterion, 'sum')
+    wrong = [f'{key}={has!r} instead of {to!r}' for key, (has, to) in wanted.items() if has != to]
+    if wrong:
+        raise ValueError(f'the plain implementation is of the paper; here is {", ".join(wrong)}')

@@ -1,0 +1,87 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Timing things against each other.
+
+They take turns, so that a machine that is busy for a while slows all of them alike, and ratios are
+taken between medians or within a turn. Statistics are those of ``torch.utils.benchmark``; its
+``Timer`` is not used, as it runs one thing to the end before the next and warms up every time.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.benchmark import Measurement, TaskSpec, timer
+
+#: Seconds by name. ``wall``: PyTorch's clock, which waits for the GPU first, so that what the host
+#: spends on launching kernels is in the time as well. ``cpu``: what this process computed, which
+#: leaves out the waiting for a core where others want it too; on one thread of an idle machine
+#: both are the same.
+CLOCKS: dict[str, Callable[[], float]] = {'wall': timer, 'cpu': time.process_time}
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as long one thing takes as another.
+
+    Attributes:
+        value: Ratio of the medians.
+        low: Smallest ratio within a turn.
+        high: Largest ratio within a turn.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@torch.no_grad()
+def interleave(
+    runs: Mapping[str, Callable[[], Any]],
+    turns: int,
+    warm_up: int = 1,
+    clock: Callable[[], float] = timer,
+) -> dict[str, Measurement]:
+    """Time several things in turn.
+
+    Args:
+        runs: What is called, by name. Gradients are off; a training step turns them on itself.
+        turns: How often each is timed, at least 1.
+        warm_up: How often each is called before, untimed: memory is taken, kernels are chosen,
+            graphs compiled. Default 1.
+        clock: Seconds, see :data:`CLOCKS`. Default: those of the wall.
+
+    Returns:
+        The times by name: ``median``, ``iqr`` and ``times`` in seconds, in the order measured.
+
+    Raises:
+        ValueError: ``turns`` is less than 1.
+    """
+    if turns < 1:
+        raise ValueError(f'turns must be at least 1, got {turns}')
+    for run in runs.values():
+        for _ in range(warm_up):
+            run()
+    times = {name: [] for name in runs}
+    names = list(runs)
+    for turn in range(turns):
+        # Every other turn backwards: nothing always comes after the same neighbour.
+        for name in names if turn % 2 == 0 else reversed(names):
+            begin = clock()
+            runs[name]()
+            times[name].append(clock() - begin)
+    threads = torch.get_num_threads()
+    return {
+        name: Measurement(1, values, TaskSpec(name, '', num_threads=threads))
+        for name, values in times.items()
+    }
+
+
+def ratio(measured: Measurement, against: Measurement) -> Ratio:
+    """How many times as long as ``against`` something took in the same turns."""
+    pairs = [a / b for a, b in zip(measured.times, against.times, strict=True)]
+    return Ratio(
+        statistics.median(measured.times) / statistics.median(against.times), min(pairs), max(pairs)
+    )

@@ -1,0 +1,86 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from .knowledge_transfer import KnowledgeTransfer
+
+
+class WideLinear(nn.Linear):
+    """A linear layer for few rows, which reads its weights once for all of them.
+
+    With the two rows of one picture, reading 42 MB of weights is what the adapter's time is. BLAS
+    reads them once where the weights are the left factor, but once a row in ``F.linear``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., in_features)`` to ``(..., out_features)``."""
+        # Rows contiguous in memory: with columns so, the product takes four times as long.
+        rows = x.reshape(-1, self.in_features).contiguous()
+        y = torch.mm(self.weight, rows.t()).t()
+        return (y + self.bias).reshape(*x.shape[:-1], self.out_features)
+
+
+class FoldedTransfer(BaseModule):
+    """:class:`KnowledgeTransfer` without priors, its knowledge token folded into constants.
+
+    In inference two tokens attend to each other, and one of them never changes: its query is a
+    buffer, its key and value go into biases. A softmax over two tokens is the sigmoid of the
+    difference of their scores, so of the canonical token's key and value only the difference to the
+    knowledge token's is needed. The knowledge token's own row depends on the picture all the same,
+    since it attends to the canonical token; both rows go through the FFN.
+
+    Args:
+        embed_dims (int): Token width ``D``.
+        num_heads (int): Attention heads, a divisor of ``embed_dims``.
+        ffn_ratio (float): Hidden width of the FFN, in units of ``embed_dims``.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int, ffn_ratio: float):
+        super().__init__()
+        self.heads = (num_heads, embed_dims // num_heads)
+        hidden = int(embed_dims * ffn_ratio)
+        self.register_buffer('token', torch.zeros(embed_dims))
+        self.register_buffer('query', torch.zeros(embed_dims))
+        # Of the canonical token: its query, and its key and value less the knowledge token's.
+        self.qkv = WideLinear(embed_dims, 3 * embed_dims)
+        # Its bias is what it makes of the knowledge token's value.
+        self.proj = WideLinear(embed_dims, embed_dims)
+        self.ln1 = nn.LayerNorm(embed_dims)
+        self.fc1 = WideLinear(embed_dims, hidden)
+        self.fc2 = WideLinear(hidden, embed_dims)
+        self.ln2 = nn.LayerNorm(embed_dims)
+
+    @torch.no_grad()
+    def take_over(self, transfer: KnowledgeTransfer) -> 'FoldedTransfer':
+        """Take the weights of a :class:`KnowledgeTransfer` of the same sizes and return this."""
+        attn, ffn = transfer.attn, transfer.ffn.layers
+        for ours, theirs in (
+            (self.qkv, attn.qkv),
+            (self.proj, attn.proj),
+            (self.ln1, transfer.ln1),
+            (self.fc1, ffn[0][0]),
+            (self.fc2, ffn[1]),
+            (self.ln2, transfer.ln2),
+        ):
+            ours.load_state_dict(theirs.state_dict())
+        token = transfer.knowledge[0, 0]
+        query, key, value = attn.qkv(token).chunk(3)
+        self.token.copy_(token)
+        self.query.copy_(query)
+        self.qkv.bias -= torch.cat((torch.zeros_like(query), key, value))
+        self.proj.bias.copy_(attn.proj(value))
+        return self
+
+    def forward(self, canonical: Tensor) -> tuple[Tensor, Tensor]:
+        """Map the canonical token ``(B, D)`` to the knowledge row and the canonical row."""
+        query, key, value = self.qkv(canonical).chunk(3, dim=-1)
+        queries = torch.stack((self.query.expand_as(query), query), dim=1)
+        scores = (queries * key.unsqueeze(1)).unflatten(-1, self.heads).sum(-1, keepdim=True)
+        share = (scores * self.heads[1] ** -0.5).sigmoid()  # what the canonical token gets
+        mixed = share * value.unflatten(-1, self.heads).unsqueeze(1)
+        rows = torch.stack((self.token.expand_as(canonical), canonical), dim=1)
+        rows = self.ln1(rows + self.proj(mixed.flatten(2)))
+        rows = self.ln2(rows + self.fc2(F.gelu(self.fc1(rows))))
+        return rows[:, 0], rows[:, 1]

@@ -1,0 +1,54 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Activation checkpointing: less memory in training for one more forward pass."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+
+@contextmanager
+def keep_statistics(module: nn.Module) -> Iterator[None]:
+    """BatchNorm in training mode goes on normalising by its batch, but does not remember it."""
+    norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    before = [(norm, norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0  # the share of the batch in the statistics
+    try:
+        yield
+    finally:
+        for norm, momentum, count in before:
+            norm.momentum = momentum
+            norm.num_batches_tracked.copy_(count)
+
+
+def run_checkpointed(
+    module: nn.Module, x: Tensor, function: Callable[[Tensor], Any] | None = None
+) -> Any:
+    """Run a part of a net and keep its input only; the rest is computed again for gradients.
+
+    Outputs, gradients, random numbers and BatchNorm's running statistics are those of an ordinary
+    call. mmpretrain's backbones update the statistics a second time when they compute again.
+
+    Args:
+        module: The part.
+        x: Its input.
+        function: What is called with ``x`` instead of ``module``; it uses nothing but ``module``.
+            Default: ``module``.
+
+    Returns:
+        What is called returns: a tensor or a tuple with tensors.
+    """
+    function = function or module
+    if not torch.is_grad_enabled():
+        return function(x)
+    return checkpoint(
+        function,
+        x,
+        use_reentrant=False,
+        context_fn=lambda: (nullcontext(), keep_statistics(module)),
+    )

@@ -1,0 +1,141 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from shipped_configs import read_config
+
+SMALL = 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
+BASELINE = 'configs/apvit/apvit-baseline_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
+
+
+@pytest.fixture
+def run(repo_root):
+    def call(tool, *arguments):
+        return subprocess.run(
+            [sys.executable, '-W', 'ignore', f'tools/{tool}.py', *map(str, arguments)],
+            cwd=repo_root,
+            capture_output=True,
+            text=True,
+        )
+
+    return call
+
+
+@pytest.mark.parametrize('clock', ['wall', 'cpu'])
+def test_variants_take_turns(run, tmp_path, clock):
+    out = tmp_path / 'out.json'
+    variants = ('plain', 'eager', 'fused+channels-last')
+    done = run(
+        'analysis_tools/benchmark',
+        SMALL,
+        *('--variants', *variants, '--batch-sizes', 1, 2, '--turns', 2),
+        *('--clock', clock, '--json', out),
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(out.read_text())
+    assert figures['clock'] == clock and figures['machine']['threads'] == 1
+    assert figures['machine']['torch'] in done.stdout
+    rows = figures['rows']
+    assert [(row['name'], row['batch_size']) for row in rows] == [
+        (name, size) for size in (1, 2) for name in variants
+    ]
+    for row in rows:
+        assert len(row['times_s']) == 2 and row['name'] in done.stdout
+        assert row['pictures_s'] == pytest.approx(row['batch_size'] / row['median_ms'] * 1e3)
+    assert [row['speed_up'] for row in rows[::3]] == [1, 1]
+
+
+def test_models_take_turns_and_reasons_are_given(run):
+    deit = 'configs/deit/deit-micro_1xb16-12e_synthface-64px.py'
+    arguments = (SMALL, deit, '--variants', 'plain', '--batch-sizes', 1, '--turns', 1)
+    done = run('analysis_tools/benchmark', *arguments)
+    assert done.returncode == 0, done.stderr
+    assert 'deit-micro_1xb16-12e_synthface-64px plain is left out: the plain' in done.stdout
+
+
+def test_training_steps_and_memory(run, tmp_path):
+    common = (SMALL, BASELINE, '--batch-sizes', 2)
+    done = run('analysis_tools/benchmark', *common, '--train-step', '--turns', 1)
+    assert done.returncode == 0, done.stderr
+    assert 'apvit-baseline_ir18' in done.stdout and 'pictures/s' in done.stdout
+    out = tmp_path / 'memory.json'
+    done = run('analysis_tools/benchmark', *common, '--memory', '--json', out)
+    assert done.returncode == 0, done.stderr
+    pooled, unpooled = (row['bytes'] for row in json.loads(out.read_text())['rows'])
+    assert 0 < pooled < unpooled
+
+
+def test_pipeline(run, tmp_path):
+    cfg = read_config('apvit_ir18-vit-tiny_1xb16-12e_synthface-64px')
+    (tmp_path / 'data' / 'a').mkdir(parents=True)
+    for number in range(3):
+        picture = np.full((32, 32, 3), 50 * number, np.uint8)
+        cv2.imwrite(str(tmp_path / 'data' / 'a' / f'{number}.png'), picture)
+    cfg.test_dataloader.dataset = dict(
+        type='mmpretrain.CustomDataset',
+        data_root=str(tmp_path / 'data'),
+        pipeline=[dict(type='LoadFaceImage'), dict(type='ResizeFace', size=16)],
+    )
+    cfg.dump(tmp_path / 'config.py')
+    done = run(
+        'analysis_tools/benchmark', tmp_path / 'config.py', '--pipeline', 'test', '--turns', 1
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'pictures/s through the pipeline' in done.stdout
+    assert '0 LoadFaceImage' in done.stdout and '1 ResizeFace' in done.stdout
+
+
+def test_errors(run):
+    done = run('analysis_tools/benchmark', SMALL, '--variants', 'fast')
+    assert done.returncode == 1 and "'fast' cannot be a step" in done.stderr
+    assert run('analysis_tools/benchmark', SMALL, '--turns', 0).returncode == 2
+    done = run('analysis_tools/benchmark', 'nowhere.py')
+    assert done.returncode == 1 and 'there is no config nowhere.py' in done.stderr
+    assert run('analysis_tools/regression_bench', '--batch-size', 0).returncode == 2
+
+
+def test_regression_bench(run, tmp_path):
+    out = tmp_path / 'ratios.json'
+    done = run(
+        'analysis_tools/regression_bench',
+        *('--size', 'small', '--batch-size', 2, '--turns', 1),
+        *('--what', 'speed-up', 'pooling', 'adapter', '--json', out),
+    )
+    assert done.returncode == 0, done.stderr
+    ratios = json.loads(out.read_text())['ratios']
+    assert [ratio['name'] for ratio in ratios] == [
+        'plain / eager, batch 2',
+        'plain / fused+channels-last, batch 2',
+        '(80, .6) / (196, 1), batch 2',
+        '(160, .9) / (196, 1), batch 1',
+        'with adapter / encoder, batch 1',
+        'with folded adapter / encoder, batch 1',
+    ]
+    for ratio in ratios:
+        assert ratio['measured']['value'] > 0
+        above = ratio['measured']['value'] >= ratio['limit']
+        assert ratio['met'] == (above if ratio['at_least'] else not above)
+
+
+def test_cost_growth(run, tmp_path):
+    figure, out = tmp_path / 'cost.png', tmp_path / 'cost.json'
+    arguments = ('--batch-sizes', 1, 2, '--sizes', 64, 96, '--turns', 1, '--json', out)
+    done = run(
+        'visualization/vis_cost',
+        *(SMALL, BASELINE, '--labels', 'pooled', 'all', '--out', figure, *arguments),
+    )
+    assert done.returncode == 0, done.stderr
+    costs = {
+        (cost['name'], cost['batch_size'], cost['size']): cost['memory']
+        for cost in json.loads(out.read_text())
+    }
+    assert len(costs) == 8
+    assert costs['all', 1, 64] < costs['all', 2, 64] < costs['all', 2, 96]
+    assert costs['pooled', 2, 96] < costs['all', 2, 96]
+    assert cv2.imread(str(figure)) is not None
+    done = run('visualization/vis_cost', SMALL, '--labels', 'a', 'b', '--out', figure)
+    assert done.returncode == 2 and '1 configs but 2 --labels' in done.stderr

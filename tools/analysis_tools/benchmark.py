@@ -1,0 +1,196 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Time variants of one or several models against each other; no weights and no data are needed.
+
+Variants take turns in one process. A variant is one step or several joined by ``+``: ``plain`` (the
+paper written down plainly), ``plain-topk`` (the same with the channel-wide choice of public code),
+``eager`` (as configured), ``fused`` (BatchNorm and constants folded), ``channels-last``, ``bf16``,
+``compiled``; ``onnx`` stands by itself.
+
+Examples:
+    python tools/analysis_tools/benchmark.py CONFIG --variants plain eager fused+channels-last
+    python tools/analysis_tools/benchmark.py CONFIG CONFIG --batch-sizes 32    # one against another
+    python tools/analysis_tools/benchmark.py CONFIG --train-step --batch-sizes 16
+    python tools/analysis_tools/benchmark.py CONFIG --memory --batch-sizes 32
+    python tools/analysis_tools/benchmark.py CONFIG --pipeline test
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+VARIANTS = ['plain', 'eager', 'compiled', 'fused+channels-last', 'bf16', 'onnx']
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__.split('\n')[0],
+        epilog=__doc__.split('\n', 2)[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config files')
+    parser.add_argument(
+        '--variants', nargs='+', default=VARIANTS, help=f'default: {" ".join(VARIANTS)}'
+    )
+    parser.add_argument(
+        '--batch-sizes', type=int, nargs='+', default=[1, 32, 128], help='default: 1 32 128'
+    )
+    parser.add_argument('--turns', type=int, default=5, help='timed calls of each (default: 5)')
+    parser.add_argument('--warm-up', type=int, default=1, help='calls before (default: 1)')
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        '--train-step', action='store_true', help='time forward, backward and update instead'
+    )
+    what.add_argument(
+        '--memory', action='store_true', help='peak memory of a training step instead'
+    )
+    what.add_argument(
+        '--pipeline',
+        choices=['train', 'test'],
+        nargs='?',
+        const='train',
+        help='time the data pipeline instead (default: of training)',
+    )
+    parser.add_argument('--pictures', type=int, default=200, help='for --pipeline (default: 200)')
+    parser.add_argument(
+        '--clock',
+        choices=['wall', 'cpu'],
+        default='wall',
+        help='cpu: seconds computed, without waiting for a core; for one thread on a busy machine '
+        '(default: wall)',
+    )
+    parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
+    parser.add_argument('--threads', type=int, default=1, help='of the processor (default: 1)')
+    parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='settings that override the configs',
+    )
+    args = parser.parse_args()
+    if min(args.batch_sizes) < 1 or args.turns < 1 or args.threads < 1 or args.pictures < 1:
+        parser.error('--batch-sizes, --turns, --threads and --pictures are at least 1')
+    return args
+
+
+def inference(args, configs: dict) -> list[dict]:
+    """Variants against each other, one batch size after the other."""
+    from mmfer.benchmark.models import random_model, random_pictures, time_variants
+    from mmfer.benchmark.report import timing_rows, timing_table
+    from mmfer.benchmark.timing import CLOCKS
+
+    clock = CLOCKS[args.clock]
+    models = {name: random_model(cfg, args.device) for name, cfg in configs.items()}
+    rows = []
+    for batch_size in args.batch_sizes:
+        pictures = {
+            name: random_pictures(cfg, batch_size, args.device) for name, cfg in configs.items()
+        }
+        times, left_out = time_variants(
+            models, pictures, args.variants, args.turns, args.warm_up, clock
+        )
+        measured = timing_rows(times, batch_size)
+        print(timing_table(measured), flush=True)
+        for name, reason in left_out.items():
+            print(f'{name} is left out: {reason}')
+        rows += measured
+        rows += [
+            dict(name=name, batch_size=batch_size, left_out=reason)
+            for name, reason in left_out.items()
+        ]
+    return rows
+
+
+def train_step(args, configs: dict) -> list[dict]:
+    """Training steps of the configs against each other."""
+    from mmfer.benchmark.models import TrainStep
+    from mmfer.benchmark.report import timing_rows, timing_table
+    from mmfer.benchmark.timing import CLOCKS, interleave
+
+    rows = []
+    for batch_size in args.batch_sizes:
+        steps = {name: TrainStep(cfg, batch_size, args.device) for name, cfg in configs.items()}
+        measured = timing_rows(
+            interleave(steps, args.turns, args.warm_up, CLOCKS[args.clock]), batch_size
+        )
+        print(timing_table(measured), flush=True)
+        rows += measured
+    return rows
+
+
+def memory(args, configs: dict) -> list[dict]:
+    """What a training step needs at its height."""
+    from mmfer.benchmark.models import training_memory
+    from mmfer.benchmark.report import memory_table
+
+    rows = [
+        dict(name=name, batch_size=size, bytes=training_memory(cfg, size, args.device))
+        for name, cfg in configs.items()
+        for size in args.batch_sizes
+    ]
+    print(memory_table(rows))
+    return rows
+
+
+def pipeline(args, configs: dict) -> list[dict]:
+    """Data pipelines, against decoding and resizing alone."""
+    from mmfer.benchmark.pipeline import measure_pipeline
+    from mmfer.benchmark.report import pipeline_text
+    from mmfer.benchmark.timing import CLOCKS
+    from mmfer.registry import DATASETS
+    from mmfer.utils.picture_size import picture_size
+
+    rows = []
+    for name, cfg in configs.items():
+        dataset = DATASETS.build(cfg[f'{args.pipeline}_dataloader'].dataset)
+        speed = measure_pipeline(
+            dataset, picture_size(cfg)[0], args.pictures, args.turns, CLOCKS[args.clock]
+        )
+        print(f'{name}, {args.pipeline}\n{pipeline_text(speed)}', flush=True)
+        rows.append(dict(name=name, part=args.pipeline, **asdict(speed)))
+    return rows
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    import torch
+    from mmengine.registry import init_default_scope
+
+    import mmfer.datasets  # noqa: F401  registers
+    from mmfer.apis.launch import load_config
+    from mmfer.benchmark.machine import describe_machine
+    from mmfer.benchmark.report import machine_text
+    from mmfer.benchmark.variants import check_variant
+    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.config_options import parse_options
+
+    init_default_scope('mmfer')
+    torch.set_num_threads(args.threads)
+    try:
+        for variant in args.variants:
+            check_variant(variant)
+        options = parse_options(args.cfg_options)
+        configs = {Path(path).stem: load_config(path, options) for path in args.configs}
+        machine = describe_machine(args.device)
+        print(machine_text(machine), flush=True)
+        if args.pipeline:
+            rows = pipeline(args, configs)
+        elif args.memory:
+            rows = memory(args, configs)
+        else:
+            rows = train_step(args, configs) if args.train_step else inference(args, configs)
+    except (ValueError, OSError) as error:
+        sys.exit(f'error: {error}')
+    if args.json:
+        content = dict(
+            machine=machine, configs=args.configs, turns=args.turns, clock=args.clock, rows=rows
+        )
+        atomic_write(args.json, json.dumps(content, indent=2).encode())
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,104 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Print the ratios that tell whether the package has become slower, and what they should be.
+
+Run it on an idle machine; it takes some minutes at full size. It is no test: times are not.
+
+    python tools/analysis_tools/regression_bench.py
+    python tools/analysis_tools/regression_bench.py --size small --json ratios.json
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+APVIT = dict(
+    full='apvit/apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py',
+    small='apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py',
+)
+ADAPTER = dict(
+    full='kt_adapter/kt-adapter_convnext-v2-base-to-mobileone-s0_1xb32-30e_affectnet-hq-224px.py',
+    small='kt_adapter/kt-adapter_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px.py',
+)
+WHAT = ('speed-up', 'pooling', 'adapter', 'import')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument(
+        '--size',
+        choices=list(APVIT),
+        default='full',
+        help="small: small nets, a look at the tool's own health (default: full)",
+    )
+    parser.add_argument(
+        '--what', nargs='+', choices=WHAT, default=WHAT, help=f'default: {" ".join(WHAT)}'
+    )
+    parser.add_argument('--batch-size', type=int, default=32, help='default: 32')
+    parser.add_argument('--turns', type=int, default=5, help='timed calls of each (default: 5)')
+    parser.add_argument(
+        '--best',
+        default='fused+channels-last',
+        metavar='VARIANT',
+        help='of APViT, see benchmark.py (default: fused+channels-last)',
+    )
+    parser.add_argument(
+        '--clock',
+        choices=['wall', 'cpu'],
+        default='wall',
+        help='cpu: seconds computed, without waiting for a core; for one thread on a busy machine '
+        '(default: wall)',
+    )
+    parser.add_argument('--threads', type=int, default=1, help='of the processor (default: 1)')
+    parser.add_argument('--json', metavar='FILE', help='write the ratios to FILE as well')
+    args = parser.parse_args()
+    if min(args.batch_size, args.turns, args.threads) < 1:
+        parser.error('--batch-size, --turns and --threads are at least 1')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    import torch
+    from mmengine.registry import init_default_scope
+
+    from mmfer.apis.launch import load_config
+    from mmfer.benchmark import regression
+    from mmfer.benchmark.machine import describe_machine
+    from mmfer.benchmark.report import machine_text
+    from mmfer.benchmark.timing import CLOCKS
+    from mmfer.benchmark.variants import check_variant
+    from mmfer.utils.atomic_file import atomic_write
+
+    init_default_scope('mmfer')
+    torch.set_num_threads(args.threads)
+    try:
+        check_variant(args.best)
+    except ValueError as error:
+        sys.exit(f'error: {error}')
+    apvit = load_config(CONFIGS / APVIT[args.size])
+    adapter = load_config(CONFIGS / ADAPTER[args.size])
+    batch_size, turns, clock = args.batch_size, args.turns, CLOCKS[args.clock]
+    machine = describe_machine()
+    print(machine_text(machine), flush=True)
+    parts = {
+        'speed-up': lambda: regression.check_speed_up(apvit, args.best, batch_size, turns, clock),
+        'pooling': lambda: regression.check_pooling(apvit, args.best, batch_size, turns, clock),
+        'adapter': lambda: regression.check_adapter(adapter, 10 * turns, clock),
+        'import': lambda: [regression.check_import(turns)],
+    }
+    checks = []
+    for name in args.what:
+        found = parts[name]()
+        print(regression.check_table(found), flush=True)
+        checks += found
+    if args.json:
+        rows = [dict(asdict(check), met=check.met) for check in checks]
+        atomic_write(args.json, json.dumps(dict(machine=machine, ratios=rows), indent=2).encode())
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,99 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Plot how training memory and inference time grow with the batch and with the picture.
+
+    python tools/visualization/vis_cost.py CONFIG CONFIG --labels pooled unpooled --out cost.png
+
+Neither weights nor data are needed. Pictures of other sizes need a backbone with ``img_size``.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config files')
+    parser.add_argument('--labels', nargs='+', help='names in the legend (default: of the files)')
+    parser.add_argument('--out', required=True, help='figure to write (.png, .pdf, .svg)')
+    parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
+    parser.add_argument(
+        '--batch-sizes', type=int, nargs='+', default=[4, 8, 16, 32], help='default: 4 8 16 32'
+    )
+    parser.add_argument(
+        '--sizes',
+        type=int,
+        nargs='+',
+        metavar='PIXELS',
+        help='sides of the pictures (default: that of the first config alone)',
+    )
+    parser.add_argument('--turns', type=int, default=3, help='timed calls (default: 3)')
+    parser.add_argument(
+        '--clock',
+        choices=['wall', 'cpu'],
+        default='wall',
+        help='cpu: seconds computed, without waiting for a core; for one thread on a busy machine '
+        '(default: wall)',
+    )
+    parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
+    parser.add_argument('--threads', type=int, default=1, help='of the processor (default: 1)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='settings that override the configs',
+    )
+    args = parser.parse_args()
+    if args.labels and len(args.labels) != len(args.configs):
+        parser.error(f'{len(args.configs)} configs but {len(args.labels)} --labels')
+    if min([*args.batch_sizes, *(args.sizes or [1]), args.turns, args.threads]) < 1:
+        parser.error('--batch-sizes, --sizes, --turns and --threads are at least 1')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    import torch
+    from mmengine.registry import init_default_scope
+
+    from mmfer.apis.launch import load_config
+    from mmfer.benchmark.growth import measure_growth
+    from mmfer.benchmark.timing import CLOCKS
+    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.config_options import parse_options
+    from mmfer.utils.picture_size import picture_size
+    from mmfer.visualization.cost_growth import draw_cost_growth
+    from mmfer.visualization.figures import save_figure
+
+    init_default_scope('mmfer')
+    torch.set_num_threads(args.threads)
+    try:
+        options = parse_options(args.cfg_options)
+        labels = args.labels or [Path(path).stem for path in args.configs]
+        configs = {
+            label: load_config(path, options)
+            for label, path in zip(labels, args.configs, strict=True)
+        }
+        sizes = args.sizes or [max(picture_size(configs[labels[0]])[0])]
+        costs = measure_growth(
+            configs, args.batch_sizes, sizes, args.turns, args.device, CLOCKS[args.clock]
+        )
+        save_figure(draw_cost_growth(costs), args.out)
+    except (ValueError, OSError) as error:
+        sys.exit(f'error: {error}')
+    for cost in costs:
+        print(
+            f'{cost.name}, batch {cost.batch_size}, {cost.size}x{cost.size}: '
+            f'{cost.memory / 2**20:.0f} MiB, {cost.seconds * 1e3:.1f} ms'
+        )
+    if args.json:
+        atomic_write(args.json, json.dumps([asdict(cost) for cost in costs], indent=2).encode())
+    print(f'wrote {args.out}')
+
+
+if __name__ == '__main__':
+    main()
