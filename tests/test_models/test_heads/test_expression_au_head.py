@@ -1,11 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 import torch.nn.functional as F
 from mmengine.model import MMDistributedDataParallel
+from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 
 from mmfer.registry import EVALUATORS, MODELS
@@ -224,13 +227,19 @@ def _one_of_two_processes(rank, rendezvous, folder):
 
 
 def test_two_processes_with_different_labels(tmp_path):
-    mp.start_processes(
-        _one_of_two_processes,
-        args=(tmp_path / 'rendezvous', tmp_path),
-        nprocs=2,
-        start_method='fork',
-    )
+    # Fresh processes: autograd does not survive a fork of one that has used it.
+    command = [sys.executable, '-W', 'ignore', __file__]
+    processes = [
+        subprocess.Popen([*command, str(rank), str(tmp_path / 'rendezvous'), str(tmp_path)])
+        for rank in (0, 1)
+    ]
+    assert [process.wait(timeout=300) for process in processes] == [0, 0]
     first, second = (torch.load(tmp_path / f'{rank}.pt') for rank in (0, 1))
     assert len(first) == 4
     for one, other in zip(first, second, strict=True):
         assert one.any() and torch.equal(one, other)
+
+
+if __name__ == '__main__':
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        _one_of_two_processes(int(sys.argv[1]), *sys.argv[2:])
