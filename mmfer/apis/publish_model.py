@@ -1,7 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Turn a training checkpoint into a file for other people: weights, and how they are used."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import nn
 from mmfer.utils.atomic_file import atomic_write
 from mmfer.utils.config_options import merge_options
 from mmfer.utils.config_text import ConfigTextError, read_config_text
+from mmfer.utils.file_digest import file_digest
 from mmfer.utils.picture_size import picture_size
 from mmfer.utils.safe_load import load_checkpoint_file
 from mmfer.utils.safetensors_file import SUFFIX, name_with_digest, to_bytes
@@ -71,7 +71,9 @@ def publish_model(
     text = _config_text(cfg)  # before the model is built, which writes defaults into the config
     model, meta = load_model(cfg, str(checkpoint))
     _check_complete(checkpoint, model, config)
-    facts = dict(_facts(cfg, meta), cfg=text, licence=licence, source_sha256=_sha256(checkpoint))
+    facts = dict(
+        _facts(cfg, meta), cfg=text, licence=licence, source_sha256=file_digest(checkpoint)
+    )
     content = to_bytes(model.state_dict(), facts)
     target = out.with_name(name_with_digest(out.stem, content))
     atomic_write(target, content)
@@ -106,7 +108,3 @@ def _facts(cfg: Config, meta: dict) -> dict[str, Any]:
         task=task_of(cfg, classes),
     )
     return dict(facts, classes=list(classes)) if classes else facts
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

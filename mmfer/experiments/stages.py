@@ -3,7 +3,6 @@
 
 import difflib
 import fcntl
-import hashlib
 import json
 import os
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmfer.utils.atomic_file import atomic_write
+from mmfer.utils.file_digest import file_digest
 
 _CONFIG = 'config.py'
 _STATE = 'stage.json'
@@ -35,12 +35,6 @@ def last_checkpoint_name(cfg: Config) -> str:
     if train_cfg.get('by_epoch', True):
         return f'epoch_{train_cfg.max_epochs}.pth'
     return f'iter_{train_cfg.max_iters}.pth'
-
-
-def file_digest(path: str | Path) -> str:
-    """sha256 of a file."""
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 class Stage:

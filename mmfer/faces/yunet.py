@@ -1,9 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import hashlib
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from mmfer.utils.file_digest import file_digest
 
 from .detector import FaceDetector
 from .face import Face
@@ -100,7 +101,7 @@ def _check_file(path: Path, expected: str | None) -> str:
     """Return the sha256 of a file that may be used."""
     if not path.is_file():
         raise FileNotFoundError(f"YuNet: there is no model file '{path}'; {_WHERE}")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = file_digest(path)
     if expected is not None and found != expected.lower():
         raise ValueError(
             f"YuNet: '{path}' has the sha256 {found}, not {expected.lower()} as was asked for; "

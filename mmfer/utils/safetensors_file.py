@@ -18,6 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from .file_digest import file_digest
+
 SUFFIX = '.safetensors'
 
 #: Key of the format's metadata under which everything is stored.
@@ -86,13 +88,10 @@ def _check_digest(path: Path) -> None:
     promised = _NAMED_DIGEST.search(path.name)
     if promised is None:
         return
-    with open(path, 'rb') as file:
-        found = hashlib.file_digest(file, 'sha256') if hasattr(hashlib, 'file_digest') else None
-        if found is None:  # Python 3.10
-            found = hashlib.sha256(file.read())
-    if not found.hexdigest().startswith(promised[1]):
+    found = file_digest(path)
+    if not found.startswith(promised[1]):
         raise SafetensorsFileError(
             f'{path} was altered or damaged: its name says that its sha256 begins with '
-            f'{promised[1]}, and it begins with {found.hexdigest()[:_DIGITS]}. Download it or copy '
+            f'{promised[1]}, and it begins with {found[:_DIGITS]}. Download it or copy '
             'it again; if it was changed on purpose, take the digits out of its name'
         )

@@ -6,7 +6,8 @@ import pytest
 from mmengine.config import Config
 from stand_in_tools import write_tools
 
-from mmfer.experiments.stages import Stage, StageError, file_digest, last_checkpoint_name
+from mmfer.experiments.stages import Stage, StageError, last_checkpoint_name
+from mmfer.utils.file_digest import file_digest
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,10 +11,10 @@ import torch
 from torch import Tensor
 
 from mmfer.utils.atomic_file import atomic_write
+from mmfer.utils.file_digest import file_digest
 
 _TOKENS = 'tokens.npy'
 _NOTES = 'tokens.json'
-_CHUNK = 2**24  # bytes hashed at a time
 
 
 class PriorTokenCacheError(RuntimeError):
@@ -89,7 +88,7 @@ class PriorTokenCache:
                 'PriorTokenCacheHook; to keep them, give it another cache_dir'
             )
         try:
-            if _sha256(folder / _TOKENS) != digest:
+            if file_digest(folder / _TOKENS) != digest:
                 raise ValueError('its content is not what was written')
             rows = np.load(folder / _TOKENS, mmap_mode='r', allow_pickle=False)
         except (OSError, ValueError) as error:
@@ -125,7 +124,7 @@ class PriorTokenCache:
                 (folder / _NOTES).unlink(missing_ok=True)
             widths = _write_rows(part, batches, num_samples)
             with _explained(folder):
-                digest = _sha256(part)
+                digest = file_digest(part)
                 os.replace(part, folder / _TOKENS)
                 notes = dict(key=key, widths=widths, sha256=digest)
                 atomic_write(folder / _NOTES, json.dumps(notes, indent=1).encode())
@@ -176,14 +175,6 @@ def _write_rows(
     if done != num_samples:
         raise PriorTokenCacheError(f'there are tokens of {done} samples instead of {num_samples}')
     return widths
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _damaged(path: Path, reason: str) -> PriorTokenCacheError:
