@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmfer.datasets.categories import EXPRESSIONS, EXPRESSIONS_8
 from mmfer.registry import DATASETS
 from mmfer.tasks import TASKS
+from mmfer.utils.dataset_config import unwrapped
 
 #: The facial tasks, and classification of anything else.
 ALL_TASKS = (*TASKS, 'classification')
@@ -18,10 +19,7 @@ _REGRESSION = {'AgeHead': 'age', 'LandmarkHead': 'landmarks'}
 
 def test_dataset(cfg: Config) -> Mapping[str, Any]:
     """The config of the data set that is tested on, out of its wrappers; empty if there is none."""
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    while 'dataset' in dataset:
-        dataset = dataset['dataset']
-    return dataset
+    return unwrapped((cfg.get('test_dataloader') or {}).get('dataset') or {})
 
 
 def class_names(cfg: Config, meta: Mapping[str, Any] | None = None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from mmfer.tasks import TASKS
 from mmfer.utils.config_options import merge_options
+from mmfer.utils.dataset_config import unwrapped
 
 from .stages import Stage, StageError
 
@@ -155,7 +156,7 @@ class KTPipeline:
             checkpoints = {other: stage.checkpoint for other, stage in priors.items()}
             self.adapter(task, seed, start.checkpoint, checkpoints)
             for needed, stage in {task: start, **priors}.items():
-                root = stage.cfg.train_dataloader.dataset.get('data_root')
+                root = unwrapped(stage.cfg.train_dataloader.dataset).get('data_root')
                 if root is not None and not Path(root).is_dir():
                     raise StageError(
                         f'there is no folder {root}, with the data for {needed}; say where it is: '
@@ -170,7 +171,7 @@ class KTPipeline:
         root = self.choice.data_roots.get(task)
         if root is not None:
             for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-                loader.dataset.data_root = root
+                unwrapped(loader.dataset).data_root = root
         return cfg
 
     def _use_cache(self, cfg: Config) -> None:

@@ -10,6 +10,7 @@ from mmengine.config import Config, ConfigDict
 
 from mmfer.apis.model_cost import model_cost
 from mmfer.utils.config_options import merge_options
+from mmfer.utils.dataset_config import unwrapped
 
 from .index import PATCHES, Database, Experiment, ExperimentError, Index, Source, Variant
 from .stages import Stage
@@ -250,9 +251,7 @@ def _get(cfg: Mapping, path: str, default: Any = None) -> Any:
 def _datasets(cfg: Config) -> Iterator[ConfigDict]:
     """The datasets of all loaders, those inside of wrappers."""
     for name in _LOADERS:
-        dataset = cfg[name].dataset
-        while 'dataset' in dataset:
-            dataset = dataset.dataset
+        dataset = unwrapped(cfg[name].dataset)
         if 'data_root' in dataset:
             yield dataset
 

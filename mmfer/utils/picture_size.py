@@ -5,6 +5,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from .dataset_config import unwrapped
+
 _DEFAULT = 224
 
 
@@ -22,9 +24,7 @@ def picture_size(cfg: Config) -> tuple[tuple[int, int], str]:
     found = _as_size(cfg.model.get('backbone', {}).get('img_size'))
     if found:
         return found, 'model.backbone.img_size'
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    while 'dataset' in dataset:  # a wrapper
-        dataset = dataset['dataset']
+    dataset = unwrapped((cfg.get('test_dataloader') or {}).get('dataset') or {})
     for step in reversed(dataset.get('pipeline', ())):
         for key in ('size', 'crop_size', 'scale'):
             # mmcv's Resize has (width, height); MMPretrain's ResizeEdge fixes one edge only.

@@ -118,15 +118,14 @@ def dataset_of(args: argparse.Namespace) -> tuple[str, str, dict]:
     from mmengine.config import Config
 
     from mmfer.apis.dataset_parts import plain_options
+    from mmfer.utils.dataset_config import unwrapped
 
     options = plain_options(args.cfg_options)
     if not args.dataset.endswith('.py'):
         name, data_root = args.dataset, args.data_root
     else:
         loader = Config.fromfile(args.dataset).to_dict().get('train_dataloader') or {}
-        cfg = loader.get('dataset') or {}
-        while 'dataset' in cfg:  # a wrapper
-            cfg = cfg['dataset']
+        cfg = unwrapped(loader.get('dataset') or {})
         name, data_root = cfg.get('type'), args.data_root or cfg.get('data_root')
         given = {
             k: v for k, v in cfg.items() if k not in ('type', 'data_root', 'split', 'pipeline')
