@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What a config says about its model: the facial task, the classes, how pictures are normalised."""
+"""What a config says about its model: the task, the classes, the size and values of pictures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,17 +9,14 @@ from mmengine.config import Config
 from mmfer.datasets.categories import EXPRESSIONS, EXPRESSIONS_8
 from mmfer.registry import DATASETS
 from mmfer.tasks import TASKS
-from mmfer.utils.dataset_config import unwrapped
+from mmfer.utils.dataset_config import find_test_dataset
+from mmfer.utils.picture_size import picture_size
+from mmfer.version import __version__
 
 #: The facial tasks, and classification of anything else.
 ALL_TASKS = (*TASKS, 'classification')
 
 _REGRESSION = {'AgeHead': 'age', 'LandmarkHead': 'landmarks'}
-
-
-def test_dataset(cfg: Config) -> Mapping[str, Any]:
-    """The config of the data set that is tested on, out of its wrappers; empty if there is none."""
-    return unwrapped((cfg.get('test_dataloader') or {}).get('dataset') or {})
 
 
 def class_names(cfg: Config, meta: Mapping[str, Any] | None = None) -> tuple[str, ...]:
@@ -35,7 +32,7 @@ def class_names(cfg: Config, meta: Mapping[str, Any] | None = None) -> tuple[str
     head = cfg.model.get('head') or {}
     if head.get('type') in _REGRESSION:
         return ()
-    dataset = test_dataset(cfg)
+    dataset = find_test_dataset(cfg)
     kind = DATASETS.get(dataset['type']) if 'type' in dataset else None
     places: list[Mapping[str, Any]] = [
         (meta or {}).get('dataset_meta') or {},
@@ -80,4 +77,29 @@ def normalisation(cfg: Config) -> dict[str, Any]:
         mean=list(settings.get('mean') or (0.0, 0.0, 0.0)),
         std=list(settings.get('std') or (1.0, 1.0, 1.0)),
         order='RGB' if settings.get('to_rgb') else 'BGR',
+    )
+
+
+def model_facts(
+    cfg: Config, meta: Mapping[str, Any] | None = None, size: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """What a file of weights or a graph says of its model, as plain values.
+
+    Args:
+        cfg: The config.
+        meta: ``meta`` of the checkpoint, for the class names.
+        size: Height and width of the pictures. Default: those of the config, see
+            :func:`.picture_size`.
+
+    Returns:
+        ``classes`` (empty for age and landmarks), ``input_size`` (height, width),
+        ``mmfer_version``, ``preprocessing`` (see :func:`normalisation`) and ``task``.
+    """
+    classes = class_names(cfg, meta)
+    return dict(
+        classes=list(classes),
+        input_size=list(size or picture_size(cfg)[0]),
+        mmfer_version=__version__,
+        preprocessing=normalisation(cfg),
+        task=task_of(cfg, classes),
     )

@@ -12,14 +12,12 @@ from mmfer.utils.atomic_file import atomic_write
 from mmfer.utils.config_options import merge_options
 from mmfer.utils.config_text import ConfigTextError, read_config_text
 from mmfer.utils.file_digest import file_digest
-from mmfer.utils.picture_size import picture_size
 from mmfer.utils.safe_load import load_checkpoint_file
 from mmfer.utils.safetensors_file import SUFFIX, name_with_digest, to_bytes
 from mmfer.utils.state_dicts import compare_state_dicts, unwrap
-from mmfer.version import __version__
 
 from .load_model import foreign_weights, load_model
-from .model_facts import class_names, normalisation, task_of
+from .model_facts import model_facts
 
 UNSPECIFIED = 'unspecified'
 
@@ -72,8 +70,10 @@ def publish_model(
     model, meta = load_model(cfg, str(checkpoint))
     _check_complete(checkpoint, model, config)
     facts = dict(
-        _facts(cfg, meta), cfg=text, licence=licence, source_sha256=file_digest(checkpoint)
+        model_facts(cfg, meta), cfg=text, licence=licence, source_sha256=file_digest(checkpoint)
     )
+    if not facts['classes']:
+        del facts['classes']
     content = to_bytes(model.state_dict(), facts)
     target = out.with_name(name_with_digest(out.stem, content))
     atomic_write(target, content)
@@ -97,14 +97,3 @@ def _config_text(cfg: Config) -> str:
     except ConfigTextError as error:
         raise PublishError(f'{cfg.filename} cannot travel with its weights: {error}') from error
     return cfg.pretty_text
-
-
-def _facts(cfg: Config, meta: dict) -> dict[str, Any]:
-    classes = class_names(cfg, meta)
-    facts = dict(
-        input_size=list(picture_size(cfg)[0]),
-        mmfer_version=__version__,
-        preprocessing=normalisation(cfg),
-        task=task_of(cfg, classes),
-    )
-    return dict(facts, classes=list(classes)) if classes else facts

@@ -7,12 +7,12 @@ from mmcv.transforms import BaseTransform, Resize
 from mmengine.config import Config
 from mmpretrain.datasets.transforms import ResizeEdge
 
-from mmfer.apis.model_facts import test_dataset
 from mmfer.datasets.synth.camera import CROPS
 from mmfer.datasets.transforms.face_geometry import chain, resize_map, warp
 from mmfer.datasets.transforms.face_results import put_picture
 from mmfer.faces import Face, face_template, similarity_map
 from mmfer.registry import TRANSFORMS
+from mmfer.utils.dataset_config import find_test_dataset
 from mmfer.utils.picture_size import picture_size
 
 # The crops of CropFace reach so far about a box from the brows to the chin, as landmarks span it.
@@ -62,7 +62,7 @@ class FaceCutter:
     """
 
     def __init__(self, cfg: Config):
-        dataset = test_dataset(cfg)
+        dataset = find_test_dataset(cfg)
         steps = [dict(step) for step in dataset.get('pipeline') or ()]
         size = picture_size(cfg)[0]
         crops = any(step['type'] == 'CropFace' for step in steps)

@@ -5,9 +5,9 @@ import cv2
 import numpy as np
 from mmengine.config import Config
 
-from mmfer.apis.model_facts import test_dataset
 from mmfer.datasets import SynthFace
 from mmfer.datasets.categories import EXPRESSIONS
+from mmfer.utils.dataset_config import find_test_dataset
 
 _NUMBER = 1000
 _SIDE = 320  # pixels
@@ -34,7 +34,7 @@ class DrawnFaces:
     """
 
     def __init__(self, cfg: Config, aligned: bool):
-        dataset = test_dataset(cfg)
+        dataset = find_test_dataset(cfg)
         same = dataset if dataset.get('type') == 'SynthFace' else {}
         self._faces = SynthFace(
             split='test',

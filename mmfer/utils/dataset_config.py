@@ -2,9 +2,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mmengine.config import Config
+
 
 def unwrapped(dataset: Mapping[str, Any]) -> Mapping[str, Any]:
     """The config of the dataset that reads files, out of wrappers such as ClassBalancedDataset."""
     while 'dataset' in dataset:
         dataset = dataset['dataset']
     return dataset
+
+
+def find_test_dataset(cfg: Config) -> Mapping[str, Any]:
+    """The config of the dataset that is tested on, out of its wrappers; empty if there is none."""
+    return unwrapped((cfg.get('test_dataloader') or {}).get('dataset') or {})

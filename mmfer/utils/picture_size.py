@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from .dataset_config import unwrapped
+from .dataset_config import find_test_dataset
 
 _DEFAULT = 224
 
@@ -24,7 +24,7 @@ def picture_size(cfg: Config) -> tuple[tuple[int, int], str]:
     found = _as_size(cfg.model.get('backbone', {}).get('img_size'))
     if found:
         return found, 'model.backbone.img_size'
-    dataset = unwrapped((cfg.get('test_dataloader') or {}).get('dataset') or {})
+    dataset = find_test_dataset(cfg)
     for step in reversed(dataset.get('pipeline', ())):
         for key in ('size', 'crop_size', 'scale'):
             # mmcv's Resize has (width, height); MMPretrain's ResizeEdge fixes one edge only.

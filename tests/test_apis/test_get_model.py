@@ -4,10 +4,11 @@ import torch
 from mmengine.config import Config
 from task_models import write_task
 
-from mmfer.apis.model_facts import class_names, normalisation, task_of
+from mmfer.apis.model_facts import class_names, model_facts, normalisation, task_of
 from mmfer.apis.model_index import find_model, list_models, read_model_index
 from mmfer.apis.models import get_model
 from mmfer.datasets import EXPRESSIONS
+from mmfer.version import __version__
 
 SMALL = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'
 
@@ -126,3 +127,15 @@ class TestFacts:
         assert normalisation(cfg) == dict(mean=[1, 2, 3], std=[4, 5, 6], order='BGR')
         cfg.model.data_preprocessor = dict(to_rgb=True)
         assert normalisation(cfg) == dict(mean=[0, 0, 0], std=[1, 1, 1], order='RGB')
+
+    def test_all_of_them(self):
+        cfg = self.facts(head=dict(type='LinearClsHead', num_classes=2), backbone=dict(img_size=32))
+        facts = model_facts(cfg, dict(dataset_meta=dict(classes=('no', 'yes'))))
+        assert facts == dict(
+            classes=['no', 'yes'],
+            input_size=[32, 32],
+            mmfer_version=__version__,
+            preprocessing=normalisation(cfg),
+            task='classification',
+        )
+        assert model_facts(cfg, size=(40, 48))['input_size'] == [40, 48]

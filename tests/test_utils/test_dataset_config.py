@@ -1,5 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-from mmfer.utils.dataset_config import unwrapped
+from mmengine.config import Config
+
+from mmfer.utils.dataset_config import find_test_dataset, unwrapped
 
 
 def test_out_of_all_wrappers():
@@ -7,3 +9,11 @@ def test_out_of_all_wrappers():
     wrapped = dict(type='RepeatDataset', dataset=dict(type='ClassBalancedDataset', dataset=inner))
     assert unwrapped(wrapped) is inner and unwrapped(inner) is inner
     assert unwrapped({}) == {}
+
+
+def test_the_dataset_that_is_tested_on():
+    loader = dict(dataset=dict(type='RepeatDataset', dataset=dict(type='RAFDB')))
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(type='SFEW')), test_dataloader=loader))
+    assert find_test_dataset(cfg) == dict(type='RAFDB')
+    for none in (dict(), dict(test_dataloader=None), dict(test_dataloader=dict(batch_size=1))):
+        assert find_test_dataset(Config(none)) == {}
