@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from mmengine.config import Config
 from mmengine.utils import to_2tuple
 from mmpretrain.models import MobileOne, RepVGG
+from torch import nn
 
 from mmfer.models import KTAdapter
 from mmfer.registry import MODELS
-from mmfer.utils.flops import count_cost
+from mmfer.utils.flops import Cost, count_cost
 from mmfer.utils.picture_size import picture_size
 
 
@@ -21,8 +22,7 @@ class ModelCost:
     Attributes:
         shape: Height and width of the picture, pixels.
         shape_from: Where that size is from.
-        gflops: As published figures are counted: APViT's way of computing in the paper, MobileOne
-            and RepVGG with merged branches.
+        gflops: As published figures are counted, see :func:`published_cost`.
         gflops_run: As the model is configured, which may be less (APViT) or, before its branches
             are merged, more.
         params_m: Parameters, in 10^6.
@@ -49,27 +49,15 @@ def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> ModelCost:
         shape: Height and width in pixels, or one number for both. Default: what the model or the
             test pipeline says, else 224.
     """
-    settings = cfg.model.to_dict()
-    model = MODELS.build(settings)
+    model = MODELS.build(cfg.model.to_dict())
     backbone = model.backbone
-    if shape:
-        shape, source = tuple(shape * 2 if len(shape) == 1 else shape), '--shape'
-    elif hasattr(backbone, 'img_size'):
-        shape, source = to_2tuple(backbone.img_size), "the model's own"
-    else:
-        shape, source = picture_size(cfg)
+    shape, source = _shape(cfg, backbone, shape)
     run = count_cost(model, shape)
+    published = published_cost(cfg, shape)
     adapter = run.by_module['neck'] * 1e3 if isinstance(model.neck, KTAdapter) else None
     tokens = backbone.token_counts() if hasattr(backbone, 'token_counts') else []
-    published = run
-    if getattr(backbone, 'computation', 'paper') != 'paper':
-        settings['backbone']['computation'] = 'paper'
-        published = count_cost(MODELS.build(settings), shape)
-    elif isinstance(backbone, (MobileOne, RepVGG)) and not backbone.deploy:
-        backbone.switch_to_deploy()
-        published = count_cost(model, shape)
     return ModelCost(
-        shape=tuple(shape),
+        shape=shape,
         shape_from=source,
         gflops=published.gflops,
         gflops_run=run.gflops,
@@ -78,3 +66,32 @@ def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> ModelCost:
         tokens=tokens,
         parts=published.by_module,
     )
+
+
+def published_cost(cfg: Config, shape: Sequence[int] | None = None) -> Cost:
+    """Count as published figures are: APViT computes as in the paper, MobileOne and RepVGG have
+    merged branches.
+
+    Args:
+        cfg: The config; left as it is.
+        shape: See :func:`model_cost`.
+    """
+    settings = cfg.model.to_dict()
+    if hasattr(MODELS.get(settings['backbone']['type']), 'COMPUTATIONS'):
+        settings['backbone']['computation'] = 'paper'
+    model = MODELS.build(settings)
+    backbone = model.backbone
+    if isinstance(backbone, (MobileOne, RepVGG)) and not backbone.deploy:
+        backbone.switch_to_deploy()
+    return count_cost(model, _shape(cfg, backbone, shape)[0])
+
+
+def _shape(
+    cfg: Config, backbone: nn.Module, shape: Sequence[int] | None
+) -> tuple[tuple[int, int], str]:
+    """Height and width, and where they are from."""
+    if shape:
+        return tuple(shape * 2 if len(shape) == 1 else shape), '--shape'
+    if hasattr(backbone, 'img_size'):
+        return to_2tuple(backbone.img_size), "the model's own"
+    return picture_size(cfg)

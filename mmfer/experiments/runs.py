@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """From an index to trainings: the config, the folder and the starting weights of every run."""
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from mmfer.apis.model_cost import model_cost
+from mmfer.apis.model_cost import published_cost
 from mmfer.utils.config_options import merge_options
 from mmfer.utils.dataset_config import unwrapped
+from mmfer.utils.picture_size import picture_size
 
 from .index import PATCHES, Database, Experiment, ExperimentError, Index, Source, Variant
 from .stages import Stage
@@ -60,7 +62,7 @@ class Runs:
     def __init__(self, index: Index, settings: Settings):
         self.index = index
         self.settings = settings
-        self._base_configs: dict[Path, Config] = {}
+        self._files: dict[Path, Config] = {}
         self._costs: dict[str, float] = {}
 
     def databases(self, experiment: Experiment) -> tuple[str, ...]:
@@ -98,12 +100,13 @@ class Runs:
 
     def cost(self, database: str, variant: str) -> float:
         """GFLOPs of the model for one picture, as published figures are counted."""
-        key = f'{database}/{self.name(database, variant)}'
+        # Options are for what is trained, which with drawn faces is not the paper's model.
+        options = {} if self.settings.synth else self.settings.options
+        cfg = self._model_config(database, variant, options)
+        # Databases and trainings share models.
+        key = f'{picture_size(cfg)[0]} {cfg.model}'
         if key not in self._costs:
-            # Options are for what is trained, which with drawn faces is not the paper's model.
-            options = {} if self.settings.synth else self.settings.options
-            cfg = self._model_config(database, variant, options)
-            self._costs[key] = model_cost(cfg).gflops
+            self._costs[key] = published_cost(cfg).gflops
         return self._costs[key]
 
     def stage(self, database: str, variant: str, seed: int) -> Stage:
@@ -135,10 +138,20 @@ class Runs:
     def _model_config(self, database: str, variant: str, options: Mapping[str, Any]) -> Config:
         entry = self.index.databases[database]
         change = self.index.variants[variant]
-        cfg = Config.fromfile(change.configs.get(database, entry.config))
+        cfg = self._read(change.configs.get(database, entry.config))
         merge_options(cfg, _scaled(change, entry))
         merge_options(cfg, options)
         return cfg
+
+    def _file(self, path: Path) -> Config:
+        """What a config file says; the file is read once, so nothing of it is to be changed."""
+        if path not in self._files:
+            self._files[path] = Config.fromfile(path)
+        return self._files[path]
+
+    def _read(self, path: Path) -> Config:
+        """What a config file says, for the caller to change."""
+        return copy.deepcopy(self._file(path))
 
     def _sources_of(self, source: Source) -> list[Stage]:
         if source.config is not None:
@@ -150,7 +163,7 @@ class Runs:
         # One set of weights for all seeds, as the paper has it.
         if source.config is None:
             return self.stage(source.database, source.variant, seed=0)
-        cfg = Config.fromfile(source.config)
+        cfg = self._read(source.config)
         merge_options(cfg, self.settings.options)
         folder = Path('weights') / source.config.stem
         return self._stage(f'weights {source.config.stem}', cfg, folder, 0, [])
@@ -177,9 +190,7 @@ class Runs:
         change = self.index.variants[variant]
         if change.configs:
             return (change.configs[database],)
-        if entry.config not in self._base_configs:
-            self._base_configs[entry.config] = Config.fromfile(entry.config)
-        base = self._base_configs[entry.config]
+        base = self._file(entry.config)
         changes = {
             key: value
             for key, value in _scaled(change, entry).items()

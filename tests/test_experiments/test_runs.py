@@ -2,9 +2,11 @@
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from mmfer.experiments.index import ExperimentError, Index, select
 from mmfer.experiments.runs import Runs, Settings, check
+from mmfer.utils.flops import Cost
 
 SHIPPED = Path('configs/apvit/experiments.yml')
 # Configs that stand for rows by themselves, beside the index, which overrides the main one.
@@ -44,8 +46,6 @@ def make(index, tmp_path):
 
 @pytest.mark.parametrize('row', ROWS)
 def test_overrides_make_what_the_config_of_the_row_says(make, row):
-    from mmengine.config import Config
-
     path = Path(f'configs/apvit/{ROWS[row]}_ir50-vit-small_1xb128-40e_rafdb-112px.py')
     cfg, expected = make().config('RAF-DB', row), Config.fromfile(path)
     for section in ('model', 'default_hooks', 'train_dataloader', 'optim_wrapper', 'train_cfg'):
@@ -125,6 +125,34 @@ def test_sfew_starts_from_the_run_on_rafdb(make):
 
 def test_cost(make):
     assert make().cost('RAF-DB', 'transfer') == pytest.approx(15.30, abs=0.01)
+
+
+def test_a_model_is_counted_once(make, monkeypatch):
+    counted = []
+
+    def count(cfg):
+        counted.append(cfg.model)
+        return Cost(float(len(counted)), 0.0, {})
+
+    monkeypatch.setattr('mmfer.experiments.runs.published_cost', count)
+    runs = make()
+    # Another way of training and another database do not change the model.
+    cells = [('RAF-DB', 'apvit'), ('RAF-DB', 'decay'), ('AffectNet', 'k160-r09')]
+    assert [runs.cost(*cell) for cell in cells] == [1, 1, 1]
+    assert runs.cost('RAF-DB', 'k80-r06') == 2 and len(counted) == 2
+
+
+def test_files_are_read_once_and_runs_share_nothing(make, monkeypatch):
+    read, fromfile = [], Config.fromfile
+    monkeypatch.setattr(Config, 'fromfile', lambda path: read.append(path) or fromfile(path))
+    runs = make(synth=True)
+    cfg = runs.config('SynthFace', 'apvit')
+    cfg.model.backbone.app.keep_num = 1
+    assert runs.config('SynthFace', 'apvit').model.backbone.app.keep_num == 52
+    for seed in range(2):
+        assert runs.stage('SynthFace', 'apvit', seed).cfg.randomness.seed == seed
+        runs.sources('SynthFace', 'apvit')
+    assert len(read) == len(set(read)) == 2
 
 
 def test_cost_is_that_of_the_paper_whatever_stands_in(make):
