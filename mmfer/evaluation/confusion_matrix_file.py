@@ -1,13 +1,31 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from mmfer.utils.atomic_file import atomic_write
+
+
+def write_confusion_matrix(path: str | Path, matrix: np.ndarray, classes: Sequence[str]) -> None:
+    """Write a table that :func:`read_confusion_matrix` reads.
+
+    Args:
+        path: ``.csv``; a file that is there is replaced.
+        matrix: Counts ``(C, C)``, row: ground truth, column: prediction.
+        classes: Names of the C classes.
+    """
+    content = io.StringIO(newline='')
+    writer = csv.writer(content, lineterminator='\n')
+    writer.writerow(['true \\ predicted', *classes])
+    writer.writerows([name, *row] for name, row in zip(classes, matrix.tolist(), strict=True))
+    atomic_write(path, content.getvalue().encode())
+
 
 def read_confusion_matrix(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Read the table that :class:`~mmfer.engine.hooks.ConfusionMatrixHook` writes.
+    """Read a table of counts, as :class:`~mmfer.engine.hooks.ConfusionMatrixHook` leaves it.
 
     Args:
         path: ``confusion_matrix.csv``: a line with a corner cell and the class names, then a line

@@ -39,8 +39,13 @@ def text_colour(background) -> str:
     return 'white' if 1.05 / (here + 0.05) > (here + 0.05) / (ink + 0.05) else INK
 
 
-def save_figure(figure: Figure, path: str | Path) -> None:
+def save_figure(figure: Figure, path: str | Path, dpi: float | None = None) -> None:
     """Write a figure; the suffix says what kind of file (.png, .pdf, .svg, ...).
+
+    Args:
+        figure: What is written.
+        path: The file.
+        dpi: Resolution, pixels an inch. Default: the figure's own.
 
     Raises:
         ValueError: Figures cannot be written as such a file.
@@ -50,5 +55,5 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     if suffix not in allowed:
         raise ValueError(f'{path}: the name must end in one of .{", .".join(sorted(allowed))}')
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=suffix)
+    figure.savefig(buffer, format=suffix, dpi=dpi)
     atomic_write(path, buffer.getvalue())

@@ -1,15 +1,21 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from mmengine.logging import MMLogger
 
 from mmfer.engine.hooks import ConfusionMatrixHook
-from mmfer.evaluation.confusion_matrix_file import add_confusion_matrices, read_confusion_matrix
+from mmfer.evaluation.confusion_matrix_file import (
+    add_confusion_matrices,
+    read_confusion_matrix,
+    write_confusion_matrix,
+)
 from mmfer.evaluation.draw_confusion_matrix import accuracy_of, draw_confusion_matrices
 
 MATRIX = np.array([[3, 1], [2, 14]])
+CLASSES = ('Anger', 'Fear, or worse')
 HEADER = 'true \\ predicted,Anger,"Fear, or worse"\n'
 
 
@@ -18,18 +24,37 @@ def write(path, rows):
     return path
 
 
-def test_what_the_hook_writes_is_read(tmp_path):
-    classes = ('Anger', 'Fear, or worse')
-    dataset = SimpleNamespace(metainfo=dict(classes=classes))
+def run_hook(folder, dpi):
+    dataset = SimpleNamespace(metainfo=dict(classes=CLASSES))
     runner = SimpleNamespace(
-        work_dir=tmp_path,
+        work_dir=folder,
         test_dataloader=SimpleNamespace(dataset=dataset),
         logger=MMLogger.get_current_instance(),
     )
-    ConfusionMatrixHook(dpi=30).after_test_epoch(runner, {'confusion_matrix/result': MATRIX})
+    ConfusionMatrixHook(dpi=dpi).after_test_epoch(runner, {'confusion_matrix/result': MATRIX})
+
+
+def test_what_the_hook_writes_is_read(tmp_path):
+    run_hook(tmp_path, dpi=30)
     matrix, names = read_confusion_matrix(tmp_path / 'confusion_matrix.csv')
     np.testing.assert_array_equal(matrix, MATRIX)
-    assert names == classes and matrix.dtype.kind == 'i'
+    assert names == CLASSES and matrix.dtype.kind == 'i'
+
+
+def test_the_hook_draws_in_the_resolution_asked_for(tmp_path):
+    sizes = []
+    for dpi in (30, 60):
+        run_hook(tmp_path, dpi)
+        sizes.append(np.array(cv2.imread(str(tmp_path / 'confusion_matrix.png')).shape[:2]))
+    assert sizes[1] == pytest.approx(2 * sizes[0], abs=2)
+
+
+def test_a_table_is_utf8_and_replaces_another(tmp_path):
+    path = tmp_path / 'a.csv'
+    for count in (1, 5):
+        write_confusion_matrix(path, np.full((2, 2), count), ['喜び', 'Ärger'])
+    assert path.read_bytes().decode('utf-8').splitlines()[1] == '喜び,5,5'
+    assert read_confusion_matrix(path)[1] == ('喜び', 'Ärger')
 
 
 @pytest.mark.parametrize(

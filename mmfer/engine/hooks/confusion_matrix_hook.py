@@ -1,5 +1,4 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +6,10 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmfer.evaluation import draw_confusion_matrix
+from mmfer.evaluation.confusion_matrix_file import write_confusion_matrix
+from mmfer.evaluation.draw_confusion_matrix import accuracy_of, draw_confusion_matrix
 from mmfer.registry import HOOKS
+from mmfer.visualization.figures import save_figure
 
 
 @HOOKS.register_module()
@@ -38,15 +39,7 @@ class ConfusionMatrixHook(Hook):
         classes = [str(name) for name in classes or range(len(matrix))]
 
         stem = Path(runner.work_dir) / 'confusion_matrix'
-        accuracy = 100 * np.trace(matrix) / max(matrix.sum(), 1)
-        figure = draw_confusion_matrix(
-            matrix, classes, f'accuracy {accuracy:.2f} % of {matrix.sum()} images'
-        )
-        figure.savefig(stem.with_suffix('.png'), dpi=self.dpi, bbox_inches='tight')
-        with open(stem.with_suffix('.csv'), 'w', newline='') as file:
-            writer = csv.writer(file)
-            writer.writerow(['true \\ predicted', *classes])
-            writer.writerows(
-                [name, *row] for name, row in zip(classes, matrix.tolist(), strict=True)
-            )
+        figure = draw_confusion_matrix(matrix, classes, accuracy_of(matrix))
+        save_figure(figure, stem.with_suffix('.png'), self.dpi)
+        write_confusion_matrix(stem.with_suffix('.csv'), matrix, classes)
         runner.logger.info(f'The confusion matrix is in {stem}.png and {stem}.csv')
