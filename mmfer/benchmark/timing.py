@@ -2,8 +2,8 @@
 """Timing things against each other.
 
 They take turns, so that a machine that is busy for a while slows all of them alike, and ratios are
-taken between medians or within a turn. Statistics are those of ``torch.utils.benchmark``; its
-``Timer`` is not used, as it runs one thing to the end before the next and warms up every time.
+taken between medians or within a turn. ``torch.utils.benchmark`` runs one thing to the end before
+the next and warms up every time; to import it prints warnings about compilers.
 """
 
 import statistics
@@ -12,14 +12,42 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from torch.utils.benchmark import Measurement, TaskSpec, timer
 
-#: Seconds by name. ``wall``: PyTorch's clock, which waits for the GPU first, so that what the host
-#: spends on launching kernels is in the time as well. ``cpu``: what this process computed, which
-#: leaves out the waiting for a core where others want it too; on one thread of an idle machine
-#: both are the same.
-CLOCKS: dict[str, Callable[[], float]] = {'wall': timer, 'cpu': time.process_time}
+
+def wall_clock() -> float:
+    """Seconds, once the GPU, where there is one, has done all that it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+#: Seconds by name. ``wall``: :func:`wall_clock`, so that what the host spends on launching kernels
+#: is in the time as well. ``cpu``: what this process computed, which leaves out the waiting for a
+#: core where others want it too; on one thread of an idle machine both are the same.
+CLOCKS: dict[str, Callable[[], float]] = {'wall': wall_clock, 'cpu': time.process_time}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How long something took.
+
+    Attributes:
+        times: Seconds, in the order measured.
+    """
+
+    times: list[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.times)
+
+    @property
+    def iqr(self) -> float:
+        """Distance of the quartiles, which are interpolated linearly."""
+        low, high = np.quantile(self.times, (0.25, 0.75))
+        return float(high - low)
 
 
 @dataclass(frozen=True)
@@ -42,7 +70,7 @@ def interleave(
     runs: Mapping[str, Callable[[], Any]],
     turns: int,
     warm_up: int = 1,
-    clock: Callable[[], float] = timer,
+    clock: Callable[[], float] = wall_clock,
 ) -> dict[str, Measurement]:
     """Time several things in turn.
 
@@ -54,7 +82,7 @@ def interleave(
         clock: Seconds, see :data:`CLOCKS`. Default: those of the wall.
 
     Returns:
-        The times by name: ``median``, ``iqr`` and ``times`` in seconds, in the order measured.
+        The times by name.
 
     Raises:
         ValueError: ``turns`` is less than 1.
@@ -72,16 +100,10 @@ def interleave(
             begin = clock()
             runs[name]()
             times[name].append(clock() - begin)
-    threads = torch.get_num_threads()
-    return {
-        name: Measurement(1, values, TaskSpec(name, '', num_threads=threads))
-        for name, values in times.items()
-    }
+    return {name: Measurement(values) for name, values in times.items()}
 
 
 def ratio(measured: Measurement, against: Measurement) -> Ratio:
     """How many times as long as ``against`` something took in the same turns."""
     pairs = [a / b for a, b in zip(measured.times, against.times, strict=True)]
-    return Ratio(
-        statistics.median(measured.times) / statistics.median(against.times), min(pairs), max(pairs)
-    )
+    return Ratio(measured.median / against.median, min(pairs), max(pairs))

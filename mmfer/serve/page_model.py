@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from mmfer.apis.face_inferencer import FaceInferencer
+from mmfer.benchmark.timing import interleave
 from mmfer.datasets.transforms.face_geometry import warp
 from mmfer.inference.face_cutter import Cut
 from mmfer.inference.pooling_settings import (
@@ -21,8 +22,6 @@ from mmfer.inference.pooling_settings import (
 from mmfer.inference.results import FaceResult
 from mmfer.visualization.face_results import describe
 from mmfer.visualization.pooling import erase_dropped, stage_title
-
-from .timing import median_milliseconds
 
 MAX_FACES = 12  # that a page has room for; the best detections
 PASSES = 5
@@ -132,10 +131,9 @@ class PageModel:
             with use_pooling(self._backbone, keep_all(self._backbone)):
                 self._forward(cuts)
 
-        # Results are plain numbers, so that also a GPU is done when the call returns.
-        names = ('pooled', 'whole') if self._pools else ('pooled',)
-        times = median_milliseconds((pooled, whole)[: len(names)], PASSES)
-        return dict(zip(names, times, strict=True), passes=PASSES)
+        runs = dict(pooled=pooled, whole=whole) if self._pools else dict(pooled=pooled)
+        times = interleave(runs, PASSES)
+        return {name: 1000 * taken.median for name, taken in times.items()} | dict(passes=PASSES)
 
     def _face(
         self, image: np.ndarray, face: FaceResult, whole: FaceResult | None

@@ -2,6 +2,7 @@
 import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import cv2
 import numpy as np
@@ -9,10 +10,10 @@ import pytest
 from pasted_faces import KnownFaces, paste
 from served_page import GRID, POOLINGS, SIZE, K, R, small_inferencer
 
+from mmfer.benchmark.timing import interleave
 from mmfer.datasets import SynthFace
 from mmfer.inference.pooling_settings import PoolingSettings, keep_all, read_pooling, use_pooling
 from mmfer.serve.page_model import MAX_FACES, PageModel
-from mmfer.serve.timing import median_milliseconds
 
 
 def faces(count):
@@ -115,18 +116,22 @@ def test_age():
     assert face['bars'] == [] and face['title'].endswith(' years') and face['whole']
 
 
-def test_times_are_medians_without_the_first(monkeypatch):
-    now, order = [0.0], []
-    monkeypatch.setattr('mmfer.serve.timing.time.perf_counter', lambda: now[0])
+def test_times_are_medians_of_turns_in_milliseconds(monkeypatch):
+    inferencer, now, order = small_inferencer(**POOLINGS), [0.0], []
+    seconds = dict(pooled=iter((9, 1, 5, 2, 1, 7)), whole=iter((9, 3, 3, 4, 8, 4)))
+    forward = inferencer.forward
 
-    def call(name, seconds):
-        seconds = iter(seconds)
+    def slow_forward(cuts, patches=False):
+        order.append('pooled' if read_pooling(inferencer.model.backbone).keep_num == K else 'whole')
+        if len(order) > 2:  # the two forwards before are those of the answer
+            now[0] += next(seconds[order[-1]])
+        return forward(cuts, patches)
 
-        def run():
-            order.append(name)
-            now[0] += next(seconds)
-
-        return run
-
-    times = median_milliseconds([call('a', (9, 1, 5, 2)), call('b', (9, 3, 3, 4))], passes=3)
-    assert times == [2000, 3000] and order == ['a', 'b'] * 4
+    monkeypatch.setattr(inferencer, 'forward', slow_forward)
+    monkeypatch.setattr(
+        'mmfer.serve.page_model.interleave', partial(interleave, clock=lambda: now[0])
+    )
+    speed = PageModel(inferencer, 'small').read(faces(1)[0])['speed']
+    assert speed == dict(pooled=2000, whole=4000, passes=5)
+    turns = [set(order[place : place + 2]) for place in range(0, len(order), 2)]
+    assert turns == [{'pooled', 'whole'}] * 7

@@ -12,45 +12,29 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from mmfer.benchmark.options import add_model_options, add_timing_options, positive
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config files')
     parser.add_argument('--labels', nargs='+', help='names in the legend (default: of the files)')
     parser.add_argument('--out', required=True, help='figure to write (.png, .pdf, .svg)')
-    parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
     parser.add_argument(
-        '--batch-sizes', type=int, nargs='+', default=[4, 8, 16, 32], help='default: 4 8 16 32'
+        '--batch-sizes', type=positive, nargs='+', default=[4, 8, 16, 32], help='default: 4 8 16 32'
     )
     parser.add_argument(
         '--sizes',
-        type=int,
+        type=positive,
         nargs='+',
         metavar='PIXELS',
         help='sides of the pictures (default: that of the first config alone)',
     )
-    parser.add_argument('--turns', type=int, default=3, help='timed calls (default: 3)')
-    parser.add_argument(
-        '--clock',
-        choices=['wall', 'cpu'],
-        default='wall',
-        help='cpu: seconds computed, without waiting for a core; for one thread on a busy machine '
-        '(default: wall)',
-    )
-    parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
-    parser.add_argument('--threads', type=int, default=1, help='of the processor (default: 1)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings that override the configs',
-    )
+    add_timing_options(parser, turns=3)
+    add_model_options(parser)
     args = parser.parse_args()
     if args.labels and len(args.labels) != len(args.configs):
         parser.error(f'{len(args.configs)} configs but {len(args.labels)} --labels')
-    if min([*args.batch_sizes, *(args.sizes or [1]), args.turns, args.threads]) < 1:
-        parser.error('--batch-sizes, --sizes, --turns and --threads are at least 1')
     return args
 
 

@@ -1,0 +1,53 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Options that the tools for timing have in common.
+
+Nothing slow is imported here: ``--help`` answers at once.
+"""
+
+import argparse
+
+
+def positive(text: str) -> int:
+    """The ``type`` of options that are whole numbers of at least 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'must be a whole number of at least 1, got {text!r}')
+    return number
+
+
+def add_timing_options(parser: argparse.ArgumentParser, turns: int = 5) -> None:
+    """How things are timed, and where the figures go.
+
+    Args:
+        parser: Gets ``--turns``, ``--clock``, ``--threads`` and ``--json``.
+        turns: Default of ``--turns``. Default 5.
+    """
+    parser.add_argument(
+        '--turns', type=positive, default=turns, help='timed calls of each (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--clock',
+        choices=['wall', 'cpu'],
+        default='wall',
+        help='cpu: seconds computed, without waiting for a core; for one thread on a busy machine '
+        '(default: wall)',
+    )
+    parser.add_argument('--threads', type=positive, default=1, help='of the processor (default: 1)')
+    parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Where models of any config run, and what is changed about them: ``--device``,
+    ``--cfg-options``.
+    """
+    parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='settings that override the configs',
+    )
