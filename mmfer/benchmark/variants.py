@@ -2,7 +2,9 @@
 """The ways in which a model can be run, by name.
 
 A name is one step or several joined by ``+``, done from left to right: ``fused+channels-last``.
-Each step takes a model of its own and gives one; weights are the same in all variants.
+Each step takes a model of its own and gives one; weights are the same in all variants. Exported
+forms, ``onnx`` and ``aot``, are made of the model as it is and take no other step. All take
+``+by-8`` at the end.
 """
 
 import copy
@@ -12,8 +14,10 @@ import torch
 from mmpretrain.models import ImageClassifier
 from torch import Tensor, nn
 
+from mmfer.deployment.errors import ExportError
 from mmfer.utils.reparameterize import merge_branches
 
+from .exported_variants import aot_variant, onnx_variant
 from .plain_apvit import PlainAPViT, wide_top_k
 
 
@@ -52,10 +56,8 @@ def _fused(model: nn.Module) -> nn.Module:
 
 
 def _compiled(model: nn.Module) -> nn.Module:
-    on_cpu = next(model.parameters()).device.type == 'cpu'
-    # Sizes are fixed in a benchmark; a graph for any size would be slower. Weights are fixed too:
-    # frozen, they are laid out in advance the way the processor's kernels want them.
-    return torch.compile(model, dynamic=False, options=dict(freezing=True) if on_cpu else None)
+    # Sizes are fixed in a benchmark; a graph for any size would be slower.
+    return torch.compile(model, dynamic=False)
 
 
 STEPS: dict[str, Callable[[nn.Module], nn.Module]] = {
@@ -68,21 +70,26 @@ STEPS: dict[str, Callable[[nn.Module], nn.Module]] = {
     'compiled': _compiled,
 }
 
-#: A variant by itself, as it leaves PyTorch.
-ONNX = 'onnx'
+#: Exported forms; each stands by itself.
+EXPORTED = {'onnx': onnx_variant, 'aot': aot_variant}
+
+#: At the end of a name: a batch goes in eight pictures at a time. What a larger batch needs on its
+#: way is too much for a processor's caches, and for the C library to keep between calls.
+BY_8 = '+by-8'
 
 
 def check_variant(name: str) -> str:
     """Refuse an unknown variant; returns the name.
 
     Raises:
-        ValueError: A step is unknown, or another one is joined to ``onnx``.
+        ValueError: A step is unknown, or one is joined to an exported form.
     """
-    unknown = [step for step in name.split('+') if step not in STEPS]
-    if name != ONNX and unknown:
+    whole = name.removesuffix(BY_8)
+    unknown = [step for step in whole.split('+') if step not in STEPS]
+    if whole not in EXPORTED and unknown:
         raise ValueError(
             f'variant {name!r}: {unknown[0]!r} cannot be a step of it; steps, joined by +, are '
-            f'{", ".join(STEPS)}; {ONNX} stands by itself'
+            f'{", ".join(STEPS)}; {" and ".join(EXPORTED)} stand by themselves; {BY_8} may follow'
         )
     return name
 
@@ -103,11 +110,21 @@ def make_variant(name: str, model: nn.Module, example: Tensor) -> Callable[[Tens
         UnavailableError: This model or machine has no such variant.
     """
     check_variant(name)
-    if name == ONNX:
-        from .onnx_variant import onnx_variant
-
-        return onnx_variant(model, example)
+    if name.endswith(BY_8):
+        run = make_variant(name.removesuffix(BY_8), model, example[:8])
+        return lambda pictures: torch.cat([run(some) for some in pictures.split(8)])
+    if name in EXPORTED:
+        return _exported(name, model, example)
     model = copy.deepcopy(model)
     for step in name.split('+'):
         model = STEPS[step](model)
     return model
+
+
+def _exported(name: str, model: nn.Module, example: Tensor) -> Callable[[Tensor], Tensor]:
+    if example.device.type != 'cpu':
+        raise UnavailableError(f'{name} is measured on the processor only')
+    try:
+        return EXPORTED[name](model, example)
+    except ExportError as error:
+        raise UnavailableError(str(error)) from error

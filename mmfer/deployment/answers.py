@@ -1,10 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Answers of a model, by PyTorch or by ONNX Runtime, to the pictures that data loaders give."""
+"""Answers of a model, in PyTorch or exported, to the pictures that data loaders give."""
 
 import torch
 from mmpretrain.models import ImageClassifier
 from torch import Tensor
 
+from .aot_model import AotModel
 from .onnx_model import OnnxModel
 from .outputs import compute_outputs
 
@@ -18,15 +19,15 @@ def torch_answers(model: ImageClassifier, pictures: Tensor) -> dict[str, Tensor]
 
 
 @torch.no_grad()
-def onnx_answers(
-    onnx_model: OnnxModel, model: ImageClassifier, pictures: Tensor
+def exported_answers(
+    exported: OnnxModel | AotModel, model: ImageClassifier, pictures: Tensor
 ) -> dict[str, Tensor]:
-    """What its exported form makes of them; the model only normalises, where the graph does not."""
-    if onnx_model.with_preprocessing:
+    """What its exported form makes of them; the model only normalises, where it does not."""
+    if exported.with_preprocessing:
         inputs = pictures.permute(0, 2, 3, 1)
     else:
         inputs = normalise(model, pictures)
-    outputs = onnx_model(inputs.cpu().numpy())
+    outputs = exported(inputs.cpu().numpy())
     return {name: torch.from_numpy(value) for name, value in outputs.items()}
 
 

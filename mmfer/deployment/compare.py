@@ -9,8 +9,12 @@ import torch
 from mmpretrain.models import ImageClassifier
 from torch import Tensor
 
-from .answers import onnx_answers, torch_answers
+from .answers import exported_answers, torch_answers
+from .aot_model import AotModel
+from .errors import ExportError
+from .loading import LoadedModel
 from .onnx_model import OnnxModel
+from .pictures import random_pictures, real_pictures
 from .selection import OPEN_MARGIN, SelectionMargins
 
 #: Largest difference that is put down to rounding, see :class:`Comparison`.
@@ -20,7 +24,7 @@ BATCH_SIZES = (1, 2, 7)
 
 @dataclass(frozen=True)
 class Comparison:
-    """What PyTorch and ONNX Runtime made of the same pictures in batches of one size.
+    """What PyTorch and the exported model made of the same pictures in batches of one size.
 
     Attributes:
         pictures: What they are.
@@ -54,7 +58,7 @@ class Comparison:
 
 def compare(
     model: ImageClassifier,
-    onnx_model: OnnxModel,
+    exported: OnnxModel | AotModel,
     pictures: Tensor,
     name: str,
     batch_size: int,
@@ -63,7 +67,7 @@ def compare(
 
     Args:
         model: In eval mode.
-        onnx_model: What was exported of it.
+        exported: What was exported of it.
         pictures: uint8 BGR ``(N, 3, H, W)``.
         name: What they are.
         batch_size: How many at once.
@@ -73,7 +77,7 @@ def compare(
     for batch in pictures.split(batch_size):
         with SelectionMargins() as margins:
             expected = torch_answers(model, batch)
-        given = onnx_answers(onnx_model, model, batch)
+        given = exported_answers(exported, model, batch)
         differences = {key: _per_picture(given[key] - expected[key]) for key in expected}
         for key, value in expected.items():
             scales[key] = max(scales.get(key, 1.0), value.abs().max().item())
@@ -99,16 +103,40 @@ def compare(
 
 def compare_all(
     model: ImageClassifier,
-    onnx_model: OnnxModel,
+    exported: OnnxModel | AotModel,
     groups: Sequence[tuple[str, Tensor]],
     batch_sizes: Sequence[int] = BATCH_SIZES,
 ) -> list[Comparison]:
     """:func:`compare` several groups of pictures, each in batches of several sizes."""
     return [
-        compare(model, onnx_model, pictures, name, batch_size)
+        compare(model, exported, pictures, name, batch_size)
         for name, pictures in groups
         for batch_size in batch_sizes
     ]
+
+
+def compare_on_test_set(
+    loaded: LoadedModel, exported: OnnxModel | AotModel, num: int
+) -> list[Comparison]:
+    """:func:`compare_all` on random pixels and on ``num`` pictures of the config's test set."""
+    groups = [
+        ('random pixels', random_pictures(max(BATCH_SIZES), loaded.size)),
+        real_pictures(loaded.cfg, num, loaded.size),
+    ]
+    return compare_all(loaded.model, exported, groups)
+
+
+def require_agreement(comparisons: Sequence[Comparison], tolerance: float = TOLERANCE) -> None:
+    """Refuse an exported model that is not the model.
+
+    Raises:
+        ExportError: One of the comparisons does not pass.
+    """
+    if not all(comparison.passes(tolerance) for comparison in comparisons):
+        raise ExportError(
+            'the exported model differs from PyTorch by more than --tolerance '
+            f'{tolerance:g}; nothing was written'
+        )
 
 
 def _per_picture(difference: Tensor) -> Tensor:

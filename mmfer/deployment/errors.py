@@ -4,7 +4,8 @@ import re
 
 import torch
 
-#: Before it, the exporter that follows torch.export was not finished.
+#: Before it, the exporter that follows torch.export was not finished, and a compiled package was
+#: no single file.
 _TORCH = (2, 6)
 _PACKAGES = ('onnx', 'onnxruntime', 'onnxscript')
 
@@ -28,8 +29,18 @@ def require_packages(*names: str) -> None:
             f'{" and ".join(missing)} cannot be imported; install what ONNX needs with\n'
             f'    pip install {" ".join(_PACKAGES)}'
         )
+    if not names:
+        require_torch()
+
+
+def require_torch() -> None:
+    """Check PyTorch's version.
+
+    Raises:
+        ExportError: It is too old.
+    """
     found = tuple(map(int, re.findall(r'\d+', torch.__version__)[:2]))
-    if not names and found < _TORCH:
+    if found < _TORCH:
         raise ExportError(
             f'exporting needs torch >= {".".join(map(str, _TORCH))}, found {torch.__version__}. '
             'Checkpoints do not depend on it: export with another environment'

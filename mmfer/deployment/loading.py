@@ -2,6 +2,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,9 +13,10 @@ from mmpretrain.models import ImageClassifier
 
 from mmfer.apis.launch import load_config
 from mmfer.apis.load_model import build_model, load_model
+from mmfer.apis.model_facts import model_facts
 from mmfer.utils.picture_size import picture_size
 
-from .facts import export_facts
+from .aot_package import export_package
 from .onnx_export import export_onnx
 from .untrained import shake_weights
 
@@ -37,12 +39,37 @@ class LoadedModel:
     meta: dict[str, Any]
     trained: bool
 
-    def export(self, licence: str = 'unspecified', with_preprocessing: bool = False) -> bytes:
-        """The content of its ONNX file, facts included; see :func:`.export_onnx`."""
-        facts = export_facts(
-            self.cfg, self.meta, self.size, licence, self.trained, with_preprocessing
+    def facts(self, licence: str, with_preprocessing: bool) -> dict[str, Any]:
+        """What an exported file says of the model.
+
+        ``classes`` (empty for age and landmarks), ``config`` (its name), ``input_size`` (height,
+        width), ``licence``, ``mmfer_version``, ``precision``, ``preprocessing`` (``mean``, ``std``,
+        ``order`` of the channels, whether it is ``inside`` of the graph), ``task``, ``trained``.
+        """
+        facts = model_facts(self.cfg, self.meta, self.size)
+        facts['preprocessing']['inside'] = with_preprocessing
+        facts.update(
+            config=Path(self.cfg.filename or 'unnamed').stem,
+            licence=licence,
+            precision='float32',
+            trained=self.trained,
         )
+        return facts
+
+    def export(self, licence: str = 'unspecified', with_preprocessing: bool = False) -> bytes:
+        """The content of its ONNX file, facts included, see :func:`.export_onnx`.
+
+        Args:
+            licence: Of the weights, an SPDX identifier. Default ``'unspecified'``.
+            with_preprocessing: Whether it normalises pictures itself. Default False.
+        """
+        facts = self.facts(licence, with_preprocessing)
         return export_onnx(self.model, self.size, facts, with_preprocessing)
+
+    def compile(self, licence: str = 'unspecified', with_preprocessing: bool = False) -> bytes:
+        """The content of its compiled package, likewise, see :func:`.export_package`."""
+        facts = self.facts(licence, with_preprocessing)
+        return export_package(self.model, self.size, facts, with_preprocessing)
 
 
 def load_for_export(

@@ -17,7 +17,7 @@ class OnnxModel:
         providers: Where it runs, in ONNX Runtime's names. Default: the processor.
 
     Attributes:
-        facts: What the file says of the model, see :func:`.export_facts`.
+        facts: What the file says of the model, see :meth:`.LoadedModel.facts`.
         input_name: ``'input'`` or, with preprocessing inside, ``'pictures'``.
         output_names: See :func:`.compute_outputs`.
 

@@ -16,7 +16,8 @@ def quantize_int8(content: bytes) -> bytes:
 
     Weights are stored as int8 with a scale for each output channel, a quarter of their size;
     activations are quantised as they come, by the range of each batch, so no data are needed. All
-    else stays float32, as do matrix products of activations with each other.
+    else stays float32: products of activations with each other, and the keys and values of an
+    APViT's last block, which are products by head (:func:`.attend_from_first`).
 
     Note:
         The range of activations is that of the whole batch: a picture's answer depends a little on

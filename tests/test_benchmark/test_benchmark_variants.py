@@ -20,7 +20,8 @@ def pictures():
 
 
 @pytest.mark.parametrize(
-    'name', ['plain', 'plain-topk', 'eager', 'fused', 'channels-last', 'fused+channels-last']
+    'name',
+    ['plain', 'plain-topk', 'eager', 'fused', 'channels-last', 'fused+channels-last', 'eager+by-8'],
 )
 @torch.no_grad()
 def test_variants_give_the_models_output(name, model, pictures):
@@ -49,10 +50,11 @@ def test_the_model_itself_stays_as_it_is(model, pictures):
 
 
 def test_variants_that_do_not_exist(model, pictures):
-    for name in ('fast', 'fused+fast', 'fused+onnx', ''):
+    for name in ('fast', 'fused+fast', 'fused+onnx', 'aot+fused', 'by-8', 'by-8+eager', ''):
         with pytest.raises(ValueError, match='cannot be a step'):
             check_variant(name)
-    assert check_variant('onnx') == 'onnx'
+    for name in ('onnx', 'aot', 'onnx+by-8', 'fused+compiled+by-8'):
+        assert check_variant(name) == name
     other = random_model(read_config('deit-micro_1xb16-12e_synthface-64px'))
     with pytest.raises(UnavailableError, match='APViT with a CNN'):
         make_variant('plain', other, pictures)
@@ -66,6 +68,16 @@ def test_what_is_left_out_has_a_reason(model, pictures):
     )
     assert list(times) == ['apvit plain', 'apvit eager', 'deit eager']
     assert list(left_out) == ['deit plain'] and 'without a CNN' in left_out['deit plain']
+
+
+@torch.no_grad()
+def test_eight_pictures_at_a_time(model):
+    seen = []
+    model.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    pictures = random_pictures(read_config(SMALL), 19)
+    out = make_variant('eager+by-8', model, pictures)(pictures)
+    assert seen == [8, 8, 3]
+    torch.testing.assert_close(out, model(pictures), atol=1e-5, rtol=0)
 
 
 def test_random_model_needs_no_files_and_is_the_same_each_time():

@@ -6,7 +6,7 @@ import torch
 from task_models import SIZE, task_model
 from torch import nn
 
-from mmfer.deployment.answers import onnx_answers, torch_answers
+from mmfer.deployment.answers import exported_answers, torch_answers
 from mmfer.deployment.compare import compare
 from mmfer.deployment.errors import ExportError, require_packages
 from mmfer.deployment.onnx_export import export_onnx
@@ -38,7 +38,7 @@ def test_pictures_are_normalised_in_the_graph(model):
     pictures = random_pictures(3, (SIZE, SIZE))
     expected = torch_answers(model, pictures)
     given = exported(pictures.permute(0, 2, 3, 1).numpy())
-    assert onnx_answers(exported, model, pictures).keys() == expected.keys()
+    assert exported_answers(exported, model, pictures).keys() == expected.keys()
     for name, value in expected.items():
         torch.testing.assert_close(torch.from_numpy(given[name]), value, rtol=1e-4, atol=1e-5)
     swapped = exported(pictures.flip(1).permute(0, 2, 3, 1).numpy())
@@ -82,7 +82,7 @@ def test_equal_patches():
     model.backbone.app, model.backbone.grid = None, (1, 5)
     with torch.no_grad():
         first = compute_outputs(model.head, model.extract_feat(torch.zeros(1, 3, 8, 40)))
-    given = onnx_answers(exported, model, pictures)
+    given = exported_answers(exported, model, pictures)
     torch.testing.assert_close(given['logits'][1:2], first['logits'], rtol=1e-4, atol=1e-5)
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from task_models import SIZE
 
-from mmfer.deployment.answers import onnx_answers
+from mmfer.deployment.answers import exported_answers
 from mmfer.deployment.onnx_export import export_onnx
 from mmfer.deployment.onnx_model import OnnxModel
 from mmfer.deployment.pictures import random_pictures
@@ -32,6 +32,7 @@ def test_linear_layers_in_8_bits():
     linear = sum(
         part.weight.numel() for part in model.modules() if isinstance(part, torch.nn.Linear)
     )
+    linear -= 2 * 128**2  # keys and values of the last block: products by head, in float32
     saved = len(content) - len(quantized)
     assert saved == pytest.approx(3 * linear, rel=0.1)  # bytes: 4 became 1
     kinds = {node.op_type for node in onnx.load_from_string(quantized).graph.node}
@@ -42,7 +43,7 @@ def test_linear_layers_in_8_bits():
     assert (after.input_shape, after.output_shapes) == (before.input_shape, before.output_shapes)
     for batch in (1, 3):
         pictures = random_pictures(batch, (SIZE, SIZE))
-        expected = onnx_answers(before, model, pictures)['logits']
-        given = onnx_answers(after, model, pictures)['logits']
+        expected = exported_answers(before, model, pictures)['logits']
+        given = exported_answers(after, model, pictures)['logits']
         assert not torch.equal(given, expected)
         torch.testing.assert_close(given, expected, rtol=0, atol=0.05 * expected.abs().max().item())

@@ -92,7 +92,8 @@ def test_pipeline(run, tmp_path):
 def test_errors(run):
     done = run('analysis_tools/benchmark', SMALL, '--variants', 'fast')
     assert done.returncode == 1 and "'fast' cannot be a step" in done.stderr
-    assert run('analysis_tools/benchmark', SMALL, '--turns', 0).returncode == 2
+    done = run('analysis_tools/benchmark', SMALL, '--turns', 0)
+    assert done.returncode == 2 and '--turns: must be a whole number of at least 1' in done.stderr
     done = run('analysis_tools/benchmark', 'nowhere.py')
     assert done.returncode == 1 and 'there is no config nowhere.py' in done.stderr
     assert run('analysis_tools/regression_bench', '--batch-size', 0).returncode == 2
@@ -102,7 +103,7 @@ def test_regression_bench(run, tmp_path):
     out = tmp_path / 'ratios.json'
     done = run(
         'analysis_tools/regression_bench',
-        *('--size', 'small', '--batch-size', 2, '--turns', 1),
+        *('--size', 'small', '--batch-size', 2, '--turns', 1, '--best', 'fused+channels-last'),
         *('--what', 'speed-up', 'pooling', 'adapter', '--json', out),
     )
     assert done.returncode == 0, done.stderr

@@ -92,7 +92,7 @@ def test_without_a_checkpoint_and_with_preprocessing(run, trained, tmp_path):
         (('CONFIG', 'none.pth', '--out', 'a.onnx'), 'none.pth'),
         (('CONFIG', '--out', 'a.onnx', '--cfg-options', 'model.hed=1'), 'model.head'),
         (('CONFIG', '--out', 'a.pth'), '--out is NAME.onnx'),
-        (('CONFIG', '--out', 'a.onnx', '--num', '0'), '--num is at least 1'),
+        (('CONFIG', '--out', 'a.onnx', '--num', '0'), '--num: must be a whole number'),
     ],
 )
 def test_wrong_arguments(run, trained, arguments, message):

@@ -4,7 +4,8 @@
 Variants take turns in one process. A variant is one step or several joined by ``+``: ``plain`` (the
 paper written down plainly), ``plain-topk`` (the same with the channel-wide choice of public code),
 ``eager`` (as configured), ``fused`` (BatchNorm and constants folded), ``channels-last``, ``bf16``,
-``compiled``; ``onnx`` stands by itself.
+``compiled``. ``onnx`` and ``aot`` (compiled ahead of time) are exported; each stands by itself. All
+may end in ``+by-8``: eight pictures at a time.
 
 Examples:
     python tools/analysis_tools/benchmark.py CONFIG --variants plain eager fused+channels-last
@@ -20,7 +21,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-VARIANTS = ['plain', 'eager', 'compiled', 'fused+channels-last', 'bf16', 'onnx']
+from mmfer.benchmark.options import add_model_options, add_timing_options, positive
+
+VARIANTS = ['plain', 'eager', 'compiled', 'fused+channels-last+by-8', 'bf16', 'onnx', 'aot+by-8']
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,9 +37,8 @@ def parse_args() -> argparse.Namespace:
         '--variants', nargs='+', default=VARIANTS, help=f'default: {" ".join(VARIANTS)}'
     )
     parser.add_argument(
-        '--batch-sizes', type=int, nargs='+', default=[1, 32, 128], help='default: 1 32 128'
+        '--batch-sizes', type=positive, nargs='+', default=[1, 32, 128], help='default: 1 32 128'
     )
-    parser.add_argument('--turns', type=int, default=5, help='timed calls of each (default: 5)')
     parser.add_argument('--warm-up', type=int, default=1, help='calls before (default: 1)')
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
@@ -52,28 +54,12 @@ def parse_args() -> argparse.Namespace:
         const='train',
         help='time the data pipeline instead (default: of training)',
     )
-    parser.add_argument('--pictures', type=int, default=200, help='for --pipeline (default: 200)')
     parser.add_argument(
-        '--clock',
-        choices=['wall', 'cpu'],
-        default='wall',
-        help='cpu: seconds computed, without waiting for a core; for one thread on a busy machine '
-        '(default: wall)',
+        '--pictures', type=positive, default=200, help='for --pipeline (default: 200)'
     )
-    parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
-    parser.add_argument('--threads', type=int, default=1, help='of the processor (default: 1)')
-    parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings that override the configs',
-    )
-    args = parser.parse_args()
-    if min(args.batch_sizes) < 1 or args.turns < 1 or args.threads < 1 or args.pictures < 1:
-        parser.error('--batch-sizes, --turns, --threads and --pictures are at least 1')
-    return args
+    add_timing_options(parser)
+    add_model_options(parser)
+    return parser.parse_args()
 
 
 def inference(args, configs: dict) -> list[dict]:

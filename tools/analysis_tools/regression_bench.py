@@ -13,6 +13,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from mmfer.benchmark.options import add_timing_options, positive
+
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 APVIT = dict(
     full='apvit/apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py',
@@ -22,6 +24,8 @@ ADAPTER = dict(
     full='kt_adapter/kt-adapter_convnext-v2-base-to-mobileone-s0_1xb32-30e_affectnet-hq-224px.py',
     small='kt_adapter/kt-adapter_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px.py',
 )
+#: How poolings are compared.
+POOLED = 'fused+channels-last'
 WHAT = ('speed-up', 'pooling', 'adapter', 'import')
 
 
@@ -36,27 +40,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--what', nargs='+', choices=WHAT, default=WHAT, help=f'default: {" ".join(WHAT)}'
     )
-    parser.add_argument('--batch-size', type=int, default=32, help='default: 32')
-    parser.add_argument('--turns', type=int, default=5, help='timed calls of each (default: 5)')
+    parser.add_argument('--batch-size', type=positive, default=32, help='default: 32')
     parser.add_argument(
         '--best',
-        default='fused+channels-last',
+        default='aot+by-8',
         metavar='VARIANT',
-        help='of APViT, see benchmark.py (default: fused+channels-last)',
+        help='of APViT, see benchmark.py (default: aot+by-8)',
     )
-    parser.add_argument(
-        '--clock',
-        choices=['wall', 'cpu'],
-        default='wall',
-        help='cpu: seconds computed, without waiting for a core; for one thread on a busy machine '
-        '(default: wall)',
-    )
-    parser.add_argument('--threads', type=int, default=1, help='of the processor (default: 1)')
-    parser.add_argument('--json', metavar='FILE', help='write the ratios to FILE as well')
-    args = parser.parse_args()
-    if min(args.batch_size, args.turns, args.threads) < 1:
-        parser.error('--batch-size, --turns and --threads are at least 1')
-    return args
+    add_timing_options(parser)
+    return parser.parse_args()
 
 
 def main() -> None:
@@ -70,7 +62,7 @@ def main() -> None:
     from mmfer.benchmark.machine import describe_machine
     from mmfer.benchmark.report import machine_text
     from mmfer.benchmark.timing import CLOCKS
-    from mmfer.benchmark.variants import check_variant
+    from mmfer.benchmark.variants import UnavailableError, check_variant
     from mmfer.utils.atomic_file import atomic_write
 
     init_default_scope('mmfer')
@@ -86,13 +78,16 @@ def main() -> None:
     print(machine_text(machine), flush=True)
     parts = {
         'speed-up': lambda: regression.check_speed_up(apvit, args.best, batch_size, turns, clock),
-        'pooling': lambda: regression.check_pooling(apvit, args.best, batch_size, turns, clock),
+        'pooling': lambda: regression.check_pooling(apvit, POOLED, batch_size, turns, clock),
         'adapter': lambda: regression.check_adapter(adapter, 10 * turns, clock),
         'import': lambda: [regression.check_import(turns)],
     }
     checks = []
     for name in args.what:
-        found = parts[name]()
+        try:
+            found = parts[name]()
+        except UnavailableError as error:
+            sys.exit(f'error: --best {args.best} cannot be had here: {error}')
         print(regression.check_table(found), flush=True)
         checks += found
     if args.json:

@@ -23,119 +23,41 @@ import json
 import sys
 from pathlib import Path
 
+from mmfer.benchmark.options import positive
+from mmfer.deployment.options import add_export_options, check_export_options
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', nargs='?', help='checkpoint of the model')
-    parser.add_argument('--out', required=True, metavar='FILE', help='file to write, NAME.onnx')
-    parser.add_argument(
-        '--with-preprocessing',
-        action='store_true',
-        help='take uint8 pictures in BGR and normalise them in the graph',
-    )
-    parser.add_argument('--verify', action='store_true', help='compare with PyTorch')
-    parser.add_argument(
-        '--tolerance',
-        type=float,
-        default=1e-4,
-        metavar='X',
-        help='largest difference, as a share of the largest value of an output or of 1, whichever '
-        'is more (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--num',
-        type=int,
-        default=14,
-        metavar='N',
-        help='pictures of the test set to compare on (default: %(default)s)',
-    )
+    add_export_options(parser, '.onnx')
     parser.add_argument(
         '--int8', action='store_true', help='write an 8-bit model too, and measure its metrics'
     )
     parser.add_argument(
         '--int8-num',
-        type=int,
+        type=positive,
         metavar='N',
         help='measure them on so many pictures, spread evenly over the test set (default: all)',
     )
-    parser.add_argument(
-        '--size',
-        type=int,
-        nargs='+',
-        metavar='PIXELS',
-        help='height and width, or one number for both (default: what the model or the test '
-        'pipeline says, else 224)',
-    )
-    parser.add_argument(
-        '--licence',
-        metavar='SPDX',
-        default='unspecified',
-        help='of the weights, such as CC-BY-NC-4.0; mind the terms of the data they were trained '
-        'on (default: %(default)s)',
-    )
     parser.add_argument('--device', default='cpu', help='where PyTorch runs (default: cpu)')
-    parser.add_argument('--threads', type=int, default=1, help='of either (default: 1)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings that override the config',
-    )
     args = parser.parse_args()
-    if not args.out.endswith('.onnx'):
-        parser.error(f'--out is NAME.onnx, got {args.out}')
-    if args.size and (len(args.size) > 2 or min(args.size) < 1):
-        parser.error(f'--size takes one or two positive numbers, got {args.size}')
-    for name in ('num', 'int8_num', 'threads'):
-        value = getattr(args, name)
-        if value is not None and value < 1:
-            parser.error(f'--{name.replace("_", "-")} is at least 1, got {value}')
-    if not args.tolerance >= 0:
-        parser.error(f'--tolerance is at least 0, got {args.tolerance}')
+    check_export_options(parser, args, '.onnx')
     return args
-
-
-def verify(loaded, onnx_model, args: argparse.Namespace) -> list[dict]:
-    """Compare with PyTorch and print the table.
-
-    Raises:
-        ExportError: They differ.
-    """
-    from mmfer.deployment.compare import BATCH_SIZES, compare_all
-    from mmfer.deployment.errors import ExportError
-    from mmfer.deployment.pictures import random_pictures, real_pictures
-    from mmfer.deployment.report import comparison_table
-
-    groups = [
-        ('random pixels', random_pictures(max(BATCH_SIZES), loaded.size)),
-        real_pictures(loaded.cfg, args.num, loaded.size),
-    ]
-    comparisons = compare_all(loaded.model, onnx_model, groups)
-    print('largest differences from PyTorch:')
-    print('\n'.join(comparison_table(comparisons, args.tolerance)))
-    if not all(comparison.passes(args.tolerance) for comparison in comparisons):
-        raise ExportError(
-            'the exported model differs from PyTorch by more than --tolerance '
-            f'{args.tolerance:g}; nothing was written'
-        )
-    return [comparison.to_dict() for comparison in comparisons]
 
 
 def measure_int8(loaded, onnx_model, quantized: bytes, args: argparse.Namespace) -> dict:
     """Metrics of the float32 and the int8 model, printed."""
     from functools import partial
 
-    from mmfer.deployment.answers import onnx_answers
+    from mmfer.deployment.answers import exported_answers
     from mmfer.deployment.metrics import evaluate_variants
     from mmfer.deployment.onnx_model import OnnxModel
 
     variants = dict(float32=onnx_model, int8=OnnxModel(quantized, args.threads))
     answers = {
-        name: partial(onnx_answers, variant, loaded.model) for name, variant in variants.items()
+        name: partial(exported_answers, variant, loaded.model) for name, variant in variants.items()
     }
     metrics, count = evaluate_variants(loaded.cfg, answers, args.int8_num)
     print(f'metrics of {count} pictures of the test set:')
@@ -169,10 +91,11 @@ def main() -> int:
 
 
 def export(args: argparse.Namespace, options: dict) -> None:
+    from mmfer.deployment.compare import compare_on_test_set, require_agreement
     from mmfer.deployment.loading import load_for_export
     from mmfer.deployment.onnx_model import OnnxModel
     from mmfer.deployment.quantize import quantize_int8
-    from mmfer.deployment.report import environment, interface, written
+    from mmfer.deployment.report import comparison_table, environment, interface, written
     from mmfer.utils.atomic_file import atomic_write
 
     out = Path(args.out)
@@ -181,7 +104,11 @@ def export(args: argparse.Namespace, options: dict) -> None:
     onnx_model = OnnxModel(content, args.threads)
     report = dict(file=out.name, facts=onnx_model.facts, environment=environment(args.threads))
     if args.verify:
-        report.update(tolerance=args.tolerance, comparisons=verify(loaded, onnx_model, args))
+        comparisons = compare_on_test_set(loaded, onnx_model, args.num)
+        print('largest differences from PyTorch:')
+        print('\n'.join(comparison_table(comparisons, args.tolerance)))
+        require_agreement(comparisons, args.tolerance)
+        report.update(tolerance=args.tolerance, comparisons=[row.to_dict() for row in comparisons])
     atomic_write(out, content)
     print(written(out, content))
     print('\n'.join(interface(onnx_model)))

@@ -1,0 +1,93 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Compile a model ahead of time, and prove that the compiled one gives its answers.
+
+    python tools/deployment/export_aoti.py CONFIG CHECKPOINT --out model.pt2 --verify
+
+writes a package of PyTorch's AOTInductor for the processor of this machine: any batch size, all
+that is needed to use it (class names, task, input size, normalisation, licence) as metadata, no
+need of mmfer to run it. It is the quickest form on a processor; docs/speed.md has figures. It needs
+a C++ compiler here, and where it runs the same version of PyTorch and the same vector instructions.
+
+--verify compares with PyTorch as export_onnx.py does; nothing is written if they differ by more
+than rounding. Its figures go to NAME.json. Without CHECKPOINT the weights are random. A package is
+a program: whoever loads one runs what is in it.
+
+Exit status: 0 when it was written, 1 when it cannot be compiled or differs from PyTorch, 2 when the
+arguments are wrong.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from mmfer.deployment.options import add_export_options, check_export_options
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_export_options(parser, '.pt2')
+    args = parser.parse_args()
+    check_export_options(parser, args, '.pt2')
+    return args
+
+
+def main() -> int:
+    args = parse_args()
+    # Imported late: --help answers at once.
+    import torch
+
+    from mmfer.deployment.errors import ExportError
+    from mmfer.utils.config_options import UnknownOptionError, parse_options
+    from mmfer.utils.safe_load import CheckpointError
+
+    torch.set_num_threads(args.threads)
+    try:
+        export(args, parse_options(args.cfg_options))
+    except (FileNotFoundError, UnknownOptionError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    except (CheckpointError, ExportError, OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def export(args: argparse.Namespace, options: dict) -> None:
+    from mmfer.benchmark.machine import describe_machine
+    from mmfer.deployment.aot_model import AotModel
+    from mmfer.deployment.compare import compare_on_test_set, require_agreement
+    from mmfer.deployment.loading import load_for_export
+    from mmfer.deployment.report import comparison_table, written
+    from mmfer.utils.atomic_file import atomic_write
+
+    out = Path(args.out)
+    loaded = load_for_export(args.config, args.checkpoint, options, args.size)
+    content = loaded.compile(args.licence, args.with_preprocessing)
+    compiled = AotModel(content)
+    if args.verify:
+        comparisons = compare_on_test_set(loaded, compiled, args.num)
+        print('largest differences from PyTorch:')
+        print('\n'.join(comparison_table(comparisons, args.tolerance)))
+        require_agreement(comparisons, args.tolerance)
+    atomic_write(out, content)
+    print(written(out, content))
+    print(f'  takes  {compiled.input_name}')
+    print(f'  gives  {", ".join(compiled.output_names)}')
+    if args.verify:
+        report = dict(
+            file=out.name,
+            facts=compiled.facts,
+            machine=describe_machine(),
+            tolerance=args.tolerance,
+            comparisons=[row.to_dict() for row in comparisons],
+        )
+        path = out.with_suffix('.json')
+        atomic_write(path, json.dumps(report, indent=2).encode())
+        print(f'figures are in {path}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
