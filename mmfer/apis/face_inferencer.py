@@ -18,6 +18,7 @@ from mmfer.inference.face_model import FaceModel
 from mmfer.inference.pictures import Picture, count_pictures, read_pictures
 from mmfer.inference.results import FACES, NO_FACE, UNREADABLE, FaceResult, PictureResult
 from mmfer.inference.writers import CsvWriter
+from mmfer.utils.reparameterize import merge_branches
 from mmfer.visualization.face_results import draw_faces
 
 from .model_index import list_models
@@ -56,7 +57,8 @@ class FaceInferencer(BaseInferencer):
     Args:
         model: A name of :meth:`list_models`, a config file, a checkpoint that carries its config
             (what ``tools/train.py`` and ``publish_model.py`` write), or a model of
-            :func:`.get_model`.
+            :func:`.get_model`. All but the last are brought to the form for inference, see
+            :func:`.merge_branches`; what they answer stays the same but for rounding.
         weights: The checkpoint, where the model is a name or a config.
         device: Where the model runs. Default: a GPU if there is one, else the CPU; a model that was
             passed stays where it is.
@@ -66,7 +68,8 @@ class FaceInferencer(BaseInferencer):
         min_score: Confidence below which a face is none, 0 to 1. Default 0.6.
         min_size: Faces whose box has a shorter side do not count, pixels. Default 32.
         batch_size: Faces that the model sees at once, of one picture or of several; so many
-            pictures are held at most. Default 32.
+            pictures are held at most. Default: 8 on the CPU, where more would only leave its
+            caches, else 32.
         cfg_options: ``KEY=VALUE`` words that override the config, such as
             ``'model.backbone.app.keep_num=80'``.
         show_progress: Whether calls show a progress bar; streams do not. Default True.
@@ -94,12 +97,12 @@ class FaceInferencer(BaseInferencer):
         detector_weights: str | Path | None = None,
         min_score: float = 0.6,
         min_size: float = 32,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         cfg_options: Iterable[str] = (),
         show_progress: bool = True,
     ):
         # Not the parent's constructor: it would build the model from MMEngine's own kinds of files.
-        if batch_size < 1:
+        if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be 1 or more, not {batch_size!r}')
         self._choice = FaceChoice(min_score, min_size)
         self.detector = _make_detector(detector, detector_weights)
@@ -112,8 +115,12 @@ class FaceInferencer(BaseInferencer):
         else:
             device = _check_device(device)
             self.model = get_model(model, weights, device, cfg_options, allow_untrained=False)
+            # The form for inference is quicker. A model that was passed is somebody else's.
+            merge_branches(self.model)
+            self.model.to(memory_format=torch.channels_last)
         self.cfg = self.model._config
-        self.batch_size = batch_size
+        on_cpu = next(self.model.parameters()).device.type == 'cpu'
+        self.batch_size = batch_size or (8 if on_cpu else 32)
         self.show_progress = show_progress
         self._face_model = FaceModel(
             self.model, self.cfg, dict(dataset_meta=getattr(self.model, '_dataset_meta', None))

@@ -51,7 +51,7 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def make_inferencer(args: argparse.Namespace, batch_size: int = 32):
+def make_inferencer(args: argparse.Namespace, batch_size: int | None = None):
     """The :class:`mmfer.FaceInferencer` that the arguments name.
 
     Raises:

@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write')
     add_model_arguments(parser).add_argument(
-        '--batch-size', type=int, default=32, help='faces that go in at once (default: 32)'
+        '--batch-size',
+        type=int,
+        help='faces that go in at once (default: 8 on the processor, else 32)',
     )
     add_face_arguments(parser)
     group = parser.add_argument_group('result')

@@ -122,6 +122,17 @@ class TestPredictions:
 
 
 class TestStream:
+    def test_the_form_for_inference_answers_the_same(self, tmp_path, predictions):
+        """Models that it loads are merged; one that is passed stays as it is."""
+        config, checkpoint = write_task(tmp_path, 'expression', adapter=True)
+        model = get_model(str(config), str(checkpoint), 'cpu')
+        theirs = FaceInferencer(model, detector=None, show_progress=False)
+        ours = FaceInferencer(config, checkpoint, 'cpu', detector=None, show_progress=False)
+        assert theirs.model is model and not model.neck.deploy and ours.model.neck.deploy
+        for one, other in zip(*(each(drawn(predictions)) for each in (theirs, ours)), strict=True):
+            scores = list(one.faces[0].scores.values())
+            assert list(other.faces[0].scores.values()) == pytest.approx(scores, abs=1e-5)
+
     def test_pictures_without_faces_and_unreadable_ones_say_so(self, files, predictions, tmp_path):
         (tmp_path / 'broken.jpg').write_bytes(b'no picture')
         cv2.imwrite(str(tmp_path / 'face.png'), paste(drawn(predictions)[:1], PLACES[:1]))
