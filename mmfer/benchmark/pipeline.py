@@ -69,7 +69,9 @@ def measure_pipeline(
 
 def decode_and_resize(path: str, size: tuple[int, int]) -> np.ndarray:
     """The least that any pipeline does: (height, width, 3), uint8."""
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    with open(path, 'rb') as file:  # quicker than np.fromfile and cv2.imread
+        content = file.read()
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     return cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
 
 

@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 import pytest
 import torchvision.transforms.functional as tv
+from mmcv.transforms import RandomGrayscale
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from PIL import Image
 from torchvision.transforms import ColorJitter as TorchvisionColorJitter
 from torchvision.transforms import RandomResizedCrop as TorchvisionCrop
 
-from mmfer.datasets.transforms import RandomColorJitter
+from mmfer.datasets.transforms import RandomColorJitter, RandomGreyFace
 from mmfer.datasets.transforms.random_color_jitter import shift_hue
 from mmfer.registry import TRANSFORMS
 
@@ -53,8 +54,8 @@ def test_order_is_the_papers(config):
         'LoadFaceImage',
         'Rotate',
         'RandomResizedCrop',
-        'RandomFlip',
-        'RandomGrayscale',
+        'RandomFlipFace',
+        'RandomGreyFace',
         'RandomColorJitter',
         'PackInputs',
     ]
@@ -101,7 +102,7 @@ def test_crop_has_the_size_and_spread_of_torchvisions(step):
 
 
 def test_flip_mirrors_half_of_the_images(step):
-    transform = step('RandomFlip')
+    transform = step('RandomFlipFace')
     flipped = [
         np.array_equal(transform(dict(img=PICTURE))['img'], PICTURE[:, ::-1]) for _ in range(2000)
     ]
@@ -109,13 +110,21 @@ def test_flip_mirrors_half_of_the_images(step):
 
 
 def test_grey_images_are_a_fifth_and_have_the_usual_luma(step):
-    transform = step('RandomGrayscale')
+    transform = step('RandomGreyFace')
     results = [transform(dict(img=PICTURE))['img'] for _ in range(2000)]
     grey = [image for image in results if not np.array_equal(image, PICTURE)]
     assert len(grey) / 2000 == pytest.approx(0.2, abs=0.03)
     expected = as_bgr(tv.to_grayscale(as_pil(PICTURE), num_output_channels=3))
     assert np.abs(grey[0] - expected).max() <= 1
+    mmcvs = RandomGrayscale(1.0, keep_channels=True, channel_weights=(0.114, 0.587, 0.299))
+    darker = grey[0] - mmcvs(dict(img=PICTURE))['img'].astype(int)
+    assert set(np.unique(darker)) == {0, 1}, 'it rounds down'
     assert grey[0].shape == (112, 112, 3) and grey[0].dtype == np.uint8
+
+
+def test_grey_refuses_a_wrong_probability():
+    with pytest.raises(ValueError, match=r'RandomGreyFace: prob must be in \[0, 1\], not -1'):
+        RandomGreyFace(-1)
 
 
 @pytest.mark.parametrize('shift', [-0.5, -0.1, -0.013, 0, 0.02, 0.1, 0.5])

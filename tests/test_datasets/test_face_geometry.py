@@ -165,6 +165,32 @@ class TestWarp:
         assert error(ours) < 0.7 * exact.std()
         assert error(naive) > 2 * error(ours)
 
+    @pytest.mark.parametrize('angle', [0, 20, 45])
+    @pytest.mark.parametrize(
+        ('shrinking', 'bound'),
+        [(s, 0.28) for s in (1, 1.1, 1.25, 1.3, 1.9, 2.4, 2.9)]
+        + [(s, 0.64) for s in (3.1, 4.5, 6.1, 9.2, 12.5)],
+    )
+    def test_error_is_what_the_docstring_says(self, shrinking, bound, angle):
+        image, size = noise(420, 420), 20
+        squared = []
+        for dx, dy in np.random.default_rng(0).uniform(-5, 5, (4, 2)):  # places fall differently
+            matrix = crop_map(Square(208 + dx, 208 + dy, shrinking * size), size, angle)
+            exact = sampled_mean(image, matrix, size)
+            error = warp(image, matrix, (size, size)) - exact
+            squared.append((error**2).mean() / exact.var())
+        assert np.sqrt(np.mean(squared)) < 1.1 * bound, 'it is a mean over places'
+
+    def test_a_small_part_of_a_large_picture_is_the_same_as_alone(self):
+        """What is far away is not looked at, and blocks lie as they do in the whole picture."""
+        image = noise(400, 500)
+        for shrinking, angle in ((0.7, 12), (1.2, 0), (1.8, 30), (4.4, 12)):
+            square = Square(310.2, 190.7, shrinking * 20)
+            whole = warp(image, crop_map(square, 20, angle), (20, 20))
+            moved = square._replace(x=square.x - 180, y=square.y - 60)  # multiples of its blocks
+            alone = warp(image[60:320, 180:440], crop_map(moved, 20, angle), (20, 20))
+            assert np.abs(whole.astype(int) - alone).max() <= 1
+
     def test_far_shrinking_keeps_the_mean_of_stripes(self):
         image = np.zeros((900, 900), np.uint8)
         image[:, ::2] = 200
@@ -210,6 +236,14 @@ def area_mean(image, square, size):
 
     rows, columns = weights(square.y, image.shape[0]), weights(square.x, image.shape[1])
     return np.einsum('ih,hwc,jw->ijc', rows, image.astype(float), columns, optimize=True)
+
+
+def sampled_mean(image, matrix, size, samples=48):
+    """The same for turned pixels: the mean over ``samples`` x ``samples`` places in each."""
+    along = (np.arange(size * samples) + 0.5) / samples - 0.5
+    places = np.stack(np.meshgrid(along, along), axis=-1).reshape(-1, 2)
+    across, down = np.rint(move_points(places, invert(matrix))).astype(int).T
+    return image[down, across].reshape(size, samples, size, samples, 3).mean(axis=(1, 3))
 
 
 def test_widen_scales_and_shifts_by_the_longer_side():

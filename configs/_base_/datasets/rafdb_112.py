@@ -43,14 +43,8 @@ train_pipeline = [
         crop_ratio_range=(0.8, 1.0),
         aspect_ratio_range=(1.0, 1.0),
     ),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    # The usual luma weights, here in the order B, G, R; mmcv's default would be a plain mean.
-    dict(
-        type='RandomGrayscale',
-        prob=0.2,
-        keep_channels=True,  # three equal channels
-        channel_weights=(0.114, 0.587, 0.299),
-    ),
+    dict(type='RandomFlipFace', prob=0.5),
+    dict(type='RandomGreyFace', prob=0.2),  # three equal channels, by the usual luma
     dict(
         type='RandomColorJitter',
         prob=0.8,

@@ -1,9 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from .crop_face import FACE_CROPS, IMAGE_CROPS, CropFace, face_square
 from .load_face_image import LoadFaceImage, UnreadableImageError, is_truncated
+from .pack_inputs import PackInputs
 from .random_color_jitter import RandomColorJitter
 from .random_crop_face import RandomCropFace
 from .random_flip_face import RandomFlipFace
+from .random_grey_face import RandomGreyFace
 from .random_rotate_face import RandomRotateFace
 from .resize_face import ResizeFace
 
@@ -12,9 +14,11 @@ __all__ = [
     'IMAGE_CROPS',
     'CropFace',
     'LoadFaceImage',
+    'PackInputs',
     'RandomColorJitter',
     'RandomCropFace',
     'RandomFlipFace',
+    'RandomGreyFace',
     'RandomRotateFace',
     'ResizeFace',
     'UnreadableImageError',

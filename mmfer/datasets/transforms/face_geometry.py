@@ -10,6 +10,7 @@ mmcv's ``Resize`` and ``RandomFlip`` move pictures by this convention but their 
 another one (x * zoom, width - x): (zoom - 1) / 2 pixels and one pixel beside the picture.
 """
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -52,13 +53,14 @@ def move_box(box: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 def chain(first: np.ndarray, then: np.ndarray) -> np.ndarray:
     """The map that does ``first`` and ``then`` after it."""
-    return np.hstack([then[:, :2] @ first[:, :2], then[:, :2] @ first[:, 2:] + then[:, 2:]])
+    both = then[:, :2] @ first
+    both[:, 2] += then[:, 2]
+    return both
 
 
 def invert(matrix: np.ndarray) -> np.ndarray:
-    """The map back."""
-    linear = np.linalg.inv(matrix[:, :2])
-    return np.hstack([linear, -linear @ matrix[:, 2:]])
+    """The map back; all zeros for a map that has none."""
+    return cv2.invertAffineTransform(matrix)
 
 
 def resize_map(before: tuple[int, int], after: tuple[int, int]) -> np.ndarray:
@@ -83,10 +85,11 @@ def rotation_map(angle: float, width: int, height: int) -> np.ndarray:
 def crop_map(square: Square, size: int, angle: float = 0.0) -> np.ndarray:
     """Fill a picture of ``size`` x ``size`` with ``square``, whose content turns clockwise."""
     zoom = size / square.side
-    cosine, sine = zoom * np.cos(np.radians(angle)), zoom * np.sin(np.radians(angle))
-    linear = np.array([[cosine, -sine], [sine, cosine]])
-    offset = (size - 1) / 2 - linear @ (square.x, square.y)
-    return np.column_stack([linear, offset])
+    cosine, sine = zoom * math.cos(math.radians(angle)), zoom * math.sin(math.radians(angle))
+    middle = (size - 1) / 2
+    x = middle - cosine * square.x + sine * square.y
+    y = middle - sine * square.x - cosine * square.y
+    return np.array([[cosine, -sine, x], [sine, cosine, y]])
 
 
 def widen(box: np.ndarray, scale: float, shift: tuple[float, float]) -> Square:
@@ -119,11 +122,14 @@ def warp(
     border: str = 'constant',
     fill: tuple[int, int, int] = (0, 0, 0),
 ) -> np.ndarray:
-    """Map a picture, with each pixel the mean of the area that falls into it.
+    """Map a picture, with each pixel about the mean of the area that falls into it.
 
-    ``warpAffine`` alone looks at four neighbours, which aliases when a picture shrinks. Here it
-    draws a picture that is a whole number of times larger, at least as fine as the source, whose
-    blocks are then averaged. A much larger source is averaged beforehand too, which is cheaper.
+    ``warpAffine`` alone looks at four neighbours, which is the mean over the area of one pixel of
+    the source: right where nothing shrinks, and too little where something does. There the source
+    is made coarser beforehand, first by halving it, then by a filter for what is still missing.
+    Against the true means of white noise, the hardest picture, the root of the mean squared error
+    is at most 0.28 of their deviation for a shrinking of up to 3, and at most 0.64 beyond, where
+    Pillow's antialiased resizing has 0.5 and ``warpAffine`` alone 2 and more.
     Where nothing is resampled (moves by whole pixels) pixels are copied bit for bit.
 
     Args:
@@ -132,52 +138,93 @@ def warp(
         size: Width and height of the result.
         border: What lies outside the picture: ``'constant'`` for ``fill``, ``'replicate'`` for the
             nearest pixel of its edge.
-        fill: Colour in BGR, 0 to 255.
+        fill: Colour in BGR, 0 to 255. A pixel is filled where its middle lies outside.
 
     Returns:
         The picture, (height, width, 3) or (height, width).
     """
-    shrinking = 1 / np.linalg.svd(matrix[:, :2], compute_uv=False).min()
-    # Not all of it: a rest of 1.5 or more still averages over places between pixels. Measured, this
-    # is as near to the true means as Pillow's antialiased resizing, in half of its time or less.
-    ahead = min(int(shrinking / 1.5), *image.shape[:2])
-    if ahead > 1:
-        # Whole blocks only, for which OpenCV is quick. What is left over at the right and the lower
-        # edge of the picture is less than a pixel of the result.
-        height, width = (length - length % ahead for length in image.shape[:2])
-        before, after = (width, height), (width // ahead, height // ahead)
-        image = cv2.resize(image[:height, :width], after, interpolation=cv2.INTER_AREA)
-        return warp(image, chain(invert(resize_map(before, after)), matrix), size, border, fill)
-    times = max(int(np.ceil(shrinking - 1e-6)), 1)
-    fine_size = (size[0] * times, size[1] * times)
-    fine_map = chain(matrix, resize_map(size, fine_size))
+    back = invert(matrix)
+    (a, b, x), (c, d, y) = back.tolist()
+    left, top = round(x), round(y)
+    inside = min(left, top, image.shape[1] - left - size[0], image.shape[0] - top - size[1]) >= 0
+    if inside and max(map(abs, (a - 1, b, c, d - 1, x - left, y - top))) < 1e-6:
+        return image[top : top + size[1], left : left + size[0]].copy()
+    # The largest singular value: pixels of the picture for one of the result.
+    shrinking = (math.hypot(a + d, b - c) + math.hypot(a - d, b + c)) / 2
+    halvings = math.ceil(math.log2(max(shrinking / 3, 1)) - 1e-6)
+    halvings = min(halvings, min(image.shape[:2]).bit_length() - 1)
+    blocks = 2**halvings
+    # Where the middles of the corners of the result come from.
+    corners = move_points(box_corners((0.0, 0.0, size[0] - 1.0, size[1] - 1.0)), back)
+    left, right = _needed_blocks(corners[:, 0], image.shape[1], blocks)
+    top, bottom = _needed_blocks(corners[:, 1], image.shape[0], blocks)
+    part = image[top * blocks : bottom * blocks, left * blocks : right * blocks]
+    for _ in range(halvings):  # OpenCV averages 2 x 2 pixels in a fifth of the time of 3 x 3
+        half = (part.shape[1] // 2, part.shape[0] // 2)
+        part = cv2.resize(part, half, interpolation=cv2.INTER_AREA)
+    part = _smooth(part, shrinking / blocks)
     coloured = image.ndim == 3
     if coloured:
         # OpenCV maps four channels in a third of the time that three take, to the same values.
-        image = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA)
-        fill = (*fill, 0)
+        part = cv2.cvtColor(part, cv2.COLOR_BGR2BGRA)
+    # The middle of the part's pixel 0 is that of the first `blocks` pixels.
+    offset = 0.5 / blocks - 0.5
+    to_part = np.array([[1 / blocks, 0, offset - left], [0, 1 / blocks, offset - top]])
     # Replicated in any case: a constant border would shine half a pixel into the picture.
-    fine = cv2.warpAffine(
-        image, fine_map, fine_size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    result = cv2.warpAffine(
+        part,
+        chain(back, to_part),
+        size,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
     )
-    if border == 'constant':
-        fine = _fill_outside(fine, image.shape, fine_map, fill)
-    if times > 1:
-        fine = cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(fine, cv2.COLOR_BGRA2BGR) if coloured else fine
+    edges = picture_box(*image.shape[1::-1])
+    # A picture is convex: where the result's corners come from it, all of the result does.
+    if border == 'constant' and not ((corners >= edges[:2]) & (corners <= edges[2:])).all():
+        result = _fill_outside(result, image.shape[:2], back, (*fill, 0))
+    return cv2.cvtColor(result, cv2.COLOR_BGRA2BGR) if coloured else result
+
+
+def _needed_blocks(ends: np.ndarray, length: int, blocks: int) -> tuple[int, int]:
+    """Which blocks of pixels are looked at: the first one and the one after the last one.
+
+    A face may be a small part of a large picture. Blocks start at the picture's first pixel; what
+    is left over at its end is less than a block, and less than a pixel of the result.
+
+    Args:
+        ends: Coordinates in the picture, between which everything lies.
+        length: Pixels of the picture.
+        blocks: Pixels of a block.
+    """
+    last = length // blocks - 1
+    # One more to interpolate with, one for the filter.
+    begin = min(max(math.floor(ends.min() / blocks) - 2, 0), last)
+    end = min(max(math.ceil(ends.max() / blocks) + 2, begin), last)
+    return begin, end + 1
+
+
+def _smooth(image: np.ndarray, shrinking: float) -> np.ndarray:
+    """What to do before four neighbours are looked at, for a ``shrinking`` of up to 3.
+
+    A pixel's two neighbours in a row get the weight that has the least error against true means, to
+    0.01: none for 1, a third for 3. Up to 1.25 it is left out: the error of 0.22 is within the
+    bound, and crops of pictures that have about the right size already are frequent.
+    """
+    if shrinking <= 1.25:
+        return image
+    weight = min((shrinking - 1) / (shrinking + 3), 1 / 3)
+    taps = np.array([weight, 1 - 2 * weight, weight])
+    return cv2.sepFilter2D(image, -1, taps, taps, borderType=cv2.BORDER_REPLICATE)
 
 
 def _fill_outside(
-    canvas: np.ndarray, shape: tuple[int, ...], matrix: np.ndarray, fill: tuple[int, int, int]
+    result: np.ndarray, shape: tuple[int, int], back: np.ndarray, fill: tuple[int, ...]
 ) -> np.ndarray:
-    """Fill the pixels of ``canvas`` whose centres a picture of ``shape`` does not reach."""
-    size = canvas.shape[1::-1]
-    edges = picture_box(shape[1], shape[0])
-    # A picture is convex: where the canvas' corners come from it, all of the canvas does.
-    corners = move_points(box_corners((0, 0, size[0] - 1, size[1] - 1)), invert(matrix))
-    if (corners >= edges[:2]).all() and (corners <= edges[2:]).all():
-        return canvas
+    """Fill the pixels of ``result`` whose middles a picture of ``shape`` does not reach."""
+    size = result.shape[1::-1]
     # The nearest pixel is one of the picture's exactly where its edges are not crossed.
-    inside = cv2.warpAffine(np.ones(shape[:2], np.uint8), matrix, size, flags=cv2.INTER_NEAREST)
-    filled = cv2.rectangle(np.empty_like(canvas), (0, 0), size, fill, cv2.FILLED)
-    return cv2.copyTo(canvas, inside, filled)
+    inside = cv2.warpAffine(
+        np.ones(shape, np.uint8), back, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    )
+    filled = cv2.rectangle(np.empty_like(result), (0, 0), size, fill, cv2.FILLED)
+    return cv2.copyTo(result, inside, filled)

@@ -27,7 +27,8 @@ def put_picture(results: dict, image: np.ndarray, matrix: np.ndarray) -> dict:
     """
     results['img'] = image
     results['img_shape'] = image.shape[:2]
-    results['warp_matrix'] = chain(results.get('warp_matrix', np.eye(2, 3)), matrix)
+    before = results.get('warp_matrix')
+    results['warp_matrix'] = matrix if before is None else chain(before, matrix)
     for key, move in (('gt_landmarks', move_points), ('face_box', move_box)):
         if results.get(key) is not None:
             results[key] = move(results[key], matrix)
