@@ -308,8 +308,14 @@ def _check_device(device: str | torch.device | None) -> torch.device:
         device = torch.device(device)
     except RuntimeError as error:
         raise ValueError(f'device (--device) {device!r} is none that torch knows') from error
-    if device.type == 'cuda' and not torch.cuda.is_available():
-        raise ValueError(f'device (--device) {str(device)!r}: torch sees no GPU; use cpu')
+    try:
+        torch.zeros(1, device=device).tolist()
+    # Which of them it is, or torch's own subclass, is another for every kind of device.
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        reason = str(error).partition('\n')[0]
+        raise ValueError(
+            f'device (--device) {str(device)!r} cannot be used here: {reason}; use cpu'
+        ) from error
     return device
 
 

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stderr; 130 when it was interrupted.
     """
     parser = argparse.ArgumentParser(
-        prog='mmfer', description='Facial expression recognition and facial analysis.'
+        prog='python -m mmfer', description='Facial expression recognition and facial analysis.'
     )
     subparsers = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     commands = {name: importlib.import_module(f'{__name__}.{name}') for name in COMMANDS}

@@ -2,6 +2,7 @@
 """Arguments of the commands that find faces and run a model on them."""
 
 import argparse
+import os
 from pathlib import Path
 
 
@@ -39,6 +40,11 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
         help="yunet's ONNX file; docs/alignment.md says where it comes from",
     )
     group.add_argument(
+        '--detector-sha256',
+        metavar='DIGITS',
+        help='what the sha256 of that file is, for one that is not among the published ones',
+    )
+    group.add_argument(
         '--aligned',
         action='store_true',
         help='no detector: every picture is a face that was aligned or cut out already',
@@ -66,14 +72,16 @@ def make_inferencer(args: argparse.Namespace, batch_size: int | None = None):
 
     from . import CommandError
 
-    # OpenCV 5 warns once a process that it will not choose a device for the network.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    # OpenCV 5 warns that it will not choose a device for the network, and it and FFmpeg report on
+    # every file that they cannot read, which is said once, with the file's name, by the commands.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     try:
         return FaceInferencer(
             args.model,
             args.weights,
             args.device,
-            detector=None if args.aligned else args.detector,
+            detector=_detector(args),
             detector_weights=args.detector_weights,
             min_score=args.min_score,
             min_size=args.min_size,
@@ -82,3 +90,14 @@ def make_inferencer(args: argparse.Namespace, batch_size: int | None = None):
         )
     except (CheckpointError, ImportError, OSError, UnknownOptionError, ValueError) as error:
         raise CommandError(error) from error
+
+
+def _detector(args: argparse.Namespace):
+    """What finds faces; None where pictures are faces already."""
+    from mmfer.faces import YuNet
+
+    if args.aligned:
+        return None
+    if args.detector_sha256 is None or args.detector_weights is None:
+        return args.detector
+    return YuNet(args.detector_weights, args.detector_sha256)

@@ -25,6 +25,7 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(error) from error
     if not names:
         raise CommandError(f'no model of the index matches {args.pattern!r}')
+    width = max(map(len, names))
     for name in names:
-        print(f'{name:<72} {models[name].task:<29} {models[name].dataset}'.rstrip())
+        print(f'{name:<{width}} {models[name].task:<29} {models[name].dataset}'.rstrip())
     return 0

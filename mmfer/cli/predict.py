@@ -9,6 +9,7 @@
 OUT gets results.csv with a row for each face, results.jsonl with an object for each picture or
 frame, and the annotated pictures and videos. Both files grow while it runs, in whole lines.
 Pictures without a face and files that cannot be read have a line that says so.
+OUT is new, empty, or that of an earlier run: nothing of yours is replaced.
 
 Exit status: 0; 1 when files could not be read, the others are done all the same; 2 when the
 arguments or the model are wrong; 130 when it was interrupted.
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from .inferencer_arguments import add_face_arguments, add_model_arguments, make_inferencer
 
+RESULTS = ('results.csv', 'results.jsonl')
 LISTED = 10  # unreadable files that are named on the screen
 
 
@@ -66,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     if args.max_pictures is not None and args.max_pictures < 1:
         raise CommandError(f'--max-pictures must be 1 or more, not {args.max_pictures}')
     inputs = [_parse_input(word, args.out) for word in args.inputs]
+    if not args.no_draw:
+        _check_free(args.out, inputs)
     inferencer = make_inferencer(args, args.batch_size)
     if args.show_patches:
         try:
@@ -88,7 +92,28 @@ def _parse_input(word: str, out: Path) -> str | int:
         return str(path)
     if word.isdigit():
         return int(word)
+    if '://' in word:
+        raise CommandError(f"'{word}' is an address; download it first and name the file")
     raise CommandError(f"there is no picture, video or folder '{word}'")
+
+
+def _check_free(out: Path, inputs: list[str | int]) -> None:
+    """Refuse a folder in which an annotated picture could take the place of somebody's own."""
+    from . import CommandError
+
+    for path in (Path(item) for item in inputs if isinstance(item, str)):
+        if path.resolve().parent == out.resolve():
+            raise CommandError(
+                f'--out {out} is the folder of {path}, which its annotated picture could replace; '
+                'name another folder, or use --no-draw'
+            )
+    if not out.is_dir() or any((out / name).exists() for name in RESULTS):
+        return
+    if any(not path.name.startswith('.') for path in out.iterdir()):
+        raise CommandError(
+            f'--out {out} holds files that are not from an earlier run, which annotated pictures '
+            'of the same names would replace; name a new folder, or use --no-draw'
+        )
 
 
 def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> int:
@@ -108,9 +133,9 @@ def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> i
         with ExitStack() as stack:
             writers = []
             if args.csv or not args.jsonl:
-                writers.append(inferencer.csv_writer(args.out / 'results.csv'))
+                writers.append(inferencer.csv_writer(args.out / RESULTS[0]))
             if args.jsonl or not args.csv:
-                writers.append(JsonLinesWriter(args.out / 'results.jsonl'))
+                writers.append(JsonLinesWriter(args.out / RESULTS[1]))
             for writer in writers:
                 stack.enter_context(writer)
             files = stack.enter_context(AnnotatedFiles(args.out, args.stage))
@@ -134,7 +159,7 @@ def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> i
     except KeyboardInterrupt:
         interrupted = True
     except OSError as error:
-        raise CommandError(error) from error
+        raise CommandError(f'cannot write --out {args.out}: {error}') from error
     seconds = max(time.monotonic() - start, 1e-9)
     total = sum(counts.values()) - counts['found']
     print(

@@ -89,7 +89,8 @@ class _Video:
     def __init__(self, path: Path, frame_rate: float, size: tuple[int, int]):
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.size = path, size
-        self._part = path.with_name(f'.{path.stem}.{os.getpid()}.part{path.suffix}')
+        # Always the same, so that the next run replaces what a killed one left.
+        self._part = path.with_name(f'.{path.stem}.part{path.suffix}')
         codec = cv2.VideoWriter.fourcc(*'mp4v')
         self._writer = cv2.VideoWriter(str(self._part), codec, frame_rate, size)
         if not self._writer.isOpened():
@@ -105,4 +106,16 @@ class _Video:
 
     def close(self) -> None:
         self._writer.release()
+        # OpenCV's writer says nothing of a full disk, on which the index at the end has no room.
+        if not _is_video(self._part):
+            self._part.unlink(missing_ok=True)
+            raise OSError(f'could not write {self.path}; is there room on the disk?')
         os.replace(self._part, self.path)
+
+
+def _is_video(path: Path) -> bool:
+    capture = cv2.VideoCapture(str(path))
+    try:
+        return capture.isOpened()
+    finally:
+        capture.release()

@@ -6,6 +6,7 @@ handed on as such.
 """
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from mmfer.apis.align_faces import SUFFIXES as PICTURE_SUFFIXES
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
@@ -21,6 +23,10 @@ VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpe
 
 # What is said of videos that do not tell.
 _FRAME_RATE = 25.0
+
+# A video may end a second before this share of the length that it announces, which is not exact in
+# every container. Seconds, not frames: where the frame rate changes their number is a guess.
+_WHOLE = 0.9
 
 
 @dataclass(frozen=True)
@@ -147,6 +153,11 @@ def _from_path(path: str | Path, open_video: Callable[[str], Any]) -> Iterator[P
 
 
 def _read_file(path: Path, name: str) -> Picture:
+    if _is_bomb(path):
+        megapixels = 2 * Image.MAX_IMAGE_PIXELS / 1e6
+        return Picture(
+            str(path), name, error=f'it has more than {megapixels:.0f} megapixels; make it smaller'
+        )
     try:
         return Picture(str(path), name, LoadFaceImage()(dict(img_path=str(path)))['img'])
     except UnreadableImageError as error:
@@ -154,21 +165,46 @@ def _read_file(path: Path, name: str) -> Picture:
         return Picture(str(path), name, error=str(error).partition("': ")[2] or str(error))
 
 
+def _is_bomb(path: Path) -> bool:
+    """Whether the header announces more pixels than Pillow allows, as OpenCV would decode them."""
+    try:
+        with warnings.catch_warnings():
+            # From half of the limit on Pillow warns.
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+            Image.open(path).close()
+    except Image.DecompressionBombError:
+        return True
+    except Exception:  # whatever a parser makes of bytes that it does not expect: the decoder tells
+        return False
+    return False
+
+
 def _frames(capture: Any, source: str, name: str, live: bool = False) -> Iterator[Picture]:
     try:
         rate = capture.get(cv2.CAP_PROP_FPS)
         rate = float(rate) if 0 < rate < 1000 else _FRAME_RATE
+        length = 0.0 if live else _announced_seconds(capture)
         # Counted, not asked for: positions in a video are not exact in every container.
-        number, start = 0, time.monotonic()
+        number, reached, start = 0, 0.0, time.monotonic()
         while True:
             there, image = capture.read()
             if not there:
                 break
+            reached = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000  # 0 where it is not known
             seconds = time.monotonic() - start if live else number / rate
             yield Picture(source, name, image, '', number, round(seconds, 3), rate, live)
             number += 1
         if not number:
             reason = 'no such camera, or another program has it' if live else 'no frame is readable'
             yield Picture(source, name, error=reason)
+        elif 0 < reached < _WHOLE * length - 1:
+            reason = f'it ends after {reached:.1f} of {length:.1f} seconds: cut off or damaged'
+            yield Picture(source, name, None, reason, number, round(number / rate, 3), rate)
     finally:
         capture.release()
+
+
+def _announced_seconds(capture: Any) -> float:
+    """How long a video says that it is; 0 or less where it does not."""
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    return capture.get(cv2.CAP_PROP_FRAME_COUNT) / rate if rate > 0 else 0.0

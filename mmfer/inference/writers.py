@@ -10,19 +10,39 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 from mmfer.faces import POINT_NAMES
 
 from .results import FaceResult, PictureResult
 
 
 class _LineWriter:
-    """A file that is written in whole lines; a context manager."""
+    """A file that is written in whole lines; a context manager.
+
+    One process at a time: on Windows, which has no such locks, nobody watches over that.
+
+    Raises:
+        OSError: The file cannot be written, or another process is writing it.
+    """
 
     def __init__(self, path: str | Path):
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = Path(path)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         # No buffer: what was written is in the hands of the operating system.
-        self._file = open(path, 'wb', buffering=0)  # noqa: SIM115  closed by __exit__
+        self._file = open(path, 'ab', buffering=0)  # noqa: SIM115  closed by __exit__
+        try:
+            if fcntl is not None:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise OSError(
+                f'another run is writing {path}; wait for its end, or name another folder'
+            ) from None
+        self._file.truncate(0)
 
     def __enter__(self):
         return self
@@ -31,7 +51,13 @@ class _LineWriter:
         self._file.close()
 
     def _put(self, text: str) -> None:
-        self._file.write(text.encode('utf-8'))
+        end, left = self._file.tell(), memoryview(text.encode('utf-8'))
+        try:
+            while left:  # a disk that is nearly full takes a part
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            self._file.truncate(end)
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
 
 
 class JsonLinesWriter(_LineWriter):

@@ -14,12 +14,12 @@ _GIB = 2**30
 def draw_cost_growth(costs: Sequence[Cost]) -> Figure:
     """Draw training memory and inference time of models, over the batch and over the picture.
 
-    Over the batch the smallest picture size is taken, over the picture the largest batch.
+    Over the batch the picture size of the first cost is taken, over the picture the largest batch.
 
     Args:
         costs: At least one.
     """
-    size = min(cost.size for cost in costs)
+    size = costs[0].size
     batch_size = max(cost.batch_size for cost in costs)
     over_batch = [cost for cost in costs if cost.size == size]
     over_size = [cost for cost in costs if cost.batch_size == batch_size]

@@ -143,7 +143,12 @@ class TestStream:
             *('no face', 'unreadable', 'unreadable', 'faces')
         ]
         assert [result.reason for result in results] == [
-            *('no face', 'the cv2 decoder knows no such format', 'No such file or directory', '')
+            *(
+                'no face',
+                'it is damaged, or of a format that the cv2 decoder does not know',
+                'No such file or directory',
+                '',
+            )
         ]
         assert results[1].source == str(tmp_path / 'broken.jpg') and results[1].width is None
 
@@ -287,6 +292,11 @@ class TestArguments:
     def test_unknown_detector(self, files):
         with pytest.raises(ValueError, match=r"one of \['yunet', 'mtcnn'\].*'retina'"):
             make(files, detector='retina')
+
+    @pytest.mark.parametrize('device', ['meta', 'cuda:99'])
+    def test_a_device_that_is_not_there(self, files, device):
+        with pytest.raises(ValueError, match=f"'{device}' cannot be used here: .*; use cpu"):
+            FaceInferencer(*files['age'], device, None)
 
     def test_weights_are_needed(self, files):
         with pytest.raises(ValueError, match='was not trained says nothing.*--weights'):

@@ -27,7 +27,7 @@ def test_help_answers_at_once(arguments):
     # Computing time: the machine may be busy with other tests.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
     assert done.returncode == 0
-    assert 'usage: mmfer' in done.stdout
+    assert 'usage: python -m mmfer' in done.stdout
 
 
 def test_help_does_not_wait_for_torch():
@@ -54,7 +54,7 @@ def test_every_command_is_a_module_with_a_summary(capsys):
 def test_wrong_arguments(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.main(arguments)
-    assert stopped.value.code == 2 and 'usage: mmfer' in capsys.readouterr().err
+    assert stopped.value.code == 2 and 'usage: python -m mmfer' in capsys.readouterr().err
 
 
 def test_models(capsys):

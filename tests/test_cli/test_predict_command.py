@@ -115,6 +115,9 @@ def test_patches(repo_root, photos, tmp_path, capsys):
         (['{photos}', '--weights', 'none.pth'], 'there is no checkpoint none.pth'),
         (['{photos}', '--cfg-options', 'model.head.numclasses=3'], 'Did you mean .*num_classes'),
         (['{photos}', '--out', '{photos}/out'], 'is inside of .*name a folder beside it'),
+        (['{photos}', '--out', '{photos}/..'], 'is the folder of .*name another folder'),
+        (['{photos}', '--out', '/dev/null/out'], 'cannot write --out /dev/null/out: '),
+        (['https://example.org/a.jpg'], 'is an address; download it first'),
         (['{photos}', '--device', 'abacus'], "'abacus' is none that torch knows"),
     ],
 )
@@ -127,10 +130,36 @@ def test_errors(model, photos, tmp_path, capsys, arguments, message):
     assert re.search(message, error), error
 
 
+def test_a_picture_is_not_replaced_by_its_annotated_one(model, photos, tmp_path):
+    picture, before = photos / 'a.jpg', (photos / 'a.jpg').read_bytes()
+    assert predict(picture, '--out', photos, *model) == 2
+    assert picture.read_bytes() == before
+    assert predict(picture, '--out', photos, '--no-draw', *model) == 0
+    assert predict(picture, '--out', photos, *model) == 2  # also where results are already
+    assert picture.read_bytes() == before
+    others = tmp_path / 'others'
+    others.mkdir()
+    (others / 'a.jpg').touch()
+    assert predict(picture, '--out', others, *model) == 2
+    out = tmp_path / 'out'
+    assert [predict(picture, '--out', out, *model) for _ in range(2)] == [0, 0]
+
+
 def test_detector_needs_its_file(model, photos, tmp_path, capsys):
     words = [word for word in model if word != '--aligned']
     assert predict(photos, '--out', tmp_path / 'out', *words) == 2
     assert '--detector-weights' in capsys.readouterr().err
+
+
+def test_detector_files_are_known_by_their_digest(model, photos, tmp_path, capsys):
+    words = [word for word in model if word != '--aligned']
+    file = tmp_path / 'detector.onnx'
+    file.write_bytes(b'another')
+    words += ['--detector-weights', file]
+    assert predict(photos, '--out', tmp_path / 'out', *words) == 2
+    assert 'none of the published files' in capsys.readouterr().err
+    assert predict(photos, '--out', tmp_path / 'out', *words, '--detector-sha256', '0f') == 2
+    assert 'not 0f as was asked for' in capsys.readouterr().err
 
 
 def test_interrupted(repo_root, model, tmp_path):

@@ -69,7 +69,10 @@ def test_the_end_of_an_embedded_thumbnail_is_not_the_end(picture):
 
 @pytest.mark.parametrize(
     ('content', 'reason'),
-    [(b'', 'the file is empty'), (b'no picture', 'the cv2 decoder knows no such format')],
+    [
+        (b'', 'the file is empty'),
+        (b'no picture', 'it is damaged, or of a format that the cv2 decoder'),
+    ],
 )
 def test_what_is_no_image_is_refused(tmp_path, content, reason):
     path = tmp_path / 'face.jpg'

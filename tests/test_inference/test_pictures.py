@@ -1,4 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -101,6 +103,64 @@ def test_what_cannot_be_read_says_why(folder, tmp_path):
     assert all(picture.image is None for picture in pictures)
     (none,) = read_pictures(0, lambda number: FakeCamera(number, 0))
     assert none.error == 'no such camera, or another program has it'
+
+
+def test_a_video_that_was_cut_off_says_so_behind_its_last_frame(tmp_path):
+    write_video(tmp_path / 'film.avi', range(0, 200, 2))
+    content = (tmp_path / 'film.avi').read_bytes()
+    (tmp_path / 'cut.avi').write_bytes(content[: len(content) // 2])
+    *frames, end = read_pictures(tmp_path / 'cut.avi')
+    assert 30 < len(frames) < 70 and not any(picture.error for picture in frames)
+    assert end.image is None and end.frame == len(frames) and end.time == len(frames) / 8
+    assert re.fullmatch(r'it ends after \d\.\d of 12\.5 seconds: cut off or damaged', end.error)
+
+
+class FakeVideo(FakeCamera):
+    """A film of three frames that announces something."""
+
+    def __init__(self, announced, rate, reached):
+        super().__init__('film.avi')
+        self.said = {
+            cv2.CAP_PROP_FPS: rate,
+            cv2.CAP_PROP_FRAME_COUNT: announced,
+            cv2.CAP_PROP_POS_MSEC: reached,
+        }
+
+    def get(self, what):
+        return self.said[what]
+
+
+@pytest.mark.parametrize(
+    ('announced', 'rate', 'reached', 'complains'),
+    [
+        (30, 10.0, 300.0, True),
+        (30, 10.0, 2900.0, False),  # with a frame rate that changes
+        (3000, 1000.0, 2900.0, False),
+        (30, 10.0, 0.0, False),  # what is not known is not blamed
+        (-1e17, 10.0, 300.0, False),
+        (30, 0.0, 300.0, False),
+    ],
+)
+def test_only_videos_that_miss_seconds_are_blamed(tmp_path, announced, rate, reached, complains):
+    (tmp_path / 'film.avi').touch()
+    opened = []
+
+    def open_video(path):
+        opened.append(FakeVideo(announced, rate, reached))
+        return opened[-1]
+
+    pictures = list(read_pictures(tmp_path / 'film.avi', open_video))
+    assert [bool(picture.error) for picture in pictures] == [False] * 3 + [True] * complains
+
+
+def test_a_picture_that_would_fill_the_memory(tmp_path, monkeypatch):
+    """By its header: nothing of it is decoded."""
+    monkeypatch.setattr('PIL.Image.MAX_IMAGE_PIXELS', 300)
+    for name, width in (('large.png', 31), ('good.png', 30)):
+        cv2.imwrite(str(tmp_path / name), grey(5, (20, width)))
+    good, large = read_pictures(tmp_path)
+    assert good.image is not None and large.image is None
+    assert large.error == 'it has more than 0 megapixels; make it smaller'
 
 
 def test_arrays_and_pictures(folder):

@@ -124,6 +124,44 @@ class TestCsv:
             assert said == expected
 
 
+def test_a_full_disk_leaves_whole_lines(tmp_path):
+    """A limit on the size of files stands for it: it also takes a part of what is written."""
+    path = tmp_path / 'results.jsonl'
+    program = f"""
+import resource, signal
+from mmfer.inference.writers import *
+from mmfer.inference.results import *
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+with JsonLinesWriter({str(path)!r}) as writer:
+    try:
+        for frame in range(100):
+            writer.write(PictureResult('film.mp4', 'no face', 'nobody', frame=frame))
+    except OSError as error:
+        print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', program], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == f"[Errno 27] File too large: '{path}'", done.stderr
+    assert 0 < path.stat().st_size < 1000
+    frames = [result.frame for result in read_json_lines(path)]
+    assert frames == list(range(len(frames))) and len(frames) > 5
+
+
+def test_two_runs_do_not_write_one_file(tmp_path):
+    path = tmp_path / 'results.jsonl'
+    with JsonLinesWriter(path) as first:
+        first.write(RESULTS[0])
+        with pytest.raises(OSError, match='another run is writing .*results.jsonl'):
+            JsonLinesWriter(path)
+        first.write(RESULTS[1])
+    assert tuple(read_json_lines(path)) == RESULTS[:2]
+    with JsonLinesWriter(path) as second:
+        second.write(RESULTS[2])
+    assert tuple(read_json_lines(path)) == RESULTS[2:]
+
+
 @pytest.mark.parametrize('kind', ['csv', 'jsonl'])
 def test_a_killed_run_leaves_whole_lines(kind, tmp_path):
     path = tmp_path / f'results.{kind}'
@@ -190,6 +228,53 @@ class TestAnnotatedFiles:
                 files.write(picture, RESULTS[0])
                 assert not (tmp_path / 'a.mp4').exists()
         assert os.listdir(tmp_path) == ['a.mp4']
+
+    @pytest.mark.skipif(os.name != 'posix', reason='needs SIGKILL')
+    def test_what_a_killed_run_left_is_replaced(self, tmp_path):
+        program = f"""
+import os, signal
+import numpy as np
+from mmfer.inference.annotated_files import AnnotatedFiles
+from mmfer.inference.pictures import Picture
+from mmfer.inference.results import PictureResult
+files = AnnotatedFiles({str(tmp_path)!r})
+grey = np.full((80, 100, 3), 128, np.uint8)
+picture = Picture('a.avi', 'a.avi', grey, frame=0, frame_rate=5.0)
+files.write(picture, PictureResult('a.avi', 'no face', frame=0))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+        killed = subprocess.run([sys.executable, '-W', 'ignore', '-c', program])
+        assert killed.returncode == -signal.SIGKILL
+        (left,) = os.listdir(tmp_path)
+        assert left.startswith('.')
+        self.write(tmp_path, 'a.avi', frames=3)
+        assert os.listdir(tmp_path) == ['a.mp4']
+        assert len(list(read_pictures(tmp_path / 'a.mp4'))) == 3
+
+    def test_half_a_video_on_a_full_disk_is_no_file(self, tmp_path):
+        program = f"""
+import resource, signal
+import numpy as np
+from mmfer.inference.annotated_files import AnnotatedFiles
+from mmfer.inference.pictures import Picture
+from mmfer.inference.results import PictureResult
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+noise = np.random.default_rng(0).integers(0, 255, (80, 100, 3), np.uint8)
+try:
+    with AnnotatedFiles({str(tmp_path)!r}) as files:
+        for frame in range(50):
+            picture = Picture('a.avi', 'a.avi', noise, frame=frame, frame_rate=5.0)
+            files.write(picture, PictureResult('a.avi', 'no face', frame=frame))
+except OSError as error:
+    print(error)
+"""
+        done = subprocess.run(
+            [sys.executable, '-W', 'ignore', '-c', program], capture_output=True, text=True
+        )
+        expected = f'could not write {tmp_path / "a.mp4"}; is there room on the disk?'
+        assert done.stdout.strip() == expected, done.stderr
+        assert os.listdir(tmp_path) == []
 
     def test_unreadable_pictures_make_no_file(self, tmp_path):
         with AnnotatedFiles(tmp_path / 'out') as files:

@@ -28,7 +28,8 @@ def parse_args() -> argparse.Namespace:
         type=positive,
         nargs='+',
         metavar='PIXELS',
-        help='sides of the pictures (default: that of the first config alone)',
+        help='sides of the pictures; the first one is drawn over the batch (default: that of the '
+        'first config alone)',
     )
     add_timing_options(parser, turns=3)
     add_model_options(parser)

@@ -104,7 +104,11 @@ class LoadFaceImage(LoadImageFromFile):
         except (OSError, cv2.error) as error:
             raise _unreadable(path, str(error)) from error
         if image is None:
-            raise _unreadable(path, f'the {self.imdecode_backend} decoder knows no such format')
+            raise _unreadable(
+                path,
+                'it is damaged, or of a format that the '
+                f'{self.imdecode_backend} decoder does not know',
+            )
         return image
 
 

@@ -22,7 +22,7 @@ def test_gradients_are_those_of_the_whole_layer():
     parameters = [x, *layer.parameters()]
     found = torch.autograd.grad(class_token_forward(layer, x).sin().sum(), parameters)
     wanted = torch.autograd.grad(layer(x)[:, :1].sin().sum(), parameters)
-    for ours, theirs in zip(found, wanted):
+    for ours, theirs in zip(found, wanted, strict=True):
         torch.testing.assert_close(ours, theirs)
 
 
