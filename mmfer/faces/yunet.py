@@ -111,7 +111,7 @@ def _check_file(path: Path, expected: str | None) -> str:
         known = ''.join(f'\n  {sha256}  {name}' for sha256, name in YUNET_FILES.items())
         raise ValueError(
             f"YuNet: '{path}' is none of the published files, its sha256 is {found}. If you trust "
-            'it, name that value: sha256=... (--detector-sha256; --model-sha256 of align_faces.py). '
+            'it, name that value: sha256=... (--detector-sha256, align_faces.py: --model-sha256). '
             f'{_WHERE}. Known are:{known}'
         )
     return found

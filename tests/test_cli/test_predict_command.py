@@ -83,7 +83,7 @@ def test_unreadable_files_are_named_and_the_others_done(model, photos, tmp_path,
     (photos / 'aa.jpg').write_text('no picture')
     assert predict(photos, '--out', tmp_path / 'out', *model) == 1
     captured = capsys.readouterr()
-    assert f'cannot read {photos / "aa.jpg"}: the cv2 decoder' in captured.err
+    assert f'cannot read {photos / "aa.jpg"}: it is damaged' in captured.err
     assert '2 faces in 3 pictures (0 without a face, 1 unreadable)' in captured.out
     assert [row['status'] for row in rows(tmp_path / 'out')] == ['faces', 'unreadable', 'faces']
 
