@@ -16,9 +16,13 @@ from mmfer.apis.load_model import build_model, load_model
 from mmfer.apis.model_facts import model_facts
 from mmfer.utils.picture_size import picture_size
 
+from .answers import normalise
 from .aot_package import export_package
 from .onnx_export import export_onnx
-from .untrained import shake_weights
+from .pictures import random_pictures
+from .untrained import shake_weights, spread_ages
+
+_PICTURES = 4
 
 
 @dataclass(frozen=True)
@@ -106,5 +110,7 @@ def load_for_export(
         torch.manual_seed(0)
         model = build_model(cfg)
     shake_weights(model)
+    model.to(device).eval()
+    spread_ages(model, normalise(model, random_pictures(_PICTURES, height_width)))
     print_log('No checkpoint was named: the weights are random', 'current', logging.WARNING)
-    return LoadedModel(cfg, model.to(device).eval(), height_width, {}, False)
+    return LoadedModel(cfg, model, height_width, {}, False)

@@ -1,8 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import torch
-from torch import nn
+from mmpretrain.models import ImageClassifier
+from torch import Tensor, nn
+
+from mmfer.models.heads import AgeHead
 
 _DEVIATION = 0.02
+_YEARS = 20.0
 
 
 @torch.no_grad()
@@ -27,3 +31,22 @@ def shake_weights(model: nn.Module, seed: int = 0) -> None:
             part.running_mean.add_(mean.to(part.running_mean))
             scale = 0.75 + 0.5 * torch.rand(part.num_features, generator=generator)
             part.running_var.mul_(scale.to(part.running_var))
+
+
+@torch.no_grad()
+def spread_ages(model: ImageClassifier, inputs: Tensor) -> None:
+    """Let a fresh age model give ages within its range.
+
+    Others are clamped, and all that are clamped look alike, whatever the model computes.
+
+    Args:
+        model: In eval mode. The ``age_scale`` of an :class:`AgeHead` may become smaller.
+        inputs: Pictures ``(B, 3, H, W)``, normalised; of other pictures ages may be a bit farther
+            from ``mean_age`` than the 20 years that are the most for these.
+    """
+    head = model.head
+    if not isinstance(head, AgeHead):
+        return
+    farthest = (head(model.extract_feat(inputs)) - head.mean_age).abs().max().item()
+    if farthest > _YEARS:
+        head.age_scale *= _YEARS / farthest

@@ -1,9 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import torch
 from mmengine.config import Config
+from task_models import SIZE, task_model
 from toy_analyzer import analyzer_config
 
-from mmfer.deployment.untrained import shake_weights
+from mmfer.deployment.untrained import shake_weights, spread_ages
 from mmfer.registry import MODELS
 
 
@@ -39,3 +40,20 @@ def test_the_same_every_time():
     shake_weights(other, seed=1)
     for a, b, c in zip(*(net.parameters() for net in (first, second, other)), strict=True):
         assert torch.equal(a, b) and not torch.equal(a, c)
+
+
+@torch.no_grad()
+def test_ages_of_a_fresh_model_are_not_all_clamped():
+    model = MODELS.build(task_model('age')).eval()
+    for value in model.head.parameters():
+        value.mul_(1000)
+    x = torch.randn(4, 3, SIZE, SIZE)
+    youngest, oldest = model.head.age_range
+    ages = model.head(model.extract_feat(x))
+    assert (ages < youngest).any() or (ages > oldest).any()
+    spread_ages(model, x)
+    ages = model.head(model.extract_feat(x))
+    assert ((youngest < ages) & (ages < oldest)).all() and len(ages.unique()) == 4
+    scale = model.head.age_scale
+    spread_ages(model, x)  # they are within their range already
+    assert model.head.age_scale == scale
