@@ -1,6 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Write results while they come. All lines of a picture go to the file in one piece, so a run that
-was killed leaves whole lines, and whole pictures.
+was killed leaves whole pictures, but for the one that it was writing.
 """
 
 import csv
@@ -75,11 +75,15 @@ class JsonLinesWriter(_LineWriter):
 def read_json_lines(path: str | Path) -> Iterator[PictureResult]:
     """Read back what :class:`JsonLinesWriter` wrote.
 
+    A last line without its end, of a run that was killed as it wrote it, is left out.
+
     Raises:
         ValueError: A line is not one of a result.
     """
     with open(path, encoding='utf-8') as file:
         for number, line in enumerate(file, 1):
+            if not line.endswith('\n'):
+                return
             try:
                 yield PictureResult.from_dict(json.loads(line))
             except (ValueError, AttributeError) as error:

@@ -53,7 +53,7 @@ def test_text_says_what_is_wrong(result):
     assert 'Leaks: 1 picture in more than one split' in text
     assert 'labels differ: happy, sad <b>' in text
     assert f'{SHOWN + 3} pictures, {SHOWN} of them shown' in text
-    assert re.search(r'train +\S+00003.jpg +the cv2 decoder', text)
+    assert re.search(r'train +\S+00003.jpg +it is damaged', text)
     assert re.search(r'largest / smallest +4\.4 +3\.0', text)
 
 
