@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from interrupts import obey_interrupts
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from task_models import SIZE, write_task
@@ -176,6 +177,7 @@ def test_interrupted(repo_root, model, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, 'PYTHONPATH': str(repo_root)},
+        preexec_fn=obey_interrupts,
     )
     try:
         deadline = time.monotonic() + 60

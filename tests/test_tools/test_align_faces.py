@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from face_trees import write_folders, write_image
+from interrupts import obey_interrupts
 
 from mmfer.apis.align_faces import (
     AlignReport,
@@ -179,7 +180,11 @@ def test_stopped_run_goes_on(repo_root, run, tmp_path):
     def stop_after(number, how):
         command = [sys.executable, '-W', 'ignore', TOOL, root, out, *options]
         process = subprocess.Popen(
-            [*map(str, command)], cwd=repo_root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            [*map(str, command)],
+            cwd=repo_root,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            preexec_fn=obey_interrupts,
         )
         give_up = time.monotonic() + 60
         while num_done() < number:

@@ -25,6 +25,7 @@ from face_trees import (
     write_utkface,
     write_wflw,
 )
+from interrupts import obey_interrupts
 
 from mmfer.apis.convert_crops import convert_crops, plan_crops
 from mmfer.apis.dataset_parts import build_parts, plain_options
@@ -239,7 +240,11 @@ def test_stopped_conversion_goes_on(repo_root, run, tmp_path):
     def stop_after(number, how):
         command = [sys.executable, '-W', 'ignore', TOOL, 'UTKFace', root, out, *options]
         process = subprocess.Popen(
-            [*map(str, command)], cwd=repo_root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            [*map(str, command)],
+            cwd=repo_root,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            preexec_fn=obey_interrupts,
         )
         give_up = time.monotonic() + 60
         while num_done() < number:
