@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mmfer.deployment.aot_model import AotModel
 from mmfer.deployment.aot_package import export_package
+from mmfer.deployment.exported_model import ExportedModel
 from mmfer.deployment.onnx_export import export_onnx
 from mmfer.deployment.onnx_model import OnnxModel
 
@@ -35,6 +36,6 @@ def aot_variant(model: ImageClassifier, example: Tensor) -> Callable[[Tensor], T
     return _first_output(AotModel(export_package(model, tuple(example.shape[2:]))))
 
 
-def _first_output(exported: OnnxModel | AotModel) -> Callable[[Tensor], Tensor]:
+def _first_output(exported: ExportedModel) -> Callable[[Tensor], Tensor]:
     name = exported.output_names[0]
     return lambda pictures: torch.from_numpy(exported(pictures.numpy())[name])

@@ -5,8 +5,7 @@ import torch
 from mmpretrain.models import ImageClassifier
 from torch import Tensor
 
-from .aot_model import AotModel
-from .onnx_model import OnnxModel
+from .exported_model import ExportedModel
 from .outputs import compute_outputs
 
 
@@ -20,7 +19,7 @@ def torch_answers(model: ImageClassifier, pictures: Tensor) -> dict[str, Tensor]
 
 @torch.no_grad()
 def exported_answers(
-    exported: OnnxModel | AotModel, model: ImageClassifier, pictures: Tensor
+    exported: ExportedModel, model: ImageClassifier, pictures: Tensor
 ) -> dict[str, Tensor]:
     """What its exported form makes of them; the model only normalises, where it does not."""
     if exported.with_preprocessing:

@@ -2,15 +2,15 @@
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from .errors import ExportError
+from .exported_model import ExportedModel
 
 
-class AotModel:
+class AotModel(ExportedModel):
     """A compiled package, see :func:`.export_package`, on as many threads as PyTorch has.
 
     Warning:
@@ -19,11 +19,6 @@ class AotModel:
 
     Args:
         source: The file, or its content.
-
-    Attributes:
-        facts: What the package says of the model, see :meth:`.LoadedModel.facts`.
-        input_name: ``'input'`` or, with preprocessing inside, ``'pictures'``.
-        output_names: See :func:`.compute_outputs`.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -38,14 +33,14 @@ class AotModel:
         else:
             source = str(source)
         try:
-            self._run = torch._inductor.aoti_load_package(source)
-            text = self._run.get_metadata()
+            self._package = torch._inductor.aoti_load_package(source)
+            text = self._package.get_metadata()
         except RuntimeError as error:
             raise ExportError(
                 f'PyTorch {torch.__version__} cannot load {_name(source)}: {error}'
             ) from error
         # What PyTorch notes itself is no JSON.
-        self.facts: dict[str, Any] = {
+        self.facts = {
             name: json.loads(value) for name, value in text.items() if not name.startswith('AOTI_')
         }
         missing = {'input_name', 'output_names'} - self.facts.keys()
@@ -54,26 +49,11 @@ class AotModel:
                 f'{_name(source)} is no package of mmfer: it does not say its {sorted(missing)}; '
                 'tools/deployment/export_aoti.py writes packages'
             )
-        self.input_name: str = self.facts.pop('input_name')
-        self.output_names: tuple[str, ...] = tuple(self.facts.pop('output_names'))
+        self.input_name = self.facts.pop('input_name')
+        self.output_names = tuple(self.facts.pop('output_names'))
 
-    @property
-    def with_preprocessing(self) -> bool:
-        """Whether it takes uint8 pictures."""
-        return self.input_name == 'pictures'
-
-    def __call__(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
-        """Run a batch.
-
-        Args:
-            pictures: ``(B, 3, H, W)`` float32, normalised; with preprocessing inside,
-                ``(B, H, W, 3)`` uint8 in BGR.
-
-        Returns:
-            By output name, ``(B, ...)`` float32.
-        """
-        values = self._run(torch.from_numpy(np.ascontiguousarray(pictures)))
-        return {name: value.numpy() for name, value in zip(self.output_names, values, strict=True)}
+    def _run(self, pictures: np.ndarray) -> list[np.ndarray]:
+        return [value.numpy() for value in self._package(torch.from_numpy(pictures))]
 
 
 def _name(source: str | io.BytesIO) -> str:

@@ -10,10 +10,9 @@ from mmpretrain.models import ImageClassifier
 from torch import Tensor
 
 from .answers import exported_answers, torch_answers
-from .aot_model import AotModel
 from .errors import ExportError
+from .exported_model import ExportedModel
 from .loading import LoadedModel
-from .onnx_model import OnnxModel
 from .pictures import random_pictures, real_pictures
 from .selection import OPEN_MARGIN, SelectionMargins
 
@@ -58,7 +57,7 @@ class Comparison:
 
 def compare(
     model: ImageClassifier,
-    exported: OnnxModel | AotModel,
+    exported: ExportedModel,
     pictures: Tensor,
     name: str,
     batch_size: int,
@@ -103,7 +102,7 @@ def compare(
 
 def compare_all(
     model: ImageClassifier,
-    exported: OnnxModel | AotModel,
+    exported: ExportedModel,
     groups: Sequence[tuple[str, Tensor]],
     batch_sizes: Sequence[int] = BATCH_SIZES,
 ) -> list[Comparison]:
@@ -115,9 +114,7 @@ def compare_all(
     ]
 
 
-def compare_on_test_set(
-    loaded: LoadedModel, exported: OnnxModel | AotModel, num: int
-) -> list[Comparison]:
+def compare_on_test_set(loaded: LoadedModel, exported: ExportedModel, num: int) -> list[Comparison]:
     """:func:`compare_all` on random pixels and on ``num`` pictures of the config's test set."""
     groups = [
         ('random pixels', random_pictures(max(BATCH_SIZES), loaded.size)),

@@ -1,14 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from .errors import ExportError, require_packages
+from .exported_model import ExportedModel
 
 
-class OnnxModel:
+class OnnxModel(ExportedModel):
     """An exported model in ONNX Runtime.
 
     Args:
@@ -17,9 +17,8 @@ class OnnxModel:
         providers: Where it runs, in ONNX Runtime's names. Default: the processor.
 
     Attributes:
-        facts: What the file says of the model, see :meth:`.LoadedModel.facts`.
-        input_name: ``'input'`` or, with preprocessing inside, ``'pictures'``.
-        output_names: See :func:`.compute_outputs`.
+        input_shape: With the name of the batch in place of a number.
+        output_shapes: By output name.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -57,22 +56,7 @@ class OnnxModel:
         }
         self.output_names = tuple(self.output_shapes)
         meta = self._session.get_modelmeta().custom_metadata_map
-        self.facts: dict[str, Any] = {name: json.loads(text) for name, text in meta.items()}
+        self.facts = {name: json.loads(text) for name, text in meta.items()}
 
-    @property
-    def with_preprocessing(self) -> bool:
-        """Whether it takes uint8 pictures."""
-        return self.input_name == 'pictures'
-
-    def __call__(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
-        """Run a batch.
-
-        Args:
-            pictures: ``(B, 3, H, W)`` float32, normalised; with preprocessing inside,
-                ``(B, H, W, 3)`` uint8 in BGR.
-
-        Returns:
-            By output name, ``(B, ...)`` float32.
-        """
-        values = self._session.run(None, {self.input_name: np.ascontiguousarray(pictures)})
-        return dict(zip(self.output_names, values, strict=True))
+    def _run(self, pictures: np.ndarray) -> list[np.ndarray]:
+        return self._session.run(None, {self.input_name: pictures})

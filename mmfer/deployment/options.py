@@ -6,10 +6,37 @@ import argparse
 from mmfer.benchmark.options import positive
 
 
-def add_export_options(parser: argparse.ArgumentParser, suffix: str) -> None:
-    """What to export, where to, and how it is compared with PyTorch."""
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Which model, for pictures of which size."""
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', nargs='?', help='checkpoint of the model')
+    parser.add_argument(
+        '--size',
+        type=int,
+        nargs='+',
+        metavar='PIXELS',
+        help='height and width, or one number for both (default: what the model or the test '
+        'pipeline says, else 224)',
+    )
+    parser.add_argument('--threads', type=positive, default=1, help='of either side (default: 1)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='settings that override the config',
+    )
+
+
+def check_model_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Stop with what is allowed where a value is out of its range."""
+    if args.size and (len(args.size) > 2 or min(args.size) < 1):
+        parser.error(f'--size takes one or two positive numbers, got {args.size}')
+
+
+def add_export_options(parser: argparse.ArgumentParser, suffix: str) -> None:
+    """What to export, where to, and how it is compared with PyTorch."""
+    add_model_options(parser)
     parser.add_argument('--out', required=True, metavar='FILE', help=f'file to write, NAME{suffix}')
     parser.add_argument(
         '--with-preprocessing',
@@ -33,27 +60,11 @@ def add_export_options(parser: argparse.ArgumentParser, suffix: str) -> None:
         help='pictures of the test set to compare on (default: %(default)s)',
     )
     parser.add_argument(
-        '--size',
-        type=int,
-        nargs='+',
-        metavar='PIXELS',
-        help='height and width, or one number for both (default: what the model or the test '
-        'pipeline says, else 224)',
-    )
-    parser.add_argument(
         '--licence',
         metavar='SPDX',
         default='unspecified',
         help='of the weights, such as CC-BY-NC-4.0; mind the terms of the data they were trained '
         'on (default: %(default)s)',
-    )
-    parser.add_argument('--threads', type=positive, default=1, help='of either side (default: 1)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings that override the config',
     )
 
 
@@ -63,7 +74,6 @@ def check_export_options(
     """Stop with what is allowed where a value is out of its range."""
     if not args.out.endswith(suffix):
         parser.error(f'--out is NAME{suffix}, got {args.out}')
-    if args.size and (len(args.size) > 2 or min(args.size) < 1):
-        parser.error(f'--size takes one or two positive numbers, got {args.size}')
+    check_model_options(parser, args)
     if not args.tolerance >= 0:
         parser.error(f'--tolerance is at least 0, got {args.tolerance}')

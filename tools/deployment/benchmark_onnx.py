@@ -15,16 +15,18 @@ import argparse
 import json
 import sys
 
+from mmfer.benchmark.options import positive
+from mmfer.deployment.options import add_model_options, check_model_options
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', nargs='?', help='checkpoint of the model')
+    add_model_options(parser)
     parser.add_argument(
         '--batch-sizes',
-        type=int,
+        type=positive,
         nargs='+',
         default=[1, 8, 32],
         metavar='N',
@@ -33,30 +35,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--int8', action='store_true', help='time the 8-bit model as well')
     parser.add_argument('--rounds', type=int, default=10, help='timed turns (default: 10)')
     parser.add_argument('--warm-up', type=int, default=2, help='calls before them (default: 2)')
-    parser.add_argument('--threads', type=int, default=1, help='of either side (default: 1)')
-    parser.add_argument(
-        '--size',
-        type=int,
-        nargs='+',
-        metavar='PIXELS',
-        help='height and width, or one number for both (default: what the model or the test '
-        'pipeline says, else 224)',
-    )
     parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings that override the config',
-    )
     args = parser.parse_args()
-    if min(args.batch_sizes) < 1 or args.threads < 1 or args.warm_up < 0:
-        parser.error('--batch-sizes and --threads are at least 1, --warm-up at least 0')
+    if args.warm_up < 0:
+        parser.error(f'--warm-up is at least 0, got {args.warm_up}')
     if args.rounds < 2:
         parser.error(f'--rounds is at least 2, got {args.rounds}')
-    if args.size and (len(args.size) > 2 or min(args.size) < 1):
-        parser.error(f'--size takes one or two positive numbers, got {args.size}')
+    check_model_options(parser, args)
     return args
 
 
@@ -110,26 +95,23 @@ def main() -> int:
     # Imported late: --help answers at once.
     import torch
 
-    from mmfer.deployment.errors import ExportError, require_packages
-    from mmfer.utils.atomic_file import atomic_write
-    from mmfer.utils.config_options import UnknownOptionError, parse_options
-    from mmfer.utils.safe_load import CheckpointError
+    from mmfer.deployment.commands import exit_status
 
     torch.set_num_threads(args.threads)
-    try:
-        require_packages()
-        from mmfer.deployment.loading import load_for_export
-        from mmfer.deployment.report import environment
+    return exit_status(lambda: benchmark(args))
 
-        options = parse_options(args.cfg_options)
-        loaded = load_for_export(args.config, args.checkpoint, options, args.size)
-        results = measure(loaded, args)
-    except (FileNotFoundError, UnknownOptionError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    except (CheckpointError, ExportError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+
+def benchmark(args: argparse.Namespace) -> None:
+    from mmfer.deployment.errors import require_packages
+    from mmfer.deployment.loading import load_for_export
+    from mmfer.deployment.report import environment
+    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.config_options import parse_options
+
+    require_packages()
+    options = parse_options(args.cfg_options)
+    loaded = load_for_export(args.config, args.checkpoint, options, args.size)
+    results = measure(loaded, args)
     around = environment(args.threads)
     height, width = loaded.size
     print(f'{args.config}, {height}x{width} pictures, {args.rounds} turns')
@@ -148,7 +130,6 @@ def main() -> int:
             results=results,
         )
         atomic_write(args.json, json.dumps(content, indent=2).encode())
-    return 0
 
 
 if __name__ == '__main__':

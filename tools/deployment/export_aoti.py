@@ -39,51 +39,35 @@ def main() -> int:
     # Imported late: --help answers at once.
     import torch
 
-    from mmfer.deployment.errors import ExportError
-    from mmfer.utils.config_options import UnknownOptionError, parse_options
-    from mmfer.utils.safe_load import CheckpointError
+    from mmfer.deployment.commands import exit_status
 
     torch.set_num_threads(args.threads)
-    try:
-        export(args, parse_options(args.cfg_options))
-    except (FileNotFoundError, UnknownOptionError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    except (CheckpointError, ExportError, OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: export(args))
 
 
-def export(args: argparse.Namespace, options: dict) -> None:
+def export(args: argparse.Namespace) -> None:
     from mmfer.benchmark.machine import describe_machine
     from mmfer.deployment.aot_model import AotModel
-    from mmfer.deployment.compare import compare_on_test_set, require_agreement
+    from mmfer.deployment.commands import verify
     from mmfer.deployment.loading import load_for_export
-    from mmfer.deployment.report import comparison_table, written
+    from mmfer.deployment.report import written
     from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.config_options import parse_options
 
     out = Path(args.out)
-    loaded = load_for_export(args.config, args.checkpoint, options, args.size)
+    loaded = load_for_export(
+        args.config, args.checkpoint, parse_options(args.cfg_options), args.size
+    )
     content = loaded.compile(args.licence, args.with_preprocessing)
     compiled = AotModel(content)
+    report = dict(file=out.name, facts=compiled.facts, machine=describe_machine())
     if args.verify:
-        comparisons = compare_on_test_set(loaded, compiled, args.num)
-        print('largest differences from PyTorch:')
-        print('\n'.join(comparison_table(comparisons, args.tolerance)))
-        require_agreement(comparisons, args.tolerance)
+        report.update(verify(loaded, compiled, args))
     atomic_write(out, content)
     print(written(out, content))
     print(f'  takes  {compiled.input_name}')
     print(f'  gives  {", ".join(compiled.output_names)}')
     if args.verify:
-        report = dict(
-            file=out.name,
-            facts=compiled.facts,
-            machine=describe_machine(),
-            tolerance=args.tolerance,
-            comparisons=[row.to_dict() for row in comparisons],
-        )
         path = out.with_suffix('.json')
         atomic_write(path, json.dumps(report, indent=2).encode())
         print(f'figures are in {path}')

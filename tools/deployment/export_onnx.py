@@ -73,42 +73,31 @@ def main() -> int:
     # Imported late: --help answers at once.
     import torch
 
-    from mmfer.deployment.errors import ExportError, require_packages
-    from mmfer.utils.config_options import UnknownOptionError, parse_options
-    from mmfer.utils.safe_load import CheckpointError
+    from mmfer.deployment.commands import exit_status
 
     torch.set_num_threads(args.threads)
-    try:
-        require_packages()
-        export(args, parse_options(args.cfg_options))
-    except (FileNotFoundError, UnknownOptionError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    except (CheckpointError, ExportError, OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: export(args))
 
 
-def export(args: argparse.Namespace, options: dict) -> None:
-    from mmfer.deployment.compare import compare_on_test_set, require_agreement
+def export(args: argparse.Namespace) -> None:
+    from mmfer.deployment.commands import verify
+    from mmfer.deployment.errors import require_packages
     from mmfer.deployment.loading import load_for_export
     from mmfer.deployment.onnx_model import OnnxModel
     from mmfer.deployment.quantize import quantize_int8
-    from mmfer.deployment.report import comparison_table, environment, interface, written
+    from mmfer.deployment.report import environment, interface, written
     from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.config_options import parse_options
 
+    require_packages()
+    options = parse_options(args.cfg_options)
     out = Path(args.out)
     loaded = load_for_export(args.config, args.checkpoint, options, args.size, args.device)
     content = loaded.export(args.licence, args.with_preprocessing)
     onnx_model = OnnxModel(content, args.threads)
     report = dict(file=out.name, facts=onnx_model.facts, environment=environment(args.threads))
     if args.verify:
-        comparisons = compare_on_test_set(loaded, onnx_model, args.num)
-        print('largest differences from PyTorch:')
-        print('\n'.join(comparison_table(comparisons, args.tolerance)))
-        require_agreement(comparisons, args.tolerance)
-        report.update(tolerance=args.tolerance, comparisons=[row.to_dict() for row in comparisons])
+        report.update(verify(loaded, onnx_model, args))
     atomic_write(out, content)
     print(written(out, content))
     print('\n'.join(interface(onnx_model)))
