@@ -119,6 +119,11 @@ class FaceDataset(BaseDataset):
         subset._forget_bad_images()
         return subset
 
+    def _copy_without_annotation(self, memo: dict | None = None) -> 'FaceDataset':
+        # MMEngine's default for `memo` is one dictionary for the life of the process: it keeps
+        # every copy alive, and takes an object for another that once lay at the same address.
+        return super()._copy_without_annotation({} if memo is None else memo)
+
     def prepare_data(self, idx: int) -> dict | None:
         """Run the pipeline on one sample; None makes mmengine's ``BaseDataset`` draw another."""
         try:
