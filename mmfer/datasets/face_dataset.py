@@ -10,6 +10,7 @@ from mmpretrain.datasets import BaseDataset
 
 from .categories import EXPRESSIONS
 from .transforms.load_face_image import UnreadableImageError
+from .unmixed_copies import UnmixedCopies
 
 # So many names are enough to see what is wrong, more would hide the rest of the message.
 _NAMED = 5
@@ -19,7 +20,7 @@ class EmptySplitError(ValueError):
     """A dataset has no sample in the split that was asked for."""
 
 
-class FaceDataset(BaseDataset):
+class FaceDataset(UnmixedCopies, BaseDataset):
     """What all face datasets on disk share: class names, precise errors, tolerant reading.
 
     A subclass describes its folder in :attr:`LAYOUT` and reads it in :meth:`load_annotations`.
@@ -118,11 +119,6 @@ class FaceDataset(BaseDataset):
         subset = super().get_subset(indices)
         subset._forget_bad_images()
         return subset
-
-    def _copy_without_annotation(self, memo: dict | None = None) -> 'FaceDataset':
-        # MMEngine's default for `memo` is one dictionary for the life of the process: it keeps
-        # every copy alive, and takes an object for another that once lay at the same address.
-        return super()._copy_without_annotation({} if memo is None else memo)
 
     def prepare_data(self, idx: int) -> dict | None:
         """Run the pipeline on one sample; None makes mmengine's ``BaseDataset`` draw another."""

@@ -25,6 +25,7 @@ from .synth import (
 from .synth.camera import CROPS
 from .synth.random_streams import Stream, stream
 from .transforms.face_geometry import bounding_box
+from .unmixed_copies import UnmixedCopies
 
 _MIN_IMAGE_SIZE = 32
 
@@ -44,7 +45,7 @@ def _make_difficulty(arguments: dict) -> Difficulty:
 
 
 @DATASETS.register_module()
-class SynthFace(BaseDataset):
+class SynthFace(UnmixedCopies, BaseDataset):
     """An endless set of drawn faces with labels for four facial tasks; needs no files.
 
     Picture ``i`` of a split is a pure function of ``(seed, split, i)`` and of the difficulty, so
