@@ -6,12 +6,14 @@
 ``GET /api/model``           what there is to know of the model, and the limits
 ``GET /api/drawn/<number>``  a drawn face as PNG; its expression in the header ``X-Expression``
 ``POST /api/read``           the bytes of a picture in, what the model makes of it out;
-                             ``keep_num`` and ``keep_rate`` may be in the query
+                             ``keep_num`` and ``keep_rate`` may be in the query; browsers are
+                             answered for this page only
 ===========================  =======================================================================
 
 Answers are JSON; those with a status of 400 and above have the message as ``error``.
 """
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,13 +37,15 @@ from .page_model import PageModel
 from .uploads import FORMATS_TEXT, RefusedPictureError, UploadLimits, decode_picture
 
 _PAGE = Path(__file__).parent / 'page'
+_AT_ONCE = 32  # pictures that are read or wait for it; senders of more are told to come again
 
 # The browser itself refuses to load anything from elsewhere, to send anything there, to keep
-# anything, and to show the page within another one.
+# anything, and to show the page, or a part of it, within another one.
 _HEADERS = {
     'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
+    'Cross-Origin-Resource-Policy': 'same-origin',
     'Cache-Control': 'no-store',
     'Referrer-Policy': 'no-referrer',
     'X-Content-Type-Options': 'nosniff',
@@ -65,6 +69,9 @@ def build_app(
             rebinding). Default: all.
     """
     limits = limits or UploadLimits()
+    places = asyncio.Semaphore(_AT_ONCE)
+    # The model has a lock too. Who waits here has no thread, for whose end Python's own would wait.
+    turn = asyncio.Lock()
 
     async def tell(request: Request) -> Response:
         return JSONResponse(
@@ -82,17 +89,30 @@ def build_app(
         return Response(face.png, headers={'X-Expression': face.expression}, media_type='image/png')
 
     async def read(request: Request) -> Response:
+        # What browsers add by themselves, and scripts of other websites cannot change.
+        if request.headers.get('sec-fetch-site', 'same-origin') != 'same-origin':
+            return _error(403, 'Pictures of this page only are read.')
+        if places.locked():
+            return _error(503, 'Too many pictures wait already; come again later.')
+        try:
+            async with places:
+                return await answer(request)
+        except asyncio.CancelledError:
+            return _error(503, 'The server is ending.')
+
+    async def answer(request: Request) -> Response:
         try:
             settings = _settings(request.query_params)
             model.check(settings)
         except ValueError as error:
-            return JSONResponse(dict(error=str(error)), 400)
+            return _error(400, str(error))
         try:
             content = await _receive(request, limits)
             image = await run_in_threadpool(decode_picture, content, limits)
         except RefusedPictureError as error:
-            return JSONResponse(dict(error=str(error)), error.status)
-        return JSONResponse(await run_in_threadpool(model.read, image, settings))
+            return _error(error.status, str(error))
+        async with turn:
+            return JSONResponse(await run_in_threadpool(model.read, image, settings))
 
     return Starlette(
         routes=[
@@ -121,6 +141,10 @@ class _Headers:
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+def _error(status: int, message: str) -> Response:
+    return JSONResponse(dict(error=message), status)
 
 
 async def _receive(request: Request, limits: UploadLimits) -> bytes:

@@ -141,13 +141,20 @@ class PageModel:
         """A face for the page.
 
         Returns:
-            ``title`` such as 'Happiness 93 %'; ``bars``, one for each class and action unit with
-            its ``name`` and ``score``; ``crop``, what the network saw; ``stages``, one for each
-            pooling with its ``title``, how many patches are ``kept`` and a ``picture`` of them;
-            ``whole``, the title with no patch dropped, which every bar then has as well.
+            ``title`` such as 'Happiness 93 %'; ``bars``, one for each class with its ``name`` and
+            ``score``; ``action_units``, the same of these; ``crop``, what the network saw;
+            ``stages``, one for each pooling with its ``title``, how many patches are ``kept`` and a
+            ``picture`` of them; ``whole``, the title with no patch dropped, which every bar then
+            has as well.
         """
         crop = _enlarge(warp(image, np.array(face.crop_map), face.crop_size))
-        answer = dict(title=describe(face), crop=_png(crop), bars=_bars(face, whole), stages=[])
+        answer = dict(
+            title=describe(face),
+            bars=_bars('scores', face, whole),
+            action_units=_bars('action_units', face, whole),
+            crop=_png(crop),
+            stages=[],
+        )
         if whole is not None:
             answer['whole'] = describe(whole)
         if face.patches is not None:
@@ -158,13 +165,12 @@ class PageModel:
         return answer
 
 
-def _bars(face: FaceResult, whole: FaceResult | None) -> list[dict[str, Any]]:
+def _bars(group: str, face: FaceResult, whole: FaceResult | None) -> list[dict[str, Any]]:
     bars = []
-    for group in ('scores', 'action_units'):
-        for name, score in (getattr(face, group) or {}).items():
-            bars.append(dict(name=name, score=score))
-            if whole is not None:
-                bars[-1]['whole'] = getattr(whole, group)[name]
+    for name, score in (getattr(face, group) or {}).items():
+        bars.append(dict(name=name, score=score))
+        if whole is not None:
+            bars[-1]['whole'] = getattr(whole, group)[name]
     return bars
 
 

@@ -5,7 +5,7 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
-_AT_ONCE = 32  # requests; more are told to come again
+_GRACE = 3  # seconds for answers under way, after Ctrl-C
 
 
 def is_loopback(host: str) -> bool:
@@ -56,7 +56,6 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
             server_header=False,
             lifespan='off',
             ws='none',
-            limit_concurrency=_AT_ONCE,
-            timeout_graceful_shutdown=3,
+            timeout_graceful_shutdown=_GRACE,
         )
     )

@@ -2,6 +2,10 @@
 import http.client
 import json
 import re
+import socket
+import threading
+import time
+from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 import cv2
@@ -11,7 +15,8 @@ from served_page import POOLINGS, SIZE, K, R, served, small_inferencer
 
 from mmfer.datasets.categories import EXPRESSIONS
 from mmfer.responsible_use import RESPONSIBLE_USE
-from mmfer.serve.uploads import UploadLimits
+from mmfer.serve.page_model import PageModel
+from mmfer.serve.uploads import UploadLimits, decode_picture
 
 pytest.importorskip('starlette')
 pytest.importorskip('uvicorn')
@@ -58,6 +63,7 @@ def test_the_browser_is_told_to_load_and_keep_nothing(page, path):
     policy = headers['content-security-policy']
     assert "default-src 'none'" in policy and 'http' not in policy and '*' not in policy
     assert headers['cache-control'] == 'no-store' and 'server' not in headers
+    assert headers['cross-origin-resource-policy'] == 'same-origin'
 
 
 def test_the_model(page):
@@ -119,6 +125,92 @@ def test_a_file_of_unknown_length_is_read_up_to_the_limit(page):
 @pytest.mark.parametrize('path', ['/../app.py', '/%2e%2e/app.py', '/..%2fapp.py', '//etc/passwd'])
 def test_no_files_but_the_page(page, path):
     assert ask(page, 'GET', path)[0] == 404
+
+
+def test_other_websites_cannot_ask(page):
+    """A form or script elsewhere may post to this machine; browsers say where it comes from."""
+    for site, status in (('cross-site', 403), ('same-site', 403), ('same-origin', 200)):
+        answered, _, content = ask(
+            page, 'POST', '/api/read', png(), headers={'Sec-Fetch-Site': site}
+        )
+        assert answered == status
+        assert status == 200 or 'of this page only' in json.loads(content)['error']
+
+
+class SlowModel:
+    """Lets pictures come and begins to read them, but does not end before ``finish`` is set."""
+
+    def __init__(self):
+        self.came, self.begun, self.answers = [], [], []
+        self.finish = threading.Event()
+
+    def decode(self, content, limits):
+        self.came.append(content)
+        return decode_picture(content, limits)
+
+    def read(self, image, settings):
+        self.begun.append(image)
+        self.finish.wait(60)
+        return dict(faces=[])
+
+    @contextmanager
+    def asked(self, page, count):
+        """While so many ask at once."""
+
+        def send():
+            self.answers.append(ask(page, 'POST', '/api/read', png()))
+
+        senders = [threading.Thread(target=send) for _ in range(count)]
+        for sender in senders:
+            sender.start()
+        try:
+            deadline = time.monotonic() + 60
+            while len(self.came) < count or not self.begun:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            yield
+        finally:
+            for sender in senders:
+                sender.join(60)
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    slow = SlowModel()
+    monkeypatch.setattr('mmfer.serve.app.decode_picture', slow.decode)
+    monkeypatch.setattr(PageModel, 'read', lambda self, *arguments: slow.read(*arguments))
+    yield slow
+    slow.finish.set()
+
+
+def test_the_server_ends_although_pictures_wait(slow, monkeypatch, caplog):
+    monkeypatch.setattr('mmfer.serve.server._GRACE', 0)
+    with ExitStack() as stack, served(small_inferencer(**POOLINGS)) as page:
+        stack.enter_context(slow.asked(page, 3))
+    # Python waits at its end for the thread that reads; those who wait for it have none.
+    assert len(slow.begun) == 1
+    assert [status for status, _, _ in slow.answers] == [503] * 3
+    assert b'The server is ending' in slow.answers[0][2] and 'Traceback' not in caplog.text
+
+
+def test_more_pictures_than_may_wait(slow, monkeypatch):
+    monkeypatch.setattr('mmfer.serve.app._AT_ONCE', 3)
+    with served(small_inferencer(**POOLINGS)) as page:
+        with slow.asked(page, 3):
+            status, _, content = ask(page, 'POST', '/api/read', png())
+            assert status == 503 and 'come again' in json.loads(content)['error']
+            slow.finish.set()
+        assert [status for status, _, _ in slow.answers] == [200] * 3
+        assert ask(page, 'POST', '/api/read', png())[0] == 200
+
+
+def test_many_who_only_look(page):
+    """A browser keeps some connections to a page open, for seconds."""
+    place = urlsplit(page)
+    with ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(socket.create_connection((place.hostname, place.port)))
+        assert ask(page, 'GET', '/')[0] == 200
 
 
 def test_names_of_other_machines_lead_nowhere(page):

@@ -2,116 +2,15 @@
 """The page in a real browser, without a window. Skipped where there is none."""
 
 import json
-import os
-import shutil
-import time
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import numpy as np
-import pytest
+from page_in_browser import opened
 from PIL import Image
-from served_page import GRID, POOLINGS, K, R, served, small_inferencer
+from served_page import GRID, POOLINGS, K, R
 
 from mmfer.datasets.categories import EXPRESSIONS
 from mmfer.serve.uploads import UploadLimits
-
-pytest.importorskip('starlette')
-pytest.importorskip('uvicorn')
-webdriver = pytest.importorskip('selenium.webdriver')
-
-_SECONDS = 60  # for any one thing
-
-
-@pytest.fixture(scope='module')
-def browser():
-    binary = shutil.which('chromium') or shutil.which('google-chrome')
-    driver = shutil.which('chromedriver')
-    if not binary or not driver:
-        pytest.skip('needs chromium and chromedriver (on Debian the package chromium-driver)')
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for argument in ('headless=new', 'disable-gpu', 'disable-dev-shm-usage'):
-        options.add_argument(f'--{argument}')
-    if os.geteuid() == 0:
-        options.add_argument('--no-sandbox')  # which it has for other users only
-    options.set_capability('goog:loggingPrefs', dict(performance='ALL', browser='ALL'))
-    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield browser
-    browser.quit()
-
-
-class Page:
-    """The page as somebody sees and uses it."""
-
-    def __init__(self, browser, address):
-        self.browser, self.address = browser, address
-        browser.get(f'{address}/')
-        self.wait(lambda: self.run('return document.body.dataset.ready') == 'yes')
-
-    def run(self, script, *arguments):
-        return self.browser.execute_script(script, *arguments)
-
-    def find(self, selector):
-        return self.browser.find_element('css selector', selector)
-
-    def text(self, selector):
-        return self.find(selector).text
-
-    def texts(self, selector):
-        return [found.text for found in self.browser.find_elements('css selector', selector)]
-
-    def wait(self, condition):
-        deadline = time.monotonic() + _SECONDS
-        while not condition():
-            assert time.monotonic() < deadline, self.browser.get_log('browser')
-            time.sleep(0.02)
-
-    def wait_for_answer(self):
-        self.wait(
-            lambda: self.run(
-                'return !document.body.classList.contains("busy") && '
-                '(document.querySelector("#faces").children.length > 0 || '
-                '!document.querySelector("#error").hidden)'
-            )
-        )
-
-    def clear(self):
-        """So that what is seen next is new."""
-        self.run(
-            'document.querySelector("#faces").replaceChildren();'
-            'document.querySelector("#error").hidden = true'
-        )
-
-    def draw(self):
-        self.clear()
-        self.find('#draw').click()
-        self.wait_for_answer()
-
-    def upload(self, path):
-        self.clear()
-        self.find('#file').send_keys(str(path))
-        self.wait_for_answer()
-
-    def move(self, slider, value):
-        """Move a slider as a hand does, and wait for what comes of it."""
-        self.run(
-            'const input = document.querySelector(arguments[0]); input.value = arguments[1];'
-            'input.dispatchEvent(new Event("input", {bubbles: true}))',
-            f'#{slider}-input',
-            str(value),
-        )
-        self.wait_for_answer()
-
-    def kept(self):
-        """'9 of 16' and so on, of each stage."""
-        return [text.split('\n')[1] for text in self.texts('.stages figcaption')]
-
-
-@contextmanager
-def opened(browser, *arguments, **poolings):
-    with served(small_inferencer(**poolings), *arguments) as address:
-        yield Page(browser, address)
 
 
 def test_a_drawn_face_and_the_sliders(browser):
@@ -121,7 +20,7 @@ def test_a_drawn_face_and_the_sliders(browser):
         page.draw()
         assert page.text('#caption').removeprefix('A drawn face, meant as: ') in EXPRESSIONS
         assert page.texts('.face .bar span:first-child') == list(EXPRESSIONS)
-        assert page.text('.face .bar.best span').split()[0] == page.text('.face h3').split()[0]
+        assert page.text('.face .bar.best span').split()[0] == page.text('.face h2').split()[0]
         assert page.kept() == ['9 of 16', '4 of 16', '2 of 16']
         assert page.run(
             'return [...document.images].every((image) => image.complete && image.naturalWidth)'
@@ -138,7 +37,7 @@ def test_a_drawn_face_and_the_sliders(browser):
         page.find('#whole').click()
         page.wait_for_answer()
         assert page.kept() == ['16 of 16'] * 3
-        assert page.text('.face .hint').endswith(page.text('.face h3'))
+        assert page.text('.face .hint').endswith(page.text('.face h2'))
         page.find('#trained').click()
         page.wait_for_answer()
         assert page.texts('.face .bar') == trained
@@ -182,7 +81,7 @@ def test_refused_files_are_explained(browser, tmp_path):
             assert page.text('#error') == message
             assert page.find('#error').get_attribute('role') == 'alert'
         page.upload(tmp_path / 'good.webp')
-        page.wait(lambda: page.texts('.face h3'))
+        page.wait(lambda: page.texts('.face h2'))
         assert not page.find('#error').is_displayed() and page.text('#caption') == 'good.webp'
 
 

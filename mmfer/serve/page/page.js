@@ -7,8 +7,8 @@ const MAX_BARS = 12;
 
 let model = null; // answer of /api/model
 const settings = {}; // of the sliders that there are
-let picture = null; // Blob
-let shown = null; // its address, until the server has drawn into it
+let picture = null; // its bytes: a file may change or go while the sliders are moved
+let shown = null; // its address, for where the server has not drawn into it
 let busy = false;
 let again = false; // something changed while the server was busy
 let drawn = 0;
@@ -56,6 +56,7 @@ function say(text) {
 function complain(text) {
   find('#error').textContent = text;
   find('#error').hidden = !text;
+  if (text) find('#error').scrollIntoView({ block: 'nearest' }); // it is above the sliders
 }
 
 // Sliders ---------------------------------------------------------------------------------------
@@ -82,15 +83,19 @@ function showSettings() {
 // Asking ----------------------------------------------------------------------------------------
 
 async function use(blob, caption) {
-  complain('');
   if (blob.size > model.max_bytes) {
     complain(`The file is larger than ${model.max_bytes / 1e6} MB.`);
     return;
   }
-  picture = blob;
+  try {
+    picture = await blob.arrayBuffer();
+  } catch {
+    complain('The file cannot be read.');
+    return;
+  }
   if (shown) URL.revokeObjectURL(shown);
   shown = URL.createObjectURL(blob);
-  find('#picture').src = shown;
+  preview();
   find('#picture').hidden = false;
   find('#caption').textContent = caption;
   await ask();
@@ -99,6 +104,7 @@ async function use(blob, caption) {
 // One question at a time. What is changed meanwhile is asked when the answer is there, once.
 async function ask() {
   if (!picture) return;
+  complain('');
   again = busy;
   if (busy) return;
   busy = true;
@@ -107,18 +113,21 @@ async function ask() {
   try {
     do {
       again = false;
+      const asked = picture;
       const response = await fetch(`/api/read?${new URLSearchParams(settings)}`, {
         method: 'POST',
-        body: picture,
+        body: asked,
       });
       const answer = response.headers.get('content-type')?.startsWith('application/json')
         ? await response.json()
         : { error: `The server could not answer (${response.status}); it says why in its window.` };
+      if (picture !== asked) continue; // another one was chosen meanwhile
       if (response.ok) show(answer);
-      else refuse(answer.error);
-    } while (again);
+      else if (response.status < 500) refuse(answer.error);
+      else fail(answer.error);
+    } while (again && picture);
   } catch {
-    refuse('The server does not answer; is it still running?');
+    fail('The server does not answer; is it still running?');
   } finally {
     busy = false;
     document.body.classList.remove('busy');
@@ -126,20 +135,30 @@ async function ask() {
 }
 
 function refuse(reason) {
-  complain(reason);
-  say('');
+  fail(reason);
   picture = null;
   find('#picture').hidden = true;
-  showSpeed(null);
   find('#caption').textContent = '';
+}
+
+// The picture stays: the next change of a slider asks for it again.
+function fail(reason) {
+  complain(reason);
+  say('');
+  preview();
+  showSpeed(null);
   find('#tokens').textContent = '';
   find('#faces').replaceChildren();
+}
+
+function preview() {
+  find('#picture').src = shown;
+  find('#picture').alt = '';
 }
 
 // Showing ---------------------------------------------------------------------------------------
 
 function show(answer) {
-  complain('');
   find('#picture').src = answer.picture;
   find('#picture').alt = 'The picture with what was found drawn into it';
   say(answer.faces.map((face) => face.title).join(', ') || 'no face');
@@ -166,17 +185,16 @@ function faceCard(face) {
   const card = element('section', 'card face');
   const top = element('div', 'top');
   const text = element('div');
-  text.append(element('h3', '', face.title || 'Face'));
+  text.append(element('h2', '', face.title || 'Face'));
   if (face.whole) {
     const whole = element('p', 'hint');
     whole.append(element('span', 'swatch'), `keeping all: ${face.whole}`);
     text.append(whole);
   }
-  const bars = [...face.bars];
-  if (bars.length > MAX_BARS) bars.sort((a, b) => b.score - a.score).splice(MAX_BARS);
-  const best = Math.max(...bars.map((bar) => bar.score));
-  for (const { name, score, whole } of bars) {
-    text.append(barRow(name, score, percent(score), score === best, whole));
+  const ranked = face.bars.toSorted((a, b) => b.score - a.score);
+  const bars = ranked.length > MAX_BARS ? ranked.slice(0, MAX_BARS) : face.bars;
+  for (const bar of [...bars, ...face.action_units]) {
+    text.append(barRow(bar.name, bar.score, percent(bar.score), bar === ranked[0], bar.whole));
   }
   top.append(image(face.crop, 'What the network saw'), text);
   card.append(top);
@@ -205,6 +223,7 @@ function barRow(name, share, label, best, mark) {
     const line = element('div', 'mark');
     line.style.left = `${100 * mark}%`;
     line.title = `${percent(mark)} keeping all`;
+    line.role = 'img'; // which makes the title its name for screen readers
     track.append(line);
   }
   row.append(element('span', '', name), track, element('span', '', label));

@@ -1,0 +1,153 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""What is done to the page while a slow server has not answered yet, in a real browser."""
+
+import threading
+
+import cv2
+import numpy as np
+import pytest
+from page_in_browser import opened
+from served_page import POOLINGS, SIZE
+
+from mmfer.serve.uploads import UploadLimits, decode_picture
+
+
+class Door:
+    """Pictures that came wait behind it; it lets one through at a time."""
+
+    def __init__(self):
+        self.came = 0
+        self._through = threading.Semaphore(0)
+
+    def open(self):
+        self._through.release()
+
+    def decode(self, content, limits):
+        self.came += 1
+        assert self._through.acquire(timeout=60)
+        return decode_picture(content, limits)
+
+
+@pytest.fixture
+def door(browser, monkeypatch):
+    door = Door()
+    monkeypatch.setattr('mmfer.serve.app.decode_picture', door.decode)
+    return door
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Names and paths of two pictures, one that is too large for ``LIMITS``, and a text."""
+    noise = np.random.default_rng(0).integers(0, 255, (100, 100, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / 'first.png'), noise[:SIZE, :SIZE])
+    cv2.imwrite(str(tmp_path / 'second.png'), noise[-SIZE:, -SIZE:])
+    cv2.imwrite(str(tmp_path / 'large.png'), noise)
+    (tmp_path / 'text.jpg').write_text('no picture')
+    return {path.stem: path for path in tmp_path.iterdir()}
+
+
+LIMITS = UploadLimits(max_bytes=10_000)
+
+
+def picture_shown(page):
+    """'blob' as it was chosen, 'data' as the server drew into it."""
+    return page.find('#picture').get_attribute('src').split(':')[0]
+
+
+def test_a_second_picture_gets_its_own_answer_only(browser, door, files):
+    with opened(browser, LIMITS, **POOLINGS) as page:
+        page.choose(files['first'])
+        page.wait(lambda: door.came == 1)
+        page.choose(files['second'])
+        page.wait(lambda: page.text('#caption') == 'second.png')
+        assert page.find('#picture').get_attribute('alt') == ''  # nothing is drawn into it yet
+        door.open()
+        page.wait(lambda: door.came == 2)
+        # The first one's answer is there, and is not taken for that of the second.
+        assert picture_shown(page) == 'blob' and page.texts('.face') == []
+        door.open()
+        page.wait_for_answer()
+        assert picture_shown(page) == 'data' and len(page.texts('.face')) == 1
+        assert page.text('#caption') == 'second.png' and door.came == 2
+
+
+def test_a_second_picture_survives_that_the_first_is_refused(browser, door, files):
+    with opened(browser, LIMITS, **POOLINGS) as page:
+        page.choose(files['text'])
+        page.wait(lambda: door.came == 1)
+        page.choose(files['second'])
+        page.wait(lambda: page.text('#caption') == 'second.png')
+        door.open(), door.open()
+        page.wait_for_answer()
+        assert page.text('#caption') == 'second.png' and len(page.texts('.face')) == 1
+        assert not page.find('#error').is_displayed()
+
+
+def test_a_refusal_is_not_asked_again_for_a_slider(browser, door, files):
+    with opened(browser, LIMITS, **POOLINGS) as page:
+        page.choose(files['text'])
+        page.wait(lambda: door.came == 1)
+        page.push('keep-num', 3)
+        door.open()
+        page.wait_for_answer()
+        assert page.text('#error').startswith('This is no picture') and door.came == 1
+
+
+def test_a_refusal_outlives_the_answer_that_was_under_way(browser, door, files):
+    with opened(browser, LIMITS, **POOLINGS) as page:
+        page.choose(files['first'])
+        page.wait(lambda: door.came == 1)
+        page.choose(files['large'])
+        page.wait(lambda: page.text('#error').startswith('The file is larger'))
+        door.open()
+        page.wait(lambda: page.texts('.face'))
+        assert page.text('#caption') == 'first.png'
+        assert page.text('#error').startswith('The file is larger')
+        door.open()
+        page.move('keep-num', 3)
+        assert not page.find('#error').is_displayed()
+
+
+def test_a_file_that_changes_stays_as_it_was_chosen(browser, files):
+    with opened(browser, LIMITS, **POOLINGS) as page:
+        page.upload(files['first'])
+        page.move('keep-num', 3)
+        shown = page.texts('.face .bar')
+        page.move('keep-num', 4)
+        files['first'].write_bytes(files['second'].read_bytes())
+        page.move('keep-num', 3)
+        assert not page.find('#error').is_displayed() and page.texts('.face .bar') == shown
+
+
+def test_a_file_that_cannot_be_read(browser):
+    """A folder that is dropped, for example."""
+    with opened(browser, LIMITS, **POOLINGS) as page:
+        page.run(
+            'const file = new File(["x"], "gone.png");'
+            'file.arrayBuffer = () => Promise.reject(new DOMException("", "NotFoundError"));'
+            'const drop = new Event("drop", {bubbles: true, cancelable: true});'
+            'drop.dataTransfer = {files: [file]};'
+            'document.querySelector("#drop").dispatchEvent(drop)'
+        )
+        page.wait_for_answer()
+        assert page.text('#error') == 'The file cannot be read.'
+
+
+@pytest.mark.parametrize(
+    ('fetch', 'message'),
+    [
+        ('() => Promise.reject(new TypeError())', 'The server does not answer'),
+        ('async () => Response.json({error: "Come again"}, {status: 503})', 'Come again'),
+    ],
+)
+def test_a_picture_outlives_a_server_that_has_no_answer(browser, files, fetch, message):
+    with opened(browser, LIMITS, **POOLINGS) as page:
+        page.upload(files['first'])
+        page.run(f'window.there = window.fetch; window.fetch = {fetch}')
+        page.push('keep-num', 3)
+        page.wait(lambda: page.text('#error').startswith(message))
+        assert picture_shown(page) == 'blob' and page.texts('.face') == []
+        page.run('window.fetch = window.there')
+        page.move('keep-num', 4)
+        assert picture_shown(page) == 'data' and page.kept()[0] == '4 of 16'
+        assert not page.find('#error').is_displayed()
