@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
 from mmfer.faces import DETECTORS, POINT_NAMES, Alignment, FaceAligner, FaceChoice
 from mmfer.utils.atomic_file import atomic_write, remove_parts
+from mmfer.utils.files_below import files_below
 
 from .convert_crops import IMAGE_FORMATS
 from .journal import Journal, fingerprint
@@ -82,7 +83,7 @@ def list_pictures(folder: str | Path, out: str | Path) -> list[str]:
         )
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder '{folder}'")
-    paths = (path.relative_to(folder) for path in folder.rglob('*'))
+    paths = (path.relative_to(folder) for path in files_below(folder))
     names = sorted(
         path.as_posix()
         for path in paths
@@ -100,7 +101,8 @@ def read_list(path: str | Path) -> list[str]:
         FileNotFoundError: There is no such file.
         ValueError: It names none, or one that is not inside the root folder.
     """
-    lines = Path(path).read_text(encoding='utf-8').splitlines()
+    # Names of files need not be text; Windows marks text as such.
+    lines = Path(path).read_text('utf-8-sig', 'surrogateescape').splitlines()
     names = list(dict.fromkeys(Path(line.strip()).as_posix() for line in lines if line.strip()))
     if not names:
         raise ValueError(f"'{path}' names no pictures; it is to have one path a line")
@@ -312,4 +314,5 @@ def _write_report(path: Path, rows: list[dict]) -> None:
     writer = csv.DictWriter(content, _COLUMNS, restval='', lineterminator='\n')
     writer.writeheader()
     writer.writerows(rows)
-    atomic_write(path, content.getvalue().encode())
+    # Names of files need not be text.
+    atomic_write(path, content.getvalue().encode(errors='backslashreplace'))

@@ -12,6 +12,7 @@ from mmengine.dataset import Compose
 
 from mmfer.datasets import SynthFace
 from mmfer.registry import DATASETS
+from mmfer.utils.files_below import files_below
 
 #: Suffixes of the files that are read from folders.
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
@@ -86,7 +87,7 @@ def split_of_folder(name: str, folder: str | Path) -> Split:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"the folder '{folder}' ({name}) does not exist")
-    paths = sorted(p for p in folder.rglob('*') if p.suffix.lower() in SUFFIXES and p.is_file())
+    paths = [path for path in files_below(folder) if path.suffix.lower() in SUFFIXES]
     if not paths:
         raise ValueError(f"'{folder}' ({name}) has no picture; looked for {', '.join(SUFFIXES)}")
     pictures = []
@@ -97,10 +98,14 @@ def split_of_folder(name: str, folder: str | Path) -> Split:
 
 
 def merge_equal(splits: Iterable[Split]) -> list[Split]:
-    """Join splits that are the same list of pictures, as validation and testing often are."""
-    merged: dict[frozenset, Split] = {}
+    """Join splits that are the same list of pictures, as validation and testing often are.
+
+    Splits of other roles stay apart: to test on the list of training is a leak.
+    """
+    merged: dict[tuple[frozenset, frozenset], Split] = {}
     for split in splits:
-        same = merged.setdefault(frozenset(split.pictures), split)
+        role = split.roles - {'val', 'test'}
+        same = merged.setdefault((frozenset(split.pictures), role), split)
         if same is not split:
             same.name, same.roles = f'{same.name} = {split.name}', same.roles | split.roles
     return list(merged.values())

@@ -69,9 +69,13 @@ def write_report(result: Audit, folder: str | Path, max_shown: int = 100) -> Non
         old.unlink()
     for number in sorted(shown):
         _write_thumbnail(result, number, folder / _thumbnail(number))
-    atomic_write(folder / HTML, _to_html(result, sections).encode())
-    atomic_write(folder / MARKDOWN, _to_markdown(result, sections).encode())
-    atomic_write(folder / JSON, (json.dumps(to_json(result), indent=1) + '\n').encode())
+    for name, text in (
+        (HTML, _to_html(result, sections)),
+        (MARKDOWN, _to_markdown(result, sections)),
+        (JSON, json.dumps(to_json(result), indent=1) + '\n'),
+    ):
+        # Names of files need not be text.
+        atomic_write(folder / name, text.encode(errors='backslashreplace'))
 
 
 def to_json(result: Audit) -> dict:

@@ -5,7 +5,7 @@ from face_trees import write_cfp, write_folders
 from mmengine.config import Config
 from rafdb_tree import write_rafdb
 
-from mmfer.audit import merge_equal, split_of_folder, splits_of_config
+from mmfer.audit import audit, merge_equal, split_of_folder, splits_of_config
 
 
 def loader(**dataset):
@@ -72,6 +72,17 @@ def test_validation_that_is_the_test_list_is_one_split(tmp_path):
     train, both = merge_equal(splits_of_config(cfg))
     assert (train.name, both.name) == ('train', 'val = test')
     assert both.roles == {'val', 'test'} and len(both.pictures) == 2
+
+
+def test_testing_on_the_training_list_is_no_such_case(tmp_path):
+    same = loader(**rafdb(write_rafdb(tmp_path)))
+    cfg = Config(dict(train_dataloader=same, test_dataloader=same))
+    splits = merge_equal(splits_of_config(cfg))
+    assert [split.name for split in splits] == ['train', 'test']
+    assert len(audit(splits).leaks) == len(splits[0].pictures)
+    # Two configs may well train on the same pictures.
+    (both,) = merge_equal(splits_of_config(cfg, 'a:')[:1] + splits_of_config(cfg, 'b:')[:1])
+    assert both.name == 'a:train = b:train' and both.roles == {'train'}
 
 
 def test_frames_labelled_for_another_task_have_no_label(tmp_path):

@@ -1,5 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import csv
+import os
 import signal
 import subprocess
 import sys
@@ -97,6 +98,36 @@ def test_only_what_has_changed_is_done_again(pictures, tmp_path):
     changed = {name for name in before if after[name] != before[name]}
     assert changed == {'sad/00000.png', 'alignment.csv'}
     assert 'happy/00005.jpg' not in rows(out)
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='elsewhere names of files are text')
+def test_names_of_files_that_are_no_text(run, tmp_path):
+    """As of archives that were packed on another machine; in a list, too."""
+    name = os.fsdecode(b'm\xfcde.jpg')
+    write_image(tmp_path / 'pictures/a.jpg', 40, 40)
+    (tmp_path / 'pictures/a.jpg').rename(tmp_path / 'pictures' / name)
+    (tmp_path / 'list.txt').write_bytes(os.fsencode(name) + b'\n')
+    for source in (['pictures'], ['list.txt', '--root', tmp_path / 'pictures']):
+        out = tmp_path / source[0][:4]
+        done = run(TOOL, tmp_path / source[0], out, *source[1:], '--detector', 'whole')
+        assert done.returncode == 0, done.stderr
+        assert list(rows(out)) == [r'm\udcfcde.jpg'] and (out / name).is_file()
+
+
+def test_pictures_behind_links(pictures, tmp_path):
+    (tmp_path / 'more').mkdir()
+    (pictures / 'sad').rename(tmp_path / 'more/sad')
+    (pictures / 'linked').symlink_to(tmp_path / 'more')
+    (tmp_path / 'more/loop').symlink_to('.')
+    names = list_pictures(pictures, tmp_path / 'out')
+    assert names == [f'happy/{i:05}.jpg' for i in range(6)] + [
+        f'linked/sad/{i:05}.jpg' for i in range(5)
+    ]
+
+
+def test_a_list_with_a_byte_order_mark(tmp_path):
+    (tmp_path / 'list.txt').write_text('a.jpg\nb.jpg\n', encoding='utf-8-sig')
+    assert read_list(tmp_path / 'list.txt') == ['a.jpg', 'b.jpg']
 
 
 def test_refused_pictures_are_not_searched_again_and_leave_no_crop(pictures, tmp_path):

@@ -1,5 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,34 @@ def test_folders_with_what_is_no_failure_and_what_is(run, tmp_path):
     (tmp_path / 'b/sad/00001.jpg').write_bytes(b'')
     done = run(*sources)
     assert done.returncode == 1 and 'the file is empty' in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='elsewhere names of files are text')
+def test_names_of_files_that_are_no_text(run, tmp_path):
+    """As of archives that were packed on another machine."""
+    write_folders(tmp_path, {'a': 2})
+    shutil.copy(tmp_path / 'a/00000.jpg', tmp_path / 'a' / os.fsdecode(b'm\xfcde.jpg'))
+    done = run(f'one={tmp_path}/a', '--out', tmp_path / 'report')
+    assert done.returncode == 0, done.stderr
+    assert r'm\udcfcde.jpg' in done.stdout
+    for suffix in ('html', 'md', 'json'):
+        content = (tmp_path / f'report/report.{suffix}').read_text(encoding='utf-8')
+        assert r'm\udcfcde.jpg' in content
+
+
+def test_a_leak_behind_a_link(run, tmp_path):
+    """Data loaders follow links to folders."""
+    write_folders(tmp_path, {'a/happy': 3, 'b/sad': 2, 'far': 1})
+    shutil.copy(tmp_path / 'a/happy/00000.jpg', tmp_path / 'far/again.jpg')
+    (tmp_path / 'b/happy').symlink_to(tmp_path / 'far')
+    done = run(f'one={tmp_path}/a', f'two={tmp_path}/b')
+    assert done.returncode == 1 and 'NOT CLEAN: 1 picture in splits' in done.stdout
+
+
+def test_one_folder_under_two_names(run, tmp_path):
+    write_folders(tmp_path, {'a': 2})
+    done = run(f'one={tmp_path}/a', f'two={tmp_path}/a')
+    assert done.returncode == 1 and 'NOT CLEAN: 2 pictures in splits' in done.stdout
 
 
 def test_several_configs_are_told_apart(run, tmp_path):

@@ -19,6 +19,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmfer.utils.config_arguments import add_config_options
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -38,13 +40,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='people in two splits are a failure as well; for datasets that know who is shown',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override settings of the configs; an unknown key is an error',
-    )
+    add_config_options(parser)
     args = parser.parse_args()
     check_sources(parser, args.sources)
     if args.workers < 0 or args.max_shown < 1:
@@ -98,6 +94,7 @@ def main() -> int:
         except OSError as error:
             print(f'error: {error}', file=sys.stderr)
             return 2
+    sys.stdout.reconfigure(errors='backslashreplace')  # names of files need not be text
     print(to_text(result))
     if args.out:
         print(f'\nreport: {args.out / "report.html"} (and .md, .json); it contains face pictures')
