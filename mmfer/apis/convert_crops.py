@@ -73,25 +73,21 @@ def plan_crops(
     """List what to cut out, and where it goes: ``images/<split>/<path of the picture>``.
 
     A picture with several faces gives several crops: ``a.jpg``, ``a.1.jpg``, ``a.2.jpg``, in the
-    order of the dataset.
+    order of the dataset; what another picture has taken is left out.
     """
-    jobs, taken = [], Counter()
+    jobs, taken, counts = [], set(), Counter()
     for split, dataset in datasets.items():
         for index in range(len(dataset)):
             sample = dataset.get_data_info(index)
             del sample['sample_idx']
             path = Path(sample['img_path'])
             stem = (Path('images', split) / path.relative_to(data_root)).with_suffix('').as_posix()
-            number = f'.{taken[stem]}' if taken[stem] else ''
-            taken[stem] += 1
-            jobs.append(
-                CropJob(
-                    sample,
-                    split,
-                    f'{stem}{number}.{image_format}',
-                    fingerprint(path, _labels(sample)),
-                )
-            )
+            target = f'{stem}.{image_format}'
+            while target in taken:
+                counts[stem] += 1
+                target = f'{stem}.{counts[stem]}.{image_format}'
+            taken.add(target)
+            jobs.append(CropJob(sample, split, target, fingerprint(path, _labels(sample))))
     return jobs
 
 
@@ -165,7 +161,8 @@ def write_skipped(path: str | Path, skipped: Iterable[tuple[str, str, str]]) -> 
     writer = csv.writer(content, lineterminator='\n')
     writer.writerow(['img_path', 'split', 'reason'])
     writer.writerows(skipped)
-    atomic_write(path, content.getvalue().encode())
+    # Names of files need not be text.
+    atomic_write(path, content.getvalue().encode(errors='backslashreplace'))
 
 
 class _CropWriter:

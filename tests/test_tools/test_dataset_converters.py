@@ -106,6 +106,16 @@ def test_faces_of_one_picture_get_names_of_their_own(tmp_path):
     assert all((tmp_path / f'crops/images/train/WFLW_images/{name}').is_file() for name in names)
 
 
+def test_names_that_faces_of_another_picture_would_take(tmp_path):
+    lines = [wflw_line('a.jpg'), wflw_line('a.jpg', 5), wflw_line('a.1.jpg', 9)]
+    for order in (lines, lines[::-1]):
+        folder = tmp_path / str(order is lines)
+        write_wflw(folder / 'wflw', order)
+        convert('WFLW', folder / 'wflw', folder / 'crops')
+        names = [record['img_path'] for record in annotations(folder / 'crops')['data_list']]
+        assert len(set(names)) == 3
+
+
 def samples_of(dataset):
     return [dataset.get_data_info(index) for index in range(len(dataset))]
 
