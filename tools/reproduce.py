@@ -22,6 +22,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmfer.utils.config_arguments import add_config_options
+
 if TYPE_CHECKING:
     from mmfer.experiments.index import Index
     from mmfer.experiments.runs import Runs
@@ -52,6 +54,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--data-root',
         nargs='+',
+        action='extend',
         metavar='DIR',
         help="folder that holds the databases' folders, and NAME=DIR for those elsewhere",
     )
@@ -79,9 +82,7 @@ def parse_args() -> argparse.Namespace:
         '(default: last)',
     )
     parser.add_argument('--gpus', type=int, default=1, help='processes for each training')
-    parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='for every training'
-    )
+    add_config_options(parser, 'for every training')
     args = parser.parse_args()
     if args.seeds < 1 or args.gpus < 1:
         parser.error(f'--seeds and --gpus must be 1 or more: {args.seeds}, {args.gpus}')

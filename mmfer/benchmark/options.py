@@ -5,6 +5,7 @@ Nothing slow is imported here: ``--help`` answers at once.
 """
 
 import argparse
+from collections.abc import Sequence
 
 
 def positive(text: str) -> int:
@@ -39,15 +40,8 @@ def add_timing_options(parser: argparse.ArgumentParser, turns: int = 5) -> None:
     parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Where models of any config run, and what is changed about them: ``--device``,
-    ``--cfg-options``.
-    """
-    parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings that override the configs',
-    )
+def check_names(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """Stop where the figures of one model would take the place of another's."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        parser.error(f'every model needs a name of its own, and several are called {twice[0]!r}')

@@ -5,6 +5,8 @@ import argparse
 import os
 from pathlib import Path
 
+from mmfer.utils.config_arguments import add_config_options
+
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Which model, and where it runs."""
@@ -17,13 +19,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     )
     group.add_argument('--weights', help='checkpoint, where the model is a name or a config')
     group.add_argument('--device', help='cpu, cuda, cuda:1, ... (default: a GPU if there is one)')
-    group.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override settings, e.g. model.backbone.app.keep_num=80',
-    )
+    add_config_options(group)
     return group
 
 
@@ -98,6 +94,6 @@ def _detector(args: argparse.Namespace):
 
     if args.aligned:
         return None
-    if args.detector_sha256 is None or args.detector_weights is None:
+    if args.detector != 'yunet' or None in (args.detector_sha256, args.detector_weights):
         return args.detector
     return YuNet(args.detector_weights, args.detector_sha256)

@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'inputs',
         nargs='+',
         metavar='INPUT',
-        help='picture, video, folder (searched with all below it), or number of a camera',
+        help='picture (of an animated one the first), video, folder (searched with all below it), '
+        'or number of a camera',
     )
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write')
     add_model_arguments(parser).add_argument(
@@ -90,7 +91,7 @@ def _parse_input(word: str, out: Path) -> str | int:
                 'pictures the next time; name a folder beside it'
             )
         return str(path)
-    if word.isdigit():
+    if word.isdecimal():
         return int(word)
     if '://' in word:
         raise CommandError(f"'{word}' is an address; download it first and name the file")

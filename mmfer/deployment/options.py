@@ -4,6 +4,7 @@
 import argparse
 
 from mmfer.benchmark.options import positive
+from mmfer.utils.config_arguments import add_config_options
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -19,13 +20,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         'pipeline says, else 224)',
     )
     parser.add_argument('--threads', type=positive, default=1, help='of either side (default: 1)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings that override the config',
-    )
+    add_config_options(parser)
 
 
 def check_model_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:

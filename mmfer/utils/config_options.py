@@ -70,7 +70,7 @@ def parse_options(assignments: Iterable[str]) -> dict[str, Any]:
     """Parse ``KEY=VALUE`` words with the rules of :class:`mmengine.config.DictAction`.
 
     Raises:
-        ValueError: A word is no assignment.
+        ValueError: A word is no assignment, or its brackets are not closed.
     """
     assignments = list(assignments)
     for word in assignments:
@@ -82,7 +82,10 @@ def parse_options(assignments: Iterable[str]) -> dict[str, Any]:
         return {}
     parser = argparse.ArgumentParser()
     parser.add_argument('--options', nargs='+', action=DictAction)
-    return parser.parse_args(['--options', *assignments]).options
+    try:
+        return parser.parse_args(['--options', *assignments]).options
+    except AssertionError as error:
+        raise ValueError(f'--cfg-options: {error}') from error
 
 
 def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:

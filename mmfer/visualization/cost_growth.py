@@ -17,8 +17,14 @@ def draw_cost_growth(costs: Sequence[Cost]) -> Figure:
     Over the batch the picture size of the first cost is taken, over the picture the largest batch.
 
     Args:
-        costs: At least one.
+        costs: At least one, of as many models as there are colours (8) at most.
+
+    Raises:
+        ValueError: There are too many models.
     """
+    models = len({cost.name for cost in costs})
+    if models > len(PALETTE):
+        raise ValueError(f'{models} models in one figure, at most {len(PALETTE)} are legible')
     size = costs[0].size
     batch_size = max(cost.batch_size for cost in costs)
     over_batch = [cost for cost in costs if cost.size == size]

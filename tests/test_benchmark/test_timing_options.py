@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from mmfer.benchmark.options import add_model_options, add_timing_options
+from mmfer.benchmark.options import add_timing_options
 from mmfer.benchmark.timing import CLOCKS
 
 
@@ -13,14 +13,11 @@ from mmfer.benchmark.timing import CLOCKS
 def parser():
     parser = argparse.ArgumentParser()
     add_timing_options(parser, turns=3)
-    add_model_options(parser)
     return parser
 
 
 def test_defaults(parser):
-    assert vars(parser.parse_args([])) == dict(
-        turns=3, clock='wall', threads=1, json=None, device='cpu', cfg_options=[]
-    )
+    assert vars(parser.parse_args([])) == dict(turns=3, clock='wall', threads=1, json=None)
 
 
 def test_every_clock_can_be_chosen(parser):

@@ -119,6 +119,7 @@ def test_patches(repo_root, photos, tmp_path, capsys):
         (['{photos}', '--out', '{photos}/..'], 'is the folder of .*name another folder'),
         (['{photos}', '--out', '/dev/null/out'], 'cannot write --out /dev/null/out: '),
         (['https://example.org/a.jpg'], 'is an address; download it first'),
+        (['²'], "there is no picture, video or folder '²'"),
         (['{photos}', '--device', 'abacus'], "'abacus' is none that torch knows"),
     ],
 )
@@ -144,6 +145,13 @@ def test_a_picture_is_not_replaced_by_its_annotated_one(model, photos, tmp_path)
     assert predict(picture, '--out', others, *model) == 2
     out = tmp_path / 'out'
     assert [predict(picture, '--out', out, *model) for _ in range(2)] == [0, 0]
+
+
+def test_a_file_of_another_detector_does_not_choose_it(model, photos, tmp_path, capsys):
+    words = [word for word in model if word != '--aligned']
+    words += ['--detector', 'mtcnn', '--detector-weights', 'none.onnx', '--detector-sha256', '00']
+    predict(photos, '--out', tmp_path / 'out', *words)
+    assert 'YuNet' not in capsys.readouterr().err  # MTCNN, or how to install it
 
 
 def test_detector_needs_its_file(model, photos, tmp_path, capsys):

@@ -2,6 +2,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -87,6 +88,26 @@ def test_pipeline(run, tmp_path):
     assert done.returncode == 0, done.stderr
     assert 'pictures/s through the pipeline' in done.stdout
     assert '0 LoadFaceImage' in done.stdout and '1 ResizeFace' in done.stdout
+
+
+def test_models_of_one_name(run, tmp_path):
+    """Figures have the names of configs: none must take the place of another's."""
+    other = tmp_path / Path(SMALL).name
+    other.touch()
+    for tool, *arguments in (
+        ('analysis_tools/benchmark', SMALL, other),
+        ('visualization/vis_cost', SMALL, other, '--out', tmp_path / 'a.png'),
+        ('visualization/vis_cost', SMALL, BASELINE, '--labels', 'a', 'a', '--out', 'a.png'),
+    ):
+        done = run(tool, *arguments)
+        assert done.returncode == 2 and 'needs a name of its own' in done.stderr
+
+
+def test_more_models_than_colours(run, tmp_path):
+    labels = 'abcdefghi'
+    out = tmp_path / 'a.png'
+    done = run('visualization/vis_cost', *9 * [SMALL], '--labels', *labels, '--out', out)
+    assert done.returncode == 2 and '9 models in one figure' in done.stderr
 
 
 def test_errors(run):

@@ -152,6 +152,7 @@ def test_given_baselines_are_not_trained(call, tmp_path):
     assert metrics['baseline'][0]['age/mae'] == len('age')
 
     (tmp_path / 'expression.pth').write_text('another one')
+    given.insert(2, '--baseline')  # both of them count
     code, _, err = call(*given)
     assert code == 1 and 'other checkpoints' in err and 'expression.pth' in err
 

@@ -140,3 +140,8 @@ def test_words_are_parsed_like_mmengine_does():
 def test_words_that_are_no_assignment(word):
     with pytest.raises(ValueError, match='write KEY=VALUE'):
         parse_options([word])
+
+
+def test_brackets_without_an_end():
+    with pytest.raises(ValueError, match=r'--cfg-options: .*brackets.* \[1,\(2'):
+        parse_options(['a=[1,(2'])

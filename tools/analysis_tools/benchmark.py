@@ -21,7 +21,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from mmfer.benchmark.options import add_model_options, add_timing_options, positive
+from mmfer.benchmark.options import add_timing_options, check_names, positive
+from mmfer.utils.config_arguments import add_config_options
 
 VARIANTS = ['plain', 'eager', 'compiled', 'fused+channels-last+by-8', 'bf16', 'onnx', 'aot+by-8']
 
@@ -58,8 +59,11 @@ def parse_args() -> argparse.Namespace:
         '--pictures', type=positive, default=200, help='for --pipeline (default: 200)'
     )
     add_timing_options(parser)
-    add_model_options(parser)
-    return parser.parse_args()
+    parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
+    add_config_options(parser)
+    args = parser.parse_args()
+    check_names(parser, [Path(path).stem for path in args.configs])
+    return args
 
 
 def inference(args, configs: dict) -> list[dict]:

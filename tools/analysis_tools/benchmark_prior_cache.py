@@ -13,6 +13,8 @@ needed.
 import argparse
 import json
 
+from mmfer.utils.config_arguments import add_config_options
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
@@ -27,13 +29,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
     parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings that override the config',
-    )
+    add_config_options(parser)
     args = parser.parse_args()
     if args.batch_size < 1 or args.steps < 1:
         parser.error('--batch-size and --steps are at least 1')

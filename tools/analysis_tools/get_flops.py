@@ -16,6 +16,8 @@ import argparse
 import json
 from dataclasses import asdict
 
+from mmfer.utils.config_arguments import add_config_options
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -31,13 +33,7 @@ def parse_args() -> argparse.Namespace:
         'the test pipeline says, else 224)',
     )
     parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings that override the config',
-    )
+    add_config_options(parser)
     args = parser.parse_args()
     if args.shape and (len(args.shape) > 2 or min(args.shape) < 1):
         parser.error(f'--shape takes one or two positive numbers, got {args.shape}')

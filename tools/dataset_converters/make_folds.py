@@ -18,6 +18,8 @@ import re
 import sys
 from pathlib import Path
 
+from mmfer.utils.config_arguments import add_config_options
+
 DATASETS = ('UTKFace', 'CFP', 'AffectNetHQ')
 
 
@@ -42,12 +44,8 @@ def parse_args() -> argparse.Namespace:
         'the same share of each class or decade of age',
     )
     parser.add_argument('--no-val', action='store_true', help='no validation part')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='further arguments of the dataset, such as folders.smiling=Happiness',
+    add_config_options(
+        parser, 'further arguments of the dataset, such as folders.smiling=Happiness'
     )
     args = parser.parse_args()
     if args.people and args.people != 'label':

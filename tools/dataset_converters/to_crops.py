@@ -17,6 +17,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmfer.utils.config_arguments import add_config_options
+
 DATASETS = ('AffectNet', 'AffectNetHQ', 'CFP', 'ExpW', 'UTKFace', 'WFLW')
 LISTED = 10  # skipped pictures named on the screen
 
@@ -56,12 +58,8 @@ def parse_args() -> argparse.Namespace:
         help='jpg: quality 95; png: lossless, about five times as large (default: jpg)',
     )
     parser.add_argument('--workers', type=int, default=0, help='processes (default: this one only)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='further arguments of the dataset, such as split_file=FILE or val_ratio=.1',
+    add_config_options(
+        parser, 'further arguments of the dataset, such as split_file=FILE or val_ratio=.1'
     )
     args = parser.parse_args()
     if args.size < 1 or args.workers < 0:

@@ -14,6 +14,8 @@ each face where the split divides faces, can be given out with a result, and is 
 import argparse
 import sys
 
+from mmfer.utils.config_arguments import add_config_options
+
 DATASETS = ('UTKFace', 'CFP', 'AffectNetHQ', 'ExpW')
 
 
@@ -22,12 +24,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('dataset', choices=DATASETS)
     parser.add_argument('data_root', help='folder of the dataset')
     parser.add_argument('target', help='file to write')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='further arguments of the dataset, such as by=face or folders.smiling=Happiness',
+    add_config_options(
+        parser, 'further arguments of the dataset, such as by=face or folders.smiling=Happiness'
     )
     return parser.parse_args()
 

@@ -17,6 +17,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmfer.utils.config_arguments import add_config_options
+
 if TYPE_CHECKING:
     from mmfer.experiments.progress import Progress
 
@@ -65,6 +67,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--data-root',
         nargs='+',
+        action='extend',
         default=[],
         metavar='TASK=DIR',
         help="folders of the tasks' datasets, instead of data/<name>",
@@ -72,6 +75,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--baseline',
         nargs='+',
+        action='extend',
         default=[],
         metavar='TASK=CHECKPOINT',
         help='trained baselines of the canonical encoder, which are then not trained',
@@ -79,17 +83,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--prior-baseline',
         nargs='+',
+        action='extend',
         default=[],
         metavar='TASK=CHECKPOINT',
         help="the same of the priors' encoder, if that is another one",
     )
     parser.add_argument('--gpus', type=int, default=1, help='processes for each training')
-    parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='for every training'
-    )
-    parser.add_argument(
-        '--adapter-options', nargs='+', default=[], metavar='KEY=VALUE', help='for adapters only'
-    )
+    add_config_options(parser, 'for every training')
+    add_config_options(parser, 'for adapters only', name='--adapter-options')
     args = parser.parse_args()
     args.canonical = _TASKS if 'all' in args.canonical else tuple(dict.fromkeys(args.canonical))
     args.priors = args.priors or args.encoder

@@ -3,6 +3,8 @@
 
 import argparse
 
+from mmfer.utils.config_arguments import add_config_options
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -10,13 +12,7 @@ def main() -> None:
     parser.add_argument(
         '--save-path', metavar='FILE', help='also write it here (.py, .json, .yaml)'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override settings; an unknown key is an error',
-    )
+    add_config_options(parser)
     args = parser.parse_args()
 
     from mmengine.config import Config

@@ -14,6 +14,8 @@ Exit status: 0 when it was written; 1 when the checkpoint does not fit the confi
 import argparse
 import sys
 
+from mmfer.utils.config_arguments import add_config_options
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -29,13 +31,7 @@ def parse_args() -> argparse.Namespace:
         help='of the weights, such as CC-BY-NC-4.0; mind the terms of the data they were trained '
         'on (default: unspecified)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings that override the config, e.g. model.backbone.deploy=True',
-    )
+    add_config_options(parser)
     return parser.parse_args()
 
 

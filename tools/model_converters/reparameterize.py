@@ -12,6 +12,8 @@ printed, such as ``tools/test.py CONFIG OUT --cfg-options model.backbone.deploy=
 import argparse
 import sys
 
+from mmfer.utils.config_arguments import add_config_options
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
@@ -24,13 +26,7 @@ def parse_args() -> argparse.Namespace:
         metavar='PIXELS',
         help="side of the pictures that outputs are compared on (default: the test pipeline's)",
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings that override the config',
-    )
+    add_config_options(parser)
     return parser.parse_args()
 
 

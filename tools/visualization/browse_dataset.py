@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
+from mmfer.utils.config_arguments import add_config_options
+
 if TYPE_CHECKING:
     from mmengine.config import Config
 
@@ -58,13 +60,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--landmarks', action='store_true', help='mark the landmarks, if there are')
     parser.add_argument('--box', action='store_true', help='draw the face box, if there is one')
     parser.add_argument('--seed', type=int, default=0, help='of the augmentation')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override settings of the config; an unknown key is an error',
-    )
+    add_config_options(parser)
     args = parser.parse_args()
     if args.num is None:
         args.num = 8 if args.mode == 'pipeline' else 48

@@ -3,6 +3,8 @@
 
 import argparse
 
+from mmfer.utils.config_arguments import add_config_options
+
 
 def make_parser(
     description: str, out: str, num: int | None = None, num_default: str = 'all'
@@ -38,13 +40,7 @@ def make_parser(
         help=f'use so many pictures, spread evenly over the split (default: {num_default})',
     )
     parser.add_argument('--device', default='cpu', help='where the model runs (default: cpu)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override settings of the config; an unknown key is an error',
-    )
+    add_config_options(parser)
     return parser
 
 

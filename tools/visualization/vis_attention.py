@@ -17,6 +17,8 @@ import sys
 
 from model_arguments import positive
 
+from mmfer.utils.config_arguments import add_config_options
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -63,13 +65,7 @@ def parse_args() -> argparse.Namespace:
         help='figure to write: .png, .pdf, .svg, ... (default: %(default)s)',
     )
     parser.add_argument('--device', default='cpu', help='where the model runs (default: cpu)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings that override the config (not that of --baseline)',
-    )
+    add_config_options(parser, 'settings that override the config (not that of --baseline)')
     return parser.parse_args()
 
 

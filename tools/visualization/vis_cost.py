@@ -12,7 +12,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from mmfer.benchmark.options import add_model_options, add_timing_options, positive
+from mmfer.benchmark.options import add_timing_options, check_names, positive
+from mmfer.utils.config_arguments import add_config_options
+
+_MODELS = 8  # as many as there are colours
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,10 +35,15 @@ def parse_args() -> argparse.Namespace:
         'first config alone)',
     )
     add_timing_options(parser, turns=3)
-    add_model_options(parser)
+    parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
+    add_config_options(parser)
     args = parser.parse_args()
     if args.labels and len(args.labels) != len(args.configs):
         parser.error(f'{len(args.configs)} configs but {len(args.labels)} --labels')
+    args.labels = args.labels or [Path(path).stem for path in args.configs]
+    check_names(parser, args.labels)
+    if len(args.labels) > _MODELS:
+        parser.error(f'{len(args.labels)} models in one figure, at most {_MODELS} are legible')
     return args
 
 
@@ -58,12 +66,11 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     try:
         options = parse_options(args.cfg_options)
-        labels = args.labels or [Path(path).stem for path in args.configs]
         configs = {
             label: load_config(path, options)
-            for label, path in zip(labels, args.configs, strict=True)
+            for label, path in zip(args.labels, args.configs, strict=True)
         }
-        sizes = args.sizes or [max(picture_size(configs[labels[0]])[0])]
+        sizes = args.sizes or [max(picture_size(configs[args.labels[0]])[0])]
         costs = measure_growth(
             configs, args.batch_sizes, sizes, args.turns, args.device, CLOCKS[args.clock]
         )

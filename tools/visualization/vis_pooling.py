@@ -12,6 +12,8 @@ Examples:
 import argparse
 import sys
 
+from mmfer.utils.config_arguments import add_config_options
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -34,13 +36,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--per-row', type=int, default=1, help='faces in a row (default 1)')
     parser.add_argument('--out', default='pooling.png', help='picture to write')
     parser.add_argument('--device', default='cpu', help='where the model runs (default cpu)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings that override the config',
-    )
+    add_config_options(parser)
     args = parser.parse_args()
     if args.num < 1 or args.per_row < 1:
         parser.error('--num and --per-row must be at least 1')
