@@ -1,5 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from pathlib import Path
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -42,6 +43,9 @@ class YuNet(FaceDetector):
         ImportError: OpenCV is older than 4.5.4.
 
     Note:
+        Threads may share a detector; they wait for each other.
+
+    Note:
         The network's coordinates are those of its grids, which start at the outer edge of the first
         pixel. Half a pixel is taken off.
     """
@@ -62,6 +66,7 @@ class YuNet(FaceDetector):
                 "pip install 'opencv-python>=4.8'"
             )
         self.score_floor = score_floor
+        self._lock = Lock()  # the network keeps the size of the picture that it searches
         self.sha256 = _check_file(Path(model), sha256)
         try:
             self._network = cv2.FaceDetectorYN.create(
@@ -84,8 +89,9 @@ class YuNet(FaceDetector):
 
     def _find(self, image: np.ndarray) -> list[Face]:
         height, width = image.shape[:2]
-        self._network.setInputSize((width, height))
-        _, rows = self._network.detect(image)
+        with self._lock:
+            self._network.setInputSize((width, height))
+            _, rows = self._network.detect(image)
         # A row: x, y, width, height, five points, score. OpenCV calls the person's right eye right,
         # which is the viewer's left: the order is ours.
         return [] if rows is None else [_to_face(row) for row in rows.astype(np.float64)]

@@ -12,6 +12,7 @@ from .pictures import Picture
 from .results import UNREADABLE, PictureResult
 
 _QUALITY = 92  # of JPEG
+_STEM = 50  # characters of a name
 _LOSSLESS = ('.png', '.bmp', '.tif', '.tiff')
 
 
@@ -89,8 +90,10 @@ class _Video:
     def __init__(self, path: Path, frame_rate: float, size: tuple[int, int]):
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.size = path, size
-        # Always the same, so that the next run replaces what a killed one left.
-        self._part = path.with_name(f'.{path.stem}.part{path.suffix}')
+        # Always the same, so that the next run replaces what a killed one left. Cut off, as names
+        # may be as long as is allowed; absolute, as FFmpeg takes what is before a colon elsewhere
+        # for a protocol.
+        self._part = path.absolute().with_name(f'.{path.stem[:_STEM]}.part{path.suffix}')
         codec = cv2.VideoWriter.fourcc(*'mp4v')
         self._writer = cv2.VideoWriter(str(self._part), codec, frame_rate, size)
         if not self._writer.isOpened():

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmcv.transforms import BaseTransform, Resize
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmpretrain.datasets.transforms import ResizeEdge
 
 from mmfer.datasets.synth.camera import CROPS
@@ -69,7 +70,7 @@ class FaceCutter:
         steps = [step for step in steps if not _is_frame(step)]
         sized = any(step['type'] in ('Resize', 'ResizeEdge', 'ResizeFace') for step in steps)
         resize = [] if crops or sized else [dict(type='Resize', scale=size[::-1])]
-        self._as_it_is = [_build(step) for step in resize + [_to_resize(s, size) for s in steps]]
+        as_it_is = [*resize, *(_to_resize(step, size) for step in steps)]
         self._aligned_size = None
         self._forehead = _FOREHEAD
         if crops:
@@ -81,7 +82,9 @@ class FaceCutter:
         else:
             self._aligned_size = max(_ALIGNED, *size)
             at_box = resize + steps
-        self._found = [_build(step) for step in at_box]
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmfer')):
+            self._as_it_is = [_build(step) for step in as_it_is]
+            self._found = [_build(step) for step in at_box]
 
     def __call__(self, image: np.ndarray, face: Face | None = None) -> Cut:
         """Cut a face.

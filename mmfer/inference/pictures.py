@@ -18,6 +18,7 @@ from PIL import Image
 
 from mmfer.apis.align_faces import SUFFIXES as PICTURE_SUFFIXES
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
+from mmfer.utils.files_below import files_below
 
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
 
@@ -41,7 +42,7 @@ class Picture:
         error: Why it cannot be read.
         frame: Number of the frame, from 0; None for pictures.
         time: Seconds since the first frame; None for pictures.
-        frame_rate: Frames a second of the video; None for pictures.
+        frame_rate: Frames a second of the video, their mean where it changes; None for pictures.
         live: Whether somebody is waiting: a camera's.
     """
 
@@ -59,6 +60,8 @@ def read_pictures(
     inputs: Any, open_video: Callable[[str | int], Any] = cv2.VideoCapture
 ) -> Iterator[Picture]:
     """Read pictures, in the order given; those of a folder in that of their names.
+
+    Of an animated picture, or a file of several pages, it is the first one.
 
     Args:
         inputs: The path of a picture, a video, or a folder, which is searched with all below it;
@@ -100,11 +103,11 @@ def count_pictures(inputs: Any) -> int | None:
     for item in [inputs] if _is_single(inputs) else inputs:
         if isinstance(item, int):
             return None
-        paths = _listed(Path(item)) if isinstance(item, (str, Path)) else [Path()]
+        paths = _listed(Path(item).expanduser()) if isinstance(item, (str, Path)) else [Path()]
         for path in paths:
             frames = 1
             if path.suffix.lower() in VIDEO_SUFFIXES:
-                capture = cv2.VideoCapture(str(path))
+                capture = cv2.VideoCapture(_to_open(path))
                 frames = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 1)
                 capture.release()
             total += frames
@@ -128,12 +131,12 @@ def _listed(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     known = PICTURE_SUFFIXES + VIDEO_SUFFIXES
-    return sorted(
+    return [
         file
-        for file in path.rglob('*')
+        for file in files_below(path)
         if file.suffix.lower() in known
         and not any(part.startswith('.') for part in file.relative_to(path).parts)
-    )
+    ]
 
 
 def _from_path(path: str | Path, open_video: Callable[[str], Any]) -> Iterator[Picture]:
@@ -147,9 +150,14 @@ def _from_path(path: str | Path, open_video: Callable[[str], Any]) -> Iterator[P
     for file in files:
         name = file.relative_to(path).as_posix() if path.is_dir() else file.name
         if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file():
-            yield from _frames(open_video(str(file)), str(file), name)
+            yield from _frames(open_video(_to_open(file)), str(file), name)
         else:
             yield _read_file(file, name)
+
+
+def _to_open(video: Path) -> str:
+    """FFmpeg takes what is before the colon of ``12:30.mp4`` for a protocol, as in ``file:``."""
+    return str(video.absolute())
 
 
 def _read_file(path: Path, name: str) -> Picture:
@@ -184,14 +192,16 @@ def _frames(capture: Any, source: str, name: str, live: bool = False) -> Iterato
         rate = capture.get(cv2.CAP_PROP_FPS)
         rate = float(rate) if 0 < rate < 1000 else _FRAME_RATE
         length = 0.0 if live else _announced_seconds(capture)
-        # Counted, not asked for: positions in a video are not exact in every container.
-        number, reached, start = 0, 0.0, time.monotonic()
+        # Counted, not asked for: numbers of frames are not exact in every container.
+        number, first, reached, start = 0, 0.0, 0.0, time.monotonic()
         while True:
             there, image = capture.read()
             if not there:
                 break
             reached = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000  # 0 where it is not known
-            seconds = time.monotonic() - start if live else number / rate
+            first = reached if number == 0 else first
+            # Where the frame rate changes, numbers do not tell the time.
+            seconds = time.monotonic() - start if live else reached - first or number / rate
             yield Picture(source, name, image, '', number, round(seconds, 3), rate, live)
             number += 1
         if not number:
@@ -199,7 +209,7 @@ def _frames(capture: Any, source: str, name: str, live: bool = False) -> Iterato
             yield Picture(source, name, error=reason)
         elif 0 < reached < _WHOLE * length - 1:
             reason = f'it ends after {reached:.1f} of {length:.1f} seconds: cut off or damaged'
-            yield Picture(source, name, None, reason, number, round(number / rate, 3), rate)
+            yield Picture(source, name, None, reason, number, round(seconds + 1 / rate, 3), rate)
     finally:
         capture.release()
 

@@ -23,7 +23,8 @@ from .results import FaceResult, PictureResult
 class _LineWriter:
     """A file that is written in whole lines; a context manager.
 
-    One process at a time: on Windows, which has no such locks, nobody watches over that.
+    One process at a time: on Windows, and on file systems without locks, nobody watches over that.
+    The text is UTF-8; bytes in the name of a file that are none become ``\\udcXX``.
 
     Raises:
         OSError: The file cannot be written, or another process is writing it.
@@ -42,6 +43,8 @@ class _LineWriter:
             raise OSError(
                 f'another run is writing {path}; wait for its end, or name another folder'
             ) from None
+        except OSError:  # the file system has no locks
+            pass
         self._file.truncate(0)
 
     def __enter__(self):
@@ -51,7 +54,8 @@ class _LineWriter:
         self._file.close()
 
     def _put(self, text: str) -> None:
-        end, left = self._file.tell(), memoryview(text.encode('utf-8'))
+        end = self._file.seek(0, io.SEEK_END)
+        left = memoryview(text.encode(errors='backslashreplace'))
         try:
             while left:  # a disk that is nearly full takes a part
                 left = left[self._file.write(left) :]
@@ -80,9 +84,9 @@ def read_json_lines(path: str | Path) -> Iterator[PictureResult]:
     Raises:
         ValueError: A line is not one of a result.
     """
-    with open(path, encoding='utf-8') as file:
+    with open(path, 'rb') as file:  # the last line may end in the middle of a letter
         for number, line in enumerate(file, 1):
-            if not line.endswith('\n'):
+            if not line.endswith(b'\n'):
                 return
             try:
                 yield PictureResult.from_dict(json.loads(line))

@@ -3,6 +3,7 @@
 
 import hashlib
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -73,6 +74,16 @@ class TestBoth:
         assert DETECTORS[settings['type']] is type(detector)
         assert all(isinstance(value, (str, int, float)) for value in settings.values())
         assert {'opencv', 'facenet_pytorch'} & set(settings)
+
+
+def test_threads_may_share_yunet(real_data, portrait):
+    detector = YuNet(real_data / YUNET)
+    pictures = [cv2.resize(portrait[0], (side, side)) for side in range(150, 310, 20)]
+    expected = [detector(picture)[0].points for picture in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(detector, 5 * pictures))
+    for faces, points in zip(found, 5 * expected, strict=True):
+        np.testing.assert_array_equal(faces[0].points, points)
 
 
 def test_mtcnn_at_the_edge_of_the_picture(real_data):

@@ -3,6 +3,7 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from shipped_configs import CONFIGS, read_config
 
 from mmfer.datasets.transforms.face_geometry import move_points
@@ -36,6 +37,13 @@ class OneFace(FaceDetector):
 
     def _find(self, image):
         return [face()]
+
+
+def test_in_the_scope_of_its_config():
+    """Another package's model may have been loaded meanwhile."""
+    cfg = config(dict(type='ResizeFace', size=32))
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        assert FaceCutter(cfg)(picture()).image.shape == (32, 32, 3)
 
 
 class TestAlignedDataSets:

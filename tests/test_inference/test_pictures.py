@@ -4,6 +4,7 @@ import re
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmfer.inference.pictures import Picture, count_pictures, read_pictures
 
@@ -12,8 +13,8 @@ def grey(value, size=(24, 32)):
     return np.full((*size, 3), value, np.uint8)
 
 
-def write_video(path, values, rate=8):
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), rate, (32, 24))
+def write_video(path, values, rate=8, codec='MJPG'):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), rate, (32, 24))
     for value in values:
         writer.write(grey(value))
     writer.release()
@@ -55,6 +56,14 @@ def test_a_folder_in_order_with_names_inside_of_it(folder):
     assert pictures[0].source == str(folder / 'a.jpg')
     assert all(picture.image.shape == (24, 32, 3) for picture in pictures)
     assert count_pictures(folder) == count_pictures([str(folder)]) == 6
+
+
+def test_links_to_folders(folder, tmp_path):
+    (tmp_path / 'album').symlink_to(folder / 'b')
+    (folder / 'b/loop').symlink_to('..')
+    names = [picture.name for picture in read_pictures([tmp_path / 'album', folder])]
+    assert names[:6] == ['d.bmp', 'film.avi', 'film.avi', 'film.avi', 'loop/a.jpg', 'loop/c.PNG']
+    assert names[6:] == ['a.jpg', 'b/d.bmp', *3 * ['b/film.avi'], 'c.PNG']
 
 
 def test_frames_of_a_video(folder):
@@ -151,6 +160,43 @@ def test_only_videos_that_miss_seconds_are_blamed(tmp_path, announced, rate, rea
 
     pictures = list(read_pictures(tmp_path / 'film.avi', open_video))
     assert [bool(picture.error) for picture in pictures] == [False] * 3 + [True] * complains
+
+
+@pytest.mark.parametrize(
+    ('positions', 'times'),
+    [
+        ((0.0, 40.0, 900.0), [0.0, 0.04, 0.9]),
+        ((120.0, 160.0, 1020.0), [0.0, 0.04, 0.9]),  # what was before it could not be decoded
+        ((0.0, 0.0, 0.0), [0.0, 0.1, 0.2]),  # it is not known
+    ],
+)
+def test_times_where_the_frame_rate_changes(tmp_path, positions, times):
+    (tmp_path / 'film.avi').touch()
+
+    class Film(FakeCamera):
+        def get(self, what):
+            said = {cv2.CAP_PROP_FPS: 10.0, cv2.CAP_PROP_POS_MSEC: positions[2 - self.left]}
+            return said.get(what, 0.0)
+
+    assert [p.time for p in read_pictures(tmp_path / 'film.avi', Film)] == times
+
+
+@pytest.mark.parametrize('name', ['12:30.mp4', '2024-01-01T12:30:00.mp4', 'film %03d ä.MP4'])
+def test_names_of_videos(tmp_path, monkeypatch, name):
+    """FFmpeg knows addresses, as ``file:film.avi``, and numbered pictures."""
+    write_video(tmp_path / 'film.mp4', (10, 200), codec='mp4v')
+    (tmp_path / 'film.mp4').rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert [(p.source, p.error) for p in read_pictures(name)] == 2 * [(name, '')]
+    assert count_pictures(name) == 2
+
+
+def test_the_first_of_several_pictures(tmp_path):
+    first, *others = (Image.fromarray(grey(value)) for value in (10, 200, 90))
+    for name in ('a.gif', 'b.png', 'c.webp', 'd.tif'):
+        first.save(tmp_path / name, save_all=True, append_images=others)
+        (picture,) = read_pictures(tmp_path / name)
+        assert picture.image.mean() == pytest.approx(10, abs=1)
 
 
 def test_a_picture_that_would_fill_the_memory(tmp_path, monkeypatch):

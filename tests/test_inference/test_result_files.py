@@ -1,5 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import csv
+import errno
 import json
 import os
 import signal
@@ -149,6 +150,35 @@ with JsonLinesWriter({str(path)!r}) as writer:
     assert frames == list(range(len(frames))) and len(frames) > 5
 
 
+@pytest.mark.skipif(os.name != 'posix', reason='only there names of files are bytes')
+def test_names_of_files_that_are_no_text(tmp_path):
+    """A file that was called in Latin-1 on another machine."""
+    result = PictureResult(os.fsdecode(b'm\xfcde.jpg'), 'no face', 'no face')
+    for writer in (
+        JsonLinesWriter(tmp_path / 'a.jsonl'),
+        CsvWriter(tmp_path / 'a.csv', 'expression', CLASSES),
+    ):
+        with writer:
+            writer.write(result)
+    assert tuple(read_json_lines(tmp_path / 'a.jsonl')) == (result,)
+    assert [row['source'] for row in rows(tmp_path / 'a.csv')] == [r'm\udcfcde.jpg']
+
+
+def test_a_disk_that_is_full_at_once_leaves_an_empty_file(tmp_path, monkeypatch):
+    """Also where an earlier run has left a longer one."""
+    path = tmp_path / 'results.jsonl'
+    path.write_bytes(b'{}\n' * 50)
+    with JsonLinesWriter(path) as writer:
+
+        def write(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(writer._file, 'write', write)
+        with pytest.raises(OSError, match='No space left'):
+            writer.write(RESULTS[0])
+    assert path.read_bytes() == b''
+
+
 def test_two_runs_do_not_write_one_file(tmp_path):
     path = tmp_path / 'results.jsonl'
     with JsonLinesWriter(path) as first:
@@ -162,13 +192,30 @@ def test_two_runs_do_not_write_one_file(tmp_path):
     assert tuple(read_json_lines(path)) == RESULTS[2:]
 
 
-def test_a_line_without_its_end_is_left_out(tmp_path):
+@pytest.mark.parametrize('name', ['a.jpg', 'ä.jpg'])
+def test_a_line_without_its_end_is_left_out(tmp_path, name):
+    """Wherever it ends, also in the middle of a letter."""
     path = tmp_path / 'results.jsonl'
     with JsonLinesWriter(path) as writer:
-        for result in RESULTS[:2]:
-            writer.write(result)
-    path.write_bytes(path.read_bytes()[:-9])
-    assert tuple(read_json_lines(path)) == RESULTS[:1]
+        writer.write(RESULTS[0])
+        end = path.stat().st_size
+        writer.write(replace(RESULTS[1], source=name))
+    content = path.read_bytes()
+    for length in range(end, len(content)):
+        path.write_bytes(content[:length])
+        assert tuple(read_json_lines(path)) == RESULTS[:1]
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='has no such locks')
+def test_folders_without_locks(tmp_path, monkeypatch):
+    """Some file systems of clusters have none."""
+
+    def flock(*args):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr('fcntl.flock', flock)
+    write(JsonLinesWriter(tmp_path / 'results.jsonl'))
+    assert tuple(read_json_lines(tmp_path / 'results.jsonl')) == RESULTS
 
 
 @pytest.mark.parametrize('kind', ['csv', 'jsonl'])
@@ -234,6 +281,14 @@ class TestAnnotatedFiles:
         assert len(frames) == 5 and frames[0].frame_rate == pytest.approx(12)
         assert frames[0].image.shape == self.IMAGE.shape
         assert np.abs(frames[4].image.astype(int) - self.IMAGE).max() > 60
+
+    @pytest.mark.parametrize('name', [251 * 'a' + '.avi', 'film %03d ä.avi'])
+    def test_names_of_videos(self, tmp_path, monkeypatch, name):
+        """As long as file systems allow; in a folder with a colon, as addresses have it."""
+        monkeypatch.chdir(tmp_path)
+        path = self.write('12:30', name, frames=2)
+        assert os.listdir(tmp_path / '12:30') == [path.name]
+        assert path.stem == name[:-4] and len(list(read_pictures(path))) == 2
 
     def test_a_video_has_its_name_when_it_is_whole(self, tmp_path):
         with AnnotatedFiles(tmp_path) as files:
