@@ -8,7 +8,6 @@ from mmpretrain.models import ImageClassifier
 from torch import Tensor
 
 from mmfer.models import APViT
-from mmfer.models.layers import ATPBlock
 from mmfer.visualization.attention import AttendedFace
 from mmfer.visualization.attention_rollout import (
     HEADS,
@@ -38,33 +37,6 @@ def recorded_attention(backbone: APViT) -> Iterator[list[Tensor]]:
 
             hooks.callback(layer.ln1.register_forward_hook(record).remove)
         yield weights
-
-
-@contextmanager
-def pooling_at(
-    backbone: APViT, keep_num: int | None = None, keep_rate: float | None = None
-) -> Iterator[None]:
-    """Let a backbone pool to another ``k`` and ``r`` for the time of the context.
-
-    Args:
-        backbone: What it lacks (``app``, ``atp``) stays absent.
-        keep_num: ``app.keep_num``. None leaves it alone.
-        keep_rate: ``atp.keep_rate``. None leaves it alone.
-    """
-    changes = []
-    if backbone.app is not None and keep_num is not None:
-        changes.append((backbone.app, 'keep_num', keep_num))
-    if keep_rate is not None:
-        blocks = (layer for layer in backbone.layers if isinstance(layer, ATPBlock))
-        changes += [(block, 'keep_rate', keep_rate) for block in blocks]
-    before = [(part, name, getattr(part, name)) for part, name, _ in changes]
-    try:
-        for part, name, value in changes:
-            setattr(part, name, value)
-        yield
-    finally:
-        for part, name, value in before:
-            setattr(part, name, value)
 
 
 class AttentionInspector(PoolingInspector):

@@ -1,9 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from collections.abc import Iterable, Sequence
 
+from mmfer.inference.pooling_settings import PoolingSettings, keep_all, use_pooling
 from mmfer.visualization.attention import AttentionRow
 
-from .attention import AttentionInspector, pooling_at
+from .attention import AttentionInspector
 
 # The paper's k in its Figure 7, and its number of patches.
 _KEEP_NUMS, _PATCHES = (160, 120, 80), 196
@@ -70,12 +71,12 @@ class AttentionRows:
         after = self.after.inspect(packed)
         kept = {}
         for k in self.keep_nums:
-            with pooling_at(backbone, keep_num=k):
+            with use_pooling(backbone, PoolingSettings(keep_num=k)):
                 kept[k] = self.after.inspect(packed).first
         before = None
         if self.before is not None:
             before = self.before.inspect(packed)
         elif any(len(positions) < backbone.num_patches for positions in after.kept.values()):
-            with pooling_at(backbone, keep_num=backbone.num_patches, keep_rate=1.0):
+            with use_pooling(backbone, keep_all(backbone)):
                 before = self.after.inspect(packed)
         return AttentionRow(kept, before, after)

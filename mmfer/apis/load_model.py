@@ -54,14 +54,23 @@ def fill_model(model: ImageClassifier, checkpoint: dict, name: str, cfg: Config)
         The checkpoint's ``meta``, empty if it has none.
 
     Raises:
-        ValueError: A weight of the model is missing in the checkpoint or has another shape.
+        ValueError: It holds no weights; or a weight of the model is missing in the checkpoint, has
+            another shape, or is not a number.
     """
-    weights = unwrap(checkpoint)
+    try:
+        weights = unwrap(checkpoint)
+    except ValueError as error:
+        raise ValueError(f'{name} is no checkpoint: {error}') from error
     report = compare_state_dicts(model.state_dict(), weights)
     if report.missing or report.reshaped:
         raise ValueError(
             f'{name} is no checkpoint of {cfg.filename or "the config"}: {report}\n'
             f'{report.details(_NAMED)}'
+        )
+    if broken := [name for name in report.matched if weights[name].isnan().any()]:
+        raise ValueError(
+            f'{name} holds what is not a number in {len(broken)} weights, such as in {broken[0]}: '
+            'its training has diverged. Use an earlier checkpoint'
         )
     if foreign := foreign_weights(report.unexpected):
         print_log(

@@ -23,7 +23,8 @@ def class_names(cfg: Config, meta: Mapping[str, Any] | None = None) -> tuple[str
     """Names of a classifier's outputs, in their order; empty for age and landmarks.
 
     Asked in this order: the checkpoint, the config's data set, the class of the data set. Where
-    none of them has as many names as the head has outputs, they are called by their numbers.
+    none of them has as many different names as the head has outputs, they are called by their
+    numbers.
 
     Args:
         cfg: The config.
@@ -44,8 +45,10 @@ def class_names(cfg: Config, meta: Mapping[str, Any] | None = None) -> tuple[str
     count = head.get('num_classes')
     for place in places:
         names = place.get('classes') or ()
-        if isinstance(names, Sequence) and not isinstance(names, str) and len(names) == count:
-            return tuple(map(str, names))
+        if isinstance(names, Sequence) and not isinstance(names, str):
+            names = tuple(map(str, names))
+            if len(set(names)) == len(names) == count:
+                return names
     return tuple(map(str, range(count or 0)))
 
 

@@ -77,7 +77,7 @@ def _find(model: str | Path | Config) -> tuple[Config, str | None]:
     if isinstance(model, Config):
         return Config(model.to_dict(), filename=model.filename), None
     path = Path(model).expanduser()
-    if path.suffix in CHECKPOINT_SUFFIXES:
+    if path.suffix.lower() in CHECKPOINT_SUFFIXES:
         return _config_in(path), str(path)
     if path.suffix == '.py':
         if not path.is_file():

@@ -15,6 +15,7 @@ from mmfer.visualization.pooling import PooledFace
 
 from .launch import load_config
 from .load_model import load_model
+from .model_facts import class_names
 from .predictions import to_rgb
 
 
@@ -49,8 +50,7 @@ class PoolingInspector:
         cfg = load_config(config, parse_options(cfg_options))
         init_default_scope(cfg.get('default_scope', 'mmfer'))
         model, meta = load_model(cfg, checkpoint, device)
-        classes = meta.get('dataset_meta', {}).get('classes') or range(model.head.num_classes)
-        return cls(model, cfg, map(str, classes))
+        return cls(model, cfg, class_names(cfg, meta))
 
     def test_samples(self, num: int) -> list[dict]:
         """``num`` samples spread evenly over the config's test set, as its pipeline packs them."""

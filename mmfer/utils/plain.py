@@ -43,7 +43,7 @@ def to_plain(value: Any, where: str = '') -> Any:
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, np.ndarray) and value.dtype.kind in 'biuf':
-        return {_TYPE: 'ndarray', 'data': torch.from_numpy(np.ascontiguousarray(value))}
+        return {_TYPE: 'ndarray', 'data': torch.from_numpy(value.copy())}
     if isinstance(value, HistoryBuffer):
         values, counts = value.data
         return {

@@ -178,7 +178,7 @@ def load_checkpoint_file(path: str, map_location: Any = 'cpu') -> Any:
         )
     if osp.getsize(path) == 0:
         raise CheckpointError(f'{path} is empty: its writing was interrupted. Use an earlier file.')
-    if path.endswith(SUFFIX):
+    if path.lower().endswith(SUFFIX):
         return _load_safetensors(path, map_location)
     try:
         return torch.load(path, map_location=map_location, weights_only=True)
@@ -249,13 +249,19 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
 
 
 def load_from_http(filename: str, map_location: Any = None) -> Any:
-    """Download once into torch's hub folder (main process only) and load safely from there."""
+    """Download once into torch's hub folder and load safely from there.
+
+    The main process goes first; the others download only where its folder is not theirs.
+    """
     folder = osp.join(torch.hub.get_dir(), 'checkpoints')
     path = osp.join(folder, osp.basename(filename.split('?')[0]))
-    if is_main_process() and not osp.isfile(path):
+    if not is_main_process():
+        barrier()
+    if not osp.isfile(path):
         os.makedirs(folder, exist_ok=True)
         torch.hub.download_url_to_file(filename, path)
-    barrier()
+    if is_main_process():
+        barrier()
     return load_checkpoint_file(path, map_location)
 
 

@@ -85,7 +85,7 @@ def read_safetensors(
 
 
 def _check_digest(path: Path) -> None:
-    promised = _NAMED_DIGEST.search(path.name)
+    promised = _NAMED_DIGEST.search(path.name.lower())
     if promised is None:
         return
     found = file_digest(path)

@@ -60,12 +60,14 @@ def draw_pooling(faces: Sequence[PooledFace], path: str, per_row: int = 1, scale
 
     Args:
         faces (Sequence[PooledFace]): All with the same stages.
-        path (str): Picture file to write; its folder must exist.
+        path (str): Picture file to write.
         per_row (int): Faces side by side. Defaults to 1.
         scale (float): Inches per picture. Defaults to 1.5.
     """
     # Figure, not pyplot: needs no display and leaves no global state behind.
     from matplotlib.figure import Figure
+
+    from .figures import save_figure
 
     stages = list(faces[0].kept)
     columns = (1 + len(stages)) * min(per_row, len(faces))
@@ -88,7 +90,7 @@ def draw_pooling(faces: Sequence[PooledFace], path: str, per_row: int = 1, scale
                 pad=3,
             )
     figure.tight_layout(pad=0.4, w_pad=0.5, h_pad=0.6)
-    figure.savefig(path)
+    save_figure(figure, path)
 
 
 def caption(face: PooledFace) -> str:

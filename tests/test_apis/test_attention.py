@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmfer.apis.attention import AttentionInspector, pooling_at, recorded_attention
+from mmfer.apis.attention import AttentionInspector, recorded_attention
 from mmfer.apis.attention_rows import AttentionRows
 from mmfer.datasets import EXPRESSIONS
 from mmfer.registry import MODELS
@@ -82,17 +82,6 @@ def test_recording_leaves_no_trace():
     model(torch.randn(2, 3, 32, 32))
     assert len(weights) == 3
     assert not any(layer.ln1._forward_hooks for layer in model.layers)
-
-
-def test_pooling_is_changed_and_restored_whatever_happens():
-    model = tiny_backbone(app=dict(keep_num=12), atp=dict(keep_rate=0.6, start=1))
-    with pooling_at(model, keep_num=5, keep_rate=1.0):
-        assert model.token_counts() == [6, 6, 6]
-    with pytest.raises(KeyError), pooling_at(model, keep_num=16):
-        raise KeyError
-    assert model.token_counts() == [13, 8, 5]
-    with pooling_at(tiny_backbone(), keep_num=5, keep_rate=0.5):
-        pass  # nothing that could pool
 
 
 @pytest.fixture(scope='module')

@@ -7,6 +7,7 @@ from task_models import write_task
 from mmfer.apis.model_facts import class_names, model_facts, normalisation, task_of
 from mmfer.apis.model_index import find_model, list_models, read_model_index
 from mmfer.apis.models import get_model
+from mmfer.apis.publish_model import publish_model
 from mmfer.datasets import EXPRESSIONS
 from mmfer.version import __version__
 
@@ -79,6 +80,30 @@ class TestGetModel:
             get_model(SMALL, allow_untrained=False)
         assert get_model(SMALL).head.num_classes == 7
 
+    def test_weights_of_a_training_that_diverged(self, tmp_path):
+        config, checkpoint = write_task(tmp_path, 'age')
+        content = torch.load(checkpoint, weights_only=True)
+        content['state_dict']['head.layers.1.fc.bias'].fill_(torch.nan)
+        torch.save(content, checkpoint)
+        with pytest.raises(ValueError, match='age.pth .*not a number.* in head.layers.1.fc.bias'):
+            get_model(config, checkpoint)
+
+    def test_files_without_weights(self, tmp_path):
+        config, checkpoint = write_task(tmp_path, 'age')
+        torch.save([1, 2], checkpoint)
+        with pytest.raises(ValueError, match='age.pth is no checkpoint: it holds no named tensors'):
+            get_model(config, checkpoint)
+
+    @pytest.mark.parametrize('name', ['EPOCH_1.PTH', 'AGE.SAFETENSORS'])
+    def test_names_in_capitals(self, tmp_path, name):
+        config, checkpoint = write_task(tmp_path, 'age')
+        publish_model(config, checkpoint, tmp_path / 'age.safetensors').rename(tmp_path / name)
+        if name.endswith('.PTH'):
+            content = torch.load(checkpoint, weights_only=True)
+            meta = dict(cfg=Config.fromfile(config).pretty_text)
+            torch.save(dict(content, meta=meta), tmp_path / name)
+        assert get_model(tmp_path / name).head.in_channels == 16
+
     def test_missing_files(self, tmp_path):
         with pytest.raises(FileNotFoundError, match='there is no config .*none.py'):
             get_model(tmp_path / 'none.py')
@@ -114,6 +139,8 @@ class TestFacts:
         assert class_names(cfg, meta) == ('0', '1', '2')
         cfg.test_dataloader.dataset.dataset.metainfo.classes = ('a', 'b', 'c')
         assert class_names(cfg, meta) == ('a', 'b', 'c')
+        # Scores are told by name: two of one name would be one.
+        assert class_names(cfg, dict(dataset_meta=dict(classes=['b', 'b', 'c']))) == tuple('abc')
         cfg.model.head.type = 'AgeHead'
         assert class_names(cfg, meta) == ()
 

@@ -45,6 +45,14 @@ def test_faces_of_the_test_set(inspector):
         assert 1 / 7 < face.confidence <= 1
 
 
+@pytest.mark.parametrize('meta', [{}, dict(dataset_meta=dict(classes=('Anger',)))])
+def test_names_of_classes_without_those_of_the_checkpoint(repo_root, checkpoint, tmp_path, meta):
+    weights = torch.load(checkpoint, weights_only=True)['state_dict']
+    torch.save(dict(meta=meta, state_dict=weights), tmp_path / 'weights.pth')
+    inspector = PoolingInspector.from_files(str(repo_root / CONFIG), str(tmp_path / 'weights.pth'))
+    assert inspector.classes == tuple(EXPRESSIONS)
+
+
 def test_prediction_is_the_models(inspector):
     (face,) = inspector.inspect_test_set(1)
     image = face.image.astype(np.float32)  # RGB, as the model gets it

@@ -67,6 +67,7 @@ def test_arrays_come_back_with_their_type(dtype):
     back = through_a_file([array])[0]
     assert back.dtype == array.dtype
     np.testing.assert_array_equal(back, array)
+    assert through_a_file(array[0, 0, ...]).shape == ()
 
 
 def test_history_buffer_goes_on_where_it_was():

@@ -15,6 +15,7 @@ from mmfer.utils.safe_load import (
     CheckpointError,
     UnsafeCheckpointError,
     load_checkpoint_file,
+    load_from_http,
     register_safe_loaders,
 )
 
@@ -192,6 +193,14 @@ def test_downloads_are_kept_and_loaded_safely(tmp_path, mark, monkeypatch):
     assert (tmp_path / 'checkpoints' / 'a.pth').is_file()
     with pytest.raises(UnsafeCheckpointError):
         CheckpointLoader.load_checkpoint('https://host/evil.pth')
+
+
+def test_machines_that_share_no_folder_download_for_themselves(tmp_path, monkeypatch):
+    """On the second machine of a distributed training no process is the main one."""
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', lambda _, path: torch.save(3, path))
+    monkeypatch.setattr('mmfer.utils.safe_load.is_main_process', lambda: False)
+    assert load_from_http('https://host/a.pth') == 3
 
 
 def test_init_cfg_goes_through_the_safe_loader(tmp_path, mark):

@@ -29,7 +29,7 @@ def test_draw_pooling_writes_a_picture_with_every_stage(tmp_path):
         confidence=0.5,
         truth='Anger',
     )
-    path = tmp_path / 'sheet.png'
+    path = tmp_path / 'new/sheet.png'
     draw_pooling([face] * 3, str(path), per_row=2)
     height, width = cv2.imread(str(path)).shape[:2]
     assert width > 2 * height  # two rows of six pictures
