@@ -16,6 +16,9 @@ from mmengine.config import Config
 
 # What a registry does not know it imports, if the name has dots, from anywhere, and calls it.
 _TYPE_NAME = re.compile(r'(mmfer\.)?[A-Za-z_]\w*')
+# Of a scope it imports the package, whatever it is.
+_SCOPE_NAME = re.compile('mmfer|mmpretrain|mmengine')
+_NAMES = {'type': _TYPE_NAME, '_scope_': _SCOPE_NAME, 'default_scope': _SCOPE_NAME}
 
 
 class ConfigTextError(ValueError):
@@ -30,7 +33,8 @@ def read_config_text(text: str) -> Config:
             lists, tuples, sets, and dicts, which may be written as ``dict(key=value)``.
 
     Raises:
-        ConfigTextError: There is something else in it, or a ``type`` is no name without a path.
+        ConfigTextError: There is something else in it, a ``type`` is no name without a path, or a
+            scope is that of another package than mmfer, MMPretrain and MMEngine.
     """
     try:
         module = ast.parse(text)
@@ -41,7 +45,7 @@ def read_config_text(text: str) -> Config:
         if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
             raise _refuse(statement)
         settings[statement.targets[0].id] = _value(statement.value)
-    _check_types(settings, 'config')
+    _check_names(settings, 'config')
     return Config(settings)
 
 
@@ -76,17 +80,17 @@ def _refuse(node: ast.AST) -> ConfigTextError:
     )
 
 
-def _check_types(value: Any, where: str) -> None:
+def _check_names(value: Any, where: str) -> None:
     if isinstance(value, Mapping):
-        kind = value.get('type')
-        if isinstance(kind, str) and not _TYPE_NAME.fullmatch(kind):
-            raise ConfigTextError(
-                f'{where}.type is {kind!r}, which is not the name of a registered component; a '
-                'config that came with weights may not name others. Give the config as a file '
-                'instead'
-            )
         for key, item in value.items():
-            _check_types(item, f'{where}.{key}')
+            allowed = _NAMES.get(key)
+            if allowed and isinstance(item, str) and not allowed.fullmatch(item):
+                raise ConfigTextError(
+                    f'{where}.{key} is {item!r}, which is not the name of a registered component '
+                    'or scope; a config that came with weights may not name others. Give the '
+                    'config as a file instead'
+                )
+            _check_names(item, f'{where}.{key}')
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            _check_types(item, f'{where}.{index}')
+            _check_names(item, f'{where}.{index}')

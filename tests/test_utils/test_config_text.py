@@ -46,6 +46,14 @@ def test_components_are_named_not_addressed(kind):
         read_config_text(f"model = dict(head=[dict(type='{kind}', args='true')])")
 
 
+@pytest.mark.parametrize('line', ["default_scope = 'evil'", "model = dict(_scope_='evil')"])
+def test_scopes_are_those_of_known_packages(line):
+    """MMEngine imports the registry of any package whose name is given as a scope."""
+    with pytest.raises(ConfigTextError, match=r"_scope_? is 'evil'"):
+        read_config_text(line)
+    assert read_config_text(line.replace('evil', 'mmpretrain'))
+
+
 @pytest.mark.parametrize('text', ['a = (', 'a = 1\0'])
 def test_no_text_of_assignments(text):
     with pytest.raises(ConfigTextError, match='no text of assignments'):
