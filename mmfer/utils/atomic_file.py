@@ -1,20 +1,23 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Write files so that at any moment either the old or the whole new one is there."""
 
+import contextlib
 import os
+import secrets
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
 _PART = '.part'
+_STEM = 20  # characters of a name that may be as long as the file system allows
 
 
 def atomic_write(path: str | Path, content: bytes) -> None:
     """Write ``content`` to ``path`` through a hidden neighbour that replaces it at the end.
 
-    The neighbour (``.NAME.PID.part``, same folder, hence same file system) is flushed to the disk
-    before it takes the name, so neither a killed process nor a power cut leaves half a file under
-    ``path``.
+    The neighbour (``.NAME.DIGITS.part``, same folder, hence same file system) is flushed to the
+    disk before it takes the name, so neither a killed process nor a power cut leaves half a file
+    under ``path``. Threads and processes may write one path at once: the last one counts.
 
     Raises:
         OSError: The content could not be written. What was at ``path`` before is still there, and
@@ -22,15 +25,18 @@ def atomic_write(path: str | Path, content: bytes) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}{_PART}')
+    part = path.with_name(f'.{path.name[:_STEM]}.{secrets.token_hex(8)}{_PART}')
     try:
-        with open(part, 'wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        try:
+            with open(part, 'wb') as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        except BaseException:  # Ctrl-C, too
+            part.unlink(missing_ok=True)
+            raise
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise OSError(
             error.errno,
             f'could not write {len(content) / 2**20:.1f} MiB ({error.strerror}); the files that '
@@ -45,13 +51,13 @@ def _sync_folder(folder: Path) -> None:
     """Make the new name itself survive a power cut, where folders can be opened (not Windows)."""
     if os.name != 'posix':
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:  # some network file systems refuse; the content is safe already
-        pass
-    finally:
-        os.close(descriptor)
+    # Some network file systems refuse, and folders that may not be read; the content is safe.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def remove_parts(folder: str | Path) -> list[str]:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from mmengine.fileio import get_file_backend
@@ -33,6 +34,44 @@ def test_full_disk_leaves_the_old_file(tmp_path, monkeypatch, step):
     assert caught.value.errno == errno.ENOSPC and caught.value.filename == str(path)
     assert path.read_bytes() == b'old'
     assert os.listdir(tmp_path) == ['epoch_1.pth']
+
+
+def test_an_interrupt_leaves_the_old_file_alone(tmp_path, monkeypatch):
+    path = tmp_path / 'epoch_1.pth'
+    atomic_write(path, b'old')
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, 'fsync', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        atomic_write(path, b'new')
+    assert path.read_bytes() == b'old'
+    assert os.listdir(tmp_path) == ['epoch_1.pth']
+
+
+def test_a_name_as_long_as_names_may_be(tmp_path):
+    """File systems count bytes; most allow 255."""
+    name = 251 * 'a' + '.jpg'
+    atomic_write(tmp_path / name, b'long')
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_threads_that_write_one_path(tmp_path):
+    contents = [bytes([number]) * 1000 for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda content: atomic_write(tmp_path / 'a', content), contents))
+    assert (tmp_path / 'a').read_bytes() in contents
+    assert os.listdir(tmp_path) == ['a']
+
+
+def test_a_folder_that_may_be_written_but_not_read(tmp_path, monkeypatch):
+    def refuse(*args):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, 'open', refuse)
+    atomic_write(tmp_path / 'a', b'new')
+    assert (tmp_path / 'a').read_bytes() == b'new'
 
 
 @pytest.mark.skipif(os.name != 'posix', reason='needs SIGKILL')
