@@ -76,7 +76,7 @@ def export_onnx(
     return proto.SerializeToString(deterministic=True)
 
 
-def _fold(program: torch.onnx.ONNXProgram):
+def _fold(program: 'torch.onnx.ONNXProgram'):
     """Compute what depends on no input, however large it is: slices and transposes of weights.
 
     The exporter leaves large ones in the graph, where no quantiser would know them for weights.

@@ -1,5 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import copy
+import importlib.util
 
 import pytest
 import torch
@@ -113,3 +114,15 @@ def test_files_that_are_no_models(tmp_path):
 def test_missing_packages_are_named():
     with pytest.raises(ExportError, match='pip install onnx onnxruntime onnxscript'):
         require_packages('a_package_that_is_not_there')
+
+
+def test_an_older_torch_is_told_what_is_needed(model, monkeypatch):
+    """It has none of these; what uses the module for other things must still import it."""
+    monkeypatch.delattr(torch.onnx, 'ONNXProgram')
+    monkeypatch.delattr(torch.onnx, 'OnnxExporterError')
+    monkeypatch.setattr(torch, '__version__', '2.4.1')
+    spec = importlib.util.find_spec('mmfer.deployment.onnx_export')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.raises(ExportError, match='needs torch >= 2.6, found 2.4.1'):
+        module.export_onnx(model, (SIZE, SIZE))
