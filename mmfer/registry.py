@@ -42,6 +42,7 @@ TRANSFORMS = _node('transform', mmpretrain.TRANSFORMS, _DATASETS)
 FUNCTIONS = _node('function', MMENGINE_FUNCTIONS, _DATASETS)
 
 MODELS = _node('model', mmpretrain.MODELS, _MODELS)
+MODEL_WRAPPERS = _node('model_wrapper', mmpretrain.MODEL_WRAPPERS, _MODELS)
 WEIGHT_INITIALIZERS = _node('weight initializer', mmpretrain.WEIGHT_INITIALIZERS, _MODELS)
 BATCH_AUGMENTS = _node('batch augment', mmpretrain.BATCH_AUGMENTS, _MODELS)
 TASK_UTILS = _node('task util', mmpretrain.TASK_UTILS, _MODELS)
