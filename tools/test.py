@@ -4,6 +4,8 @@
 import argparse
 import os
 
+from mmfer.utils.config_arguments import add_config_options
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Test a trained model.')
@@ -32,13 +34,7 @@ def parse_args() -> argparse.Namespace:
         help='test-time augmentation: average the class scores of each picture and of its mirror '
         "image, or do what the config's tta_pipeline and tta_model say",
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override settings, e.g. model.backbone.app.keep_num=80; an unknown key is an error',
-    )
+    add_config_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -79,6 +75,10 @@ def main() -> None:
     cfg = launch.load_config(args.config, options, args.work_dir, args.launcher)
     cfg.load_from = args.checkpoint
     cfg.resume = False
+    weights_match = (cfg.get('default_hooks') or {}).get('weights_match')
+    if weights_match and 'default_hooks.weights_match.min_matched' not in options:
+        # Training may go on from a part of a model; the figures of such a model mean nothing.
+        weights_match.min_matched = 1.0
     if args.tta:
         set_tta(cfg)
     if args.show_dir:

@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Find the weights in a checkpoint and compare them with those of a model."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -36,8 +37,10 @@ class StateDictReport:
     share: float = 1.0
 
     def __str__(self) -> str:
+        # Rounded down: 100 % means all.
+        share = math.floor(self.share * 1000) / 10
         return (
-            f'{len(self.matched)} weights match ({self.share:.1%} of the model), '
+            f'{len(self.matched)} weights match ({share:.1f}% of the model), '
             f'{len(self.missing)} are missing, {len(self.unexpected)} unexpected, '
             f'{len(self.reshaped)} of another shape'
         )
@@ -64,11 +67,12 @@ def compare_state_dicts(
     report = StateDictReport()
     filled = total = 0
     for name, value in model.items():
-        total += value.numel()
         other = checkpoint.get(name)
+        if other is None and name.endswith('num_batches_tracked'):
+            continue
+        total += value.numel()
         if other is None:
-            if not name.endswith('num_batches_tracked'):
-                report.missing.append(name)
+            report.missing.append(name)
         elif tuple(getattr(other, 'shape', ())) != tuple(value.shape):
             shape = tuple(getattr(other, 'shape', ()))
             report.reshaped.append(f'{name} (model {tuple(value.shape)}, checkpoint {shape})')

@@ -103,6 +103,21 @@ def test_train_resume_and_test(run, repo_root, toy, tmp_path):
     assert 0 <= json.loads((tmp_path / 'results' / 'metrics.json').read_text())['accuracy'] <= 100
 
 
+def test_a_model_that_the_checkpoint_fills_in_part_is_not_tested(run, repo_root, toy, tmp_path):
+    """A head of another width would stay at its random start, and its figures would look real."""
+    config = toy()
+    weights = ToyModel(width=8, num_classes=5).state_dict()
+    torch.save({'state_dict': weights}, tmp_path / 'five.pth')
+    command = (sys.executable, repo_root / 'tools' / 'test.py', config, 'five.pth')
+    result = run(*command)
+    assert result.returncode != 0
+    assert 'head.weight (model (7, 8), checkpoint (5, 8))' in result.stderr
+    # What the message names lets it pass, as for a model that resizes weights while it loads them.
+    option = 'default_hooks.weights_match.min_matched'
+    assert option in result.stderr
+    assert run(*command, '--cfg-options', f'{option}=0.5').returncode == 0
+
+
 @pytest.mark.parametrize(
     'tool, words, message',
     [

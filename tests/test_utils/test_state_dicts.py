@@ -18,8 +18,8 @@ def test_counts_names_shapes_and_numbers():
     assert report.unexpected == ['fc.weight']
     assert report.reshaped == ['2.weight (model (2, 4), checkpoint (7, 4))']
     assert len(report.matched) == 6
-    # 12 + 4*4 + 2 of 12 + 4 + 4*4 + 1 + 8 + 2 numbers
-    assert report.share == 30 / 43
+    # 12 + 4*4 + 2 of 12 + 4 + 4*4 + 8 + 2 numbers
+    assert report.share == 30 / 42
     assert 'in the model only: 0.bias' in report.details(5)
 
 
@@ -34,6 +34,17 @@ def test_everything_fits():
     weights = nn.Linear(2, 2).state_dict()
     report = compare_state_dicts(weights, weights)
     assert report.share == 1 and report.details(5) == ''
+
+
+def test_the_counter_of_batches_may_be_missing():
+    model = nn.BatchNorm1d(4).state_dict()
+    checkpoint = {name: value for name, value in model.items() if 'num_batches' not in name}
+    assert compare_state_dicts(model, checkpoint).share == 1
+
+
+def test_a_share_is_rounded_down():
+    model = {'a': torch.zeros(9999), 'b': torch.zeros(1)}
+    assert '(99.9% of the model)' in str(compare_state_dicts(model, {'a': torch.zeros(9999)}))
 
 
 def test_unwrap_finds_the_tensors():
