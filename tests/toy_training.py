@@ -60,6 +60,7 @@ class ToyModel(BaseModel):
         )
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(width, num_classes)
+        self.head.num_classes = num_classes  # as of heads of mmpretrain
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
         logits = self.head(self.dropout(self.backbone(torch.stack(list(inputs)))))

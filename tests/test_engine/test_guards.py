@@ -60,6 +60,19 @@ def test_other_classes_are_an_error_unless_allowed(config, checkpoint):
     assert build_runner(allowed).train() is not None
 
 
+def test_fewer_outputs_than_classes_are_an_error(config):
+    with pytest.raises(ClassNamesError, match='5 outputs .model.head.num_classes.*7 classes'):
+        build_runner(config(model__num_classes=5)).train()
+
+
+def test_more_outputs_than_classes_are_a_warning(config, monkeypatch):
+    runner = build_runner(config(model__num_classes=9))
+    said = []
+    monkeypatch.setattr(runner.logger, 'warning', said.append)
+    runner.train()
+    assert any('9 outputs' in str(line) and 'F1' in str(line) for line in said)
+
+
 def test_checkpoints_without_class_names_pass(config, checkpoint, tmp_path):
     bare = tmp_path / 'bare.pth'
     torch.save(torch.load(checkpoint, weights_only=True)['state_dict'], bare)
