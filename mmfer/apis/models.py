@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import logging
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -98,6 +99,18 @@ def _config_in(path: Path) -> Config:
             'as its weights'
         )
     try:
-        return read_config_text(text)
+        cfg = read_config_text(text)
     except ConfigTextError as error:
         raise ValueError(f'{path}: {error}') from error
+    if missing := [name for name in _own_modules(cfg) if name not in sys.modules]:
+        raise ValueError(
+            f'{path} was trained with parts from {", ".join(missing)}, and what a checkpoint names '
+            'is not imported. Import that first, or name the config as the model, and this file as '
+            'its weights (--model CONFIG --weights CHECKPOINT)'
+        )
+    return cfg
+
+
+def _own_modules(cfg: Config) -> list[str]:
+    names = (cfg.get('custom_imports') or {}).get('imports') or []
+    return [names] if isinstance(names, str) else list(names)

@@ -1,4 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import sys
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -62,6 +64,18 @@ class TestGetModel:
         with torch.no_grad():
             ages = get_model(tmp_path / 'epoch_1.pth').eval()(pictures)[-1]
             assert torch.equal(ages, get_model(config, checkpoint)(pictures)[-1])
+
+    def test_modules_that_a_checkpoint_names_are_not_imported(self, tmp_path, monkeypatch):
+        config, checkpoint = write_task(tmp_path, 'age')
+        cfg = Config.fromfile(config)
+        cfg.custom_imports = dict(imports=['my_own_parts'], allow_failed_imports=False)
+        content = torch.load(checkpoint, weights_only=True)
+        content['meta'] = dict(cfg=cfg.pretty_text)
+        torch.save(content, tmp_path / 'epoch_1.pth')
+        with pytest.raises(ValueError, match='parts from my_own_parts.*--model CONFIG --weights'):
+            get_model(tmp_path / 'epoch_1.pth')
+        monkeypatch.setitem(sys.modules, 'my_own_parts', sys)  # somebody has imported it
+        assert get_model(tmp_path / 'epoch_1.pth')
 
     def test_a_config_in_a_checkpoint_is_not_run(self, tmp_path):
         path, mark = tmp_path / 'a.pth', tmp_path / 'mark'

@@ -74,7 +74,9 @@ class AttentivePatchPooling(BaseModule):
             return None
         if self.keep_num > num_patches:
             raise ValueError(
-                f'app.keep_num={self.keep_num} is more than the {num_patches} patches there are'
+                f'app.keep_num={self.keep_num} is more than the {num_patches} patches there are. '
+                'Either pictures are smaller than model.backbone.img_size, or '
+                'model.backbone.app.keep_num is too large'
             )
         return top_indices(scores, self.keep_num)
 
