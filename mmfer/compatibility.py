@@ -71,6 +71,8 @@ def check_packages() -> None:
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
     try:
         import cv2  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ImportError('mmfer needs OpenCV:\n    pip install opencv-python') from error
     except ImportError as error:
         raise ImportError(
             f'OpenCV cannot be imported ({error}). On a machine without display libraries, lay its '

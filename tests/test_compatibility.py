@@ -55,16 +55,23 @@ def test_version_without_a_file_is_asked_of_the_package(monkeypatch, tmp_path):
     assert compatibility.find_version('filed_pkg') == '3.4'
 
 
-def test_cv2_without_display_libraries_says_how_to_mend_it(monkeypatch):
+@pytest.mark.parametrize(
+    ('error', 'message'),
+    [
+        (ImportError('libGL.so.1: cannot open it'), 'libGL.so.1.*\n.*opencv-python-headless'),
+        (ModuleNotFoundError("No module named 'cv2'"), 'pip install opencv-python$'),
+    ],
+)
+def test_what_is_said_where_opencv_cannot_be_imported(monkeypatch, error, message):
     real = builtins.__import__
 
     def absent(name, *args, **kwargs):
         if name == 'cv2':
-            raise ImportError('libGL.so.1: cannot open shared object file')
+            raise error
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, '__import__', absent)
-    with pytest.raises(ImportError, match='libGL.so.1.*\n.*opencv-python-headless'):
+    with pytest.raises(ImportError, match=message):
         compatibility.check_packages()
 
 
