@@ -104,6 +104,15 @@ def test_resume_is_exact_without_a_seed_in_the_config(tmp_path, runtime, sampler
     assert_same_end(*ends)
 
 
+def test_a_scheduler_that_holds_a_function_resumes_exactly(tmp_path, runtime):
+    scheduler = dict(type='OneCycleLR', eta_max=0.1, total_steps=12, by_epoch=False)
+    whole = train(toy_config(tmp_path / 'whole', runtime, param_scheduler=[scheduler]))
+    cut(toy_config(tmp_path / 'cut', runtime, param_scheduler=[scheduler]), epoch=2)
+    torch.load(tmp_path / 'cut' / 'epoch_2.pth', weights_only=True)
+    resumed = train(toy_config(tmp_path / 'cut', runtime, param_scheduler=[scheduler]), 'auto')
+    assert_same_end(whole, resumed)
+
+
 def test_best_checkpoint_saved_during_validation_resumes_exactly(tmp_path, runtime):
     # MMEngine saves the last checkpoint again in the middle of a validation with a new best score.
     changes = dict(default_hooks__checkpoint__save_best='accuracy', val_dataloader__num_workers=2)
@@ -185,3 +194,17 @@ def test_load_from_starts_a_new_run(tmp_path, runtime):
         train_cfg__max_epochs=1,
     )
     assert train(cfg).iter == 3
+
+
+def test_load_from_takes_no_random_state_over(tmp_path, runtime):
+    # Else runs with several seeds that start from one checkpoint would draw the same numbers.
+    train(toy_config(tmp_path / 'before', runtime, train_cfg__max_epochs=1))
+    with_state = torch.load(tmp_path / 'before' / 'epoch_1.pth', weights_only=True)
+    without = {k: v for k, v in with_state.items() if k not in ('random_state', 'sampler_seed')}
+    assert without.keys() != with_state.keys()
+    ends = []
+    for name, checkpoint in (('with', with_state), ('without', without)):
+        torch.save(checkpoint, tmp_path / f'{name}.pth')
+        cfg = toy_config(tmp_path / name, runtime, load_from=str(tmp_path / f'{name}.pth'))
+        ends.append(train(cfg))
+    assert_same_end(*ends)

@@ -1,5 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import logging
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -18,6 +19,8 @@ class PlainCheckpointHook(Hook):
     MMEngine runner can still load the weights; it starts the logs' history anew.
 
     Notes in ``meta`` and in the message hub that have no plain form are left out with a warning.
+    Functions in the state of a scheduler (``OneCycleLR`` has one) are left out as well: a resumed
+    run has them from its config.
 
     Raises:
         NotPlainError: The optimizer or a scheduler holds something that has no plain form.
@@ -30,6 +33,8 @@ class PlainCheckpointHook(Hook):
         hub = checkpoint['message_hub']
         for notes in (checkpoint['meta'], hub['runtime_info']):
             self._drop_what_is_not_plain(notes)
+        if 'param_schedulers' in checkpoint:
+            checkpoint['param_schedulers'] = _without_functions(checkpoint['param_schedulers'])
         for key in checkpoint:
             # The weights are an OrderedDict with `_metadata` as an attribute, which must stay.
             if key != 'state_dict':
@@ -48,3 +53,12 @@ class PlainCheckpointHook(Hook):
             except NotPlainError as error:
                 print_log(f'Not saved in the checkpoint: {error}', 'current', logging.WARNING)
                 del notes[key]
+
+
+def _without_functions(state: Any) -> Any:
+    """The state of schedulers, in lists and dicts, less the entries that are functions."""
+    if isinstance(state, list):
+        return [_without_functions(item) for item in state]
+    if isinstance(state, dict):
+        return {k: _without_functions(item) for k, item in state.items() if not callable(item)}
+    return state

@@ -37,6 +37,8 @@ class RandomStateHook(Hook):
 
     def before_train(self, runner) -> None:
         self._training = True
+        if runner.iter == 0:
+            self._loaded = {}  # weights given by `load_from` start a new run
 
     def after_train_epoch(self, runner) -> None:
         self._gather(runner)
@@ -94,8 +96,7 @@ class RandomStateHook(Hook):
         }
 
     def before_train_epoch(self, runner) -> None:
-        # Weights given by `load_from` start a new run, whose counters are zero.
-        if not self._loaded or runner.iter == 0:
+        if not self._loaded:
             return
         sampler = self._sampler(runner)
         if 'sampler_seed' in self._loaded and hasattr(sampler, 'seed'):
@@ -104,7 +105,7 @@ class RandomStateHook(Hook):
             self._restore(runner)
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
-        if self._loaded and runner.iter > 0:
+        if self._loaded:
             self._restore(runner)
 
     def _restore(self, runner) -> None:
