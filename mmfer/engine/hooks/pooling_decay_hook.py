@@ -2,7 +2,7 @@
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmfer.models.layers import ATPBlock, AttentivePatchPooling
 from mmfer.registry import HOOKS
@@ -13,11 +13,13 @@ class PoolingDecayHook(Hook):
     """Pool more and more during training: k and r go linearly to their values (Table 4).
 
     In the first epoch nothing is pooled (``k`` is the number of patches, ``r`` is 1), in the last
-    one ``k`` and ``r`` are those of the config. The values depend on the epoch alone, so a resumed
-    run goes on where it was; validation uses the values of its epoch, testing those of the config.
+    one ``k`` and ``r`` are those of the config. In training by iterations, which knows one epoch
+    only, the same holds for its iterations. The values depend on the epoch or iteration alone, so a
+    resumed run goes on where it was; validation uses the values that training has come to, testing
+    those of the config.
 
-    The paper found constant values better; this is its ablation. Token counts change every epoch,
-    so a compiled model is compiled anew every epoch.
+    The paper found constant values better; this is its ablation. A compiled model is compiled anew
+    whenever token counts change.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -36,25 +38,34 @@ class PoolingDecayHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set this epoch's values."""
-        progress = self.progress(runner.epoch, runner.max_epochs)
-        for app, end in zip(self._app, self._keep_nums, strict=True):
-            app.keep_num = round(self._num_patches + (end - self._num_patches) * progress)
-        for block, end in zip(self._atp, self._keep_rates, strict=True):
-            block.keep_rate = 1 + (end - 1) * progress
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            return
+        self._pool(self.progress(runner.epoch, runner.max_epochs))
         print_log(
             f'PoolingDecayHook: k = {[app.keep_num for app in self._app]}, '
             f'r = {[round(block.keep_rate, 4) for block in self._atp]}',
             'current',
         )
 
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        """Set this iteration's values, where training goes by iterations."""
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            self._pool(self.progress(runner.iter, runner.max_iters))
+
     def after_train(self, runner: Runner) -> None:
         """Leave the model as the config describes it."""
+        self._pool(1.0)
+
+    def _pool(self, progress: float) -> None:
         for app, end in zip(self._app, self._keep_nums, strict=True):
-            app.keep_num = end
+            app.keep_num = round(self._num_patches + (end - self._num_patches) * progress)
         for block, end in zip(self._atp, self._keep_rates, strict=True):
-            block.keep_rate = end
+            # So written, r ends at the very number of the config: its last bit can be a token.
+            block.keep_rate = 1 - progress + end * progress
 
     @staticmethod
-    def progress(epoch: int, max_epochs: int) -> float:
-        """How far epoch number ``epoch`` (from 0) of ``max_epochs`` is on the way: 0 to 1."""
-        return 1.0 if max_epochs <= 1 else min(epoch / (max_epochs - 1), 1.0)
+    def progress(step: int, num_steps: int) -> float:
+        """How far step number ``step`` (from 0) of ``num_steps`` is on the way: 0 to 1."""
+        return 1.0 if num_steps <= 1 else min(step / (num_steps - 1), 1.0)
