@@ -32,7 +32,8 @@ def run_checkpointed(
     """Run a part of a net and keep its input only; the rest is computed again for gradients.
 
     Outputs, gradients, random numbers and BatchNorm's running statistics are those of an ordinary
-    call. mmpretrain's backbones update the statistics a second time when they compute again.
+    call. mmpretrain's backbones update the statistics a second time when they compute again. In the
+    training of a compiled model the part is run as it is, not compiled.
 
     Args:
         module: The part.
@@ -46,6 +47,11 @@ def run_checkpointed(
     function = function or module
     if not torch.is_grad_enabled():
         return function(x)
+    return _checkpoint(module, x, function)
+
+
+@torch.compiler.disable  # the compiler knows no ``context_fn`` and would end the training
+def _checkpoint(module: nn.Module, x: Tensor, function: Callable[[Tensor], Any]) -> Any:
     return checkpoint(
         function,
         x,
