@@ -221,7 +221,8 @@ class APViT(BaseModule):
 
     def init_weights(self) -> None:
         """Initialise, or load what ``init_cfg`` names."""
-        pretrained = isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained'
+        settings = [self.init_cfg] if isinstance(self.init_cfg, dict) else self.init_cfg or ()
+        pretrained = any(setting['type'] == 'Pretrained' for setting in settings)
         if pretrained and self.cnn is not None:
             # mmengine leaves the children alone once their parent has loaded a file; the CNN may
             # have a file of its own, or be missing from the parent's.

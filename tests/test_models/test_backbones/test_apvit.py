@@ -163,6 +163,21 @@ def test_cnn_and_transformer_load_files_of_their_own(tmp_path):
             )
 
 
+def test_a_file_in_a_list_of_initialisations_is_loaded_whole(tmp_path):
+    source = build()
+    path = tmp_path / 'all.pth'
+    torch.save(dict(state_dict=source.state_dict()), path)
+    model = build(
+        init_cfg=[
+            dict(type='Constant', layer='Linear', val=0.1),
+            dict(type='Pretrained', checkpoint=str(path)),
+        ]
+    )
+    model.init_weights()
+    for name, value in source.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value), name
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
