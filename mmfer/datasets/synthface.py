@@ -64,7 +64,8 @@ class SynthFace(UnmixedCopies, BaseDataset):
     ``expression``    int, index in ``EXPRESSIONS``
     ``identity``      int, 0 to ``num_identities - 1``
     ``gt_au``         int8, (12,), with ``action_units`` only: 1 where the unit of ``ACTION_UNITS``
-                      is drawn, 0 where not, -1 not labelled; AU23 never is, nothing is drawn for it
+                      (or of ``metainfo['action_units']``, if given) is drawn, 0 where not, -1 not
+                      labelled; AU23 never is, nothing is drawn for it
     ``img_shape``     (S, S), and ``ori_shape`` the same
     ================  ============================================================================
 
@@ -98,10 +99,12 @@ class SynthFace(UnmixedCopies, BaseDataset):
             are drawn whenever they are asked for. Defaults to False.
         pipeline (Sequence): Transforms; the first one finds ``img`` already there. Defaults to ().
         **kwargs: ``indices``, ``test_mode``, ``lazy_init``, ``serialize_data``, ``metainfo``,
-            ``max_refetch`` and ``classes`` of :class:`mmpretrain.datasets.BaseDataset`.
+            ``max_refetch`` and ``classes`` of :class:`mmpretrain.datasets.BaseDataset`. Labels are
+            numbered as ``classes`` are, which have the usual names in any order.
 
     Raises:
-        ValueError: If an argument is out of its range or ``difficulty`` has an unknown key.
+        ValueError: If an argument is out of its range, ``difficulty`` has an unknown key, or
+            ``classes`` are others.
     """
 
     METAINFO = {'dataset_name': 'SynthFace'}
@@ -153,21 +156,32 @@ class SynthFace(UnmixedCopies, BaseDataset):
         self._images = self._landmarks = None
         self._rows = {}  # number of a picture -> its row in the cache, which a subset keeps
 
-        classes = {
-            'expression': EXPRESSIONS,
-            'recognition': tuple(f'person {number}' for number in range(num_identities)),
-        }.get(task)
-        if classes and kwargs.get('classes') is None:
-            kwargs['metainfo'] = {'classes': classes, **(kwargs.get('metainfo') or {})}
+        # What ``gt_label`` counts, in the order in which it is drawn.
+        self._drawn_classes = EXPRESSIONS
+        if task == 'recognition':
+            self._drawn_classes = tuple(f'person {number}' for number in range(num_identities))
+        if task in ('expression', 'recognition') and kwargs.get('classes') is None:
+            metainfo = kwargs.get('metainfo') or {}
+            kwargs['metainfo'] = {'classes': self._drawn_classes, **metainfo}
         if action_units:
             kwargs['metainfo'] = {'action_units': ACTION_UNITS, **(kwargs.get('metainfo') or {})}
         super().__init__(ann_file='', pipeline=pipeline, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Choose the labels of all pictures; nothing is drawn yet."""
-        return [self._annotate(index) for index in range(self.num_samples)]
+        numbers = self._class_numbers()
+        return [self._annotate(index, numbers) for index in range(self.num_samples)]
 
-    def _annotate(self, index: int) -> dict:
+    def _class_numbers(self) -> list[int]:
+        """Place of each class that is drawn among those of the meta information."""
+        drawn = self._drawn_classes
+        classes = self._metainfo.get('classes', drawn)
+        numbers = {name: number for number, name in enumerate(classes)}
+        if len(classes) != len(drawn) or set(numbers) != set(drawn):
+            raise ValueError(f'SynthFace: classes must be {drawn} in any order, got {classes}')
+        return [numbers[name] for name in drawn]
+
+    def _annotate(self, index: int, numbers: Sequence[int]) -> dict:
         labels = sample_labels(self.seed, self.split, index, self.num_identities)
         expression = self._observed(labels.expression, index)
         size = (self.image_size, self.image_size)
@@ -176,7 +190,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
             'index': index,
             # What is drawn; differs from ``expression`` only where the label is noise.
             'drawn_expression': labels.expression,
-            'gt_label': labels.identity if self.task == 'recognition' else expression,
+            'gt_label': numbers[labels.identity if self.task == 'recognition' else expression],
             'gt_age': float(labels.age),
             'expression': expression,
             'identity': labels.identity,
@@ -191,7 +205,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
         """Add ``gt_au``, and take one of the labels away where only one task is labelled."""
         index = info['index']
         actions = face_actions(labels, self.seed, self.split, index, self.difficulty)
-        info['gt_au'] = active_units(*actions, ACTION_UNITS)
+        info['gt_au'] = active_units(*actions, self._metainfo['action_units'])
         chance = stream(Stream.MISSING_LABEL, self.seed, SPLITS.index(self.split), index).random()
         if chance < self.single_task / 2:
             info['gt_label'] = -1

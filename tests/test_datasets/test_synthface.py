@@ -410,6 +410,42 @@ class TestDataset:
         dataset = SynthFace(num_samples=1, image_size=32, task=task, num_identities=5)
         assert dataset.metainfo.get('classes') == classes
 
+    @pytest.mark.parametrize('task', ['expression', 'recognition'])
+    @pytest.mark.parametrize('given', ['classes', 'metainfo'])
+    def test_labels_are_numbered_as_the_classes_are(self, task, given):
+        arguments = dict(num_samples=14, image_size=32, task=task, num_identities=5)
+        plain = SynthFace(**arguments)
+        classes = plain.metainfo['classes'][::-1]
+        setting = classes if given == 'classes' else dict(classes=classes)
+        other = SynthFace(**arguments, **{given: setting})
+        assert other.metainfo['classes'] == classes
+        for sample, same in zip(other, plain, strict=True):
+            name = plain.metainfo['classes'][same['gt_label']]
+            assert classes[sample['gt_label']] == name
+            assert sample['expression'] == same['expression']
+
+    def test_an_unlabelled_face_stays_so_whatever_the_classes_are(self):
+        arguments = dict(num_samples=20, image_size=32, action_units=True, single_task=1)
+        plain = SynthFace(**arguments).get_gt_labels()
+        other = SynthFace(classes=EXPRESSIONS[::-1], **arguments).get_gt_labels()
+        assert (plain == -1).any()
+        np.testing.assert_array_equal(other, np.where(plain == -1, -1, 6 - plain))
+
+    def test_action_units_are_those_of_the_meta_information(self):
+        arguments = dict(num_samples=6, image_size=32, action_units=True)
+        some = ('AU26', 'AU23', 'AU12')
+        metainfo = dict(action_units=some)
+        for sample, plain in zip(
+            SynthFace(metainfo=metainfo, **arguments), SynthFace(**arguments), strict=True
+        ):
+            wanted = [plain['gt_au'][ACTION_UNITS.index(unit)] for unit in some]
+            np.testing.assert_array_equal(sample['gt_au'], wanted)
+
+    def test_other_classes_are_refused(self):
+        for classes in (EXPRESSIONS[:6], (*EXPRESSIONS, 'Contempt'), (*EXPRESSIONS[:6], 'Joy')):
+            with pytest.raises(ValueError, match='classes must be .*Anger.* in any order'):
+                SynthFace(num_samples=1, classes=classes)
+
     @pytest.mark.parametrize('cache', [False, True])
     def test_face_box_is_what_the_landmarks_span(self, cache):
         sample = SynthFace(num_samples=1, image_size=64, cache=cache)[0]
