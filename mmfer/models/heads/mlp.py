@@ -76,12 +76,19 @@ def last_features(head: object, feats: tuple[Tensor, ...], in_channels: int) -> 
 
 
 def require_labels(head: object, data_samples: Sequence[DataSample], key: str, hint: str) -> None:
-    """Check that every sample has the label that a loss needs.
+    """Check that every sample has the label that a loss needs, and that its picture is its own.
 
     Raises:
-        ValueError: One has not; the message names it and ends with ``hint``.
+        ValueError: One has not, and the message names it and ends with ``hint``; or it has scores
+            of classes, as batch augmentation leaves where it mixed pictures.
     """
     for sample in data_samples:
+        if 'gt_score' in sample:
+            raise ValueError(
+                f'{type(head).__name__} learns {key} of one picture, and the samples have scores '
+                'of classes (gt_score): batch augmentation (Mixup, CutMix) mixes pictures and '
+                'their classes, but no other label. Set model.train_cfg=None'
+            )
         if key not in sample:
             raise ValueError(
                 f'{type(head).__name__} needs {key}, and the sample '

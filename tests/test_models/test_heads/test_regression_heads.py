@@ -145,6 +145,14 @@ def test_missing_target_names_the_sample_and_the_key(make, key):
         make().loss((torch.randn(2, 8),), data)
 
 
+@pytest.mark.parametrize(('make', 'key'), [(age_head, 'gt_age'), (landmark_head, 'gt_landmarks')])
+def test_mixed_pictures_are_refused(make, key):
+    values = {'gt_age': [3.0, 4.0], 'gt_landmarks': [np.zeros((98, 2))] * 2}
+    data = [sample.set_gt_score([0.3, 0.7]) for sample in samples(**values)]
+    with pytest.raises(ValueError, match=f'{key} .*Mixup.*model.train_cfg=None'):
+        make().loss((torch.randn(2, 8),), data)
+
+
 def test_target_of_another_shape_is_named():
     with pytest.raises(ValueError, match=r'shape \(98, 2\).*faces/0.png has \(68, 2\)'):
         landmark_head().loss((torch.randn(1, 8),), samples(gt_landmarks=[np.zeros((68, 2))]))
