@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import os
 import random
 
 import numpy as np
@@ -27,8 +28,10 @@ def seed_worker_from_torch(worker_id: int) -> None:
     Args:
         worker_id: Given by the data loader; PyTorch has already added it to its seed.
     """
+    # A spawned worker is in no process group, but has the environment that the launcher set.
+    rank = get_rank() or int(os.environ.get('RANK', 0))
     # Sequences keep (seed, rank) pairs apart where a sum would let neighbours collide.
-    seeds = np.random.SeedSequence([torch.initial_seed(), get_rank()]).generate_state(3)
+    seeds = np.random.SeedSequence([torch.initial_seed(), rank]).generate_state(3)
     random.seed(int(seeds[0]))
     np.random.seed(seeds[1])  # noqa: NPY002  the generator that mmcv's transforms use
     torch.manual_seed(int(seeds[2]))

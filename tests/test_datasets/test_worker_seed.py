@@ -76,6 +76,17 @@ def test_ranks_differ(monkeypatch):
     assert all(a != b for a, b in zip(*drawn, strict=True))
 
 
+def test_ranks_differ_in_spawned_workers(monkeypatch):
+    # They are in no process group, but have the launcher's environment.
+    drawn = []
+    for rank in '01':
+        monkeypatch.setenv('RANK', rank)
+        torch.manual_seed(5)
+        seed_worker_from_torch(0)
+        drawn.append((random.random(), np.random.random(), torch.rand(()).item()))
+    assert all(a != b for a, b in zip(*drawn, strict=True))
+
+
 def test_is_found_by_the_name_in_the_configs():
     assert FUNCTIONS.get('seed_worker_from_torch') is seed_worker_from_torch
     assert DATASETS.get('RAFDB') is not None
