@@ -11,15 +11,18 @@ from mmfer.evaluation.draw_confusion_matrix import accuracy_of, draw_confusion_m
 from mmfer.registry import HOOKS
 from mmfer.visualization.figures import save_figure
 
+# Drawing takes minutes for a hundred classes, and CFP has 500 people.
+_MOST_DRAWN = 40
+
 
 @HOOKS.register_module()
 class ConfusionMatrixHook(Hook):
     """Save the confusion matrix as a picture and as a table after testing.
 
     Writes ``confusion_matrix.png`` and ``confusion_matrix.csv`` (counts; rows are the ground truth)
-    into the work folder, over those of an earlier test. The numbers come from mmpretrain's
-    ``ConfusionMatrix``: without ``dict(type='ConfusionMatrix')`` among ``test_evaluator`` the hook
-    does nothing, so it may stand in configs of any task.
+    into the work folder, over those of an earlier test. More than 40 classes are not drawn. The
+    numbers come from mmpretrain's ``ConfusionMatrix``: without ``dict(type='ConfusionMatrix')``
+    among ``test_evaluator`` the hook does nothing, so it may stand in configs of any task.
 
     Args:
         metric: Name of the matrix among the test results. Default ``'confusion_matrix/result'``.
@@ -39,7 +42,12 @@ class ConfusionMatrixHook(Hook):
         classes = [str(name) for name in classes or range(len(matrix))]
 
         stem = Path(runner.work_dir) / 'confusion_matrix'
+        write_confusion_matrix(stem.with_suffix('.csv'), matrix, classes)
+        if len(classes) > _MOST_DRAWN:
+            runner.logger.info(
+                f'The confusion matrix is in {stem}.csv; {len(classes)} classes are not drawn'
+            )
+            return
         figure = draw_confusion_matrix(matrix, classes, accuracy_of(matrix))
         save_figure(figure, stem.with_suffix('.png'), self.dpi)
-        write_confusion_matrix(stem.with_suffix('.csv'), matrix, classes)
         runner.logger.info(f'The confusion matrix is in {stem}.png and {stem}.csv')
