@@ -35,7 +35,7 @@ class FullyBalancedDataset(ClassBalancedDataset):
         self.dataset.full_init()
         labels = classes_of_samples(self.dataset)
         counts = Counter(label for of_sample in labels for label in of_sample)
-        most = max(counts.values())
+        most = max(counts.values(), default=1)
         rarest = [min((counts[label] for label in of_sample), default=most) for of_sample in labels]
         self.repeat_indices = [
             index

@@ -36,7 +36,7 @@ def read_pairs(path: str | Path) -> list[Pair]:
             'FaceVerification'
         )
     pairs = []
-    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding='utf-8-sig').splitlines(), start=1):
         if not line.strip():
             continue
         words = [word.strip() for word in line.split('\t')] if '\t' in line else line.split()

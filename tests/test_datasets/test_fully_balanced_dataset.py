@@ -42,6 +42,7 @@ def test_every_class_is_as_long_as_the_longest(counts):
 def test_samples_without_a_label_come_once():
     dataset = FullyBalancedDataset(Labels([0, -1, 0, 1, 0, -1, 0]))
     assert dataset.repeat_indices == [0, 1, 2, 3, 3, 3, 3, 4, 5, 6]
+    assert FullyBalancedDataset(Labels([-1, -1])).repeat_indices == [0, 1]
 
 
 def test_lazy_and_from_a_config():

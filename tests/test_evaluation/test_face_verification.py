@@ -133,6 +133,12 @@ def test_mistakes_in_a_pairs_file_are_found_when_the_metric_is_built(tmp_path):
         METRICS.build(dict(type='FaceVerification', pairs_file=str(path)))
 
 
+def test_a_mark_at_the_beginning_of_a_pairs_file_is_no_part_of_a_name(tmp_path):
+    path = tmp_path / 'pairs.txt'
+    path.write_text('a.jpg b.jpg 1\n', encoding='utf-8-sig')  # as Windows' editor writes it
+    assert read_pairs(path)[0].first == 'a.jpg'
+
+
 def test_pictures_are_found_by_the_end_of_their_path(tmp_path):
     path = tmp_path / 'pairs.txt'
     path.write_text('x/1.jpg 2.jpg 0\n\ny/1.jpg data/x/1.jpg 1\n')
