@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from served_page import served, small_inferencer
 
-_SECONDS = 60  # for any one thing
+_SECONDS = 300  # for any one thing
 
 
 class Page:

@@ -59,7 +59,7 @@ def served(inferencer: FaceInferencer, limits=None) -> Iterator[str]:
         thread = threading.Thread(target=server.run, kwargs=dict(sockets=[listener]), daemon=True)
         thread.start()
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 300
             while not server.started:
                 assert thread.is_alive() and time.monotonic() < deadline
                 time.sleep(0.01)

@@ -236,7 +236,7 @@ while True:
 """
     process = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', program])
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not (path.exists() and path.stat().st_size > 300_000):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)

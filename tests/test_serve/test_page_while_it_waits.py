@@ -24,7 +24,7 @@ class Door:
 
     def decode(self, content, limits):
         self.came += 1
-        assert self._through.acquire(timeout=60)
+        assert self._through.acquire(timeout=300)
         return decode_picture(content, limits)
 
 

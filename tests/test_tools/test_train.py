@@ -43,7 +43,7 @@ def run(tmp_path, environment):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=300,
             **kwargs,
         )
 
