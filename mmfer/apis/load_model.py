@@ -9,7 +9,7 @@ from mmpretrain.models import ImageClassifier
 
 from mmfer.registry import MODELS
 from mmfer.utils.safe_load import load_checkpoint_file
-from mmfer.utils.state_dicts import compare_state_dicts, unwrap
+from mmfer.utils.state_dicts import check_numbers, compare_state_dicts, unwrap
 
 # So many names are enough to see what is wrong, more would hide the rest of the message.
 _NAMED = 5
@@ -67,11 +67,10 @@ def fill_model(model: ImageClassifier, checkpoint: dict, name: str, cfg: Config)
             f'{name} is no checkpoint of {cfg.filename or "the config"}: {report}\n'
             f'{report.details(_NAMED)}'
         )
-    if broken := [name for name in report.matched if weights[name].isnan().any()]:
-        raise ValueError(
-            f'{name} holds what is not a number in {len(broken)} weights, such as in {broken[0]}: '
-            'its training has diverged. Use an earlier checkpoint'
-        )
+    try:
+        check_numbers(weights, report.matched)
+    except ValueError as error:
+        raise ValueError(f'{name}: {error}') from error
     if foreign := foreign_weights(report.unexpected):
         print_log(
             f'{name} holds {len(foreign)} weights that {cfg.filename or "the config"} has no place '

@@ -2,7 +2,7 @@
 """Find the weights in a checkpoint and compare them with those of a model."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -82,3 +82,16 @@ def compare_state_dicts(
     report.unexpected = [name for name in checkpoint if name not in model]
     report.share = filled / total if total else 1.0
     return report
+
+
+def check_numbers(weights: Mapping[str, torch.Tensor], names: Iterable[str]) -> None:
+    """Check that training has not diverged: a net with NaN always answers the same.
+
+    Raises:
+        ValueError: One of the weights that are named holds NaN.
+    """
+    if broken := [name for name in names if weights[name].isnan().any()]:
+        raise ValueError(
+            f'it holds what is not a number in {len(broken)} weights, such as {broken[0]}: its '
+            'training has diverged. Use an earlier checkpoint'
+        )

@@ -99,7 +99,7 @@ class TestGetModel:
         content = torch.load(checkpoint, weights_only=True)
         content['state_dict']['head.layers.1.fc.bias'].fill_(torch.nan)
         torch.save(content, checkpoint)
-        with pytest.raises(ValueError, match='age.pth .*not a number.* in head.layers.1.fc.bias'):
+        with pytest.raises(ValueError, match='age.pth: .*not a number.* as head.layers.1.fc.bias'):
             get_model(config, checkpoint)
 
     def test_files_without_weights(self, tmp_path):

@@ -44,6 +44,14 @@ def test_non_finite_loss_stops_before_anything_is_saved(config, tmp_path):
     assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == ['iter_1.pth']
 
 
+def test_weights_that_are_no_numbers_are_refused(config, checkpoint, tmp_path):
+    content = torch.load(checkpoint, weights_only=True)
+    content['state_dict']['head.bias'][0] = torch.nan
+    torch.save(content, tmp_path / 'diverged.pth')
+    with pytest.raises(WeightsMismatchError, match='not a number in 1 weights, such as head.bias'):
+        build_runner(config(load_from=str(tmp_path / 'diverged.pth'))).test()
+
+
 def test_classes_in_another_order(config, checkpoint):
     other = tuple(sorted(EXPRESSIONS, reverse=True))
     cfg = config(load_from=checkpoint, test_dataloader__dataset__classes=other)

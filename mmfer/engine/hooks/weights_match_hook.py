@@ -5,11 +5,11 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 
 from mmfer.registry import HOOKS
-from mmfer.utils.state_dicts import compare_state_dicts
+from mmfer.utils.state_dicts import check_numbers, compare_state_dicts
 
 
 class WeightsMismatchError(ValueError):
-    """A checkpoint fills hardly anything of the model it is loaded into."""
+    """A checkpoint fills hardly anything of the model it is loaded into, or with no numbers."""
 
 
 @HOOKS.register_module()
@@ -17,7 +17,7 @@ class WeightsMatchHook(Hook):
     """Say how much of the model a checkpoint fills, and refuse one that fills nearly nothing.
 
     MMEngine loads what fits and drops the rest, so a checkpoint of another model leaves the model
-    at its random start without an error.
+    at its random start without an error. Weights that are not numbers (NaN) are refused as well.
 
     Args:
         min_matched: Least share of the model's parameters, counted in numbers and not in tensors,
@@ -59,4 +59,8 @@ class WeightsMatchHook(Hook):
                 "of the model are loaded by its init_cfg=dict(type='Pretrained', checkpoint=..., "
                 'prefix=...); files of other projects go through tools/model_converters first.'
             )
+        try:
+            check_numbers(weights, report.matched)
+        except ValueError as error:
+            raise WeightsMismatchError(f'the checkpoint is of no use: {error}') from error
         runner.logger.info(f'Checkpoint: {report}' + (f'\n{details}' if details else ''))
