@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .errors import ExportError
+from .errors import ExportError, require_torch
 from .exported_model import ExportedModel
 
 
@@ -22,7 +22,7 @@ class AotModel(ExportedModel):
 
     Raises:
         FileNotFoundError: There is no such file.
-        ExportError: It is no package, or one for another kind of machine.
+        ExportError: It is no package, or one for another kind of machine; PyTorch is too old.
     """
 
     def __init__(self, source: str | Path | bytes):
@@ -32,6 +32,7 @@ class AotModel(ExportedModel):
             raise FileNotFoundError(f'there is no compiled package {source}')
         else:
             source = str(source)
+        require_torch()
         try:
             self._package = torch._inductor.aoti_load_package(source)
             text = self._package.get_metadata()

@@ -42,6 +42,6 @@ def require_torch() -> None:
     found = tuple(map(int, re.findall(r'\d+', torch.__version__)[:2]))
     if found < _TORCH:
         raise ExportError(
-            f'exporting needs torch >= {".".join(map(str, _TORCH))}, found {torch.__version__}. '
-            'Checkpoints do not depend on it: export with another environment'
+            f'exported models need torch >= {".".join(map(str, _TORCH))}, found '
+            f'{torch.__version__}. Checkpoints do not depend on it: use another environment'
         )

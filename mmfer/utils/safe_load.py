@@ -181,7 +181,7 @@ def load_checkpoint_file(path: str, map_location: Any = 'cpu') -> Any:
     if path.lower().endswith(SUFFIX):
         return _load_safetensors(path, map_location)
     try:
-        return torch.load(path, map_location=map_location, weights_only=True)
+        content = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         # Torch says "weights only load failed" for a foreign name and for bytes that are no pickle.
         if zipfile.is_zipfile(path):
@@ -189,14 +189,21 @@ def load_checkpoint_file(path: str, map_location: Any = 'cpu') -> Any:
         raise _not_plain(path, error) from None
     except (RuntimeError, OSError, EOFError, ValueError, LookupError, struct.error) as error:
         if 'TorchScript' in str(error):
-            raise UnsafeCheckpointError(
-                f'{path} was refused: it is a TorchScript archive, which is a program. {_REMEDY}'
-            ) from None
+            raise _program(path) from None
         raise CheckpointError(
             f'{path} cannot be read: it is truncated or damaged, or no checkpoint at all '
             f'({type(error).__name__}: {_first_line(error)}). Download it or copy it again, or use '
             'an earlier one.'
         ) from error
+    if isinstance(content, torch.jit.ScriptModule):  # older versions of torch open programs, too
+        raise _program(path)
+    return content
+
+
+def _program(path: str) -> UnsafeCheckpointError:
+    return UnsafeCheckpointError(
+        f'{path} was refused: it is a TorchScript archive, which is a program. {_REMEDY}'
+    )
 
 
 def _load_safetensors(path: str, map_location: Any) -> dict:

@@ -52,14 +52,18 @@ def test_what_cannot_be_compiled(model, monkeypatch):
     with pytest.raises(ExportError, match='Identity .model.head.'):
         export_package(model, (SIZE, SIZE))
     monkeypatch.setattr(torch, '__version__', '2.5.1+cpu')
-    with pytest.raises(ExportError, match='needs torch >= 2.6, found 2.5.1'):
+    with pytest.raises(ExportError, match='need torch >= 2.6, found 2.5.1'):
         require_torch()
 
 
-def test_what_is_no_package(tmp_path):
+def test_what_is_no_package(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match='no compiled package'):
         AotModel(tmp_path / 'none.pt2')
     path = tmp_path / 'net.pt2'
     path.write_bytes(b'nothing')
     with pytest.raises(ExportError, match=r'cannot load .*net\.pt2'):
+        AotModel(path)
+    monkeypatch.setattr(torch, '__version__', '2.5.1')
+    monkeypatch.delattr(torch._inductor, 'aoti_load_package')
+    with pytest.raises(ExportError, match='need torch >= 2.6'):
         AotModel(path)

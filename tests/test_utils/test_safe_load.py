@@ -111,9 +111,13 @@ def test_getattr_is_never_resolved(tmp_path, mark):
         load_checkpoint_file(str(path))
 
 
-def test_torchscript_is_refused(tmp_path):
+def test_torchscript_is_refused(tmp_path, monkeypatch):
     path = tmp_path / 'program.pth'
     torch.jit.save(torch.jit.script(nn.Linear(1, 1)), str(path))
+    with pytest.raises(UnsafeCheckpointError, match='TorchScript'):
+        load_checkpoint_file(str(path))
+    # As older versions of torch do.
+    monkeypatch.setattr(torch, 'load', lambda path, **_: torch.jit.load(path))
     with pytest.raises(UnsafeCheckpointError, match='TorchScript'):
         load_checkpoint_file(str(path))
 
