@@ -1,7 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """How quick a data pipeline is, against no more than decoding and resizing the same files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from .timing import CLOCKS, interleave
+from .timing import CLOCKS, Measurement, interleave
 
 
 @dataclass(frozen=True)
@@ -49,22 +50,45 @@ def measure_pipeline(
         clock: One of :data:`.CLOCKS`. Default ``'wall'``.
     """
     indices = _spread(len(dataset), count)
-    paths = [dataset.get_data_info(index).get('img_path') for index in indices]
-    runs = {'pipeline': lambda: [dataset[index] for index in indices]}
-    if all(path and Path(path).is_file() for path in paths):
-        runs['bare'] = lambda: [decode_and_resize(path, size) for path in paths]
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # workers of a data loader have one each
-    try:
-        times = interleave(runs, turns, clock=clock)
+    times = time_pipeline(dataset, indices, size, turns, clock)
+    with _one_thread():
         steps = _time_steps(dataset, indices, clock)
-    finally:
-        cv2.setNumThreads(before)
     rates = {name: len(indices) / measured.median for name, measured in times.items()}
     bare_rate = rates.get('bare', float('nan'))
     return PipelineSpeed(
         len(indices), rates['pipeline'], bare_rate, rates['pipeline'] / bare_rate, steps
     )
+
+
+def time_pipeline(
+    dataset: Any,
+    indices: Sequence[int],
+    size: tuple[int, int],
+    turns: int,
+    clock: Callable[[], float],
+) -> dict[str, Measurement]:
+    """Time a pipeline and, for data that are files, the bare work on the same pictures, in turn.
+
+    Returns:
+        Of ``'pipeline'`` and ``'bare'``, for all pictures together.
+    """
+    paths = [dataset.get_data_info(index).get('img_path') for index in indices]
+    runs = {'pipeline': lambda: [dataset[index] for index in indices]}
+    if all(path and Path(path).is_file() for path in paths):
+        runs['bare'] = lambda: [decode_and_resize(path, size) for path in paths]
+    with _one_thread():
+        return interleave(runs, turns, clock=clock)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """OpenCV as in the workers of a data loader."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def decode_and_resize(path: str, size: tuple[int, int]) -> np.ndarray:

@@ -9,17 +9,24 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import cv2
 import torch
 from mmengine.config import Config
 from mmpretrain.models import ImageClassifier
 from torch import Tensor
 
+from mmfer.datasets import SynthFace
 from mmfer.models import KTAdapter
 from mmfer.models.layers.feature_tokens import pool_feature
+from mmfer.registry import DATASETS
+from mmfer.utils.picture_size import picture_size
 from mmfer.utils.reparameterize import merge_branches
 
 from .models import random_model, random_pictures
+from .pipeline import time_pipeline
 from .timing import Measurement, Ratio, interleave, ratio
 from .variants import make_variant
 
@@ -144,6 +151,30 @@ def check_adapter(cfg: Config, turns: int, clock: Clock) -> list[Check]:
         Check(f'{name} / encoder, batch 1', ratio(times[name], times['encoder']), 1.03)
         for name in list(runs)[1:]
     ]
+
+
+def check_data(cfg: Config, turns: int, clock: Clock) -> list[Check]:
+    """The config's ``test_pipeline`` and ``train_pipeline`` against decoding and resizing alone.
+
+    Rates are compared. On 200 drawn faces of 112x112 pixels, saved as JPEG: small pictures, as those of RAF-DB.
+    """
+    faces = SynthFace(num_samples=200)
+    indices = range(len(faces))
+    size, _ = picture_size(cfg)
+    checks = []
+    with TemporaryDirectory() as folder:
+        Path(folder, 'face').mkdir()
+        for index in indices:
+            cv2.imwrite(f'{folder}/face/{index}.jpg', faces[index]['img'])
+        for part in ('test', 'train'):
+            pipeline = cfg[f'{part}_pipeline']
+            files = DATASETS.build(dict(type='CustomDataset', data_root=folder, pipeline=pipeline))
+            times = time_pipeline(files, indices, size, turns, clock)
+            rates = ratio(times['bare'], times['pipeline'])
+            checks.append(
+                Check(f'data pipeline / decode and resize, {part}', rates, 0.8, at_least=True)
+            )
+    return checks
 
 
 def check_import(turns: int) -> Check:

@@ -125,7 +125,7 @@ def test_regression_bench(run, tmp_path):
     done = run(
         'analysis_tools/regression_bench',
         *('--size', 'small', '--batch-size', 2, '--turns', 1, '--best', 'fused+channels-last'),
-        *('--what', 'speed-up', 'pooling', 'adapter', '--json', out),
+        *('--what', 'speed-up', 'pooling', 'adapter', 'data', '--json', out),
     )
     assert done.returncode == 0, done.stderr
     ratios = json.loads(out.read_text())['ratios']
@@ -136,6 +136,8 @@ def test_regression_bench(run, tmp_path):
         '(160, .9) / (196, 1), batch 1',
         'with adapter / encoder, batch 1',
         'with folded adapter / encoder, batch 1',
+        'data pipeline / decode and resize, test',
+        'data pipeline / decode and resize, train',
     ]
     for ratio in ratios:
         assert ratio['measured']['value'] > 0

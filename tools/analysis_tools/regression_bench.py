@@ -24,9 +24,11 @@ ADAPTER = dict(
     full='kt_adapter/kt-adapter_convnext-v2-base-to-mobileone-s0_1xb32-30e_affectnet-hq-224px.py',
     small='kt_adapter/kt-adapter_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px.py',
 )
+# The small model above reads no files.
+DATA = dict(full=APVIT['full'], small='apvit/apvit_ir18-vit-tiny_1xb16-12e_rafdb-64px.py')
 #: How poolings are compared.
 POOLED = 'fused+channels-last'
-WHAT = ('speed-up', 'pooling', 'adapter', 'import')
+WHAT = ('speed-up', 'pooling', 'adapter', 'data', 'import')
 
 
 def parse_args() -> argparse.Namespace:
@@ -73,6 +75,7 @@ def main() -> None:
         sys.exit(f'error: {error}')
     apvit = load_config(CONFIGS / APVIT[args.size])
     adapter = load_config(CONFIGS / ADAPTER[args.size])
+    data = load_config(CONFIGS / DATA[args.size])
     batch_size, turns, clock = args.batch_size, args.turns, CLOCKS[args.clock]
     machine = describe_machine()
     print(machine_text(machine), flush=True)
@@ -80,6 +83,7 @@ def main() -> None:
         'speed-up': lambda: regression.check_speed_up(apvit, args.best, batch_size, turns, clock),
         'pooling': lambda: regression.check_pooling(apvit, POOLED, batch_size, turns, clock),
         'adapter': lambda: regression.check_adapter(adapter, 10 * turns, clock),
+        'data': lambda: regression.check_data(data, turns, clock),
         'import': lambda: [regression.check_import(turns)],
     }
     checks = []
