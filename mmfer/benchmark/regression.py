@@ -156,7 +156,8 @@ def check_adapter(cfg: Config, turns: int, clock: Clock) -> list[Check]:
 def check_data(cfg: Config, turns: int, clock: Clock) -> list[Check]:
     """The config's ``test_pipeline`` and ``train_pipeline`` against decoding and resizing alone.
 
-    Rates are compared. On 200 drawn faces of 112x112 pixels, saved as JPEG: small pictures, as those of RAF-DB.
+    Rates are compared. On 200 drawn faces of 112x112 pixels, saved as JPEG: small pictures, as
+    those of RAF-DB.
     """
     faces = SynthFace(num_samples=200)
     indices = range(len(faces))
