@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .errors import ExportError, require_torch
+from .errors import PACKAGE_TORCH, ExportError, require_torch
 from .exported_model import ExportedModel
 
 
@@ -32,7 +32,7 @@ class AotModel(ExportedModel):
             raise FileNotFoundError(f'there is no compiled package {source}')
         else:
             source = str(source)
-        require_torch()
+        require_torch(PACKAGE_TORCH)
         try:
             self._package = torch._inductor.aoti_load_package(source)
             text = self._package.get_metadata()

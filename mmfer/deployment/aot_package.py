@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from mmpretrain.models import ImageClassifier
 
-from .errors import ExportError, require_torch
+from .errors import PACKAGE_TORCH, ExportError, require_torch
 from .exportable import Exportable
 
 #: Where PyTorch's compiler keeps its files.
@@ -48,7 +48,7 @@ def export_package(
         ExportError: PyTorch is too old, there is no C++ compiler, the model has a head of an
             unknown kind, or it cannot be compiled.
     """
-    require_torch()
+    require_torch(PACKAGE_TORCH)
     exportable = Exportable(model, size, with_preprocessing).to(memory_format=torch.channels_last)
     facts = dict(facts or {}, input_name=exportable.input_name)
     facts['output_names'] = exportable.output_names()

@@ -4,9 +4,10 @@ import re
 
 import torch
 
-#: Before it, the exporter that follows torch.export was not finished, and a compiled package was
-#: no single file.
-_TORCH = (2, 6)
+#: With the version before, the exporter that follows torch.export takes the batch size for limited.
+ONNX_TORCH = (2, 10)
+#: Before it, a compiled package was no single file.
+PACKAGE_TORCH = (2, 6)
 _PACKAGES = ('onnx', 'onnxruntime', 'onnxscript')
 
 
@@ -30,18 +31,21 @@ def require_packages(*names: str) -> None:
             f'    pip install {" ".join(_PACKAGES)}'
         )
     if not names:
-        require_torch()
+        require_torch(ONNX_TORCH)
 
 
-def require_torch() -> None:
+def require_torch(lowest: tuple[int, int]) -> None:
     """Check PyTorch's version.
+
+    Args:
+        lowest: :data:`ONNX_TORCH` or :data:`PACKAGE_TORCH`.
 
     Raises:
         ExportError: It is too old.
     """
     found = tuple(map(int, re.findall(r'\d+', torch.__version__)[:2]))
-    if found < _TORCH:
+    if found < lowest:
         raise ExportError(
-            f'exported models need torch >= {".".join(map(str, _TORCH))}, found '
-            f'{torch.__version__}. Checkpoints do not depend on it: use another environment'
+            f'this needs torch >= {".".join(map(str, lowest))}, found {torch.__version__}. '
+            'Checkpoints do not depend on it: use another environment'
         )

@@ -9,7 +9,7 @@ from task_models import SIZE, task_model
 from mmfer.deployment.aot_model import AotModel
 from mmfer.deployment.aot_package import export_package
 from mmfer.deployment.compare import compare
-from mmfer.deployment.errors import ExportError, require_torch
+from mmfer.deployment.errors import PACKAGE_TORCH, ExportError, require_torch
 from mmfer.deployment.pictures import random_pictures
 from mmfer.registry import MODELS
 
@@ -52,8 +52,8 @@ def test_what_cannot_be_compiled(model, monkeypatch):
     with pytest.raises(ExportError, match='Identity .model.head.'):
         export_package(model, (SIZE, SIZE))
     monkeypatch.setattr(torch, '__version__', '2.5.1+cpu')
-    with pytest.raises(ExportError, match='need torch >= 2.6, found 2.5.1'):
-        require_torch()
+    with pytest.raises(ExportError, match='needs torch >= 2.6, found 2.5.1'):
+        require_torch(PACKAGE_TORCH)
 
 
 def test_what_is_no_package(tmp_path, monkeypatch):
@@ -65,5 +65,5 @@ def test_what_is_no_package(tmp_path, monkeypatch):
         AotModel(path)
     monkeypatch.setattr(torch, '__version__', '2.5.1')
     monkeypatch.delattr(torch._inductor, 'aoti_load_package')
-    with pytest.raises(ExportError, match='need torch >= 2.6'):
+    with pytest.raises(ExportError, match='needs torch >= 2.6'):
         AotModel(path)

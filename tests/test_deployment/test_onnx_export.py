@@ -124,5 +124,5 @@ def test_an_older_torch_is_told_what_is_needed(model, monkeypatch):
     spec = importlib.util.find_spec('mmfer.deployment.onnx_export')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    with pytest.raises(ExportError, match='need torch >= 2.6, found 2.4.1'):
+    with pytest.raises(ExportError, match='needs torch >= 2.10, found 2.4.1'):
         module.export_onnx(model, (SIZE, SIZE))
