@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
 from mmfer.faces import DETECTORS, POINT_NAMES, Alignment, FaceAligner, FaceChoice
-from mmfer.utils.atomic_file import atomic_write, remove_parts
+from mmfer.utils.atomic_file import atomic_write, atomic_write_text, remove_parts
 from mmfer.utils.files_below import files_below
 
 from .convert_crops import IMAGE_FORMATS
@@ -314,5 +314,4 @@ def _write_report(path: Path, rows: list[dict]) -> None:
     writer = csv.DictWriter(content, _COLUMNS, restval='', lineterminator='\n')
     writer.writeheader()
     writer.writerows(rows)
-    # Names of files need not be text.
-    atomic_write(path, content.getvalue().encode(errors='backslashreplace'))
+    atomic_write_text(path, content.getvalue())

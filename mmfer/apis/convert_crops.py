@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from mmfer.datasets.transforms import UnreadableImageError
 from mmfer.registry import TRANSFORMS
-from mmfer.utils.atomic_file import atomic_write, remove_parts
+from mmfer.utils.atomic_file import atomic_write, atomic_write_text, remove_parts
 
 from .journal import Journal, fingerprint
 
@@ -161,8 +161,7 @@ def write_skipped(path: str | Path, skipped: Iterable[tuple[str, str, str]]) -> 
     writer = csv.writer(content, lineterminator='\n')
     writer.writerow(['img_path', 'split', 'reason'])
     writer.writerows(skipped)
-    # Names of files need not be text.
-    atomic_write(path, content.getvalue().encode(errors='backslashreplace'))
+    atomic_write_text(path, content.getvalue())
 
 
 class _CropWriter:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cv2
 
-from mmfer.utils.atomic_file import atomic_write
+from mmfer.utils.atomic_file import atomic_write, atomic_write_text
 
 from .audit import Audit
 from .duplicates import ALIKE, SAME
@@ -69,13 +69,9 @@ def write_report(result: Audit, folder: str | Path, max_shown: int = 100) -> Non
         old.unlink()
     for number in sorted(shown):
         _write_thumbnail(result, number, folder / _thumbnail(number))
-    for name, text in (
-        (HTML, _to_html(result, sections)),
-        (MARKDOWN, _to_markdown(result, sections)),
-        (JSON, json.dumps(to_json(result), indent=1) + '\n'),
-    ):
-        # Names of files need not be text.
-        atomic_write(folder / name, text.encode(errors='backslashreplace'))
+    atomic_write_text(folder / HTML, _to_html(result, sections))
+    atomic_write_text(folder / MARKDOWN, _to_markdown(result, sections))
+    atomic_write_text(folder / JSON, json.dumps(to_json(result), indent=1) + '\n')
 
 
 def to_json(result: Audit) -> dict:

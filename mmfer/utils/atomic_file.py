@@ -47,6 +47,13 @@ def atomic_write(path: str | Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def atomic_write_text(path: str | Path, text: str) -> None:
+    """:func:`atomic_write` of UTF-8. Names of files need not be text: their bytes that are none are
+    written as ``\\udcXX``.
+    """
+    atomic_write(path, text.encode(errors='backslashreplace'))
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the new name itself survive a power cut, where folders can be opened (not Windows)."""
     if os.name != 'posix':
