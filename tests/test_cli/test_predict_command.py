@@ -3,15 +3,13 @@ import csv
 import os
 import re
 import signal
-import subprocess
 import sys
-import time
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from interrupts import obey_interrupts
+from interrupts import stop_when
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from task_models import SIZE, write_task
@@ -179,25 +177,16 @@ def test_interrupted(repo_root, model, tmp_path):
         writer.write(np.full((320, 320, 3), index % 250, np.uint8))
     writer.release()
     command = [sys.executable, '-W', 'ignore', 'tools/predict.py', path, '--out', out, *model]
-    process = subprocess.Popen(
-        [*map(str, command), '--batch-size', '2'],
+    rows = out / 'results.jsonl'
+    status, error = stop_when(
+        lambda: rows.exists() and rows.stat().st_size,
+        [*command, '--batch-size', 2],
+        signal.SIGINT,
         cwd=repo_root,
-        stderr=subprocess.PIPE,
-        text=True,
         env={**os.environ, 'PYTHONPATH': str(repo_root)},
-        preexec_fn=obey_interrupts,
     )
-    try:
-        deadline = time.monotonic() + 300
-        while not (out / 'results.jsonl').exists() or not (out / 'results.jsonl').stat().st_size:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        error = process.communicate(timeout=300)[1]
-    finally:
-        process.kill()
-    assert process.returncode == 130 and error.endswith('what was done is there\n'), error
-    done = [result.frame for result in read_json_lines(out / 'results.jsonl')]
+    assert status == 130 and error.endswith('what was done is there\n'), error
+    done = [result.frame for result in read_json_lines(rows)]
     assert done == list(range(len(done))) and len(done) < 4000
     capture = cv2.VideoCapture(str(out / 'film.mp4'))
     assert abs(capture.get(cv2.CAP_PROP_FRAME_COUNT) - len(done)) <= 2

@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 
 import cv2
 import numpy as np
 import pytest
 from face_trees import write_folders, write_image
-from interrupts import obey_interrupts
+from interrupts import stop_when
 
 from mmfer.apis.align_faces import (
     AlignReport,
@@ -210,22 +209,10 @@ def test_stopped_run_goes_on(repo_root, run, tmp_path):
 
     def stop_after(number, how):
         command = [sys.executable, '-W', 'ignore', TOOL, root, out, *options]
-        process = subprocess.Popen(
-            [*map(str, command)],
-            cwd=repo_root,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            preexec_fn=obey_interrupts,
-        )
-        give_up = time.monotonic() + 300
-        while num_done() < number:
-            assert process.poll() is None and time.monotonic() < give_up
-            time.sleep(0.005)
-        process.send_signal(how)
-        message = process.communicate()[1].decode()
+        stopped = stop_when(lambda: num_done() >= number, command, how, cwd=repo_root)
         assert number <= num_done() < count
         assert not (out / 'alignment.csv').exists()
-        return process.returncode, message
+        return stopped
 
     status, message = stop_after(5, signal.SIGINT)
     assert status == 130 and 'the same command goes on from here' in message
