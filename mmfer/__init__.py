@@ -13,6 +13,6 @@ def __getattr__(name: str):
     # Imported when asked for: whoever wants a dataset need not wait for the inferencer.
     if name not in __all__:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    from mmfer import apis
+    from . import apis
 
     return getattr(apis, name)

@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import sys
 
-from mmfer.cli import main
+from .cli import main
 
 if __name__ == '__main__':
     sys.exit(main())

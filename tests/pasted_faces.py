@@ -3,9 +3,9 @@
 
 import numpy as np
 
-from mmfer.datasets.synth.camera import CROPS
 from mmfer.faces import Face, FaceDetector, face_template
 from mmfer.inference.face_cutter import _FACE_UNITS, _FOREHEAD, _UP
+from mmfer.synth.camera import CROPS
 
 SIZE = 32
 GREY = 96

@@ -14,7 +14,7 @@ from mmpretrain.structures import DataSample
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmfer.datasets.categories import EXPRESSIONS
+from mmfer.categories import EXPRESSIONS
 from mmfer.registry import DATASETS, FUNCTIONS, METRICS, MODELS
 
 _RUNS = itertools.count()

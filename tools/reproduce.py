@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 from mmfer.utils.config_arguments import add_config_options
 
 if TYPE_CHECKING:
-    from mmfer.experiments.index import Index
-    from mmfer.experiments.runs import Runs
+    from mmfer.reproduction.index import Index
+    from mmfer.reproduction.runs import Runs
 
 _TOOLS = Path(__file__).resolve().parent
 _INDEX = _TOOLS.parent / 'configs' / 'apvit' / 'experiments.yml'
@@ -95,8 +95,8 @@ def parse_args() -> argparse.Namespace:
 
 def make_runs(args: argparse.Namespace, index: 'Index') -> 'Runs':
     """How runs are made, from the arguments."""
-    from mmfer.experiments.index import ExperimentError
-    from mmfer.experiments.runs import Runs, Settings
+    from mmfer.reproduction.index import ExperimentError
+    from mmfer.reproduction.runs import Runs, Settings
     from mmfer.utils.config_options import parse_options
 
     root, roots = None, {}
@@ -127,11 +127,11 @@ def make_runs(args: argparse.Namespace, index: 'Index') -> 'Runs':
 def run(args: argparse.Namespace) -> int:
     from mmengine.registry import init_default_scope
 
-    from mmfer.experiments.index import Index, select
-    from mmfer.experiments.overview import list_experiments, list_stages
-    from mmfer.experiments.progress import Progress
-    from mmfer.experiments.report import Report
-    from mmfer.experiments.runs import check
+    from mmfer.reproduction.index import Index, select
+    from mmfer.reproduction.overview import list_experiments, list_stages
+    from mmfer.reproduction.progress import Progress
+    from mmfer.reproduction.report import Report
+    from mmfer.reproduction.runs import check
 
     init_default_scope('mmfer')
     index = Index.from_file(_INDEX)
@@ -162,8 +162,8 @@ def run(args: argparse.Namespace) -> int:
 def main() -> int:
     args = parse_args()
     # Imported late so that --help answers at once.
-    from mmfer.experiments.index import ExperimentError
-    from mmfer.experiments.stages import StageError
+    from mmfer.reproduction.index import ExperimentError
+    from mmfer.reproduction.stages import StageError
     from mmfer.utils.config_options import UnknownOptionError
 
     try:

@@ -65,8 +65,8 @@ def main() -> None:
     from mmengine.dist import is_main_process
     from mmengine.evaluator import DumpResults
 
-    from mmfer.apis import launch
-    from mmfer.apis.test_time_aug import set_tta
+    from mmfer.engine import launch
+    from mmfer.engine.test_time_aug import set_tta
     from mmfer.utils.config_options import parse_options
 
     if '://' not in args.checkpoint and not os.path.isfile(args.checkpoint):

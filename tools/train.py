@@ -57,7 +57,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # Imported late so that --help answers at once.
-    from mmfer.apis import launch
+    from mmfer.engine import launch
     from mmfer.utils.config_options import parse_options
 
     options = parse_options(args.cfg_options)

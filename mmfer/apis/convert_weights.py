@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from mmfer.checkpoint.safe_load import load_checkpoint_file
+from mmfer.checkpoint.state_dicts import compare_state_dicts, unwrap
 from mmfer.utils.atomic_file import atomic_write
-from mmfer.utils.safe_load import load_checkpoint_file
-from mmfer.utils.state_dicts import compare_state_dicts, unwrap
-from mmfer.utils.weight_conversion import reshape_like
 from mmfer.version import __version__
+
+from .weight_names import reshape_like
 
 
 class ConversionError(RuntimeError):

@@ -13,13 +13,13 @@ from mmpretrain.models import ImageClassifier
 from rich.progress import track
 
 from mmfer.faces import DETECTORS, Face, FaceChoice, FaceDetector
+from mmfer.inference.draw_faces import draw_faces
 from mmfer.inference.face_cutter import Cut, FaceCutter, NotAFaceError
 from mmfer.inference.face_model import FaceModel
 from mmfer.inference.pictures import Picture, count_pictures, read_pictures
 from mmfer.inference.results import FACES, NO_FACE, UNREADABLE, FaceResult, PictureResult
 from mmfer.inference.writers import CsvWriter
 from mmfer.utils.reparameterize import merge_branches
-from mmfer.visualization.face_results import draw_faces
 
 from .model_index import list_models
 from .models import get_model

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from mmfer.checkpoint.plain import to_plain
 from mmfer.utils.atomic_file import atomic_write
-from mmfer.utils.plain import to_plain
 from mmfer.utils.reparameterize import merge_branches
 
 #: Largest difference of the outputs, as a share of the largest output, that is put down to

@@ -11,12 +11,12 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmpretrain.models import ImageClassifier
 
+from mmfer.checkpoint.config_text import ConfigTextError, read_config_text
+from mmfer.checkpoint.safe_load import load_checkpoint_file
+from mmfer.inference.load_model import build_model, fill_model
+from mmfer.inference.model_facts import class_names
 from mmfer.utils.config_options import merge_options, parse_options
-from mmfer.utils.config_text import ConfigTextError, read_config_text
-from mmfer.utils.safe_load import load_checkpoint_file
 
-from .load_model import build_model, fill_model
-from .model_facts import class_names
 from .model_index import find_model
 
 #: What a file of weights may be called.

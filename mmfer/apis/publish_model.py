@@ -8,16 +8,15 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from mmfer.checkpoint.config_text import ConfigTextError, read_config_text
+from mmfer.checkpoint.safe_load import load_checkpoint_file
+from mmfer.checkpoint.safetensors_file import SUFFIX, name_with_digest, to_bytes
+from mmfer.checkpoint.state_dicts import compare_state_dicts, unwrap
+from mmfer.inference.load_model import foreign_weights, load_model
+from mmfer.inference.model_facts import model_facts
 from mmfer.utils.atomic_file import atomic_write
 from mmfer.utils.config_options import merge_options
-from mmfer.utils.config_text import ConfigTextError, read_config_text
 from mmfer.utils.file_digest import file_digest
-from mmfer.utils.safe_load import load_checkpoint_file
-from mmfer.utils.safetensors_file import SUFFIX, name_with_digest, to_bytes
-from mmfer.utils.state_dicts import compare_state_dicts, unwrap
-
-from .load_model import foreign_weights, load_model
-from .model_facts import model_facts
 
 UNSPECIFIED = 'unspecified'
 

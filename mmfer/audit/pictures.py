@@ -12,10 +12,9 @@ from mmengine.dataset import Compose
 
 from mmfer.datasets import SynthFace
 from mmfer.registry import DATASETS
-from mmfer.utils.files_below import files_below
+from mmfer.utils.files_below import IMAGE_SUFFIXES, files_below
 
 #: Suffixes of the files that are read from folders.
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 
 _ROLES = ('train', 'val', 'test')
 
@@ -87,9 +86,11 @@ def split_of_folder(name: str, folder: str | Path) -> Split:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"the folder '{folder}' ({name}) does not exist")
-    paths = [path for path in files_below(folder) if path.suffix.lower() in SUFFIXES]
+    paths = [path for path in files_below(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
     if not paths:
-        raise ValueError(f"'{folder}' ({name}) has no picture; looked for {', '.join(SUFFIXES)}")
+        raise ValueError(
+            f"'{folder}' ({name}) has no picture; looked for {', '.join(IMAGE_SUFFIXES)}"
+        )
     pictures = []
     for path in paths:
         label = path.parent.relative_to(folder).as_posix()

@@ -3,34 +3,15 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from mmengine.config import Config
 
 from mmfer.utils.picture_size import picture_size
+from mmfer.visualization.cost_growth import Cost
 
 from .models import random_model, random_pictures, training_memory
 from .timing import CLOCKS, interleave
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one model costs in one place.
-
-    Attributes:
-        name: The model.
-        batch_size: Pictures at once.
-        size: Side of the pictures, pixels.
-        memory: Peak of a training step, bytes.
-        seconds: Of an inference call, median.
-    """
-
-    name: str
-    batch_size: int
-    size: int
-    memory: int
-    seconds: float
 
 
 def with_picture_size(cfg: Config, size: int) -> Config:

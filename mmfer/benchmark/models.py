@@ -12,8 +12,8 @@ from mmpretrain.models import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from mmfer.apis.load_model import build_model
 from mmfer.deployment.untrained import shake_weights
+from mmfer.inference.load_model import build_model
 from mmfer.utils.picture_size import picture_size
 
 from .memory import peak_memory

@@ -63,8 +63,8 @@ def make_inferencer(args: argparse.Namespace, batch_size: int | None = None):
     import cv2
 
     from mmfer.apis.face_inferencer import FaceInferencer
+    from mmfer.checkpoint.safe_load import CheckpointError
     from mmfer.utils.config_options import UnknownOptionError
-    from mmfer.utils.safe_load import CheckpointError
 
     from . import CommandError
 

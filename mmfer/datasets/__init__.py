@@ -1,10 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from mmpretrain import datasets as _parent  # noqa: F401  registers the parent components
 
+from mmfer.categories import ACTION_UNITS, EXPRESSIONS, EXPRESSIONS_8
+
 from .affectnet import AffectNet
 from .affectnet_hq import AffectNetHQ
 from .affwild2 import AffWild2
-from .categories import ACTION_UNITS, EXPRESSIONS, EXPRESSIONS_8
 from .cfp import CFP
 from .expw import ExpW
 from .face_crops import FaceCrops

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
+from mmfer.categories import EXPRESSIONS, EXPRESSIONS_8
 from mmfer.registry import DATASETS
 
-from .categories import EXPRESSIONS, EXPRESSIONS_8
 from .face_dataset import EmptySplitError, FaceDataset
 from .holdout import stratified_holdout
 from .splits import SPLITS

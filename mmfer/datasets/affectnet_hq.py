@@ -2,9 +2,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from mmfer.categories import EXPRESSIONS
 from mmfer.registry import DATASETS
 
-from .categories import EXPRESSIONS
 from .named_split_dataset import NamedSplitDataset
 
 #: Names of folders (in lower case) and what they mean.

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
+from mmfer.categories import ACTION_UNITS, EXPRESSIONS
 from mmfer.registry import DATASETS
 
 from .affwild2_files import UNLABELLED, read_action_units, read_expressions
-from .categories import ACTION_UNITS, EXPRESSIONS
 from .face_dataset import EmptySplitError, FaceDataset
 from .frame_table import FrameTable
 from .holdout import stratified_holdout

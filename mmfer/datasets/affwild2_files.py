@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .categories import EXPRESSIONS
+from mmfer.categories import EXPRESSIONS
 
 #: What stands for a frame without a label.
 UNLABELLED = -1

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
+from mmfer.categories import EXPRESSIONS
 from mmfer.registry import DATASETS
 
-from .categories import EXPRESSIONS
 from .named_split_dataset import NamedSplitDataset
 from .splits import split_by_name, split_by_rank
 

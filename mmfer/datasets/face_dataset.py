@@ -8,7 +8,8 @@ import torch
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
-from .categories import EXPRESSIONS
+from mmfer.categories import EXPRESSIONS
+
 from .transforms.load_face_image import UnreadableImageError
 from .unmixed_copies import UnmixedCopies
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
+from mmfer.categories import EXPRESSIONS_8
 from mmfer.registry import DATASETS
 
-from .categories import EXPRESSIONS_8
 from .face_dataset import FaceDataset
 from .ferplus_files import (
     FERPLUS_FOLDERS,

@@ -1,9 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from pathlib import Path
 
+from mmfer.categories import EXPRESSIONS
 from mmfer.registry import DATASETS
 
-from .categories import EXPRESSIONS
 from .face_dataset import EmptySplitError, FaceDataset
 from .splits import SPLITS
 

@@ -8,11 +8,9 @@ import numpy as np
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
+from mmfer.categories import ACTION_UNITS, EXPRESSIONS
 from mmfer.registry import DATASETS
-from mmfer.tasks import TASKS
-
-from .categories import ACTION_UNITS, EXPRESSIONS
-from .synth import (
+from mmfer.synth import (
     SPLITS,
     Difficulty,
     Labels,
@@ -22,8 +20,10 @@ from .synth import (
     face_actions,
     sample_labels,
 )
-from .synth.camera import CROPS
-from .synth.random_streams import Stream, stream
+from mmfer.synth.camera import CROPS
+from mmfer.synth.random_streams import Stream, stream
+from mmfer.tasks import TASKS
+
 from .transforms.face_geometry import bounding_box
 from .unmixed_copies import UnmixedCopies
 
@@ -85,7 +85,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
             and the classes in the meta information are; there are no classes for age and
             landmarks, which keep the expression as ``gt_label``. Defaults to 'expression'.
         num_identities (int): Number of people. Defaults to 200.
-        difficulty (dict | None): Arguments of :class:`~mmfer.datasets.synth.Difficulty`, for
+        difficulty (dict | None): Arguments of :class:`~mmfer.synth.Difficulty`, for
             example ``dict(occlusion=0.8)``. Defaults to None, all of its defaults.
         label_noise (float): Share of the pictures, in [0, 1), whose expression label is replaced
             by another one (the picture stays). Defaults to 0.

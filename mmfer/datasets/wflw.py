@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 
 from mmfer.registry import DATASETS
+from mmfer.wflw_points import NUM_LANDMARKS
 
 from .face_dataset import FaceDataset
 from .holdout import check_holdout, stratified_holdout
-from .wflw_points import NUM_LANDMARKS
 
 #: What makes a face hard, in the order of the files; large pose, exaggerated expression and so on.
 WFLW_ATTRIBUTES = ('pose', 'expression', 'illumination', 'makeup', 'occlusion', 'blur')

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from mmfer.checkpoint.safe_load import CheckpointError
 from mmfer.utils.config_options import UnknownOptionError
-from mmfer.utils.safe_load import CheckpointError
 
 from .compare import compare_on_test_set, require_agreement
 from .errors import ExportError

@@ -11,9 +11,9 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmpretrain.models import ImageClassifier
 
-from mmfer.apis.launch import load_config
-from mmfer.apis.load_model import build_model, load_model
-from mmfer.apis.model_facts import model_facts
+from mmfer.engine.launch import load_config
+from mmfer.inference.load_model import build_model, load_model
+from mmfer.inference.model_facts import model_facts
 from mmfer.utils.picture_size import picture_size
 
 from .answers import normalise

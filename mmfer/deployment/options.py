@@ -3,8 +3,8 @@
 
 import argparse
 
-from mmfer.benchmark.options import positive
 from mmfer.utils.config_arguments import add_config_options
+from mmfer.utils.timing_options import positive
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from mmfer.benchmark.machine import describe_machine
+from mmfer.utils.machine import describe_machine
 
 from .compare import Comparison
 from .onnx_model import OnnxModel

@@ -1,7 +1,4 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from mmpretrain import evaluation as _parent  # noqa: F401  registers the parent components
 
-from .draw_confusion_matrix import draw_confusion_matrix
 from .metrics import *  # noqa: F403
-
-__all__ = ['draw_confusion_matrix']

@@ -1,14 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """How far an alignment is from the one that labelled points would give.
 
-Landmarks are WFLW's 98, see :mod:`mmfer.datasets.wflw_points`; all points are in pixels of the
+Landmarks are WFLW's 98, see :mod:`mmfer.wflw_points`; all points are in pixels of the
 picture that was aligned.
 """
 
 import numpy as np
 
 from mmfer.datasets.transforms.face_geometry import move_points
-from mmfer.datasets.wflw_points import LEFT_EYE, RIGHT_EYE
+from mmfer.wflw_points import LEFT_EYE, RIGHT_EYE
 
 from .similarity import similarity_map
 from .template import TEMPLATE_SIZE, face_template

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from mmfer.utils.atomic_file import atomic_write
-from mmfer.visualization.face_results import draw_faces
 
+from .draw_faces import draw_faces
 from .pictures import Picture
 from .results import UNREADABLE, PictureResult
 

@@ -8,11 +8,11 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.datasets.transforms import ResizeEdge
 
-from mmfer.datasets.synth.camera import CROPS
 from mmfer.datasets.transforms.face_geometry import chain, resize_map, warp
 from mmfer.datasets.transforms.face_results import put_picture
 from mmfer.faces import Face, face_template, similarity_map
 from mmfer.registry import TRANSFORMS
+from mmfer.synth.camera import CROPS
 from mmfer.utils.dataset_config import find_test_dataset
 from mmfer.utils.picture_size import picture_size
 

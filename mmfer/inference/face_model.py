@@ -8,11 +8,11 @@ from mmengine.config import Config
 from mmpretrain.models import ImageClassifier
 from mmpretrain.structures import DataSample
 
-from mmfer.apis.model_facts import class_names, task_of
-from mmfer.datasets.categories import ACTION_UNITS
+from mmfer.categories import ACTION_UNITS
 from mmfer.datasets.transforms.face_geometry import invert, move_points
 
 from .face_cutter import Cut
+from .model_facts import class_names, task_of
 from .results import KeptPatches
 
 _PIXELS, _SCORES = 3, 6  # decimals
@@ -27,7 +27,7 @@ class FaceModel:
         meta: ``meta`` of its checkpoint, for the class names. Default: those of the config.
 
     Attributes:
-        task: One of :data:`mmfer.apis.model_facts.ALL_TASKS`.
+        task: One of :data:`mmfer.inference.model_facts.ALL_TASKS`.
         classes: Names of its outputs, in order; empty for age and landmarks.
         action_units: Names of the action units that it tells beside them; mostly none.
         num_points: Facial landmarks that it predicts; 0 for other tasks.

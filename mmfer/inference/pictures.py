@@ -16,9 +16,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mmfer.apis.align_faces import SUFFIXES as PICTURE_SUFFIXES
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
-from mmfer.utils.files_below import files_below
+from mmfer.utils.files_below import IMAGE_SUFFIXES, files_below
 
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
 
@@ -130,7 +129,7 @@ def _listed(path: Path) -> list[Path]:
     """A folder's pictures and videos, hidden ones left out; or the path itself."""
     if not path.is_dir():
         return [path]
-    known = PICTURE_SUFFIXES + VIDEO_SUFFIXES
+    known = IMAGE_SUFFIXES + VIDEO_SUFFIXES
     return [
         file
         for file in files_below(path)
@@ -145,7 +144,7 @@ def _from_path(path: str | Path, open_video: Callable[[str], Any]) -> Iterator[P
     path = Path(path).expanduser()
     files = _listed(path)
     if not files:
-        kinds = ', '.join(PICTURE_SUFFIXES + VIDEO_SUFFIXES)
+        kinds = ', '.join(IMAGE_SUFFIXES + VIDEO_SUFFIXES)
         yield Picture(str(path), path.name, error=f'the folder holds none of {kinds}')
     for file in files:
         name = file.relative_to(path).as_posix() if path.is_dir() else file.name

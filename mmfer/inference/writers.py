@@ -115,7 +115,7 @@ class CsvWriter(_LineWriter):
 
     Args:
         path: The file; what was there before is replaced.
-        task: Of the model, one of :data:`mmfer.apis.model_facts.ALL_TASKS`.
+        task: Of the model, one of :data:`mmfer.inference.model_facts.ALL_TASKS`.
         classes: Names of its outputs.
         action_units: Names of the action units that it tells.
         num_points: Landmarks that it predicts.

@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from mmpretrain import models as _parent  # noqa: F401  registers the parent components
 
-from mmfer.utils.safe_load import register_safe_loaders
+from mmfer.checkpoint.safe_load import register_safe_loaders
 
 from .analyzers import *  # noqa: F403
 from .backbones import *  # noqa: F403

@@ -6,8 +6,8 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
+from mmfer.checkpoint.state_dicts import unwrap
 from mmfer.registry import WEIGHT_INITIALIZERS
-from mmfer.utils.state_dicts import unwrap
 
 
 @WEIGHT_INITIALIZERS.register_module(name='Pretrained')

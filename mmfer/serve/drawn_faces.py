@@ -5,8 +5,8 @@ import cv2
 import numpy as np
 from mmengine.config import Config
 
+from mmfer.categories import EXPRESSIONS
 from mmfer.datasets import SynthFace
-from mmfer.datasets.categories import EXPRESSIONS
 from mmfer.utils.dataset_config import find_test_dataset
 
 _NUMBER = 1000

@@ -11,6 +11,7 @@ import numpy as np
 from mmfer.apis.face_inferencer import FaceInferencer
 from mmfer.benchmark.timing import interleave
 from mmfer.datasets.transforms.face_geometry import warp
+from mmfer.inference.draw_faces import describe
 from mmfer.inference.face_cutter import Cut
 from mmfer.inference.pooling_settings import (
     PoolingSettings,
@@ -20,7 +21,6 @@ from mmfer.inference.pooling_settings import (
     use_pooling,
 )
 from mmfer.inference.results import FaceResult
-from mmfer.visualization.face_results import describe
 from mmfer.visualization.pooling import erase_dropped, stage_title
 
 MAX_FACES = 12  # that a page has room for; the best detections

@@ -2,6 +2,9 @@
 import os
 from pathlib import Path
 
+#: What a file of an image may be called.
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+
 
 def files_below(folder: str | Path) -> list[Path]:
     """Files in a folder and in all below it, sorted; hidden ones, too.

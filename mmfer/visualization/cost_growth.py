@@ -1,14 +1,32 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmfer.benchmark.growth import Cost
-
 from .figures import FAINT, PALETTE, new_figure
 
 _GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one model costs in one place.
+
+    Attributes:
+        name: The model.
+        batch_size: Pictures at once.
+        size: Side of the pictures, pixels.
+        memory: Peak of a training step, bytes.
+        seconds: Of an inference call, median.
+    """
+
+    name: str
+    batch_size: int
+    size: int
+    memory: int
+    seconds: float
 
 
 def draw_cost_growth(costs: Sequence[Cost]) -> Figure:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mmfer.datasets import wflw_points
+from mmfer import wflw_points
 
 from .figures import INK, new_figure
 

@@ -80,7 +80,7 @@ def draw_learning_curves(
     Args:
         runs: Name -> log of one training, or logs of several, such as the seeds of one setting;
             these are drawn as their mean, with a band from the smallest to the largest. See
-            :func:`mmfer.apis.training_logs.read_training_log`. At most 8 names.
+            :func:`mmfer.analysis.training_logs.read_training_log`. At most 8 names.
         keys: Quantities. A run that has not logged one is left out of its panel.
         smooth: Losses, gradient norms and times of training are smoothed by the mean of so many
             logged values, an odd number; the panel says so, and what was logged shines through

@@ -10,10 +10,10 @@ from pasted_faces import GREY, SIZE, KnownFaces, paste
 from task_models import write_task
 
 import mmfer
+from mmfer.analysis.pooling import PoolingInspector
+from mmfer.analysis.predictions import Predictor
 from mmfer.apis.face_inferencer import FaceInferencer
 from mmfer.apis.models import get_model
-from mmfer.apis.pooling import PoolingInspector
-from mmfer.apis.predictions import Predictor
 from mmfer.datasets import EXPRESSIONS
 from mmfer.inference.pictures import Picture
 

@@ -6,11 +6,11 @@ import torch
 from mmengine.config import Config
 from task_models import write_task
 
-from mmfer.apis.model_facts import class_names, model_facts, normalisation, task_of
 from mmfer.apis.model_index import find_model, list_models, read_model_index
 from mmfer.apis.models import get_model
 from mmfer.apis.publish_model import publish_model
 from mmfer.datasets import EXPRESSIONS
+from mmfer.inference.model_facts import class_names, model_facts, normalisation, task_of
 from mmfer.version import __version__
 
 SMALL = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'

@@ -10,9 +10,9 @@ from task_models import SIZE, task_model, write_task
 
 from mmfer.apis.models import get_model
 from mmfer.apis.publish_model import PublishError, publish_model
+from mmfer.checkpoint.safetensors_file import read_safetensors
 from mmfer.datasets import EXPRESSIONS
 from mmfer.registry import MODELS
-from mmfer.utils.safetensors_file import read_safetensors
 
 
 @pytest.fixture

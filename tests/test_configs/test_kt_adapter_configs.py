@@ -11,9 +11,9 @@ from mmengine.dataset import default_collate
 from mmengine.evaluator import Evaluator
 from shipped_configs import BY_NAME, CONFIGS, ROOT, read_config
 
-from mmfer.experiments.kt_pipeline import DATA
-from mmfer.experiments.stages import last_checkpoint_name
 from mmfer.registry import DATASETS, MODELS
+from mmfer.reproduction.kt_pipeline import DATA
+from mmfer.reproduction.stages import last_checkpoint_name
 from mmfer.tasks import TASKS
 
 FOLDER = ROOT / 'configs' / 'kt_adapter'

@@ -19,8 +19,8 @@ from mmfer.datasets.transforms import (
     face_square,
 )
 from mmfer.datasets.transforms.face_geometry import invert, move_points
-from mmfer.datasets.wflw_points import FLIP_INDICES, LEFT_POINTS
 from mmfer.registry import TRANSFORMS
+from mmfer.wflw_points import FLIP_INDICES, LEFT_POINTS
 
 STEPS = {
     'tight': dict(type='CropFace', kind='tight', size=96),

@@ -15,9 +15,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from mmfer.categories import ACTION_UNITS, EXPRESSIONS
 from mmfer.datasets import SynthFace
-from mmfer.datasets.categories import ACTION_UNITS, EXPRESSIONS
-from mmfer.datasets.synth import (
+from mmfer.datasets.transforms import face_square
+from mmfer.registry import DATASETS
+from mmfer.synth import (
     FLIP_INDICES,
     SPLITS,
     Difficulty,
@@ -27,9 +29,7 @@ from mmfer.datasets.synth import (
     face_actions,
     sample_labels,
 )
-from mmfer.datasets.synth.expression import Actions
-from mmfer.datasets.transforms import face_square
-from mmfer.registry import DATASETS
+from mmfer.synth.expression import Actions
 from mmfer.tasks import TASKS
 
 PLAIN = Difficulty.none()
@@ -51,7 +51,7 @@ class TestPurity:
         here = [digest(index) for index in (3, 0, 11)]
         code = (
             'import hashlib, numpy as np\n'
-            'from mmfer.datasets.synth import draw_face, sample_labels\n'
+            'from mmfer.synth import draw_face, sample_labels\n'
             'np.random.seed(7)\n'
             'for index in (11, 0, 5, 3):\n'
             "    p = draw_face(sample_labels(0, 'train', index, 20), 0, 'train', index)\n"

@@ -16,8 +16,8 @@ from mmpretrain.structures import DataSample
 
 from mmfer.datasets import EXPRESSIONS
 from mmfer.engine.hooks import ConfusionMatrixHook
-from mmfer.evaluation import draw_confusion_matrix
 from mmfer.evaluation.confusion_matrix_file import read_confusion_matrix
+from mmfer.visualization.confusion_matrix import draw_confusion_matrix
 
 TRUE = [0, 1, 2, 3, 4, 5, 6, 4, 4, 6]
 PREDICTED = [0, 1, 3, 3, 4, 5, 4, 4, 6, 6]

@@ -6,7 +6,7 @@ import torch
 from face_trees import utkface_names, wflw_line, write_utkface, write_wflw
 from toy_training import toy_config
 
-from mmfer.apis.launch import build_runner
+from mmfer.engine.launch import build_runner
 
 RESNET = dict(type='ResNet', depth=18, out_indices=(3,))
 LOAD = [dict(type='LoadFaceImage'), dict(type='CropFace', kind='tight', size=32)]

@@ -7,11 +7,11 @@ import pytest
 import torch
 from toy_training import toy_config
 
-from mmfer.apis.launch import build_runner
-from mmfer.datasets.categories import EXPRESSIONS
+from mmfer.categories import EXPRESSIONS
 from mmfer.engine.hooks.class_names_hook import ClassNamesError
 from mmfer.engine.hooks.non_finite_loss_hook import NonFiniteLossError
 from mmfer.engine.hooks.weights_match_hook import WeightsMatchHook, WeightsMismatchError
+from mmfer.engine.launch import build_runner
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from torch import nn
 
-from mmfer.apis.launch import build_runner
+from mmfer.engine.launch import build_runner
 from mmfer.models import APViT
 from mmfer.registry import HOOKS
 

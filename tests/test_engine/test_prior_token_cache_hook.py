@@ -17,8 +17,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
 from toy_analyzer import CNN, PRIORS, training_config
 
-from mmfer.apis.launch import build_runner
 from mmfer.datasets import SynthFace
+from mmfer.engine.launch import build_runner
 from mmfer.models.analyzers.prior_encoders import PriorEncoders
 from mmfer.models.analyzers.prior_token_cache import PriorTokenCache, PriorTokenCacheError
 from mmfer.registry import DATASETS, HOOKS, MODELS, TRANSFORMS

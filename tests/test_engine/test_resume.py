@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from toy_training import toy_config
 
-from mmfer.apis.launch import build_runner, set_resume
+from mmfer.engine.launch import build_runner, set_resume
 from mmfer.registry import HOOKS
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from toy_training import toy_config
 
-from mmfer.apis.launch import build_runner, set_resume
+from mmfer.engine.launch import build_runner, set_resume
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 from task_models import write_task
 
-from mmfer.apis.launch import build_runner
+from mmfer.engine.launch import build_runner
 
 METRICS = {
     'expression': [dict(type='Accuracy'), dict(type='SingleLabelMetric', items=('f1-score',))],

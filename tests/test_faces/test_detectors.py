@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmfer.apis.alignment_errors import read_wflw
+from mmfer.analysis.alignment_errors import read_wflw
 from mmfer.faces import DETECTORS, MTCNN, YUNET_FILES, YuNet
 from mmfer.faces.alignment_error import labelled_points
 

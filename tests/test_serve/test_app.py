@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from served_page import POOLINGS, SIZE, K, R, served, small_inferencer
 
-from mmfer.datasets.categories import EXPRESSIONS
+from mmfer.categories import EXPRESSIONS
 from mmfer.responsible_use import RESPONSIBLE_USE
 from mmfer.serve.page_model import PageModel
 from mmfer.serve.uploads import UploadLimits, decode_picture

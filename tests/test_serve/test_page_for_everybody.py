@@ -9,7 +9,7 @@ import pytest
 from page_in_browser import opened
 from served_page import POOLINGS, SIZE, K
 
-from mmfer.datasets.categories import ACTION_UNITS, EXPRESSIONS
+from mmfer.categories import ACTION_UNITS, EXPRESSIONS
 
 pytest.importorskip('selenium')
 

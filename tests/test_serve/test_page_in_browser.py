@@ -9,7 +9,7 @@ from page_in_browser import opened
 from PIL import Image
 from served_page import GRID, POOLINGS, K, R
 
-from mmfer.datasets.categories import EXPRESSIONS
+from mmfer.categories import EXPRESSIONS
 from mmfer.serve.uploads import UploadLimits
 
 

@@ -12,17 +12,17 @@ import pytest
 from face_trees import write_folders, write_image
 from interrupts import stop_when
 
-from mmfer.apis.align_faces import (
+from mmfer.analysis.alignment_errors import alignment_errors, read_points, read_wflw
+from mmfer.datasets.transforms.face_geometry import warp
+from mmfer.faces import FaceChoice, face_template, similarity_map
+from mmfer.preparation.align_faces import (
     AlignReport,
     align_faces,
     list_pictures,
     plan_alignment,
     read_list,
 )
-from mmfer.apis.alignment_errors import alignment_errors, read_points, read_wflw
-from mmfer.apis.journal import SettingsError
-from mmfer.datasets.transforms.face_geometry import warp
-from mmfer.faces import FaceChoice, face_template, similarity_map
+from mmfer.preparation.journal import SettingsError
 
 TOOL = 'tools/dataset_converters/align_faces.py'
 WHOLE = dict(type='whole')

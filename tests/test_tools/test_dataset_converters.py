@@ -26,11 +26,11 @@ from face_trees import (
 )
 from interrupts import stop_when
 
-from mmfer.apis.convert_crops import convert_crops, plan_crops
-from mmfer.apis.dataset_parts import build_parts, plain_options
-from mmfer.apis.journal import SettingsError
 from mmfer.datasets import CFP, AffectNet, ExpW, FaceCrops, UTKFace
 from mmfer.datasets.transforms import CropFace
+from mmfer.preparation.convert_crops import convert_crops, plan_crops
+from mmfer.preparation.dataset_parts import build_parts, plain_options
+from mmfer.preparation.journal import SettingsError
 
 TOOL = 'tools/dataset_converters/to_crops.py'
 

@@ -7,8 +7,8 @@ import torch
 from mmengine.config import Config
 from toy_analyzer import analyzer_config
 
-from mmfer.apis.load_model import load_model
 from mmfer.apis.merge_weights import MergeError, merge_weights
+from mmfer.inference.load_model import load_model
 from mmfer.registry import MODELS
 
 MODEL = dict(

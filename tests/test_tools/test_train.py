@@ -13,7 +13,7 @@ import pytest
 import torch
 from toy_training import ToyModel, toy_config
 
-from mmfer.apis.launch import build_runner, load_config
+from mmfer.engine.launch import build_runner, load_config
 
 CONFIG_BASE = Path('configs') / '_base_' / 'default_runtime.py'
 

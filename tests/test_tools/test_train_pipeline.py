@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from stand_in_tools import write_tools
 
-from mmfer.experiments.kt_pipeline import DATA
+from mmfer.reproduction.kt_pipeline import DATA
 from mmfer.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parents[2]

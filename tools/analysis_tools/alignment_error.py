@@ -27,8 +27,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     args = parse_args()
     # Imported late: --help answers at once.
-    from mmfer.apis.align_faces import REPORT
-    from mmfer.apis.alignment_errors import alignment_errors, read_points, read_wflw
+    from mmfer.analysis.alignment_errors import alignment_errors, read_points, read_wflw
+    from mmfer.preparation.align_faces import REPORT
 
     try:
         print(alignment_errors(read_points(args.aligned / REPORT), read_wflw(args.data_root)))

@@ -21,8 +21,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from mmfer.benchmark.options import add_timing_options, check_names, positive
 from mmfer.utils.config_arguments import add_config_options
+from mmfer.utils.timing_options import add_timing_options, check_names, positive
 
 VARIANTS = ['plain', 'eager', 'compiled', 'fused+channels-last+by-8', 'bf16', 'onnx', 'aot+by-8']
 
@@ -151,12 +151,12 @@ def main() -> None:
     from mmengine.registry import init_default_scope
 
     import mmfer.datasets  # noqa: F401  registers
-    from mmfer.apis.launch import load_config
-    from mmfer.benchmark.machine import describe_machine
     from mmfer.benchmark.report import machine_text
     from mmfer.benchmark.variants import check_variant
+    from mmfer.engine.launch import load_config
     from mmfer.utils.atomic_file import atomic_write
     from mmfer.utils.config_options import parse_options
+    from mmfer.utils.machine import describe_machine
 
     init_default_scope('mmfer')
     torch.set_num_threads(args.threads)

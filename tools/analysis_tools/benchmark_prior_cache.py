@@ -133,7 +133,7 @@ def main() -> None:
     from mmengine.logging import MMLogger
     from mmengine.registry import init_default_scope
 
-    from mmfer.apis.launch import load_config
+    from mmfer.engine.launch import load_config
     from mmfer.utils.atomic_file import atomic_write
     from mmfer.utils.config_options import parse_options
     from mmfer.utils.picture_size import picture_size

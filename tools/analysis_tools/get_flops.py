@@ -59,8 +59,8 @@ def main() -> None:
     # Imported late: --help answers at once.
     from mmengine.registry import init_default_scope
 
-    from mmfer.apis.launch import load_config
-    from mmfer.apis.model_cost import model_cost
+    from mmfer.analysis.model_cost import model_cost
+    from mmfer.engine.launch import load_config
     from mmfer.utils.atomic_file import atomic_write
     from mmfer.utils.config_options import parse_options
 

@@ -13,7 +13,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from mmfer.benchmark.options import add_timing_options, positive
+from mmfer.utils.timing_options import add_timing_options, positive
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 APVIT = dict(
@@ -59,13 +59,13 @@ def main() -> None:
     import torch
     from mmengine.registry import init_default_scope
 
-    from mmfer.apis.launch import load_config
     from mmfer.benchmark import regression
-    from mmfer.benchmark.machine import describe_machine
     from mmfer.benchmark.report import machine_text
     from mmfer.benchmark.timing import CLOCKS
     from mmfer.benchmark.variants import UnavailableError, check_variant
+    from mmfer.engine.launch import load_config
     from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.machine import describe_machine
 
     init_default_scope('mmfer')
     torch.set_num_threads(args.threads)

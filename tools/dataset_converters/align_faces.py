@@ -126,14 +126,14 @@ def align(args: argparse.Namespace) -> int:
     # Imported late: --help answers at once.
     from rich.progress import track
 
-    from mmfer.apis.align_faces import (
+    from mmfer.faces import FaceChoice
+    from mmfer.preparation.align_faces import (
         REPORT,
         align_faces,
         list_pictures,
         plan_alignment,
         read_list,
     )
-    from mmfer.faces import FaceChoice
 
     if args.source.is_file():
         names, root = read_list(args.source), args.root or args.source.parent

@@ -72,13 +72,9 @@ def main() -> int:
 
 def make(args: argparse.Namespace) -> None:
     """Read the dataset, divide it and write the files."""
-    from mmfer.apis.dataset_parts import build_parts
-    from mmfer.datasets.splits import (
-        disjoint_folds,
-        parts_of_fold,
-        stratified_folds,
-        write_split_file,
-    )
+    from mmfer.datasets.splits import write_split_file
+    from mmfer.preparation.dataset_parts import build_parts
+    from mmfer.preparation.k_folds import disjoint_folds, parts_of_fold, stratified_folds
 
     name, data_root, options = dataset_of(args)
     samples = [
@@ -115,7 +111,7 @@ def dataset_of(args: argparse.Namespace) -> tuple[str, str, dict]:
     """Name, folder and further arguments of the dataset that is asked for."""
     from mmengine.config import Config
 
-    from mmfer.apis.dataset_parts import plain_options
+    from mmfer.preparation.dataset_parts import plain_options
     from mmfer.utils.dataset_config import unwrapped
 
     options = plain_options(args.cfg_options)

@@ -72,8 +72,8 @@ def main() -> int:
     # Imported late: --help answers at once.
     from mmengine.registry import init_default_scope
 
-    from mmfer.apis.dataset_parts import build_parts, plain_options
-    from mmfer.apis.journal import SettingsError
+    from mmfer.preparation.dataset_parts import build_parts, plain_options
+    from mmfer.preparation.journal import SettingsError
 
     init_default_scope('mmfer')
     try:
@@ -99,7 +99,7 @@ def convert(args: argparse.Namespace, parts: dict, options: dict) -> int:
     """Convert and report; returns the exit status."""
     from rich.progress import track
 
-    from mmfer.apis.convert_crops import SKIPPED, convert_crops, plan_crops, write_skipped
+    from mmfer.preparation.convert_crops import SKIPPED, convert_crops, plan_crops, write_skipped
 
     any_part = next(iter(parts.values()))
     settings = {name: getattr(args, name) for name in ('kind', 'size', 'source', 'border')}

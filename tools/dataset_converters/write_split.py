@@ -35,8 +35,8 @@ def main() -> int:
     # Imported late: --help answers at once.
     from mmengine.registry import init_default_scope
 
-    from mmfer.apis.dataset_parts import build_parts, plain_options
     from mmfer.datasets.splits import write_split_file
+    from mmfer.preparation.dataset_parts import build_parts, plain_options
 
     init_default_scope('mmfer')
     try:

@@ -15,8 +15,8 @@ import argparse
 import json
 import sys
 
-from mmfer.benchmark.options import positive
 from mmfer.deployment.options import add_model_options, check_model_options
+from mmfer.utils.timing_options import positive
 
 
 def parse_args() -> argparse.Namespace:

@@ -46,13 +46,13 @@ def main() -> int:
 
 
 def export(args: argparse.Namespace) -> None:
-    from mmfer.benchmark.machine import describe_machine
     from mmfer.deployment.aot_model import AotModel
     from mmfer.deployment.commands import verify
     from mmfer.deployment.loading import load_for_export
     from mmfer.deployment.report import written
     from mmfer.utils.atomic_file import atomic_write
     from mmfer.utils.config_options import parse_options
+    from mmfer.utils.machine import describe_machine
 
     out = Path(args.out)
     loaded = load_for_export(

@@ -23,8 +23,8 @@ import json
 import sys
 from pathlib import Path
 
-from mmfer.benchmark.options import positive
 from mmfer.deployment.options import add_export_options, check_export_options
+from mmfer.utils.timing_options import positive
 
 
 def parse_args() -> argparse.Namespace:

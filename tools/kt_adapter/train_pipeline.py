@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from mmfer.utils.config_arguments import add_config_options
 
 if TYPE_CHECKING:
-    from mmfer.experiments.progress import Progress
+    from mmfer.reproduction.progress import Progress
 
 _TOOLS = Path(__file__).resolve().parents[1]
 _CONFIGS = _TOOLS.parent / 'configs' / 'kt_adapter'
@@ -118,9 +118,9 @@ def run(args: argparse.Namespace, progress: 'Progress') -> str:
 
     import yaml
 
-    from mmfer.experiments.kt_pipeline import Choice, KTPipeline
-    from mmfer.experiments.kt_results import make_rows, to_markdown
-    from mmfer.experiments.stages import Stage
+    from mmfer.reproduction.kt_pipeline import Choice, KTPipeline
+    from mmfer.reproduction.kt_results import make_rows, to_markdown
+    from mmfer.reproduction.stages import Stage
     from mmfer.utils.atomic_file import atomic_write
     from mmfer.utils.config_options import parse_options
 
@@ -186,8 +186,8 @@ def run(args: argparse.Namespace, progress: 'Progress') -> str:
 def main() -> int:
     args = parse_args()
     # Imported late so that --help answers at once.
-    from mmfer.experiments.progress import Progress
-    from mmfer.experiments.stages import StageError
+    from mmfer.reproduction.progress import Progress
+    from mmfer.reproduction.stages import StageError
     from mmfer.utils.config_options import UnknownOptionError
 
     progress = Progress()

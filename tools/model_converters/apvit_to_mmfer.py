@@ -30,10 +30,10 @@ def main() -> None:
     from mmengine.registry import init_default_scope
 
     from mmfer.apis.convert_weights import ConversionError, convert_weights, load_foreign_weights
-    from mmfer.datasets.categories import EXPRESSIONS
+    from mmfer.apis.weight_names import convert_apvit_release
+    from mmfer.categories import EXPRESSIONS
+    from mmfer.checkpoint.safe_load import CheckpointError
     from mmfer.registry import MODELS
-    from mmfer.utils.safe_load import CheckpointError
-    from mmfer.utils.weight_conversion import convert_apvit_release
 
     init_default_scope('mmfer')
     classes = tuple(args.classes or EXPRESSIONS)

@@ -26,9 +26,9 @@ def main() -> None:
     args = parse_args()
     # Imported late: --help answers at once.
     from mmfer.apis.convert_weights import ConversionError, convert_weights, load_foreign_weights
+    from mmfer.apis.weight_names import convert_face_evolve
+    from mmfer.checkpoint.safe_load import CheckpointError
     from mmfer.models import IRNet
-    from mmfer.utils.safe_load import CheckpointError
-    from mmfer.utils.weight_conversion import convert_face_evolve
 
     model = IRNet(depth=args.depth, num_stages=args.num_stages)
     try:

@@ -39,8 +39,8 @@ def main() -> int:
     args = parse_args()
     # Imported late: --help answers at once.
     from mmfer.apis.publish_model import publish_model
+    from mmfer.checkpoint.safe_load import CheckpointError
     from mmfer.utils.config_options import UnknownOptionError, parse_options
-    from mmfer.utils.safe_load import CheckpointError
 
     try:
         options = parse_options(args.cfg_options)

@@ -36,12 +36,12 @@ def main() -> None:
     import torch
     from mmengine.registry import init_default_scope
 
-    from mmfer.apis.launch import load_config
-    from mmfer.apis.load_model import load_model
     from mmfer.apis.merge_weights import MergeError, merge_weights
+    from mmfer.checkpoint.safe_load import CheckpointError
+    from mmfer.engine.launch import load_config
+    from mmfer.inference.load_model import load_model
     from mmfer.utils.config_options import parse_options
     from mmfer.utils.picture_size import picture_size
-    from mmfer.utils.safe_load import CheckpointError
 
     init_default_scope('mmfer')
     try:

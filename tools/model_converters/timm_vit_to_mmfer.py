@@ -28,9 +28,9 @@ def main() -> None:
     args = parse_args()
     # Imported late: --help answers at once.
     from mmfer.apis.convert_weights import ConversionError, convert_weights, load_foreign_weights
+    from mmfer.apis.weight_names import convert_timm_vit
+    from mmfer.checkpoint.safe_load import CheckpointError
     from mmfer.models import APViT
-    from mmfer.utils.safe_load import CheckpointError
-    from mmfer.utils.weight_conversion import convert_timm_vit
 
     try:
         weights = load_foreign_weights(args.source)

@@ -179,7 +179,7 @@ def draw_box(image: np.ndarray, box: np.ndarray) -> None:
 
 def draw_points(image: np.ndarray, points: np.ndarray) -> None:
     """Mark landmarks in place, to a sixteenth of a pixel, with a colour for each side."""
-    from mmfer.datasets.wflw_points import FLIP_INDICES, LEFT_POINTS, NUM_LANDMARKS
+    from mmfer.wflw_points import FLIP_INDICES, LEFT_POINTS, NUM_LANDMARKS
 
     colours = np.full((len(points), 3), WHITE)
     if len(points) == NUM_LANDMARKS:

@@ -25,7 +25,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # Imported late: --help answers at once.
-    from mmfer.apis.predictions import Predictor
+    from mmfer.analysis.predictions import Predictor
     from mmfer.visualization.ages import draw_ages
     from mmfer.visualization.figures import save_figure
 

@@ -72,7 +72,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # Imported late: --help answers at once.
-    from mmfer.apis.compare_attention import compare_attention
+    from mmfer.analysis.compare_attention import compare_attention
     from mmfer.visualization.figures import save_figure
 
     try:

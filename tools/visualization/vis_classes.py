@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # Imported late: --help answers at once.
-    from mmfer.apis.class_accuracies import mean_and_spread, read_class_accuracies
+    from mmfer.analysis.class_accuracies import mean_and_spread, read_class_accuracies
     from mmfer.visualization.class_bars import draw_class_bars
     from mmfer.visualization.figures import save_figure
 

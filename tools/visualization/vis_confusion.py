@@ -42,7 +42,7 @@ def main() -> None:
     args = parse_args()
     # Imported late: --help answers at once.
     from mmfer.evaluation.confusion_matrix_file import add_confusion_matrices
-    from mmfer.evaluation.draw_confusion_matrix import draw_confusion_matrices
+    from mmfer.visualization.confusion_matrix import draw_confusion_matrices
     from mmfer.visualization.figures import save_figure
 
     matrices = {}

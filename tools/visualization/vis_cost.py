@@ -12,8 +12,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from mmfer.benchmark.options import add_timing_options, check_names, positive
 from mmfer.utils.config_arguments import add_config_options
+from mmfer.utils.timing_options import add_timing_options, check_names, positive
 
 _MODELS = 8  # as many as there are colours
 
@@ -53,9 +53,9 @@ def main() -> None:
     import torch
     from mmengine.registry import init_default_scope
 
-    from mmfer.apis.launch import load_config
     from mmfer.benchmark.growth import measure_growth
     from mmfer.benchmark.timing import CLOCKS
+    from mmfer.engine.launch import load_config
     from mmfer.utils.atomic_file import atomic_write
     from mmfer.utils.config_options import parse_options
     from mmfer.utils.picture_size import picture_size

@@ -99,7 +99,7 @@ def make_table(runs: dict[str, list[str]], logs: dict[str, list], keys: list[str
 def main() -> None:
     args = parse_args()
     # Imported late: --help answers at once.
-    from mmfer.apis.training_logs import read_training_log
+    from mmfer.analysis.training_logs import read_training_log
     from mmfer.utils.atomic_file import atomic_write
     from mmfer.visualization.figures import save_figure
     from mmfer.visualization.learning_curves import draw_learning_curves

@@ -34,7 +34,7 @@ def main() -> None:
     # Imported late: --help answers at once.
     import numpy as np
 
-    from mmfer.apis.predictions import Predictor
+    from mmfer.analysis.predictions import Predictor
     from mmfer.models import AgeHead
     from mmfer.visualization.embedding import Panel, draw_embedding
     from mmfer.visualization.figures import save_figure

@@ -40,7 +40,7 @@ def main() -> None:
     # Imported late: --help answers at once.
     import numpy as np
 
-    from mmfer.apis.predictions import Predictor
+    from mmfer.analysis.predictions import Predictor
     from mmfer.evaluation.functional import normalised_mean_error
     from mmfer.visualization.figures import save_figure
     from mmfer.visualization.landmarks import LandmarkedFace, draw_landmarks

@@ -46,7 +46,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # Imported late: --help answers at once.
-    from mmfer.apis.pooling import PoolingInspector
+    from mmfer.analysis.pooling import PoolingInspector
     from mmfer.visualization.pooling import draw_pooling
 
     inspector = PoolingInspector.from_files(

@@ -44,7 +44,7 @@ def main() -> None:
     # Imported late: --help answers at once.
     import numpy as np
 
-    from mmfer.apis.predictions import Predictor
+    from mmfer.analysis.predictions import Predictor
     from mmfer.evaluation.functional import RocCurve, all_pairs_roc, pairs_roc
     from mmfer.evaluation.pairs_file import find_pairs, read_pairs
     from mmfer.visualization.figures import save_figure

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from .by_name import split_by_name
 from .by_rank import split_by_rank
-from .k_folds import disjoint_folds, parts_of_fold, stratified_folds
 from .split_file import PARTS, read_split_file, write_split_file
 
 #: What ``split`` of a dataset may be: ``trainval`` is the first two parts together.
@@ -18,11 +17,8 @@ __all__ = [
     'CFP_FRONTAL',
     'PARTS',
     'SPLITS',
-    'disjoint_folds',
-    'parts_of_fold',
     'read_split_file',
     'split_by_name',
     'split_by_rank',
-    'stratified_folds',
     'write_split_file',
 ]

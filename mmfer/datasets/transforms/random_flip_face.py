@@ -8,8 +8,8 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
 from mmfer.registry import TRANSFORMS
+from mmfer.wflw_points import FLIP_INDICES
 
-from ..wflw_points import FLIP_INDICES
 from .face_geometry import flip_map
 from .face_results import check_probability, put_picture
 

@@ -7,8 +7,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmfer.evaluation.confusion_matrix_file import write_confusion_matrix
-from mmfer.evaluation.draw_confusion_matrix import accuracy_of, draw_confusion_matrix
 from mmfer.registry import HOOKS
+from mmfer.visualization.confusion_matrix import accuracy_of, draw_confusion_matrix
 from mmfer.visualization.figures import save_figure
 
 # Drawing takes minutes for a hundred classes, and CFP has 500 people.

@@ -5,8 +5,8 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 
+from mmfer.checkpoint.plain import NotPlainError, from_plain, to_plain
 from mmfer.registry import HOOKS
-from mmfer.utils.plain import NotPlainError, from_plain, to_plain
 
 
 @HOOKS.register_module()

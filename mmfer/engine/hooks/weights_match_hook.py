@@ -4,8 +4,8 @@ import re
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 
+from mmfer.checkpoint.state_dicts import check_numbers, compare_state_dicts
 from mmfer.registry import HOOKS
-from mmfer.utils.state_dicts import check_numbers, compare_state_dicts
 
 
 class WeightsMismatchError(ValueError):

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 import numpy as np
 from mmengine.evaluator import BaseMetric
 
-from mmfer.evaluation.functional import cumulative_score
 from mmfer.registry import METRICS
 
+from ..functional import cumulative_score
 from .sample_fields import read_field
 
 

@@ -6,15 +6,15 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from mmfer.evaluation.functional import (
+from mmfer.registry import METRICS
+
+from ..functional import (
     RocCurve,
     all_pairs_roc,
     intra_class_variance,
     pairs_roc,
 )
-from mmfer.evaluation.pairs_file import find_pairs, read_pairs
-from mmfer.registry import METRICS
-
+from ..pairs_file import find_pairs, read_pairs
 from .sample_fields import name_of, read_field
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 import numpy as np
 from mmengine.evaluator import BaseMetric
 
-from mmfer.evaluation.functional import area_under_curve, failure_rate, normalised_mean_error
-from mmfer.evaluation.functional.landmarks import OUTER_EYE_CORNERS
 from mmfer.registry import METRICS
 
+from ..functional import area_under_curve, failure_rate, normalised_mean_error
+from ..functional.landmarks import OUTER_EYE_CORNERS
 from .sample_fields import name_of, read_field
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from mmpretrain.models import ImageClassifier
 from torch import Tensor
 
-from mmfer.models.necks import KTAdapter
 from mmfer.registry import MODELS
 
+from ..necks import KTAdapter
 from .prior_encoders import PriorEncoders
 
 _STORED = 'priors.'

@@ -9,11 +9,12 @@ from mmengine.dist import broadcast
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmfer.models.layers.feature_tokens import pool_feature
+from mmfer.checkpoint.safe_load import load_checkpoint_file
+from mmfer.checkpoint.state_dicts import compare_state_dicts, unwrap
 from mmfer.registry import MODELS
 from mmfer.utils.random_state import get_random_state, set_random_state
-from mmfer.utils.safe_load import load_checkpoint_file
-from mmfer.utils.state_dicts import compare_state_dicts, unwrap
+
+from ..layers.feature_tokens import pool_feature
 
 _PREFIX = 'backbone.'
 # So many names are enough to see what is wrong, more would hide the rest of the message.

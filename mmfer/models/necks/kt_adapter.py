@@ -6,11 +6,12 @@ from mmengine.model import BaseModule
 from mmengine.model.weight_init import trunc_normal_
 from torch import Tensor, nn
 
-from mmfer.models.layers.feature_tokens import pad_token, pool_feature
-from mmfer.models.layers.folded_transfer import FoldedTransfer
-from mmfer.models.layers.knowledge_transfer import KnowledgeTransfer, draw_kept
 from mmfer.registry import MODELS
 from mmfer.tasks import TASKS
+
+from ..layers.feature_tokens import pad_token, pool_feature
+from ..layers.folded_transfer import FoldedTransfer
+from ..layers.knowledge_transfer import KnowledgeTransfer, draw_kept
 
 
 @MODELS.register_module()

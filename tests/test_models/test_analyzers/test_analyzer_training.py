@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from toy_analyzer import PRIORS, training_config
 
-from mmfer.apis.launch import build_runner, set_resume
+from mmfer.engine.launch import build_runner, set_resume
 from mmfer.registry import MODELS
 
 

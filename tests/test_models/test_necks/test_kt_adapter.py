@@ -7,12 +7,12 @@ import torch.nn.functional as F
 from mmpretrain.models import GlobalAveragePooling
 from torch import nn
 
+from mmfer.analysis.flops import count_cost
 from mmfer.models import KTAdapter
 from mmfer.models.layers.feature_tokens import pool_feature
 from mmfer.models.layers.knowledge_transfer import draw_kept
 from mmfer.registry import MODELS
 from mmfer.tasks import TASKS
-from mmfer.utils.flops import count_cost
 
 PRIORS = TASKS[1:]  # of the default canonical task
 

@@ -1,0 +1,98 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""What one picture costs the model of a config."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mmengine.config import Config
+from mmengine.utils import to_2tuple
+from mmpretrain.models import MobileOne, RepVGG
+from torch import nn
+
+from mmfer.models import KTAdapter
+from mmfer.registry import MODELS
+from mmfer.utils.picture_size import picture_size
+
+from .flops import Cost, count_cost
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """The cost of a model in inference, one picture.
+
+    Attributes:
+        shape: Height and width of the picture, pixels.
+        shape_from: Where that size is from.
+        gflops: As published figures are counted, see :func:`published_cost`.
+        gflops_run: As the model is configured, which may be less (APViT) or, before its branches
+            are merged, more.
+        params_m: Parameters, in 10^6.
+        adapter_mflops: Of a KT-Adapter, in 10^6; None if there is none.
+        tokens: Per block; empty for models without.
+        parts: GFLOPs of the model's parts, two levels deep.
+    """
+
+    shape: tuple[int, int]
+    shape_from: str
+    gflops: float
+    gflops_run: float
+    params_m: float
+    adapter_mflops: float | None
+    tokens: list[int]
+    parts: dict[str, float]
+
+
+def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> ModelCost:
+    """Build the model of a config and count what it costs; its weights are not loaded.
+
+    Args:
+        cfg: The config; left as it is.
+        shape: Height and width in pixels, or one number for both. Default: what the model or the
+            test pipeline says, else 224.
+    """
+    model = MODELS.build(cfg.model.to_dict())
+    backbone = model.backbone
+    shape, source = _shape(cfg, backbone, shape)
+    run = count_cost(model, shape)
+    published = published_cost(cfg, shape)
+    adapter = run.by_module['neck'] * 1e3 if isinstance(model.neck, KTAdapter) else None
+    tokens = backbone.token_counts() if hasattr(backbone, 'token_counts') else []
+    return ModelCost(
+        shape=shape,
+        shape_from=source,
+        gflops=published.gflops,
+        gflops_run=run.gflops,
+        params_m=run.params_m,
+        adapter_mflops=adapter,
+        tokens=tokens,
+        parts=published.by_module,
+    )
+
+
+def published_cost(cfg: Config, shape: Sequence[int] | None = None) -> Cost:
+    """Count as published figures are: APViT computes as in the paper, MobileOne and RepVGG have
+    merged branches.
+
+    Args:
+        cfg: The config; left as it is.
+        shape: See :func:`model_cost`.
+    """
+    settings = cfg.model.to_dict()
+    if hasattr(MODELS.get(settings['backbone']['type']), 'COMPUTATIONS'):
+        settings['backbone']['computation'] = 'paper'
+    model = MODELS.build(settings)
+    backbone = model.backbone
+    if isinstance(backbone, (MobileOne, RepVGG)) and not backbone.deploy:
+        backbone.switch_to_deploy()
+    return count_cost(model, _shape(cfg, backbone, shape)[0])
+
+
+def _shape(
+    cfg: Config, backbone: nn.Module, shape: Sequence[int] | None
+) -> tuple[tuple[int, int], str]:
+    """Height and width, and where they are from."""
+    if shape:
+        return tuple(shape * 2 if len(shape) == 1 else shape), '--shape'
+    if hasattr(backbone, 'img_size'):
+        return to_2tuple(backbone.img_size), "the model's own"
+    return picture_size(cfg)

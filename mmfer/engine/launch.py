@@ -1,0 +1,175 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""From a config file and command-line choices to a runner: what train.py and test.py share."""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from mmfer.checkpoint.auto_resume import find_resumable
+from mmfer.registry import RUNNERS
+from mmfer.utils.config_options import merge_options
+
+DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def load_config(
+    path: str | Path,
+    options: Mapping[str, Any] | None = None,
+    work_dir: str | None = None,
+    launcher: str = 'none',
+) -> Config:
+    """Read a config file and apply the choices that every tool offers.
+
+    Args:
+        path: The config file.
+        options: ``--cfg-options``, checked by :func:`mmfer.utils.config_options.merge_options`.
+        work_dir: Folder for logs and checkpoints. Defaults to the config's own, or
+            ``./work_dirs/<name of the config>``.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        UnknownOptionError: See :func:`merge_options`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'there is no config {path} (from {os.getcwd()}); `mim train mmfer NAME.py` finds the '
+            "package's own configs by name, this script takes a path"
+        )
+    cfg = Config.fromfile(path)
+    merge_options(cfg, options)
+    cfg.launcher = launcher
+    if work_dir is not None:
+        cfg.work_dir = work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = f'./work_dirs/{path.stem}'
+    for name in DATALOADERS:
+        if cfg.get(name) is not None:
+            # Pictures of one size are stacked where they are loaded, in the workers.
+            cfg[name].setdefault('collate_fn', dict(type='default_collate'))
+            # Pinned memory speeds up copies to a GPU; where there is none, torch warns about it.
+            if not torch.cuda.is_available():
+                cfg[name].pin_memory = False
+            else:
+                cfg[name].setdefault('pin_memory', True)
+    return cfg
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner of a config, set up for the machine it is on."""
+    if cfg.get('launcher', 'none') != 'none' and not torch.cuda.is_available():
+        _set_up_gloo(cfg)
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def _set_up_gloo(cfg: Config) -> None:
+    """Distributed training on CPUs.
+
+    MMEngine's own initialisation selects a CUDA device for each process, and its default model
+    wrapper names one, so the process group and the wrapper are given to it ready-made.
+    """
+    if cfg.launcher != 'pytorch':
+        raise ValueError(
+            f"--launcher {cfg.launcher} needs GPUs, and none is visible; '--launcher pytorch' "
+            '(tools/dist_train.sh) trains in several processes on CPUs'
+        )
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
+    wrapper = cfg.get('model_wrapper_cfg') or dict(
+        type='MMDistributedDataParallel',
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
+    cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
+
+
+def set_resume(cfg: Config, resume: str | None) -> None:
+    """Decide from which checkpoint training goes on and put it into ``cfg``.
+
+    Args:
+        cfg: The config, with its ``work_dir``; changed in place.
+        resume: None leaves it to the config; ``'auto'`` takes the newest checkpoint in the work
+            folder that loads and says which newer ones it skipped; anything else is a path.
+            Where there is nothing to go on from, training starts from the beginning.
+    """
+    if resume is not None:
+        cfg.resume = True
+        if resume != 'auto':
+            if '://' not in resume and not os.path.isfile(resume):
+                raise FileNotFoundError(
+                    f'there is no checkpoint {resume} (from {os.getcwd()}); --resume without a '
+                    'value takes the newest one in the work folder'
+                )
+            cfg.load_from = resume
+            return
+    elif not cfg.get('resume') or cfg.get('load_from'):
+        return
+    path, skipped = find_resumable(cfg.work_dir)
+    for newer, reason in skipped.items():
+        _say(f'Not resuming from {newer}: {reason}', logging.WARNING)
+    if path is not None:
+        cfg.load_from = str(path)
+        _say(f'Resuming from {path}')
+    else:
+        cfg.resume = False
+        _say(f'Nothing to resume in {cfg.work_dir}: training starts from the beginning')
+
+
+def _say(message: str, level: int = logging.INFO) -> None:
+    """Log once per job. The process group may not exist yet, so launchers' variables are asked."""
+    if os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0':
+        print_log(message, 'current', level)
+
+
+def set_amp(cfg: Config, dtype: str) -> None:
+    """Train in mixed precision.
+
+    Args:
+        cfg: The config; changed in place.
+        dtype: ``'fp16'`` (GPU only, with dynamic loss scaling) or ``'bf16'`` (CPU as well).
+    """
+    wrapper = cfg.optim_wrapper
+    if wrapper.get('type', 'OptimWrapper') not in (
+        'OptimWrapper',
+        'AmpOptimWrapper',
+        'BFloat16OptimWrapper',
+    ):
+        raise ValueError(
+            f'--amp replaces optim_wrapper.type, which is {wrapper.type!r} in this config; only '
+            'OptimWrapper can be replaced. Choose the precision inside that wrapper'
+        )
+    if dtype == 'bf16':
+        for key in ('loss_scale', 'dtype', 'use_fsdp'):
+            wrapper.pop(key, None)
+        wrapper.type = 'BFloat16OptimWrapper'
+        return
+    if not torch.cuda.is_available():
+        raise ValueError('--amp fp16 needs a GPU, and none is visible; --amp bf16 runs on CPUs too')
+    wrapper.type = 'AmpOptimWrapper'
+    wrapper.dtype = 'float16'
+    wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def set_auto_scale_lr(cfg: Config) -> None:
+    """Scale the learning rate with the batch size over all processes."""
+    if not (cfg.get('auto_scale_lr') or {}).get('base_batch_size'):
+        raise ValueError(
+            '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config: the '
+            'batch size, over all GPUs, for which its learning rate was chosen'
+        )
+    cfg.auto_scale_lr.enable = True
+
+
+def set_deterministic(cfg: Config) -> None:
+    """Forbid algorithms whose results vary from run to run."""
+    # cuBLAS reads this when it starts; torch refuses deterministic mode without it.
+    os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+    cfg.randomness = dict(cfg.get('randomness') or dict(seed=0), deterministic=True)

@@ -1,0 +1,149 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Draw faces with what a model said of them into pictures and frames of videos."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from mmfer.datasets.transforms.face_geometry import (
+    box_corners,
+    invert,
+    move_points,
+    picture_box,
+)
+from mmfer.visualization.pooling import keep_mask
+
+from .results import FaceResult, PictureResult
+
+_INK, _PAPER = (38, 38, 38), (255, 255, 255)  # of labels, BGR
+_RIM = (0, 0, 0)
+# Sky blue, orange, yellow, pink, green, vermillion, blue of Okabe and Ito, in BGR: told apart with
+# every common colour blindness, and light enough for the dark rim that parts them from bright
+# pictures.
+_COLOURS = (
+    (233, 180, 86),
+    (0, 159, 230),
+    (66, 228, 240),
+    (167, 121, 204),
+    (115, 158, 0),
+    (0, 94, 213),
+    (178, 114, 0),
+)
+_FADED = 0.75  # how much of a dropped patch is gone
+
+
+def draw_faces(image: np.ndarray, result: PictureResult, stage: str | None = None) -> np.ndarray:
+    """Draw boxes, labels, landmarks and kept patches.
+
+    Boxes have the colour of their class. Where patches are drawn, the frame is that of what the
+    network saw. A label never leaves the picture, and grows with it.
+
+    Args:
+        image: The picture, uint8 (H, W, 3) in BGR.
+        result: What was said of it.
+        stage: Of the patches, what is kept after which stage: ``'app'``, ``'layers.4'``, ...
+            Default: after the last one.
+
+    Returns:
+        A new picture of the same size.
+    """
+    canvas = image.copy()
+    for face in result.faces:
+        if face.patches is not None:
+            _fade_dropped(canvas, face, stage)
+    # As in a printed photograph: text a thirtieth of the shorter side, at least readable.
+    text_size = max(round(min(canvas.shape[:2]) / 30), 11)
+    line = max(round(text_size / 8), 1)
+    for face in result.faces:
+        colour = _COLOURS[(face.label or 0) % len(_COLOURS)]
+        if face.patches is not None:
+            _draw_frame(canvas, _seen_corners(face), colour, line)
+        elif face.detection_score is not None:
+            _draw_frame(canvas, box_corners(face.box), colour, line)
+        _draw_points(canvas, face, colour)
+    # Above all boxes.
+    for face in result.faces:
+        text = describe(face)
+        if text:
+            whole = face.detection_score is None
+            _draw_label(canvas, text, face.box, text_size, inside=whole)
+    if not result.faces:
+        _draw_label(canvas, result.status, (0, 0, *canvas.shape[1::-1]), text_size, inside=True)
+    return canvas
+
+
+def describe(face: FaceResult) -> str:
+    """What is written above a face: ``'Happiness 93 %'``, ``'41 years'``; empty for landmarks."""
+    if face.class_name is not None:
+        return f'{face.class_name} {100 * face.score:.0f} %'
+    return '' if face.age is None else f'{face.age:.0f} years'
+
+
+def _draw_points(canvas: np.ndarray, face: FaceResult, colour: tuple) -> None:
+    # The detector's points say how well it did, but nothing beside landmarks and patches.
+    points = face.points or (() if face.patches else face.five_points or ())
+    radius = max(round((face.box[2] - face.box[0]) / 100), 1)
+    for outer, fill in ((radius + 1, _RIM), (radius, colour)):
+        for x, y in points:
+            cv2.circle(canvas, (round(x), round(y)), outer, fill, cv2.FILLED, cv2.LINE_AA)
+
+
+def _fade_dropped(canvas: np.ndarray, face: FaceResult, stage: str | None) -> None:
+    """Fade what the network saw and dropped, where it lies in the picture."""
+    stages = face.patches.stages
+    kept = stages[stage] if stage else list(stages.values())[-1]
+    width, height = face.crop_size
+    mask = keep_mask(np.array(kept), face.patches.grid, (height, width)).astype(np.uint8)
+    back = invert(np.array(face.crop_map))
+    # 1 dropped, 2 kept, 0 outside of what the network saw.
+    seen = cv2.warpAffine(mask + 1, back, canvas.shape[1::-1], flags=cv2.INTER_NEAREST)
+    dropped = seen == 1
+    canvas[dropped] = (canvas[dropped] * (1 - _FADED) + 255 * _FADED).astype(np.uint8)
+
+
+def _seen_corners(face: FaceResult) -> np.ndarray:
+    """Corners (4, 2) in the picture of what the network saw."""
+    corners = box_corners(picture_box(*face.crop_size)).astype(np.float64)
+    return move_points(corners, invert(np.array(face.crop_map)))
+
+
+def _draw_frame(canvas: np.ndarray, corners: np.ndarray, colour: tuple, line: int) -> None:
+    outline = [corners.round().astype(np.int32)]
+    cv2.polylines(canvas, outline, True, _RIM, line + 2, cv2.LINE_AA)
+    cv2.polylines(canvas, outline, True, colour, line, cv2.LINE_AA)
+
+
+def _draw_label(canvas: np.ndarray, text: str, box: tuple, size: int, inside: bool = False) -> None:
+    """White on ink: readable on every picture."""
+    plate = _text_plate(text, size)
+    height, width = plate.shape[:2]
+    x, y = round(box[0]), round(box[1]) - (0 if inside else height)
+    if y < 0 and not inside:  # no room above: below, and else within
+        y = round(box[3]) if round(box[3]) + height <= canvas.shape[0] else round(box[1])
+    x = min(max(x, 0), max(canvas.shape[1] - width, 0))
+    y = min(max(y, 0), max(canvas.shape[0] - height, 0))
+    part = canvas[y : y + height, x : x + width]
+    part[:] = plate[: part.shape[0], : part.shape[1]]
+
+
+@lru_cache(maxsize=256)
+def _text_plate(text: str, size: int) -> np.ndarray:
+    """A line of text on its plate, BGR."""
+    font = _font(size)
+    left, _, right, _ = font.getbbox(text)
+    ascent, descent = font.getmetrics()
+    margin = max(size // 4, 2)
+    plate = Image.new('RGB', (right - left + 2 * margin, ascent + descent + margin), _INK)
+    ImageDraw.Draw(plate).text((margin - left, margin // 2), text, font=font, fill=_PAPER)
+    return np.asarray(plate)[..., ::-1]
+
+
+@lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    # matplotlib brings it along: it is there on machines without fonts, and knows most scripts.
+    folder = Path(matplotlib.get_data_path()) / 'fonts/ttf'
+    return ImageFont.truetype(str(folder / 'DejaVuSans.ttf'), size)

@@ -1,0 +1,108 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""What a config says about its model: the task, the classes, the size and values of pictures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.config import Config
+
+from mmfer.categories import EXPRESSIONS, EXPRESSIONS_8
+from mmfer.registry import DATASETS
+from mmfer.tasks import TASKS
+from mmfer.utils.dataset_config import find_test_dataset
+from mmfer.utils.picture_size import picture_size
+from mmfer.version import __version__
+
+#: The facial tasks, and classification of anything else.
+ALL_TASKS = (*TASKS, 'classification')
+
+_REGRESSION = {'AgeHead': 'age', 'LandmarkHead': 'landmarks'}
+
+
+def class_names(cfg: Config, meta: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """Names of a classifier's outputs, in their order; empty for age and landmarks.
+
+    Asked in this order: the checkpoint, the config's data set, the class of the data set. Where
+    none of them has as many different names as the head has outputs, they are called by their
+    numbers.
+
+    Args:
+        cfg: The config.
+        meta: The checkpoint's ``meta``.
+    """
+    head = cfg.model.get('head') or {}
+    if head.get('type') in _REGRESSION:
+        return ()
+    dataset = find_test_dataset(cfg)
+    kind = DATASETS.get(dataset['type']) if 'type' in dataset else None
+    places: list[Mapping[str, Any]] = [
+        (meta or {}).get('dataset_meta') or {},
+        dataset.get('metainfo') or {},
+        getattr(kind, 'METAINFO', None) or {},
+    ]
+    if dataset.get('type') == 'SynthFace' and dataset.get('task', 'expression') == 'expression':
+        places.append({'classes': EXPRESSIONS})
+    count = head.get('num_classes')
+    for place in places:
+        names = place.get('classes') or ()
+        if isinstance(names, Sequence) and not isinstance(names, str):
+            names = tuple(map(str, names))
+            if len(set(names)) == len(names) == count:
+                return names
+    return tuple(map(str, range(count or 0)))
+
+
+def task_of(cfg: Config, classes: Sequence[str] = ()) -> str:
+    """Which of :data:`ALL_TASKS` a config's model was trained for.
+
+    Args:
+        cfg: The config.
+        classes: The names of the outputs, see :func:`class_names`.
+    """
+    neck, head = cfg.model.get('neck') or {}, cfg.model.get('head') or {}
+    if isinstance(neck, Mapping) and neck.get('type') == 'KTAdapter':
+        return neck.get('canonical', 'expression')
+    if head.get('type') in _REGRESSION:
+        return _REGRESSION[head['type']]
+    if head.get('with_feat'):
+        return 'recognition'
+    return 'expression' if classes and set(classes) <= set(EXPRESSIONS_8) else 'classification'
+
+
+def normalisation(cfg: Config) -> dict[str, Any]:
+    """How pixels become what the network gets: ``(pixel - mean) / std`` of each channel.
+
+    Returns:
+        ``mean`` and ``std`` in grey levels of 0 to 255, both in ``order``, 'RGB' or 'BGR'.
+    """
+    settings = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
+    return dict(
+        mean=list(settings.get('mean') or (0.0, 0.0, 0.0)),
+        std=list(settings.get('std') or (1.0, 1.0, 1.0)),
+        order='RGB' if settings.get('to_rgb') else 'BGR',
+    )
+
+
+def model_facts(
+    cfg: Config, meta: Mapping[str, Any] | None = None, size: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """What a file of weights or a graph says of its model, as plain values.
+
+    Args:
+        cfg: The config.
+        meta: ``meta`` of the checkpoint, for the class names.
+        size: Height and width of the pictures. Default: those of the config, see
+            :func:`.picture_size`.
+
+    Returns:
+        ``classes`` (empty for age and landmarks), ``input_size`` (height, width),
+        ``mmfer_version``, ``preprocessing`` (see :func:`normalisation`) and ``task``.
+    """
+    classes = class_names(cfg, meta)
+    return dict(
+        classes=list(classes),
+        input_size=list(size or picture_size(cfg)[0]),
+        mmfer_version=__version__,
+        preprocessing=normalisation(cfg),
+        task=task_of(cfg, classes),
+    )

@@ -1,0 +1,101 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Figures of experiments, from what their runs left."""
+
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mmfer.analysis.compare_attention import compare_attention
+from mmfer.evaluation.confusion_matrix_file import read_confusion_matrix
+from mmfer.visualization.class_bars import draw_class_bars
+from mmfer.visualization.confusion_matrix import draw_confusion_matrices
+from mmfer.visualization.heat_map import draw_heat_map
+
+from .index import grid_variant
+from .runs import DRAWN, Runs
+from .table import Results
+
+
+def draw(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | None:
+    """The figure of an experiment; None if it has none, or nothing to show yet."""
+    kind = results.experiment.figure
+    if kind is None or not results.measured:
+        return None
+    drawings = {
+        'heat_map': lambda: _heat_map(results),
+        'class_bars': lambda: _class_bars(results),
+        'confusion': lambda: _confusion(runs, results, seeds),
+        'attention': lambda: _attention(runs, results, seeds),
+    }
+    return drawings[kind]()
+
+
+def _heat_map(results: Results) -> Figure:
+    """Accuracy over k and r."""
+    experiment, (column,) = results.experiment, results.columns
+    ks, rs = experiment.grid['k'], experiment.grid['r']
+    measured = np.full((len(rs), len(ks)), np.nan)
+    published = measured.copy()
+    for row, rate in enumerate(rs):
+        for place, keep in enumerate(ks):
+            name = grid_variant(keep, rate).name
+            values = results.values(name, column.name)
+            if values:
+                measured[row, place] = statistics.mean(values)
+            if not column.stands_in:
+                paper = results.published.get(name, {})
+                published[row, place] = paper.get(column.name, np.nan)
+    return draw_heat_map(
+        measured,
+        [f'{rate:g}' for rate in rs],
+        [f'{keep:g}' for keep in ks],
+        title=f'{experiment.title.split(" on ")[0]} on {column.name}',
+        row_title='keep rate r',
+        column_title='keep number k, of 196 patches',
+        label='accuracy, %',
+        published=published,
+    )
+
+
+def _class_bars(results: Results) -> Figure:
+    """Accuracy of each class, a series for each row and for the paper's."""
+    experiment, series, spreads = results.experiment, {}, {}
+    for row, cells in experiment.rows.items():
+        values = {c.name: results.values(row, c.name) for c in results.columns}
+        values = {name: of_seeds for name, of_seeds in values.items() if of_seeds}
+        if values:
+            series[cells[0]] = {name: statistics.mean(v) for name, v in values.items()}
+            spreads[cells[0]] = {
+                name: statistics.stdev(v) for name, v in values.items() if len(v) > 1
+            }
+        if row in results.published and not results.columns[0].stands_in:
+            series[f'{cells[0]}, paper'] = results.published[row]
+    title = experiment.title
+    if results.columns[0].stands_in:
+        title += f'; {DRAWN} stands in'
+    return draw_class_bars(series, spreads=spreads, title=title)
+
+
+def _confusion(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure:
+    """Counts of all seeds together, a panel for each database."""
+    panels = {}
+    (row,) = results.experiment.rows
+    for database in runs.databases(results.experiment):
+        stages = [runs.stage(database, row, seed) for seed in seeds]
+        found = [read_confusion_matrix(stage.confusion) for stage in stages if stage.is_tested]
+        if found:
+            panels[database] = (sum(matrix for matrix, _ in found), found[0][1])
+    return draw_confusion_matrices(panels)
+
+
+def _attention(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | None:
+    """Kept patches and attention of the first seed's models."""
+    without, pooled = results.experiment.rows
+    (database,) = runs.databases(results.experiment)
+    stages = [runs.stage(database, row, seeds[0]) for row in (without, pooled)]
+    if not all(stage.is_tested for stage in stages):
+        return None
+    files = [(stage.config_file, stage.checkpoint) for stage in stages]
+    return compare_attention(*files[1], files[0], title='')

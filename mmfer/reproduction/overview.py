@@ -1,0 +1,42 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""What there is to reproduce, what it takes and how far it is, as text."""
+
+from collections.abc import Sequence
+
+from .engine import plan
+from .index import Experiment
+from .runs import Runs
+from .stages import Stage
+
+
+def list_experiments(runs: Runs, seeds: Sequence[int]) -> str:
+    """A line for each experiment: name, trainings that are done and that it takes, title."""
+    lines = [('name', 'rows', 'trainings', 'databases', 'title')]
+    for experiment in runs.index.experiments.values():
+        stages = plan(runs, experiment, seeds)
+        done = sum(stage.is_trained for stage in stages)
+        names = ', '.join(runs.databases(experiment))
+        rows = str(len(experiment.rows))
+        lines.append((experiment.name, rows, f'{done}/{len(stages)} done', names, experiment.title))
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return ''.join(
+        '  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        + '\n'
+        for line in lines
+    )
+
+
+def list_stages(runs: Runs, experiment: Experiment, seeds: Sequence[int]) -> str:
+    """The trainings of an experiment in their order, and whether they are done."""
+    lines = [f'{experiment.name}: {experiment.title}']
+    lines += [
+        f'  {_state(stage):8}{stage.name}: {stage.folder}'
+        for stage in plan(runs, experiment, seeds)
+    ]
+    return '\n'.join(lines) + '\n'
+
+
+def _state(stage: Stage) -> str:
+    if stage.is_tested:
+        return 'tested'
+    return 'trained' if stage.is_trained else '-'

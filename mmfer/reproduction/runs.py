@@ -1,0 +1,287 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""From an index to trainings: the config, the folder and the starting weights of every run."""
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from mmfer.analysis.model_cost import published_cost
+from mmfer.utils.config_options import merge_options
+from mmfer.utils.dataset_config import unwrapped
+from mmfer.utils.picture_size import picture_size
+
+from .index import PATCHES, Database, Experiment, ExperimentError, Index, Source, Variant
+from .stages import Stage
+
+#: What all databases become with drawn faces.
+DRAWN = 'SynthFace'
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How runs are made.
+
+    Args:
+        work_dir: Where all of them go.
+        tools: Folder of ``train.py`` and ``test.py``.
+        data_root: Folder that holds the databases' folders; None where they are not at hand.
+        data_roots: Database -> its folder, for those elsewhere.
+        synth: Whether drawn faces stand in for every database.
+        options: ``--cfg-options`` for every run.
+        processes: GPUs, or processes on CPUs, for each training.
+        select: What a run has reached: ``'last'``, the test of its last checkpoint; ``'best'``, its
+            best validation.
+    """
+
+    work_dir: Path
+    tools: Path
+    data_root: Path | None = None
+    data_roots: Mapping[str, Path] = field(default_factory=dict)
+    synth: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    processes: int = 1
+    select: str = 'last'
+
+
+class Runs:
+    """Knows how every row of every table is trained, and in which folder.
+
+    Rows of several tables that come out as the same training share it: its folder is called after
+    the first variant of the index that makes it.
+
+    Args:
+        index: What there is.
+        settings: How it is done.
+    """
+
+    def __init__(self, index: Index, settings: Settings):
+        self.index = index
+        self.settings = settings
+        self._files: dict[Path, Config] = {}
+        self._costs: dict[str, float] = {}
+
+    def databases(self, experiment: Experiment) -> tuple[str, ...]:
+        """What the experiment's columns are trained on here."""
+        return (DRAWN,) if self.settings.synth else experiment.databases
+
+    def exists(self, database: str, variant: str) -> bool:
+        """Whether there is such a run: other models have configs for some databases only."""
+        configs = self.index.variants[variant].configs
+        return not configs or database in configs
+
+    def name(self, database: str, variant: str) -> str:
+        """What the folder of a run is called: the first variant that makes the same one."""
+        wanted = self._identity(database, variant)
+        candidates = (v for v in self.index.variants if self.exists(database, v))
+        return next(name for name in candidates if self._identity(database, name) == wanted)
+
+    def config(self, database: str, variant: str) -> Config:
+        """The whole config of a run, but for its seed and starting weights."""
+        cfg = self._model_config(database, variant, self.settings.options)
+        root = self.data_root(database)
+        if root is not None:
+            for dataset in _datasets(cfg):
+                dataset.data_root = str(root)
+        return cfg
+
+    def data_root(self, database: str) -> Path | None:
+        """Folder of a database's files; None if it has none, or if the config's own counts."""
+        entry = self.index.databases[database]
+        if database in self.settings.data_roots:
+            return self.settings.data_roots[database].resolve()
+        if entry.folder is None or self.settings.data_root is None:
+            return None
+        return (self.settings.data_root / entry.folder).resolve()
+
+    def cost(self, database: str, variant: str) -> float:
+        """GFLOPs of the model for one picture, as published figures are counted."""
+        # Options are for what is trained, which with drawn faces is not the paper's model.
+        options = {} if self.settings.synth else self.settings.options
+        cfg = self._model_config(database, variant, options)
+        # Databases and trainings share models.
+        key = f'{picture_size(cfg)[0]} {cfg.model}'
+        if key not in self._costs:
+            self._costs[key] = published_cost(cfg).gflops
+        return self._costs[key]
+
+    def stage(self, database: str, variant: str, seed: int) -> Stage:
+        """The training and test of one cell of a table with one seed."""
+        name = self.name(database, variant)
+        cfg = self.config(database, variant)
+        inputs = self._start(cfg, self.index.databases[database].weights)
+        return self._stage(f'{database}, {name}', cfg, Path(database) / name, seed, inputs)
+
+    def sources(self, database: str, variant: str) -> list[Stage]:
+        """Stages whose checkpoints the run starts from, themselves after theirs."""
+        cfg = self.config(database, variant)
+        found = []
+        for key, source in self.index.databases[database].weights.items():
+            if _get(cfg, key) is not None:
+                found += self._sources_of(source)
+        return found
+
+    def required_files(self, database: str, variant: str) -> Iterator[Path]:
+        """Checkpoints that no run makes, which have to be there."""
+        cfg = self.config(database, variant)
+        made = self.index.databases[database].weights
+        for source in made.values():
+            if source.database is not None:
+                yield from self.required_files(source.database, source.variant)
+        kept = {_get(cfg, key) for key in made}
+        yield from (Path(path) for path in _checkpoints(cfg) if path not in kept)
+
+    def _model_config(self, database: str, variant: str, options: Mapping[str, Any]) -> Config:
+        entry = self.index.databases[database]
+        change = self.index.variants[variant]
+        cfg = self._read(change.configs.get(database, entry.config))
+        merge_options(cfg, _scaled(change, entry))
+        merge_options(cfg, options)
+        return cfg
+
+    def _file(self, path: Path) -> Config:
+        """What a config file says; the file is read once, so nothing of it is to be changed."""
+        if path not in self._files:
+            self._files[path] = Config.fromfile(path)
+        return self._files[path]
+
+    def _read(self, path: Path) -> Config:
+        """What a config file says, for the caller to change."""
+        return copy.deepcopy(self._file(path))
+
+    def _sources_of(self, source: Source) -> list[Stage]:
+        if source.config is not None:
+            return [self._source_stage(source)]
+        before = self.sources(source.database, source.variant)
+        return [*before, self._source_stage(source)]
+
+    def _source_stage(self, source: Source) -> Stage:
+        # One set of weights for all seeds, as the paper has it.
+        if source.config is None:
+            return self.stage(source.database, source.variant, seed=0)
+        cfg = self._read(source.config)
+        merge_options(cfg, self.settings.options)
+        folder = Path('weights') / source.config.stem
+        return self._stage(f'weights {source.config.stem}', cfg, folder, 0, [])
+
+    def _start(self, cfg: Config, weights: Mapping[str, Source]) -> list[Path]:
+        """Let ``cfg`` start from what other stages make; returns all files it starts from."""
+        for key, source in weights.items():
+            if _get(cfg, key) is not None:
+                cfg.merge_from_dict({key: str(self._source_stage(source).checkpoint)})
+        return [Path(path) for path in _checkpoints(cfg)]
+
+    def _stage(
+        self, title: str, cfg: Config, folder: Path, seed: int, inputs: Sequence[Path]
+    ) -> Stage:
+        cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
+        settings = self.settings
+        folder = settings.work_dir / folder / f'seed{seed}'
+        name = f'{title}, seed {seed}'
+        return Stage(name, cfg, folder, inputs, settings.tools, settings.processes)
+
+    def _identity(self, database: str, variant: str) -> tuple:
+        """Equal for variants whose runs are the same."""
+        entry = self.index.databases[database]
+        change = self.index.variants[variant]
+        if change.configs:
+            return (change.configs[database],)
+        base = self._file(entry.config)
+        changes = {
+            key: value
+            for key, value in _scaled(change, entry).items()
+            if _get(base, key, default=...) != value
+        }
+        return tuple(sorted((key, repr(value)) for key, value in changes.items()))
+
+
+def check(runs: Runs, experiments: Iterable[Experiment]) -> None:
+    """Look for everything that is needed, rather now than after a day of training.
+
+    Raises:
+        ExperimentError: A database's folder or a checkpoint to start from is missing.
+        UnknownOptionError: A config does not have one of the options.
+    """
+    folders, files = {}, {}
+    for experiment in experiments:
+        for database in runs.databases(experiment):
+            for variant in experiment.rows:
+                if not runs.exists(database, variant):
+                    continue
+                stages = [(database, runs.config(database, variant))]
+                for source in runs.index.databases[database].weights.values():
+                    if source.database is not None:
+                        stages.append((source.database, runs.config(*_run(source))))
+                for name, cfg in stages:
+                    roots = {d.get('data_root') for d in _datasets(cfg)} - {None}
+                    folders |= {root: name for root in roots if not Path(root).is_dir()}
+                for path in runs.required_files(database, variant):
+                    if not path.is_file():
+                        files[path] = f'{experiment.name}, {variant}'
+    if folders:
+        raise ExperimentError(
+            'these databases are not there:\n  '
+            + '\n  '.join(f'{name}: no folder {root}' for root, name in folders.items())
+            + '\nSay where they are (--data-root DIR, or --data-root NAME=DIR for one), choose '
+            'others (--databases), or draw faces instead (--data synth)'
+        )
+    if files:
+        raise ExperimentError(
+            'training starts from checkpoints that are not there:\n  '
+            + '\n  '.join(f'{path}, for {user}' for path, user in files.items())
+            + '\nThe README says under "Weights" where they come from and how they are converted'
+        )
+
+
+def _run(source: Source) -> tuple[str, str]:
+    return source.database, source.variant
+
+
+def _scaled(variant: Variant, database: Database) -> dict[str, Any]:
+    """The variant's options, with keep numbers for the grid of the database's model."""
+    return {
+        key: round(value * database.patches / PATCHES) if key.endswith('.keep_num') else value
+        for key, value in variant.options.items()
+    }
+
+
+def _get(cfg: Mapping, path: str, default: Any = None) -> Any:
+    """The value at a dotted path; ``default`` where there is nothing."""
+    node = cfg
+    for key in path.split('.'):
+        if not isinstance(node, (Mapping, Config)) or key not in node:
+            return default
+        node = node[key]
+    return node
+
+
+def _datasets(cfg: Config) -> Iterator[ConfigDict]:
+    """The datasets of all loaders, those inside of wrappers."""
+    for name in _LOADERS:
+        dataset = unwrapped(cfg[name].dataset)
+        if 'data_root' in dataset:
+            yield dataset
+
+
+def _checkpoints(cfg: Config) -> list[str]:
+    """Files that a model starts from: of every ``init_cfg``, and ``load_from``."""
+    found = []
+    if cfg.get('load_from'):
+        found.append(cfg.load_from)
+
+    def walk(node: Any) -> None:
+        if isinstance(node, Mapping):
+            if node.get('type') == 'Pretrained':
+                found.append(node['checkpoint'])
+            for value in node.values():
+                walk(value)
+        elif isinstance(node, (list, tuple)):
+            for value in node:
+                walk(value)
+
+    walk(cfg.model.to_dict() if hasattr(cfg.model, 'to_dict') else cfg.model)
+    return found

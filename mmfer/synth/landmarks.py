@@ -1,0 +1,242 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""98 points of a face in WFLW's order (``wflw_points``), in face units.
+
+Face units: the origin is midway between the eyes, x points to the viewer's right, y down, and the
+outer corners of an average adult's eyes are 1 apart.
+
+"Left" is the viewer's left.
+"""
+
+import numpy as np
+
+from mmfer.wflw_points import (
+    BRIDGE,
+    FLIP_INDICES,
+    INNER_LIPS,
+    JAW,
+    LEFT_BROW,
+    LEFT_EYE,
+    NOSTRILS,
+    NUM_LANDMARKS,
+    OUTER_LIPS,
+    RIGHT_BROW,
+    RIGHT_EYE,
+)
+
+from .ageing import Ageing
+from .drawing import columns
+from .expression import Actions
+from .identity import Identity
+
+#: How far the points stand out from the smooth surface of the face, (98,).
+RELIEF = np.zeros(NUM_LANDMARKS)
+RELIEF[JAW] = 0.04
+RELIEF[BRIDGE] = (0.02, 0.06, 0.11, 0.16)
+RELIEF[NOSTRILS] = (0.02, 0.06, 0.09, 0.06, 0.02)
+RELIEF[OUTER_LIPS] = RELIEF[INNER_LIPS] = 0.02
+
+
+def _unit_jaw() -> tuple[np.ndarray, np.ndarray]:
+    angle = np.linspace(0, np.pi, 33)
+    return np.cos(angle), np.sin(angle)
+
+
+_JAW_COS, _JAW_SIN = _unit_jaw()
+
+# From the inner end (0) to the outer tip (1) of a brow: upper edge, tip, lower edge.
+_BROW_T = np.array([0, 0.27, 0.54, 0.8, 1.0, 0.8, 0.54, 0.27, 0])
+_BROW_EDGE = np.array([-1.0, -1, -1, -1, 0, 1, 1, 1, 1])
+_BROW_THICKNESS = 0.55 + 0.45 * np.sin(np.pi * (0.2 + 0.8 * _BROW_T))
+_BROW_ARCH = np.sin(np.pi * _BROW_T**1.15) - 0.35 * _BROW_T**2
+_BROW_INNER = (1 - _BROW_T) ** 1.4
+_BROW_OUTER = np.sin(np.pi * np.clip(_BROW_T * 0.62 + 0.06, 0, 1))
+
+# From the inner to the outer corner of an eye.
+_EYE_T = np.array([0, 0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25])
+_EYE_UPPER = np.array([0, 0.74, 1, 0.78, 0, 0, 0, 0])
+_EYE_LOWER = np.array([0, 0, 0, 0, 0, 0.82, 1, 0.72])
+
+# From the left (-1) to the right (1) corner of the mouth.
+_LIPS_X = np.array([-1, -0.64, -0.27, 0, 0.27, 0.64, 1, 0.68, 0.36, 0, -0.36, -0.68])
+_LIPS_UPPER = np.array([0, 0.62, 1, 0.86, 1, 0.62, 0, 0, 0, 0, 0, 0])
+_LIPS_LOWER = np.array([0, 0, 0, 0, 0, 0, 0, 0.66, 0.95, 1, 0.95, 0.66])
+_MOUTH_CORNER = 0.8  # where the inner edges of the lips meet
+_MOUTH_X = _MOUTH_CORNER * np.array([-1, -0.52, 0, 0.52, 1, 0.52, 0, -0.52])
+_MOUTH_UPPER = np.array([0, 0.85, 1, 0.85, 0, 0, 0, 0])
+_MOUTH_LOWER = np.array([0, 0, 0, 0, 0, 0.85, 1, 0.85])
+
+
+def chin_y(person: Identity, years: Ageing, jaw_drop: float) -> float:
+    """Height of the chin's tip."""
+    return 1.27 * person.chin * (1 - 0.2 * years.child) + 0.17 * jaw_drop
+
+
+def half_width(person: Identity, years: Ageing) -> float:
+    """Half the width of the face at the ears."""
+    return 0.80 * person.face_width * (1 + 0.01 * years.child)
+
+
+def _jaw(person: Identity, years: Ageing, jaw_drop: float) -> np.ndarray:
+    """A superellipse from ear to ear, narrowed towards the chin, with jowls; (33, 2)."""
+    top, bottom = 0.02, chin_y(person, years, jaw_drop)
+    power = 2 / (person.jaw_square - 0.12 * years.child)
+    y = _JAW_SIN**power
+    # Sines of 0 and pi are not exactly 0: keep the ends of the jaw at the height of the eyes.
+    y[[0, -1]] = 0
+    x = -np.sign(_JAW_COS) * np.abs(_JAW_COS) ** power
+    x[16] = 0
+    jowls = 0.09 * years.sagging + 0.07 * years.child
+    x *= 1 - (person.jaw_taper + 0.03 * jaw_drop) * y**1.5 + jowls * np.sin(np.pi * y**2)
+    return columns(half_width(person, years) * x, top + (bottom - top) * y)
+
+
+def _brow(person: Identity, years: Ageing, act: Actions, side: int) -> np.ndarray:
+    """Upper edge outwards, tip, lower edge inwards; (9, 2)."""
+    inner = 0.165 - 0.045 * act.brow_lower - 0.02 * act.nose_wrinkle
+    outer = 0.615 + 0.01 * person.masculine
+    t = _BROW_T
+    y = (
+        -0.235 * person.brow_height
+        - 0.055 * person.brow_arch * _BROW_ARCH
+        + 0.03 * years.sagging * t
+        - 0.125 * act.inner_brow_raise * _BROW_INNER
+        - 0.115 * act.outer_brow_raise * _BROW_OUTER
+        + act.brow_lower * (0.10 * _BROW_INNER + 0.035)
+        + act.nose_wrinkle * (0.055 * _BROW_INNER + 0.025)
+    )
+    thickness = 0.036 * (1 + (person.brow_thickness - 1) * (0.4 + 0.6 * years.grown))
+    thickness *= 1 - 0.35 * years.child
+    y = y + _BROW_EDGE * thickness * _BROW_THICKNESS
+    return columns(side * (inner + (outer - inner) * t), y)
+
+
+def _eye(person: Identity, years: Ageing, act: Actions, side: int) -> np.ndarray:
+    """From the inner corner over the upper lid to the outer corner and back; (8, 2)."""
+    width = 0.158 * person.eye_size * (1 + 0.1 * years.child)
+    centre = 0.345 * person.eye_spacing
+    tall = person.eye_open * (1 + 0.3 * years.child)
+    squeeze = 0.4 * act.cheek_raise + 0.42 * act.lid_tighten + 0.3 * act.nose_wrinkle
+    upper = 0.082 * tall * (
+        1 + 0.6 * act.upper_lid_raise - 0.72 * act.lid_droop - 0.2 * years.sagging
+        - 0.45 * squeeze
+    )  # fmt: skip
+    lower = 0.052 * tall * (1 + 0.25 * act.upper_lid_raise - 0.85 * squeeze)
+    upper, lower = max(upper, 0.012), max(lower, -0.3 * upper)
+    x = centre + width * (2 * _EYE_T - 1)
+    tilt = person.eye_tilt - 0.015 * years.sagging
+    y = 0.012 - 2 * tilt * _EYE_T - upper * _EYE_UPPER + lower * _EYE_LOWER
+    return columns(side * x, y)
+
+
+def _nose(person: Identity, years: Ageing, left: Actions, right: Actions) -> np.ndarray:
+    """Bridge downwards, then the bottom from left to right; (9, 2)."""
+    length = 0.47 * person.nose_length * (1 - 0.25 * years.child + 0.05 * years.sagging)
+    width = 0.145 * person.nose_width * (1 - 0.14 * years.child + 0.06 * years.sagging)
+    points = np.empty((9, 2))
+    points[:4, 0] = 0
+    points[:4, 1] = np.linspace(-0.07, 0.77 * length, 4)
+    points[4:, 0] = width * np.array([-1, -0.55, 0, 0.55, 1])
+    points[4:, 1] = length * np.array([0.97, 1.02, 1.07, 1.02, 0.97])
+    for act, wing, nostril in ((left, 4, 5), (right, 8, 7)):
+        lift = 0.05 * act.nose_wrinkle + 0.03 * act.upper_lip_raise + 0.01 * act.corner_pull
+        points[wing, 1] -= lift
+        points[nostril, 1] -= 0.5 * lift
+        points[wing, 0] *= 1 + 0.14 * act.nose_wrinkle + 0.12 * act.corner_pull
+    return points
+
+
+def _both(left: Actions, right: Actions, name: str) -> float:
+    return 0.5 * (getattr(left, name) + getattr(right, name))
+
+
+def _mouth(person: Identity, years: Ageing, left: Actions, right: Actions) -> np.ndarray:
+    """Outer edge of the lips, then the inner one; (20, 2)."""
+    press, part, drop, stretch, chin_raise, lip_raise = (
+        _both(left, right, name)
+        for name in (
+            'lip_press', 'lips_part', 'jaw_drop', 'lip_stretch', 'chin_raise', 'upper_lip_raise',
+        )
+    )  # fmt: skip
+    pull = _both(left, right, 'corner_pull')
+    middle = 0.755 * (0.5 + 0.5 * person.chin) * (1 - 0.19 * years.child) + 0.015 * pull
+    middle += 0.03 * drop - 0.035 * chin_raise - 0.02 * lip_raise
+    corners = np.empty((2, 2))
+    for row, (act, side) in enumerate(((left, -1), (right, 1))):
+        reach = (
+            0.30 * act.corner_pull + 0.26 * act.lip_stretch - 0.08 * act.corner_depress
+            - 0.10 * act.lip_press - 0.24 * act.jaw_drop * (1 - 0.7 * min(act.corner_pull, 1))
+        )  # fmt: skip
+        corners[row] = (
+            side * 0.262 * person.mouth_width * (1 - 0.14 * years.child) * (1 + reach),
+            middle
+            - 0.115 * act.corner_pull
+            + 0.115 * act.corner_depress
+            + 0.03 * act.lip_stretch
+            + 0.05 * act.chin_raise
+            + 0.065 * act.jaw_drop
+            + 0.012 * years.sagging,
+        )
+    # How far the inner edges move from the line between the lips, up and down.
+    teeth = part * (0.4 + 0.6 * max(pull, stretch, lip_raise))
+    up = 0.012 * part + 0.028 * teeth + 0.055 * lip_raise * min(1, part + 0.25) + 0.02 * drop
+    down = 0.03 * part + 0.035 * teeth + 0.235 * drop
+    thin = (1 - 0.62 * min(press, 1)) * (1 - 0.35 * years.sagging) * (1 - 0.12 * stretch)
+    upper = 0.066 * person.upper_lip * thin * (1 - 0.25 * pull) + 0.022 * lip_raise
+    lower = 0.088 * person.lower_lip * thin * (1 - 0.18 * pull) + 0.012 * chin_raise
+
+    def line(x):
+        """The line between closed lips: from corner to corner, through the middle."""
+        bend = np.abs(x) ** 1.8
+        # The middle of the upper lip is drawn up on its own, the corners stay.
+        centre = middle - 0.045 * lip_raise
+        corner = np.where(x < 0, corners[0, 1], corners[1, 1])
+        return centre + (corner - centre) * bend
+
+    def place(x):
+        return np.where(x < 0, -x * corners[0, 0], x * corners[1, 0])
+
+    gap = np.clip(1 - (_LIPS_X / _MOUTH_CORNER) ** 2, 0, 1)
+    outer = line(_LIPS_X) - _LIPS_UPPER * upper + _LIPS_LOWER * lower
+    outer += np.where(_LIPS_LOWER > 0, down, np.where(_LIPS_UPPER > 0, -up, 0)) * gap
+    inner = line(_MOUTH_X) - _MOUTH_UPPER * up + _MOUTH_LOWER * down
+    x, y = np.concatenate([_LIPS_X, _MOUTH_X]), np.concatenate([outer, inner])
+    return columns(place(x), y)
+
+
+def _pupil(eye: np.ndarray, act: Actions, gaze: float) -> np.ndarray:
+    """In the middle of the opening unless the eye looks aside or down; (2,)."""
+    corners = 0.5 * (eye[0] + eye[4])
+    x = corners[0] + gaze
+    top, bottom = eye[2, 1], eye[6, 1]
+    y = corners[1] - 0.016 + 0.03 * act.gaze_down
+    # A pupil stays in the open part of its eye.
+    margin = 0.25 * (bottom - top)
+    return np.array([x, min(max(y, top + margin), bottom - margin)])
+
+
+def face_points(
+    person: Identity, years: Ageing, left: Actions, right: Actions, gaze: float = 0.0
+) -> np.ndarray:
+    """Place the 98 points of a face.
+
+    Args:
+        person (Identity): Shape of the face.
+        years (Ageing): Marks of age.
+        left, right (Actions): Muscle actions of the viewer's left and right side.
+        gaze (float): How far both pupils look to the viewer's right, face units.
+
+    Returns:
+        np.ndarray: Shape (98, 2), face units, frontal.
+    """
+    points = np.empty((NUM_LANDMARKS, 2))
+    points[JAW] = _jaw(person, years, _both(left, right, 'jaw_drop'))
+    points[LEFT_BROW] = _brow(person, years, left, -1)[FLIP_INDICES[LEFT_BROW] - RIGHT_BROW.start]
+    points[RIGHT_BROW] = _brow(person, years, right, 1)
+    points[51:60] = _nose(person, years, left, right)
+    left_eye, right_eye = _eye(person, years, left, -1), _eye(person, years, right, 1)
+    points[LEFT_EYE] = left_eye[FLIP_INDICES[LEFT_EYE] - RIGHT_EYE.start]
+    points[RIGHT_EYE] = right_eye
+    points[76:96] = _mouth(person, years, left, right)
+    points[96] = _pupil(left_eye, left, gaze)
+    points[97] = _pupil(right_eye, right, gaze)
+    return points

@@ -1,0 +1,119 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from .figures import new_figure, text_colour
+
+# One hue of growing darkness reads the same with every kind of colour vision, and in print.
+_COLOURS = 'Blues'
+_SCALE = Normalize(0, 100)
+
+
+def draw_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], title: str = '') -> Figure:
+    """Draw counts and row percentages.
+
+    Shades follow the percentages, since counts would show little but how frequent a class is.
+
+    Args:
+        matrix: (C, C) counts; row: ground truth, column: prediction.
+        classes: Names of the C classes.
+        title: Headline. Default: none.
+
+    Returns:
+        A figure that belongs to no window; ``figure.savefig(path)`` writes it.
+
+    Raises:
+        ValueError: The matrix has another shape.
+    """
+    side = 2.5 + 0.95 * len(classes)
+    figure = new_figure(side, side * 0.87)
+    axes = figure.add_subplot()
+    _draw_matrix(axes, matrix, classes, title, fontsize=10)
+    _draw_bar(figure, axes)
+    return figure
+
+
+def draw_confusion_matrices(
+    matrices: Mapping[str, tuple[np.ndarray, Sequence[str]]], columns: int = 3, title: str = ''
+) -> Figure:
+    """Draw several matrices side by side, as the paper's Figure 6 does for its six datasets.
+
+    Args:
+        matrices: Name -> matrix and classes, as :func:`draw_confusion_matrix` takes them. Panels
+            may have different classes.
+        columns: Panels in a row. Default 3.
+        title: Headline. Default: none.
+
+    Returns:
+        A figure that belongs to no window.
+
+    Raises:
+        ValueError: There is no matrix, or one has another shape than its classes ask for.
+    """
+    if not matrices:
+        raise ValueError('there is no confusion matrix to draw')
+    columns = min(columns, len(matrices))
+    rows = -(-len(matrices) // columns)
+    side = 1.6 + 0.58 * max(len(classes) for _, classes in matrices.values())
+    figure = new_figure(columns * side + 0.9, rows * (side - 0.45) + 0.3 * bool(title))
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for panel in axes.flat[len(matrices) :]:
+        panel.axis('off')
+    for panel, (name, (matrix, classes)) in zip(axes.flat, matrices.items(), strict=False):
+        _draw_matrix(panel, matrix, classes, f'{name}: {accuracy_of(matrix)}', fontsize=8)
+    _draw_bar(figure, axes, aspect=30, fraction=0.03, pad=0.01)
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def accuracy_of(matrix: np.ndarray) -> str:
+    """The overall accuracy of counts ``(C, C)``, as a caption."""
+    matrix = np.asarray(matrix)
+    accuracy = 100 * np.trace(matrix) / max(matrix.sum(), 1)
+    return f'accuracy {accuracy:.2f} % of {matrix.sum()} images'
+
+
+def _draw_matrix(
+    axes, matrix: np.ndarray, classes: Sequence[str], title: str, fontsize: float
+) -> None:
+    """Draw into given axes; the matrix is checked first."""
+    matrix = np.asarray(matrix)
+    if matrix.shape != (len(classes), len(classes)):
+        raise ValueError(
+            f'a confusion matrix of {len(classes)} classes has as many rows and columns, '
+            f'this one has the shape {matrix.shape}'
+        )
+    support = matrix.sum(axis=1, keepdims=True)
+    percent = 100 * matrix / np.maximum(support, 1)
+    colours = colormaps[_COLOURS]
+    axes.imshow(percent, cmap=colours, norm=_SCALE)
+    for row, column in np.ndindex(matrix.shape):
+        axes.text(
+            column,
+            row,
+            f'{percent[row, column]:.1f} %\n{matrix[row, column]:d}',
+            ha='center',
+            va='center',
+            fontsize=fontsize,
+            color=text_colour(colours(_SCALE(percent[row, column]))),
+        )
+    ticks = range(len(classes))
+    axes.set_xticks(ticks, classes, rotation=30, ha='right', rotation_mode='anchor')
+    axes.set_yticks(
+        ticks, [f'{name} ({count})' for name, count in zip(classes, support[:, 0], strict=True)]
+    )
+    axes.tick_params(labelsize=fontsize)
+    axes.set_xlabel('predicted', fontsize=fontsize)
+    axes.set_ylabel('true (number of images)', fontsize=fontsize)
+    axes.set_title(title, fontsize=1.2 * fontsize)
+
+
+def _draw_bar(figure: Figure, axes, **layout) -> None:
+    shades = ScalarMappable(_SCALE, _COLOURS)
+    figure.colorbar(shades, ax=axes, label='% of the true class', shrink=0.8, **layout)

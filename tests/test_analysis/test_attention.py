@@ -1,0 +1,195 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import copy
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmfer.analysis.attention import AttentionInspector, recorded_attention
+from mmfer.analysis.attention_rollout import positions_at_blocks, rollout
+from mmfer.analysis.attention_rows import AttentionRows
+from mmfer.datasets import EXPRESSIONS
+from mmfer.registry import MODELS
+
+APVIT = 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
+TRANSFER = 'configs/transfer/transfer_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
+ARCH = dict(embed_dims=16, num_layers=3, num_heads=2, feedforward_channels=24)
+
+
+def tiny_backbone(**arguments):
+    """A net over 16 patches whose tokens and attention are not even."""
+    settings = dict(type='APViT', arch=ARCH, img_size=32, patch_size=8)
+    model = MODELS.build(copy.deepcopy(dict(settings, **arguments))).eval()
+    with torch.no_grad():
+        for layer in model.layers:
+            layer.attn.qkv.weight.mul_(4)
+        model.pos_embed.normal_()
+        model.cls_token.normal_()
+    return model
+
+
+def slow_relevance(model, image, left):
+    """The model over all 16 patches with masks instead of dropping, and its rollout, densely."""
+    size = 17
+    tokens, _ = model.patch_embed(image)
+    x = torch.cat((model.cls_token, tokens), 1)[0] + model.pos_embed[0]
+    alive = [0, *(left['app'][0] + 1).tolist()]
+    product = torch.eye(size)
+    for i, layer in enumerate(model.layers):
+        qkv = layer.attn.qkv(layer.ln1(x))
+        heads = []
+        for head in range(2):
+            query, key, value = (qkv[:, 16 * part + 8 * head :][:, :8] for part in range(3))
+            products = query @ key.T / 8**0.5
+            hidden = [n for n in range(size) if n not in alive]
+            products[:, hidden] = -torch.inf
+            heads.append((products.softmax(-1), value))
+        mixed = layer.attn.proj(torch.cat([weights @ value for weights, value in heads], -1))
+        residual = 0.5 * sum(weights for weights, _ in heads) / 2 + 0.5 * torch.eye(size)
+        rows = torch.eye(size)
+        rows[alive] = residual[alive]
+        product = rows @ product
+        x = layer.ffn(layer.ln2(x + mixed), identity=x + mixed)
+        if f'layers.{i}' in left:
+            alive = [0, *(left[f'layers.{i}'][0] + 1).tolist()]
+    return product[0], model.ln1(x[0])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('computation', ['lean', 'paper'])
+def test_rollout_of_a_model_is_that_of_one_that_masks_instead_of_dropping(computation):
+    pooling = dict(app=dict(keep_num=12), atp=dict(keep_rate=0.6, start=0))
+    model = tiny_backbone(**pooling, computation=computation)
+    image = torch.randn(1, 3, 32, 32)
+    with recorded_attention(model) as weights:
+        (out,), left = model.forward_with_indices(image)
+    positions = positions_at_blocks(left, 3, 16, batch=1)
+    relevance = rollout([w.mean(1) for w in weights], positions, 16)
+    wanted, prediction = slow_relevance(model, image, left)
+    torch.testing.assert_close(relevance[0, 0], wanted, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(out[0], prediction, atol=1e-5, rtol=1e-4)  # it is the same model
+
+
+def test_recording_leaves_no_trace():
+    model = tiny_backbone()
+    with recorded_attention(model) as weights:
+        model(torch.randn(2, 3, 32, 32))
+    assert [tuple(w.shape) for w in weights] == [(2, 2, 17, 17)] * 3
+    model(torch.randn(2, 3, 32, 32))
+    assert len(weights) == 3
+    assert not any(layer.ln1._forward_hooks for layer in model.layers)
+
+
+@pytest.fixture(scope='module')
+def checkpoints(repo_root, tmp_path_factory):
+    """Weights of untrained models by their configs."""
+    folder = tmp_path_factory.mktemp('weights')
+    paths = {}
+    for number, config in enumerate((APVIT, TRANSFER)):
+        torch.manual_seed(number)
+        cfg = Config.fromfile(repo_root / config).model
+        model = MODELS.build(dict(cfg, _scope_='mmfer'))
+        torch.nn.init.normal_(model.head.fc.weight)
+        for layer in model.backbone.layers:
+            torch.nn.init.normal_(layer.attn.qkv.weight, std=0.2)
+        paths[config] = folder / f'{number}.pth'
+        meta = dict(dataset_meta=dict(classes=EXPRESSIONS))
+        torch.save(dict(meta=meta, state_dict=model.state_dict()), paths[config])
+    return paths
+
+
+@pytest.fixture
+def inspector(repo_root, checkpoints):
+    def make(config):
+        return AttentionInspector.from_files(str(repo_root / config), str(checkpoints[config]))
+
+    return make
+
+
+def test_a_face_has_relevance_where_patches_entered(inspector):
+    (sample,) = inspector(APVIT).test_samples(1)
+    face = inspector(APVIT).inspect(sample)
+    assert face.relevance.shape == (8, 8) and 0 < face.relevance.sum() < 1
+    np.testing.assert_array_equal(np.flatnonzero(face.relevance), face.first)
+    np.testing.assert_array_equal(face.first, face.kept['app'])
+    np.testing.assert_array_equal(face.last, face.kept['layers.0'])
+    assert face.prediction in EXPRESSIONS and face.truth in EXPRESSIONS
+
+
+def test_heads_and_readers_make_a_difference(inspector):
+    after = inspector(APVIT)
+    (sample,) = after.test_samples(1)
+    mean = after.inspect(sample)
+    after.heads = 'max'
+    assert not np.allclose(after.inspect(sample).relevance, mean.relevance)
+    after.heads = 'mean'
+    after.model.backbone.out_type = 'avg_featmap'
+    assert not np.allclose(after.inspect(sample).relevance, mean.relevance)
+    after.model.backbone.out_type = 'raw'
+    with pytest.raises(ValueError, match="'cls_token', 'avg_featmap'.*got 'raw'"):
+        AttentionInspector(after.model, after.cfg, after.classes)
+    after.model.backbone.out_type = 'cls_token'
+    with pytest.raises(ValueError, match="'mean', 'max'.*got 'sum'"):
+        AttentionInspector(after.model, after.cfg, after.classes, heads='sum')
+
+
+def test_rows_compare_with_the_same_model_without_pooling(inspector):
+    rows = AttentionRows(inspector(APVIT))
+    assert rows.keep_nums == (52, 39, 26)  # 160, 120 and 80 of 196
+    (row,) = rows.inspect_test_set(1)
+    assert [len(row.kept[k]) for k in (52, 39, 26)] == [52, 39, 26]
+    assert set(row.kept[26]) < set(row.kept[39]) < set(row.kept[52])
+    np.testing.assert_array_equal(row.kept[52], row.after.kept['app'])
+    assert len(row.before.first) == len(row.before.last) == 64 and (row.before.relevance > 0).all()
+    assert len(row.after.first) == 52 and len(row.after.last) == 46
+
+
+def test_a_model_that_does_not_pool_has_nothing_to_compare(inspector):
+    rows = AttentionRows(inspector(TRANSFER))
+    (row,) = rows.inspect_test_set(1)
+    assert not row.kept and row.before is None and (row.after.relevance > 0).all()
+    with pytest.raises(ValueError, match=r'keep_nums=\[9\].*model.backbone.app'):
+        AttentionRows(inspector(TRANSFER), keep_nums=[9])
+    with pytest.raises(ValueError, match=r'1\.\.64.*got \[65\]'):
+        AttentionRows(inspector(APVIT), keep_nums=[9, 65])
+
+
+def test_two_models_see_the_same_pictures_of_one_size(inspector):
+    before = inspector(TRANSFER)
+    (row,) = AttentionRows(inspector(APVIT), before, [30]).inspect_test_set(1)
+    assert list(row.kept) == [30]
+    np.testing.assert_array_equal(row.before.image, row.after.image)
+    before.model.backbone.img_size = (112, 112)
+    with pytest.raises(ValueError, match='64x64 pixels.*transfer_ir18.*112'):
+        AttentionRows(inspector(APVIT), before).inspect_test_set(1)
+
+
+def test_the_command(repo_root, checkpoints, tmp_path):
+    out = tmp_path / 'attention.png'
+    cv2.imwrite(str(tmp_path / 'face.png'), np.full((90, 80, 3), 90, np.uint8))
+
+    def call(*arguments, model=APVIT):
+        script = 'tools/visualization/vis_attention.py'
+        files = [model, checkpoints[model], '--out', out]
+        return subprocess.run(
+            [sys.executable, script, *map(str, [*files, *arguments])],
+            cwd=repo_root,
+            capture_output=True,
+            text=True,
+        )
+
+    done = call('--num', '2', '--baseline', TRANSFER, checkpoints[TRANSFER])
+    assert done.returncode == 0, done.stderr
+    assert f'drawn to {out}' in done.stdout
+    wide = cv2.imread(str(out)).shape
+    done = call('--images', tmp_path / 'face.png', tmp_path / 'face.png', model=TRANSFER)
+    assert done.returncode == 0, done.stderr
+    assert wide[1] - cv2.imread(str(out)).shape[1] == 4 * 225  # three k and one model less
+    done = call('--keep-nums', '70')
+    assert done.returncode == 1
+    assert done.stderr.endswith('keep_nums must be in 1..64, the patches there are, got [70]\n')
+    assert call('--keep', '0').returncode == 2

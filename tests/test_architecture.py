@@ -1,0 +1,76 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""The order of the package's folders: each may import from those before it, never from later ones.
+
+``docs/architecture.md`` has a line for each of them, in this order.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+# Modules that lie beside the folders and may be imported by all of them.
+GROUND = {'registry', 'version', 'tasks', 'categories', 'wflw_points', 'responsible_use'}
+ORDER = (
+    'utils',
+    'checkpoint',
+    'models',
+    'synth',
+    'datasets',
+    'faces',
+    'evaluation',
+    'visualization',
+    'engine',
+    'inference',
+    'apis',
+    'preparation',
+    'analysis',
+    'audit',
+    'deployment',
+    'benchmark',
+    'reproduction',
+    'serve',
+    'cli',
+)
+
+
+def imported_rooms(path: Path, package: Path):
+    """The folders and top-level modules of the package that a file imports from, with lines."""
+    inside = path.relative_to(package.parent).parent.parts
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name.split('.') for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            start = inside[: len(inside) - node.level + 1] if node.level else ()
+            base = [*start, *(node.module or '').split('.')]
+            base = [part for part in base if part]
+            names = [base] if len(base) > 1 else [[*base, alias.name] for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name[0] == package.name and len(name) > 1:
+                yield name[1], node.lineno
+
+
+def test_the_order_names_every_folder(repo_root):
+    folders = {path.parent.name for path in repo_root.glob('mmfer/*/__init__.py')}
+    assert folders == set(ORDER)
+
+
+@pytest.mark.parametrize('room', ORDER)
+def test_no_import_goes_up(repo_root, room):
+    package = repo_root / 'mmfer'
+    allowed = GROUND | {'__version__'} | set(ORDER[: ORDER.index(room) + 1])
+    upward = [
+        f'{path.relative_to(repo_root)}:{line} imports {name}'
+        for path in sorted((package / room).rglob('*.py'))
+        for name, line in imported_rooms(path, package)
+        if name not in allowed
+    ]
+    assert not upward
+
+
+def test_the_guide_has_a_line_for_every_folder_in_order(repo_root):
+    text = (repo_root / 'docs' / 'architecture.md').read_text()
+    rows = [line.split('`')[1].rstrip('/') for line in text.splitlines() if line.startswith('| `')]
+    assert rows == list(ORDER)

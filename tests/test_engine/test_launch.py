@@ -1,0 +1,107 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmfer.engine.launch import (
+    build_runner,
+    load_config,
+    set_amp,
+    set_auto_scale_lr,
+    set_deterministic,
+    set_resume,
+)
+
+needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU is visible')
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    path = tmp_path / 'small_1xb4.py'
+    path.write_text(
+        'train_dataloader = dict(batch_size=4, pin_memory=False)\nwork_dir = None\n'
+        "optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1))\n"
+    )
+    return path
+
+
+def test_work_dir_is_the_command_line_then_the_config_then_the_name(config_file):
+    assert load_config(config_file).work_dir == './work_dirs/small_1xb4'
+    assert load_config(config_file, {'work_dir': 'mine'}).work_dir == 'mine'
+    assert load_config(config_file, {'work_dir': 'mine'}, work_dir='yours').work_dir == 'yours'
+
+
+def test_data_loaders_get_defaults_but_keep_their_own(config_file):
+    loader = load_config(config_file).train_dataloader
+    assert loader == dict(batch_size=4, pin_memory=False, collate_fn=dict(type='default_collate'))
+
+
+def test_missing_config():
+    with pytest.raises(FileNotFoundError, match='there is no config none.py'):
+        load_config('none.py')
+
+
+@pytest.mark.parametrize('kind', [{}, {'type': 'AmpOptimWrapper', 'loss_scale': 512.0}])
+def test_bf16(config_file, kind):
+    cfg = load_config(config_file)
+    cfg.optim_wrapper.update(kind)
+    set_amp(cfg, 'bf16')
+    assert cfg.optim_wrapper.type == 'BFloat16OptimWrapper'
+    assert 'loss_scale' not in cfg.optim_wrapper
+
+
+@needs_no_gpu
+def test_fp16_and_slurm_need_a_gpu(config_file):
+    cfg = load_config(config_file, launcher='slurm')
+    with pytest.raises(ValueError, match='--amp bf16 runs on CPUs'):
+        set_amp(cfg, 'fp16')
+    with pytest.raises(ValueError, match='--launcher slurm needs GPUs'):
+        build_runner(cfg)
+
+
+def test_amp_does_not_replace_a_special_wrapper(config_file):
+    cfg = load_config(config_file)
+    cfg.optim_wrapper.type = 'MyWrapper'
+    with pytest.raises(ValueError, match="optim_wrapper.type, which is 'MyWrapper'"):
+        set_amp(cfg, 'bf16')
+
+
+def test_auto_scale_lr_needs_the_batch_size(config_file):
+    cfg = load_config(config_file)
+    with pytest.raises(ValueError, match='base_batch_size'):
+        set_auto_scale_lr(cfg)
+    cfg.auto_scale_lr = dict(base_batch_size=128)
+    set_auto_scale_lr(cfg)
+    assert cfg.auto_scale_lr.enable
+
+
+def test_deterministic_keeps_the_seed(monkeypatch):
+    monkeypatch.delenv('CUBLAS_WORKSPACE_CONFIG', raising=False)
+    cfg = Config(dict(randomness=dict(seed=7)))
+    set_deterministic(cfg)
+    assert cfg.randomness == dict(seed=7, deterministic=True)
+
+
+@pytest.mark.parametrize(
+    'before, resume, after',
+    [
+        (dict(load_from='w.pth'), None, dict(load_from='w.pth')),
+        (dict(load_from='w.pth'), 'c.pth', dict(load_from='c.pth', resume=True)),
+        # Nothing there: start from the weights that the config names.
+        (dict(load_from='w.pth'), 'auto', dict(load_from='w.pth', resume=False)),
+        (dict(resume=True), None, dict(resume=False)),
+        (dict(resume=True, load_from='c.pth'), None, dict(resume=True, load_from='c.pth')),
+    ],
+)
+def test_resume_choices(tmp_path, monkeypatch, before, resume, after):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'c.pth').touch()
+    cfg = Config(dict(work_dir='work', **before))
+    set_resume(cfg, resume)
+    cfg.pop('work_dir')
+    assert cfg.to_dict() == after
+
+
+def test_resume_from_nowhere():
+    with pytest.raises(FileNotFoundError, match='there is no checkpoint none.pth'):
+        set_resume(Config(dict(work_dir='work')), 'none.pth')

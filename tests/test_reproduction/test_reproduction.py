@@ -1,0 +1,146 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""With stand-ins for training and testing: what is done when, and what comes out."""
+
+import dataclasses
+import json
+
+import pytest
+import yaml
+from stand_in_tools import write_tools
+
+from mmfer.reproduction.engine import plan
+from mmfer.reproduction.index import Index
+from mmfer.reproduction.progress import Progress
+from mmfer.reproduction.report import Report
+from mmfer.reproduction.runs import Runs, Settings
+
+CONFIG = """
+model = dict(backbone=dict(app=dict(keep_num=160), init_cfg=None), init_cfg=None)
+train_cfg = dict(max_epochs=2)
+train_dataloader = dict(dataset=dict(data_root='data'))
+val_dataloader = dict(dataset=dict(data_root='data'))
+test_dataloader = dict(dataset=dict(data_root='data'))
+load_from = {load_from!r}
+"""
+INDEX = dict(
+    databases={
+        'RAF-DB': dict(config='rafdb.py', folder='rafdb'),
+        'SFEW': dict(
+            config='sfew.py',
+            folder='sfew',
+            weights={'load_from': dict(database='RAF-DB', variant='apvit')},
+        ),
+    },
+    variants={'plain': {'model.backbone.app': None}, 'apvit': {}},
+    experiments={
+        'table1': dict(
+            title='Pooling',
+            databases=['RAF-DB', 'SFEW'],
+            reference='plain',
+            label=['pooling'],
+            metrics={},
+            rows={'plain': ['no'], 'apvit': ['yes']},
+        ),
+        'table2': dict(title='Age', databases=['RAF-DB'], rows={'apvit': ['APViT']}),
+    },
+)
+PUBLISHED = {'table1': {'plain': {'RAF-DB': 50.0}, 'apvit': {'RAF-DB': 60.0, 'SFEW': 61.0}}}
+
+
+@pytest.fixture
+def report(tmp_path, monkeypatch):
+    monkeypatch.setattr('mmfer.reproduction.engine.ACCURACY', 'age/mae')
+    tools = write_tools(tmp_path / 'tools')
+    (tmp_path / 'rafdb.py').write_text(CONFIG.format(load_from=None))
+    (tmp_path / 'sfew.py').write_text(CONFIG.format(load_from='placeholder.pth'))
+    (tmp_path / 'index.yml').write_text(yaml.safe_dump(INDEX, sort_keys=False))
+    index = Index.from_file(tmp_path / 'index.yml')
+    runs = Runs(index, Settings(tmp_path / 'work', tools))
+    return Report(PUBLISHED, runs, range(2), Progress())
+
+
+def said(capsys):
+    """Verbs of the lines with a time, in order."""
+    lines = capsys.readouterr().out.splitlines()
+    return [line.split('] ')[1].split()[0] for line in lines if line.startswith('[')]
+
+
+def test_plan(report):
+    stages = plan(report.runs, report.runs.index.find('table1'), range(2))
+    # What SFEW starts from is a row of the table as well: it is trained once.
+    assert [
+        stage.folder.relative_to(report.runs.settings.work_dir).as_posix() for stage in stages
+    ] == [
+        *('RAF-DB/plain/seed0', 'RAF-DB/apvit/seed0', 'SFEW/plain/seed0', 'SFEW/apvit/seed0'),
+        *('RAF-DB/plain/seed1', 'SFEW/plain/seed1', 'RAF-DB/apvit/seed1', 'SFEW/apvit/seed1'),
+    ]
+
+
+def test_a_table_is_made_once(report, capsys):
+    table = report.runs.index.find('table1')
+    report.reproduce(table)
+    assert said(capsys).count('train') == 8
+    folder = report.runs.settings.work_dir
+    text = (folder / 'table1.md').read_text()
+    assert text.startswith('Table 1. Pooling\n\n| pooling | RAF-DB')
+    first = (folder / 'RAF-DB/plain/seed0/metrics.json').read_text()
+    value = json.loads(first)['age/mae']
+    assert f'{value:.2f} ± 0.00' in text and f'{value - 50:+.2f}' in text
+    started = (folder / 'SFEW/plain/seed1/config.py').read_text()
+    assert f"load_from = '{folder}/RAF-DB/apvit/seed0/epoch_2.pth'" in started
+
+    report.reproduce(table)
+    assert said(capsys) == ['done:']
+    # A row of the other table is a row of this one.
+    report.reproduce(report.runs.index.find('table2'))
+    assert said(capsys) == ['done:']
+
+
+def test_goes_on_after_a_failure(report, capsys):
+    table = report.runs.index.find('table1')
+    die = report.runs.settings.tools / 'die'
+    report.seeds = range(1)
+    report.reproduce(table)
+    report.seeds = range(2)
+    die.write_text('2')
+    capsys.readouterr()
+    with pytest.raises(RuntimeError, match='the same command goes on'):
+        report.reproduce(table)
+    assert said(capsys) == ['train']
+    # What is done already is in the table.
+    report.collect(table)
+    assert '± ' not in (report.runs.settings.work_dir / 'table1.md').read_text()
+    die.unlink()
+    capsys.readouterr()
+    report.reproduce(table)
+    assert said(capsys).count('train') == 4
+
+
+def test_costs_need_a_table_that_has_them(report):
+    with pytest.raises(ValueError, match='table2 needs data: --data-root'):
+        report.costs(report.runs.index.find('table2'))
+
+
+def test_best_validation_counts_when_asked_for(report, tmp_path):
+    table = report.runs.index.find('table2')
+    report.reproduce(table)
+    for seed in range(2):
+        log = tmp_path / f'work/RAF-DB/apvit/seed{seed}/20260101_000000/vis_data/scalars.json'
+        log.parent.mkdir(parents=True)
+        lines = [{'loss': 1.0, 'epoch': 1, 'iter': 1, 'step': 1}]
+        lines += [{'age/mae': 50.0 + seed - step, 'step': step} for step in (2, 1, 3)]
+        log.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    report.runs.settings = dataclasses.replace(report.runs.settings, select='best')
+    report.collect(table)
+    assert '49.50 ± 0.71' in (tmp_path / 'work/table2.md').read_text()
+    report.runs.settings = dataclasses.replace(report.runs.settings, select='last')
+    report.collect(table)
+    assert '49.50' not in (tmp_path / 'work/table2.md').read_text()
+
+
+def test_a_metric_that_no_test_gave(report, monkeypatch):
+    table = report.runs.index.find('table2')
+    report.reproduce(table)
+    monkeypatch.setattr('mmfer.reproduction.engine.ACCURACY', 'accuracy/top1')
+    with pytest.raises(ValueError, match='its test gave no accuracy/top1, only age/mae'):
+        report.collect(table)

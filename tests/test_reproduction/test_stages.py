@@ -1,0 +1,176 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import hashlib
+import json
+
+import pytest
+from mmengine.config import Config
+from stand_in_tools import write_tools
+
+from mmfer.reproduction.stages import Stage, StageError, last_checkpoint_name
+from mmfer.utils.file_digest import file_digest
+
+
+@pytest.fixture
+def tools(tmp_path):
+    return write_tools(tmp_path / 'tools')
+
+
+@pytest.fixture
+def make(tmp_path, tools):
+    """Make a stage; what is given changes its config."""
+
+    def _make(inputs=(), given=None, **settings):
+        cfg = Config(dict(train_cfg=dict(max_epochs=2), lr=0.1, **settings))
+        return Stage('baseline, age', cfg, tmp_path / 'age', inputs, tools, given=given)
+
+    return _make
+
+
+def done(stage, told=None):
+    """Do all of a stage; return its metrics."""
+    tell = (told if told is not None else []).append
+    stage.prepare()
+    stage.train(tell)
+    return stage.test(tell)
+
+
+@pytest.mark.parametrize(
+    ('train_cfg', 'name'),
+    [
+        (dict(by_epoch=True, max_epochs=20), 'epoch_20.pth'),
+        (dict(max_epochs=3), 'epoch_3.pth'),
+        (dict(by_epoch=False, max_iters=500), 'iter_500.pth'),
+    ],
+)
+def test_last_checkpoint(train_cfg, name):
+    assert last_checkpoint_name(Config(dict(train_cfg=train_cfg))) == name
+
+
+def test_digest(tmp_path):
+    (tmp_path / 'a').write_bytes(b'weights')
+    assert file_digest(tmp_path / 'a') == hashlib.sha256(b'weights').hexdigest()
+
+
+def test_a_stage_is_done_once(make, tmp_path):
+    stage, told = make(), []
+    metrics = done(stage, told)
+    assert stage.checkpoint == tmp_path / 'age' / 'epoch_2.pth' and stage.is_trained
+    assert metrics == json.loads((tmp_path / 'age' / 'metrics.json').read_text())
+    assert told == [f'Epoch(train) [{epoch}][1/1] loss: 0.5' for epoch in (1, 2)]
+    logs = {name: (tmp_path / 'age' / name).read_text() for name in ('train.log', 'test.log')}
+
+    again = []
+    assert done(make(), again) == metrics
+    assert again == []
+    for name, text in logs.items():
+        assert (tmp_path / 'age' / name).read_text() == text  # neither tool was run
+
+
+def test_a_killed_training_goes_on(make, tools, tmp_path):
+    (tools / 'die').write_text('2')
+    stage = make()
+    stage.prepare()
+    with pytest.raises(StageError, match='baseline, age: training failed') as error:
+        stage.train(print)
+    assert 'RuntimeError: out of luck' in str(error.value)
+    assert str(tmp_path / 'age' / 'train.log') in str(error.value)
+    assert not stage.is_trained
+
+    (tools / 'die').unlink()
+    told = []
+    done(make(), told)
+    assert told == ['Epoch(train) [2][1/1] loss: 0.5']  # the first epoch is not done again
+
+
+def test_a_training_that_was_killed_after_its_end_goes_on(make, tmp_path):
+    done(make())
+    path = tmp_path / 'age' / 'stage.json'
+    path.write_text(json.dumps({**json.loads(path.read_text()), 'trained': False}))
+    assert not make().is_trained
+    told = []
+    done(make(), told)
+    assert told == [] and make().is_trained
+
+
+def test_training_that_leaves_nothing_is_an_error(make, tools):
+    (tools / 'train.py').write_text('')
+    stage = make()
+    stage.prepare()
+    with pytest.raises(StageError, match='ended without .*epoch_2.pth'):
+        stage.train(print)
+
+
+def test_other_settings_are_refused_and_shown(make):
+    done(make())
+    with pytest.raises(StageError, match='made with other settings') as error:
+        make(seed=3).prepare()
+    assert '+seed = 3' in str(error.value).replace('  ', '')
+    assert 'lr' not in str(error.value)  # only what differs
+    make().prepare()  # the refusal changed nothing
+
+
+def test_other_inputs_are_refused(make, tmp_path):
+    start = tmp_path / 'start.pth'
+    start.write_text('first')
+    done(make(inputs=[start]))
+    make(inputs=[start]).prepare()
+    start.write_text('other')
+    with pytest.raises(StageError, match=r'other checkpoints than .*start\.pth'):
+        make(inputs=[start]).prepare()
+
+
+def test_a_folder_with_unknown_checkpoints_is_refused(make, tmp_path):
+    (tmp_path / 'age').mkdir()
+    (tmp_path / 'age' / 'epoch_2.pth').write_text('precious')
+    with pytest.raises(StageError, match=r'holds checkpoints but no stage\.json'):
+        make().prepare()
+    assert [path.name for path in (tmp_path / 'age').iterdir()] == ['epoch_2.pth']
+
+
+def test_a_given_checkpoint_is_only_tested(make, tools, tmp_path):
+    given = tmp_path / 'given.pth'
+    given.write_text('12345')
+    (tools / 'train.py').unlink()
+    stage = make(given=given)
+    assert done(stage)['age/mae'] == 5
+    assert stage.checkpoint == given and stage.is_trained
+
+    given.write_text('123')
+    with pytest.raises(StageError, match='other checkpoints'):
+        make(given=given).prepare()
+    with pytest.raises(StageError, match='other checkpoints'):
+        make().prepare()  # trained and given are not the same thing
+
+
+def test_metrics_are_those_of_the_checkpoint(make):
+    stage = make()
+    done(stage)
+    stage.checkpoint.write_text('123')
+    assert done(make())['age/mae'] == 3
+
+
+def test_a_failing_test_leaves_no_metrics_and_is_done_again(make, tools, tmp_path):
+    works = (tools / 'test.py').read_text()
+    (tools / 'test.py').write_text('raise SystemExit("no data")')
+    with pytest.raises(StageError, match='(?s)testing failed.*no data'):
+        done(make())
+    assert not (tmp_path / 'age' / 'metrics.json').exists()
+    (tools / 'test.py').write_text(works)
+    assert done(make())['age/mae'] > 0
+
+
+def test_several_processes_go_through_the_scripts(make, tools, tmp_path):
+    for verb in ('train', 'test'):
+        (tools / f'dist_{verb}.sh').write_text(f'printf "%s\\n" "$@" >> {tmp_path}/{verb}ed\n')
+    stage = make()
+    stage.processes = 3
+    stage.prepare()
+    with pytest.raises(StageError, match='ended without'):
+        stage.train(print)
+    config, folder = str(tmp_path / 'age' / 'config.py'), str(tmp_path / 'age')
+    words = (tmp_path / 'trained').read_text().split()
+    assert words == [config, '3', '--work-dir', folder, '--resume']
+    stage.checkpoint.write_text('')
+    with pytest.raises(FileNotFoundError):  # the script above writes no metrics
+        stage.test(print)
+    assert (tmp_path / 'tested').read_text().split()[:3] == [config, str(stage.checkpoint), '3']

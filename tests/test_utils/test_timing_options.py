@@ -1,0 +1,40 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from mmfer.benchmark.timing import CLOCKS
+from mmfer.utils.timing_options import add_timing_options
+
+
+@pytest.fixture
+def parser():
+    parser = argparse.ArgumentParser()
+    add_timing_options(parser, turns=3)
+    return parser
+
+
+def test_defaults(parser):
+    assert vars(parser.parse_args([])) == dict(turns=3, clock='wall', threads=1, json=None)
+
+
+def test_every_clock_can_be_chosen(parser):
+    (action,) = (action for action in parser._actions if action.dest == 'clock')
+    assert list(action.choices) == list(CLOCKS)
+
+
+@pytest.mark.parametrize('option', ['--turns', '--threads'])
+@pytest.mark.parametrize('value', ['0', '-2', '1.5', 'many'])
+def test_wrong_numbers(parser, option, value, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        parser.parse_args([f'{option}={value}'])
+    assert stopped.value.code == 2
+    message = f'{option}: must be a whole number of at least 1, got {value!r}'
+    assert message in capsys.readouterr().err
+
+
+def test_help_does_not_wait_for_pytorch():
+    code = "import mmfer.utils.timing_options, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, '-c', code]).returncode == 0
