@@ -2,8 +2,14 @@
 """``python -m mmfer predict`` for ``mim run mmfer predict``."""
 
 import sys
+from collections.abc import Sequence
 
-from mmfer.cli import main
+from mmfer.cli import main as run_command
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_command(['predict', *(sys.argv[1:] if argv is None else argv)])
+
 
 if __name__ == '__main__':
-    sys.exit(main(['predict', *sys.argv[1:]]))
+    sys.exit(main())

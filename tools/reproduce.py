@@ -19,6 +19,7 @@ Exit status: 0 when it is done; 1 when a run failed; 2 when the arguments or the
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ _INDEX = _TOOLS.parent / 'configs' / 'apvit' / 'experiments.yml'
 _PUBLISHED = _INDEX.with_name('published.yml')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -83,7 +84,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--gpus', type=int, default=1, help='processes for each training')
     add_config_options(parser, 'for every training')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.seeds < 1 or args.gpus < 1:
         parser.error(f'--seeds and --gpus must be 1 or more: {args.seeds}, {args.gpus}')
     if not args.experiments and not args.list:
@@ -159,8 +160,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late so that --help answers at once.
     from mmfer.reproduction.index import ExperimentError
     from mmfer.reproduction.stages import StageError

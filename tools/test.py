@@ -3,11 +3,13 @@
 
 import argparse
 import os
+import sys
+from collections.abc import Sequence
 
 from mmfer.utils.config_arguments import add_config_options
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Test a trained model.')
     parser.add_argument('config', help='path of the config file')
     parser.add_argument('checkpoint', help='path or URL of the checkpoint')
@@ -43,7 +45,7 @@ def parse_args() -> argparse.Namespace:
     )
     # torch.distributed.launch passes it, under either name.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.out is None and args.out_item is not None:
         parser.error('--out-item says what --out saves: give --out FILE as well')
     if args.tta and args.show_dir is not None:
@@ -58,8 +60,8 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late so that --help answers at once.
     import mmengine
     from mmengine.dist import is_main_process
@@ -95,7 +97,8 @@ def main() -> None:
         # The confusion matrix is a tensor, which JSON and YAML do not know.
         plain = {k: v.tolist() if hasattr(v, 'tolist') else v for k, v in metrics.items()}
         mmengine.dump(plain, args.out)
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

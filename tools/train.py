@@ -3,11 +3,13 @@
 
 import argparse
 import os
+import sys
+from collections.abc import Sequence
 
 from mmfer.utils.config_arguments import add_config_options
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a model.')
     parser.add_argument('config', help='path of the config file')
     parser.add_argument(
@@ -49,13 +51,13 @@ def parse_args() -> argparse.Namespace:
     )
     # torch.distributed.launch passes it, under either name.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late so that --help answers at once.
     from mmfer.engine import launch
     from mmfer.utils.config_options import parse_options
@@ -76,7 +78,8 @@ def main() -> None:
         cfg.compile = True
     launch.set_resume(cfg, args.resume)
     launch.build_runner(cfg).train()
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

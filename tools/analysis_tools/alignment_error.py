@@ -12,20 +12,21 @@ Exit status: 0; 2 when the report or the labels are missing or wrong.
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('aligned', type=Path, help='folder that align_faces.py wrote')
     parser.add_argument('data_root', type=Path, help='folder of WFLW')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.analysis.alignment_errors import alignment_errors, read_points, read_wflw
     from mmfer.preparation.align_faces import REPORT

@@ -18,6 +18,7 @@ Examples:
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from mmfer.utils.timing_options import add_timing_options, check_names, positive
 VARIANTS = ['plain', 'eager', 'compiled', 'fused+channels-last+by-8', 'bf16', 'onnx', 'aot+by-8']
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.split('\n')[0],
         epilog=__doc__.split('\n', 2)[2],
@@ -61,7 +62,7 @@ def parse_args() -> argparse.Namespace:
     add_timing_options(parser)
     parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
     add_config_options(parser)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     check_names(parser, [Path(path).stem for path in args.configs])
     return args
 
@@ -144,8 +145,8 @@ def pipeline(args, configs: dict) -> list[dict]:
     return rows
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     import torch
     from mmengine.registry import init_default_scope
@@ -180,7 +181,8 @@ def main() -> None:
             machine=machine, configs=args.configs, turns=args.turns, clock=args.clock, rows=rows
         )
         atomic_write(args.json, json.dumps(content, indent=2).encode())
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

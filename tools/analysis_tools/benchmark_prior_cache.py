@@ -12,11 +12,13 @@ needed.
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 
 from mmfer.utils.config_arguments import add_config_options
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('config', help='config file of a KT-Adapter')
     parser.add_argument('--batch-size', type=int, default=4, help='pictures a step (default: 4)')
@@ -30,7 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
     parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
     add_config_options(parser)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.batch_size < 1 or args.steps < 1:
         parser.error('--batch-size and --steps are at least 1')
     return args
@@ -125,8 +127,8 @@ def measure(cfg, size: tuple[int, int], batch_size: int, steps: int, device: str
     )
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     import logging
 
@@ -159,7 +161,8 @@ def main() -> None:
     )
     if args.json:
         atomic_write(args.json, json.dumps(figures, indent=2).encode())
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -14,12 +14,14 @@ Examples:
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from mmfer.utils.config_arguments import add_config_options
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Print the FLOPs, the parameters and the tokens per block of a model.'
     )
@@ -34,7 +36,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
     add_config_options(parser)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.shape and (len(args.shape) > 2 or min(args.shape) < 1):
         parser.error(f'--shape takes one or two positive numbers, got {args.shape}')
     return args
@@ -54,8 +56,8 @@ def print_figures(config: str, figures: dict) -> None:
         print(f'    {name:<20}{gflops:8.3f}')
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmengine.registry import init_default_scope
 
@@ -70,7 +72,8 @@ def main() -> None:
     print_figures(args.config, figures)
     if args.json:
         atomic_write(args.json, json.dumps(figures, indent=2).encode())
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

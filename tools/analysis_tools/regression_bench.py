@@ -10,6 +10,7 @@ Run it on an idle machine; it takes some minutes at full size. It is no test: ti
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,7 +32,7 @@ POOLED = 'fused+channels-last'
 WHAT = ('speed-up', 'pooling', 'adapter', 'data', 'import')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument(
         '--size',
@@ -50,11 +51,11 @@ def parse_args() -> argparse.Namespace:
         help='of APViT, see benchmark.py (default: aot+by-8)',
     )
     add_timing_options(parser)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     import torch
     from mmengine.registry import init_default_scope
@@ -97,7 +98,8 @@ def main() -> None:
     if args.json:
         rows = [dict(asdict(check), met=check.met) for check in checks]
         atomic_write(args.json, json.dumps(dict(machine=machine, ratios=rows), indent=2).encode())
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -18,12 +18,13 @@ same; 2 when the arguments, the model file or OUT are wrong; 130 when it was int
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 LISTED = 10  # pictures without a crop that are named on the screen
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -86,7 +87,7 @@ def parse_args() -> argparse.Namespace:
         help='jpg: quality 95; png: lossless, several times as large (default: jpg)',
     )
     parser.add_argument('--workers', type=int, default=0, help='processes (default: this one only)')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.workers < 0:
         parser.error(f'--workers must be 0 or more, not {args.workers}')
     if (args.detector == 'yunet') != (args.model is not None):
@@ -107,8 +108,8 @@ def detector_config(args: argparse.Namespace) -> dict:
     return config
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # OpenCV 5 warns once a process that it will not choose a device for the network.
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')
     try:

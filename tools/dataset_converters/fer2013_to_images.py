@@ -12,20 +12,21 @@ Exit status: 0 when all is done, 2 when a file is missing or wrong.
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('data_root', help='folder with fer2013.csv and fer2013new.csv')
     parser.add_argument('out', type=Path, help='folder to write')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from rich.progress import track
 

@@ -16,6 +16,7 @@ Exit status: 0 when the files are written, 2 when the arguments or the dataset's
 import argparse
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmfer.utils.config_arguments import add_config_options
@@ -23,7 +24,7 @@ from mmfer.utils.config_arguments import add_config_options
 DATASETS = ('UTKFace', 'CFP', 'AffectNetHQ')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -47,7 +48,7 @@ def parse_args() -> argparse.Namespace:
     add_config_options(
         parser, 'further arguments of the dataset, such as folders.smiling=Happiness'
     )
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.people and args.people != 'label':
         try:
             re.compile(args.people)
@@ -56,8 +57,8 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmengine.registry import init_default_scope
 

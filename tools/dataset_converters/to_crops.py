@@ -15,6 +15,7 @@ same; 2 when the arguments, the dataset's layout or OUT are wrong; 130 when it w
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmfer.utils.config_arguments import add_config_options
@@ -23,7 +24,7 @@ DATASETS = ('AffectNet', 'AffectNetHQ', 'CFP', 'ExpW', 'UTKFace', 'WFLW')
 LISTED = 10  # skipped pictures named on the screen
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -61,14 +62,14 @@ def parse_args() -> argparse.Namespace:
     add_config_options(
         parser, 'further arguments of the dataset, such as split_file=FILE or val_ratio=.1'
     )
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.size < 1 or args.workers < 0:
         parser.error(f'--size must be 1 or more, --workers 0 or more: {args.size}, {args.workers}')
     return args
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmengine.registry import init_default_scope
 

@@ -13,13 +13,14 @@ each face where the split divides faces, can be given out with a result, and is 
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from mmfer.utils.config_arguments import add_config_options
 
 DATASETS = ('UTKFace', 'CFP', 'AffectNetHQ', 'ExpW')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('dataset', choices=DATASETS)
     parser.add_argument('data_root', help='folder of the dataset')
@@ -27,11 +28,11 @@ def parse_args() -> argparse.Namespace:
     add_config_options(
         parser, 'further arguments of the dataset, such as by=face or folders.smiling=Happiness'
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmengine.registry import init_default_scope
 

@@ -14,12 +14,13 @@ Exit status: 0, 1 when the model cannot be exported, 2 when the arguments are wr
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 
 from mmfer.deployment.options import add_model_options, check_model_options
 from mmfer.utils.timing_options import positive
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -36,7 +37,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--rounds', type=int, default=10, help='timed turns (default: 10)')
     parser.add_argument('--warm-up', type=int, default=2, help='calls before them (default: 2)')
     parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.warm_up < 0:
         parser.error(f'--warm-up is at least 0, got {args.warm_up}')
     if args.rounds < 2:
@@ -90,8 +91,8 @@ def print_table(results: list[dict]) -> None:
         )
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     import torch
 

@@ -19,23 +19,24 @@ arguments are wrong.
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmfer.deployment.options import add_export_options, check_export_options
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_export_options(parser, '.pt2')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     check_export_options(parser, args, '.pt2')
     return args
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     import torch
 

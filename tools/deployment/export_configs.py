@@ -15,10 +15,11 @@ arguments are wrong.
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -39,7 +40,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--threads', type=int, default=1, help='of either side (default: 1)')
     parser.add_argument('--json', metavar='FILE', help='write the report to FILE')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if min(args.batch_sizes) < 1 or args.threads < 1:
         parser.error('--batch-sizes and --threads are at least 1')
     return args
@@ -121,8 +122,8 @@ def line(row: dict, shared: int) -> str:
     )
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     try:
         configs = find_configs(args.paths)
     except FileNotFoundError as error:

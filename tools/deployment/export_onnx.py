@@ -21,13 +21,14 @@ arguments are wrong.
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmfer.deployment.options import add_export_options, check_export_options
 from mmfer.utils.timing_options import positive
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -42,7 +43,7 @@ def parse_args() -> argparse.Namespace:
         help='measure them on so many pictures, spread evenly over the test set (default: all)',
     )
     parser.add_argument('--device', default='cpu', help='where PyTorch runs (default: cpu)')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     check_export_options(parser, args, '.onnx')
     return args
 
@@ -68,8 +69,8 @@ def measure_int8(loaded, onnx_model, quantized: bytes, args: argparse.Namespace)
     return dict(pictures=count, metrics=metrics)
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     import torch
 

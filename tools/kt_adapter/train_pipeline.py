@@ -14,6 +14,7 @@ Examples:
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ _CONFIGS = _TOOLS.parent / 'configs' / 'kt_adapter'
 _TASKS = ('expression', 'age', 'landmarks', 'recognition')  # mmfer.tasks.TASKS, without importing
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -91,7 +92,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--gpus', type=int, default=1, help='processes for each training')
     add_config_options(parser, 'for every training')
     add_config_options(parser, 'for adapters only', name='--adapter-options')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     args.canonical = _TASKS if 'all' in args.canonical else tuple(dict.fromkeys(args.canonical))
     args.priors = args.priors or args.encoder
     for name in ('data_root', 'baseline', 'prior_baseline'):
@@ -183,8 +184,8 @@ def run(args: argparse.Namespace, progress: 'Progress') -> str:
     return table
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late so that --help answers at once.
     from mmfer.reproduction.progress import Progress
     from mmfer.reproduction.stages import StageError

@@ -17,12 +17,13 @@ Duplicates inside a split, contradicting labels and odd files are reported, but 
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmfer.utils.config_arguments import add_config_options
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -41,7 +42,7 @@ def parse_args() -> argparse.Namespace:
         help='people in two splits are a failure as well; for datasets that know who is shown',
     )
     add_config_options(parser)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     check_sources(parser, args.sources)
     if args.workers < 0 or args.max_shown < 1:
         parser.error(
@@ -73,8 +74,8 @@ def check_sources(parser: argparse.ArgumentParser, sources: list[str]) -> None:
         parser.error(f'the names {twice} are given more than once; each source needs its own')
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.audit import audit, merge_equal, to_text, write_report
 

@@ -3,13 +3,15 @@
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('folder', type=Path, help='work folder of the demo')
-    folder = parser.parse_args().folder
+    folder = parser.parse_args(argv).folder
     metrics = json.loads((folder / 'metrics.json').read_text())
     print(f'\nAccuracy on unseen drawn faces   {metrics["accuracy/top1"]:6.2f} %  (chance 14.29 %)')
     print(f'Mean over the classes            {metrics["class_accuracy/mean"]:6.2f} %')
@@ -20,7 +22,8 @@ def main() -> None:
         print(f'    {picture}')
     print('Logs and checkpoints:')
     print(f'    {folder}   (make clean-demo removes it, so that make demo trains anew)')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

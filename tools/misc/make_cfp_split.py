@@ -15,6 +15,8 @@ So 750 images (15 %) are for testing, 750 for validation and 3,500 for training.
 
 import argparse
 import hashlib
+import sys
+from collections.abc import Sequence
 
 PEOPLE = [f'{person:03d}' for person in range(1, 501)]
 IMAGES = [f'{image:02d}' for image in range(1, 11)]
@@ -38,10 +40,10 @@ def parts() -> list[tuple[str, str]]:
     return sorted(chosen.items())
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('target', help='file to write')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.datasets.splits import write_split_file
 
@@ -50,7 +52,8 @@ def main() -> None:
         'Made by tools/misc/make_cfp_split.py, which states the rule.'
     )
     write_split_file(args.target, parts(), comment)
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

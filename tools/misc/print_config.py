@@ -2,18 +2,20 @@
 """Print a config with its bases and overrides resolved."""
 
 import argparse
+import sys
+from collections.abc import Sequence
 
 from mmfer.utils.config_arguments import add_config_options
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='path of the config file')
     parser.add_argument(
         '--save-path', metavar='FILE', help='also write it here (.py, .json, .yaml)'
     )
     add_config_options(parser)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
 
     from mmengine.config import Config
 
@@ -26,7 +28,8 @@ def main() -> None:
         if not args.save_path.endswith(('.py', '.json', '.yaml', '.yml')):
             parser.error(f'--save-path {args.save_path}: write .py, .json, .yaml or .yml')
         cfg.dump(args.save_path)
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -9,9 +9,10 @@ class names are stored with it. The released weights carry the licence of their 
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('source', help='the released checkpoint (389 keys)')
     parser.add_argument('target', help='file to write')
@@ -21,11 +22,11 @@ def parse_args() -> argparse.Namespace:
         metavar='NAME',
         help='class names in the order of the outputs (default: the seven of RAF-DB)',
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmengine.registry import init_default_scope
 
@@ -55,7 +56,8 @@ def main() -> None:
         )
     except (ConversionError, CheckpointError, OSError) as error:
         sys.exit(f'error: {error}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -9,9 +9,10 @@ The result is what ``model.backbone.cnn.init_cfg`` of the APViT configs names.
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('source', help='a checkpoint of face.evoLVe (349 keys for IR-50)')
     parser.add_argument('target', help='file to write')
@@ -19,11 +20,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--num-stages', type=int, default=3, choices=(1, 2, 3, 4), help='stages to keep (default 3)'
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.apis.convert_weights import ConversionError, convert_weights, load_foreign_weights
     from mmfer.apis.weight_names import convert_face_evolve
@@ -43,7 +44,8 @@ def main() -> None:
         )
     except (ConversionError, CheckpointError, OSError) as error:
         sys.exit(f'error: {error}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -13,11 +13,12 @@ Exit status: 0 when it was written; 1 when the checkpoint does not fit the confi
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from mmfer.utils.config_arguments import add_config_options
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -32,11 +33,11 @@ def parse_args() -> argparse.Namespace:
         'on (default: unspecified)',
     )
     add_config_options(parser)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.apis.publish_model import publish_model
     from mmfer.checkpoint.safe_load import CheckpointError

@@ -11,11 +11,12 @@ printed, such as ``tools/test.py CONFIG OUT --cfg-options model.backbone.deploy=
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from mmfer.utils.config_arguments import add_config_options
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('config', help='config file that the checkpoint was trained with')
     parser.add_argument('checkpoint', help='the trained checkpoint')
@@ -27,11 +28,11 @@ def parse_args() -> argparse.Namespace:
         help="side of the pictures that outputs are compared on (default: the test pipeline's)",
     )
     add_config_options(parser)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     import torch
     from mmengine.registry import init_default_scope
@@ -52,7 +53,8 @@ def main() -> None:
         merge_weights(model, meta, pictures, args.out, print)
     except (MergeError, CheckpointError, ValueError, OSError) as error:
         sys.exit(f'error: {error}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -10,9 +10,10 @@ classifier have no place there and are left out; the position embedding of the 1
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('source', help="a checkpoint in timm's layout, patches of 16x16")
     parser.add_argument('target', help='file to write')
@@ -21,11 +22,11 @@ def parse_args() -> argparse.Namespace:
         default='small',
         help="mmpretrain's name of the transformer: small (default), deit-tiny, deit-small, ...",
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.apis.convert_weights import ConversionError, convert_weights, load_foreign_weights
     from mmfer.apis.weight_names import convert_timm_vit
@@ -47,7 +48,8 @@ def main() -> None:
         )
     except (ConversionError, CheckpointError, OSError, ValueError) as error:
         sys.exit(f'error: {error}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

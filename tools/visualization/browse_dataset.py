@@ -11,6 +11,7 @@ has the colour of the other side was mirrored without being renamed.
 import argparse
 import copy
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,7 +38,7 @@ class Frame(NamedTuple):
     box: np.ndarray | None = None  # (4,), x1, y1, x2, y2
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw a contact sheet of a dataset')
     parser.add_argument('config', help='config file with a data loader for the split')
     parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
@@ -61,7 +62,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--box', action='store_true', help='draw the face box, if there is one')
     parser.add_argument('--seed', type=int, default=0, help='of the augmentation')
     add_config_options(parser)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.num is None:
         args.num = 8 if args.mode == 'pipeline' else 48
     if args.num < 1 or args.tile < 16:
@@ -212,8 +213,8 @@ def tile_rows(rows: list[list[np.ndarray]], gap: int = 4) -> np.ndarray:
     return sheet
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Late, so that --help is quick.
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
@@ -268,7 +269,8 @@ def main() -> None:
     if not cv2.imwrite(str(out), tile_rows(rows)):
         raise SystemExit(f"OpenCV cannot write '{out}'")
     print(f'{num} of {len(dataset)} pictures of {args.split}: {out}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

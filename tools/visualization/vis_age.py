@@ -6,24 +6,26 @@ Example:
 """
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from model_arguments import make_parser
+from mmfer.cli.model_arguments import make_parser
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser('Draw predicted over true ages.', 'ages.png')
     parser.add_argument(
         '--theta', type=float, default=5, help='tolerance in years (default: %(default)g)'
     )
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if not args.theta > 0:
         parser.error(f'--theta must be more than 0 years, not {args.theta:g}')
     return args
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.analysis.predictions import Predictor
     from mmfer.visualization.ages import draw_ages
@@ -38,7 +40,8 @@ def main() -> None:
     figure = draw_ages(true, pred, args.theta, Path(args.config).stem)
     save_figure(figure, args.out)
     print(f'{len(faces)} faces drawn to {args.out}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -14,13 +14,13 @@ Examples:
 
 import argparse
 import sys
+from collections.abc import Sequence
 
-from model_arguments import positive
-
+from mmfer.cli.model_arguments import positive
 from mmfer.utils.config_arguments import add_config_options
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Draw which patches attention looks at, before and after pooling.'
     )
@@ -66,11 +66,11 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--device', default='cpu', help='where the model runs (default: cpu)')
     add_config_options(parser, 'settings that override the config (not that of --baseline)')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.analysis.compare_attention import compare_attention
     from mmfer.visualization.figures import save_figure
@@ -91,7 +91,8 @@ def main() -> None:
         sys.exit(f'error: {error}')
     save_figure(figure, args.out)
     print(f'attention drawn to {args.out}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

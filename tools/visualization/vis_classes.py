@@ -14,11 +14,12 @@ Examples:
 
 import argparse
 import sys
+from collections.abc import Sequence
 
-from named_files import group_by_name, named_file
+from mmfer.cli.named_files import group_by_name, named_file
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw the accuracy of every class.')
     parser.add_argument(
         'files',
@@ -34,11 +35,11 @@ def parse_args() -> argparse.Namespace:
         help='figure to write: .png, .pdf, .svg, ... (default: %(default)s)',
     )
     parser.add_argument('--title', default='', help='headline (default: none)')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.analysis.class_accuracies import mean_and_spread, read_class_accuracies
     from mmfer.visualization.class_bars import draw_class_bars
@@ -56,7 +57,8 @@ def main() -> None:
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f'error: {error}')
     print(f'{len(series)} models drawn to {args.out}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -13,12 +13,13 @@ Examples:
 
 import argparse
 import sys
+from collections.abc import Sequence
 
-from model_arguments import positive
-from named_files import group_by_name, named_file
+from mmfer.cli.model_arguments import positive
+from mmfer.cli.named_files import group_by_name, named_file
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw confusion matrices.')
     parser.add_argument(
         'files',
@@ -35,11 +36,11 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--per-row', type=positive, default=3, help='panels in a row (default: 3)')
     parser.add_argument('--title', default='', help='headline of the figure (default: none)')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.evaluation.confusion_matrix_file import add_confusion_matrices
     from mmfer.visualization.confusion_matrix import draw_confusion_matrices
@@ -55,7 +56,8 @@ def main() -> None:
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f'error: {error}')
     print(f'{len(matrices)} confusion matrices drawn to {args.out}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

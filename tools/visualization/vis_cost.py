@@ -9,6 +9,7 @@ Neither weights nor data are needed. Pictures of other sizes need a backbone wit
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from mmfer.utils.timing_options import add_timing_options, check_names, positive
 _MODELS = 8  # as many as there are colours
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config files')
     parser.add_argument('--labels', nargs='+', help='names in the legend (default: of the files)')
@@ -37,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     add_timing_options(parser, turns=3)
     parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
     add_config_options(parser)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.labels and len(args.labels) != len(args.configs):
         parser.error(f'{len(args.configs)} configs but {len(args.labels)} --labels')
     args.labels = args.labels or [Path(path).stem for path in args.configs]
@@ -47,8 +48,8 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     import torch
     from mmengine.registry import init_default_scope
@@ -85,7 +86,8 @@ def main() -> None:
     if args.json:
         atomic_write(args.json, json.dumps([asdict(cost) for cost in costs], indent=2).encode())
     print(f'wrote {args.out}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

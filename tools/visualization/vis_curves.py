@@ -14,15 +14,16 @@ import argparse
 import csv
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from model_arguments import positive
+from mmfer.cli.model_arguments import positive
 
 #: Drawn without --keys, as far as they were logged.
 DEFAULT_KEYS = ('loss', 'accuracy/top1', 'lr')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw learning curves from logs.')
     parser.add_argument(
         'work_dirs', nargs='*', metavar='WORK_DIR', help='folder of a training, drawn as a line'
@@ -59,7 +60,7 @@ def parse_args() -> argparse.Namespace:
         '--csv', metavar='FILE', help='write what is drawn, not smoothed, as a table as well'
     )
     parser.add_argument('--title', default='', help='headline (default: none)')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if not args.work_dirs and not args.group:
         parser.error('name a WORK_DIR or a --group')
     for group in args.group:
@@ -96,8 +97,8 @@ def make_table(runs: dict[str, list[str]], logs: dict[str, list], keys: list[str
     return buffer.getvalue()
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.analysis.training_logs import read_training_log
     from mmfer.utils.atomic_file import atomic_write
@@ -116,7 +117,8 @@ def main() -> None:
     if args.csv:
         atomic_write(args.csv, make_table(runs, logs, keys).encode())
     print(f'{len(runs)} runs drawn to {args.out}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

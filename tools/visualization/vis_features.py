@@ -9,14 +9,16 @@ Example:
 """
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from model_arguments import make_parser
+from mmfer.cli.model_arguments import make_parser
 
 COLOURS = ('auto', 'label', 'age', 'none')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser('Place features in the plane by t-SNE.', 'features.png', 1000, '1000')
     parser.add_argument(
         '--colour',
@@ -26,11 +28,11 @@ def parse_args() -> argparse.Namespace:
         'the head predicts ages, else not at all (default: auto)',
     )
     parser.add_argument('--seed', type=int, default=0, help='of t-SNE (default: 0)')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     import numpy as np
 
@@ -66,7 +68,8 @@ def main() -> None:
     title = f'{Path(args.config).stem}, {len(faces)} faces'
     save_figure(draw_embedding(panels, **groups, title=title, seed=args.seed), args.out)
     print(f'{len(faces)} faces drawn to {args.out}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

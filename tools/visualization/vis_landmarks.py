@@ -10,12 +10,14 @@ Examples:
 
 import argparse
 import heapq
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from model_arguments import make_parser, positive
+from mmfer.cli.model_arguments import make_parser, positive
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(
         'Draw faces with true and predicted landmarks.',
         'landmarks.png',
@@ -29,14 +31,14 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--per-row', type=positive, default=4, help='faces in a row (default: 4)')
     parser.add_argument('--lines', action='store_true', help='draw lines instead of points')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.worst is None and args.num is None:
         args.num = 12
     return args
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     import numpy as np
 
@@ -64,7 +66,8 @@ def main() -> None:
     faces = list(faces)
     save_figure(draw_landmarks(faces, args.per_row, args.lines, title), args.out)
     print(f'{len(faces)} faces drawn to {args.out}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -11,11 +11,12 @@ Examples:
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from mmfer.utils.config_arguments import add_config_options
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Draw which patches of a face APP and each pooling block keep.'
     )
@@ -37,14 +38,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', default='pooling.png', help='picture to write')
     parser.add_argument('--device', default='cpu', help='where the model runs (default cpu)')
     add_config_options(parser)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.num < 1 or args.per_row < 1:
         parser.error('--num and --per-row must be at least 1')
     return args
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.analysis.pooling import PoolingInspector
     from mmfer.visualization.pooling import draw_pooling
@@ -64,7 +65,8 @@ def main() -> None:
         face.kept = {stage: face.kept[stage] for stage in stages}
     draw_pooling(faces, args.out, args.per_row)
     print(f'{len(faces)} faces drawn to {args.out}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -8,12 +8,14 @@ Examples:
 """
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from model_arguments import make_parser
+from mmfer.cli.model_arguments import make_parser
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser('Draw the ROC curve of face verification.', 'roc.png')
     parser.add_argument(
         '--far',
@@ -33,14 +35,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--pairs-file', help='text file with lines PATH PATH 0|1 (default: all pairs)'
     )
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if not all(0 < far < 1 for far in args.far):
         parser.error(f'--far must be between 0 and 1, not {args.far}')
     return args
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
     import numpy as np
 
@@ -77,7 +79,8 @@ def main() -> None:
         rates = ', '.join(f'{100 * curve.tar_at(far):.2f} % at FAR {far:g}' for far in args.far)
         print(f'{name}: TAR {rates}')
     print(f'{len(curves)} ROC curves drawn to {args.out}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())
