@@ -11,6 +11,7 @@ from mmpretrain.datasets import BaseDataset
 from mmfer.categories import ACTION_UNITS, EXPRESSIONS
 from mmfer.registry import DATASETS
 from mmfer.synth import (
+    CROPS,
     SPLITS,
     Difficulty,
     Labels,
@@ -20,8 +21,7 @@ from mmfer.synth import (
     face_actions,
     sample_labels,
 )
-from mmfer.synth.camera import CROPS
-from mmfer.synth.random_streams import Stream, stream
+from mmfer.synth.labels import Stream, stream
 from mmfer.tasks import TASKS
 
 from .transforms.face_geometry import bounding_box
