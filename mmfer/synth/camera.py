@@ -16,22 +16,14 @@ CROPS = {'wide': 3.6, 'loose': 2.5, 'tight': 1.9}
 
 @dataclass(frozen=True)
 class Camera:
-    """A parallel projection.
+    """A parallel projection."""
 
-    Args:
-        yaw, pitch, roll (float): Radians; positive yaw turns to the viewer's right, positive pitch
-            looks up, positive roll tilts clockwise. Default to 0.
-        scale (float): Size of the face, a factor on what ``crop`` gives it. Defaults to 1.
-        shift (tuple[float, float]): Displacement as a share of the image. Defaults to (0, 0).
-        crop (str): How much is seen around the face, a key of ``CROPS``. Defaults to 'loose'.
-    """
-
-    yaw: float = 0.0
-    pitch: float = 0.0
-    roll: float = 0.0
-    scale: float = 1.0
-    shift: tuple[float, float] = (0.0, 0.0)
-    crop: str = 'loose'
+    yaw: float = 0.0  #: Radians; positive turns to the viewer's right.
+    pitch: float = 0.0  #: Radians; positive looks up.
+    roll: float = 0.0  #: Radians; positive tilts clockwise.
+    scale: float = 1.0  #: Size of the face, a factor on what ``crop`` gives it.
+    shift: tuple[float, float] = (0.0, 0.0)  #: Displacement as a share of the image.
+    crop: str = 'loose'  #: How much is seen around the face, a key of ``CROPS``.
 
     def project(
         self, points: np.ndarray, size: int, height: np.ndarray, flat: np.ndarray | bool = False

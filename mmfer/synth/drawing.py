@@ -111,7 +111,7 @@ class Drawing:
         self._add(points, z, depth, (color.tolist(), width, closed))
 
     def _add(self, points, z, depth, style):
-        self._points.append(points)
+        self._points.append(np.asarray(points))
         self._heights.append((z, False) if depth is None else (depth, True))
         self._styles.append(style)
 
@@ -124,9 +124,11 @@ class Drawing:
         height, flat = np.repeat(np.array(self._heights).T, counts, axis=1)
         pixels = camera.project(np.concatenate(self._points), size, height, flat > 0)
         pixels = np.rint(pixels * (1 << _SHIFT)).astype(np.int32)
-        outlines = np.split(pixels, np.cumsum(counts)[:-1])
         zoom = camera.zoom(size)
-        for outline, (color, width, closed) in zip(outlines, self._styles, strict=True):
+        end = 0
+        for count, (color, width, closed) in zip(counts, self._styles, strict=True):
+            end += count
+            outline = pixels[end - count : end]
             if width is None:
                 cv2.fillPoly(image, [outline], color, cv2.LINE_AA, _SHIFT)
             else:

@@ -19,15 +19,10 @@ _OVERSAMPLING = 2
 
 
 class Picture(NamedTuple):
-    """An image and where its face is.
+    """An image and where its face is."""
 
-    Args:
-        image (np.ndarray): Shape (S, S, 3), uint8, BGR.
-        landmarks (np.ndarray): Shape (98, 2), float32, pixels in WFLW's order. Points that an
-            occluder hides are where the face has them.
-    """
-
-    image: np.ndarray
+    image: np.ndarray  #: Shape (S, S, 3), uint8, BGR.
+    #: Shape (98, 2), float32, pixels in WFLW's order; of hidden points, too.
     landmarks: np.ndarray
 
 

@@ -3,15 +3,7 @@
 
 import numpy as np
 
-from mmfer.wflw_points import (
-    INNER_LIPS,
-    LEFT_BROW,
-    LEFT_EYE,
-    NOSTRILS,
-    OUTER_LIPS,
-    RIGHT_BROW,
-    RIGHT_EYE,
-)
+from mmfer import wflw_points as wflw
 
 from .drawing import BLACK, WHITE, Drawing, brighter, columns, darker, ellipse, mix, spline
 from .landmarks import Subject
@@ -25,30 +17,29 @@ _OLD_TEETH = np.array((150.0, 200.0, 222.0))
 
 def draw_nose(drawing: Drawing, face: Subject) -> None:
     """Wings, nostrils and tip; the bridge is a matter of shading."""
-    skin, wings = face.skin, face.points[NOSTRILS]
+    skin, wings = face.skin, face.points[wflw.NOSTRILS]
     line = darker(skin, 0.42)
     hole = 0.034 + 0.008 * (face.left.nose_wrinkle + face.right.nose_wrinkle)
     for side, (x, y), nostril in ((-1, wings[0], wings[1]), (1, wings[4], wings[3])):
         around = [(x + side * 0.005, y - 0.1), (x + side * 0.032, y - 0.045), (x, y),
                   nostril + (0, 0.004)]  # fmt: skip
-        drawing.line(spline(around, 4), line, 0.018, z=0.04)
+        drawing.line(spline(around), line, 0.018, z=0.04)
         opening = ellipse(nostril[0], nostril[1] - 0.008, hole, 0.016, 10)
         drawing.fill(opening, darker(skin, 0.66), z=0.06)
-    drawing.line(spline(wings[1:4], 4), line, 0.014, z=0.07)
+    drawing.line(spline(wings[1:4]), line, 0.014, z=0.07)
 
 
 def draw_mouth(drawing: Drawing, face: Subject) -> None:
     """The opening and what is in it, then the lips around it."""
     person, skin = face.person, face.skin
-    outer, inner = face.points[OUTER_LIPS], face.points[INNER_LIPS]
+    outer, inner = face.points[wflw.OUTER_LIPS], face.points[wflw.INNER_LIPS]
     red = 0.62 - 0.24 * person.masculine - 0.2 * face.years.wrinkles
     lips = np.minimum(mix(darker(skin, 0.12), _LIPS, red), darker(skin, 0.1) + 20)
-    under = spline([*inner[4:], inner[0]], 4)
-    top = np.concatenate([spline(outer[:7], 4), spline(inner[4::-1], 4)])
-    bottom = np.concatenate(
-        [spline([*outer[6:], outer[0]], 4), inner[:1], spline([inner[0], *inner[:3:-1]], 4)]
-    )
-    opening = np.concatenate([spline(inner[:5], 4), under[1:-1]])
+    under = spline(inner[[4, 5, 6, 7, 0]])
+    top = np.concatenate([spline(outer[:7]), spline(inner[4::-1])])
+    low = spline(outer[[6, 7, 8, 9, 10, 11, 0]])
+    bottom = np.concatenate([low, inner[:1], spline(inner[[0, 7, 6, 5, 4]])])
+    opening = np.concatenate([spline(inner[:5]), under[1:-1]])
     drawing.fill(opening, _MOUTH, z=0.02)
     _draw_teeth(drawing, face, opening, inner)
     drawing.fill(bottom, brighter(lips, 1.06), z=0.02)
@@ -57,7 +48,7 @@ def draw_mouth(drawing: Drawing, face: Subject) -> None:
     drawing.line(spline(shine, 3), brighter(lips, 1.2, 8), 0.02, z=0.03)
     # The line between the lips, or the edge of the opening, carries the mouth's shape.
     line = darker(lips, 0.62)
-    drawing.line(spline([outer[0], *inner[:5], outer[6]], 3), line, 0.02, z=0.02)
+    drawing.line(spline(np.concatenate([outer[:1], inner[:5], outer[6:7]]), 3), line, 0.02, z=0.02)
     drawing.line(under, line, 0.012, z=0.02)
 
 
@@ -86,9 +77,9 @@ def _draw_teeth(drawing: Drawing, face: Subject, opening: np.ndarray, inner: np.
 def draw_eye(drawing: Drawing, face: Subject, side: int) -> None:
     """The viewer's left (-1) or right (1) eye, cut by its lids."""
     person, years, skin = face.person, face.years, face.skin
-    eye, brow = face.points[LEFT_EYE if side < 0 else RIGHT_EYE], _brow(face, side)
+    eye, brow = face.points[wflw.LEFT_EYE if side < 0 else wflw.RIGHT_EYE], _brow(face, side)
     x, y = face.points[96 if side < 0 else 97]
-    upper, lower = spline(eye[:5], 4), spline([*eye[4:], eye[0]], 4)
+    upper, lower = spline(eye[:5]), spline(eye[[4, 5, 6, 7, 0]])
     drawing.fill(np.concatenate([upper, lower[1:-1]]), WHITE * (0.97 - 0.06 * years.wrinkles))
 
     # Rings of the iris and a glint, cut off where the lids cover them.
@@ -122,4 +113,4 @@ def draw_brow(drawing: Drawing, face: Subject, side: int) -> None:
 
 
 def _brow(face: Subject, side: int) -> np.ndarray:
-    return face.points[LEFT_BROW if side < 0 else RIGHT_BROW]
+    return face.points[wflw.LEFT_BROW if side < 0 else wflw.RIGHT_BROW]

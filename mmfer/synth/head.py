@@ -4,7 +4,7 @@
 import cv2
 import numpy as np
 
-from mmfer.wflw_points import BRIDGE, JAW, NOSTRILS
+from mmfer import wflw_points as wflw
 
 from .camera import Camera
 from .drawing import Drawing, brighter, columns, darker, ellipse, mix, spline, symmetric
@@ -31,10 +31,10 @@ def draw_head(drawing: Drawing, face: Subject) -> None:
     """From the back to the front: hair, shoulders, neck, ears and the skin of the face."""
     _draw_back_hair(drawing, face)
     person, years, skin = face.person, face.years, face.skin
-    jaw, chin = face.points[JAW], face.points[16, 1]
+    jaw, chin = face.points[wflw.JAW], face.points[16, 1]
     neck = face.half_width * (0.5 + 0.13 * person.masculine - 0.14 * years.child)
     shoulders = symmetric([(-2.2, 2.6), (-1.7, 1.78), (-neck, 1.52)])
-    drawing.fill(spline(shoulders, 4, True), person.clothes, depth=-0.1)
+    drawing.fill(spline(shoulders, closed=True), person.clothes, depth=-0.1)
     throat = symmetric([(-neck, 0.6), (-neck, 1.45), (-neck * 1.15, 1.62)], (0, 1.8))
     drawing.fill(throat, darker(skin, 0.2), depth=-0.05)
     below = [(-neck, 0.7), (-neck, chin + 0.02), (-0.6 * neck, chin + 0.13)]
@@ -112,7 +112,7 @@ def draw_hair(drawing: Drawing, face: Subject) -> None:
         return
     thick = {'shaven': 0.012, 'short': 0.06, 'bun': 0.045, 'curly': 0.14}.get(style, 0.09)
     outer = _skull(face, thick * (1 - 0.5 * recession))
-    edge = spline(_hairline(face), 4)
+    edge = spline(_hairline(face))
     drawing.fill(np.concatenate([spline(outer, 3), edge]), color, z=0.04)
     if style == 'curly':
         for angle in _FRONT_CURLS:
@@ -157,7 +157,7 @@ def _draw_shades(drawing: Drawing, face: Subject) -> None:
     """Darken what turns away or lies deep, brighten and redden what stands out."""
     points, years, person = face.points, face.years, face.person
     side, light = face.light_side, face.light
-    jaw, chin = points[JAW], points[16, 1]
+    jaw, chin = points[wflw.JAW], points[16, 1]
     # The side away from the light, then the lit middle of the face on top.
     dark = jaw[16:] if side < 0 else jaw[:17]
     inner = np.array([(0.42, 1.0), (0.5, 0.5), (0.62, 0.1), (0.6, -0.6)])
@@ -182,12 +182,12 @@ def _draw_shades(drawing: Drawing, face: Subject) -> None:
     bags = 0.06 + 0.14 * years.wrinkles + 0.05 * face.both('cheek_raise')
     for where in (-1, 1):
         drawing.fill(ellipse(where * 0.345, 0.13, 0.13, 0.035, 10), _tone(1 - bags, 0.03))
-    bridge, nostrils = points[BRIDGE], points[NOSTRILS]
+    bridge, nostrils = points[wflw.BRIDGE], points[wflw.NOSTRILS]
     top, tip = bridge[0, 1], bridge[3, 1]
     away = -side * nostrils[-1, 0]
     flank = [(0.0, top), (0.35 * away, top + 0.05), (0.9 * away, tip + 0.04), (0.1 * away, tip)]
-    drawing.fill(np.array(flank), _tone(0.88 - 0.14 * light, 0.03), z=0.05)
-    ridge = np.array([(0.02 * side, top + 0.1), (0.05 * side, tip)])
+    drawing.fill(flank, _tone(0.88 - 0.14 * light, 0.03), z=0.05)
+    ridge = [(0.02 * side, top + 0.1), (0.05 * side, tip)]
     drawing.line(ridge, _tone(1.1), 0.06, z=0.1)
     drawing.fill(ellipse(0, nostrils[2, 1] + 0.045, 0.15, 0.045, 12), _tone(0.86, 0.03))
     below = points[85, 1]

@@ -31,20 +31,9 @@ def _varies(spread: float, mean: float = 1.0, masculine: float = 0.0) -> float:
 
 @dataclass(frozen=True)
 class Identity:
-    """Numbers that describe a person. Lengths are factors of the average face.
+    """Numbers that describe a person. Lengths are factors of the average face."""
 
-    Args:
-        masculine (float): 0 to 1; heavier brows and jaw, and a beard above 0.5.
-        skin, hair, iris, clothes (np.ndarray): Colors, BGR, 0 to 255.
-        hair_style, beard (str): One of ``HAIR_STYLES``, ``BEARDS``.
-        freckles (float): 0 (none) to 1.
-        mole (np.ndarray | None): Position in face units.
-        glasses (bool): Whether the person wears glasses.
-        habits (np.ndarray): Gain of every muscle action, around 1.
-        resting (np.ndarray): Muscle actions of the face at rest, around 0.
-    """
-
-    masculine: float
+    masculine: float  #: 0 to 1; heavier brows and jaw, and a beard above 0.5.
     face_width: float = _varies(0.045, 0.98, 0.03)
     jaw_square: float = _varies(0.22, 2.15, 0.35)
     jaw_taper: float = _varies(0.05, 0.13, -0.06)
@@ -63,17 +52,17 @@ class Identity:
     upper_lip: float = _varies(0.25, 1.05, -0.15)
     lower_lip: float = _varies(0.2, 1.05, -0.1)
     ear: float = _varies(0.15)
-    skin: np.ndarray
+    skin: np.ndarray  #: Color, BGR, 0 to 255.
     hair: np.ndarray
     iris: np.ndarray
     clothes: np.ndarray
-    hair_style: str
-    beard: str
-    freckles: float
-    mole: np.ndarray | None
+    hair_style: str  #: One of ``HAIR_STYLES``.
+    beard: str  #: One of ``BEARDS``.
+    freckles: float  #: 0 (none) to 1.
+    mole: np.ndarray | None  #: Position in face units.
     glasses: bool
-    habits: np.ndarray
-    resting: np.ndarray
+    habits: np.ndarray  #: Gain of every muscle action, around 1.
+    resting: np.ndarray  #: Muscle actions of the face at rest, around 0.
 
 
 @lru_cache(maxsize=4096)  # a person appears many times; the key determines the result
@@ -123,23 +112,14 @@ def make_identity(seed: int, number: int) -> Identity:
 
 @dataclass(frozen=True)
 class Ageing:
-    """Marks of age, all 0 to 1.
+    """Marks of age, all 0 to 1."""
 
-    Args:
-        child (float): 1 for a baby, 0 from 18 years on; proportions follow it.
-        wrinkles (float): Depth of lines; none until the late twenties.
-        sagging (float): Jowls, drooping brows and lids, thin lips.
-        gray (float): Share of white in the hair.
-        recession (float): How far the hairline has gone back.
-        grown (float): 1 from 20 years on; beards and heavy brows follow it.
-    """
-
-    child: float
-    wrinkles: float
-    sagging: float
-    gray: float
-    recession: float
-    grown: float
+    child: float  #: 1 for a baby, 0 from 18 years on; proportions follow it.
+    wrinkles: float  #: Depth of lines; none until the late twenties.
+    sagging: float  #: Jowls, drooping brows and lids, thin lips.
+    gray: float  #: Share of white in the hair.
+    recession: float  #: How far the hairline has gone back.
+    grown: float  #: 1 from 20 years on; beards and heavy brows follow it.
 
 
 def make_ageing(age: int, masculine: float, rng: np.random.Generator) -> Ageing:

@@ -39,17 +39,11 @@ def stream(kind: Stream, *key: int) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels of one image, for all four facial tasks (landmarks follow from them).
+    """Labels of one image, for all four facial tasks (landmarks follow from them)."""
 
-    Args:
-        expression (int): Index in ``EXPRESSIONS``.
-        age (int): Years, 1 to 116.
-        identity (int): Number of the person.
-    """
-
-    expression: int
-    age: int
-    identity: int
+    expression: int  #: Index in ``EXPRESSIONS``.
+    age: int  #: Years, 1 to 116.
+    identity: int  #: Number of the person.
 
 
 def sample_labels(seed: int, split: str, index: int, num_identities: int) -> Labels:

@@ -10,20 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mmfer.wflw_points import (
-    BRIDGE,
-    FLIP_INDICES,
-    INNER_LIPS,
-    JAW,
-    LEFT_BROW,
-    LEFT_EYE,
-    NOSTRILS,
-    NUM_LANDMARKS,
-    OUTER_LIPS,
-    PUPILS,
-    RIGHT_BROW,
-    RIGHT_EYE,
-)
+from mmfer import wflw_points as wflw
 
 from .camera import Camera
 from .drawing import brighter, columns, mix
@@ -31,11 +18,11 @@ from .expression import Actions
 from .identity import Ageing, Identity
 
 #: How far the points stand out from the smooth surface of the face, (98,).
-RELIEF = np.zeros(NUM_LANDMARKS)
-RELIEF[JAW] = 0.04
-RELIEF[BRIDGE] = (0.02, 0.06, 0.11, 0.16)
-RELIEF[NOSTRILS] = (0.02, 0.06, 0.09, 0.06, 0.02)
-RELIEF[OUTER_LIPS] = RELIEF[INNER_LIPS] = 0.02
+RELIEF = np.zeros(wflw.NUM_LANDMARKS)
+RELIEF[wflw.JAW] = 0.04
+RELIEF[wflw.BRIDGE] = (0.02, 0.06, 0.11, 0.16)
+RELIEF[wflw.NOSTRILS] = (0.02, 0.06, 0.09, 0.06, 0.02)
+RELIEF[wflw.OUTER_LIPS] = RELIEF[wflw.INNER_LIPS] = 0.02
 
 _JAW_COS, _JAW_SIN = (function(np.linspace(0, np.pi, 33)) for function in (np.cos, np.sin))
 
@@ -67,24 +54,15 @@ _SILVER = np.array((205.0, 208.0, 210.0))
 
 @dataclass(frozen=True)
 class Subject:
-    """One face at one moment.
+    """One face at one moment."""
 
-    Args:
-        person (Identity): Who.
-        years (Ageing): How old.
-        left, right (Actions): Muscle actions of the viewer's left and right side.
-        gaze (float): How far both pupils look to the viewer's right, face units. Defaults to 0.
-        light_side (int): -1 or 1, the side that the light comes from. Defaults to -1.
-        light (float): 0 (even) to 1 (hard). Defaults to 0.3.
-    """
-
-    person: Identity
-    years: Ageing
-    left: Actions
-    right: Actions
-    gaze: float = 0.0
-    light_side: int = -1
-    light: float = 0.3
+    person: Identity  #: Who.
+    years: Ageing  #: How old.
+    left: Actions  #: Muscle actions of the viewer's left side.
+    right: Actions  #: Muscle actions of the viewer's right side.
+    gaze: float  #: How far both pupils look to the viewer's right, face units.
+    light_side: int  #: -1 or 1, the side that the light comes from.
+    light: float  #: 0 (even) to 1 (hard).
 
     def both(self, action: str) -> float:
         """Mean strength of a muscle action over the two sides."""
@@ -119,16 +97,17 @@ class Subject:
     @cached_property
     def points(self) -> np.ndarray:
         """The 98 points in face units, frontal, shape (98, 2)."""
-        points = np.empty((NUM_LANDMARKS, 2))
-        points[JAW] = _jaw(self)
-        points[LEFT_BROW] = _brow(self, -1)[FLIP_INDICES[LEFT_BROW] - RIGHT_BROW.start]
-        points[RIGHT_BROW] = _brow(self, 1)
-        points[BRIDGE.start : NOSTRILS.stop] = _nose(self)
-        left_eye, right_eye = _eye(self, -1), _eye(self, 1)
-        points[LEFT_EYE] = left_eye[FLIP_INDICES[LEFT_EYE] - RIGHT_EYE.start]
-        points[RIGHT_EYE] = right_eye
-        points[OUTER_LIPS.start : INNER_LIPS.stop] = _mouth(self)
-        points[PUPILS] = _pupil(self, left_eye, -1), _pupil(self, right_eye, 1)
+        points = np.empty((wflw.NUM_LANDMARKS, 2))
+        points[wflw.JAW] = _jaw(self)
+        points[51:60] = _nose(self)
+        points[76:96] = _mouth(self)
+        # Points of a left brow or eye come in the order of a right one.
+        points[wflw.RIGHT_BROW], points[wflw.RIGHT_EYE] = _brow(self, -1), _eye(self, -1)
+        for left in (wflw.LEFT_BROW, wflw.LEFT_EYE):
+            points[left] = points[wflw.FLIP_INDICES[left]]
+        points[wflw.RIGHT_BROW], points[wflw.RIGHT_EYE] = _brow(self, 1), _eye(self, 1)
+        points[96] = _pupil(self, points[wflw.LEFT_EYE], -1)
+        points[97] = _pupil(self, points[wflw.RIGHT_EYE], 1)
         return points
 
     def landmarks(self, camera: Camera, size: int) -> np.ndarray:
@@ -223,16 +202,12 @@ def _mouth(face: Subject) -> np.ndarray:
             0.30 * act.corner_pull + 0.26 * act.lip_stretch - 0.08 * act.corner_depress
             - 0.10 * act.lip_press - 0.24 * act.jaw_drop * (1 - 0.7 * min(act.corner_pull, 1))
         )  # fmt: skip
-        corners[row] = (
-            side * 0.262 * person.mouth_width * (1 - 0.14 * years.child) * (1 + reach),
-            middle
-            - 0.115 * act.corner_pull
-            + 0.115 * act.corner_depress
-            + 0.03 * act.lip_stretch
-            + 0.05 * act.chin_raise
-            + 0.065 * act.jaw_drop
-            + 0.012 * years.sagging,
-        )
+        y = (
+            middle - 0.115 * act.corner_pull + 0.115 * act.corner_depress + 0.03 * act.lip_stretch
+            + 0.05 * act.chin_raise + 0.065 * act.jaw_drop + 0.012 * years.sagging
+        )  # fmt: skip
+        width = 0.262 * person.mouth_width * (1 - 0.14 * years.child)
+        corners[row] = side * width * (1 + reach), y
     # How far the inner edges move from the line between the lips, up and down.
     teeth = part * (0.4 + 0.6 * max(pull, stretch, lip_raise))
     up = 0.012 * part + 0.028 * teeth + 0.055 * lip_raise * min(1, part + 0.25) + 0.02 * drop

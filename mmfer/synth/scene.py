@@ -15,7 +15,7 @@ def draw_background(size: int, clutter: float, rng: np.random.Generator) -> np.n
     """Paint a background, (size, size, 3), uint8.
 
     Far things are drawn coarsely and come out blurred, near ones are sharp. Without clutter the
-    background is one even grey.
+    background is one even gray.
     """
     if clutter == 0:
         return np.full((size, size, 3), _PLAIN, np.uint8)
@@ -35,7 +35,7 @@ def _draw_things(image: np.ndarray, count: int, rng: np.random.Generator) -> Non
     size = image.shape[0]
     colors = _any_colors(count, rng).tolist()
     kinds = rng.integers(4, size=count).tolist()
-    # Three points each, partly outside of the picture; a box or an ellipse needs one and a half.
+    # Three points each, partly outside of the image; a box or an ellipse needs one and a half.
     places = (rng.uniform(-0.2, 1.2, (count, 3, 2)) * size).astype(np.int32)
     extents = (rng.uniform(0.04, 0.4, (count, 2)) * size).astype(int).tolist()
     for color, kind, corners, (dx, dy) in zip(colors, kinds, places, extents, strict=True):
@@ -43,7 +43,7 @@ def _draw_things(image: np.ndarray, count: int, rng: np.random.Generator) -> Non
         if kind == 0:
             cv2.rectangle(image, (x - dx, y - dy), (x + dx, y + dy), color, -1)
         elif kind == 1:
-            # Other round things: a face is not the only ellipse in the picture.
+            # Other round things: a face is not the only ellipse in the image.
             cv2.ellipse(image, (x, y), (dx, dy), 0, 0, 360, color, -1, cv2.LINE_AA)
         elif kind == 2:
             cv2.fillPoly(image, [corners], color, cv2.LINE_AA)
@@ -52,13 +52,23 @@ def _draw_things(image: np.ndarray, count: int, rng: np.random.Generator) -> Non
 
 
 def _any_colors(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Colours as rooms and streets have them, more often dull than bright; (count, 3)."""
+    """Colors as rooms and streets have them, more often dull than bright; (count, 3)."""
     values = rng.uniform(15, 240, (count, 4))
-    grey = values[:, :1]
-    return grey + (values[:, 1:] - grey) * rng.random((count, 1)) ** 1.8
+    gray = values[:, :1]
+    return gray + (values[:, 1:] - gray) * rng.random((count, 1)) ** 1.8
 
 
-def _turn(points: np.ndarray, angle: float, center) -> np.ndarray:
+def draw_occluders(
+    drawing: Drawing, person: Identity, probability: float, rng: np.random.Generator
+) -> None:
+    """Put something before the face with ``probability``, a second thing with half of it."""
+    for chance in (probability, 0.5 * probability):
+        if rng.random() >= chance:
+            return
+        _OCCLUDERS[rng.choice(len(_OCCLUDERS), p=_CHANCES)](drawing, person, rng)
+
+
+def _turn(points, angle: float, center) -> np.ndarray:
     cos, sin = np.cos(angle), np.sin(angle)
     return points @ np.array([[cos, sin], [-sin, cos]]) + center
 
@@ -76,19 +86,20 @@ def _hand(drawing: Drawing, person: Identity, rng: np.random.Generator) -> None:
     angle = -side * rng.uniform(-0.2, 1.1)
     size = rng.uniform(0.8, 1.1)
     edge = darker(skin, 0.38)
-    arm = size * np.array([(-0.2, 0.2), (-0.22, 2.0), (0.22, 2.0), (0.2, 0.2)])
-    drawing.fill(_turn(arm, angle, center), darker(skin, 0.12), depth=0.6)
+
+    def place(points):
+        return _turn(size * np.asarray(points), angle, center)
+
+    arm = place([(-0.2, 0.2), (-0.22, 2.0), (0.22, 2.0), (0.2, 0.2)])
+    drawing.fill(arm, darker(skin, 0.12), depth=0.6)
     curl = rng.uniform(0.75, 1.15)
-    tips = (-0.26, -0.09, 0.08, 0.24)
-    for x, length in zip(tips, (0.42, 0.52, 0.5, 0.38), strict=True):
-        finger = size * np.array([(x * 0.8, 0.05), (x, -length * curl)])
-        finger = _turn(finger, angle, center)
+    for x, length in ((-0.26, 0.42), (-0.09, 0.52), (0.08, 0.5), (0.24, 0.38)):
+        finger = place([(x * 0.8, 0.05), (x, -length * curl)])
         drawing.line(finger, edge, 0.165 * size, depth=0.6)
         drawing.line(finger, skin, 0.135 * size, depth=0.6)
-    palm = _turn(size * ellipse(0, 0.12, 0.3, 0.32), angle, center)
-    drawing.fill(palm, skin, depth=0.6)
-    thumb = size * np.array([(side * 0.22, 0.15), (side * 0.42, -0.12)])
-    drawing.line(_turn(thumb, angle, center), skin, 0.15 * size, depth=0.6)
+    drawing.fill(place(ellipse(0, 0.12, 0.3, 0.32)), skin, depth=0.6)
+    thumb = place([(side * 0.22, 0.15), (side * 0.42, -0.12)])
+    drawing.line(thumb, skin, 0.15 * size, depth=0.6)
 
 
 def _sunglasses(drawing: Drawing, person: Identity, rng: np.random.Generator) -> None:
@@ -100,7 +111,7 @@ def _sunglasses(drawing: Drawing, person: Identity, rng: np.random.Generator) ->
         drawing.fill(lens, color, z=0.1)
         shine = np.array([(-0.12, 0.03), (-0.03, -0.08)]) + (side * 0.345, 0.0)
         drawing.line(shine, color + 60, 0.03, z=0.1)
-    bar = np.array([(-0.85, -0.02), (-0.1, -0.06), (0.1, -0.06), (0.85, -0.02)])
+    bar = [(-0.85, -0.02), (-0.1, -0.06), (0.1, -0.06), (0.85, -0.02)]
     drawing.line(bar, color, 0.04, z=0.1)
 
 
@@ -112,7 +123,7 @@ def _strands(drawing: Drawing, person: Identity, rng: np.random.Generator) -> No
         end = np.array([side * rng.uniform(0.15, 0.8), rng.uniform(0.1, 1.3)])
         middle = 0.5 * (start + end) + (side * rng.uniform(0.0, 0.25), rng.uniform(-0.15, 0.1))
         color = person.hair * rng.uniform(0.75, 1.25)
-        lock = spline(np.array([start, middle, end]), 6)
+        lock = spline([start, middle, end], 6)
         drawing.line(lock, np.clip(color, 0, 255), rng.uniform(0.03, 0.075), z=0.12)
 
 
@@ -124,7 +135,7 @@ def _bars(drawing: Drawing, person: Identity, rng: np.random.Generator) -> None:
     first = rng.uniform(-0.9, -0.3)
     for number in range(rng.integers(1, 4)):
         x = first + gap * number
-        bar = _turn(np.array([(x, -2.5), (x, 2.5)]), angle, (0, 0.3))
+        bar = _turn([(x, -2.5), (x, 2.5)], angle, (0, 0.3))
         drawing.line(bar, color, width, depth=0.6)
         drawing.line(bar + 0.2 * width, darker(color, 0.25), 0.3 * width, depth=0.6)
 
@@ -136,7 +147,7 @@ def _scarf(drawing: Drawing, person: Identity, rng: np.random.Generator) -> None
     slope = rng.normal(0, 0.07)
     edge = np.array([(-0.95, top - 0.05 - slope), (-0.4, top + 0.02), (0, top - 0.02),
                      (0.4, top + 0.02), (0.95, top - 0.05 + slope)])  # fmt: skip
-    outline = np.concatenate([spline(edge, 4), [(1.1, 1.9), (-1.1, 1.9)]])
+    outline = np.concatenate([spline(edge), [(1.1, 1.9), (-1.1, 1.9)]])
     drawing.fill(outline, color, z=0.08)
     for y in (0.16, 0.34, 0.55):
         drawing.line(spline(edge + (0, y), 3), darker(color, 0.2), 0.03, z=0.08)
@@ -148,32 +159,21 @@ def _thing(drawing: Drawing, person: Identity, rng: np.random.Generator) -> None
     center = np.array([rng.uniform(-0.7, 0.7), rng.uniform(-0.5, 1.2)])
     corners = int(rng.choice((4, 5, 24)))
     angle = rng.uniform(0, 2 * np.pi)
-    shape = _turn(ellipse(0, 0, rng.uniform(0.22, 0.42), rng.uniform(0.22, 0.42), corners), angle,
-                  center)  # fmt: skip
+    width, height = rng.uniform(0.22, 0.42, 2)
+    shape = _turn(ellipse(0, 0, width, height, corners), angle, center)
     drawing.fill(shape, color, depth=0.6)
     inner = center + 0.6 * (shape - center)
     drawing.fill(inner, mix(color, _any_color(rng), 0.6), depth=0.6)
     drawing.line(shape, darker(color, 0.4), 0.025, depth=0.6, closed=True)
 
 
-_KINDS = (_hand, _sunglasses, _strands, _bars, _scarf, _thing)
+_OCCLUDERS = (_hand, _sunglasses, _strands, _bars, _scarf, _thing)
 # Something that hides the mouth or both eyes for good is rarer than something that hides a side.
 _CHANCES = (0.27, 0.1, 0.2, 0.17, 0.1, 0.16)
 
 
-def draw_occluders(
-    drawing: Drawing, person: Identity, probability: float, rng: np.random.Generator
-) -> None:
-    """Put something before the face with ``probability``, a second thing with half of it."""
-    for chance in (probability, 0.5 * probability):
-        if rng.random() < chance:
-            _KINDS[rng.choice(len(_KINDS), p=_CHANCES)](drawing, person, rng)
-        else:
-            return
-
-
 def apply_light(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """Change exposure and color cast, and darken one side of the picture."""
+    """Change exposure and color cast, and darken one side of the image."""
     if strength == 0:
         return image
     spread = np.clip(rng.standard_normal(4), -2, 2) * strength
@@ -188,12 +188,12 @@ def apply_light(image: np.ndarray, strength: float, rng: np.random.Generator) ->
 
 
 def apply_loss(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """Blur, add sensor noise, compress; each one for some of the pictures."""
+    """Blur, add sensor noise, compress; each one for some of the images."""
     if strength == 0:
         return image
     size = image.shape[0]
     chance = rng.random(3)
-    # Lengths and noise are relative to the picture: a larger picture is not an easier one.
+    # Lengths and noise are relative to the image: a larger image is not an easier one.
     if chance[0] < 0.45:
         sigma = rng.uniform(0.3, 1.25) * strength * size / 112
         if chance[0] < 0.12:  # moved instead of out of focus
