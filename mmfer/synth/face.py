@@ -11,7 +11,7 @@ from .camera import Camera, sample_camera
 from .drawing import Drawing
 from .expression import Actions, sample_actions
 from .identity import make_ageing, make_identity
-from .labels import SPLITS, Difficulty, Labels, Stream, stream
+from .labels import Difficulty, Labels, Stream, stream
 from .landmarks import Subject
 from .scene import apply_light, apply_loss, draw_background, draw_occluders
 
@@ -54,14 +54,14 @@ def draw_face(
         Picture: Image and landmarks.
     """
     difficulty = difficulty or Difficulty()
-    key = (seed, SPLITS.index(split), index)
-    occlusion, scene = (stream(kind, *key) for kind in (Stream.OCCLUSION, Stream.SCENE))
+    scene = stream(Stream.SCENE, seed, split, index)
     camera, face = _compose(labels, seed, split, index, difficulty, crop)
 
     canvas = draw_background(image_size * _OVERSAMPLING, difficulty.clutter, scene)
     _draw_portrait(canvas, camera, face)
     before = Drawing()
-    draw_occluders(before, face.person, difficulty.occlusion, occlusion)
+    chance = stream(Stream.OCCLUSION, seed, split, index)
+    draw_occluders(before, face.person, difficulty.occlusion, chance)
     before.render(canvas, camera)
     image = cv2.resize(canvas, (image_size, image_size), interpolation=cv2.INTER_AREA)
     image = apply_light(image, difficulty.light, scene)
@@ -90,7 +90,7 @@ def _compose(
     labels: Labels, seed: int, split: str, index: int, difficulty: Difficulty, crop: str
 ) -> tuple[Camera, Subject]:
     """Where the image is taken from, and whose face it shows in which state."""
-    chance = stream(Stream.FACE, seed, SPLITS.index(split), index)
+    chance = stream(Stream.FACE, seed, split, index)
     # What does not depend on a label is drawn first: another label then changes nothing else.
     camera = sample_camera(difficulty.pose, crop, chance)
     person = make_identity(seed, labels.identity)

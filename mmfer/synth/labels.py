@@ -27,14 +27,15 @@ class Stream(IntEnum):
     MISSING_LABEL = 7
 
 
-def stream(kind: Stream, *key: int) -> np.random.Generator:
-    """Open the generator named by ``kind`` and the non-negative integers ``key``.
+def stream(kind: Stream, *key: int | str) -> np.random.Generator:
+    """Open the generator named by ``kind`` and ``key``: integers >= 0, and names of splits.
 
     Note:
         PCG64 and the seed sequence are specified bit for bit by NumPy: the numbers do not depend
         on the process, the platform or any global random state.
     """
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence((int(kind), *key))))
+    numbers = (SPLITS.index(part) if isinstance(part, str) else part for part in key)
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence((int(kind), *numbers))))
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,10 @@ def sample_labels(seed: int, split: str, index: int, num_identities: int) -> Lab
     Returns:
         Labels: The labels of this image.
     """
-    number = SPLITS.index(split)
     count = len(EXPRESSIONS)
     block, place = divmod(index, count)
-    expression = stream(Stream.EXPRESSION, seed, number, block).permutation(count)[place]
-    rng = stream(Stream.LABELS, seed, number, index)
+    expression = stream(Stream.EXPRESSION, seed, split, block).permutation(count)[place]
+    rng = stream(Stream.LABELS, seed, split, index)
     # Every age occurs; young and middle-aged people, as in photographs, most often.
     age = MIN_AGE + int(rng.beta(1.15, 2.0) * (MAX_AGE - MIN_AGE + 1))
     return Labels(int(expression), min(age, MAX_AGE), int(rng.integers(num_identities)))
