@@ -17,8 +17,8 @@ from mmfer.synth import (
     Labels,
     Picture,
     active_units,
+    compose_face,
     draw_face,
-    face_actions,
     sample_labels,
 )
 from mmfer.synth.labels import Stream, stream
@@ -203,8 +203,8 @@ class SynthFace(UnmixedCopies, BaseDataset):
     def _add_units(self, info: dict, labels: Labels) -> None:
         """Add ``gt_au``, and take one of the labels away where only one task is labelled."""
         index = info['index']
-        actions = face_actions(labels, self.seed, self.split, index, self.difficulty)
-        info['gt_au'] = active_units(*actions, self._metainfo['action_units'])
+        _, face = compose_face(labels, self.seed, self.split, index, self.difficulty)
+        info['gt_au'] = active_units(face.left, face.right, self._metainfo['action_units'])
         chance = stream(Stream.MISSING_LABEL, self.seed, self.split, index).random()
         if chance < self.single_task / 2:
             info['gt_label'] = -1
@@ -243,15 +243,8 @@ class SynthFace(UnmixedCopies, BaseDataset):
 
     def _draw(self, info: dict) -> Picture:
         labels = Labels(info['drawn_expression'], int(info['gt_age']), info['identity'])
-        return draw_face(
-            labels,
-            self.seed,
-            self.split,
-            info['index'],
-            self.image_size,
-            self.difficulty,
-            self.crop,
-        )
+        name = (self.seed, self.split, info['index'])
+        return draw_face(labels, *name, self.image_size, self.difficulty, self.crop)
 
     def prepare_data(self, idx: int):
         """Add the picture and its landmarks to the labels and run the pipeline."""

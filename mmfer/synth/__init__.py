@@ -18,7 +18,7 @@ from mmfer.wflw_points import FLIP_INDICES, NUM_LANDMARKS
 
 from .camera import CROPS
 from .expression import active_units
-from .face import Picture, draw_face, face_actions
+from .face import Picture, compose_face, draw_face
 from .labels import SPLITS, Difficulty, Labels, sample_labels
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
     'Labels',
     'Picture',
     'active_units',
+    'compose_face',
     'draw_face',
-    'face_actions',
     'sample_labels',
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from . import features, head, skin
 from .camera import Camera, sample_camera
 from .drawing import Drawing
-from .expression import Actions, sample_actions
+from .expression import sample_actions
 from .identity import make_ageing, make_identity
 from .labels import Difficulty, Labels, Stream, stream
 from .landmarks import Subject
@@ -55,7 +55,7 @@ def draw_face(
     """
     difficulty = difficulty or Difficulty()
     scene = stream(Stream.SCENE, seed, split, index)
-    camera, face = _compose(labels, seed, split, index, difficulty, crop)
+    camera, face = compose_face(labels, seed, split, index, difficulty, crop)
 
     canvas = draw_background(image_size * _OVERSAMPLING, difficulty.clutter, scene)
     _draw_portrait(canvas, camera, face)
@@ -69,27 +69,21 @@ def draw_face(
     return Picture(image, face.landmarks(camera, image_size))
 
 
-def face_actions(
+def compose_face(
     labels: Labels,
     seed: int,
     split: str,
     index: int,
     difficulty: Difficulty | None = None,
-) -> tuple[Actions, Actions]:
-    """The muscle actions that :func:`draw_face` draws, for the same arguments, without drawing.
+    crop: str = 'loose',
+) -> tuple[Camera, Subject]:
+    """Compose what :func:`draw_face` draws for the same arguments, without drawing it.
 
     Returns:
-        tuple[Actions, Actions]: Viewer's left side and right side.
+        tuple[Camera, Subject]: Where the image is taken from, and whose face it shows in which
+        state.
     """
-    # The crop is a matter of the camera, which takes as many random numbers for each of them.
-    _, face = _compose(labels, seed, split, index, difficulty or Difficulty(), 'loose')
-    return face.left, face.right
-
-
-def _compose(
-    labels: Labels, seed: int, split: str, index: int, difficulty: Difficulty, crop: str
-) -> tuple[Camera, Subject]:
-    """Where the image is taken from, and whose face it shows in which state."""
+    difficulty = difficulty or Difficulty()
     chance = stream(Stream.FACE, seed, split, index)
     # What does not depend on a label is drawn first: another label then changes nothing else.
     camera = sample_camera(difficulty.pose, crop, chance)

@@ -6,7 +6,7 @@ import pytest
 from plain_faces import CLASS, PLAIN
 
 from mmfer.categories import ACTION_UNITS, EXPRESSIONS
-from mmfer.synth import active_units, face_actions, sample_labels
+from mmfer.synth import active_units, compose_face, sample_labels
 from mmfer.synth.expression import Actions
 
 
@@ -16,8 +16,8 @@ def shares():
     active = np.zeros((len(EXPRESSIONS), len(ACTION_UNITS)))
     for index in range(700):
         labels = sample_labels(0, 'train', index, 200)
-        actions = face_actions(labels, 0, 'train', index)
-        active[labels.expression] += active_units(*actions, ACTION_UNITS) == 1
+        _, face = compose_face(labels, 0, 'train', index)
+        active[labels.expression] += active_units(face.left, face.right, ACTION_UNITS) == 1
     return {
         name: dict(zip(ACTION_UNITS, counts / 100, strict=True))
         for name, counts in zip(EXPRESSIONS, active, strict=True)
@@ -43,9 +43,9 @@ def test_expressions_have_the_units_that_define_them(shares, expression, active)
 def test_labels_are_of_the_face_that_is_drawn():
     labels = sample_labels(0, 'train', 3, 20)
     for number in range(len(EXPRESSIONS)):
-        left, right = face_actions(replace(labels, expression=number), 0, 'train', 3, PLAIN)
-        assert left == right, 'without variation both sides are the prototype'
-        smile = active_units(left, right, ('AU12',)).item()
+        _, face = compose_face(replace(labels, expression=number), 0, 'train', 3, PLAIN)
+        assert face.left == face.right, 'without variation both sides are the prototype'
+        smile = active_units(face.left, face.right, ('AU12',)).item()
         assert smile == (number == CLASS['Happiness'])
 
 
