@@ -14,8 +14,6 @@ The files, in the order in which an image comes about:
 * ``face`` calls all of these in order.
 """
 
-from mmfer.wflw_points import FLIP_INDICES, NUM_LANDMARKS
-
 from .camera import CROPS
 from .expression import active_units
 from .face import Picture, compose_face, draw_face
@@ -23,8 +21,6 @@ from .labels import SPLITS, Difficulty, Labels, sample_labels
 
 __all__ = [
     'CROPS',
-    'FLIP_INDICES',
-    'NUM_LANDMARKS',
     'SPLITS',
     'Difficulty',
     'Labels',

@@ -211,7 +211,7 @@ class TestDataset:
         config = Config.fromfile(repo_root / 'configs/_base_/datasets/synthface_64.py')
         for split in SPLITS:
             settings = config[f'{split}_dataloader'].dataset
-            settings.update(num_samples=7, cache=False)
+            settings.update(num_samples=7, cache=False, serialize_data=False)
             sample = DATASETS.build(settings)[0]
             assert sample['inputs'].shape == (3, 64, 64)
             assert 0 <= sample['data_samples'].gt_label.item() < 7

@@ -9,7 +9,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mmfer.categories import EXPRESSIONS
-from mmfer.synth import FLIP_INDICES, Difficulty, Labels, compose_face, draw_face, sample_labels
+from mmfer.synth import Difficulty, Labels, compose_face, draw_face, sample_labels
+from mmfer.wflw_points import FLIP_INDICES
 
 
 class TestLandmarks:
