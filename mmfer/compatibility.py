@@ -13,32 +13,30 @@ import re
 import warnings
 from pathlib import Path
 
-#: Import name -> lowest version, first version that is too new, what to install.
-WINDOWS = {
-    'mmengine': ('0.10.4', '1.0.0', 'mmengine'),
-    'mmcv': ('2.0.0', '2.5.0', 'mmcv-lite'),
-    'mmpretrain': ('1.2.0', '2.0.0', 'mmpretrain'),
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+#: Import name -> what to install.
+REQUIREMENTS = {
+    'mmengine': 'mmengine>=0.10.4,<1',
+    'mmcv': 'mmcv-lite>=2.0.0,<2.5',
+    'mmpretrain': 'mmpretrain>=1.2.0,<2',
 }
 
 
 def install_command() -> str:
-    """The pip command that installs versions inside every window."""
-    wanted = (f'"{name}>={low},<{high}"' for low, high, name in WINDOWS.values())
-    return f'pip install {" ".join(wanted)}'
-
-
-def _release(version: str) -> tuple[int, ...]:
-    """'0.11.0rc3' -> (0, 11, 0): a candidate counts as its release."""
-    return tuple(int(number) for number in re.findall(r'\d+', version.split('+')[0])[:3])
+    """The pip command that installs suitable versions of all."""
+    wanted = ' '.join(f'"{requirement}"' for requirement in REQUIREMENTS.values())
+    return f'pip install {wanted}'
 
 
 def check_version(name: str, version: str) -> None:
     """Raise ImportError where ``version`` of the package imported as ``name`` is unsuitable."""
-    low, high, _ = WINDOWS[name]
-    if not _release(low) <= _release(version) < _release(high):
+    wanted = REQUIREMENTS[name]
+    # A release candidate counts as its release.
+    if Version(version).base_version not in Requirement(wanted).specifier:
         raise ImportError(
-            f'mmfer needs {name} >= {low} and < {high}, found {version}. Mend it with\n'
-            f'    {install_command()}'
+            f'mmfer needs {wanted}, found {name} {version}. Mend it with\n    {install_command()}'
         )
 
 
@@ -79,7 +77,7 @@ def check_packages() -> None:
             'headless build over it:\n    pip install --force-reinstall --no-deps '
             'opencv-python-headless'
         ) from error
-    for name in WINDOWS:
+    for name in REQUIREMENTS:
         try:
             version = find_version(name)
         except ImportError as error:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmfer.datasets import WFLW
 from mmfer.faces import ALIGNED, POINT_NAMES
-from mmfer.faces.alignment_error import corner_error, eye_error, eye_slope
+from mmfer.faces.point_errors import corner_error, eye_error, eye_slope
 
 _POINT_COLUMNS = [f'{name}_{axis}' for name in POINT_NAMES for axis in 'xy']
 

@@ -4,7 +4,8 @@
 import re
 from pathlib import Path
 
-from .safe_load import CheckpointError, load_checkpoint_file
+from . import CheckpointError
+from .safe_load import load_checkpoint_file
 
 _NUMBERED = re.compile(r'(?P<kind>epoch|iter)_(?P<number>\d+)\.pth')
 _NEEDED = ('meta', 'state_dict', 'optimizer', 'message_hub')

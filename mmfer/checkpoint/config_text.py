@@ -49,28 +49,23 @@ def read_config_text(text: str) -> Config:
     return Config(settings)
 
 
-def _value(node: ast.expr) -> Any:
-    if isinstance(node, ast.Call):
-        if not isinstance(node.func, ast.Name) or node.func.id != 'dict' or node.args:
+class _DictCalls(ast.NodeTransformer):
+    """Write ``dict(key=value)`` as ``{'key': value}``, and refuse all other calls."""
+
+    def visit_Call(self, node: ast.Call) -> ast.Dict:
+        named = all(keyword.arg for keyword in node.keywords)  # no **others
+        if not isinstance(node.func, ast.Name) or node.func.id != 'dict' or node.args or not named:
             raise _refuse(node)
-        return {
-            keyword.arg or _refuse_unpacking(node): _value(keyword.value)
-            for keyword in node.keywords
-        }
-    if isinstance(node, ast.Dict):
-        keys = [_refuse_unpacking(node) if key is None else _value(key) for key in node.keys]
-        return dict(zip(keys, map(_value, node.values), strict=True))
-    for kind, make in ((ast.List, list), (ast.Tuple, tuple), (ast.Set, set)):
-        if isinstance(node, kind):
-            return make(map(_value, node.elts))
+        keys = [ast.Constant(keyword.arg) for keyword in node.keywords]
+        return ast.Dict(keys, [self.visit(keyword.value) for keyword in node.keywords])
+
+
+def _value(node: ast.expr) -> Any:
+    plain = _DictCalls().visit(node)
     try:
-        return ast.literal_eval(node)  # numbers, signs, strings, None, True, False
-    except ValueError:
+        return ast.literal_eval(plain)
+    except (ValueError, TypeError):
         raise _refuse(node) from None
-
-
-def _refuse_unpacking(node: ast.AST):
-    raise _refuse(node)
 
 
 def _refuse(node: ast.AST) -> ConfigTextError:

@@ -27,7 +27,8 @@ from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner import CheckpointLoader
 from mmengine.utils import digit_version
 
-from .safetensors_file import SUFFIX, SafetensorsFileError, read_safetensors
+from . import CheckpointError, UnsafeCheckpointError
+from .safetensors_file import SUFFIX, read_safetensors
 
 _HISTORY_BUFFER = 'mmengine.logging.history_buffer.HistoryBuffer'
 
@@ -36,18 +37,11 @@ _HISTORY_BUFFER = 'mmengine.logging.history_buffer.HistoryBuffer'
 _INERT_PACKAGES = ('mmengine.', 'mmcv.', 'mmcls.', 'mmpretrain.', 'mmfer.', 'addict.')
 _INERT_NAMES = ('builtins.getattr', 'builtins.slice', 'pathlib.PosixPath', 'pathlib.WindowsPath')
 
+_PROGRAM = 'it is a TorchScript archive, which is a program'
 _REMEDY = (
     'Use a file that holds only tensors and plain numbers, or open this one on a machine you can '
     'afford to lose and store torch.save(checkpoint["state_dict"], ...) from there.'
 )
-
-
-class CheckpointError(RuntimeError):
-    """A file that cannot be read as a checkpoint: truncated, damaged, or of another kind."""
-
-
-class UnsafeCheckpointError(CheckpointError):
-    """A checkpoint that names code outside the allow-list. Nothing of it was run."""
 
 
 class Inert:
@@ -88,15 +82,25 @@ def _numpy_globals() -> list[tuple[Any, str]]:
     return found
 
 
-def _refuse(path: str, names: Iterable[str]) -> UnsafeCheckpointError:
-    return UnsafeCheckpointError(
-        f'{path} was refused: it asks for {", ".join(sorted(names))}, which a checkpoint has no '
-        f'need of and which could run code. Nothing of it was run. {_REMEDY}'
+def _refuse(path: str, reason: str) -> UnsafeCheckpointError:
+    return UnsafeCheckpointError(f'{path} was refused: {reason}. Nothing of it was run. {_REMEDY}')
+
+
+def _refuse_names(path: str, names: Iterable[str]) -> UnsafeCheckpointError:
+    return _refuse(
+        path,
+        f'it asks for {", ".join(sorted(names))}, which a checkpoint has no need of and which '
+        'could run code',
     )
 
 
 def _load_stock(path: str, map_location: Any) -> Any:
-    """Load a training checkpoint of stock MMEngine with stand-ins for what is not plain data."""
+    """Load a training checkpoint of stock MMEngine with stand-ins for what is not plain data.
+
+    Raises:
+        UnsafeCheckpointError: It names code outside the allow-list.
+        pickle.UnpicklingError: Other instructions of its pickle are refused by torch.
+    """
     serialization = torch.serialization
     if digit_version(torch.__version__) < digit_version('2.7.0'):
         raise UnsafeCheckpointError(
@@ -109,12 +113,10 @@ def _load_stock(path: str, map_location: Any) -> Any:
     try:
         foreign = set(serialization.get_unsafe_globals_in_checkpoint(path)) - known
     except (ValueError, pickle.UnpicklingError, EOFError, UnicodeDecodeError) as error:
-        raise UnsafeCheckpointError(
-            f'{path} was refused: {error}. Nothing of it was run. {_REMEDY}'
-        ) from None
+        raise _refuse(path, str(error)) from None
     refused = [n for n in foreign if not n.startswith(_INERT_PACKAGES) and n not in _INERT_NAMES]
     if refused:
-        raise _refuse(path, refused)
+        raise _refuse_names(path, refused)
 
     stand_ins = [(_inert(name), name) for name in sorted(foreign)]
     with serialization.safe_globals(numpy_globals + stand_ins):
@@ -123,7 +125,7 @@ def _load_stock(path: str, map_location: Any) -> Any:
     checkpoint = _rebuild(checkpoint, left)
     if left.intersection(_INERT_NAMES[:2]):
         # Fine inside a HistoryBuffer, which is gone by now; anywhere else somebody wants to call.
-        raise _refuse(path, left)
+        raise _refuse_names(path, left)
     if left:
         print_log(f'{path}: not loaded, because they are not plain data: {sorted(left)}', 'current')
     return checkpoint
@@ -184,55 +186,38 @@ def load_checkpoint_file(path: str, map_location: Any = 'cpu') -> Any:
         content = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         # Torch says "weights only load failed" for a foreign name and for bytes that are no pickle.
-        if zipfile.is_zipfile(path):
-            return _load_zip_with_foreign_names(path, map_location, error)
-        raise _not_plain(path, error) from None
+        if not zipfile.is_zipfile(path):
+            raise _not_plain(path, error) from None
+        try:
+            return _load_stock(path, map_location)
+        except pickle.UnpicklingError as second:
+            raise _refuse(path, _reason(second)) from None
     except (RuntimeError, OSError, EOFError, ValueError, LookupError, struct.error) as error:
         if 'TorchScript' in str(error):
-            raise _program(path) from None
+            raise _refuse(path, _PROGRAM) from None
         raise CheckpointError(
             f'{path} cannot be read: it is truncated or damaged, or no checkpoint at all '
             f'({type(error).__name__}: {_first_line(error)}). Download it or copy it again, or use '
             'an earlier one.'
         ) from error
     if isinstance(content, torch.jit.ScriptModule):  # older versions of torch open programs, too
-        raise _program(path)
+        raise _refuse(path, _PROGRAM)
     return content
-
-
-def _program(path: str) -> UnsafeCheckpointError:
-    return UnsafeCheckpointError(
-        f'{path} was refused: it is a TorchScript archive, which is a program. {_REMEDY}'
-    )
 
 
 def _load_safetensors(path: str, map_location: Any) -> dict:
     # torch.load also takes functions and tables that say where each tensor goes.
     device = map_location if isinstance(map_location, (str, torch.device)) else 'cpu'
-    try:
-        weights, meta = read_safetensors(path, device)
-    except SafetensorsFileError as error:
-        raise CheckpointError(str(error)) from error
+    weights, meta = read_safetensors(path, device)
     # Where training checkpoints have the class names.
     notes = dict(meta, dataset_meta=dict(classes=meta['classes'])) if 'classes' in meta else meta
     return dict(state_dict=weights, meta=notes)
 
 
-def _load_zip_with_foreign_names(path: str, map_location: Any, error: Exception) -> Any:
-    try:
-        return _load_stock(path, map_location)
-    except pickle.UnpicklingError as second:
-        raise UnsafeCheckpointError(
-            f'{path} was refused: {_reason(second)}. Nothing of it was run. {_REMEDY}'
-        ) from None
-
-
 def _not_plain(path: str, error: Exception) -> CheckpointError:
     reason = _reason(error)
     if any(word in reason for word in ('GLOBAL', 'reduce', 'build', 'create')):
-        return UnsafeCheckpointError(
-            f'{path} was refused: {reason}. Nothing of it was run. {_REMEDY}'
-        )
+        return _refuse(path, reason)
     return CheckpointError(
         f'{path} is not a checkpoint that torch.save wrote ({reason}). Check that it is the file '
         'you meant (a web page saved by mistake, a Git LFS pointer and a bare pickle look so). '
@@ -251,7 +236,7 @@ def _first_line(error: Exception) -> str:
 
 
 def load_from_local(filename: str, map_location: Any = None) -> Any:
-    """Load a local file for :class:`mmengine.runner.CheckpointLoader`, safely."""
+    """:func:`load_checkpoint_file` under a name that MMEngine's log understands ("by local")."""
     return load_checkpoint_file(filename, map_location)
 
 

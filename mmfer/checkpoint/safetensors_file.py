@@ -20,16 +20,14 @@ from torch import Tensor
 
 from mmfer.utils.file_digest import file_digest
 
+from . import CheckpointError
+
 SUFFIX = '.safetensors'
 
 #: Key of the format's metadata under which everything is stored.
 _KEY = 'mmfer'
 _DIGITS = 8
 _NAMED_DIGEST = re.compile(rf'-([0-9a-f]{{{_DIGITS}}}){re.escape(SUFFIX)}$')
-
-
-class SafetensorsFileError(ValueError):
-    """A file cannot be read as safetensors, or is not what its name says."""
 
 
 def to_bytes(weights: Mapping[str, Tensor], meta: Mapping[str, Any]) -> bytes:
@@ -62,7 +60,7 @@ def read_safetensors(
         Tensors by name; and the facts, an empty dict for files of other projects.
 
     Raises:
-        SafetensorsFileError: The file is damaged, no safetensors, or not the one its name says.
+        CheckpointError: The file is damaged, no safetensors, or not the one its name says.
     """
     path = Path(path)
     _check_digest(path)
@@ -71,16 +69,16 @@ def read_safetensors(
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             text = (file.metadata() or {}).get(_KEY, '{}')
     except SafetensorError as error:
-        raise SafetensorsFileError(
+        raise CheckpointError(
             f'{path} cannot be read: it is truncated or damaged, or no safetensors file ({error}). '
             'Download it or copy it again'
         ) from error
     try:
         meta = json.loads(text)
     except json.JSONDecodeError as error:
-        raise SafetensorsFileError(f'{path}: its metadata are no JSON ({error})') from error
+        raise CheckpointError(f'{path}: its metadata are no JSON ({error})') from error
     if not isinstance(meta, dict):
-        raise SafetensorsFileError(f'{path}: its metadata are a {type(meta).__name__}, no dict')
+        raise CheckpointError(f'{path}: its metadata are a {type(meta).__name__}, no dict')
     return weights, meta
 
 
@@ -90,7 +88,7 @@ def _check_digest(path: Path) -> None:
         return
     found = file_digest(path)
     if not found.startswith(promised[1]):
-        raise SafetensorsFileError(
+        raise CheckpointError(
             f'{path} was altered or damaged: its name says that its sha256 begins with '
             f'{promised[1]}, and it begins with {found[:_DIGITS]}. Download it or copy '
             'it again; if it was changed on purpose, take the digits out of its name'

@@ -11,17 +11,17 @@ from mmpretrain.datasets import BaseDataset
 from mmfer.categories import ACTION_UNITS, EXPRESSIONS
 from mmfer.registry import DATASETS
 from mmfer.synth import (
+    CROPS,
     SPLITS,
     Difficulty,
     Labels,
     Picture,
     active_units,
+    compose_face,
     draw_face,
-    face_actions,
     sample_labels,
 )
-from mmfer.synth.camera import CROPS
-from mmfer.synth.random_streams import Stream, stream
+from mmfer.synth.labels import Stream, stream
 from mmfer.tasks import TASKS
 
 from .transforms.face_geometry import bounding_box
@@ -153,8 +153,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
         self.single_task = single_task
         self.difficulty = _make_difficulty(difficulty or {})
         self.cache = cache
-        self._images = self._landmarks = None
-        self._rows = {}  # number of a picture -> its row in the cache, which a subset keeps
+        self._drawn = {}  # number of an image -> the image, with ``cache``; a subset keeps them
 
         # What ``gt_label`` counts, in the order in which it is drawn.
         self._drawn_classes = EXPRESSIONS
@@ -204,9 +203,9 @@ class SynthFace(UnmixedCopies, BaseDataset):
     def _add_units(self, info: dict, labels: Labels) -> None:
         """Add ``gt_au``, and take one of the labels away where only one task is labelled."""
         index = info['index']
-        actions = face_actions(labels, self.seed, self.split, index, self.difficulty)
-        info['gt_au'] = active_units(*actions, self._metainfo['action_units'])
-        chance = stream(Stream.MISSING_LABEL, self.seed, SPLITS.index(self.split), index).random()
+        _, face = compose_face(labels, self.seed, self.split, index, self.difficulty)
+        info['gt_au'] = active_units(face.left, face.right, self._metainfo['action_units'])
+        chance = stream(Stream.MISSING_LABEL, self.seed, self.split, index).random()
         if chance < self.single_task / 2:
             info['gt_label'] = -1
         elif chance < self.single_task:
@@ -216,7 +215,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
         """The label that an annotator wrote down, wrong for a share of the pictures."""
         if self.label_noise == 0:
             return expression
-        rng = stream(Stream.LABEL_NOISE, self.seed, SPLITS.index(self.split), index)
+        rng = stream(Stream.LABEL_NOISE, self.seed, self.split, index)
         if rng.random() >= self.label_noise:
             return expression
         other = int(rng.integers(len(EXPRESSIONS) - 1))
@@ -231,43 +230,28 @@ class SynthFace(UnmixedCopies, BaseDataset):
             self._draw_all()
 
     def _draw_all(self) -> None:
-        count, size = len(self), self.image_size
-        images = np.empty((count, size, size, 3), np.uint8)
-        landmarks = np.empty((count, 98, 2), np.float32)
+        size = len(self) * self.image_size**2 * 3 / 2**20
         print_log(
-            f'SynthFace: drawing {count} pictures of split {self.split!r} '
-            f'({images.nbytes / 2**20:.0f} MiB)',
+            f'SynthFace: drawing {len(self)} images of split {self.split!r} ({size:.0f} MiB)',
             logger='current',
         )
-        for row in range(count):
+        for row in range(len(self)):
             info = self.get_data_info(row)
-            images[row], landmarks[row] = self._draw(info)
-            self._rows[info['index']] = row
+            self._drawn[info['index']] = self._draw(info)
             if (row + 1) % 2000 == 0:
-                print_log(f'SynthFace: {row + 1} of {count} drawn', logger='current')
-        self._images, self._landmarks = images, landmarks
+                print_log(f'SynthFace: {row + 1} of {len(self)} drawn', logger='current')
 
     def _draw(self, info: dict) -> Picture:
         labels = Labels(info['drawn_expression'], int(info['gt_age']), info['identity'])
-        return draw_face(
-            labels,
-            self.seed,
-            self.split,
-            info['index'],
-            self.image_size,
-            self.difficulty,
-            self.crop,
-        )
+        name = (self.seed, self.split, info['index'])
+        return draw_face(labels, *name, self.image_size, self.difficulty, self.crop)
 
     def prepare_data(self, idx: int):
         """Add the picture and its landmarks to the labels and run the pipeline."""
         info = self.get_data_info(idx)
-        if self._images is None:
-            image, points = self._draw(info)
-        else:
-            # Copies: a transform may write into what it is given.
-            row = self._rows[info['index']]
-            image, points = self._images[row].copy(), self._landmarks[row].copy()
+        drawn = self._drawn.get(info['index'])
+        # Copies: a transform may write into what it is given.
+        image, points = map(np.copy, drawn) if drawn else self._draw(info)
         info.update(img=image, gt_landmarks=points, face_box=bounding_box(points))
         return self.pipeline(info)
 

@@ -3,6 +3,7 @@
 was killed leaves whole pictures, but for the one that it was writing.
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -10,10 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+from filelock import FileLock, Timeout
 
 from mmfer.faces import POINT_NAMES
 
@@ -23,7 +21,8 @@ from .results import FaceResult, PictureResult
 class _LineWriter:
     """A file that is written in whole lines; a context manager.
 
-    One process at a time: on Windows, and on file systems without locks, nobody watches over that.
+    One process at a time, by a lock file beside it (``.NAME.lock``) that goes when it is closed; on
+    file systems without locks nobody watches over that.
     The text is UTF-8; bytes in the name of a file that are none become ``\\udcXX``.
 
     Raises:
@@ -35,15 +34,15 @@ class _LineWriter:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # No buffer: what was written is in the hands of the operating system.
         self._file = open(path, 'ab', buffering=0)  # noqa: SIM115  closed by __exit__
+        self._lock = FileLock(self._path.with_name(f'.{self._path.name}.lock'), thread_local=False)
         try:
-            if fcntl is not None:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            self._lock.acquire(timeout=0)
+        except Timeout:
             self._file.close()
             raise OSError(
                 f'another run is writing {path}; wait for its end, or name another folder'
             ) from None
-        except OSError:  # the file system has no locks
+        except (OSError, NotImplementedError):  # the file system has no locks
             pass
         self._file.truncate(0)
 
@@ -52,6 +51,10 @@ class _LineWriter:
 
     def __exit__(self, *error) -> None:
         self._file.close()
+        # Before the release: afterwards it may be another run's.
+        with contextlib.suppress(OSError):
+            Path(self._lock.lock_file).unlink()
+        self._lock.release()
 
     def _put(self, text: str) -> None:
         end = self._file.seek(0, io.SEEK_END)

@@ -1,30 +1,32 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Vector faces with labels for expression, landmarks, age and identity.
 
-The pieces, in the order in which a picture comes about: ``labels`` says what is to be seen;
-``identity``, ``ageing`` and ``expression`` turn that into numbers, ``landmarks`` turns the numbers
-into 98 points, and together they are a ``subject``. ``portrait`` draws it in layers (``body``,
-``shading``, ``creases``, ``features``, ``adornments``, ``hair``) as a ``camera`` sees it.
-``occluders`` and ``scene`` make it hard to read, and ``face`` does all of it in one call.
-``action_units`` reads labels off the muscle actions.
+The files, in the order in which an image comes about:
+
+* ``labels`` samples what the image shows and holds how hard it is to read;
+* ``identity`` turns a person and an age into numbers, ``expression`` an expression into muscle
+  actions;
+* ``landmarks`` places 98 points by these numbers; together they are a ``Subject``;
+* ``camera`` maps the points to pixels, and ``drawing`` paints shapes there;
+* ``head`` draws body, hair and shading, ``skin`` what lies on the skin, ``features`` nose, mouth,
+  eyes and brows;
+* ``scene`` makes it hard to read: background, occluders, light and loss;
+* ``face`` calls all of these in order.
 """
 
-from mmfer.wflw_points import FLIP_INDICES, NUM_LANDMARKS
-
-from .action_units import active_units
-from .difficulty import Difficulty
-from .face import Picture, draw_face, face_actions
-from .labels import SPLITS, Labels, sample_labels
+from .camera import CROPS
+from .expression import active_units
+from .face import Picture, compose_face, draw_face
+from .labels import SPLITS, Difficulty, Labels, sample_labels
 
 __all__ = [
-    'FLIP_INDICES',
-    'NUM_LANDMARKS',
+    'CROPS',
     'SPLITS',
     'Difficulty',
     'Labels',
     'Picture',
     'active_units',
+    'compose_face',
     'draw_face',
-    'face_actions',
     'sample_labels',
 ]

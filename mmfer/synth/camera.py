@@ -9,40 +9,37 @@ import numpy as np
 _PIVOT = np.array([0.0, 0.30, 0.0])
 # Standard deviations of yaw, pitch and roll in radians, of size and position as shares.
 _SPREAD = np.array([*np.radians((11, 7, 6)), 0.06, 0.03, 0.03])
-#: How many face units span a picture: head and shoulders, from which crops can be cut; hair and
+#: How many face units span an image: head and shoulders, from which crops can be cut; hair and
 #: neck with the face; or little but the face.
 CROPS = {'wide': 3.6, 'loose': 2.5, 'tight': 1.9}
 
 
-def depth(points: np.ndarray) -> np.ndarray:
-    """How far the surface of the face stands out at frontal ``points`` (N, 2); (N,)."""
-    bulge = 1 - (points[:, 0] / 0.98) ** 2 - ((points[:, 1] - 0.3) / 1.35) ** 2
-    return 0.52 * np.sqrt(np.maximum(bulge, 0.02))
-
-
 @dataclass(frozen=True)
 class Camera:
-    """A parallel projection.
+    """A parallel projection."""
 
-    Args:
-        yaw, pitch, roll (float): Radians; positive yaw turns to the viewer's right, positive pitch
-            looks up, positive roll tilts clockwise. Default to 0.
-        scale (float): Size of the face, a factor on what ``crop`` gives it. Defaults to 1.
-        shift (tuple[float, float]): Displacement as a share of the picture. Defaults to (0, 0).
-        crop (str): How much is seen around the face, a key of ``CROPS``. Defaults to 'loose'.
-    """
+    yaw: float = 0.0  #: Radians; positive turns to the viewer's right.
+    pitch: float = 0.0  #: Radians; positive looks up.
+    roll: float = 0.0  #: Radians; positive tilts clockwise.
+    scale: float = 1.0  #: Size of the face, a factor on what ``crop`` gives it.
+    shift: tuple[float, float] = (0.0, 0.0)  #: Displacement as a share of the image.
+    crop: str = 'loose'  #: How much is seen around the face, a key of ``CROPS``.
 
-    yaw: float = 0.0
-    pitch: float = 0.0
-    roll: float = 0.0
-    scale: float = 1.0
-    shift: tuple[float, float] = (0.0, 0.0)
-    crop: str = 'loose'
+    def project(
+        self, points: np.ndarray, size: int, height: np.ndarray, flat: np.ndarray | bool = False
+    ) -> np.ndarray:
+        """Map frontal points to pixels of an image of ``size``.
 
-    def matrix(self, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Linear part (3, 2) and offset (2,): ``pixels = points @ linear + offset``.
+        Args:
+            points (np.ndarray): Face units, shape (N, 2).
+            size (int): Width and height of the image in pixels.
+            height (np.ndarray): How far the points stand out from the surface of the face, shape
+                (N,).
+            flat (np.ndarray | bool): Where ``height`` counts from the plane behind the face
+                instead, shape (N,). Defaults to False.
 
-        Whole numbers are the centres of pixels, as in OpenCV.
+        Returns:
+            np.ndarray: Shape (N, 2). Whole numbers are the centers of pixels, as in OpenCV.
         """
         cy, sy = np.cos(self.yaw), np.sin(self.yaw)
         cp, sp = np.cos(self.pitch), np.sin(self.pitch)
@@ -50,15 +47,23 @@ class Camera:
         turn = np.array([[cy, 0, sy], [0, cp, -sp]])
         linear = self.zoom(size) * (np.array([[cr, -sr], [sr, cr]]) @ turn).T
         middle = np.array([0.5, 0.5]) + np.array(self.shift)
-        return linear, middle * size - 0.5 - _PIVOT @ linear
+        offset = middle * size - 0.5 - _PIVOT @ linear
+        depth = height + np.where(flat, 0.0, _surface(points))
+        return points @ linear[:2] + depth[:, None] * linear[2] + offset
 
     def zoom(self, size: int) -> float:
         """Pixels per face unit."""
         return size * self.scale / CROPS[self.crop]
 
 
+def _surface(points: np.ndarray) -> np.ndarray:
+    """How far the surface of the face stands out at frontal ``points`` (N, 2); (N,)."""
+    bulge = 1 - (points[:, 0] / 0.98) ** 2 - ((points[:, 1] - 0.3) / 1.35) ** 2
+    return 0.52 * np.sqrt(np.maximum(bulge, 0.02))
+
+
 def sample_camera(strength: float, crop: str, rng: np.random.Generator) -> Camera:
-    """Draw a pose; ``strength`` scales all of it, 0 is frontal."""
+    """Sample a pose; ``strength`` scales all of it, 0 is frontal."""
     turn = np.clip(rng.standard_normal(6), -2.2, 2.2) * strength * _SPREAD
     yaw, pitch, roll, zoom, right, down = turn.tolist()
     return Camera(

@@ -1,8 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A list of shapes in face units that is projected in one go and then drawn.
+"""Curves, colors, and a list of shapes in face units that is projected in one go and then painted.
 
 Shapes are many and small. To project them together costs one matrix product instead of a hundred,
-which is what makes several hundred faces a second possible.
+which makes several hundred faces a second possible. A color is a BGR array of three numbers, 0 to
+255.
 """
 
 from functools import lru_cache
@@ -10,9 +11,54 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from .camera import Camera, depth
+from .camera import Camera
+
+WHITE = np.array((246.0, 248.0, 250.0))
+BLACK = np.array((18.0, 16.0, 18.0))
+# Shadows on skin take more blue than red.
+_ABSORPTION = np.array((1.0, 0.92, 0.78))
 
 _SHIFT = 4  # OpenCV draws at sixteenths of a pixel
+
+
+def mix(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
+    """Blend two colors; ``share`` 0 gives the first, 1 the second."""
+    return first + (second - first) * share
+
+
+def darker(color: np.ndarray, amount: float) -> np.ndarray:
+    """Darken by ``amount`` in [0, 1], blue and green more than red, as shadows on skin do."""
+    return color * (1 - amount * _ABSORPTION)
+
+
+def brighter(color: np.ndarray, factor: float, extra: float = 0.0) -> np.ndarray:
+    """Multiply by ``factor`` and add ``extra``, up to 255."""
+    return np.minimum(color * factor + extra, 255)
+
+
+def columns(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Points (N, 2) from their coordinates (N,); a quick ``np.stack``."""
+    points = np.empty((len(x), 2))
+    points[:, 0], points[:, 1] = x, y
+    return points
+
+
+def symmetric(half, middle=()) -> np.ndarray:
+    """Points (N, 2) of one ``half``, those in the ``middle``, and the mirrored half backwards."""
+    half = np.asarray(half)
+    return np.concatenate([half, np.reshape(middle, (-1, 2)), half[::-1] * (-1, 1)])
+
+
+@lru_cache(maxsize=16)
+def _circle(count: int) -> np.ndarray:
+    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    return np.stack([np.cos(angle), np.sin(angle)], 1)
+
+
+def ellipse(x: float, y: float, rx: float, ry: float, count: int = 24) -> np.ndarray:
+    """Outline of an ellipse, (count, 2)."""
+    circle = _circle(count)
+    return columns(circle[:, 0] * rx + x, circle[:, 1] * ry + y)
 
 
 @lru_cache(maxsize=128)
@@ -40,82 +86,51 @@ def _spline_matrix(count: int, steps: int, closed: bool) -> np.ndarray:
 
 def spline(points: np.ndarray, steps: int = 4, closed: bool = False) -> np.ndarray:
     """Smooth curve through ``points`` (N, 2), ``steps`` samples from one to the next."""
+    points = np.asarray(points)
     return _spline_matrix(len(points), steps, closed) @ points
 
 
-@lru_cache(maxsize=16)
-def _circle(count: int) -> np.ndarray:
-    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
-    return np.stack([np.cos(angle), np.sin(angle)], 1)
-
-
-def ellipse(x: float, y: float, rx: float, ry: float, count: int = 24) -> np.ndarray:
-    """Outline of an ellipse, (count, 2)."""
-    circle = _circle(count)
-    return columns(circle[:, 0] * rx + x, circle[:, 1] * ry + y)
-
-
-def columns(x, y) -> np.ndarray:
-    """Points (N, 2) from their coordinates (N,); a quick ``np.stack``."""
-    points = np.empty((len(x), 2))
-    points[:, 0], points[:, 1] = x, y
-    return points
-
-
 class Drawing:
-    """Shapes to be drawn, the first one at the bottom.
+    """Shapes to be painted, the first one at the bottom.
 
-    A shape lies on the surface of the face unless it says otherwise: ``z`` lifts it off the
-    surface, ``flat`` takes ``z`` as its depth. A colour is a BGR array.
+    A shape lies on the surface of the face: ``z`` lifts it off the surface. With ``depth`` it lies
+    in a plane instead, so far in front of the one behind the face.
     """
 
     def __init__(self):
         self._points = []
-        self._heights = []
-        self._flat = []
-        self._counts = []
-        self._styles = []  # (colour, width or None, closed)
+        self._heights = []  # (height, whether it counts from the plane behind the face)
+        self._styles = []  # (color, width or None, closed)
 
-    def fill(self, points, colour, z=0.0, flat=False):
-        """Fill the polygon ``points`` (N, 2) with a BGR ``colour``."""
-        self._add(points, colour, None, True, z, flat)
+    def fill(self, points, color, z=0.0, depth=None):
+        """Fill the polygon ``points`` (N, 2) with a BGR ``color``."""
+        self._add(points, z, depth, (color.tolist(), None, True))
 
-    def line(self, points, colour, width, z=0.0, flat=False, closed=False):
+    def line(self, points, color, width, z=0.0, depth=None, closed=False):
         """Draw a line of ``width`` face units through ``points`` (N, 2)."""
-        self._add(points, colour, width, closed, z, flat)
+        self._add(points, z, depth, (color.tolist(), width, closed))
 
-    def _add(self, points, colour, width, closed, z, flat):
-        self._points.append(points)
-        self._heights.append(z)
-        self._flat.append(flat)
-        self._counts.append(len(points))
-        self._styles.append((colour.tolist(), width, closed))
+    def _add(self, points, z, depth, style):
+        self._points.append(np.asarray(points))
+        self._heights.append((z, False) if depth is None else (depth, True))
+        self._styles.append(style)
 
     def render(self, image: np.ndarray, camera: Camera) -> None:
-        """Draw everything on ``image`` (S, S, 3), uint8, in place."""
-        if not self._counts:
+        """Paint everything on ``image`` (S, S, 3), uint8, in place."""
+        if not self._points:
             return
         size = image.shape[0]
-        linear, offset = camera.matrix(size)
-        points = np.concatenate(self._points)
-        height = np.repeat(self._heights, self._counts)
-        height += np.where(np.repeat(self._flat, self._counts), 0.0, depth(points))
-        pixels = points @ linear[:2] + height[:, None] * linear[2] + offset
+        counts = [len(points) for points in self._points]
+        height, flat = np.repeat(np.array(self._heights).T, counts, axis=1)
+        pixels = camera.project(np.concatenate(self._points), size, height, flat > 0)
         pixels = np.rint(pixels * (1 << _SHIFT)).astype(np.int32)
         zoom = camera.zoom(size)
-        start = 0
-        for count, (colour, width, closed) in zip(self._counts, self._styles, strict=True):
-            outline = pixels[start : start + count]
-            start += count
+        end = 0
+        for count, (color, width, closed) in zip(counts, self._styles, strict=True):
+            end += count
+            outline = pixels[end - count : end]
             if width is None:
-                cv2.fillPoly(image, [outline], colour, cv2.LINE_AA, _SHIFT)
+                cv2.fillPoly(image, [outline], color, cv2.LINE_AA, _SHIFT)
             else:
                 thickness = max(1, round(width * zoom))
-                cv2.polylines(image, [outline], closed, colour, thickness, cv2.LINE_AA, _SHIFT)
-
-
-def project(points: np.ndarray, camera: Camera, size: int, z: np.ndarray) -> np.ndarray:
-    """Pixels (N, 2) of ``points`` (N, 2) that stand ``z`` (N,) above the surface of the face."""
-    linear, offset = camera.matrix(size)
-    height = z + depth(points)
-    return points @ linear[:2] + height[:, None] * linear[2] + offset
+                cv2.polylines(image, [outline], closed, color, thickness, cv2.LINE_AA, _SHIFT)

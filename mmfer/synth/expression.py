@@ -1,44 +1,51 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Expressions as strengths of muscle actions, in the spirit of the Facial Action Coding System."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
 from mmfer.categories import EXPRESSIONS
 
 
+def _unit(name: str) -> float:
+    """An action at rest that is the action unit ``name``."""
+    return field(default=0.0, metadata=dict(unit=name))
+
+
 @dataclass(frozen=True)
 class Actions:
-    """Muscle actions of one side of the face, 0 (at rest) to about 1 (as strong as can be).
+    """Muscle actions of one side of the face, 0 (at rest) to about 1 (as strong as can be)."""
 
-    The numbers in the comments are those of the action units they stand for.
-    """
-
-    inner_brow_raise: float = 0.0  # 1
-    outer_brow_raise: float = 0.0  # 2
-    brow_lower: float = 0.0  # 4
-    upper_lid_raise: float = 0.0  # 5
-    cheek_raise: float = 0.0  # 6
-    lid_tighten: float = 0.0  # 7
-    nose_wrinkle: float = 0.0  # 9
-    upper_lip_raise: float = 0.0  # 10
-    corner_pull: float = 0.0  # 12
-    corner_depress: float = 0.0  # 15
-    chin_raise: float = 0.0  # 17
-    lip_stretch: float = 0.0  # 20
-    lip_press: float = 0.0  # 24
-    lips_part: float = 0.0  # 25
-    jaw_drop: float = 0.0  # 26
-    lid_droop: float = 0.0  # 43
-    gaze_down: float = 0.0  # 64
+    inner_brow_raise: float = _unit('AU1')
+    outer_brow_raise: float = _unit('AU2')
+    brow_lower: float = _unit('AU4')
+    upper_lid_raise: float = _unit('AU5')
+    cheek_raise: float = _unit('AU6')
+    lid_tighten: float = _unit('AU7')
+    nose_wrinkle: float = _unit('AU9')
+    upper_lip_raise: float = _unit('AU10')
+    corner_pull: float = _unit('AU12')
+    corner_depress: float = _unit('AU15')
+    chin_raise: float = _unit('AU17')
+    lip_stretch: float = _unit('AU20')
+    lip_press: float = _unit('AU24')
+    lips_part: float = _unit('AU25')
+    jaw_drop: float = _unit('AU26')
+    # Towards AU43 and AU64, which an annotator would see only in eyes closed or cast down.
+    lid_droop: float = 0.0
+    gaze_down: float = 0.0
 
 
-NAMES = tuple(field.name for field in fields(Actions))
-NUM_ACTIONS = len(NAMES)
+_NAMES = tuple(action.name for action in fields(Actions))
+_ACTION_OF_UNIT = {
+    action.metadata['unit']: action.name for action in fields(Actions) if action.metadata
+}
+NUM_ACTIONS = len(_NAMES)
 
 # An expression has several faces: the mouth of anger is pressed shut or shows its teeth, a smile
-# is closed or open. One of them is drawn for a picture.
+# is closed or open. One of them is drawn in an image.
 _PROTOTYPES = {
     'Anger': (
         dict(brow_lower=1, upper_lid_raise=0.45, lid_tighten=0.7, lip_press=1, chin_raise=0.35),
@@ -78,8 +85,8 @@ _PROTOTYPES = {
 }  # fmt: skip
 
 _TABLE = tuple(
-    tuple(np.array([variant.get(name, 0.0) for name in NAMES]) for variant in _PROTOTYPES[name_])
-    for name_ in EXPRESSIONS
+    tuple(np.array([variant.get(name, 0.0) for name in _NAMES]) for variant in _PROTOTYPES[label])
+    for label in EXPRESSIONS
 )
 
 
@@ -90,7 +97,7 @@ def sample_actions(
     variation: float,
     rng: np.random.Generator,
 ) -> tuple[Actions, Actions]:
-    """Draw the muscle actions of one picture.
+    """Sample the muscle actions of one image.
 
     Args:
         expression (int): Index in ``EXPRESSIONS``.
@@ -107,9 +114,33 @@ def sample_actions(
     prototype = variants[rng.integers(len(variants))]
     gain = 1 + variation * (habits * rng.uniform(0.65, 1.25, NUM_ACTIONS) - 1)
     stray = resting + rng.normal(0, 0.07, NUM_ACTIONS)
-    # Now and then one muscle tells of something else: talking, a glance, a blend of feelings.
+    # Now and then one muscle shows something else: talking, a glance, a blend of feelings.
     stray[rng.integers(NUM_ACTIONS)] += rng.exponential(0.16)
     strength = prototype * intensity * gain + variation * stray
     uneven = variation * rng.normal(0, 0.12, NUM_ACTIONS)
     left, right = (np.clip(strength * (1 + side * uneven), 0, 1.25) for side in (-1, 1))
     return Actions(*left.tolist()), Actions(*right.tolist())
+
+
+def active_units(
+    left: Actions, right: Actions, units: Sequence[str], threshold: float = 0.3
+) -> np.ndarray:
+    """Which action units a face shows, as an annotator would read them off it.
+
+    Args:
+        left (Actions): Muscle actions of the viewer's left side.
+        right (Actions): Those of the right side; a unit may be active on one side only.
+        units (Sequence[str]): Names of the units.
+        threshold (float): Strength from which on a unit counts as active. Weaker ones are hard to
+            see. Defaults to 0.3.
+
+    Returns:
+        np.ndarray: (len(units),) int8, 1 active, 0 not, -1 for a unit that is not drawn, such as
+        AU23 (lips tightened).
+    """
+    labels = np.full(len(units), -1, np.int8)
+    for index, unit in enumerate(units):
+        action = _ACTION_OF_UNIT.get(unit)
+        if action is not None:
+            labels[index] = max(getattr(left, action), getattr(right, action)) >= threshold
+    return labels

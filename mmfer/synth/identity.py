@@ -1,13 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What stays with a person: shape, colours, hair and habits of the face."""
+"""A person, with what never changes about the face, and what age does to it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 
 import numpy as np
 
-from .colours import mix
-from .random_streams import Stream, stream
+from .drawing import mix
+from .expression import NUM_ACTIONS
+from .labels import Stream, stream
 
 HAIR_STYLES = ('shaven', 'short', 'parted', 'fringe', 'long', 'wavy', 'curly', 'bun')
 BEARDS = ('none', 'stubble', 'moustache', 'goatee', 'full')
@@ -23,62 +24,52 @@ _CLOTHES = np.array(
 )
 
 
+def _varies(spread: float, mean: float = 1.0, masculine: float = 0.0) -> float:
+    """A number of normal distribution, whose mean differs by ``masculine`` in masculine faces."""
+    return field(metadata=dict(spread=spread, mean=mean, masculine=masculine))
+
+
 @dataclass(frozen=True)
 class Identity:
-    """Numbers that describe a person. Lengths are factors of the average face.
+    """Numbers that describe a person. Lengths are factors of the average face."""
 
-    Args:
-        masculine (float): 0 to 1; heavier brows and jaw, and a beard above 0.5.
-        skin, hair, iris, clothes (np.ndarray): Colours, BGR, 0 to 255.
-        hair_style, beard (str): One of ``HAIR_STYLES``, ``BEARDS``.
-        freckles (float): 0 (none) to 1.
-        mole (np.ndarray | None): Position in face units.
-        glasses (bool): Whether the person wears glasses.
-        habits (np.ndarray): Gain of every muscle action, around 1.
-        resting (np.ndarray): Muscle actions of the face at rest, around 0.
-    """
-
-    masculine: float
-    face_width: float
-    jaw_square: float
-    jaw_taper: float
-    chin: float
-    forehead: float
-    eye_size: float
-    eye_open: float
-    eye_spacing: float
-    eye_tilt: float
-    brow_thickness: float
-    brow_height: float
-    brow_arch: float
-    nose_length: float
-    nose_width: float
-    mouth_width: float
-    upper_lip: float
-    lower_lip: float
-    ear: float
-    skin: np.ndarray
+    masculine: float  #: 0 to 1; heavier brows and jaw, and a beard above 0.5.
+    face_width: float = _varies(0.045, 0.98, 0.03)
+    jaw_square: float = _varies(0.22, 2.15, 0.35)
+    jaw_taper: float = _varies(0.05, 0.13, -0.06)
+    chin: float = _varies(0.05)
+    forehead: float = _varies(0.08)
+    eye_size: float = _varies(0.08)
+    eye_open: float = _varies(0.14, 1.05, -0.12)
+    eye_spacing: float = _varies(0.045)
+    eye_tilt: float = _varies(0.016, 0.012)
+    brow_thickness: float = _varies(0.22, 0.72, 0.6)
+    brow_height: float = _varies(0.1, 1.06, -0.12)
+    brow_arch: float = _varies(0.3)
+    nose_length: float = _varies(0.07)
+    nose_width: float = _varies(0.13)
+    mouth_width: float = _varies(0.08)
+    upper_lip: float = _varies(0.25, 1.05, -0.15)
+    lower_lip: float = _varies(0.2, 1.05, -0.1)
+    ear: float = _varies(0.15)
+    skin: np.ndarray  #: Color, BGR, 0 to 255.
     hair: np.ndarray
     iris: np.ndarray
     clothes: np.ndarray
-    hair_style: str
-    beard: str
-    freckles: float
-    mole: np.ndarray | None
+    hair_style: str  #: One of ``HAIR_STYLES``.
+    beard: str  #: One of ``BEARDS``.
+    freckles: float  #: 0 (none) to 1.
+    mole: np.ndarray | None  #: Position in face units.
     glasses: bool
-    habits: np.ndarray
-    resting: np.ndarray
+    habits: np.ndarray  #: Gain of every muscle action, around 1.
+    resting: np.ndarray  #: Muscle actions of the face at rest, around 0.
 
 
-@lru_cache(maxsize=4096)  # a person is met many times; the key holds all that the result depends on
-def make_identity(seed: int, number: int, num_actions: int) -> Identity:
+@lru_cache(maxsize=4096)  # a person appears many times; the key determines the result
+def make_identity(seed: int, number: int) -> Identity:
     """Make up person ``number`` of the dataset with this seed."""
     rng = stream(Stream.IDENTITY, seed, number)
     masculine = float(rng.beta(0.6, 0.6))
-
-    def around(spread, centre=1.0):
-        return float(centre + spread * np.clip(rng.standard_normal(), -2, 2))
-
     tone = rng.uniform(0, len(_SKIN) - 1.001)
     skin = mix(_SKIN[int(tone)], _SKIN[int(tone) + 1], tone % 1)
     # Undertone: from rosy to olive, at the same lightness.
@@ -94,26 +85,15 @@ def make_identity(seed: int, number: int, num_actions: int) -> Identity:
     mole = None
     if rng.random() < 0.25:
         mole = np.array([rng.choice((-1, 1)) * rng.uniform(0.3, 0.55), rng.uniform(0.4, 0.95)])
+    shape = {}
+    for part in fields(Identity):
+        if part.metadata:
+            mean = part.metadata['mean'] + part.metadata['masculine'] * masculine
+            step = np.clip(rng.standard_normal(), -2, 2)
+            shape[part.name] = float(mean + part.metadata['spread'] * step)
     return Identity(
         masculine=masculine,
-        face_width=around(0.045, 0.98 + 0.03 * masculine),
-        jaw_square=around(0.22, 2.15 + 0.35 * masculine),
-        jaw_taper=around(0.05, 0.13 - 0.06 * masculine),
-        chin=around(0.05),
-        forehead=around(0.08),
-        eye_size=around(0.08),
-        eye_open=around(0.14, 1.05 - 0.12 * masculine),
-        eye_spacing=around(0.045),
-        eye_tilt=around(0.016, 0.012),
-        brow_thickness=around(0.22, 0.72 + 0.6 * masculine),
-        brow_height=around(0.1, 1.06 - 0.12 * masculine),
-        brow_arch=around(0.3),
-        nose_length=around(0.07),
-        nose_width=around(0.13),
-        mouth_width=around(0.08),
-        upper_lip=around(0.25, 1.05 - 0.15 * masculine),
-        lower_lip=around(0.2, 1.05 - 0.1 * masculine),
-        ear=around(0.15),
+        **shape,
         skin=np.clip(skin, 20, 250),
         hair=np.clip(hair, 12, 240),
         iris=np.clip(
@@ -125,6 +105,35 @@ def make_identity(seed: int, number: int, num_actions: int) -> Identity:
         freckles=float(rng.uniform(0.4, 1)) if tone < 1.5 and rng.random() < 0.3 else 0.0,
         mole=mole,
         glasses=bool(rng.random() < 0.14),
-        habits=rng.uniform(0.7, 1.3, num_actions),
-        resting=rng.normal(0, 0.09, num_actions),
+        habits=rng.uniform(0.7, 1.3, NUM_ACTIONS),
+        resting=rng.normal(0, 0.09, NUM_ACTIONS),
     )
+
+
+@dataclass(frozen=True)
+class Ageing:
+    """Marks of age, all 0 to 1."""
+
+    child: float  #: 1 for a baby, 0 from 18 years on; proportions follow it.
+    wrinkles: float  #: Depth of lines; none until the late twenties.
+    sagging: float  #: Jowls, drooping brows and lids, thin lips.
+    gray: float  #: Share of white in the hair.
+    recession: float  #: How far the hairline has gone back.
+    grown: float  #: 1 from 20 years on; beards and heavy brows follow it.
+
+
+def make_ageing(age: int, masculine: float, rng: np.random.Generator) -> Ageing:
+    """Derive the marks of ``age``; people of one age differ by a few years in looks."""
+    looks = age + 0.06 * age * min(max(rng.standard_normal(), -2.0), 2.0)
+    return Ageing(
+        child=1 - _ramp(looks, 1, 18) ** 0.8,
+        wrinkles=_ramp(looks, 26, 100),
+        sagging=_ramp(looks, 38, 112),
+        gray=_ramp(looks + rng.uniform(-8, 8), 36, 72),
+        recession=_ramp(looks, 25, 100) * (0.25 + 0.75 * masculine),
+        grown=_ramp(looks, 12, 20),
+    )
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    return min(max((value - low) / (high - low), 0.0), 1.0)

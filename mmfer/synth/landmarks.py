@@ -1,47 +1,30 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""98 points of a face in WFLW's order (``wflw_points``), in face units.
+"""A face at one moment, and its 98 points in WFLW's order (``wflw_points``), in face units.
 
 Face units: the origin is midway between the eyes, x points to the viewer's right, y down, and the
-outer corners of an average adult's eyes are 1 apart.
-
-"Left" is the viewer's left.
+outer corners of an average adult's eyes are 1 apart. "Left" is the viewer's left.
 """
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from mmfer.wflw_points import (
-    BRIDGE,
-    FLIP_INDICES,
-    INNER_LIPS,
-    JAW,
-    LEFT_BROW,
-    LEFT_EYE,
-    NOSTRILS,
-    NUM_LANDMARKS,
-    OUTER_LIPS,
-    RIGHT_BROW,
-    RIGHT_EYE,
-)
+from mmfer import wflw_points as wflw
 
-from .ageing import Ageing
-from .drawing import columns
+from .camera import Camera
+from .drawing import brighter, columns, mix
 from .expression import Actions
-from .identity import Identity
+from .identity import Ageing, Identity
 
 #: How far the points stand out from the smooth surface of the face, (98,).
-RELIEF = np.zeros(NUM_LANDMARKS)
-RELIEF[JAW] = 0.04
-RELIEF[BRIDGE] = (0.02, 0.06, 0.11, 0.16)
-RELIEF[NOSTRILS] = (0.02, 0.06, 0.09, 0.06, 0.02)
-RELIEF[OUTER_LIPS] = RELIEF[INNER_LIPS] = 0.02
+RELIEF = np.zeros(wflw.NUM_LANDMARKS)
+RELIEF[wflw.JAW] = 0.04
+RELIEF[wflw.BRIDGE] = (0.02, 0.06, 0.11, 0.16)
+RELIEF[wflw.NOSTRILS] = (0.02, 0.06, 0.09, 0.06, 0.02)
+RELIEF[wflw.OUTER_LIPS] = RELIEF[wflw.INNER_LIPS] = 0.02
 
-
-def _unit_jaw() -> tuple[np.ndarray, np.ndarray]:
-    angle = np.linspace(0, np.pi, 33)
-    return np.cos(angle), np.sin(angle)
-
-
-_JAW_COS, _JAW_SIN = _unit_jaw()
+_JAW_COS, _JAW_SIN = (function(np.linspace(0, np.pi, 33)) for function in (np.cos, np.sin))
 
 # From the inner end (0) to the outer tip (1) of a brow: upper edge, tip, lower edge.
 _BROW_T = np.array([0, 0.27, 0.54, 0.8, 1.0, 0.8, 0.54, 0.27, 0])
@@ -65,20 +48,77 @@ _MOUTH_X = _MOUTH_CORNER * np.array([-1, -0.52, 0, 0.52, 1, 0.52, 0, -0.52])
 _MOUTH_UPPER = np.array([0, 0.85, 1, 0.85, 0, 0, 0, 0])
 _MOUTH_LOWER = np.array([0, 0, 0, 0, 0, 0.85, 1, 0.85])
 
-
-def chin_y(person: Identity, years: Ageing, jaw_drop: float) -> float:
-    """Height of the chin's tip."""
-    return 1.27 * person.chin * (1 - 0.2 * years.child) + 0.17 * jaw_drop
+_PALE = np.array((190.0, 196.0, 214.0))
+_SILVER = np.array((205.0, 208.0, 210.0))
 
 
-def half_width(person: Identity, years: Ageing) -> float:
-    """Half the width of the face at the ears."""
-    return 0.80 * person.face_width * (1 + 0.01 * years.child)
+@dataclass(frozen=True)
+class Subject:
+    """One face at one moment."""
+
+    person: Identity  #: Who.
+    years: Ageing  #: How old.
+    left: Actions  #: Muscle actions of the viewer's left side.
+    right: Actions  #: Muscle actions of the viewer's right side.
+    gaze: float  #: How far both pupils look to the viewer's right, face units.
+    light_side: int  #: -1 or 1, the side that the light comes from.
+    light: float  #: 0 (even) to 1 (hard).
+
+    def both(self, action: str) -> float:
+        """Mean strength of a muscle action over the two sides."""
+        return 0.5 * (getattr(self.left, action) + getattr(self.right, action))
+
+    def actions(self, side: int) -> Actions:
+        """Muscle actions of the viewer's left (-1) or right (1) side."""
+        return self.left if side < 0 else self.right
+
+    @cached_property
+    def skin(self) -> np.ndarray:
+        """Color of the skin: fresh in children, pale in old age."""
+        pale = mix(self.person.skin, _PALE, 0.18 * self.years.sagging)
+        return mix(pale, brighter(pale, 1.05), self.years.child)
+
+    @cached_property
+    def hair(self) -> np.ndarray:
+        """Color of the hair: grayed by age and fairer in small children."""
+        color = mix(self.person.hair, self.person.hair * 1.25 + 8, self.years.child)
+        return np.minimum(mix(color, _SILVER, 0.9 * self.years.gray), 255)
+
+    @cached_property
+    def half_width(self) -> float:
+        """Half the width of the face at the ears."""
+        return 0.80 * self.person.face_width * (1 + 0.01 * self.years.child)
+
+    @cached_property
+    def crown(self) -> float:
+        """Height of the top of the skull; a child's skull is tall for its face."""
+        return -0.93 * (0.6 + 0.4 * self.person.forehead) * (1 + 0.04 * self.years.child)
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """The 98 points in face units, frontal, shape (98, 2)."""
+        points = np.empty((wflw.NUM_LANDMARKS, 2))
+        points[wflw.JAW] = _jaw(self)
+        points[51:60] = _nose(self)
+        points[76:96] = _mouth(self)
+        # Points of a left brow or eye come in the order of a right one.
+        points[wflw.RIGHT_BROW], points[wflw.RIGHT_EYE] = _brow(self, -1), _eye(self, -1)
+        for left in (wflw.LEFT_BROW, wflw.LEFT_EYE):
+            points[left] = points[wflw.FLIP_INDICES[left]]
+        points[wflw.RIGHT_BROW], points[wflw.RIGHT_EYE] = _brow(self, 1), _eye(self, 1)
+        points[96] = _pupil(self, points[wflw.LEFT_EYE], -1)
+        points[97] = _pupil(self, points[wflw.RIGHT_EYE], 1)
+        return points
+
+    def landmarks(self, camera: Camera, size: int) -> np.ndarray:
+        """The 98 points in pixels of an image of ``size``, shape (98, 2), float32."""
+        return camera.project(self.points, size, RELIEF).astype(np.float32)
 
 
-def _jaw(person: Identity, years: Ageing, jaw_drop: float) -> np.ndarray:
+def _jaw(face: Subject) -> np.ndarray:
     """A superellipse from ear to ear, narrowed towards the chin, with jowls; (33, 2)."""
-    top, bottom = 0.02, chin_y(person, years, jaw_drop)
+    person, years, jaw_drop = face.person, face.years, face.both('jaw_drop')
+    top, chin = 0.02, 1.27 * person.chin * (1 - 0.2 * years.child) + 0.17 * jaw_drop
     power = 2 / (person.jaw_square - 0.12 * years.child)
     y = _JAW_SIN**power
     # Sines of 0 and pi are not exactly 0: keep the ends of the jaw at the height of the eyes.
@@ -87,11 +127,12 @@ def _jaw(person: Identity, years: Ageing, jaw_drop: float) -> np.ndarray:
     x[16] = 0
     jowls = 0.09 * years.sagging + 0.07 * years.child
     x *= 1 - (person.jaw_taper + 0.03 * jaw_drop) * y**1.5 + jowls * np.sin(np.pi * y**2)
-    return columns(half_width(person, years) * x, top + (bottom - top) * y)
+    return columns(face.half_width * x, top + (chin - top) * y)
 
 
-def _brow(person: Identity, years: Ageing, act: Actions, side: int) -> np.ndarray:
+def _brow(face: Subject, side: int) -> np.ndarray:
     """Upper edge outwards, tip, lower edge inwards; (9, 2)."""
+    person, years, act = face.person, face.years, face.actions(side)
     inner = 0.165 - 0.045 * act.brow_lower - 0.02 * act.nose_wrinkle
     outer = 0.615 + 0.01 * person.masculine
     t = _BROW_T
@@ -110,10 +151,11 @@ def _brow(person: Identity, years: Ageing, act: Actions, side: int) -> np.ndarra
     return columns(side * (inner + (outer - inner) * t), y)
 
 
-def _eye(person: Identity, years: Ageing, act: Actions, side: int) -> np.ndarray:
+def _eye(face: Subject, side: int) -> np.ndarray:
     """From the inner corner over the upper lid to the outer corner and back; (8, 2)."""
+    person, years, act = face.person, face.years, face.actions(side)
     width = 0.158 * person.eye_size * (1 + 0.1 * years.child)
-    centre = 0.345 * person.eye_spacing
+    center = 0.345 * person.eye_spacing
     tall = person.eye_open * (1 + 0.3 * years.child)
     squeeze = 0.4 * act.cheek_raise + 0.42 * act.lid_tighten + 0.3 * act.nose_wrinkle
     upper = 0.082 * tall * (
@@ -122,14 +164,15 @@ def _eye(person: Identity, years: Ageing, act: Actions, side: int) -> np.ndarray
     )  # fmt: skip
     lower = 0.052 * tall * (1 + 0.25 * act.upper_lid_raise - 0.85 * squeeze)
     upper, lower = max(upper, 0.012), max(lower, -0.3 * upper)
-    x = centre + width * (2 * _EYE_T - 1)
+    x = center + width * (2 * _EYE_T - 1)
     tilt = person.eye_tilt - 0.015 * years.sagging
     y = 0.012 - 2 * tilt * _EYE_T - upper * _EYE_UPPER + lower * _EYE_LOWER
     return columns(side * x, y)
 
 
-def _nose(person: Identity, years: Ageing, left: Actions, right: Actions) -> np.ndarray:
+def _nose(face: Subject) -> np.ndarray:
     """Bridge downwards, then the bottom from left to right; (9, 2)."""
+    person, years = face.person, face.years
     length = 0.47 * person.nose_length * (1 - 0.25 * years.child + 0.05 * years.sagging)
     width = 0.145 * person.nose_width * (1 - 0.14 * years.child + 0.06 * years.sagging)
     points = np.empty((9, 2))
@@ -137,7 +180,7 @@ def _nose(person: Identity, years: Ageing, left: Actions, right: Actions) -> np.
     points[:4, 1] = np.linspace(-0.07, 0.77 * length, 4)
     points[4:, 0] = width * np.array([-1, -0.55, 0, 0.55, 1])
     points[4:, 1] = length * np.array([0.97, 1.02, 1.07, 1.02, 0.97])
-    for act, wing, nostril in ((left, 4, 5), (right, 8, 7)):
+    for act, wing, nostril in ((face.left, 4, 5), (face.right, 8, 7)):
         lift = 0.05 * act.nose_wrinkle + 0.03 * act.upper_lip_raise + 0.01 * act.corner_pull
         points[wing, 1] -= lift
         points[nostril, 1] -= 0.5 * lift
@@ -145,37 +188,26 @@ def _nose(person: Identity, years: Ageing, left: Actions, right: Actions) -> np.
     return points
 
 
-def _both(left: Actions, right: Actions, name: str) -> float:
-    return 0.5 * (getattr(left, name) + getattr(right, name))
-
-
-def _mouth(person: Identity, years: Ageing, left: Actions, right: Actions) -> np.ndarray:
+def _mouth(face: Subject) -> np.ndarray:
     """Outer edge of the lips, then the inner one; (20, 2)."""
-    press, part, drop, stretch, chin_raise, lip_raise = (
-        _both(left, right, name)
-        for name in (
-            'lip_press', 'lips_part', 'jaw_drop', 'lip_stretch', 'chin_raise', 'upper_lip_raise',
-        )
-    )  # fmt: skip
-    pull = _both(left, right, 'corner_pull')
+    person, years = face.person, face.years
+    press, part, drop = map(face.both, ('lip_press', 'lips_part', 'jaw_drop'))
+    stretch, chin_raise = map(face.both, ('lip_stretch', 'chin_raise'))
+    lip_raise, pull = map(face.both, ('upper_lip_raise', 'corner_pull'))
     middle = 0.755 * (0.5 + 0.5 * person.chin) * (1 - 0.19 * years.child) + 0.015 * pull
     middle += 0.03 * drop - 0.035 * chin_raise - 0.02 * lip_raise
     corners = np.empty((2, 2))
-    for row, (act, side) in enumerate(((left, -1), (right, 1))):
+    for row, (act, side) in enumerate(((face.left, -1), (face.right, 1))):
         reach = (
             0.30 * act.corner_pull + 0.26 * act.lip_stretch - 0.08 * act.corner_depress
             - 0.10 * act.lip_press - 0.24 * act.jaw_drop * (1 - 0.7 * min(act.corner_pull, 1))
         )  # fmt: skip
-        corners[row] = (
-            side * 0.262 * person.mouth_width * (1 - 0.14 * years.child) * (1 + reach),
-            middle
-            - 0.115 * act.corner_pull
-            + 0.115 * act.corner_depress
-            + 0.03 * act.lip_stretch
-            + 0.05 * act.chin_raise
-            + 0.065 * act.jaw_drop
-            + 0.012 * years.sagging,
-        )
+        y = (
+            middle - 0.115 * act.corner_pull + 0.115 * act.corner_depress + 0.03 * act.lip_stretch
+            + 0.05 * act.chin_raise + 0.065 * act.jaw_drop + 0.012 * years.sagging
+        )  # fmt: skip
+        width = 0.262 * person.mouth_width * (1 - 0.14 * years.child)
+        corners[row] = side * width * (1 + reach), y
     # How far the inner edges move from the line between the lips, up and down.
     teeth = part * (0.4 + 0.6 * max(pull, stretch, lip_raise))
     up = 0.012 * part + 0.028 * teeth + 0.055 * lip_raise * min(1, part + 0.25) + 0.02 * drop
@@ -188,9 +220,9 @@ def _mouth(person: Identity, years: Ageing, left: Actions, right: Actions) -> np
         """The line between closed lips: from corner to corner, through the middle."""
         bend = np.abs(x) ** 1.8
         # The middle of the upper lip is drawn up on its own, the corners stay.
-        centre = middle - 0.045 * lip_raise
+        center = middle - 0.045 * lip_raise
         corner = np.where(x < 0, corners[0, 1], corners[1, 1])
-        return centre + (corner - centre) * bend
+        return center + (corner - center) * bend
 
     def place(x):
         return np.where(x < 0, -x * corners[0, 0], x * corners[1, 0])
@@ -203,40 +235,11 @@ def _mouth(person: Identity, years: Ageing, left: Actions, right: Actions) -> np
     return columns(place(x), y)
 
 
-def _pupil(eye: np.ndarray, act: Actions, gaze: float) -> np.ndarray:
+def _pupil(face: Subject, eye: np.ndarray, side: int) -> np.ndarray:
     """In the middle of the opening unless the eye looks aside or down; (2,)."""
     corners = 0.5 * (eye[0] + eye[4])
-    x = corners[0] + gaze
     top, bottom = eye[2, 1], eye[6, 1]
-    y = corners[1] - 0.016 + 0.03 * act.gaze_down
+    y = corners[1] - 0.016 + 0.03 * face.actions(side).gaze_down
     # A pupil stays in the open part of its eye.
     margin = 0.25 * (bottom - top)
-    return np.array([x, min(max(y, top + margin), bottom - margin)])
-
-
-def face_points(
-    person: Identity, years: Ageing, left: Actions, right: Actions, gaze: float = 0.0
-) -> np.ndarray:
-    """Place the 98 points of a face.
-
-    Args:
-        person (Identity): Shape of the face.
-        years (Ageing): Marks of age.
-        left, right (Actions): Muscle actions of the viewer's left and right side.
-        gaze (float): How far both pupils look to the viewer's right, face units.
-
-    Returns:
-        np.ndarray: Shape (98, 2), face units, frontal.
-    """
-    points = np.empty((NUM_LANDMARKS, 2))
-    points[JAW] = _jaw(person, years, _both(left, right, 'jaw_drop'))
-    points[LEFT_BROW] = _brow(person, years, left, -1)[FLIP_INDICES[LEFT_BROW] - RIGHT_BROW.start]
-    points[RIGHT_BROW] = _brow(person, years, right, 1)
-    points[51:60] = _nose(person, years, left, right)
-    left_eye, right_eye = _eye(person, years, left, -1), _eye(person, years, right, 1)
-    points[LEFT_EYE] = left_eye[FLIP_INDICES[LEFT_EYE] - RIGHT_EYE.start]
-    points[RIGHT_EYE] = right_eye
-    points[76:96] = _mouth(person, years, left, right)
-    points[96] = _pupil(left_eye, left, gaze)
-    points[97] = _pupil(right_eye, right, gaze)
-    return points
+    return np.array([corners[0] + face.gaze, min(max(y, top + margin), bottom - margin)])

@@ -88,5 +88,5 @@ def test_the_original_is_untouched():
 
 @pytest.mark.parametrize('value', [len, object(), np.array([object()])])
 def test_what_has_no_plain_form_is_named(value):
-    with pytest.raises(NotPlainError, match=r'meta\.notes\.1 is a \w+\.'):
+    with pytest.raises(NotPlainError, match=r'meta\.notes\.1'):
         to_plain({'notes': [0, value]}, 'meta')

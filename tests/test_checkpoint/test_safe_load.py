@@ -95,7 +95,7 @@ def test_pickles_that_want_to_run_code_are_refused(tmp_path, mark, what, way):
 def test_refusal_names_file_and_function(tmp_path, mark):
     path = tmp_path / 'evil.pth'
     torch.save({'state_dict': EVIL['eval'](mark)}, path)
-    with pytest.raises(UnsafeCheckpointError, match=rf'{path} was refused.*builtins\.eval'):
+    with pytest.raises(UnsafeCheckpointError, match=rf'{path}.*builtins\.eval'):
         load_checkpoint_file(str(path))
 
 
@@ -177,7 +177,7 @@ def test_no_checkpoint_at_all(tmp_path, content):
 
 
 def test_missing_file():
-    with pytest.raises(FileNotFoundError, match='there is no checkpoint nowhere.pth'):
+    with pytest.raises(FileNotFoundError, match='nowhere.pth'):
         load_checkpoint_file('nowhere.pth')
 
 

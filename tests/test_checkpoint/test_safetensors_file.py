@@ -10,7 +10,6 @@ from torch import nn
 
 from mmfer.checkpoint.safe_load import CheckpointError, load_checkpoint_file
 from mmfer.checkpoint.safetensors_file import (
-    SafetensorsFileError,
     name_with_digest,
     read_safetensors,
     to_bytes,
@@ -65,9 +64,9 @@ def test_altered_files_are_named_so(tmp_path):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(SafetensorsFileError, match='altered or damaged: its name says .* begins'):
+    with pytest.raises(CheckpointError, match='sha256'):
         read_safetensors(path)
-    with pytest.raises(CheckpointError, match='take the digits out of its name'):
+    with pytest.raises(CheckpointError, match='sha256'):
         load_checkpoint_file(str(path))
     renamed = path.rename(tmp_path / 'net.safetensors')
     assert read_safetensors(renamed)[1] == META
@@ -77,7 +76,7 @@ def test_altered_files_are_named_so(tmp_path):
 def test_other_files(tmp_path, content):
     path = tmp_path / 'net.safetensors'
     path.write_bytes(content or to_bytes(weights(), META)[:-9])
-    with pytest.raises(CheckpointError, match='truncated or damaged, or no safetensors file'):
+    with pytest.raises(CheckpointError, match='safetensors'):
         load_checkpoint_file(str(path))
 
 
@@ -86,9 +85,9 @@ def test_files_of_other_projects(tmp_path):
     save_file({'fc.weight': torch.ones(2)}, path, {'format': 'pt'})
     loaded = load_checkpoint_file(str(path))
     assert loaded['meta'] == {} and torch.equal(loaded['state_dict']['fc.weight'], torch.ones(2))
-    for text, reason in (('{', 'no JSON'), ('[1]', 'a list, no dict')):
+    for text, reason in (('{', 'JSON'), ('[1]', 'list')):
         save_file({'a': torch.ones(2)}, path, {'mmfer': text})
-        with pytest.raises(SafetensorsFileError, match=f'metadata are {reason}'):
+        with pytest.raises(CheckpointError, match=f'metadata.*{reason}'):
             read_safetensors(path)
 
 

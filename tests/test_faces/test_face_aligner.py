@@ -142,10 +142,10 @@ def test_best_face_first_and_rounded():
 @pytest.mark.parametrize(
     'image, error, message',
     [
-        ('a.jpg', TypeError, 'not str'),
-        (np.zeros((9, 9, 3)), TypeError, 'not float64'),
-        (np.zeros((9, 9), np.uint8), ValueError, r'not \(9, 9\)'),
-        (np.zeros((0, 9, 3), np.uint8), ValueError, r'not \(0, 9, 3\)'),
+        ('a.jpg', TypeError, 'str'),
+        (np.zeros((9, 9, 3)), TypeError, 'float64'),
+        (np.zeros((9, 9), np.uint8), ValueError, r'\(9, 9\)'),
+        (np.zeros((0, 9, 3), np.uint8), ValueError, r'\(0, 9, 3\)'),
     ],
 )
 def test_what_is_no_picture(image, error, message):
@@ -154,13 +154,13 @@ def test_what_is_no_picture(image, error, message):
 
 
 def test_wrong_arguments():
-    with pytest.raises(ValueError, match='max_side must be 32 or more pixels, or None, not 3'):
+    with pytest.raises(ValueError, match='max_side'):
         Known(max_side=3)
-    with pytest.raises(ValueError, match="no_face must be one of .*, not 'skip'"):
+    with pytest.raises(ValueError, match='no_face'):
         FaceAligner(Known(), no_face='skip')
-    with pytest.raises(ValueError, match='size must be a whole number'):
+    with pytest.raises(ValueError, match='size'):
         FaceAligner(Known(), size=0)
-    with pytest.raises(ValueError, match="border must be one of .*, not 'mirror'"):
+    with pytest.raises(ValueError, match='border'):
         FaceAligner(Known(), border='mirror')
 
 

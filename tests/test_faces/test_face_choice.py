@@ -69,14 +69,14 @@ def test_the_first_rule_that_leaves_nothing_gives_the_reason():
 
 
 @pytest.mark.parametrize(
-    'arguments, message',
+    'wrong',
     [
-        (dict(min_score=1.5), r'min_score must be in \[0, 1\], not 1.5'),
-        (dict(min_size=0), 'min_size must be 1 or more pixels, not 0'),
-        (dict(several='first'), "several must be one of .*'largest'.*, not 'first'"),
-        (dict(min_score=float('nan')), 'min_score'),
+        dict(min_score=1.5),
+        dict(min_score=float('nan')),
+        dict(min_size=0),
+        dict(several='first'),
     ],
 )
-def test_wrong_arguments(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        FaceChoice(**arguments)
+def test_wrong_arguments(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        FaceChoice(**wrong)

@@ -82,7 +82,7 @@ def test_never_mirrors():
         (
             np.array([(-1, 0), (1, 0), (0, 1), (0, -1.0)]),
             np.array([(1, 0), (-1, 0), (0, 1), (0, -1.0)]),
-            'mirrors|mirror image',
+            'mirror',
         ),
     ],
 )

@@ -190,6 +190,7 @@ def test_two_runs_do_not_write_one_file(tmp_path):
     with JsonLinesWriter(path) as second:
         second.write(RESULTS[2])
     assert tuple(read_json_lines(path)) == RESULTS[2:]
+    assert os.listdir(tmp_path) == ['results.jsonl'], 'without the lock'
 
 
 @pytest.mark.parametrize('name', ['a.jpg', 'ä.jpg'])
@@ -207,11 +208,13 @@ def test_a_line_without_its_end_is_left_out(tmp_path, name):
 
 
 @pytest.mark.skipif(os.name != 'posix', reason='has no such locks')
-def test_folders_without_locks(tmp_path, monkeypatch):
+@pytest.mark.filterwarnings('ignore:flock not supported')
+@pytest.mark.parametrize('code', [errno.ENOSYS, errno.EOPNOTSUPP])
+def test_folders_without_locks(tmp_path, monkeypatch, code):
     """Some file systems of clusters have none."""
 
     def flock(*args):
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr('fcntl.flock', flock)
     write(JsonLinesWriter(tmp_path / 'results.jsonl'))

@@ -4,7 +4,7 @@ import pytest
 
 from mmfer.datasets.transforms.face_geometry import invert, move_points, rotation_map
 from mmfer.faces import face_template
-from mmfer.faces.alignment_error import corner_error, eye_error, eye_slope, labelled_points
+from mmfer.faces.point_errors import corner_error, eye_error, eye_slope, labelled_points
 
 
 @pytest.fixture

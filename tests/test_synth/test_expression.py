@@ -1,0 +1,55 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from plain_faces import CLASS, PLAIN
+
+from mmfer.categories import ACTION_UNITS, EXPRESSIONS
+from mmfer.synth import active_units, compose_face, sample_labels
+from mmfer.synth.expression import Actions
+
+
+@pytest.fixture(scope='module')
+def shares():
+    """How often each unit is active when an expression is drawn, by the expression's name."""
+    active = np.zeros((len(EXPRESSIONS), len(ACTION_UNITS)))
+    for index in range(700):
+        labels = sample_labels(0, 'train', index, 200)
+        _, face = compose_face(labels, 0, 'train', index)
+        active[labels.expression] += active_units(face.left, face.right, ACTION_UNITS) == 1
+    return {
+        name: dict(zip(ACTION_UNITS, counts / 100, strict=True))
+        for name, counts in zip(EXPRESSIONS, active, strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    ('expression', 'active'),
+    [
+        ('Anger', ('AU4', 'AU7')),
+        ('Disgust', ('AU10',)),
+        ('Fear', ('AU1', 'AU25')),
+        ('Sadness', ('AU1', 'AU15')),
+        ('Happiness', ('AU6', 'AU12')),
+        ('Surprise', ('AU1', 'AU2', 'AU26')),
+    ],
+)
+def test_expressions_have_the_units_that_define_them(shares, expression, active):
+    for unit in active:
+        assert shares[expression][unit] > 0.75 and shares['Neutral'][unit] < 0.15
+
+
+def test_labels_are_of_the_face_that_is_drawn():
+    labels = sample_labels(0, 'train', 3, 20)
+    for number in range(len(EXPRESSIONS)):
+        _, face = compose_face(replace(labels, expression=number), 0, 'train', 3, PLAIN)
+        assert face.left == face.right, 'without variation both sides are the prototype'
+        smile = active_units(face.left, face.right, ('AU12',)).item()
+        assert smile == (number == CLASS['Happiness'])
+
+
+def test_one_side_is_enough():
+    on, off = Actions(corner_pull=0.3), Actions(corner_pull=0.29)
+    assert active_units(off, on, ('AU12', 'AU1')).tolist() == [1, 0]
+    assert active_units(off, off, ('AU12', 'AU23')).tolist() == [0, -1]
