@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import cv2
-from jinja2 import Environment, PackageLoader, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from mmfer.utils.atomic_file import atomic_write, atomic_write_text
 
@@ -71,6 +71,7 @@ def write_report(
 
     @cache
     def thumbnail(entry: Entry) -> str:
+        """Write the thumbnail when the page first asks for its path in the folder."""
         path = f'{THUMBNAILS}/{entry.number:07d}.jpg'
         _write_thumbnail(pictures[entry.number], folder / path)
         return path
@@ -105,8 +106,7 @@ def to_text(result: Audit) -> str:
         lines += ['', f'{title}: {len(found):,}'] if found else []
         for each in found[:_NAMED]:
             if isinstance(each, dict):
-                reason = each.get('reason') or '; '.join(each['notes'])
-                lines.append(f'  {each["split"]} · {each["name"]}: {reason}')
+                lines.append(f'  {each["split"]} · {each["name"]}: {_reason(each)}')
                 continue
             lines.append(f'  {_describe(each)}')
             for entry in _shown(each):
@@ -123,10 +123,18 @@ def to_text(result: Audit) -> str:
 
 def _page() -> Template:
     environment = Environment(
-        loader=PackageLoader('mmfer.audit'), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader('mmfer.audit'),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(
-        describe=_describe, shown=_shown, short=_short_name, thousands='{:,}'.format
+        describe=_describe,
+        reason=_reason,
+        short=_short_name,
+        shown=_shown,
+        thousands='{:,}'.format,
     )
     return environment.get_template(HTML)
 
@@ -170,6 +178,11 @@ def _describe(group: Group | Pair) -> str:
     if len(group.labels) > 1:
         words.append('labels differ: ' + ', '.join(group.labels))
     return '; '.join(words)
+
+
+def _reason(file: dict) -> str:
+    """Why a file is listed: it is broken or odd."""
+    return file['reason'] if 'reason' in file else '; '.join(file['notes'])
 
 
 def _shown(group: Group | Pair) -> list[Entry]:
