@@ -53,25 +53,18 @@ def draw_class_bars(
         heights = _heights(name, row, groups)
         errors = _errors((spreads or {}).get(name, {}), groups)
         shift = (index - (len(series) - 1) / 2) * bar
-        axes.bar(places + shift, heights, 0.92 * bar, color=PALETTE[index], label=name)
-        tops = heights + np.nan_to_num(errors)
-        shown = np.isfinite(heights)
-        with_error = shown & np.isfinite(errors)
-        if with_error.any():
-            axes.errorbar(
-                (places + shift)[with_error],
-                heights[with_error],
-                errors[with_error],
-                fmt='none',
-                ecolor=INK,
-                elinewidth=1,
-                capsize=2,
-            )
-        for place, height, top in zip(
-            (places + shift)[shown], heights[shown], tops[shown], strict=True
-        ):
-            _write(axes, place, top, f'{height:.1f}')
-        highest = max([highest, *tops[shown]])
+        bars = axes.bar(
+            places + shift,
+            heights,
+            0.92 * bar,
+            color=PALETTE[index],
+            label=name,
+            yerr=errors if np.isfinite(errors).any() else None,
+            error_kw=dict(ecolor=INK, elinewidth=1, capsize=2),
+        )
+        # Upright, so that neighbors have room.
+        axes.bar_label(bars, fmt='%.1f', padding=3, rotation=90, fontsize=8, color=INK)
+        highest = max(highest, np.nanmax(heights + np.nan_to_num(errors), initial=0))
     axes.axvline((places[-2] + places[-1]) / 2, color=FAINT, linewidth=0.8, linestyle=':')
     axes.set(ylim=(0, highest + 16), ylabel='accuracy (%)')
     axes.set_title(title, fontsize=11)
@@ -104,18 +97,3 @@ def _heights(name: str, row: Mapping[str, float], groups: list[str]) -> np.ndarr
 
 def _errors(spread: Mapping[str, float], groups: list[str]) -> np.ndarray:
     return np.array([spread.get(group, np.nan) for group in groups], float)
-
-
-def _write(axes, place: float, top: float, text: str) -> None:
-    """Upright, so that neighbours have room."""
-    axes.annotate(
-        text,
-        (place, top),
-        xytext=(0, 3),
-        textcoords='offset points',
-        rotation=90,
-        ha='center',
-        va='bottom',
-        fontsize=8,
-        color=INK,
-    )
