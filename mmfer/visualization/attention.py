@@ -2,7 +2,7 @@
 """Pictures of what attention looks at, before and after pooling (the paper's Figure 7)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ _LEGEND = (
 )
 
 
-@dataclass
+@dataclass(kw_only=True)
 class AttendedFace(PooledFace):
     """One face with what a prediction was made of.
 
@@ -40,9 +40,9 @@ class AttendedFace(PooledFace):
             read by then.
     """
 
-    relevance: np.ndarray = field(default_factory=lambda: np.zeros((14, 14)))
-    first: np.ndarray = field(default_factory=lambda: np.arange(196))
-    last: np.ndarray = field(default_factory=lambda: np.arange(196))
+    relevance: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
 
 
 @dataclass

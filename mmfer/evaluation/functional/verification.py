@@ -42,7 +42,8 @@ class RocCurve:
     @property
     def auc(self) -> float:
         """Area under the curve: the chance that one person's pair is the more similar one."""
-        from sklearn.metrics import auc  # a second, which trainings without verification save
+        # Imported here: it takes a second, and most trainings have no use for it.
+        from sklearn.metrics import auc
 
         return float(auc(self.far, self.tar))
 
