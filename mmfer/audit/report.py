@@ -95,6 +95,10 @@ def to_text(result: Audit) -> str:
     for split in result.splits:
         classes = [f'{name} {number:,}' for name, number in split['classes'].items()]
         lines.append(f'{split["name"]}: {_count(split["pictures"], "image")}')
+        if split['sizes']:
+            widths, heights = split['sizes']['width'], split['sizes']['height']
+            smallest, largest = (f'{widths[i]}x{heights[i]}' for i in (0, 2))
+            lines[-1] += f', {smallest} to {largest} pixels'
         if len(classes) > MOST_CLASSES:
             lines.append(f'  {len(classes)} labels')
         elif classes:

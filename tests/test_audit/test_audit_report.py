@@ -61,7 +61,7 @@ def test_summary_lists_what_is_wrong(result):
     assert 'labels differ: happy, sad <b>' in text
     assert f'{SHOWN + 3} images, {SHOWN} of them shown' in text
     assert re.search(r'train · \S+00003.jpg: it is damaged', text)
-    assert 'train: 27 images' in text and 'happy 22, sad <b> 5' in text
+    assert 'train: 27 images, 24x24 to 24x24 pixels' in text and 'happy 22, sad <b> 5' in text
     assert re.search(r'largest / smallest class: 4\.4.*largest / smallest class: 3\.0', text, re.S)
     # Of 30 odd files, as many as of all that is found.
     assert text.count('tiny, 24x24') == 5 and f'{TITLES["odd"]}: 30' in text
