@@ -1,22 +1,22 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Look for leaks, duplicates, broken and odd pictures in the splits of a dataset."""
+"""Look for leaks, duplicates, broken and odd images in the splits of a dataset."""
 
-from .audit import Audit, Group, audit
-from .duplicates import KINDS, Link
+from .audit import audit
+from .duplicates import KINDS
+from .findings import Audit, Entry, Group, Pair
 from .pictures import Picture, Split, merge_equal, split_of_folder, splits_of_config
-from .report import write_report
-from .sections import sections_of, to_text
+from .report import to_text, write_report
 
 __all__ = [
     'KINDS',
     'Audit',
+    'Entry',
     'Group',
-    'Link',
+    'Pair',
     'Picture',
     'Split',
     'audit',
     'merge_equal',
-    'sections_of',
     'split_of_folder',
     'splits_of_config',
     'to_text',

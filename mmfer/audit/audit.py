@@ -1,14 +1,17 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Look at all pictures once, compare them and collect what was found."""
+"""Read all images once, compare them and collect what was found."""
 
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict
+from functools import partial
+from itertools import islice
 
 import numpy as np
 from torch.utils.data import DataLoader
 
-from .duplicates import Link, find_exact, find_near, groups_of
+from .duplicates import ALIKE, SAME, Link, find_exact, find_near, groups_of
+from .findings import Audit, Entry, Group, Pair
 from .fingerprint import Fingerprint, take_fingerprint
 from .pictures import Picture, Split
 from .same_picture import SIZE
@@ -17,91 +20,14 @@ from .statistics import class_counts, imbalance, oddities, shared_people, size_s
 _Track = Callable[[Iterable, int, str], Iterable]
 
 
-@dataclass(frozen=True)
-class Group:
-    """Pictures that are all the same one.
-
-    Attributes:
-        members: Their numbers, ascending.
-        links: What says so.
-        leak: Whether they are in splits of different roles.
-        labels: Their labels, each once; more than one is a contradiction.
-    """
-
-    members: tuple[int, ...]
-    links: tuple[Link, ...]
-    leak: bool
-    labels: tuple[str, ...]
-
-
-@dataclass
-class Audit:
-    """What was found. Pictures are numbered through all splits.
-
-    Attributes:
-        splits: What was looked at.
-        pictures: All of them, in the order of the splits.
-        split_of: Index of each picture's split.
-        groups: Pictures that are the same, leaks first.
-        alike: Pairs for a person to look at, the most similar and those across splits first.
-        broken: Number -> why the picture cannot be read.
-        odd: Number -> what is odd about it.
-        counts: Split -> class -> number of pictures.
-        sizes: Split -> :func:`~mmfer.audit.statistics.size_statistics`.
-        people: Of :func:`~mmfer.audit.statistics.shared_people`.
-    """
-
-    splits: list[Split]
-    pictures: list[Picture] = field(repr=False)
-    split_of: list[int] = field(repr=False)
-    groups: list[Group]
-    alike: list[Link]
-    broken: dict[int, str]
-    odd: dict[int, tuple[str, ...]]
-    counts: dict[str, dict[str, int]]
-    sizes: dict[str, dict]
-    people: list[dict]
-
-    @property
-    def leaks(self) -> list[Group]:
-        """Groups across splits of different roles."""
-        return [group for group in self.groups if group.leak]
-
-    @property
-    def contradictions(self) -> list[Group]:
-        """Groups with more than one label."""
-        return [group for group in self.groups if len(group.labels) > 1]
-
-    @property
-    def imbalances(self) -> dict[str, float | None]:
-        """Split -> largest class as a multiple of the smallest."""
-        return {name: imbalance(counts) for name, counts in self.counts.items()}
-
-    def across(self, first: int, second: int) -> bool:
-        """Whether two pictures are in splits of different roles."""
-        roles = [self.splits[self.split_of[number]].roles for number in (first, second)]
-        return roles[0] != roles[1]
-
-    def overlap(self) -> list[list[int]]:
-        """Row i, column j: pictures of split i that are also in split j; i = j: more than once."""
-        table = [[0] * len(self.splits) for _ in self.splits]
-        for group in self.groups:
-            members = np.bincount([self.split_of[n] for n in group.members], minlength=len(table))
-            for i, own in enumerate(members.tolist()):
-                for j, other in enumerate(members.tolist()):
-                    if own and (other > 1 if i == j else other):
-                        table[i][j] += own
-        return table
-
-
 def audit(
     splits: Sequence[Split],
     workers: int = 0,
     track: _Track = lambda items, total, title: items,
 ) -> Audit:
-    """Read every picture, compare all with all, and collect what is wrong.
+    """Read every image, compare all with all, and collect what is wrong.
 
-    Kept of a picture are some 500 bytes and, in a temporary file, a thumbnail of 4 KiB.
+    Kept of an image are some 500 bytes and, in a temporary file, a thumbnail of 4 KiB.
 
     Args:
         splits: From :mod:`~mmfer.audit.pictures`. Equal ones are one, see
@@ -110,72 +36,93 @@ def audit(
         track: Wraps iterators to show progress, given their number of items and a title.
     """
     pictures = [picture for split in splits for picture in split.pictures]
-    split_of = [index for index, split in enumerate(splits) for _ in split.pictures]
-    with tempfile.TemporaryFile() as file:
-        thumbnails = np.memmap(file, np.uint8, 'w+', shape=(max(len(pictures), 1), SIZE, SIZE))
-        fingerprints = _take_all(pictures, thumbnails, workers, track)
-        near = find_near(
-            fingerprints, thumbnails, lambda pairs, total: track(pairs, total, 'comparing')
-        )
-        del thumbnails
+    names = [split.name for split in splits for _ in split.pictures]
+    entries = [
+        Entry(number, split, picture.name, picture.label, picture.person)
+        for number, (split, picture) in enumerate(zip(names, pictures, strict=True))
+    ]
+    fingerprints, near = _compare(pictures, workers, track)
+    of_all = iter(fingerprints)
+    of_splits = [list(islice(of_all, len(split.pictures))) for split in splits]
+    notes = [said for part in of_splits for said in oddities(part)]
+
+    roles = {split.name: split.roles for split in splits}
     links = [*find_exact(fingerprints), *(link for link in near if link.kind != 'alike')]
-    result = Audit(
-        splits=list(splits),
-        pictures=pictures,
-        split_of=split_of,
-        groups=[],
-        alike=[link for link in near if link.kind == 'alike'],
-        broken={n: f.error for n, f in enumerate(fingerprints) if f.error},
-        odd={},
-        counts={split.name: class_counts(split.pictures) for split in splits},
-        sizes={},
+    groups = [_group(linked, entries, roles) for linked in groups_of(links)]
+    groups.sort(key=lambda group: (not group.leak, len(group.labels) < 2))
+    alike = [_pair(link, entries, roles) for link in near if link.kind == 'alike']
+    alike.sort(key=lambda pair: (not pair.across, -pair.similarity))
+    return Audit(
+        thresholds=dict(same=SAME, alike=ALIKE),
+        splits=[_summary(split, own) for split, own in zip(splits, of_splits, strict=True)],
+        overlap=_overlap(groups, list(roles)),
+        groups=groups,
+        alike=alike,
+        broken=[
+            dict(asdict(entry), reason=fingerprint.error)
+            for entry, fingerprint in zip(entries, fingerprints, strict=True)
+            if fingerprint.error
+        ],
+        odd=[
+            dict(asdict(entry), notes=said)
+            for entry, said in zip(entries, notes, strict=True)
+            if said
+        ],
         people=shared_people([(split.name, split.pictures) for split in splits]),
     )
-    start = 0
-    for split in splits:
-        own = fingerprints[start : start + len(split.pictures)]
-        result.sizes[split.name] = size_statistics(own)
-        result.odd.update({start + i: notes for i, notes in enumerate(oddities(own)) if notes})
-        start += len(own)
-    result.groups = [_group(result, group) for group in groups_of(links)]
-    result.groups.sort(key=lambda group: (not group.leak, len(group.labels) < 2))
-    result.alike.sort(key=lambda k: (not result.across(k.first, k.second), -k.similarity))
-    return result
 
 
-def _take_all(
-    pictures: list[Picture], thumbnails: np.memmap, workers: int, track: _Track
-) -> list[Fingerprint]:
-    # Without batches: an item is what the dataset returns. The loader keeps the order.
-    loader = DataLoader(_Fingerprints(pictures), None, num_workers=workers, collate_fn=_unchanged)
+def _compare(
+    pictures: list[Picture], workers: int, track: _Track
+) -> tuple[list[Fingerprint], list[Link]]:
+    """Fingerprints of all images, and links of :func:`~mmfer.audit.duplicates.find_near`."""
+    # Without batches, a worker collates one image at a time. The loader keeps the order.
+    loader = DataLoader(pictures, None, num_workers=workers, collate_fn=take_fingerprint)
     fingerprints = []
-    for number, fingerprint in enumerate(track(loader, len(pictures), 'reading')):
-        if fingerprint.thumbnail is not None:
-            thumbnails[number] = fingerprint.thumbnail
-            fingerprint.thumbnail = None
-        fingerprints.append(fingerprint)
-    return fingerprints
+    with tempfile.TemporaryFile() as file:
+        thumbnails = np.memmap(file, np.uint8, 'w+', shape=(max(len(pictures), 1), SIZE, SIZE))
+        for number, fingerprint in enumerate(track(loader, len(pictures), 'reading')):
+            if fingerprint.thumbnail is not None:
+                thumbnails[number] = fingerprint.thumbnail
+                fingerprint.thumbnail = None
+            fingerprints.append(fingerprint)
+        near = find_near(fingerprints, thumbnails, partial(track, title='comparing'))
+        del thumbnails
+    return fingerprints, near
 
 
-class _Fingerprints:
-    """A map-style dataset whose items are taken by the data loader's workers."""
-
-    def __init__(self, pictures: list[Picture]):
-        self.pictures = pictures
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __getitem__(self, index: int) -> Fingerprint:
-        return take_fingerprint(self.pictures[index])
+def _pair(link: Link, entries: list[Entry], roles: dict[str, frozenset]) -> Pair:
+    first, second = entries[link.first], entries[link.second]
+    across = roles[first.split] != roles[second.split]
+    return Pair(first, second, link.kind, link.similarity, across)
 
 
-def _unchanged(item):
-    return item
+def _group(links: list[Link], entries: list[Entry], roles: dict[str, frozenset]) -> Group:
+    members = [entries[n] for n in sorted({n for link in links for n in (link.first, link.second)})]
+    return Group(
+        leak=len({roles[entry.split] for entry in members}) > 1,
+        labels=sorted({entry.label for entry in members} - {None}),
+        pictures=members,
+        links=[_pair(link, entries, roles) for link in links],
+    )
 
 
-def _group(result: Audit, links: list[Link]) -> Group:
-    members = sorted({number for link in links for number in (link.first, link.second)})
-    roles = {result.splits[result.split_of[number]].roles for number in members}
-    labels = {result.pictures[number].label for number in members} - {None}
-    return Group(tuple(members), tuple(links), len(roles) > 1, tuple(sorted(labels)))
+def _summary(split: Split, fingerprints: list[Fingerprint]) -> dict:
+    classes = class_counts(split.pictures)
+    return dict(
+        name=split.name,
+        roles=sorted(split.roles),
+        pictures=len(split.pictures),
+        sizes=size_statistics(fingerprints),
+        classes=classes,
+        imbalance=imbalance(classes),
+    )
+
+
+def _overlap(groups: list[Group], names: list[str]) -> list[list[int]]:
+    table = np.zeros((len(names), len(names)), int)
+    for group in groups:
+        members = np.array([[e.split == name for e in group.pictures] for name in names]).sum(1)
+        # On the diagonal, there has to be another one.
+        table += members[:, None] * (members > np.eye(len(names)))
+    return table.tolist()

@@ -16,8 +16,8 @@ from .same_picture import similarity
 KINDS = {
     'file': 'same file',
     'pixels': 'same pixels, other file',
-    'near': 'same picture, changed',
-    'mirrored': 'same picture, mirrored',
+    'near': 'same image, changed',
+    'mirrored': 'same image, mirrored',
 }
 
 #: Similarity from which two pictures are one, and from which a person should look at them.

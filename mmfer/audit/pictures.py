@@ -14,8 +14,6 @@ from mmfer.datasets import SynthFace
 from mmfer.registry import DATASETS
 from mmfer.utils.files_below import IMAGE_SUFFIXES, files_below
 
-#: Suffixes of the files that are read from folders.
-
 _ROLES = ('train', 'val', 'test')
 
 

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from mmfer.evaluation.functional import cumulative_score
 
-from .figures import INK, PALETTE, new_figure
+from .figures import INK, PALETTE, new_figure, tidy
 
 _DECADE = 10
 
@@ -79,4 +79,4 @@ def _draw_decades(axes, true: np.ndarray, errors: np.ndarray) -> None:
         ylabel='MAE (years)',
         ylim=(0, 1.3 * max(means) or 1),
     )
-    axes.spines[['top', 'right']].set_visible(False)
+    tidy(axes, grid='y')

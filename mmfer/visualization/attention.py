@@ -2,7 +2,7 @@
 """Pictures of what attention looks at, before and after pooling (the paper's Figure 7)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -12,13 +12,13 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
-from .figures import FAINT, INK, new_figure
-from .pooling import PooledFace, caption, erase_dropped, keep_mask, verdict_colour
+from .figures import INK, new_panels, show_image
+from .pooling import FADED, PooledFace, caption, erase_dropped, keep_mask, verdict_color
 
-# Perceptually uniform, and read alike with every kind of colour vision.
-_COLOURS = 'viridis'
+# Perceptually uniform, and read alike with every kind of color vision.
+_COLORS = 'viridis'
 _OPACITY = 0.6
-# The few patches above this share of all are drawn in the last colour, so that they do not darken
+# The few patches above this share of all are drawn in the last color, so that they do not darken
 # the rest.
 _CLIPPED = 0.98
 _INCHES = 1.5
@@ -28,7 +28,7 @@ _LEGEND = (
 )
 
 
-@dataclass
+@dataclass(kw_only=True)
 class AttendedFace(PooledFace):
     """One face with what a prediction was made of.
 
@@ -40,9 +40,9 @@ class AttendedFace(PooledFace):
             read by then.
     """
 
-    relevance: np.ndarray = field(default_factory=lambda: np.zeros((14, 14)))
-    first: np.ndarray = field(default_factory=lambda: np.arange(196))
-    last: np.ndarray = field(default_factory=lambda: np.arange(196))
+    relevance: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
 
 
 @dataclass
@@ -93,19 +93,19 @@ def outline(positions: np.ndarray, grid: tuple[int, int], size: tuple[int, int])
     return np.array(segments, float).reshape(-1, 2, 2) * scale - 0.5
 
 
-def overlay(face: AttendedFace, scale: Normalize, colours: Colormap) -> np.ndarray:
-    """The grey face ``(H, W, 3)``, uint8, under the colours of its relative relevance.
+def overlay(face: AttendedFace, scale: Normalize, colors: Colormap) -> np.ndarray:
+    """The gray face ``(H, W, 3)``, uint8, under the colors of its relative relevance.
 
     Patches that never reached the transformer are faded to white instead.
     """
     height, width = face.image.shape[:2]
-    heat = colours(scale(relative_relevance(face.relevance)))[..., :3]
+    heat = colors(scale(relative_relevance(face.relevance)))[..., :3]
     heat = cv2.resize(heat, (width, height), interpolation=cv2.INTER_NEAREST)
-    grey = cv2.cvtColor(face.image, cv2.COLOR_RGB2GRAY)[..., None] / 255
-    grey = 0.25 + 0.75 * grey  # dark faces would vanish under dark colours
-    blended = _OPACITY * heat + (1 - _OPACITY) * grey
+    gray = cv2.cvtColor(face.image, cv2.COLOR_RGB2GRAY)[..., None] / 255
+    gray = 0.25 + 0.75 * gray  # dark faces would vanish under dark colors
+    blended = _OPACITY * heat + (1 - _OPACITY) * gray
     entered = keep_mask(face.first, face.grid, (height, width))[..., None]
-    faded = 1 - (1 - grey) * 0.12
+    faded = 1 - (1 - gray) * FADED
     return (255 * np.where(entered, blended, faded)).round().astype(np.uint8)
 
 
@@ -127,24 +127,26 @@ def draw_attention(
     with_before = rows[0].before is not None
     keep_nums = list(rows[0].kept)
     columns = 1 + len(keep_nums) + with_before + 1
-    figure = new_figure(columns * _INCHES + 1.1, len(rows) * (_INCHES + 0.2) + 0.7)
-    axes = figure.subplots(len(rows), columns, squeeze=False)
-    scale, colours = _scale(rows), colormaps[_COLOURS]
+    figure, panels = new_panels(
+        len(rows) * columns, columns, (_INCHES, _INCHES + 0.2), (1.1, 0.7), title
+    )
+    axes = np.reshape(panels, (len(rows), columns))
+    scale, colors = _scale(rows), colormaps[_COLORS]
     patches = rows[0].after.relevance.size
     heads = ['input', *(f'k = {k} of {patches}' for k in keep_nums), *names[1 - with_before :]]
     for axis, head in zip(axes[0], heads, strict=True):
         axis.set_title(head, fontsize=8, color=INK)
     for row, cells in zip(rows, axes, strict=True):
         image, truth = row.after.image, row.after.truth
-        _show(cells[0], image, '' if truth is None else truth, INK)
+        show_image(cells[0], image, truth or '')
         for cell, k in zip(cells[1:], keep_nums, strict=False):
-            _show(cell, erase_dropped(image, row.kept[k], row.after.grid), '', INK)
+            show_image(cell, erase_dropped(image, row.kept[k], row.after.grid))
         attended = [row.before, row.after] if with_before else [row.after]
         for cell, face in zip(cells[1 + len(keep_nums) :], attended, strict=True):
-            _show(cell, overlay(face, scale, colours), caption(face), verdict_colour(face))
+            show_image(cell, overlay(face, scale, colors), caption(face), verdict_color(face))
             _mark(cell, face)
     bar = figure.colorbar(
-        ScalarMappable(scale, colours),
+        ScalarMappable(scale, colors),
         ax=axes[:, 1 + len(keep_nums) :],
         extend='max',
         aspect=12 * len(rows),
@@ -154,24 +156,14 @@ def draw_attention(
     bar.set_label('relevance (1 = an even share of all patches)', fontsize=8, color=INK)
     bar.ax.tick_params(labelsize=7)
     figure.supxlabel(_LEGEND, fontsize=7, color=INK)
-    if title:
-        figure.suptitle(title, fontsize=9, color=INK)
     return figure
 
 
 def _scale(rows: Sequence[AttentionRow]) -> Normalize:
-    """One scale for all maps, so that colours mean the same everywhere in the figure."""
+    """One scale for all maps, so that colors mean the same everywhere in the figure."""
     faces = [face for row in rows for face in (row.before, row.after) if face is not None]
     values = np.concatenate([relative_relevance(face.relevance).ravel() for face in faces])
     return Normalize(0, max(float(np.quantile(values, _CLIPPED)), 1.0), clip=True)
-
-
-def _show(axis, image: np.ndarray, said: str, colour: str) -> None:
-    """A picture without axes, and what is said of it below."""
-    axis.imshow(image, interpolation='nearest')
-    axis.set(xticks=[], yticks=[])
-    axis.spines[:].set_color(FAINT)
-    axis.set_xlabel(said, fontsize=7, color=colour, labelpad=2)
 
 
 def _mark(axis, face: AttendedFace) -> None:
@@ -180,7 +172,7 @@ def _mark(axis, face: AttendedFace) -> None:
     border = outline(face.last, face.grid, tuple(size))
     dropped = np.setdiff1d(face.first, face.last)
     centres = (np.stack(np.divmod(dropped, face.grid[1])) + 0.5).T * size / face.grid - 0.5
-    # White over ink shows on every colour.
-    for colour, width in ((INK, 1.4), ('white', 0.6)):
-        axis.add_collection(LineCollection(border, colors=colour, linewidths=width))
-        axis.scatter(centres[:, 1], centres[:, 0], 60 / face.grid[0], colour, 'x', linewidths=width)
+    # White over ink shows on every color.
+    for color, width in ((INK, 1.4), ('white', 0.6)):
+        axis.add_collection(LineCollection(border, colors=color, linewidths=width))
+        axis.scatter(centres[:, 1], centres[:, 0], 60 / face.grid[0], color, 'x', linewidths=width)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from .figures import FAINT, INK, PALETTE, new_figure
+from .figures import FAINT, INK, PALETTE, check_legible, new_figure, tidy
 
 #: The entry that is drawn apart, at the right.
 MEAN = 'mean'
@@ -37,10 +37,7 @@ def draw_class_bars(
     Raises:
         ValueError: There is no model, no class, more than 4 models, or a value outside of 0..100.
     """
-    if not 1 <= len(series) <= _MAX_SERIES:
-        raise ValueError(
-            f'{len(series)} models in one figure of bars; 1 to {_MAX_SERIES} are legible'
-        )
+    check_legible(len(series), 'models', _MAX_SERIES)
     classes = list(dict.fromkeys(name for row in series.values() for name in row if name != MEAN))
     if not classes:
         raise ValueError(f'there is no class to draw among {list(series)}')
@@ -56,25 +53,18 @@ def draw_class_bars(
         heights = _heights(name, row, groups)
         errors = _errors((spreads or {}).get(name, {}), groups)
         shift = (index - (len(series) - 1) / 2) * bar
-        axes.bar(places + shift, heights, 0.92 * bar, color=PALETTE[index], label=name)
-        tops = heights + np.nan_to_num(errors)
-        shown = np.isfinite(heights)
-        with_error = shown & np.isfinite(errors)
-        if with_error.any():
-            axes.errorbar(
-                (places + shift)[with_error],
-                heights[with_error],
-                errors[with_error],
-                fmt='none',
-                ecolor=INK,
-                elinewidth=1,
-                capsize=2,
-            )
-        for place, height, top in zip(
-            (places + shift)[shown], heights[shown], tops[shown], strict=True
-        ):
-            _write(axes, place, top, f'{height:.1f}')
-        highest = max([highest, *tops[shown]])
+        bars = axes.bar(
+            places + shift,
+            heights,
+            0.92 * bar,
+            color=PALETTE[index],
+            label=name,
+            yerr=errors if np.isfinite(errors).any() else None,
+            error_kw=dict(ecolor=INK, elinewidth=1, capsize=2),
+        )
+        # Upright, so that neighbors have room.
+        axes.bar_label(bars, fmt='%.1f', padding=3, rotation=90, fontsize=8, color=INK)
+        highest = max(highest, np.nanmax(heights + np.nan_to_num(errors), initial=0))
     axes.axvline((places[-2] + places[-1]) / 2, color=FAINT, linewidth=0.8, linestyle=':')
     axes.set(ylim=(0, highest + 16), ylabel='accuracy (%)')
     axes.set_title(title, fontsize=11)
@@ -82,9 +72,7 @@ def draw_class_bars(
     axes.set_xticks(places, [*classes, 'mean of\nclasses'])
     axes.tick_params(axis='x', length=0)
     axes.set_xlim(-0.5, places[-1] + 0.5)
-    axes.grid(True, axis='y', color=FAINT, alpha=0.25, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[['top', 'right']].set_visible(False)
+    tidy(axes, grid='y')
     figure.legend(loc='outside lower center', ncols=2, frameon=False)
     return figure
 
@@ -109,18 +97,3 @@ def _heights(name: str, row: Mapping[str, float], groups: list[str]) -> np.ndarr
 
 def _errors(spread: Mapping[str, float], groups: list[str]) -> np.ndarray:
     return np.array([spread.get(group, np.nan) for group in groups], float)
-
-
-def _write(axes, place: float, top: float, text: str) -> None:
-    """Upright, so that neighbours have room."""
-    axes.annotate(
-        text,
-        (place, top),
-        xytext=(0, 3),
-        textcoords='offset points',
-        rotation=90,
-        ha='center',
-        va='bottom',
-        fontsize=8,
-        color=INK,
-    )

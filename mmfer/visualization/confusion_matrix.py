@@ -7,10 +7,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from .figures import new_figure, text_colour
+from .figures import new_figure, new_panels, text_color
 
-# One hue of growing darkness reads the same with every kind of colour vision, and in print.
-_COLOURS = 'Blues'
+# One hue of growing darkness reads the same with every kind of color vision, and in print.
+_COLORS = 'Blues'
 _SCALE = Normalize(0, 100)
 
 
@@ -57,18 +57,13 @@ def draw_confusion_matrices(
     """
     if not matrices:
         raise ValueError('there is no confusion matrix to draw')
-    columns = min(columns, len(matrices))
-    rows = -(-len(matrices) // columns)
     side = 1.6 + 0.58 * max(len(classes) for _, classes in matrices.values())
-    figure = new_figure(columns * side + 0.9, rows * (side - 0.45) + 0.3 * bool(title))
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for panel in axes.flat[len(matrices) :]:
-        panel.axis('off')
-    for panel, (name, (matrix, classes)) in zip(axes.flat, matrices.items(), strict=False):
+    figure, panels = new_panels(
+        len(matrices), columns, (side, side - 0.45), (0.9, 0.3 * bool(title)), title
+    )
+    for panel, (name, (matrix, classes)) in zip(panels, matrices.items(), strict=True):
         _draw_matrix(panel, matrix, classes, f'{name}: {accuracy_of(matrix)}', fontsize=8)
-    _draw_bar(figure, axes, aspect=30, fraction=0.03, pad=0.01)
-    if title:
-        figure.suptitle(title)
+    _draw_bar(figure, panels, aspect=30, fraction=0.03, pad=0.01)
     return figure
 
 
@@ -91,8 +86,8 @@ def _draw_matrix(
         )
     support = matrix.sum(axis=1, keepdims=True)
     percent = 100 * matrix / np.maximum(support, 1)
-    colours = colormaps[_COLOURS]
-    axes.imshow(percent, cmap=colours, norm=_SCALE)
+    colors = colormaps[_COLORS]
+    axes.imshow(percent, cmap=colors, norm=_SCALE)
     for row, column in np.ndindex(matrix.shape):
         axes.text(
             column,
@@ -101,7 +96,7 @@ def _draw_matrix(
             ha='center',
             va='center',
             fontsize=fontsize,
-            color=text_colour(colours(_SCALE(percent[row, column]))),
+            color=text_color(colors(_SCALE(percent[row, column]))),
         )
     ticks = range(len(classes))
     axes.set_xticks(ticks, classes, rotation=30, ha='right', rotation_mode='anchor')
@@ -115,5 +110,5 @@ def _draw_matrix(
 
 
 def _draw_bar(figure: Figure, axes, **layout) -> None:
-    shades = ScalarMappable(_SCALE, _COLOURS)
+    shades = ScalarMappable(_SCALE, _COLORS)
     figure.colorbar(shades, ax=axes, label='% of the true class', shrink=0.8, **layout)

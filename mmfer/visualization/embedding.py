@@ -13,10 +13,10 @@ from sklearn.metrics import silhouette_score
 
 from mmfer.evaluation.functional import intra_class_variance, normalise
 
-from .figures import FAINT, INK, PALETTE, new_figure
+from .figures import FAINT, INK, PALETTE, new_panels
 
 _MARKERS = 'osv'
-#: As many classes as colour and marker tell apart.
+#: As many classes as color and marker tell apart.
 MAX_CLASSES = len(PALETTE) * len(_MARKERS)
 
 _AGE_GROUPS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 120)
@@ -88,10 +88,10 @@ def draw_embedding(
 
     Args:
         panels: One or several.
-        labels: Classes ``(N,)`` that colour the points. Of more than 24 classes the most frequent
-            24 are coloured. Default: none.
+        labels: Classes ``(N,)`` that color the points. Of more than 24 classes the most frequent
+            24 are colored. Default: none.
         classes: Their names. Default: numbers.
-        ages: Ages ``(N,)`` in years that colour the points instead of labels. Default: none.
+        ages: Ages ``(N,)`` in years that color the points instead of labels. Default: none.
         title: Headline. Default: none.
         seed: Of t-SNE. Default 0.
 
@@ -102,10 +102,9 @@ def draw_embedding(
         ValueError: Both labels and ages are given.
     """
     if labels is not None and ages is not None:
-        raise ValueError('points are coloured by labels or by ages, not by both')
+        raise ValueError('points are colored by labels or by ages, not by both')
     groups = labels if ages is None else age_groups(ages)
-    figure = new_figure(5 * len(panels) + 1.5, 5.4)
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    figure, axes = new_panels(len(panels), len(panels), (5, 5.4), (1.5, 0), title)
     for axis, panel in zip(axes, panels, strict=True):
         points = embed(panel.features, seed=seed)
         if ages is not None:
@@ -127,17 +126,15 @@ def draw_embedding(
         figure.legend(
             handles, names, loc='outside right center', frameon=False, fontsize=8, markerscale=1.5
         )
-    if title:
-        figure.suptitle(title)
     return figure
 
 
 def _draw_by_age(axes, points: np.ndarray, ages: np.ndarray):
-    """Cividis reads the same with every kind of colour vision."""
-    colours = colormaps['cividis']
-    norm = BoundaryNorm(_AGE_GROUPS, colours.N)
+    """Cividis reads the same with every kind of color vision."""
+    colors = colormaps['cividis']
+    norm = BoundaryNorm(_AGE_GROUPS, colors.N)
     return axes.scatter(
-        points[:, 0], points[:, 1], s=14, c=ages, cmap=colours, norm=norm, linewidths=0
+        points[:, 0], points[:, 1], s=14, c=ages, cmap=colors, norm=norm, linewidths=0
     )
 
 

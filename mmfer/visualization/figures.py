@@ -1,10 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Colours and figures that all plots share."""
+"""Colors, panels and files that all plots share."""
 
 import io
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -14,9 +15,11 @@ from mmfer.utils.atomic_file import atomic_write
 INK = '#262626'
 FAINT = '#9a9a9a'
 
-#: Colours that are told apart with every common colour blindness (Okabe and Ito, 2008), the ones
+#: Colors that are told apart with every common color blindness (Okabe and Ito, 2008), the ones
 #: that read best on white first.
 PALETTE = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000', '#f0e442')
+
+_LINE_STYLES = ('-', '--', '-.', ':')
 
 
 def new_figure(width: float, height: float, dpi: int = 150) -> Figure:
@@ -26,14 +29,79 @@ def new_figure(width: float, height: float, dpi: int = 150) -> Figure:
     return figure
 
 
-def luminance(colour) -> float:
-    """Relative luminance of anything that matplotlib takes for a colour, from 0 to 1 (WCAG 2.1)."""
-    rgb = np.array(to_rgb(colour))
+def new_panels(
+    num: int,
+    per_row: int,
+    size: tuple[float, float],
+    extra: tuple[float, float] = (0, 0),
+    title: str = '',
+) -> tuple[Figure, list[Axes]]:
+    """A figure of panels of one size, row by row.
+
+    Args:
+        num: Panels.
+        per_row: Panels in a row, at most.
+        size: Width and height of a panel, inches.
+        extra: Width and height beside all panels, inches. Default: none.
+        title: Headline. Default: none.
+
+    Returns:
+        The figure and its panels. Places that the last row leaves are empty.
+    """
+    columns = min(per_row, num)
+    rows = -(-num // columns)
+    figure = new_figure(columns * size[0] + extra[0], rows * size[1] + extra[1])
+    panels = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for panel in panels[num:]:
+        panel.axis('off')
+    if title:
+        figure.suptitle(title, fontsize=11, color=INK)
+    return figure, panels[:num]
+
+
+def tidy(axes: Axes, grid: str = 'both') -> None:
+    """Take the frame's upper and right sides away, and draw a faint grid behind all else.
+
+    Args:
+        axes: What is changed.
+        grid: Across which axis: ``'x'``, ``'y'`` or ``'both'``. Default ``'both'``.
+    """
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.set_axisbelow(True)
+    axes.grid(True, axis=grid, color=FAINT, alpha=0.25, linewidth=0.6)
+
+
+def show_image(
+    axes: Axes, image: np.ndarray, caption: str = '', color: str = INK, fontsize: float = 7
+) -> None:
+    """Show an RGB image ``(H, W, 3)`` in a faint frame, with a caption below."""
+    height, width = image.shape[:2]
+    axes.imshow(image, interpolation='nearest')
+    # Whatever is drawn onto the image does not shrink it.
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
+    axes.spines[:].set_color(FAINT)
+    axes.set_xlabel(caption, fontsize=fontsize, color=color, labelpad=2)
+
+
+def line_style(index: int) -> dict:
+    """How to draw the line of a model or a run: both color and dashes tell it from others."""
+    return dict(color=PALETTE[index], linestyle=_LINE_STYLES[index % 4], linewidth=1.7)
+
+
+def check_legible(num: int, what: str, most: int = len(PALETTE)) -> None:
+    """Raise a ValueError unless there are 1 to ``most`` of something in a figure."""
+    if not 1 <= num <= most:
+        raise ValueError(f'{num} {what} in one figure; 1 to {most} are legible')
+
+
+def luminance(color) -> float:
+    """Relative luminance of anything that matplotlib takes for a color, from 0 to 1 (WCAG 2.1)."""
+    rgb = np.array(to_rgb(color))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
-def text_colour(background) -> str:
+def text_color(background) -> str:
     """White or :data:`INK`, whichever has the larger contrast ratio to a background (WCAG 2.1)."""
     here, ink = luminance(background), luminance(INK)
     return 'white' if 1.05 / (here + 0.05) > (here + 0.05) / (ink + 0.05) else INK

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.cm import ScalarMappable
+from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .figures import FAINT, new_figure, text_colour
+from .figures import FAINT, new_figure, text_color
 
-# Even in lightness, and nearly the same with every kind of colour vision.
-_COLOURS = 'cividis'
+# Even in lightness, and nearly the same with every kind of color vision.
+_COLORS = 'cividis'
 _NOT_RUN = '#e8e8e8'
 _CELL = (1.0, 0.62)  # inches
 
@@ -30,18 +30,18 @@ def draw_heat_map(
     published: np.ndarray | None = None,
     digits: int = 2,
 ) -> Figure:
-    """Draw a table of numbers, each in a cell whose colour says how large it is.
+    """Draw a table of numbers, each in a cell whose color says how large it is.
 
     Args:
-        values: ``(R, C)``. NaN is a cell that was not run: grey, hatched, with a dash.
+        values: ``(R, C)``. NaN is a cell that was not run: gray, hatched, with a dash.
         rows: Names of the ``R`` rows, from the top.
         columns: Names of the ``C`` columns.
         title: Headline. Default: none.
         row_title: What the rows are, such as ``'keep number k'``. Default: nothing.
         column_title: What the columns are. Default: nothing.
-        label: What the numbers are, with their unit; it stands at the colour bar. Default: nothing.
+        label: What the numbers are, with their unit; it stands at the color bar. Default: nothing.
         published: Numbers ``(R, C)`` to compare with; they stand in small print under those that
-            were measured, and do not colour the cells. NaN where none is known. Default: none.
+            were measured, and do not color the cells. NaN where none is known. Default: none.
         digits: Decimal places. Default 2.
 
     Returns:
@@ -56,14 +56,18 @@ def draw_heat_map(
     published = _table('published', published, rows, columns)
 
     run = np.isfinite(values)
-    scale, colours = _scale(values[run]), colormaps[_COLOURS]
+    scale, colors = _scale(values[run]), colormaps[_COLORS].with_extremes(bad=_NOT_RUN)
     figure = new_figure(1.9 + _CELL[0] * len(columns), 1.2 + _CELL[1] * len(rows))
     axes = figure.add_subplot()
+    corners = [np.arange(length + 1) - 0.5 for length in (len(columns), len(rows))]
+    cells = axes.pcolormesh(
+        *corners, values, cmap=colors, norm=scale, edgecolors='white', linewidth=1.5
+    )
+    for row, column in np.argwhere(~run):
+        _hatch(axes, row, column)
     for row, column in np.ndindex(values.shape):
-        fill = colours(scale(values[row, column])) if run[row, column] else _NOT_RUN
-        _draw_cell(axes, row, column, fill, hatched=not run[row, column])
         known = np.isfinite(published[row, column])
-        ink = text_colour(fill)
+        ink = text_color(colors(scale(values[row, column])))
         number = f'{values[row, column]:.{digits}f}' if run[row, column] else '–'
         axes.text(
             column, row - 0.14 * known, number, ha='center', va='center', color=ink, fontsize=11
@@ -71,19 +75,15 @@ def draw_heat_map(
         if known:
             paper = f'paper {published[row, column]:.{digits}f}'
             axes.text(column, row + 0.24, paper, ha='center', va='center', color=ink, fontsize=7.5)
-    axes.set(
-        xlim=(-0.5, len(columns) - 0.5),
-        ylim=(len(rows) - 0.5, -0.5),
-        xlabel=column_title,
-        ylabel=row_title,
-    )
+    axes.set(xlabel=column_title, ylabel=row_title)
+    axes.invert_yaxis()
     axes.set_title(title, fontsize=11)
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), rows)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     if run.any():
-        bar = figure.colorbar(ScalarMappable(scale, colours), ax=axes, label=label, pad=0.02)
+        bar = figure.colorbar(cells, ax=axes, label=label, pad=0.02)
         bar.outline.set_visible(False)
     return figure
 
@@ -100,7 +100,7 @@ def _table(name: str, table: np.ndarray, rows: Sequence[str], columns: Sequence[
 
 
 def _scale(values: np.ndarray) -> Normalize:
-    """From the smallest to the largest value; one value alone has the middle colour."""
+    """From the smallest to the largest value; one value alone has the middle color."""
     if not values.size:
         return Normalize(0, 1)
     low, high = float(values.min()), float(values.max())
@@ -108,13 +108,7 @@ def _scale(values: np.ndarray) -> Normalize:
     return Normalize(low - margin, high + margin)
 
 
-def _draw_cell(axes, row: int, column: int, fill, hatched: bool) -> None:
-    place = (column - 0.5, row - 0.5)
-    axes.add_patch(Rectangle(place, 1, 1, facecolor=fill, edgecolor='white', linewidth=1.5))
-    if hatched:
-        # A box behind the dash would cut the hatching; it is faint enough to be read over.
-        axes.add_patch(
-            Rectangle(
-                place, 1, 1, facecolor='none', edgecolor=FAINT, alpha=0.45, hatch='///', linewidth=0
-            )
-        )
+def _hatch(axes: Axes, row: int, column: int) -> None:
+    """Faint enough for a dash to be read over it: a box behind the dash would cut the lines."""
+    style = dict(facecolor='none', edgecolor=FAINT, alpha=0.45, hatch='///', linewidth=0)
+    axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **style))

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from mmfer import wflw_points
 
-from .figures import INK, new_figure
+from .figures import new_panels, show_image
 
 # Sky blue and orange: light enough for dark faces; a dark rim makes them stand out of bright ones.
-_TRUE, _PRED = '#56b4e9', '#e69f00'
+_COLORS = {'true': '#56b4e9', 'predicted': '#e69f00'}
 _RIM = '#000000'
 
 _OPEN = (wflw_points.JAW, wflw_points.BRIDGE, wflw_points.NOSTRILS)
@@ -74,51 +74,28 @@ def draw_landmarks(
             f'lines join the {wflw_points.NUM_LANDMARKS} points of WFLW; these faces have '
             f'{sorted({len(face.truth) for face in faces})}'
         )
-    columns = min(per_row, len(faces))
-    rows = -(-len(faces) // columns)
-    figure = new_figure(columns * scale, rows * (scale + 0.3) + 0.7)
-    axes = figure.subplots(rows, columns, squeeze=False)
+    figure, panels = new_panels(len(faces), per_row, (scale, scale + 0.3), (0, 0.7), title)
     draw = _draw_parts if lines else _draw_points
-    for axis in axes.flat[len(faces) :]:
-        axis.axis('off')
-    for axis, face in zip(axes.flat, faces, strict=False):
-        height, width = face.image.shape[:2]
-        axis.imshow(face.image, interpolation='nearest')
-        draw(axis, face.truth, _TRUE)
-        draw(axis, face.pred, _PRED)
-        # Points that were put outside of the picture must not shrink it.
-        axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
-        axis.set_xlabel(
-            '\n'.join(filter(None, [f'NME {face.nme:.1f} %', face.name])), fontsize=8, color=INK
-        )
-        axis.spines[:].set_visible(False)
-    marker = dict(linestyle='-' if lines else 'none', marker=None if lines else 'o', linewidth=2)
-    handles = [
-        Line2D(
-            [], [], color=colour, markeredgecolor=_RIM, markeredgewidth=0.4, label=name, **marker
-        )
-        for colour, name in ((_TRUE, 'true'), (_PRED, 'predicted'))
-    ]
-    figure.legend(handles=handles, loc='outside lower center', ncols=2, frameon=False)
-    if title:
-        figure.suptitle(title, fontsize=10)
+    for panel, face in zip(panels, faces, strict=True):
+        caption = '\n'.join(filter(None, [f'NME {face.nme:.1f} %', face.name]))
+        show_image(panel, face.image, caption, fontsize=8)
+        draw(panel, face.truth, 'true')
+        draw(panel, face.pred, 'predicted')
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(
+        handles, names, loc='outside lower center', ncols=2, frameon=False, markerscale=2.5
+    )
     return figure
 
 
-def _draw_points(axes, points: np.ndarray, colour: str) -> None:
-    axes.scatter(
-        points[:, 0], points[:, 1], s=7, color=colour, edgecolors=_RIM, linewidths=0.35, zorder=3
-    )
+def _draw_points(axes: Axes, points: np.ndarray, name: str) -> None:
+    style = dict(color=_COLORS[name], edgecolors=_RIM, linewidths=0.35)
+    axes.scatter(points[:, 0], points[:, 1], s=7, zorder=3, label=name, **style)
 
 
-def _draw_parts(axes, points: np.ndarray, colour: str) -> None:
-    for part in _OPEN:
-        _draw_line(axes, points[part], colour)
-    for part in _CLOSED:
-        _draw_line(axes, np.concatenate([points[part], points[part][:1]]), colour)
-    _draw_points(axes, points[wflw_points.PUPILS], colour)
-
-
-def _draw_line(axes, points: np.ndarray, colour: str) -> None:
-    axes.plot(points[:, 0], points[:, 1], color=_RIM, linewidth=1.9, alpha=0.6)
-    axes.plot(points[:, 0], points[:, 1], color=colour, linewidth=1.2)
+def _draw_parts(axes: Axes, points: np.ndarray, name: str) -> None:
+    closed = [np.concatenate([points[part], points[part][:1]]) for part in _CLOSED]
+    for line in [*(points[part] for part in _OPEN), *closed]:
+        axes.plot(line[:, 0], line[:, 1], color=_RIM, linewidth=1.9, alpha=0.6)
+        axes.plot(line[:, 0], line[:, 1], color=_COLORS[name], linewidth=1.2)
+    _draw_points(axes, points[wflw_points.PUPILS], name)

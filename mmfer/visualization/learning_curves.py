@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .figures import FAINT, PALETTE, new_figure
+from .figures import PALETTE, check_legible, line_style, new_panels, tidy
 
-_STYLES = ('-', '--', '-.', ':')
 _PER_ROW = 3
 # Values of training that jump from one batch to the next, by parts of their names.
 _NOISY = ('loss', 'grad_norm', 'time')
@@ -95,32 +94,29 @@ def draw_learning_curves(
             count epochs and iterations; there are too many runs; ``smooth`` is no odd number.
     """
     runs = {name: [run] if isinstance(run, Mapping) else list(run) for name, run in runs.items()}
-    if not 1 <= len(runs) <= len(PALETTE):
-        raise ValueError(
-            f'{len(runs)} runs in one panel; 1 to {len(PALETTE)} are legible. Several of one '
-            'setting can be drawn as one line'
-        )
+    check_legible(len(runs), 'runs (several of one setting can be drawn as one line)')
     if smooth < 1 or smooth % 2 == 0:
         raise ValueError(f'smooth must be an odd number of logged values, 1 or more, got {smooth}')
     _check_keys(runs, keys)
     rows = -(-len(keys) // _PER_ROW)
     columns = -(-len(keys) // rows)
-    height = rows * 3.1 + 0.25 * -(-len(runs) // 2) + 0.3 * bool(title)
-    figure = new_figure(max(4.4 * columns, 5.5), height)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for panel in axes.flat[len(keys) :]:
-        panel.axis('off')
-    for panel, key in zip(axes.flat, keys, strict=False):
+    legend = 0.25 * -(-len(runs) // 2)
+    figure, panels = new_panels(
+        len(keys),
+        columns,
+        (max(4.4, 5.5 / columns), 3.1),
+        (0, legend + 0.3 * bool(title)),
+        title,
+    )
+    for panel, key in zip(panels, keys, strict=True):
         _draw_panel(panel, runs, key, smooth)
     handles = [
-        Line2D([], [], **_style(index), label=_label(name, len(logs)))
+        Line2D([], [], **line_style(index), label=_label(name, len(logs)))
         for index, (name, logs) in enumerate(runs.items())
     ]
     figure.legend(
         handles=handles, loc='outside lower center', ncols=min(len(runs), 2), frameon=False
     )
-    if title:
-        figure.suptitle(title, fontsize=12)
     return figure
 
 
@@ -135,10 +131,6 @@ def _check_keys(runs: Mapping[str, list[Log]], keys: Sequence[str]) -> None:
 
 def _label(name: str, repetitions: int) -> str:
     return name if repetitions == 1 else f'{name} (mean and range of {repetitions})'
-
-
-def _style(index: int) -> dict:
-    return dict(color=PALETTE[index], linestyle=_STYLES[index % len(_STYLES)], linewidth=1.7)
 
 
 def _is_noisy(key: str, curve: Curve) -> bool:
@@ -170,7 +162,7 @@ def _draw_panel(axes, runs: Mapping[str, list[Log]], key: str, smooth: int) -> N
             axes.fill_between(mean.steps, low, high, color=PALETTE[index], alpha=0.2, linewidth=0)
         # A validation is a point in time; lines only lead the eye.
         marker = dict(marker='o', markersize=3.5) if mean.part == 'validation' else {}
-        axes.plot(mean.steps, mean.values, **_style(index), **marker, label=name)
+        axes.plot(mean.steps, mean.values, **line_style(index), **marker, label=name)
     if len(units) > 1:
         said = ', '.join(f'{name!r} in {unit}s' for unit, name in units.items())
         raise ValueError(f'{key} was logged by {said}: they cannot share a panel')
@@ -181,5 +173,4 @@ def _draw_panel(axes, runs: Mapping[str, list[Log]], key: str, smooth: int) -> N
     axes.set(xlabel=next(iter(units)))
     axes.ticklabel_format(axis='y', scilimits=(-3, 5))
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.grid(True, color=FAINT, alpha=0.25, linewidth=0.6)
-    axes.spines[['top', 'right']].set_visible(False)
+    tidy(axes)

@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from matplotlib.figure import Figure
 
-_INK = (0.15, 0.15, 0.15)
-# Blue and vermillion are told apart with every common colour blindness.
-_RIGHT, _WRONG = '#0072b2', '#d55e00'
+from .figures import INK, PALETTE, new_panels, show_image
+
+_RIGHT, _WRONG = PALETTE[:2]
+
+#: Share of the contrast that is left of dropped patches, which are almost white.
+FADED = 0.12
 
 
 @dataclass
@@ -44,7 +48,7 @@ def keep_mask(positions: np.ndarray, grid: tuple[int, int], size: tuple[int, int
 def erase_dropped(image: np.ndarray, positions: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     """``image`` ``(H, W, 3)`` with all patches but those at ``positions`` faded almost to white."""
     mask = keep_mask(positions, grid, image.shape[:2])
-    faded = 255 - (255 - image.astype(np.float32)) * 0.12
+    faded = 255 - (255 - image.astype(np.float32)) * FADED
     return np.where(mask[..., None], image, faded).astype(np.uint8)
 
 
@@ -55,42 +59,28 @@ def stage_title(stage: str) -> str:
     return f'ATP, block {int(stage.split(".")[-1]) + 1}'
 
 
-def draw_pooling(faces: Sequence[PooledFace], path: str, per_row: int = 1, scale: float = 1.5):
-    """Draw faces beside what each stage of pooling kept of them, and save the figure.
+def draw_pooling(faces: Sequence[PooledFace], per_row: int = 1, scale: float = 1.5) -> Figure:
+    """Draw faces beside what each stage of pooling kept of them.
 
     Args:
-        faces (Sequence[PooledFace]): All with the same stages.
-        path (str): Picture file to write.
-        per_row (int): Faces side by side. Defaults to 1.
-        scale (float): Inches per picture. Defaults to 1.5.
+        faces: All with the same stages.
+        per_row: Faces side by side. Default 1.
+        scale: Inches per image. Default 1.5.
+
+    Returns:
+        A figure that belongs to no window.
     """
-    # Figure, not pyplot: needs no display and leaves no global state behind.
-    from matplotlib.figure import Figure
-
-    from .figures import save_figure
-
     stages = list(faces[0].kept)
-    columns = (1 + len(stages)) * min(per_row, len(faces))
-    rows = -(-len(faces) // per_row)
-    figure = Figure(figsize=(columns * scale, rows * (scale + 0.35)), dpi=150)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for axis in axes.flat:
-        axis.axis('off')
-    for i, face in enumerate(faces):
-        row = axes[i // per_row][(i % per_row) * (1 + len(stages)) :]
-        row[0].imshow(face.image)
-        row[0].set_title(caption(face), fontsize=7, color=verdict_colour(face), pad=3)
-        for axis, stage in zip(row[1:], stages, strict=False):
+    cells = 1 + len(stages)
+    figure, panels = new_panels(cells * len(faces), cells * per_row, (scale, scale + 0.2))
+    places = iter(panels)
+    for face in faces:
+        show_image(next(places), face.image, caption(face), verdict_color(face))
+        for stage in stages:
             positions = face.kept[stage]
-            axis.imshow(erase_dropped(face.image, positions, face.grid))
-            axis.set_title(
-                f'{stage_title(stage)}: {len(positions)} of {face.grid[0] * face.grid[1]}',
-                fontsize=7,
-                color=_INK,
-                pad=3,
-            )
-    figure.tight_layout(pad=0.4, w_pad=0.5, h_pad=0.6)
-    save_figure(figure, path)
+            left = f'{stage_title(stage)}: {len(positions)} of {face.grid[0] * face.grid[1]}'
+            show_image(next(places), erase_dropped(face.image, positions, face.grid), left)
+    return figure
 
 
 def caption(face: PooledFace) -> str:
@@ -101,8 +91,8 @@ def caption(face: PooledFace) -> str:
     return said
 
 
-def verdict_colour(face: PooledFace):
+def verdict_color(face: PooledFace) -> str:
     """Ink where the truth is not known; else blue for right and vermillion for wrong."""
     if face.truth is None:
-        return _INK
+        return INK
     return _RIGHT if face.truth == face.prediction else _WRONG

@@ -7,9 +7,7 @@ from matplotlib.ticker import FuncFormatter
 
 from mmfer.evaluation.functional import RocCurve
 
-from .figures import FAINT, PALETTE, new_figure
-
-_STYLES = ('-', '--', '-.', ':')
+from .figures import FAINT, check_legible, line_style, new_figure, tidy
 
 
 def draw_roc(
@@ -18,7 +16,7 @@ def draw_roc(
     """Draw the true over the false acceptance rate, the latter on a logarithmic axis.
 
     Args:
-        curves: By name, as many as there are colours (8) at most.
+        curves: By name, as many as there are colors (8) at most.
         fars: False acceptance rates at which the true ones are marked and printed. Default 0.001.
         title: Headline. Default: none.
 
@@ -26,12 +24,9 @@ def draw_roc(
         A figure that belongs to no window.
 
     Raises:
-        ValueError: There are too many curves.
+        ValueError: There is no curve, or there are too many.
     """
-    if len(curves) > len(PALETTE):
-        raise ValueError(
-            f'{len(curves)} ROC curves in one figure, at most {len(PALETTE)} are legible'
-        )
+    check_legible(len(curves), 'ROC curves')
     figure = new_figure(6, 4.6 + 0.4 * len(curves))
     axes = figure.subplots()
     # Fewer than one false acceptance cannot happen: below that the axis would show nothing.
@@ -39,7 +34,7 @@ def draw_roc(
     for far in fars:
         axes.axvline(far, color=FAINT, linewidth=0.8, linestyle=':')
     for index, (name, curve) in enumerate(curves.items()):
-        colour = PALETTE[index]
+        style = line_style(index)
         marks = [curve.tar_at(far) for far in fars]
         said = ', '.join(
             f'{100 * tar:.1f} % at FAR {_percent(far)}'
@@ -49,12 +44,10 @@ def draw_roc(
         axes.plot(
             np.maximum(curve.far, lowest),
             100 * curve.tar,
-            color=colour,
-            linestyle=_STYLES[index % len(_STYLES)],
-            linewidth=1.8,
+            **style,
             label=f'{name}\nTAR {said}; AUC {curve.auc:.4f}, EER {100 * curve.eer:.1f} %',
         )
-        axes.plot(fars, [100 * tar for tar in marks], 'o', color=colour, markersize=6)
+        axes.plot(fars, [100 * tar for tar in marks], 'o', color=style['color'], markersize=6)
     # What guessing gives.
     chance = np.geomspace(lowest, 1, 200)
     axes.plot(chance, 100 * chance, color=FAINT, linewidth=1, label='chance')
@@ -68,7 +61,7 @@ def draw_roc(
         ylabel=f'true acceptance rate (%), of {pairs.num_same:,} pairs of one person',
         title=title,
     )
-    axes.grid(True, color=FAINT, alpha=0.25, linewidth=0.6)
+    tidy(axes)
     figure.legend(loc='outside lower center', fontsize=8, frameon=False, alignment='left')
     return figure
 

@@ -93,7 +93,7 @@ def test_frames_labelled_for_another_task_have_no_label(tmp_path):
 
 
 def test_config_without_data():
-    with pytest.raises(ValueError, match='none of train_dataloader, val_dataloader'):
+    with pytest.raises(ValueError, match='train_dataloader'):
         splits_of_config(Config(dict(train_dataloader=None)))
 
 
@@ -102,8 +102,8 @@ def test_folders(tmp_path):
     (tmp_path / 'happy/notes.txt').touch()
     split = split_of_folder('mine', tmp_path)
     assert [picture.label for picture in split.pictures] == [None, 'happy', 'happy', 'sad/more']
-    with pytest.raises(FileNotFoundError, match=r"nowhere' \(other\) does not exist"):
+    with pytest.raises(FileNotFoundError, match='nowhere'):
         split_of_folder('other', tmp_path / 'nowhere')
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(ValueError, match='has no picture; looked for .jpg'):
+    with pytest.raises(ValueError, match='empty'):
         split_of_folder('empty', tmp_path / 'empty')

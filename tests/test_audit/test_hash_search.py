@@ -60,5 +60,5 @@ def test_looks_at_few_of_random_words():
 def test_nothing_to_search_and_too_wide_a_search():
     none = np.empty(0, np.uint64)
     assert found_by(none, none, 11) == set()
-    with pytest.raises(ValueError, match='limit must be 0 to 11 bits, not 12'):
+    with pytest.raises(ValueError, match='limit .* 12'):
         next(search(none, none, 12))

@@ -50,13 +50,11 @@ def test_equals_numpy_for_arrays_of_any_kind():
 def test_missing_field_names_the_face_and_the_remedy():
     (sample,) = samples([3.0], [4.0])
     sample.pop('gt_age')
-    with pytest.raises(
-        ValueError, match=r"gt_age, .*faces/0.png has none.*algorithm_keys=\('gt_age'"
-    ):
+    with pytest.raises(ValueError, match=r"gt_age.*faces/0.png.*algorithm_keys=\('gt_age'"):
         evaluate([sample])
 
 
 @pytest.mark.parametrize('theta', [-1, (), (5, -1)])
 def test_tolerances_are_not_negative(theta):
-    with pytest.raises(ValueError, match='theta must be one or several years >= 0, got'):
+    with pytest.raises(ValueError, match='theta'):
         METRICS.build(dict(type='AgeError', theta=theta))

@@ -101,35 +101,35 @@ def test_too_few_pairs_for_a_rate_are_said():
 
 def test_missing_features_name_the_remedy():
     sample = DataSample(metainfo=dict(img_path='a.jpg')).set_gt_label(0)
-    with pytest.raises(ValueError, match='needs feat, .*a.jpg has none.*with_feat=True'):
+    with pytest.raises(ValueError, match='feat.*a.jpg.*with_feat=True'):
         evaluate([sample])
     (sample,) = as_samples(np.ones((1, 3), np.float32))
-    with pytest.raises(ValueError, match='needs gt_label'):
+    with pytest.raises(ValueError, match='gt_label'):
         evaluate([sample])
 
 
 def test_features_that_are_not_finite_are_named():
     features, labels = pictures(3)
     features[1, 2] = np.nan
-    with pytest.raises(ValueError, match='feature of data/cfp/person 1/1.jpg is not finite'):
+    with pytest.raises(ValueError, match='data/cfp/person 1/1.jpg'):
         evaluate(as_samples(features, labels))
 
 
 @pytest.mark.parametrize('far', [0, 1.0, (0.1, 2), ()])
 def test_rates_are_between_zero_and_one(far):
-    with pytest.raises(ValueError, match='far must be one or several in'):
+    with pytest.raises(ValueError, match='far must'):
         METRICS.build(dict(type='FaceVerification', far=far))
 
 
 def test_mistakes_in_a_pairs_file_are_found_when_the_metric_is_built(tmp_path):
     path = tmp_path / 'pairs.txt'
-    with pytest.raises(FileNotFoundError, match='no pairs file .*pairs.txt'):
+    with pytest.raises(FileNotFoundError, match='pairs.txt .*pairs_file'):
         METRICS.build(dict(type='FaceVerification', pairs_file=str(path)))
     path.write_text('a.jpg b.jpg 1\na.jpg b.jpg yes\n')
     with pytest.raises(ValueError, match='line 2: .*a.jpg b.jpg yes'):
         METRICS.build(dict(type='FaceVerification', pairs_file=str(path)))
     path.write_text('\n')
-    with pytest.raises(ValueError, match='has no pair'):
+    with pytest.raises(ValueError, match='pairs.txt'):
         METRICS.build(dict(type='FaceVerification', pairs_file=str(path)))
 
 
@@ -148,7 +148,7 @@ def test_pictures_are_found_by_the_end_of_their_path(tmp_path):
 
 @pytest.mark.parametrize(
     ('name', 'message'),
-    [('3.jpg', 'were not among the tested ones.*3.jpg'), ('1.jpg', 'match several tested ones')],
+    [('3.jpg', 'pairs_file were not.*3.jpg'), ('1.jpg', 'pairs_file match several.*1.jpg')],
 )
 def test_pictures_that_cannot_be_found_are_named(tmp_path, name, message):
     path = tmp_path / 'pairs.txt'

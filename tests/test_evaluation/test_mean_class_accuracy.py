@@ -1,8 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from mmpretrain.structures import DataSample
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, recall_score
 
@@ -92,30 +90,3 @@ def test_padding_of_the_last_batch_is_dropped():
     evaluator.dataset_meta = dict(classes=EXPRESSIONS)
     evaluator.process(as_samples(scores, labels))
     assert evaluator.evaluate(50) == evaluate(scores, labels)
-
-
-def _one_of_two_processes(rank, rendezvous, folder):
-    from mmengine.registry import init_default_scope
-
-    init_default_scope('mmfer')
-    dist.init_process_group('gloo', init_method=f'file://{rendezvous}', rank=rank, world_size=2)
-    scores, labels = predictions(num=51)
-    # As DefaultSampler deals them out, the list filled up from its beginning to an even number.
-    indices = [*range(51), 0][rank::2]
-    evaluator = EVALUATORS.build(dict(type='Evaluator', metrics=METRICS))
-    evaluator.dataset_meta = dict(classes=EXPRESSIONS)
-    evaluator.process(as_samples(scores[indices], labels[indices]))
-    torch.save(evaluator.evaluate(51), f'{folder}/{rank}.pt')
-    dist.destroy_process_group()
-
-
-def test_two_processes_agree_with_one(tmp_path):
-    mp.start_processes(
-        _one_of_two_processes,
-        args=(tmp_path / 'rendezvous', tmp_path),
-        nprocs=2,
-        start_method='fork',
-    )
-    expected = evaluate(*predictions(num=51))
-    for rank in (0, 1):
-        assert torch.load(tmp_path / f'{rank}.pt') == pytest.approx(expected)

@@ -1,5 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The metrics of all four tasks, on two processes and in MMEngine's checkpoint hook."""
+"""All metrics on two processes, and in MMEngine's checkpoint hook."""
+
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,13 +14,20 @@ from mmpretrain.structures import DataSample
 from mmfer.engine.hooks import SafeCheckpointHook
 from mmfer.registry import EVALUATORS
 
-METRICS = [
+NUM = 31  # an odd number: the two processes cannot share it evenly
+SINGLE_LABEL = [
     dict(type='Accuracy'),
+    dict(type='MeanClassAccuracy'),
     dict(type='SingleLabelMetric', items=('f1-score',)),
+]
+METRICS = [
+    *SINGLE_LABEL,
     dict(type='LandmarkNME'),
     dict(type='AgeError'),
     dict(type='FaceVerification', far=0.1),
+    dict(type='ActionUnitF1'),
 ]
+LABELLED_ONLY = [dict(type='LabelledOnly', metric=metric) for metric in SINGLE_LABEL]
 LOWER_IS_BETTER = [
     'landmark/nme',
     'landmark/mae',
@@ -30,54 +39,78 @@ LOWER_IS_BETTER = [
 HIGHER_IS_BETTER = ['landmark/auc', 'verification/tar@far=0.1', 'verification/auc']
 
 
-def samples(num=31):
+def samples(unlabelled=False):
+    """Predictions for all tasks; ``unlabelled`` takes the class of every third one away."""
     rng = np.random.default_rng(0)
     made = []
-    for index in range(num):
+    for index in range(NUM):
         label = index % 4
         sample = DataSample(metainfo=dict(img_path=f'{index}.png', attributes=np.eye(6)[index % 6]))
-        sample.set_gt_label(label).set_pred_score(torch.from_numpy(rng.random(4)))
+        sample.set_pred_score(torch.from_numpy(rng.random(4)))
+        sample.set_gt_label(-1 if unlabelled and index % 3 == 0 else label)
         points = rng.uniform(0, 100, (98, 2)).astype(np.float32)
         sample.set_field(points, 'gt_landmarks')
         sample.set_field(torch.from_numpy(points) + rng.normal(), 'pred_landmarks')
         sample.set_field(float(rng.uniform(1, 116)), 'gt_age')
         sample.set_field(float(rng.uniform(1, 116)), 'pred_age')
         sample.set_field(torch.from_numpy(np.eye(4)[label] + rng.random(4)), 'feat')
+        sample.set_field(rng.integers(-1, 2, 12), 'gt_au')
+        sample.set_field(torch.from_numpy(rng.random(12)), 'pred_au')
         made.append(sample)
     return made
 
 
-def evaluate(data, size):
-    evaluator = EVALUATORS.build(dict(type='Evaluator', metrics=METRICS))
+def evaluate(data, metrics):
+    evaluator = EVALUATORS.build(dict(type='Evaluator', metrics=metrics))
     evaluator.dataset_meta = {}
     evaluator.process(data)
-    return evaluator.evaluate(size)
+    return evaluator.evaluate(NUM)
+
+
+def evaluate_all(share):
+    """The results of all metrics for what ``share`` leaves of the samples, as two dicts."""
+    return (
+        evaluate(share(samples()), METRICS),
+        evaluate(share(samples(unlabelled=True)), LABELLED_ONLY),
+    )
 
 
 def _one_of_two_processes(rank, rendezvous, folder):
     init_default_scope('mmfer')
     dist.init_process_group('gloo', init_method=f'file://{rendezvous}', rank=rank, world_size=2)
     # As DefaultSampler deals them out, the list filled up from its beginning to an even number.
-    data = samples()
-    torch.save(evaluate([*data, data[0]][rank::2], 31), f'{folder}/{rank}.pt')
+    results = evaluate_all(lambda data: [*data, data[0]][rank::2])
+    torch.save(results, f'{folder}/{rank}.pt')
     dist.destroy_process_group()
 
 
+@cache
+def of_one_process():
+    return evaluate_all(list)
+
+
 def test_two_processes_agree_with_one(tmp_path):
+    expected = of_one_process()
     mp.start_processes(
         _one_of_two_processes,
         args=(tmp_path / 'rendezvous', tmp_path),
         nprocs=2,
         start_method='fork',
     )
-    expected = evaluate(samples(), 31)
     for rank in (0, 1):
-        assert torch.load(tmp_path / f'{rank}.pt') == pytest.approx(expected)
+        for found, wanted in zip(torch.load(tmp_path / f'{rank}.pt'), expected, strict=True):
+            assert found == pytest.approx(wanted)
+
+
+def test_samples_without_a_label_count_for_nothing():
+    all_of_them, labelled = of_one_process()
+    assert set(labelled) <= set(all_of_them)
+    assert labelled['accuracy/top1'] != all_of_them['accuracy/top1']
 
 
 @pytest.mark.parametrize('name', LOWER_IS_BETTER + HIGHER_IS_BETTER)
 def test_names_are_those_of_the_results(name):
-    assert name in evaluate(samples(), 31)
+    assert name in of_one_process()[0]
 
 
 @pytest.mark.parametrize('name', HIGHER_IS_BETTER)
@@ -87,6 +120,6 @@ def test_the_checkpoint_hook_knows_that_more_is_better(name):
 
 @pytest.mark.parametrize('name', [*LOWER_IS_BETTER, 'age/cs@5'])
 def test_the_checkpoint_hook_has_to_be_told_which_way_is_better(name):
-    with pytest.raises(ValueError, match='Cannot infer the rule for key'):
+    with pytest.raises(ValueError, match='rule for key'):
         SafeCheckpointHook(interval=1, save_best=name)
     assert SafeCheckpointHook(interval=1, save_best=name, rule='less').rules == ['less']

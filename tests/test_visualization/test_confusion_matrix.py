@@ -60,12 +60,12 @@ def test_a_table_is_utf8_and_replaces_another(tmp_path):
 @pytest.mark.parametrize(
     ('rows', 'message'),
     [
-        ('Anger,3,1\nHappiness,2,14\n', r"column \['Anger', 'Happiness'\]; they must be the same"),
-        ('Anger,3,1\n', 'they must be the same'),
-        ('Anger,3,many\n"Fear, or worse",2,14\n', "no table of counts.*'many'"),
-        ('Anger,3,1\n"Fear, or worse",2\n', 'no table of counts'),
-        ('Anger,3\n"Fear, or worse",2\n', r'the shape \(2, 1\)'),
-        ('Anger,3,1\n"Fear, or worse",2,-4\n', '-4 as the smallest'),
+        ('Anger,3,1\nHappiness,2,14\n', r"column \['Anger', 'Happiness'\]"),
+        ('Anger,3,1\n', r"column \['Anger'\]"),
+        ('Anger,3,many\n"Fear, or worse",2,14\n', "a.csv .*'many'"),
+        ('Anger,3,1\n"Fear, or worse",2\n', 'a.csv '),
+        ('Anger,3\n"Fear, or worse",2\n', r'\(2, 1\)'),
+        ('Anger,3,1\n"Fear, or worse",2,-4\n', '-4'),
     ],
 )
 def test_other_tables_are_refused(tmp_path, rows, message):
@@ -74,10 +74,10 @@ def test_other_tables_are_refused(tmp_path, rows, message):
 
 
 def test_missing_and_empty_files(tmp_path):
-    with pytest.raises(FileNotFoundError, match='tools/test.py writes'):
+    with pytest.raises(FileNotFoundError, match='a.csv'):
         read_confusion_matrix(tmp_path / 'a.csv')
     (tmp_path / 'a.csv').touch()
-    with pytest.raises(ValueError, match='no confusion matrix'):
+    with pytest.raises(ValueError, match='a.csv'):
         read_confusion_matrix(tmp_path / 'a.csv')
 
 
@@ -87,7 +87,7 @@ def test_matrices_are_added_up(tmp_path):
     matrix, _ = add_confusion_matrices(paths)
     np.testing.assert_array_equal(matrix, 3 * MATRIX)
     paths[1].write_text(paths[1].read_text().replace('Anger', 'Happiness'))
-    with pytest.raises(ValueError, match=r'0.csv has .*Anger.*1.csv has .*Happiness'):
+    with pytest.raises(ValueError, match=r'0.csv .*Anger.*1.csv .*Happiness'):
         add_confusion_matrices(paths)
 
 
@@ -132,9 +132,9 @@ def test_texts_of_panels_do_not_touch():
 
 
 def test_nothing_to_draw():
-    with pytest.raises(ValueError, match='no confusion matrix to draw'):
+    with pytest.raises(ValueError, match='confusion matrix'):
         draw_confusion_matrices({})
-    with pytest.raises(ValueError, match=r'the shape \(2, 2\)'):
+    with pytest.raises(ValueError, match=r'\(2, 2\)'):
         draw_confusion_matrices({'a': (MATRIX, ['a'])})
 
 

@@ -50,17 +50,17 @@ def test_outline_is_every_edge_between_kept_and_dropped():
     assert outline(np.arange(6), (2, 3), (20, 60)).shape == (0, 2, 2)
 
 
-def test_overlay_colours_what_entered_and_fades_the_rest():
-    colours = colormaps['viridis']
+def test_overlay_colors_what_entered_and_fades_the_rest():
+    colors = colormaps['viridis']
     attended = face(first=range(8))  # the upper half
-    drawn = overlay(attended, Normalize(0, 4, clip=True), colours)
+    drawn = overlay(attended, Normalize(0, 4, clip=True), colors)
     assert drawn.shape == (32, 32, 3) and drawn.dtype == np.uint8
     assert (drawn[16:] > 220).all()
     patches = drawn[:16].reshape(2, 8, 4, 8, 3)
-    assert (patches == patches[:, :1, :, :1]).all()  # one colour a patch: the face is plain
-    grey = 0.25 + 0.75 * 90 / 255
+    assert (patches == patches[:, :1, :, :1]).all()  # one color a patch: the face is plain
+    gray = 0.25 + 0.75 * 90 / 255
     value = relative_relevance(attended.relevance)[1, 2] / 4
-    wanted = 255 * (0.6 * np.array(colours(value)[:3]) + 0.4 * grey)
+    wanted = 255 * (0.6 * np.array(colors(value)[:3]) + 0.4 * gray)
     np.testing.assert_allclose(patches[1, 0, 2, 0], wanted, atol=1)
 
 

@@ -37,7 +37,7 @@ def test_embedding_is_repeatable_and_about_directions():
 
 def test_few_pictures_are_refused():
     assert embed(np.eye(5)).shape == (5, 2)
-    with pytest.raises(ValueError, match='at least 5 pictures, got 4'):
+    with pytest.raises(ValueError, match='got 4'):
         embed(np.eye(4))
 
 
@@ -54,7 +54,7 @@ def test_caption_says_how_well_classes_are_apart():
     assert 'silhouette' not in separation(features, np.arange(60))
 
 
-def test_classes_have_colours_and_names():
+def test_classes_have_colors_and_names():
     features, labels = clusters()
     panels = [Panel('before', features), Panel('after', 2 * features)]
     figure = draw_embedding(panels, labels, ('a', 'b', 'c'), title='model')
@@ -67,7 +67,7 @@ def test_classes_have_colours_and_names():
     assert [text.get_text() for text in legend.get_texts()] == ['a', 'b', 'c']
 
 
-def test_of_many_classes_the_frequent_ones_are_coloured():
+def test_of_many_classes_the_frequent_ones_are_colored():
     labels = np.concatenate([np.arange(30), np.arange(6, 30)])
     features = np.random.default_rng(0).normal(size=(54, 4))
     (axes,) = draw_embedding([Panel('features', features)], labels).axes
@@ -100,5 +100,5 @@ def test_without_groups_there_are_points_alone():
     features, labels = clusters()
     (axes,) = draw_embedding([Panel('features', features)]).axes
     assert axes.get_xlabel() == '' and len(axes.collections[0].get_offsets()) == 60
-    with pytest.raises(ValueError, match='by labels or by ages'):
+    with pytest.raises(ValueError, match='labels .* ages'):
         draw_embedding([Panel('features', features)], labels, ages=labels)

@@ -5,15 +5,21 @@ import itertools
 import cv2
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_rgb, to_rgba
 
 from mmfer.visualization.figures import (
+    FAINT,
     INK,
     PALETTE,
+    check_legible,
+    line_style,
     luminance,
     new_figure,
+    new_panels,
     save_figure,
-    text_colour,
+    show_image,
+    text_color,
+    tidy,
 )
 
 # How people without red, green or blue cones see linear RGB (Viénot, Brettel and Mollon, 1999, for
@@ -23,16 +29,16 @@ _PROTANOPIA = np.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, 
 
 
 @pytest.mark.parametrize('seen_as', [np.eye(3), _DEUTERANOPIA, _PROTANOPIA])
-def test_colours_are_told_apart_by_everybody(seen_as):
-    linear = np.array([to_rgb(colour) for colour in PALETTE]) ** 2.2
+def test_colors_are_told_apart_by_everybody(seen_as):
+    linear = np.array([to_rgb(color) for color in PALETTE]) ** 2.2
     seen = np.clip(linear @ seen_as.T, 0, 1).astype(np.float32) ** (1 / 2.2)
     lab = cv2.cvtColor(seen[None].astype(np.float32), cv2.COLOR_RGB2Lab)[0]
     for a, b in itertools.combinations(lab, 2):
         assert np.linalg.norm(a - b) > 10
 
 
-def test_first_colours_are_saturated():
-    assert all(colorsys.rgb_to_hsv(*to_rgb(colour))[1] > 0.3 for colour in PALETTE[:6])
+def test_first_colors_are_saturated():
+    assert all(colorsys.rgb_to_hsv(*to_rgb(color))[1] > 0.3 for color in PALETTE[:6])
 
 
 @pytest.mark.parametrize(('name', 'begins'), [('a.png', b'\x89PNG'), ('a.PDF', b'%PDF')])
@@ -50,7 +56,7 @@ def test_size_is_in_inches(tmp_path):
 
 @pytest.mark.parametrize('name', ['figure', 'figure.xyz'])
 def test_other_suffixes_are_refused(tmp_path, name):
-    with pytest.raises(ValueError, match=f'{name}: the name must end in one of .*png'):
+    with pytest.raises(ValueError, match=f'{name}: .*png'):
         save_figure(new_figure(1, 1), tmp_path / name)
 
 
@@ -64,4 +70,57 @@ def test_luminance_of_the_corners_of_the_cube():
     ('background', 'ink'), [('white', INK), ('black', 'white'), ('#0072b2', 'white'), ('#999', INK)]
 )
 def test_text_has_the_larger_contrast(background, ink):
-    assert text_colour(background) == ink
+    assert text_color(background) == ink
+
+
+def test_panels_fill_rows_and_leave_the_last_places_empty():
+    figure, panels = new_panels(5, 3, (2, 1.5), (0.5, 0.25), title='five')
+    assert figure.get_size_inches().tolist() == [6.5, 3.25] and figure.get_suptitle() == 'five'
+    assert panels == figure.axes[:5] and all(panel.axison for panel in panels)
+    assert not figure.axes[5].axison
+    places = [panel.get_subplotspec() for panel in panels]
+    assert [(place.rowspan.start, place.colspan.start) for place in places] == [
+        (0, 0),
+        (0, 1),
+        (0, 2),
+        (1, 0),
+        (1, 1),
+    ]
+    # Fewer panels than a row holds do not make it wider.
+    figure, panels = new_panels(2, 3, (2, 1))
+    assert figure.get_size_inches().tolist() == [4, 1] and len(figure.axes) == 2
+
+
+@pytest.mark.parametrize(('grid', 'lines'), [('both', (True, True)), ('y', (False, True))])
+def test_tidy_axes_have_two_sides_and_a_grid(grid, lines):
+    axes = new_figure(2, 2).subplots()
+    tidy(axes, grid)
+    seen = {side for side, spine in axes.spines.items() if spine.get_visible()}
+    assert seen == {'left', 'bottom'}
+    shown = [axis.get_gridlines()[0].get_visible() for axis in (axes.xaxis, axes.yaxis)]
+    assert tuple(shown) == lines
+
+
+def test_an_image_keeps_its_size_and_has_a_caption():
+    axes = new_figure(2, 2).subplots()
+    image = np.zeros((30, 40, 3), np.uint8)
+    show_image(axes, image, 'Fear', PALETTE[1])
+    axes.scatter([500], [500])
+    assert axes.get_xlim() == (-0.5, 39.5) and axes.get_ylim() == (29.5, -0.5)
+    assert axes.get_xlabel() == 'Fear' and axes.xaxis.label.get_color() == PALETTE[1]
+    assert not len(axes.get_xticks()) and not len(axes.get_yticks())
+    assert axes.spines['top'].get_edgecolor() == to_rgba(FAINT)
+
+
+def test_lines_differ_in_color_and_dashes():
+    styles = [line_style(index) for index in range(len(PALETTE))]
+    assert tuple(style['color'] for style in styles) == PALETTE
+    assert all(a['linestyle'] != b['linestyle'] for a, b in itertools.pairwise(styles))
+
+
+def test_too_many_lines_are_refused():
+    for num, most in ((1, 1), (8, 8)):
+        check_legible(num, 'runs', most)
+    for num in (0, 9):
+        with pytest.raises(ValueError, match=f'{num} runs'):
+            check_legible(num, 'runs')

@@ -44,7 +44,7 @@ def test_repetitions_are_averaged_where_all_have_values():
     mean, low, high = average([curve([1, 2, 3, 4]), curve([4, 8], steps=[2, 4])])
     np.testing.assert_array_equal(mean.steps, [2, 4])
     np.testing.assert_allclose([mean.values, low, high], [[3, 6], [2, 4], [4, 8]])
-    with pytest.raises(ValueError, match=r'all have; they have 1 to 2 .*, 5 to 6 \(iterations\)'):
+    with pytest.raises(ValueError, match=r'1 to 2 .*5 to 6 \(iterations\)'):
         average([curve([1, 2]), curve([1, 2], steps=[5, 6])])
     with pytest.raises(ValueError, match=r'1 to 1 \(epochs\)'):
         average([curve([1]), curve([1], unit='epoch')])
@@ -61,9 +61,9 @@ def test_each_key_has_a_panel_that_says_what_it_is():
     ]
     assert [axes.get_xlabel() for axes in figure.axes] == ['iteration', 'epoch', 'iteration']
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ['a', 'b']
-    for name, colour in zip('ab', PALETTE, strict=False):
+    for name, color in zip('ab', PALETTE, strict=False):
         line, _ = lines_of(figure.axes[1], name)
-        assert to_rgba(line.get_color()) == to_rgba(colour)
+        assert to_rgba(line.get_color()) == to_rgba(color)
         np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3])
 
 
@@ -99,20 +99,20 @@ def test_a_run_without_a_key_is_left_out_of_its_panel():
     loss, rate = draw_learning_curves({'a': short, 'b': log()}, ['loss', 'lr']).axes
     assert {line.get_label() for line in loss.lines} >= {'a', 'b'}
     (line,) = rate.lines
-    # The colour stays that of the run.
+    # The color stays that of the run.
     assert line.get_label() == 'b' and to_rgba(line.get_color()) == to_rgba(PALETTE[1])
-    with pytest.raises(ValueError, match="only 1 of the 2 logs of 'seeds' have lr"):
+    with pytest.raises(ValueError, match="1 of the 2 logs of 'seeds' .*lr"):
         draw_learning_curves({'seeds': [short, log()]}, ['lr'])
 
 
 def test_what_cannot_be_drawn_is_refused():
-    with pytest.raises(ValueError, match=r"\['los'\]; the keys there are: loss, lr, accuracy/top1"):
+    with pytest.raises(ValueError, match=r"\['los'\].*loss, lr, accuracy/top1"):
         draw_learning_curves({'a': log()}, ['loss', 'los'])
-    with pytest.raises(ValueError, match='logged nothing'):
+    with pytest.raises(ValueError, match='loss, lr, accuracy/top1'):
         draw_learning_curves({'a': log()}, [])
-    with pytest.raises(ValueError, match='9 runs in one panel; 1 to 8'):
+    with pytest.raises(ValueError, match='9 runs'):
         draw_learning_curves({str(i): log() for i in range(9)}, ['loss'])
-    with pytest.raises(ValueError, match='smooth must be an odd number .* got 4'):
+    with pytest.raises(ValueError, match='smooth .* 4'):
         draw_learning_curves({'a': log()}, ['loss'], smooth=4)
     other = {'accuracy/top1': curve([1, 2], part='validation')}
     with pytest.raises(ValueError, match="'a' in epochs, 'b' in iterations"):

@@ -8,7 +8,7 @@ What is given is one config or more, whose training, validation and test loader 
 folders with a name each. Copies are found that were encoded again, resized, lit otherwise, cropped
 by a few pixels or mirrored; docs/audit.md says how, and how well.
 
-The report in OUT contains pictures of faces. It is written there and nowhere else.
+The report in OUT contains images of faces. It is written there and nowhere else.
 
 Exit status: 0 when no picture is in two splits and every file can be read; 1 when this is not so;
 2 when the arguments, a config or a dataset's layout are wrong; 130 when it was interrupted.
@@ -91,18 +91,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     if args.out:
         try:
-            write_report(result, args.out, args.max_shown)
+            write_report(result, splits, args.out, args.max_shown)
         except OSError as error:
             print(f'error: {error}', file=sys.stderr)
             return 2
-    sys.stdout.reconfigure(errors='backslashreplace')  # names of files need not be text
-    print(to_text(result))
+    # Names of files need not be text.
+    encoding = sys.stdout.encoding or 'utf-8'
+    print(to_text(result).encode(encoding, 'backslashreplace').decode(encoding))
     if args.out:
-        print(f'\nreport: {args.out / "report.html"} (and .md, .json); it contains face pictures')
+        print(f'\nreport: {args.out / "report.html"} (and .json); it contains images of faces')
     shared = args.disjoint_people and any(entry['people'] for entry in result.people)
     if shared:
         print('people are in two splits, which --disjoint-people forbids', file=sys.stderr)
-    return 1 if result.leaks or result.broken or shared else 0
+    return 0 if result.clean and not shared else 1
 
 
 def collect(sources: list[str], options: list[str]) -> list:

@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.analysis.pooling import PoolingInspector
+    from mmfer.visualization.figures import save_figure
     from mmfer.visualization.pooling import draw_pooling
 
     inspector = PoolingInspector.from_files(
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if unknown:
             sys.exit(f'error: --stages {sorted(unknown)}: this model pools at {list(face.kept)}')
         face.kept = {stage: face.kept[stage] for stage in stages}
-    draw_pooling(faces, args.out, args.per_row)
+    save_figure(draw_pooling(faces, args.per_row), args.out)
     print(f'{len(faces)} faces drawn to {args.out}')
     return 0
 
