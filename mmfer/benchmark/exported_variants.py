@@ -10,11 +10,12 @@ import torch
 from mmpretrain.models import ImageClassifier
 from torch import Tensor
 
-from mmfer.deployment.aot_model import AotModel
-from mmfer.deployment.aot_package import export_package
-from mmfer.deployment.exported_model import ExportedModel
-from mmfer.deployment.onnx_export import export_onnx
-from mmfer.deployment.onnx_model import OnnxModel
+from mmfer.deployment.aot import export_package
+from mmfer.deployment.exported import AotModel, ExportedModel, OnnxModel
+from mmfer.deployment.onnx import export_onnx
+
+#: Inputs are normalized already.
+_FACTS = dict(preprocessing=dict(mean=[0.0] * 3, std=[1.0] * 3, order='BGR', inside=False))
 
 
 def onnx_variant(model: ImageClassifier, example: Tensor) -> Callable[[Tensor], Tensor]:
@@ -23,7 +24,7 @@ def onnx_variant(model: ImageClassifier, example: Tensor) -> Callable[[Tensor], 
     Raises:
         ExportError: A package is missing, or the export failed.
     """
-    content = export_onnx(model, tuple(example.shape[2:]))
+    content = export_onnx(model, tuple(example.shape[2:]), _FACTS)
     return _first_output(OnnxModel(content, threads=torch.get_num_threads()))
 
 
@@ -33,9 +34,9 @@ def aot_variant(model: ImageClassifier, example: Tensor) -> Callable[[Tensor], T
     Raises:
         ExportError: There is no compiler, or compiling failed.
     """
-    return _first_output(AotModel(export_package(model, tuple(example.shape[2:]))))
+    return _first_output(AotModel(export_package(model, tuple(example.shape[2:]), _FACTS)))
 
 
 def _first_output(exported: ExportedModel) -> Callable[[Tensor], Tensor]:
     name = exported.output_names[0]
-    return lambda pictures: torch.from_numpy(exported(pictures.numpy())[name])
+    return lambda images: exported(images)[name]

@@ -14,7 +14,7 @@ import torch
 from mmpretrain.models import ImageClassifier
 from torch import Tensor, nn
 
-from mmfer.deployment.errors import ExportError
+from mmfer.deployment.model import ExportError
 from mmfer.utils.reparameterize import merge_branches
 
 from .exported_variants import aot_variant, onnx_variant

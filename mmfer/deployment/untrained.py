@@ -1,4 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Random weights that hide no mistakes."""
+
 import torch
 from mmpretrain.models import ImageClassifier
 from torch import Tensor, nn
@@ -41,7 +43,7 @@ def spread_ages(model: ImageClassifier, inputs: Tensor) -> None:
 
     Args:
         model: In eval mode. The ``age_scale`` of an :class:`AgeHead` may become smaller.
-        inputs: Pictures ``(B, 3, H, W)``, normalised; of other pictures ages may be a bit farther
+        inputs: Images ``(B, 3, H, W)``, normalized; of other images ages may be a bit farther
             from ``mean_age`` than the 20 years that are the most for these.
     """
     head = model.head

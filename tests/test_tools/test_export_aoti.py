@@ -1,26 +1,20 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 from task_models import SIZE, write_task
+from tool_calls import run_tool
 
-from mmfer.deployment.aot_model import AotModel
+from mmfer.deployment.exported import AotModel
 
 
-@pytest.fixture
-def run(repo_root):
-    def call(*arguments):
-        command = [sys.executable, 'tools/deployment/export_aoti.py', *map(str, arguments)]
-        return subprocess.run(command, cwd=repo_root, capture_output=True, text=True)
-
-    return call
+def run(*arguments):
+    return run_tool('deployment/export_aoti.py', *arguments)
 
 
 @pytest.mark.skipif(shutil.which('g++') is None, reason='compiling needs g++')
-def test_everything(run, tmp_path):
+def test_everything(tmp_path):
     config, checkpoint = write_task(tmp_path, 'expression', adapter=True)
     out = tmp_path / 'out' / 'net.pt2'
     done = run(config, checkpoint, '--out', out, '--verify', '--num', 3, '--licence', 'CC0-1.0')
@@ -42,7 +36,7 @@ def test_everything(run, tmp_path):
         (('CONFIG', '--out', 'a.pt2', '--tolerance', 'nan'), '--tolerance is at least 0'),
     ],
 )
-def test_wrong_arguments(run, tmp_path, arguments, message):
+def test_wrong_arguments(tmp_path, arguments, message):
     config, _ = write_task(tmp_path, 'expression')
     done = run(*(config if word == 'CONFIG' else word for word in arguments))
     assert done.returncode == 2 and message in done.stderr
