@@ -21,13 +21,13 @@ from torch import Tensor
 
 from mmfer.datasets import SynthFace
 from mmfer.engine.launch import load_config
-from mmfer.inference.load_model import build_model, load_model
+from mmfer.inference.load_model import load_model
 from mmfer.inference.model_facts import model_facts
 from mmfer.registry import DATASETS
 from mmfer.utils.picture_size import picture_size
 
 from .model import network_inputs
-from .untrained import shake_weights, spread_ages
+from .untrained import random_model, spread_ages
 
 _IMAGES = 4
 
@@ -88,7 +88,7 @@ def load_for_export(
     Args:
         config: Config file.
         checkpoint: Its weights. Defaults to random ones, with a warning, see
-            :func:`.shake_weights`. Nothing is downloaded.
+            :func:`.random_model`. Nothing is downloaded.
         options: Settings that override the config.
         size: Height and width of the images, or one number for both. Defaults to what the model or
             the test pipeline says, else 224.
@@ -106,11 +106,7 @@ def load_for_export(
     if checkpoint is not None:
         model, meta = load_model(cfg, checkpoint, device)
         return LoadedModel(cfg, model, height_width, meta, True)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = build_model(cfg)
-    shake_weights(model)
-    model.to(device).eval()
+    model = random_model(cfg).to(device)
     spread_ages(model, network_inputs(model, random_images(_IMAGES, height_width)))
     print_log('No checkpoint was named: the weights are random', 'current', logging.WARNING)
     return LoadedModel(cfg, model, height_width, {}, False)
