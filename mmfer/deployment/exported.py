@@ -102,12 +102,11 @@ class ExportedModel(BaseModel):
 
 
 class OnnxModel(ExportedModel):
-    """An exported model in ONNX Runtime.
+    """An exported model in ONNX Runtime, on the processor.
 
     Args:
         source: The file, or its content.
         threads: Of the processor, for one call. Defaults to 1.
-        providers: Where it runs, in ONNX Runtime's names. Defaults to the processor.
 
     Attributes:
         input_shape: With the name of the batch in place of a number.
@@ -118,12 +117,7 @@ class OnnxModel(ExportedModel):
         ExportError: ONNX Runtime is not installed, or cannot read the file.
     """
 
-    def __init__(
-        self,
-        source: str | Path | bytes,
-        threads: int = 1,
-        providers: tuple[str, ...] = ('CPUExecutionProvider',),
-    ):
+    def __init__(self, source: str | Path | bytes, threads: int = 1):
         require_packages('onnxruntime')
         import onnxruntime
         from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
@@ -135,7 +129,9 @@ class OnnxModel(ExportedModel):
         options.log_severity_level = 3  # errors
         try:
             session = onnxruntime.InferenceSession(
-                source if isinstance(source, bytes) else name, options, providers=list(providers)
+                source if isinstance(source, bytes) else name,
+                options,
+                providers=['CPUExecutionProvider'],
             )
         except (Fail, InvalidGraph, InvalidProtobuf) as error:
             raise ExportError(f'ONNX Runtime cannot read {name}: {error}') from error
