@@ -3,10 +3,13 @@ import json
 import shutil
 
 import pytest
+import torch
 from task_models import SIZE, write_task
 from tool_calls import run_tool
 
+from mmfer.deployment.compare import exported_outputs
 from mmfer.deployment.exported import AotModel
+from mmfer.deployment.load import random_images
 
 
 def run(*arguments):
@@ -17,14 +20,23 @@ def run(*arguments):
 def test_everything(tmp_path):
     config, checkpoint = write_task(tmp_path, 'expression', adapter=True)
     out = tmp_path / 'out' / 'net.pt2'
-    done = run(config, checkpoint, '--out', out, '--verify', '--num', 3, '--licence', 'CC0-1.0')
+    options = ('--with-preprocessing', '--verify', '--num', 3, '--licence', 'CC0-1.0')
+    done = run(config, checkpoint, '--out', out, *options)
     assert done.returncode == 0, done.stderr
     assert 'test set' in done.stdout and 'gives  scores, logits' in done.stdout
-    facts = AotModel(out).facts
+    compiled = AotModel(out)
+    facts = compiled.facts
     assert facts['licence'] == 'CC0-1.0' and facts['input_size'] == [SIZE, SIZE]
+    assert compiled.with_preprocessing and facts['preprocessing']['inside']
+    assert compiled.output_names == ('scores', 'logits')
     report = json.loads(out.with_suffix('.json').read_text())
     assert report['facts'] == facts
-    assert all(row['deviation'] < 1e-4 for row in report['comparisons'])
+    assert {row['batch_size'] for row in report['comparisons']} == {1, 2, 7}
+    assert all(row['deviation'] < 1e-5 for row in report['comparisons'])
+    images = random_images(2, (SIZE, SIZE))
+    again = exported_outputs(AotModel(out.read_bytes()), images)
+    for name, value in exported_outputs(compiled, images).items():
+        assert torch.equal(value, again[name])
 
 
 @pytest.mark.parametrize(
