@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from mmengine.config import Config
 from mmpretrain.models import ImageClassifier
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmfer.deployment.aot import export_package
 from mmfer.deployment.exported import AotModel, OnnxModel
@@ -27,18 +27,6 @@ Size = tuple[int, int]
 _FACTS = dict(preprocessing=dict(mean=[0.0] * 3, std=[1.0] * 3, order='BGR', inside=False))
 
 
-class Bfloat16(nn.Module):
-    """A model under autocast: matrix products in bfloat16, float32 in and out."""
-
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.model = model
-
-    def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, torch.bfloat16):
-            return self.model(x).float()
-
-
 def _plain(model: ImageClassifier, _: Size, **options) -> Run:
     model.backbone = PlainAPViT(model.backbone, **options)
     return model
@@ -55,7 +43,12 @@ def _channels_last(model: ImageClassifier, _: Size) -> Run:
 
 
 def _bfloat16(model: ImageClassifier, _: Size) -> Run:
-    return Bfloat16(model)
+    def run(inputs: Tensor) -> Tensor:
+        """Matrix products in bfloat16, float32 in and out."""
+        with torch.autocast(inputs.device.type, torch.bfloat16):
+            return model(inputs).float()
+
+    return run
 
 
 def _compiled(model: ImageClassifier, _: Size) -> Run:
