@@ -1,34 +1,16 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""How cost grows with the batch and with the picture."""
-
 import copy
 from collections.abc import Callable, Mapping, Sequence
 
-import torch
 from mmengine.config import Config
 
+from mmfer.deployment.untrained import random_model
 from mmfer.utils.picture_size import picture_size
 from mmfer.visualization.cost_growth import Cost
 
-from .models import random_model, random_pictures, training_memory
-from .timing import CLOCKS, interleave
-
-
-def with_picture_size(cfg: Config, size: int) -> Config:
-    """The config for square pictures of another size.
-
-    Raises:
-        ValueError: The config's backbone has no ``img_size``.
-    """
-    if picture_size(cfg)[0] == (size, size):
-        return cfg
-    if 'img_size' not in cfg.model.backbone:
-        raise ValueError(
-            f'{cfg.filename} has no model.backbone.img_size that could be set to {size}'
-        )
-    cfg = copy.deepcopy(cfg)
-    cfg.model.backbone.img_size = size
-    return cfg
+from .timing import CLOCKS
+from .training import training_memory
+from .variants import random_inputs, time_variants
 
 
 def measure_growth(
@@ -39,28 +21,40 @@ def measure_growth(
     device: str = 'cpu',
     clock: Callable[[], float] = CLOCKS['wall'],
 ) -> list[Cost]:
-    """Measure models at every batch size and picture size.
+    """Measure models at every batch size and image size.
 
     Args:
         configs: By name.
-        batch_sizes: Pictures at once.
-        sizes: Sides of square pictures, pixels.
-        turns: Timed calls. Default 3.
-        device: Where. Default ``'cpu'``.
-        clock: One of :data:`.CLOCKS`. Default ``'wall'``.
+        batch_sizes: Images at once.
+        sizes: Sides of square images, pixels.
+        turns: Timed calls. Defaults to 3.
+        device: Where. Defaults to ``'cpu'``.
+        clock: One of :data:`.CLOCKS`. Defaults to ``'wall'``.
+
+    Raises:
+        ValueError: A backbone of another size has no ``img_size``.
     """
     costs = []
     for size in sizes:
-        sized = {name: with_picture_size(cfg, size) for name, cfg in configs.items()}
-        models = {name: random_model(cfg, device) for name, cfg in sized.items()}
+        sized = {name: _with_size(cfg, size) for name, cfg in configs.items()}
+        models = {name: random_model(cfg).to(device) for name, cfg in sized.items()}
         for batch_size in batch_sizes:
-            runs = {}
-            for name, model in models.items():
-                pictures = random_pictures(sized[name], batch_size, device)
-                runs[name] = lambda model=model, pictures=pictures: model(pictures)
-            with torch.inference_mode():
-                times = interleave(runs, turns, clock=clock)
-            for name, cfg in sized.items():
+            inputs = {name: random_inputs(cfg, batch_size, device) for name, cfg in sized.items()}
+            times, _ = time_variants(models, inputs, ['eager'], turns, clock=clock)
+            for (name, cfg), measured in zip(sized.items(), times.values(), strict=True):
                 memory = training_memory(cfg, batch_size, device)
-                costs.append(Cost(name, batch_size, size, memory, times[name].median))
+                costs.append(Cost(name, batch_size, size, memory, measured.median))
     return costs
+
+
+def _with_size(cfg: Config, size: int) -> Config:
+    """The config for square images of another size."""
+    if picture_size(cfg)[0] == (size, size):
+        return cfg
+    if 'img_size' not in cfg.model.backbone:
+        raise ValueError(
+            f'{cfg.filename} has no model.backbone.img_size that could be set to {size}'
+        )
+    cfg = copy.deepcopy(cfg)
+    cfg.model.backbone.img_size = size
+    return cfg

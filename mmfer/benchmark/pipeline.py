@@ -9,7 +9,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.dataset import BaseDataset
+
+from mmfer.deployment.load import spread
 
 from .timing import CLOCKS, Measurement, interleave
 
@@ -19,11 +20,11 @@ class PipelineSpeed:
     """What one process does.
 
     Attributes:
-        pictures: How many different ones were read, one turn.
-        rate: Pictures a second through the whole pipeline.
-        bare_rate: Pictures a second decoded and resized; nan for data that are no files.
+        pictures: How many different images were read in a turn.
+        rate: Images a second through the whole pipeline.
+        bare_rate: Images a second decoded and resized; nan for data that are no files.
         share: ``rate / bare_rate``.
-        steps: Milliseconds a picture of each step of the pipeline, by its number and name.
+        steps: Milliseconds an image of each step of the pipeline, by its number and name.
     """
 
     pictures: int
@@ -40,19 +41,18 @@ def measure_pipeline(
     turns: int = 5,
     clock: Callable[[], float] = CLOCKS['wall'],
 ) -> PipelineSpeed:
-    """Time a dataset's pipeline and the bare work on the same pictures, in turn.
+    """Time a dataset's pipeline and the bare work on the same images, in turn.
 
     Args:
         dataset: A ``BaseDataset`` or a wrapper of one.
         size: Height and width that the bare work resizes to.
-        count: How many pictures a turn, at even distances. Default 200, or what there is.
-        turns: How often each is timed. Default 5.
-        clock: One of :data:`.CLOCKS`. Default ``'wall'``.
+        count: How many images a turn, at even distances, at most all. Defaults to 200.
+        turns: How often each is timed. Defaults to 5.
+        clock: One of :data:`.CLOCKS`. Defaults to ``'wall'``.
     """
-    indices = _spread(len(dataset), count)
+    indices = spread(len(dataset), count)
     times = time_pipeline(dataset, indices, size, turns, clock)
-    with _one_thread():
-        steps = _time_steps(dataset, indices, clock)
+    steps = _time_steps(dataset, indices, clock)
     rates = {name: len(indices) / measured.median for name, measured in times.items()}
     bare_rate = rates.get('bare', float('nan'))
     return PipelineSpeed(
@@ -67,10 +67,10 @@ def time_pipeline(
     turns: int,
     clock: Callable[[], float],
 ) -> dict[str, Measurement]:
-    """Time a pipeline and, for data that are files, the bare work on the same pictures, in turn.
+    """Time a pipeline and, for data that are files, the bare work on the same images, in turn.
 
     Returns:
-        Of ``'pipeline'`` and ``'bare'``, for all pictures together.
+        Of ``'pipeline'`` and ``'bare'``, for all images together.
     """
     paths = [dataset.get_data_info(index).get('img_path') for index in indices]
     runs = {'pipeline': lambda: [dataset[index] for index in indices]}
@@ -99,27 +99,20 @@ def decode_and_resize(path: str, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _spread(length: int, count: int) -> list[int]:
-    return np.linspace(0, length - 1, min(count, length)).round().astype(int).tolist()
-
-
 def _time_steps(
     dataset: Any, indices: Sequence[int], clock: Callable[[], float]
 ) -> dict[str, float]:
-    """Milliseconds a picture of each step."""
+    """Milliseconds an image of each step."""
+    base = dataset
+    while hasattr(base, 'dataset'):
+        base = base.dataset
     spent: dict[str, float] = {}
-    for index in indices:
-        sample = dataset.get_data_info(index)
-        for number, step in enumerate(_base(dataset).pipeline.transforms):
-            begin = clock()
-            sample = step(sample)
-            name = f'{number} {type(step).__name__}'
-            spent[name] = spent.get(name, 0.0) + clock() - begin
+    with _one_thread():
+        for index in indices:
+            sample = dataset.get_data_info(index)
+            for number, step in enumerate(base.pipeline.transforms):
+                begin = clock()
+                sample = step(sample)
+                name = f'{number} {type(step).__name__}'
+                spent[name] = spent.get(name, 0.0) + clock() - begin
     return {name: seconds / len(indices) * 1e3 for name, seconds in spent.items()}
-
-
-def _base(dataset: Any) -> BaseDataset:
-    """The dataset inside all wrappers."""
-    while hasattr(dataset, 'dataset'):
-        dataset = dataset.dataset
-    return dataset

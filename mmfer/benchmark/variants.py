@@ -1,130 +1,173 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The ways in which a model can be run, by name.
-
-A name is one step or several joined by ``+``, done from left to right: ``fused+channels-last``.
-Each step takes a model of its own and gives one; weights are the same in all variants. Exported
-forms, ``onnx`` and ``aot``, are made of the model as it is and take no other step. All take
-``+by-8`` at the end.
-"""
+"""The ways in which a model can be run, by name; weights are the same in all of them."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
+from mmengine.config import Config
 from mmpretrain.models import ImageClassifier
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmfer.deployment.errors import ExportError
+from mmfer.deployment.aot import export_package
+from mmfer.deployment.exported import AotModel, OnnxModel
+from mmfer.deployment.model import ExportError
+from mmfer.deployment.onnx import export_onnx
+from mmfer.utils.picture_size import picture_size
 from mmfer.utils.reparameterize import merge_branches
 
-from .exported_variants import aot_variant, onnx_variant
 from .plain_apvit import PlainAPViT, wide_top_k
+from .timing import CLOCKS, Measurement, interleave
+
+Run = Callable[[Tensor], Tensor]
+Size = tuple[int, int]
+
+#: What exports are told of their inputs: they are normalized already.
+_FACTS = dict(preprocessing=dict(mean=[0.0] * 3, std=[1.0] * 3, order='BGR', inside=False))
 
 
-class UnavailableError(RuntimeError):
-    """A variant does not exist for this model or on this machine. The message says why."""
-
-
-class Bfloat16(nn.Module):
-    """A model under autocast: matrix products in bfloat16, float32 in and out."""
-
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.model = model
-
-    def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, torch.bfloat16):
-            return self.model(x).float()
-
-
-def _plain(model: ImageClassifier, **options) -> nn.Module:
-    try:
-        model.backbone = PlainAPViT(model.backbone, **options)
-    except ValueError as error:
-        raise UnavailableError(str(error)) from error
+def _plain(model: ImageClassifier, _: Size, **options) -> Run:
+    model.backbone = PlainAPViT(model.backbone, **options)
     return model
 
 
-def _plain_top_k(model: ImageClassifier) -> nn.Module:
-    return _plain(model, select=wide_top_k)
-
-
-def _fused(model: nn.Module) -> nn.Module:
+def _fused(model: ImageClassifier, _: Size) -> Run:
     if not merge_branches(model):
-        raise UnavailableError('no part of the model has another form for inference')
+        raise ValueError('no part of the model has another form for inference')
     return model
 
 
-def _compiled(model: nn.Module) -> nn.Module:
+def _channels_last(model: ImageClassifier, _: Size) -> Run:
+    return model.to(memory_format=torch.channels_last)
+
+
+def _bfloat16(model: ImageClassifier, _: Size) -> Run:
+    def run(inputs: Tensor) -> Tensor:
+        """Matrix products in bfloat16, float32 in and out."""
+        with torch.autocast(inputs.device.type, torch.bfloat16):
+            return model(inputs).float()
+
+    return run
+
+
+def _compiled(model: ImageClassifier, _: Size) -> Run:
     # Sizes are fixed in a benchmark; a graph for any size would be slower.
     return torch.compile(model, dynamic=False)
 
 
-STEPS: dict[str, Callable[[nn.Module], nn.Module]] = {
-    'plain': _plain,
-    'plain-topk': _plain_top_k,
-    'eager': lambda model: model,
-    'fused': _fused,
-    'channels-last': lambda model: model.to(memory_format=torch.channels_last),
-    'bf16': Bfloat16,
-    'compiled': _compiled,
+# Exported models return scores, not logits.
+
+
+def _onnx(model: ImageClassifier, size: Size) -> Run:
+    exported = OnnxModel(export_onnx(model, size, _FACTS), threads=torch.get_num_threads())
+    return lambda inputs: exported(inputs)[exported.output_names[0]]
+
+
+def _aot(model: ImageClassifier, size: Size) -> Run:
+    exported = AotModel(export_package(model, size, _FACTS))
+    return lambda inputs: exported(inputs)[exported.output_names[0]]
+
+
+def _by_8(run: Run, _: Size) -> Run:
+    """A batch goes in eight images at a time.
+
+    What a larger batch needs on its way is too much for a processor's caches, and for the C library
+    to keep between calls.
+    """
+    return lambda inputs: torch.cat([run(some) for some in inputs.split(8)])
+
+
+#: Name -> what is done to a model of its own, in this order.
+VARIANTS: dict[str, tuple[Callable[..., Run], ...]] = {
+    'plain': (_plain,),
+    'plain-topk': (partial(_plain, select=wide_top_k),),
+    'eager': (),
+    'fused': (_fused,),
+    'channels-last': (_channels_last,),
+    'fused+channels-last': (_fused, _channels_last),
+    'fused+channels-last+by-8': (_fused, _channels_last, _by_8),
+    'compiled': (_compiled,),
+    'bf16': (_bfloat16,),
+    'bf16+by-8': (_bfloat16, _by_8),
+    'onnx': (_onnx,),
+    'onnx+by-8': (_onnx, _by_8),
+    'aot': (_aot,),
+    'aot+by-8': (_aot, _by_8),
 }
-
-#: Exported forms; each stands by itself.
-EXPORTED = {'onnx': onnx_variant, 'aot': aot_variant}
-
-#: At the end of a name: a batch goes in eight pictures at a time. What a larger batch needs on its
-#: way is too much for a processor's caches, and for the C library to keep between calls.
-BY_8 = '+by-8'
 
 
 def check_variant(name: str) -> str:
     """Refuse an unknown variant; returns the name.
 
     Raises:
-        ValueError: A step is unknown, or one is joined to an exported form.
+        ValueError: It is not in :data:`VARIANTS`.
     """
-    whole = name.removesuffix(BY_8)
-    unknown = [step for step in whole.split('+') if step not in STEPS]
-    if whole not in EXPORTED and unknown:
-        raise ValueError(
-            f'variant {name!r}: {unknown[0]!r} cannot be a step of it; steps, joined by +, are '
-            f'{", ".join(STEPS)}; {" and ".join(EXPORTED)} stand by themselves; {BY_8} may follow'
-        )
+    if name not in VARIANTS:
+        raise ValueError(f'there is no variant {name!r}; variants are {", ".join(VARIANTS)}')
     return name
 
 
-def make_variant(name: str, model: nn.Module, example: Tensor) -> Callable[[Tensor], Tensor]:
+def make_variant(name: str, model: ImageClassifier, inputs: Tensor) -> Run:
     """Make a variant of a model.
 
     Args:
-        name: See the module.
+        name: One of :data:`VARIANTS`.
         model: In eval mode; it is copied and stays as it is.
-        example: Pictures as the model will get them, ``(B, 3, H, W)``, normalised.
+        inputs: As the variant will get them, ``(B, 3, H, W)``, normalized.
 
     Returns:
-        What maps pictures to the model's output.
+        What maps inputs to the model's output.
 
     Raises:
-        ValueError: The name is unknown.
-        UnavailableError: This model or machine has no such variant.
+        ValueError: The name is unknown, or this model has no such variant.
+        ExportError: It cannot be exported on this machine.
     """
-    check_variant(name)
-    if name.endswith(BY_8):
-        run = make_variant(name.removesuffix(BY_8), model, example[:8])
-        return lambda pictures: torch.cat([run(some) for some in pictures.split(8)])
-    if name in EXPORTED:
-        return _exported(name, model, example)
-    model = copy.deepcopy(model)
-    for step in name.split('+'):
-        model = STEPS[step](model)
-    return model
+    run = copy.deepcopy(model)
+    for step in VARIANTS[check_variant(name)]:
+        run = step(run, tuple(inputs.shape[2:]))
+    return run
 
 
-def _exported(name: str, model: nn.Module, example: Tensor) -> Callable[[Tensor], Tensor]:
-    if example.device.type != 'cpu':
-        raise UnavailableError(f'{name} is measured on the processor only')
-    try:
-        return EXPORTED[name](model, example)
-    except ExportError as error:
-        raise UnavailableError(str(error)) from error
+def random_inputs(cfg: Config, batch_size: int, device: str = 'cpu') -> Tensor:
+    """Normalized inputs ``(B, 3, H, W)`` of the size that the config's model sees."""
+    (height, width), _ = picture_size(cfg)
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(batch_size, 3, height, width, generator=generator).to(device)
+
+
+@torch.inference_mode()
+def time_variants(
+    models: Mapping[str, ImageClassifier],
+    inputs: Mapping[str, Tensor],
+    variants: Sequence[str],
+    turns: int,
+    warm_up: int = 1,
+    clock: Callable[[], float] = CLOCKS['wall'],
+) -> tuple[dict[str, Measurement], dict[str, str]]:
+    """Time variants of one or several models against each other, all in the same turns.
+
+    Args:
+        models: In eval mode, by name.
+        inputs: What each model gets.
+        variants: Names, see :data:`VARIANTS`.
+        turns: How often each is timed.
+        warm_up: Calls before, untimed. Defaults to 1.
+        clock: One of :data:`.CLOCKS`. Defaults to ``'wall'``.
+
+    Returns:
+        tuple: Times by ``'MODEL VARIANT'``, or ``'VARIANT'`` with a single model, and by the same
+        names the reasons why variants are skipped.
+    """
+    runs: dict[str, Callable] = {}
+    skipped: dict[str, str] = {}
+    for model_name, model in models.items():
+        for variant in variants:
+            name = variant if len(models) == 1 else f'{model_name} {variant}'
+            try:
+                run = make_variant(variant, model, inputs[model_name])
+            except (ValueError, ExportError) as error:
+                skipped[name] = str(error)
+            else:
+                runs[name] = partial(run, inputs[model_name])
+    return (interleave(runs, turns, warm_up, clock) if runs else {}), skipped

@@ -1,40 +1,42 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The proof that an exported model is the model: both see the same pictures."""
+"""The proof that an exported model is the model: both see the same images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from mmpretrain.models import ImageClassifier
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
-from .answers import exported_answers, torch_answers
-from .errors import ExportError
-from .exported_model import ExportedModel
-from .loading import LoadedModel
-from .pictures import random_pictures, real_pictures
-from .selection import OPEN_MARGIN, SelectionMargins
+from .exported import ExportedModel
+from .load import LoadedModel, random_images, real_images
+from .model import ExportError, compute_outputs, network_inputs
 
 #: Largest difference that is put down to rounding, see :class:`Comparison`.
 TOLERANCE = 1e-4
 BATCH_SIZES = (1, 2, 7)
+#: A selection is open where rounding may turn it: the last token that is kept is no more than this
+#: above the first that is dropped, as a share of the largest score. Kernels differ by some 1e-6 of
+#: that.
+OPEN_MARGIN = 1e-5
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What PyTorch and the exported model made of the same pictures in batches of one size.
+    """What PyTorch and the exported model made of the same images in batches of one size.
 
     Attributes:
-        pictures: What they are.
-        batch_size: How many at once; of the last batch there may be fewer.
+        pictures: What the images are.
+        batch_size: How many at once; the last batch may be smaller.
         count: How many in all.
         largest: By output, the largest absolute difference, in units of the output.
-        deviation: The largest difference of any output, over all pictures whose choice of tokens
+        deviation: The largest difference of any output, over all images whose selection of tokens
             is clear, as a share of the largest value of that output or of 1, whichever is more.
-        deviation_open: The same over the other pictures, of which either answer is right.
-        open_choices: How many pictures have a choice of tokens that rounding may turn, see
-            :class:`.SelectionMargins`.
+        deviation_open: The same over the other images, of which either answer is right.
+        open_choices: How many images have a selection of tokens that rounding may turn, see
+            :class:`SelectionMargins`.
         same_label: Of how many the likeliest class is the same; None without classes.
     """
 
@@ -48,17 +50,26 @@ class Comparison:
     same_label: int | None
 
     def passes(self, tolerance: float = TOLERANCE) -> bool:
-        """Whether the pictures whose choice of tokens is clear differ by rounding only."""
+        """Whether the images whose selection of tokens is clear differ by rounding only."""
         return self.deviation <= tolerance  # not if it is NaN
 
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+
+@torch.no_grad()
+def torch_outputs(model: ImageClassifier, images: Tensor) -> dict[str, Tensor]:
+    """What a model in eval mode makes of uint8 BGR images ``(B, 3, H, W)``; on the CPU."""
+    outputs = compute_outputs(model.head, model.extract_feat(network_inputs(model, images)))
+    return {name: value.cpu() for name, value in outputs.items()}
+
+
+def exported_outputs(exported: ExportedModel, images: Tensor) -> dict[str, Tensor]:
+    """What an exported model makes of them."""
+    return exported(network_inputs(exported, images))
 
 
 def compare(
     model: ImageClassifier,
     exported: ExportedModel,
-    pictures: Tensor,
+    images: Tensor,
     name: str,
     batch_size: int,
 ) -> Comparison:
@@ -67,36 +78,37 @@ def compare(
     Args:
         model: In eval mode.
         exported: What was exported of it.
-        pictures: uint8 BGR ``(N, 3, H, W)``.
+        images: uint8 BGR ``(N, 3, H, W)``.
         name: What they are.
         batch_size: How many at once.
     """
-    rows: list[tuple[dict[str, Tensor], Tensor, Tensor | None]] = []
-    scales: dict[str, float] = {}
-    for batch in pictures.split(batch_size):
-        with SelectionMargins() as margins:
-            expected = torch_answers(model, batch)
-        given = exported_answers(exported, model, batch)
-        differences = {key: _per_picture(given[key] - expected[key]) for key in expected}
-        for key, value in expected.items():
-            scales[key] = max(scales.get(key, 1.0), value.abs().max().item())
-        same = None
-        if 'scores' in expected:
-            same = given['scores'].argmax(1) == expected['scores'].argmax(1)
-        rows.append((differences, margins.smallest(len(batch)), same))
-    largest = {key: torch.cat([row[0][key] for row in rows]) for key in scales}
+    batches = images.split(batch_size)
+    answers, margins = [], []
+    for batch in batches:
+        with SelectionMargins() as selections:
+            answers.append(torch_outputs(model, batch))
+        margins.append(selections.smallest(len(batch)))
+    expected = _concatenate(answers)
+    given = _concatenate([exported_outputs(exported, batch) for batch in batches])
+    largest = {
+        key: (given[key] - value).abs().reshape(len(images), -1).amax(dim=1)
+        for key, value in expected.items()
+    }
+    scales = {key: max(value.abs().max().item(), 1.0) for key, value in expected.items()}
     share = torch.stack([largest[key] / scales[key] for key in scales]).amax(dim=0)
-    is_open = torch.cat([row[1] for row in rows]) < OPEN_MARGIN
-    labels = [row[2] for row in rows if row[2] is not None]
+    is_open = torch.cat(margins) < OPEN_MARGIN
+    same = None
+    if 'scores' in expected:
+        same = int((given['scores'].argmax(1) == expected['scores'].argmax(1)).sum())
     return Comparison(
         pictures=name,
         batch_size=batch_size,
-        count=len(pictures),
+        count=len(images),
         largest={key: value.max().item() for key, value in largest.items()},
         deviation=_largest(share[~is_open]),
         deviation_open=_largest(share[is_open]),
         open_choices=int(is_open.sum()),
-        same_label=int(torch.cat(labels).sum()) if labels else None,
+        same_label=same,
     )
 
 
@@ -106,39 +118,108 @@ def compare_all(
     groups: Sequence[tuple[str, Tensor]],
     batch_sizes: Sequence[int] = BATCH_SIZES,
 ) -> list[Comparison]:
-    """:func:`compare` several groups of pictures, each in batches of several sizes."""
+    """:func:`compare` several groups of images, each in batches of several sizes."""
     return [
-        compare(model, exported, pictures, name, batch_size)
-        for name, pictures in groups
+        compare(model, exported, images, name, batch_size)
+        for name, images in groups
         for batch_size in batch_sizes
     ]
 
 
-def compare_on_test_set(loaded: LoadedModel, exported: ExportedModel, num: int) -> list[Comparison]:
-    """:func:`compare_all` on random pixels and on ``num`` pictures of the config's test set."""
-    groups = [
-        ('random pixels', random_pictures(max(BATCH_SIZES), loaded.size)),
-        real_pictures(loaded.cfg, num, loaded.size),
-    ]
-    return compare_all(loaded.model, exported, groups)
+def verify(
+    loaded: LoadedModel, exported: ExportedModel, num: int, tolerance: float = TOLERANCE
+) -> dict[str, Any]:
+    """Compare an exported model with PyTorch on random pixels and test images; print the table.
 
+    Args:
+        loaded: What was exported.
+        exported: The result.
+        num: How many images of the config's test set.
+        tolerance: Of :meth:`Comparison.passes`.
 
-def require_agreement(comparisons: Sequence[Comparison], tolerance: float = TOLERANCE) -> None:
-    """Refuse an exported model that is not the model.
+    Returns:
+        ``tolerance`` and ``comparisons``, plain values for a report.
 
     Raises:
-        ExportError: One of the comparisons does not pass.
+        ExportError: They differ by more than the tolerance.
     """
+    groups = [
+        ('random pixels', random_images(max(BATCH_SIZES), loaded.size)),
+        real_images(loaded.cfg, num, loaded.size),
+    ]
+    comparisons = compare_all(loaded.model, exported, groups)
+    print('largest differences from PyTorch:')
+    print('\n'.join(comparison_table(comparisons, tolerance)))
     if not all(comparison.passes(tolerance) for comparison in comparisons):
         raise ExportError(
             'the exported model differs from PyTorch by more than --tolerance '
             f'{tolerance:g}; nothing was written'
         )
+    return dict(tolerance=tolerance, comparisons=[asdict(row) for row in comparisons])
 
 
-def _per_picture(difference: Tensor) -> Tensor:
-    """The largest absolute difference ``(B,)`` of each picture."""
-    return difference.abs().flatten(1).amax(dim=1) if difference.ndim > 1 else difference.abs()
+def comparison_table(comparisons: Sequence[Comparison], tolerance: float) -> Iterator[str]:
+    """Lines of a table: a row for each group of images and batch size."""
+    names = list(comparisons[0].largest)
+    head = ''.join(f'{name:>14}' for name in names)
+    yield f'  {"pictures":<14}{"batch":>5}{"number":>8}{head}{"of largest":>12}{"same label":>12}'
+    for row in comparisons:
+        values = ''.join(f'{row.largest[name]:>14.1e}' for name in names)
+        label = '-' if row.same_label is None else f'{row.same_label}/{row.count}'
+        verdict = '' if row.passes(tolerance) else f'  above {tolerance:g}'
+        yield (
+            f'  {row.pictures:<14}{row.batch_size:>5}{row.count:>8}{values}'
+            f'{row.deviation:>12.1e}{label:>12}{verdict}'
+        )
+    open_choices = sum(row.open_choices for row in comparisons)
+    if open_choices:
+        worst = max(row.deviation_open for row in comparisons)
+        yield (
+            f'  {open_choices} of {sum(row.count for row in comparisons)} answers hang on a choice '
+            f'of tokens that rounding may turn; they differ by up to {worst:.1e} and are judged '
+            'apart: either is right'
+        )
+
+
+class SelectionMargins(TorchFunctionMode):
+    """Notes how clearly every ``topk`` was decided; a context manager.
+
+    Two correct kernels differ in the last bits of a score. Where the k-th and the next score are as
+    near as that, or equal as those of two patches of a flat background, they keep different tokens,
+    and the outputs differ by far more than rounding. Neither is wrong.
+
+    Example:
+        >>> with SelectionMargins() as margins:
+        ...     model(images)
+        >>> margins.smallest(len(images)) < OPEN_MARGIN
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._margins: list[Tensor] = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func in (torch.topk, torch.Tensor.topk):
+            self._note(*args, **kwargs)
+        return func(*args, **kwargs)
+
+    def _note(self, scores: Tensor, k: int, *_, **__) -> None:
+        if k >= scores.shape[-1]:
+            return
+        best = scores.detach().float().topk(k + 1, dim=-1).values
+        scale = scores.detach().float().abs().amax(dim=-1).clamp_min(1e-30)
+        self._margins.append((best[:, k - 1] - best[:, k]) / scale)
+
+    def smallest(self, batch: int) -> Tensor:
+        """The smallest margin ``(batch,)`` of each image; infinite where nothing is selected."""
+        if not self._margins:
+            return torch.full((batch,), torch.inf)
+        return torch.stack(self._margins).amin(dim=0).cpu()
+
+
+def _concatenate(batches: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
 
 
 def _largest(values: Tensor) -> float:

@@ -1,12 +1,48 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Random weights that hide no mistakes."""
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
 import torch
+from mmengine.config import Config
 from mmpretrain.models import ImageClassifier
 from torch import Tensor, nn
 
+from mmfer.inference.load_model import build_model
 from mmfer.models.heads import AgeHead
 
 _DEVIATION = 0.02
 _YEARS = 20.0
+
+
+def random_model(cfg: Config, seed: int = 0) -> ImageClassifier:
+    """The model of a config in eval mode, with random weights and no weight at rest.
+
+    Files that the config names are not read. The global generator is left alone.
+
+    Args:
+        cfg: The whole config.
+        seed: Of the weights. Defaults to 0.
+    """
+    cfg = copy.deepcopy(cfg)
+    _forget_files(cfg.model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build_model(cfg)
+    shake_weights(model, seed)
+    return model.eval()
+
+
+def _forget_files(settings: Any) -> None:
+    """Take ``init_cfg`` and ``checkpoint`` out of a model's config, on all levels."""
+    if isinstance(settings, dict):
+        settings.update({key: None for key in ('init_cfg', 'checkpoint') if settings.get(key)})
+        settings = settings.values()
+    if not isinstance(settings, str) and isinstance(settings, Iterable):
+        for child in settings:
+            _forget_files(child)
 
 
 @torch.no_grad()
@@ -41,7 +77,7 @@ def spread_ages(model: ImageClassifier, inputs: Tensor) -> None:
 
     Args:
         model: In eval mode. The ``age_scale`` of an :class:`AgeHead` may become smaller.
-        inputs: Pictures ``(B, 3, H, W)``, normalised; of other pictures ages may be a bit farther
+        inputs: Images ``(B, 3, H, W)``, normalized; of other images ages may be a bit farther
             from ``mean_age`` than the 20 years that are the most for these.
     """
     head = model.head

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -16,8 +16,8 @@ class Cost:
 
     Attributes:
         name: The model.
-        batch_size: Pictures at once.
-        size: Side of the pictures, pixels.
+        batch_size: Images at once.
+        size: Side of the images, pixels.
         memory: Peak of a training step, bytes.
         seconds: Of an inference call, median.
     """
@@ -30,9 +30,9 @@ class Cost:
 
 
 def draw_cost_growth(costs: Sequence[Cost]) -> Figure:
-    """Draw training memory and inference time of models, over the batch and over the picture.
+    """Draw training memory and inference time of models, over the batch and over the image.
 
-    Over the batch the picture size of the first cost is taken, over the picture the largest batch.
+    Over the batch the image size of the first cost is taken, over the image the largest batch.
 
     Args:
         costs: At least one, of as many models as there are colours (8) at most.
@@ -51,45 +51,34 @@ def draw_cost_growth(costs: Sequence[Cost]) -> Figure:
     size_label = f'side of the picture, pixels (batch {batch_size})'
     figure = new_figure(9, 6)
     axes = figure.subplots(2, 2)
-    memory, time = 'training memory at its peak, GiB', 'inference, seconds a batch'
-    _draw(axes[0, 0], over_batch, _batch, _memory, batch_label, memory)
-    _draw(axes[0, 1], over_size, _size, _memory, size_label, memory)
-    _draw(axes[1, 0], over_batch, _batch, _seconds, batch_label, time)
-    _draw(axes[1, 1], over_size, _size, _seconds, size_label, time)
+    for row, (quantity, unit, label) in enumerate(
+        (
+            ('memory', _GIB, 'training memory at its peak, GiB'),
+            ('seconds', 1, 'inference, seconds a batch'),
+        )
+    ):
+        _draw(axes[row, 0], over_batch, 'batch_size', batch_label, quantity, unit, label)
+        _draw(axes[row, 1], over_size, 'size', size_label, quantity, unit, label)
     axes[0, 0].legend(frameon=False)
     return figure
-
-
-def _batch(cost: Cost) -> int:
-    return cost.batch_size
-
-
-def _size(cost: Cost) -> int:
-    return cost.size
-
-
-def _memory(cost: Cost) -> float:
-    return cost.memory / _GIB
-
-
-def _seconds(cost: Cost) -> float:
-    return cost.seconds
 
 
 def _draw(
     axes: Axes,
     costs: Sequence[Cost],
-    x: Callable[[Cost], float],
-    y: Callable[[Cost], float],
+    x: str,
     x_label: str,
+    y: str,
+    unit: float,
     y_label: str,
 ) -> None:
-    """One line a model, from the origin of the vertical axis."""
-    for colour, name in zip(PALETTE, dict.fromkeys(cost.name for cost in costs), strict=False):
-        points = sorted((x(cost), y(cost)) for cost in costs if cost.name == name)
-        axes.plot(*zip(*points, strict=True), marker='o', color=colour, label=name)
-    axes.set_xticks(sorted({x(cost) for cost in costs}))
-    axes.set_ylim(0, 1.08 * max(y(cost) for cost in costs))
+    """One line a model, from the origin of the vertical axis; ``x`` and ``y`` name fields."""
+    points = [(cost.name, getattr(cost, x), getattr(cost, y) / unit) for cost in costs]
+    for color, name in zip(PALETTE, dict.fromkeys(cost.name for cost in costs), strict=False):
+        line = sorted((x, y) for model, x, y in points if model == name)
+        axes.plot(*zip(*line, strict=True), marker='o', color=color, label=name)
+    axes.set_xticks(sorted({x for _, x, _ in points}))
+    axes.set_ylim(0, 1.08 * max(y for _, _, y in points))
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.grid(color=FAINT, alpha=0.3)

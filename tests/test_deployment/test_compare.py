@@ -3,35 +3,37 @@
 
 import pytest
 import torch
-from mmengine.config import Config
-from task_models import SIZE, task_model, write_task
+from task_models import SIZE, task_model
 
-from mmfer.deployment.answers import torch_answers
-from mmfer.deployment.compare import compare, compare_all
-from mmfer.deployment.pictures import drawn_pictures, random_pictures, real_pictures
+from mmfer.deployment.compare import (
+    OPEN_MARGIN,
+    SelectionMargins,
+    compare,
+    compare_all,
+    torch_outputs,
+)
+from mmfer.deployment.exported import ExportedModel
+from mmfer.deployment.load import random_images
+from mmfer.models.layers import AttentivePatchPooling
+from mmfer.models.layers.attentive_pooling import top_indices
 from mmfer.registry import MODELS
 
+IMAGES = random_images(5, (SIZE, SIZE))
 
-class StandIn:
+
+class StandIn(ExportedModel):
     """Answers as the model does, changed by a function of the outputs."""
 
-    with_preprocessing = False
-
     def __init__(self, model, change=lambda outputs: None):
-        self.model, self.change = model, change
+        preprocessing = dict(mean=[0.0] * 3, std=[1.0] * 3, order='BGR')
+        outputs = torch_outputs(model, IMAGES)
+        super().__init__('input', outputs, dict(preprocessing=preprocessing), 'stand-in')
+        self.eager, self.change = model, change
 
-    def __call__(self, inputs):
-        outputs = torch_answers_of_inputs(self.model, inputs)
+    def _run(self, inputs):
+        outputs = torch_outputs(self.eager, inputs)
         self.change(outputs)
-        return {name: value.numpy() for name, value in outputs.items()}
-
-
-@torch.no_grad()
-def torch_answers_of_inputs(model, inputs):
-    from mmfer.deployment.outputs import compute_outputs
-
-    outputs = compute_outputs(model.head, model.extract_feat(torch.from_numpy(inputs)))
-    return {name: value.clone() for name, value in outputs.items()}
+        return list(outputs.values())
 
 
 @pytest.fixture
@@ -39,24 +41,21 @@ def model():
     return MODELS.build(task_model('expression')).eval()
 
 
-PICTURES = random_pictures(5, (SIZE, SIZE))
-
-
 def test_the_same(model):
-    comparison = compare(model, StandIn(model), PICTURES, 'random', 2)
+    comparison = compare(model, StandIn(model), IMAGES, 'random', 2)
     assert comparison.deviation == 0 and comparison.passes(0)
     assert comparison.largest == dict(scores=0.0, logits=0.0)
     assert (comparison.count, comparison.batch_size, comparison.same_label) == (5, 2, 5)
-    assert comparison.open_choices == 0  # nothing is chosen
+    assert comparison.open_choices == 0  # nothing is selected
 
 
 def test_one_picture_that_differs(model):
     def change(outputs):
         outputs['logits'][-1, 0] += 0.01
 
-    comparison = compare(model, StandIn(model, change), PICTURES, 'random', 5)
+    comparison = compare(model, StandIn(model, change), IMAGES, 'random', 5)
     assert comparison.largest['logits'] == pytest.approx(0.01, rel=1e-3)
-    largest = torch_answers(model, PICTURES)['logits'].abs().max().item()
+    largest = torch_outputs(model, IMAGES)['logits'].abs().max().item()
     assert comparison.deviation == pytest.approx(0.01 / max(largest, 1), rel=1e-3)
     assert not comparison.passes() and comparison.passes(0.02)
 
@@ -65,7 +64,7 @@ def test_another_label(model):
     def change(outputs):
         outputs['scores'][0] = outputs['scores'][0].flip(0)
 
-    comparison = compare(model, StandIn(model, change), PICTURES, 'random', 5)
+    comparison = compare(model, StandIn(model, change), IMAGES, 'random', 5)
     assert comparison.same_label == 4
 
 
@@ -73,7 +72,7 @@ def test_numbers_that_are_none(model):
     def change(outputs):
         outputs['scores'][2] = torch.nan
 
-    comparison = compare(model, StandIn(model, change), PICTURES, 'random', 5)
+    comparison = compare(model, StandIn(model, change), IMAGES, 'random', 5)
     assert not comparison.passes(1e9)
 
 
@@ -93,19 +92,19 @@ def test_open_choices_are_judged_apart():
     def change(outputs):
         outputs['logits'][1] += 0.5
 
-    pictures = random_pictures(3, (SIZE, SIZE))
-    pictures[1] = 0
-    comparison = compare(model, StandIn(model, change), pictures, 'random', 3)
+    images = random_images(3, (SIZE, SIZE))
+    images[1] = 0
+    comparison = compare(model, StandIn(model, change), images, 'random', 3)
     assert comparison.open_choices == 1
     assert comparison.passes() and comparison.deviation == 0
     assert comparison.deviation_open > 0.1
-    pictures[1] = pictures[0].flip(1)
-    assert not compare(model, StandIn(model, change), pictures, 'random', 3).passes()
+    images[1] = images[0].flip(1)
+    assert not compare(model, StandIn(model, change), images, 'random', 3).passes()
 
 
 def test_all_groups_and_batch_sizes():
     model = MODELS.build(task_model('age')).eval()
-    groups = [('one', PICTURES), ('two', PICTURES[:2])]
+    groups = [('one', IMAGES), ('two', IMAGES[:2])]
     rows = compare_all(model, StandIn(model), groups, (1, 7))
     assert [(row.pictures, row.batch_size, row.count) for row in rows] == [
         ('one', 1, 5),
@@ -116,27 +115,36 @@ def test_all_groups_and_batch_sizes():
     assert all(row.same_label is None and set(row.largest) == {'age'} for row in rows)
 
 
-class TestRealPictures:
-    def test_those_of_the_test_set(self, tmp_path):
-        cfg = Config.fromfile(write_task(tmp_path, 'expression', num=9)[0])
-        name, pictures = real_pictures(cfg, 3, (SIZE, SIZE))
-        assert name == 'test set'
-        whole = real_pictures(cfg, 100, (SIZE, SIZE))[1]
-        assert whole.shape == (9, 3, SIZE, SIZE) and whole.dtype == torch.uint8
-        assert torch.equal(pictures, whole[[0, 4, 8]])
-        with pytest.raises(ValueError, match=r'makes pictures of \(3, 32, 32\).*--size'):
-            real_pictures(cfg, 3, (SIZE, 64))
+def test_the_margin_of_a_selection():
+    scores = torch.tensor([[8.0, 1.0, 4.0, 2.0], [1.0, -10.0, 1.0, 1.0]])
+    with SelectionMargins() as margins:
+        kept = top_indices(scores, 2)
+    assert torch.equal(kept[0], torch.tensor([0, 2]))
+    # 4 above 2, of 8; a tie, of 10
+    torch.testing.assert_close(margins.smallest(2), torch.tensor([0.25, 0.0]))
 
-    def test_drawn_faces_for_want_of_files(self, tmp_path):
-        cfg = Config.fromfile(write_task(tmp_path, 'expression')[0])
-        cfg.test_dataloader.dataset = dict(type='RAFDB', data_root=str(tmp_path / 'none'))
-        name, pictures = real_pictures(cfg, 2, (SIZE, SIZE))
-        assert name == 'drawn faces'
-        assert torch.equal(pictures, drawn_pictures(2, (SIZE, SIZE)))
-        cfg.pop('test_dataloader')
-        assert real_pictures(cfg, 2, (SIZE, SIZE))[0] == 'drawn faces'
 
-    def test_drawn_faces_of_any_shape(self):
-        pictures = drawn_pictures(2, (32, 48))
-        assert pictures.shape == (2, 3, 32, 48) and pictures.dtype == torch.uint8
-        assert not torch.equal(pictures[0], pictures[1])
+def test_the_smallest_of_several_selections_counts():
+    clear, close = torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([[4.0, 3.9, 0.0]])
+    with SelectionMargins() as margins:
+        clear.topk(1)
+        torch.topk(close, 1, dim=-1)
+        close.topk(3)  # all are kept: nothing is selected
+    assert margins.smallest(1).item() == pytest.approx(0.1 / 4)
+
+
+def test_nothing_is_selected():
+    with SelectionMargins() as margins:
+        torch.zeros(3, 2).sum()
+    assert margins.smallest(3).tolist() == [float('inf')] * 3
+
+
+def test_equal_patches_are_an_open_selection():
+    """Patches of a flat background; with other patches the model's selection is clear."""
+    pool = AttentivePatchPooling(keep_num=3)
+    flat = torch.ones(1, 6, 4)
+    clear = flat * torch.arange(1, 7).view(1, 6, 1)
+    with SelectionMargins() as margins:
+        pooled = pool(torch.cat([flat, clear]))
+    assert torch.equal(pooled[1, :, 0], torch.tensor([4.0, 5.0, 6.0]))
+    assert (margins.smallest(2) < OPEN_MARGIN).tolist() == [True, False]

@@ -2,13 +2,15 @@
 """One small model of every kind of graph is exported and compared with PyTorch."""
 
 import pytest
+import torch
+from mmpretrain.structures import DataSample
 from onnx_graphs import kept_counts
 from shipped_configs import BY_NAME
 
-from mmfer.deployment.compare import compare, compare_all
-from mmfer.deployment.loading import load_for_export
-from mmfer.deployment.onnx_model import OnnxModel
-from mmfer.deployment.pictures import drawn_pictures, random_pictures, real_pictures
+from mmfer.deployment.compare import OPEN_MARGIN, SelectionMargins, compare, compare_all
+from mmfer.deployment.exported import OnnxModel
+from mmfer.deployment.load import drawn_images, load_for_export, random_images, real_images
+from mmfer.deployment.onnx import export_onnx
 
 pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
 pytest.importorskip('onnxscript', reason='onnxscript is not installed')
@@ -16,7 +18,7 @@ pytest.importorskip('onnxscript', reason='onnxscript is not installed')
 APVIT = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'
 LEARNED = {'app.criterion': 'lanet', 'app.score_on': 'features', 'atp.criterion': 'max'}
 LARGEST = {'app.criterion': 'max', 'atp.criterion': 'abs'}
-AVERAGE = {'app.criterion': 'sum', 'out_type': 'avg_featmap', 'computation': 'paper'}
+AVERAGE = {'app.criterion': 'sum', 'out_type': 'avg_featmap'}
 KT = 'kt-adapter_mobileone-micro-to-{}_1xb32-10e_synthface-{}-64px'
 CLASSES = ('scores', 'logits')
 
@@ -62,19 +64,42 @@ def test_the_exported_model_gives_the_same_answers(family):
     name, settings, outputs, kept = FAMILIES[family]
     options = {f'model.backbone.{key}': value for key, value in settings.items()}
     loaded = load_for_export(str(BY_NAME[name]), options=options)
-    content = loaded.export()
+    content = export_onnx(loaded.model, loaded.size, loaded.facts())
     assert kept_counts(content) == kept
-    onnx_model = OnnxModel(content)
-    assert onnx_model.output_names == outputs
-    assert onnx_model.input_shape == ('batch', 3, 64, 64)
-    assert all(shape[0] == 'batch' for shape in onnx_model.output_shapes.values())
-    assert all(isinstance(n, int) for s in onnx_model.output_shapes.values() for n in s[1:])
+    exported = OnnxModel(content)
+    assert exported.output_names == outputs
+    assert exported.input_shape == ('batch', 3, 64, 64)
+    assert all(shape[0] == 'batch' for shape in exported.output_shapes.values())
+    assert all(isinstance(n, int) for s in exported.output_shapes.values() for n in s[1:])
 
-    groups = [('random', random_pictures(7, (64, 64))), ('drawn', drawn_pictures(3, (64, 64)))]
-    for comparison in compare_all(loaded.model, onnx_model, groups):
+    groups = [('random', random_images(7, (64, 64))), ('drawn', drawn_images(3, (64, 64)))]
+    for comparison in compare_all(loaded.model, exported, groups):
         assert comparison.passes(1e-4), comparison
         if comparison.same_label is not None:
             assert comparison.same_label >= comparison.count - comparison.open_choices
+
+    images = torch.cat([group[1][:3] for group in groups])
+    assert_same_predictions(loaded.model, exported, images)
+
+
+def assert_same_predictions(model, exported, images):
+    """``test_step``, by which mmengine runs any model, where no selection is open."""
+    with SelectionMargins() as margins:
+        expected = model.test_step(batch_of(images))
+    given = exported.test_step(batch_of(images))
+    clear = margins.smallest(len(images)) >= OPEN_MARGIN
+    assert clear.any()
+    for index in clear.nonzero().flatten().tolist():
+        ours, theirs = given[index], expected[index]
+        assert set(ours.keys()) == set(theirs.keys())
+        for field, value in theirs.items():
+            value = torch.as_tensor(value, dtype=torch.float32)
+            found = torch.as_tensor(ours.get(field), dtype=torch.float32)
+            torch.testing.assert_close(found, value, rtol=1e-4, atol=1e-4)
+
+
+def batch_of(images):
+    return dict(inputs=list(images), data_samples=[DataSample() for _ in images])
 
 
 def test_photographs(real_data):
@@ -83,8 +108,9 @@ def test_photographs(real_data):
         str(BY_NAME['apvit_ir18-vit-tiny_1xb16-12e_rafdb-64px']),
         options={'test_dataloader.dataset.data_root': str(real_data / 'rafdb_layout')},
     )
-    name, pictures = real_pictures(loaded.cfg, 20, loaded.size)
-    assert name == 'test set' and len(pictures) == 20
-    comparison = compare(loaded.model, OnnxModel(loaded.export()), pictures, name, 7)
+    name, images = real_images(loaded.cfg, 20, loaded.size)
+    assert name == 'test set' and len(images) == 20
+    exported = OnnxModel(export_onnx(loaded.model, loaded.size, loaded.facts()))
+    comparison = compare(loaded.model, exported, images, name, 7)
     assert comparison.passes(1e-4), comparison
     assert comparison.same_label == 20

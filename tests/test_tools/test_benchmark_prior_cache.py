@@ -1,19 +1,17 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import json
-import subprocess
-import sys
 
 import pytest
+from tool_calls import run_tool
 from toy_analyzer import training_config
 
 
 @pytest.fixture
-def run(repo_root, tmp_path):
+def run(tmp_path):
     def call(cfg, *arguments):
         cfg.dump(tmp_path / 'config.json')
-        command = [sys.executable, 'tools/analysis_tools/benchmark_prior_cache.py']
-        command += [str(tmp_path / 'config.json'), *map(str, arguments)]
-        return subprocess.run(command, cwd=repo_root, capture_output=True, text=True)
+        path = tmp_path / 'config.json'
+        return run_tool('analysis_tools/benchmark_prior_cache.py', path, *arguments)
 
     return call
 

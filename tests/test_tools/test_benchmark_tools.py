@@ -1,33 +1,25 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from shipped_configs import read_config
+from shipped_configs import BY_NAME, read_config
+from tool_calls import load_tool, run_tool
 
-SMALL = 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
-BASELINE = 'configs/apvit/apvit-baseline_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
+from mmfer.benchmark.variants import VARIANTS
+
+SMALL = BY_NAME['apvit_ir18-vit-tiny_1xb16-12e_synthface-64px']
+BASELINE = BY_NAME['apvit-baseline_ir18-vit-tiny_1xb16-12e_synthface-64px']
+DEIT = BY_NAME['deit-micro_1xb16-12e_synthface-64px']
 
 
-@pytest.fixture
-def run(repo_root):
-    def call(tool, *arguments):
-        return subprocess.run(
-            [sys.executable, '-W', 'ignore', f'tools/{tool}.py', *map(str, arguments)],
-            cwd=repo_root,
-            capture_output=True,
-            text=True,
-        )
-
-    return call
+def run(tool, *arguments):
+    return run_tool(f'{tool}.py', *arguments)
 
 
 @pytest.mark.parametrize('clock', ['wall', 'cpu'])
-def test_variants_take_turns(run, tmp_path, clock):
+def test_variants_take_turns(tmp_path, clock):
     out = tmp_path / 'out.json'
     variants = ('plain', 'eager', 'fused+channels-last')
     done = run(
@@ -50,15 +42,14 @@ def test_variants_take_turns(run, tmp_path, clock):
     assert [row['speed_up'] for row in rows[::3]] == [1, 1]
 
 
-def test_models_take_turns_and_reasons_are_given(run):
-    deit = 'configs/deit/deit-micro_1xb16-12e_synthface-64px.py'
-    arguments = (SMALL, deit, '--variants', 'plain', '--batch-sizes', 1, '--turns', 1)
+def test_models_take_turns_and_reasons_are_given():
+    arguments = (SMALL, DEIT, '--variants', 'plain', '--batch-sizes', 1, '--turns', 1)
     done = run('analysis_tools/benchmark', *arguments)
     assert done.returncode == 0, done.stderr
     assert 'deit-micro_1xb16-12e_synthface-64px plain is left out: the plain' in done.stdout
 
 
-def test_training_steps_and_memory(run, tmp_path):
+def test_training_steps_and_memory(tmp_path):
     common = (SMALL, BASELINE, '--batch-sizes', 2)
     done = run('analysis_tools/benchmark', *common, '--train-step', '--turns', 1)
     assert done.returncode == 0, done.stderr
@@ -70,7 +61,7 @@ def test_training_steps_and_memory(run, tmp_path):
     assert 0 < pooled < unpooled
 
 
-def test_pipeline(run, tmp_path):
+def test_pipeline(tmp_path):
     cfg = read_config('apvit_ir18-vit-tiny_1xb16-12e_synthface-64px')
     (tmp_path / 'data' / 'a').mkdir(parents=True)
     for number in range(3):
@@ -90,9 +81,9 @@ def test_pipeline(run, tmp_path):
     assert '0 LoadFaceImage' in done.stdout and '1 ResizeFace' in done.stdout
 
 
-def test_models_of_one_name(run, tmp_path):
+def test_models_of_one_name(tmp_path):
     """Figures have the names of configs: none must take the place of another's."""
-    other = tmp_path / Path(SMALL).name
+    other = tmp_path / SMALL.name
     other.touch()
     for tool, *arguments in (
         ('analysis_tools/benchmark', SMALL, other),
@@ -103,16 +94,26 @@ def test_models_of_one_name(run, tmp_path):
         assert done.returncode == 2 and 'needs a name of its own' in done.stderr
 
 
-def test_more_models_than_colours(run, tmp_path):
+def test_more_models_than_colours(tmp_path):
     labels = 'abcdefghi'
     out = tmp_path / 'a.png'
     done = run('visualization/vis_cost', *9 * [SMALL], '--labels', *labels, '--out', out)
     assert done.returncode == 2 and '9 models in one figure' in done.stderr
 
 
-def test_errors(run):
+def test_variants_are_listed():
+    done = run('analysis_tools/benchmark', '--list')
+    assert done.returncode == 0 and done.stdout.split() == list(VARIANTS)
+    assert set(load_tool('analysis_tools/benchmark.py').VARIANTS) <= set(VARIANTS)
+
+
+def test_errors():
     done = run('analysis_tools/benchmark', SMALL, '--variants', 'fast')
-    assert done.returncode == 1 and "'fast' cannot be a step" in done.stderr
+    assert done.returncode == 1 and "'fast'" in done.stderr and 'plain-topk' in done.stderr
+    done = run('analysis_tools/benchmark')
+    assert done.returncode == 2 and 'CONFIG' in done.stderr
+    done = run('analysis_tools/regression_bench', '--best', 'fast')
+    assert done.returncode == 1 and '--best' in done.stderr and 'plain-topk' in done.stderr
     done = run('analysis_tools/benchmark', SMALL, '--turns', 0)
     assert done.returncode == 2 and '--turns: must be a whole number of at least 1' in done.stderr
     done = run('analysis_tools/benchmark', 'nowhere.py')
@@ -120,7 +121,7 @@ def test_errors(run):
     assert run('analysis_tools/regression_bench', '--batch-size', 0).returncode == 2
 
 
-def test_regression_bench(run, tmp_path):
+def test_regression_bench(tmp_path):
     out = tmp_path / 'ratios.json'
     done = run(
         'analysis_tools/regression_bench',
@@ -140,12 +141,12 @@ def test_regression_bench(run, tmp_path):
         'data pipeline / decode and resize, train',
     ]
     for ratio in ratios:
-        assert ratio['measured']['value'] > 0
+        assert ratio['measured']['value'] > 0 and ratio['limit'] > 0
         above = ratio['measured']['value'] >= ratio['limit']
         assert ratio['met'] == (above if ratio['at_least'] else not above)
 
 
-def test_cost_growth(run, tmp_path):
+def test_cost_growth(tmp_path):
     figure, out = tmp_path / 'cost.png', tmp_path / 'cost.json'
     arguments = ('--batch-sizes', 1, 2, '--sizes', 64, 96, '--turns', 1, '--json', out)
     done = run(

@@ -1,36 +1,42 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
+import torch
 from task_models import SIZE, write_task
+from tool_calls import run_tool
 
-from mmfer.deployment.aot_model import AotModel
+from mmfer.deployment.compare import exported_outputs
+from mmfer.deployment.exported import AotModel
+from mmfer.deployment.load import random_images
 
 
-@pytest.fixture
-def run(repo_root):
-    def call(*arguments):
-        command = [sys.executable, 'tools/deployment/export_aoti.py', *map(str, arguments)]
-        return subprocess.run(command, cwd=repo_root, capture_output=True, text=True)
-
-    return call
+def run(*arguments):
+    return run_tool('deployment/export_aoti.py', *arguments)
 
 
 @pytest.mark.skipif(shutil.which('g++') is None, reason='compiling needs g++')
-def test_everything(run, tmp_path):
+def test_everything(tmp_path):
     config, checkpoint = write_task(tmp_path, 'expression', adapter=True)
     out = tmp_path / 'out' / 'net.pt2'
-    done = run(config, checkpoint, '--out', out, '--verify', '--num', 3, '--licence', 'CC0-1.0')
+    options = ('--with-preprocessing', '--verify', '--num', 3, '--licence', 'CC0-1.0')
+    done = run(config, checkpoint, '--out', out, *options)
     assert done.returncode == 0, done.stderr
     assert 'test set' in done.stdout and 'gives  scores, logits' in done.stdout
-    facts = AotModel(out).facts
+    compiled = AotModel(out)
+    facts = compiled.facts
     assert facts['licence'] == 'CC0-1.0' and facts['input_size'] == [SIZE, SIZE]
+    assert compiled.with_preprocessing and facts['preprocessing']['inside']
+    assert compiled.output_names == ('scores', 'logits')
     report = json.loads(out.with_suffix('.json').read_text())
     assert report['facts'] == facts
-    assert all(row['deviation'] < 1e-4 for row in report['comparisons'])
+    assert {row['batch_size'] for row in report['comparisons']} == {1, 2, 7}
+    assert all(row['deviation'] < 1e-5 for row in report['comparisons'])
+    images = random_images(2, (SIZE, SIZE))
+    again = exported_outputs(AotModel(out.read_bytes()), images)
+    for name, value in exported_outputs(compiled, images).items():
+        assert torch.equal(value, again[name])
 
 
 @pytest.mark.parametrize(
@@ -42,7 +48,7 @@ def test_everything(run, tmp_path):
         (('CONFIG', '--out', 'a.pt2', '--tolerance', 'nan'), '--tolerance is at least 0'),
     ],
 )
-def test_wrong_arguments(run, tmp_path, arguments, message):
+def test_wrong_arguments(tmp_path, arguments, message):
     config, _ = write_task(tmp_path, 'expression')
     done = run(*(config if word == 'CONFIG' else word for word in arguments))
     assert done.returncode == 2 and message in done.stderr

@@ -1,26 +1,20 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
 from task_models import SIZE, write_task
+from tool_calls import run_tool
 
 from mmfer.datasets import EXPRESSIONS
-from mmfer.deployment.onnx_model import OnnxModel
+from mmfer.deployment.exported import OnnxModel
 
 pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
 pytest.importorskip('onnxscript', reason='onnxscript is not installed')
 
 
-@pytest.fixture
-def run(repo_root):
-    def call(tool, *arguments):
-        command = [sys.executable, f'tools/deployment/{tool}.py', *map(str, arguments)]
-        return subprocess.run(command, cwd=repo_root, capture_output=True, text=True)
-
-    return call
+def run(tool, *arguments):
+    return run_tool(f'deployment/{tool}.py', *arguments)
 
 
 @pytest.fixture
@@ -34,7 +28,7 @@ def trained(tmp_path):
     return config, checkpoint
 
 
-def test_everything(run, trained, tmp_path):
+def test_everything(trained, tmp_path):
     out = tmp_path / 'out' / 'net.onnx'
     options = ('--verify', '--int8', '--int8-num', 6, '--num', 3, '--licence', 'CC-BY-4.0')
     done = run('export_onnx', *trained, '--out', out, *options)
@@ -66,7 +60,7 @@ def test_everything(run, trained, tmp_path):
     assert report['int8']['bytes'] == out.with_suffix('.int8.onnx').stat().st_size
 
 
-def test_a_difference_writes_nothing(run, trained, tmp_path):
+def test_a_difference_writes_nothing(trained, tmp_path):
     out = tmp_path / 'net.onnx'
     done = run('export_onnx', *trained, '--out', out, '--verify', '--num', 2, '--tolerance', 0)
     assert done.returncode == 1 and 'differs from PyTorch by more than' in done.stderr
@@ -74,7 +68,7 @@ def test_a_difference_writes_nothing(run, trained, tmp_path):
     assert not list(tmp_path.glob('net*'))
 
 
-def test_without_a_checkpoint_and_with_preprocessing(run, trained, tmp_path):
+def test_without_a_checkpoint_and_with_preprocessing(trained, tmp_path):
     out = tmp_path / 'net.onnx'
     done = run('export_onnx', trained[0], '--out', out, '--with-preprocessing', '--size', 48)
     assert done.returncode == 0, done.stderr
@@ -95,19 +89,19 @@ def test_without_a_checkpoint_and_with_preprocessing(run, trained, tmp_path):
         (('CONFIG', '--out', 'a.onnx', '--num', '0'), '--num: must be a whole number'),
     ],
 )
-def test_wrong_arguments(run, trained, arguments, message):
+def test_wrong_arguments(trained, arguments, message):
     done = run('export_onnx', *(trained[0] if word == 'CONFIG' else word for word in arguments))
     assert done.returncode == 2 and message in done.stderr
     assert 'Traceback' not in done.stderr
 
 
-def test_a_checkpoint_of_another_model(run, trained, tmp_path):
+def test_a_checkpoint_of_another_model(trained, tmp_path):
     torch.save({'fc.weight': torch.zeros(2)}, tmp_path / 'other.pth')
     done = run('export_onnx', trained[0], tmp_path / 'other.pth', '--out', tmp_path / 'a.onnx')
     assert done.returncode == 1 and 'is no checkpoint of' in done.stderr
 
 
-def test_benchmark(run, trained, tmp_path):
+def test_benchmark(trained, tmp_path):
     out = tmp_path / 'times.json'
     options = ('--batch-sizes', 1, 3, '--rounds', 3, '--int8', '--json', out)
     done = run('benchmark_onnx', trained[0], *options)
@@ -123,7 +117,7 @@ def test_benchmark(run, trained, tmp_path):
     assert run('benchmark_onnx', trained[0], '--rounds', 1).returncode == 2
 
 
-def test_configs_of_a_folder(run, trained, tmp_path):
+def test_configs_of_a_folder(trained, tmp_path):
     """A config that differs in training only is not exported again."""
     text = trained[0].read_text()
     (tmp_path / 'second.py').write_text(text + "\nmodel['frozen'] = False\n")

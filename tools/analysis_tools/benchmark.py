@@ -1,11 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Time variants of one or several models against each other; no weights and no data are needed.
 
-Variants take turns in one process. A variant is one step or several joined by ``+``: ``plain`` (the
-paper written down plainly), ``plain-topk`` (the same with the channel-wide choice of public code),
-``eager`` (as configured), ``fused`` (BatchNorm and constants folded), ``channels-last``, ``bf16``,
-``compiled``. ``onnx`` and ``aot`` (compiled ahead of time) are exported; each stands by itself. All
-may end in ``+by-8``: eight pictures at a time.
+Variants take turns in one process; ``--list`` names them, and docs/speed.md says what they are.
 
 Examples:
     python tools/analysis_tools/benchmark.py CONFIG --variants plain eager fused+channels-last
@@ -34,10 +30,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         epilog=__doc__.split('\n', 2)[2],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config files')
+    parser.add_argument('configs', nargs='*', metavar='CONFIG', help='config files')
     parser.add_argument(
         '--variants', nargs='+', default=VARIANTS, help=f'default: {" ".join(VARIANTS)}'
     )
+    parser.add_argument('--list', action='store_true', help='name all variants, and stop')
     parser.add_argument(
         '--batch-sizes', type=positive, nargs='+', default=[1, 32, 128], help='default: 1 32 128'
     )
@@ -63,25 +60,28 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
     add_config_options(parser)
     args = parser.parse_args(argv)
+    if not args.configs and not args.list:
+        parser.error('name at least one CONFIG')
     check_names(parser, [Path(path).stem for path in args.configs])
     return args
 
 
 def inference(args, configs: dict) -> list[dict]:
     """Variants against each other, one batch size after the other."""
-    from mmfer.benchmark.models import random_model, random_pictures, time_variants
     from mmfer.benchmark.report import timing_rows, timing_table
     from mmfer.benchmark.timing import CLOCKS
+    from mmfer.benchmark.variants import random_inputs, time_variants
+    from mmfer.deployment.untrained import random_model
 
     clock = CLOCKS[args.clock]
-    models = {name: random_model(cfg, args.device) for name, cfg in configs.items()}
+    models = {name: random_model(cfg).to(args.device) for name, cfg in configs.items()}
     rows = []
     for batch_size in args.batch_sizes:
-        pictures = {
-            name: random_pictures(cfg, batch_size, args.device) for name, cfg in configs.items()
+        inputs = {
+            name: random_inputs(cfg, batch_size, args.device) for name, cfg in configs.items()
         }
         times, left_out = time_variants(
-            models, pictures, args.variants, args.turns, args.warm_up, clock
+            models, inputs, args.variants, args.turns, args.warm_up, clock
         )
         measured = timing_rows(times, batch_size)
         print(timing_table(measured), flush=True)
@@ -97,9 +97,9 @@ def inference(args, configs: dict) -> list[dict]:
 
 def train_step(args, configs: dict) -> list[dict]:
     """Training steps of the configs against each other."""
-    from mmfer.benchmark.models import TrainStep
     from mmfer.benchmark.report import timing_rows, timing_table
     from mmfer.benchmark.timing import CLOCKS, interleave
+    from mmfer.benchmark.training import TrainStep
 
     rows = []
     for batch_size in args.batch_sizes:
@@ -114,8 +114,8 @@ def train_step(args, configs: dict) -> list[dict]:
 
 def memory(args, configs: dict) -> list[dict]:
     """What a training step needs at its height."""
-    from mmfer.benchmark.models import training_memory
     from mmfer.benchmark.report import memory_table
+    from mmfer.benchmark.training import training_memory
 
     rows = [
         dict(name=name, batch_size=size, bytes=training_memory(cfg, size, args.device))
@@ -153,12 +153,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     import mmfer.datasets  # noqa: F401  registers
     from mmfer.benchmark.report import machine_text
-    from mmfer.benchmark.variants import check_variant
+    from mmfer.benchmark.variants import VARIANTS, check_variant
     from mmfer.engine.launch import load_config
     from mmfer.utils.atomic_file import atomic_write
     from mmfer.utils.config_options import parse_options
     from mmfer.utils.machine import describe_machine
 
+    if args.list:
+        print('\n'.join(VARIANTS))
+        return 0
     init_default_scope('mmfer')
     torch.set_num_threads(args.threads)
     try:

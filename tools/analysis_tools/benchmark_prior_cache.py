@@ -38,90 +38,48 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def build(cfg, device: str):
-    """The model in training mode, with random weights, and its optimizer."""
-    from mmengine.optim import build_optim_wrapper
-
-    from mmfer.models import FaceAnalyzer
-    from mmfer.registry import MODELS
-
-    cfg.model.init_cfg = None
-    cfg.model.backbone.init_cfg = None
-    for prior in (cfg.model.get('priors') or {}).values():
-        prior.checkpoint = None
-        prior.backbone.init_cfg = None
-    model = MODELS.build(cfg.model)
-    if not isinstance(model, FaceAnalyzer) or not model.prior_configs:
-        raise SystemExit(f'error: {cfg.filename} is no config of a FaceAnalyzer with priors')
-    model.to(device).train().build_priors()
-    return model, build_optim_wrapper(model, cfg.optim_wrapper)
-
-
-def make_batch(size: tuple[int, int], count: int) -> dict:
-    """Random pictures with labels for every head."""
-    import torch
-    from mmpretrain.structures import DataSample
-
-    samples = []
-    for index in range(count):
-        sample = DataSample(metainfo=dict(sample_idx=index)).set_gt_label(0)
-        sample.set_field(30.0, 'gt_age')
-        sample.set_field(torch.rand(98, 2) * min(size), 'gt_landmarks')
-        samples.append(sample)
-    pictures = torch.randint(0, 256, (count, 3, *size), dtype=torch.uint8)
-    return dict(inputs=pictures, data_samples=samples)
-
-
-def no_priors(inputs, data_samples) -> dict:
-    """The canonical encoder and the adapter alone."""
-    return {}
-
-
 def measure(cfg, size: tuple[int, int], batch_size: int, steps: int, device: str) -> dict:
     """Seconds of each kind of step; see the module's docstring."""
     import copy
     import statistics
     import tempfile
-    import time
+    from functools import partial
 
     import torch
 
+    from mmfer.benchmark.timing import interleave
+    from mmfer.benchmark.training import TrainStep
+    from mmfer.models import FaceAnalyzer
     from mmfer.models.analyzers.prior_token_cache import PriorTokenCache
 
-    model, optim_wrapper = build(cfg, device)
-    batch = make_batch(size, batch_size)
+    step = TrainStep(cfg, batch_size, device, size)
+    model = step.model
+    if not isinstance(model, FaceAnalyzer) or not model.prior_configs:
+        raise SystemExit(f'error: {cfg.filename} is no config of a FaceAnalyzer with priors')
+    priors = model.build_priors()
 
-    def step(source) -> float:
+    def step_with(source):
         model.prior_cache = source
-        data = copy.deepcopy(batch)
-        begin = time.perf_counter()
-        model.train_step(data, optim_wrapper)
-        if device != 'cpu':
-            torch.cuda.synchronize()
-        return time.perf_counter() - begin
+        step()
 
     with tempfile.TemporaryDirectory() as folder:
-        inputs = model.data_preprocessor(copy.deepcopy(batch), True)['inputs']
-        cache = PriorTokenCache.build(folder, {}, [model.priors(inputs)], batch_size)
-        kinds = dict(encoders=None, cache=cache, alone=no_priors)
-        for source in kinds.values():  # memory is taken and kernels are chosen
-            step(source)
-        times = {name: [] for name in kinds}
-        for _ in range(steps):
-            for name, source in kinds.items():
-                times[name].append(step(source))
-    seconds = {name: statistics.median(values) for name, values in times.items()}
+        inputs = model.data_preprocessor(copy.deepcopy(step.batch), True)['inputs']
+        cache = PriorTokenCache.build(folder, {}, [priors(inputs)], batch_size)
+        # The canonical encoder and the adapter alone need no tokens.
+        sources = dict(encoders=None, cache=cache, alone=lambda inputs, data_samples: {})
+        runs = {name: partial(step_with, source) for name, source in sources.items()}
+        times = {name: taken.times for name, taken in interleave(runs, steps).items()}
     ratios = [slow / fast for slow, fast in zip(times['encoders'], times['cache'], strict=True)]
-    encoders = model.priors.encoders.values()
+    encoders = priors.encoders.values()
     return dict(
         size=list(size),
         batch_size=batch_size,
         steps=steps,
         device=device,
         threads=torch.get_num_threads(),
-        priors=list(model.priors.tasks),
+        priors=list(priors.tasks),
         priors_params_m=sum(p.numel() for e in encoders for p in e.parameters()) / 1e6,
-        seconds=seconds,
+        seconds={name: statistics.median(values) for name, values in times.items()},
         speed_up=statistics.median(ratios),
         speed_up_range=[min(ratios), max(ratios)],
     )

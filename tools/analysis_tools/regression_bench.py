@@ -63,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmfer.benchmark import regression
     from mmfer.benchmark.report import machine_text
     from mmfer.benchmark.timing import CLOCKS
-    from mmfer.benchmark.variants import UnavailableError, check_variant
+    from mmfer.benchmark.variants import check_variant
+    from mmfer.deployment.model import ExportError
     from mmfer.engine.launch import load_config
     from mmfer.utils.atomic_file import atomic_write
     from mmfer.utils.machine import describe_machine
@@ -73,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         check_variant(args.best)
     except ValueError as error:
-        sys.exit(f'error: {error}')
+        sys.exit(f'error: --best: {error}')
     apvit = load_config(CONFIGS / APVIT[args.size])
     adapter = load_config(CONFIGS / ADAPTER[args.size])
     data = load_config(CONFIGS / DATA[args.size])
@@ -85,14 +86,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         'pooling': lambda: regression.check_pooling(apvit, POOLED, batch_size, turns, clock),
         'adapter': lambda: regression.check_adapter(adapter, 10 * turns, clock),
         'data': lambda: regression.check_data(data, turns, clock),
-        'import': lambda: [regression.check_import(turns)],
+        'import': lambda: regression.check_import(turns),
     }
     checks = []
     for name in args.what:
         try:
             found = parts[name]()
-        except UnavailableError as error:
-            sys.exit(f'error: --best {args.best} cannot be had here: {error}')
+        except (ValueError, ExportError) as error:
+            sys.exit(f'error: {name} cannot be measured here: {error}')
         print(regression.check_table(found), flush=True)
         checks += found
     if args.json:

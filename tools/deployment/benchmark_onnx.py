@@ -16,7 +16,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from mmfer.deployment.options import add_model_options, check_model_options
+from mmfer.deployment.command_line import add_model_options, check_model_options
 from mmfer.utils.timing_options import positive
 
 
@@ -49,27 +49,27 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def measure(loaded, args: argparse.Namespace) -> list[dict]:
     """Times of every batch size and variant."""
     import statistics
+    from functools import partial
 
     import torch
 
     from mmfer.benchmark.timing import interleave, ratio
-    from mmfer.deployment.exportable import Exportable
-    from mmfer.deployment.onnx_model import OnnxModel
-    from mmfer.deployment.quantize import quantize_int8
+    from mmfer.deployment.exported import OnnxModel
+    from mmfer.deployment.model import Exportable
+    from mmfer.deployment.onnx import export_onnx, quantize_int8
 
-    eager = Exportable(loaded.model, loaded.size)
-    content = loaded.export()
-    exported = {'ONNX Runtime': OnnxModel(content, args.threads)}
+    content = export_onnx(loaded.model, loaded.size, loaded.facts())
+    models = {
+        'PyTorch eager': Exportable(loaded.model, loaded.size),
+        'ONNX Runtime': OnnxModel(content, args.threads),
+    }
     if args.int8:
-        exported['ONNX Runtime int8'] = OnnxModel(quantize_int8(content), args.threads)
+        models['ONNX Runtime int8'] = OnnxModel(quantize_int8(content), args.threads)
 
     results = []
     for batch_size in args.batch_sizes:
         inputs = torch.randn(batch_size, 3, *loaded.size)
-        array = inputs.numpy()
-        functions = {'PyTorch eager': lambda inputs=inputs: eager(inputs)}
-        for name, onnx_model in exported.items():
-            functions[name] = lambda onnx_model=onnx_model, array=array: onnx_model(array)
+        functions = {name: partial(model, inputs) for name, model in models.items()}
         with torch.inference_mode():
             timings = interleave(functions, args.rounds, args.warm_up)
         for name, timing in timings.items():
@@ -96,20 +96,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported late: --help answers at once.
     import torch
 
-    from mmfer.deployment.commands import exit_status
+    from mmfer.deployment.command_line import exit_status
 
     torch.set_num_threads(args.threads)
     return exit_status(lambda: benchmark(args))
 
 
 def benchmark(args: argparse.Namespace) -> None:
-    from mmfer.deployment.errors import require_packages
-    from mmfer.deployment.loading import load_for_export
-    from mmfer.deployment.report import environment
+    from mmfer.deployment.load import load_for_export
+    from mmfer.deployment.onnx import environment, require_onnx
     from mmfer.utils.atomic_file import atomic_write
     from mmfer.utils.config_options import parse_options
 
-    require_packages()
+    require_onnx()
     options = parse_options(args.cfg_options)
     loaded = load_for_export(args.config, args.checkpoint, options, args.size)
     results = measure(loaded, args)

@@ -22,7 +22,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.deployment.options import add_export_options, check_export_options
+from mmfer.deployment.command_line import add_export_options, check_export_options
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -40,32 +40,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported late: --help answers at once.
     import torch
 
-    from mmfer.deployment.commands import exit_status
+    from mmfer.deployment.command_line import exit_status
 
     torch.set_num_threads(args.threads)
     return exit_status(lambda: export(args))
 
 
 def export(args: argparse.Namespace) -> None:
-    from mmfer.deployment.aot_model import AotModel
-    from mmfer.deployment.commands import verify
-    from mmfer.deployment.loading import load_for_export
-    from mmfer.deployment.report import written
+    from mmfer.deployment.aot import export_package
+    from mmfer.deployment.compare import verify
+    from mmfer.deployment.exported import AotModel
+    from mmfer.deployment.load import load_for_export
     from mmfer.utils.atomic_file import atomic_write
     from mmfer.utils.config_options import parse_options
     from mmfer.utils.machine import describe_machine
 
+    options = parse_options(args.cfg_options)
     out = Path(args.out)
-    loaded = load_for_export(
-        args.config, args.checkpoint, parse_options(args.cfg_options), args.size
-    )
-    content = loaded.compile(args.licence, args.with_preprocessing)
+    loaded = load_for_export(args.config, args.checkpoint, options, args.size)
+    facts = loaded.facts(args.licence, args.with_preprocessing)
+    content = export_package(loaded.model, loaded.size, facts, args.with_preprocessing)
     compiled = AotModel(content)
     report = dict(file=out.name, facts=compiled.facts, machine=describe_machine())
     if args.verify:
-        report.update(verify(loaded, compiled, args))
+        report.update(verify(loaded, compiled, args.num, args.tolerance))
     atomic_write(out, content)
-    print(written(out, content))
+    print(f'wrote {out} ({len(content) / 2**20:.1f} MiB)')
     print(f'  takes  {compiled.input_name}')
     print(f'  gives  {", ".join(compiled.output_names)}')
     if args.verify:

@@ -15,8 +15,33 @@ arguments are wrong.
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+#: What a config says of training only: the exported graph does not depend on it.
+_TRAINING = frozenset(
+    (
+        'cal_acc',
+        'drop_mask',
+        'drop_path_rate',
+        'drop_rate',
+        'drop_threshold',
+        'dropout_rate',
+        'frozen',
+        'init_cfg',
+        'init_scale',
+        'loss',
+        'mad_rate',
+        'msad_rate',
+        'num_priors',
+        'priors',
+        'save_priors',
+        'topk',
+        'train_cfg',
+        'with_cp',
+    )
+)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -65,7 +90,6 @@ def group(configs: list[Path]) -> dict[str, list[Path]]:
     """Configs by the graph that they are exported to."""
     from mmengine.config import Config
 
-    from mmfer.deployment.graph_key import graph_key
     from mmfer.utils.picture_size import picture_size
 
     groups = {}
@@ -75,26 +99,44 @@ def group(configs: list[Path]) -> dict[str, list[Path]]:
     return groups
 
 
+def graph_key(cfg, size: tuple[int, int]) -> str:
+    """A text that is the same for configs whose models are exported to the same graph.
+
+    Args:
+        cfg: The config.
+        size: Height and width of its images.
+    """
+    return json.dumps([_inference(cfg.model.to_dict()), size], sort_keys=True, default=repr)
+
+
+def _inference(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _inference(item) for key, item in value.items() if key not in _TRAINING}
+    if isinstance(value, (list, tuple)):
+        return [_inference(item) for item in value]
+    return value
+
+
 def check(path: Path, args: argparse.Namespace) -> dict:
     """Export one model and compare it."""
     import time
+    from dataclasses import asdict
 
     from mmfer.deployment.compare import compare_all
-    from mmfer.deployment.errors import ExportError
-    from mmfer.deployment.loading import load_for_export
-    from mmfer.deployment.onnx_model import OnnxModel
-    from mmfer.deployment.pictures import random_pictures
+    from mmfer.deployment.exported import OnnxModel
+    from mmfer.deployment.load import load_for_export, random_images
+    from mmfer.deployment.model import ExportError
+    from mmfer.deployment.onnx import export_onnx
 
     loaded = load_for_export(str(path))
     begin = time.perf_counter()
     try:
-        content = loaded.export()
+        content = export_onnx(loaded.model, loaded.size, loaded.facts())
         seconds = time.perf_counter() - begin
         onnx_model = OnnxModel(content, args.threads)
     except ExportError as error:
         return dict(config=path.stem, ok=False, error=str(error))
-    pictures = random_pictures(max(args.batch_sizes), loaded.size)
-    groups = [('random pixels', pictures)]
+    groups = [('random pixels', random_images(max(args.batch_sizes), loaded.size))]
     rows = compare_all(loaded.model, onnx_model, groups, args.batch_sizes)
     return dict(
         config=path.stem,
@@ -103,7 +145,7 @@ def check(path: Path, args: argparse.Namespace) -> dict:
         size=list(loaded.size),
         mib=len(content) / 2**20,
         export_seconds=seconds,
-        comparisons=[row.to_dict() for row in rows],
+        comparisons=[asdict(row) for row in rows],
     )
 
 
@@ -136,7 +178,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     import torch
     from mmengine.logging import MMLogger
 
-    from mmfer.deployment.errors import ExportError, require_packages
+    from mmfer.deployment.model import ExportError
+    from mmfer.deployment.onnx import require_onnx
     from mmfer.utils.atomic_file import atomic_write
 
     groups = list(group(configs).values())
@@ -145,7 +188,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'{len(configs)} configs, {len(groups)} graphs')
         return 0
     try:
-        require_packages()
+        require_onnx()
     except ExportError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -24,7 +24,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.deployment.options import add_export_options, check_export_options
+from mmfer.deployment.command_line import add_export_options, check_export_options
 from mmfer.utils.timing_options import positive
 
 
@@ -48,71 +48,74 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def measure_int8(loaded, onnx_model, quantized: bytes, args: argparse.Namespace) -> dict:
-    """Metrics of the float32 and the int8 model, printed."""
-    from functools import partial
-
-    from mmfer.deployment.answers import exported_answers
-    from mmfer.deployment.metrics import evaluate_variants
-    from mmfer.deployment.onnx_model import OnnxModel
-
-    variants = dict(float32=onnx_model, int8=OnnxModel(quantized, args.threads))
-    answers = {
-        name: partial(exported_answers, variant, loaded.model) for name, variant in variants.items()
-    }
-    metrics, count = evaluate_variants(loaded.cfg, answers, args.int8_num)
-    print(f'metrics of {count} pictures of the test set:')
-    print(f'  {"":<32}{"float32":>12}{"int8":>12}{"change":>12}')
-    for name, before in metrics['float32'].items():
-        after = metrics['int8'][name]
-        print(f'  {name:<32}{before:>12.4f}{after:>12.4f}{after - before:>+12.4f}')
-    return dict(pictures=count, metrics=metrics)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported late: --help answers at once.
     import torch
 
-    from mmfer.deployment.commands import exit_status
+    from mmfer.deployment.command_line import exit_status
 
     torch.set_num_threads(args.threads)
     return exit_status(lambda: export(args))
 
 
 def export(args: argparse.Namespace) -> None:
-    from mmfer.deployment.commands import verify
-    from mmfer.deployment.errors import require_packages
-    from mmfer.deployment.loading import load_for_export
-    from mmfer.deployment.onnx_model import OnnxModel
-    from mmfer.deployment.quantize import quantize_int8
-    from mmfer.deployment.report import environment, interface, written
+    from mmfer.deployment.compare import verify
+    from mmfer.deployment.exported import OnnxModel
+    from mmfer.deployment.load import load_for_export
+    from mmfer.deployment.onnx import environment, export_onnx, quantize_int8, require_onnx
     from mmfer.utils.atomic_file import atomic_write
     from mmfer.utils.config_options import parse_options
 
-    require_packages()
+    require_onnx()
     options = parse_options(args.cfg_options)
     out = Path(args.out)
     loaded = load_for_export(args.config, args.checkpoint, options, args.size, args.device)
-    content = loaded.export(args.licence, args.with_preprocessing)
-    onnx_model = OnnxModel(content, args.threads)
-    report = dict(file=out.name, facts=onnx_model.facts, environment=environment(args.threads))
+    facts = loaded.facts(args.licence, args.with_preprocessing)
+    content = export_onnx(loaded.model, loaded.size, facts, args.with_preprocessing)
+    exported = OnnxModel(content, args.threads)
+    report = dict(file=out.name, facts=exported.facts, environment=environment(args.threads))
     if args.verify:
-        report.update(verify(loaded, onnx_model, args))
+        report.update(verify(loaded, exported, args.num, args.tolerance))
     atomic_write(out, content)
-    print(written(out, content))
-    print('\n'.join(interface(onnx_model)))
+    print(f'wrote {out} ({len(content) / 2**20:.1f} MiB)')
+    print_interface(exported)
     if args.int8:
         quantized = quantize_int8(content)
         path = out.with_suffix('.int8.onnx')
-        report['int8'] = measure_int8(loaded, onnx_model, quantized, args)
+        variants = dict(float32=exported, int8=OnnxModel(quantized, args.threads))
+        report['int8'] = measure_metrics(loaded.cfg, variants, args.int8_num)
         report['int8'].update(file=path.name, bytes=len(quantized), float32_bytes=len(content))
         atomic_write(path, quantized)
-        print(written(path, quantized))
+        print(f'wrote {path} ({len(quantized) / 2**20:.1f} MiB)')
     if args.verify or args.int8:
         path = out.with_suffix('.json')
         atomic_write(path, json.dumps(report, indent=2).encode())
         print(f'figures are in {path}')
+
+
+def print_interface(exported) -> None:
+    """Name the inputs and outputs."""
+    kind = 'uint8, BGR' if exported.with_preprocessing else 'float32, normalised'
+    shape = ', '.join(map(str, exported.input_shape))
+    print(f'  takes  {exported.input_name} ({shape}) {kind}')
+    for name, sizes in exported.output_shapes.items():
+        print(f'  gives  {name} ({", ".join(map(str, sizes))})')
+
+
+def measure_metrics(cfg, variants: dict, num: int | None) -> dict:
+    """Metrics of the float32 and the int8 model, printed."""
+    from mmfer.deployment.evaluate import evaluate
+
+    metrics = {}
+    for name, variant in variants.items():
+        metrics[name], count = evaluate(variant, cfg, num)
+    print(f'metrics of {count} pictures of the test set:')
+    print(f'  {"":<32}{"float32":>12}{"int8":>12}{"change":>12}')
+    for name, before in metrics['float32'].items():
+        after = metrics['int8'][name]
+        print(f'  {name:<32}{before:>12.4f}{after:>12.4f}{after - before:>+12.4f}')
+    return dict(pictures=count, metrics=metrics)
 
 
 if __name__ == '__main__':

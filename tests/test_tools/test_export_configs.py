@@ -1,7 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from shipped_configs import read_config
-
-from mmfer.deployment.graph_key import graph_key
+from tool_calls import load_tool
 
 APVIT = 'apvit_ir50-vit-small_1xb128-40e_rafdb-112px'
 KT = 'kt-adapter_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px'
@@ -9,7 +8,7 @@ NO_MASK = 'kt-adapter-dm_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-
 
 
 def key(name, size=(64, 64)):
-    return graph_key(read_config(name), size)
+    return load_tool('deployment/export_configs.py').graph_key(read_config(name), size)
 
 
 def test_what_belongs_to_training_does_not_count():

@@ -1,10 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import torch
 from mmengine.config import Config
+from shipped_configs import read_config
 from task_models import SIZE, task_model
 from toy_analyzer import analyzer_config
 
-from mmfer.deployment.untrained import shake_weights, spread_ages
+from mmfer.deployment.untrained import random_model, shake_weights, spread_ages
 from mmfer.registry import MODELS
 
 
@@ -57,3 +58,18 @@ def test_ages_of_a_fresh_model_are_not_all_clamped():
     scale = model.head.age_scale
     spread_ages(model, x)  # they are within their range already
     assert model.head.age_scale == scale
+
+
+def test_a_random_model_needs_no_files_and_is_the_same_each_time():
+    cfg = read_config('kt-adapter_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px')
+    cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint='nowhere.pth')
+    checkpoints = [prior.checkpoint for prior in cfg.model.priors.values()]
+    state = torch.random.get_rng_state()
+    first, second = random_model(cfg), random_model(cfg)
+    assert torch.equal(torch.random.get_rng_state(), state) and not first.training
+    ours, theirs = first.state_dict(), second.state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    assert cfg.model.backbone.init_cfg.checkpoint == 'nowhere.pth'
+    assert [prior.checkpoint for prior in cfg.model.priors.values()] == checkpoints
+    assert all(checkpoints)
+    first.build_priors()  # reads nothing

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from mmpretrain.models import ImageClassifier
 
-from .errors import PACKAGE_TORCH, ExportError, require_torch
-from .exportable import Exportable
+from .exported import PACKAGE_TORCH
+from .model import Exportable, ExportError, require_torch
 
 #: Where PyTorch's compiler keeps its files.
 _CACHE = 'TORCHINDUCTOR_CACHE_DIR'
@@ -25,7 +25,7 @@ _LARGEST_BATCH = 4096
 def export_package(
     model: ImageClassifier,
     size: tuple[int, int],
-    facts: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any],
     with_preprocessing: bool = False,
 ) -> bytes:
     """Compile a model for the processor, with any batch size and with all other sizes fixed.
@@ -36,9 +36,10 @@ def export_package(
 
     Args:
         model: On the processor; left as it is.
-        size: Height and width of its pictures.
-        facts: What is written into the package beside the code: values are JSON, by name.
-        with_preprocessing: See :class:`Exportable`.
+        size: Height and width of its images.
+        facts: What is written into the package beside the code, see :meth:`.LoadedModel.facts`:
+            values are JSON, by name.
+        with_preprocessing: See :class:`.Exportable`. Defaults to False.
 
     Returns:
         The content of a ``.pt2`` file: the weights, and machine code for processors that have the
@@ -50,7 +51,7 @@ def export_package(
     """
     require_torch(PACKAGE_TORCH)
     exportable = Exportable(model, size, with_preprocessing).to(memory_format=torch.channels_last)
-    facts = dict(facts or {}, input_name=exportable.input_name)
+    facts = dict(facts, input_name=exportable.input_name)
     facts['output_names'] = exportable.output_names()
     text = {name: json.dumps(value, ensure_ascii=False) for name, value in sorted(facts.items())}
     batch = torch.export.Dim('batch', min=1, max=_LARGEST_BATCH)

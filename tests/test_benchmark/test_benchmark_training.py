@@ -4,8 +4,7 @@ import torch
 from shipped_configs import read_config
 from torch import nn
 
-from mmfer.benchmark.memory import peak_memory
-from mmfer.benchmark.models import training_memory
+from mmfer.benchmark.training import peak_memory, training_memory
 
 MIB = 2**20
 FLOATS = MIB // 4

@@ -1,14 +1,19 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Command-line options of the tools that export; without packages, so --help answers at once."""
+"""What the tools that export have in common on the command line.
+
+Nothing slow is imported here: ``--help`` answers at once.
+"""
 
 import argparse
+import sys
+from collections.abc import Callable
 
 from mmfer.utils.config_arguments import add_config_options
 from mmfer.utils.timing_options import positive
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Which model, for pictures of which size."""
+    """Which model, for images of which size."""
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', nargs='?', help='checkpoint of the model')
     parser.add_argument(
@@ -72,3 +77,25 @@ def check_export_options(
     check_model_options(parser, args)
     if not args.tolerance >= 0:
         parser.error(f'--tolerance is at least 0, got {args.tolerance}')
+
+
+def exit_status(work: Callable[[], None]) -> int:
+    """Do the work of a tool, and print what was wrong.
+
+    Returns:
+        0 when it was done; 2 when there is no such file or setting; 1 after another error.
+    """
+    from mmfer.checkpoint.safe_load import CheckpointError
+    from mmfer.utils.config_options import UnknownOptionError
+
+    from .model import ExportError
+
+    try:
+        work()
+    except (FileNotFoundError, UnknownOptionError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    except (CheckpointError, ExportError, OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0

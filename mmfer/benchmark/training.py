@@ -1,0 +1,94 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Training steps without data, and the memory that they take."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper, build_optim_wrapper
+from mmpretrain.structures import DataSample
+from torch.profiler import ProfilerActivity, profile
+
+from mmfer.deployment.untrained import random_model
+from mmfer.utils.picture_size import picture_size
+
+_EVENT = '[memory]'
+
+
+class TrainStep:
+    """Forward and backward pass and update of a config's model on random images in memory.
+
+    Args:
+        cfg: Its ``model`` and ``optim_wrapper`` are used.
+        batch_size: Images a step.
+        device: Where. Defaults to ``'cpu'``.
+        size: Height and width of the images. Defaults to those that the config's model sees.
+    """
+
+    def __init__(
+        self,
+        cfg: Config,
+        batch_size: int,
+        device: str = 'cpu',
+        size: tuple[int, int] | None = None,
+    ):
+        self.model = random_model(cfg).to(device).train()
+        self.optim_wrapper: OptimWrapper = build_optim_wrapper(
+            self.model, copy.deepcopy(cfg.optim_wrapper)
+        )
+        size = size or picture_size(cfg)[0]
+        self.batch = dict(
+            inputs=torch.randint(0, 256, (batch_size, 3, *size), dtype=torch.uint8),
+            data_samples=[_sample(index, min(size)) for index in range(batch_size)],
+        )
+
+    def __call__(self, count: int | None = None) -> None:
+        """Take a step on the whole batch, or on its first ``count`` images."""
+        batch = {key: copy.deepcopy(value[:count]) for key, value in self.batch.items()}
+        with torch.enable_grad():
+            self.model.train_step(batch, self.optim_wrapper)
+
+
+def _sample(index: int, side: int) -> DataSample:
+    """Labels for every head."""
+    sample = DataSample(metainfo=dict(sample_idx=index)).set_gt_label(0)
+    sample.set_field(30.0, 'gt_age')
+    sample.set_field(torch.rand(98, 2) * side, 'gt_landmarks')
+    return sample
+
+
+def training_memory(cfg: Config, batch_size: int, device: str = 'cpu') -> int:
+    """Bytes that a training step needs at its peak beyond weights and optimizer state."""
+    step = TrainStep(cfg, batch_size, device)
+    step(2)  # gradients and momentum are there from now on
+    return peak_memory(step, device)
+
+
+def peak_memory(run: Callable[[], Any], device: str | torch.device = 'cpu') -> int:
+    """Bytes that tensors take at the most while something runs, beyond those there before.
+
+    On a GPU the caching allocator keeps this account. On a CPU the profiler's record of every
+    allocation is added up; memory that libraries take past PyTorch's allocator is not in it.
+
+    Args:
+        run: What is called, once. What it took and keeps at first call, such as gradients, counts.
+        device: Where it runs. Defaults to ``'cpu'``.
+    """
+    device = torch.device(device)
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        run()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as record:
+        run()
+    events = [e for e in record.profiler.kineto_results.events() if e.name() == _EVENT]
+    held = peak = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak

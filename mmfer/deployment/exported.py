@@ -1,0 +1,214 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Exported models, which answer ``test_step`` as those in PyTorch do."""
+
+import importlib.util
+import io
+import json
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from mmpretrain.models import ClsDataPreprocessor
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from .model import ExportError, require_torch, store_outputs
+
+#: Before it, a compiled package was no single file.
+PACKAGE_TORCH = (2, 6)
+ONNX_PACKAGES = ('onnx', 'onnxruntime', 'onnxscript')
+
+
+class ExportedModel(BaseModel):
+    """A model that left PyTorch's eager form.
+
+    ``test_step`` takes what a data loader gives and returns data samples, with the fields that the
+    head's ``predict`` fills.
+
+    Args:
+        input_name: ``'input'`` or, with preprocessing inside, ``'pictures'``.
+        output_names: See :func:`.compute_outputs`.
+        facts: What the file says of the model, see :meth:`.LoadedModel.facts`; ``preprocessing`` is
+            needed.
+        name: Of the file, for messages.
+
+    Raises:
+        ExportError: A fact is missing.
+    """
+
+    def __init__(
+        self, input_name: str, output_names: Sequence[str], facts: Mapping[str, Any], name: str
+    ):
+        if 'preprocessing' not in facts:
+            raise ExportError(
+                f'{name} is not an export of mmfer: it lacks the metadata "preprocessing"; '
+                'tools/deployment/export_onnx.py and export_aoti.py write models'
+            )
+        settings = {}
+        if input_name != 'pictures':
+            values = facts['preprocessing']
+            settings.update(mean=values['mean'], std=values['std'])
+            settings.update(to_rgb=values['order'] == 'RGB')
+        super().__init__(ClsDataPreprocessor(**settings))
+        self.input_name = input_name
+        self.output_names = tuple(output_names)
+        self.facts = dict(facts)
+
+    @property
+    def with_preprocessing(self) -> bool:
+        """Whether the file takes uint8 images and normalizes them itself."""
+        return self.input_name == 'pictures'
+
+    @torch.no_grad()
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: Sequence[DataSample] | None = None,
+        mode: str = 'tensor',
+    ) -> dict[str, Tensor] | Sequence[DataSample]:
+        """Run a batch.
+
+        Args:
+            inputs: What ``data_preprocessor`` returns, float32 ``(B, 3, H, W)``: normalized, or
+                BGR of 0 to 255 with preprocessing inside.
+            data_samples: Filled and returned by mode ``'predict'``. Defaults to new ones.
+            mode: ``'tensor'`` (default) or ``'predict'``.
+
+        Returns:
+            Mode ``'tensor'``: ``(B, ...)`` by output name. Mode ``'predict'``: data samples.
+
+        Raises:
+            ValueError: The mode is another one.
+        """
+        if mode not in ('tensor', 'predict'):
+            raise ValueError(f"mode is 'tensor' or 'predict' for an exported model, got {mode!r}")
+        if self.with_preprocessing:
+            inputs = inputs.to(torch.uint8).permute(0, 2, 3, 1)
+        values = self._run(inputs.cpu().contiguous())
+        outputs = dict(zip(self.output_names, values, strict=True))
+        if mode == 'tensor':
+            return outputs
+        if data_samples is None:
+            data_samples = [DataSample() for _ in inputs]
+        store_outputs(outputs, data_samples)
+        return data_samples
+
+    @abstractmethod
+    def _run(self, inputs: Tensor) -> list[Tensor]:
+        """The outputs, in the order of their names, for the input as the file wants it."""
+
+
+class OnnxModel(ExportedModel):
+    """An exported model in ONNX Runtime, on the processor.
+
+    Args:
+        source: The file, or its content.
+        threads: Of the processor, for one call. Defaults to 1.
+
+    Attributes:
+        input_shape: With the name of the batch in place of a number.
+        output_shapes: By output name.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ExportError: ONNX Runtime is not installed, or cannot read the file.
+    """
+
+    def __init__(self, source: str | Path | bytes, threads: int = 1):
+        require_packages('onnxruntime')
+        import onnxruntime
+        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
+
+        name = _name(source)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # errors
+        try:
+            session = onnxruntime.InferenceSession(
+                source if isinstance(source, bytes) else name,
+                options,
+                providers=['CPUExecutionProvider'],
+            )
+        except (Fail, InvalidGraph, InvalidProtobuf) as error:
+            raise ExportError(f'ONNX Runtime cannot read {name}: {error}') from error
+        (given,) = session.get_inputs()
+        shapes = {value.name: tuple(value.shape) for value in session.get_outputs()}
+        meta = session.get_modelmeta().custom_metadata_map
+        facts = {key: json.loads(text) for key, text in meta.items()}
+        super().__init__(given.name, shapes, facts, name)
+        self.input_shape = tuple(given.shape)
+        self.output_shapes = shapes
+        self._session = session
+
+    def _run(self, inputs: Tensor) -> list[Tensor]:
+        return [
+            torch.from_numpy(value)
+            for value in self._session.run(None, {self.input_name: inputs.numpy()})
+        ]
+
+
+class AotModel(ExportedModel):
+    """A compiled package, see :func:`.export_package`, on as many threads as PyTorch has.
+
+    Warning:
+        Loading a package runs the machine code in it. Load those only that you compiled yourself
+        or whose maker you trust as you would trust a program's.
+
+    Args:
+        source: The file, or its content.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ExportError: It is no package, or one for another kind of machine; PyTorch is too old.
+    """
+
+    def __init__(self, source: str | Path | bytes):
+        name = _name(source)
+        require_torch(PACKAGE_TORCH)
+        try:
+            package = torch._inductor.aoti_load_package(
+                io.BytesIO(source) if isinstance(source, bytes) else name
+            )
+            text = package.get_metadata()
+        except RuntimeError as error:
+            raise ExportError(f'PyTorch {torch.__version__} cannot load {name}: {error}') from error
+        # What PyTorch notes itself is no JSON.
+        facts = {
+            key: json.loads(value) for key, value in text.items() if not key.startswith('AOTI_')
+        }
+        input_name, output_names = facts.pop('input_name', ''), facts.pop('output_names', ())
+        super().__init__(input_name, output_names, facts, name)
+        self._package = package
+
+    def _run(self, inputs: Tensor) -> list[Tensor]:
+        return self._package(inputs)
+
+
+def require_packages(*names: str) -> None:
+    """Check that packages are installed.
+
+    Args:
+        *names: Import names. Defaults to all that an ONNX export needs.
+
+    Raises:
+        ExportError: Something is missing; names the command that installs it.
+    """
+    missing = [name for name in names or ONNX_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ExportError(
+            f'{" and ".join(missing)} cannot be imported; install what ONNX needs with\n'
+            f'    pip install {" ".join(ONNX_PACKAGES)}'
+        )
+
+
+def _name(source: str | Path | bytes) -> str:
+    """The path of an existing file, or what to call the content of one."""
+    if isinstance(source, bytes):
+        return 'the exported model'
+    if not Path(source).is_file():
+        raise FileNotFoundError(f'there is no exported model {source}')
+    return str(source)

@@ -1,0 +1,165 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""What a config gives to an export: its model, and images to compare it on.
+
+Images are uint8 BGR ``(N, 3, H, W)``, as data loaders give them.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import init_default_scope
+from mmpretrain.models import ImageClassifier
+from torch import Tensor
+
+from mmfer.datasets import SynthFace
+from mmfer.engine.launch import load_config
+from mmfer.inference.load_model import load_model
+from mmfer.inference.model_facts import model_facts
+from mmfer.registry import DATASETS
+from mmfer.utils.picture_size import picture_size
+
+from .model import network_inputs
+from .untrained import random_model, spread_ages
+
+_IMAGES = 4
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is to be exported.
+
+    Attributes:
+        cfg: Its whole config.
+        model: In eval mode.
+        size: Height and width of its images.
+        meta: ``meta`` of the checkpoint; empty without one.
+        trained: Whether there is a checkpoint.
+    """
+
+    cfg: Config
+    model: ImageClassifier
+    size: tuple[int, int]
+    meta: dict[str, Any]
+    trained: bool
+
+    def facts(
+        self, licence: str = 'unspecified', with_preprocessing: bool = False
+    ) -> dict[str, Any]:
+        """What an exported file says of the model.
+
+        Args:
+            licence: Of the weights, an SPDX identifier. Defaults to ``'unspecified'``.
+            with_preprocessing: Whether the file normalizes images itself. Defaults to False.
+
+        Returns:
+            ``classes`` (empty for age and landmarks), ``config`` (its name), ``input_size``
+            (height, width), ``licence``, ``mmfer_version``, ``precision``, ``preprocessing``
+            (``mean``, ``std``, ``order`` of the channels, whether it is ``inside`` of the graph),
+            ``task``, ``trained``.
+        """
+        facts = model_facts(self.cfg, self.meta, self.size)
+        facts['preprocessing']['inside'] = with_preprocessing
+        facts.update(
+            config=Path(self.cfg.filename or 'unnamed').stem,
+            licence=licence,
+            precision='float32',
+            trained=self.trained,
+        )
+        return facts
+
+
+def load_for_export(
+    config: str,
+    checkpoint: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    size: Sequence[int] | None = None,
+    device: str = 'cpu',
+) -> LoadedModel:
+    """Build the model of a config.
+
+    Args:
+        config: Config file.
+        checkpoint: Its weights. Defaults to random ones, with a warning, see
+            :func:`.random_model`. Nothing is downloaded.
+        options: Settings that override the config.
+        size: Height and width of the images, or one number for both. Defaults to what the model or
+            the test pipeline says, else 224.
+        device: Where the model goes. Defaults to ``'cpu'``.
+
+    Raises:
+        FileNotFoundError: There is no such config or checkpoint.
+        UnknownOptionError: The config has no such setting.
+        CheckpointError: The checkpoint cannot be read.
+        ValueError: It is one of another model.
+    """
+    cfg = load_config(config, options)
+    init_default_scope(cfg.get('default_scope', 'mmfer'))
+    height_width = (size[0], size[-1]) if size else picture_size(cfg)[0]
+    if checkpoint is not None:
+        model, meta = load_model(cfg, checkpoint, device)
+        return LoadedModel(cfg, model, height_width, meta, True)
+    model = random_model(cfg).to(device)
+    spread_ages(model, network_inputs(model, random_images(_IMAGES, height_width)))
+    print_log('No checkpoint was named: the weights are random', 'current', logging.WARNING)
+    return LoadedModel(cfg, model, height_width, {}, False)
+
+
+def random_images(num: int, size: tuple[int, int], seed: int = 0) -> Tensor:
+    """Images of independent random pixels."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (num, 3, *size), dtype=torch.uint8, generator=generator)
+
+
+def drawn_images(num: int, size: tuple[int, int]) -> Tensor:
+    """Drawn faces, for want of photographs."""
+    height, width = size
+    faces = SynthFace(split='test', num_samples=num, image_size=max(size))
+    images = [cv2.resize(faces[index]['img'], (width, height)) for index in range(num)]
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+
+
+def real_images(cfg: Config, num: int, size: tuple[int, int]) -> tuple[str, Tensor]:
+    """Images of a config's test set, spread evenly; drawn faces where its files are missing.
+
+    Args:
+        cfg: The config.
+        num: How many; fewer if the set has fewer.
+        size: Height and width that the model takes.
+
+    Returns:
+        What they are, and the images.
+
+    Raises:
+        ValueError: The test pipeline makes images of another size.
+    """
+    loader = cfg.get('test_dataloader')
+    try:
+        if not loader:
+            raise FileNotFoundError('the config has no test_dataloader')
+        dataset = DATASETS.build(loader.dataset)
+    except OSError as error:
+        reason = str(error).splitlines()[0]
+        print_log(f'drawn faces instead of the test set: {reason}', 'current', logging.WARNING)
+        return 'drawn faces', drawn_images(num, size)
+    images = [dataset[index]['inputs'] for index in spread(len(dataset), num)]
+    wrong = [tuple(image.shape) for image in images if tuple(image.shape) != (3, *size)]
+    if wrong:
+        raise ValueError(
+            f'the test pipeline makes images of {wrong[0]} (channels, height, width), and the '
+            f'model is exported for {(3, *size)}; name the size with --size'
+        )
+    return 'test set', torch.stack(images)
+
+
+def spread(total: int, num: int | None = None) -> list[int]:
+    """``num`` indices at even distances, at most ``total``. Defaults to all."""
+    num = total if num is None else min(num, total)
+    return np.linspace(0, total - 1, num).round().astype(int).tolist()
