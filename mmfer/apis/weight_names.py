@@ -53,24 +53,19 @@ def reshape_like(
     return state_dict, notes
 
 
-def _ir_stem_key(rest: str) -> str:
-    return f'stem.{rest}'
-
-
 def _ir_unit_key(stage: int, unit: int, rest: str) -> str:
-    for theirs, ours in _IR_UNIT.items():
-        if rest.startswith(f'{theirs}.'):
-            rest = ours + rest[len(theirs) :]
-            break
-    return f'stages.{stage}.{unit}.{rest}'
+    return f'stages.{stage}.{unit}.{_rename_start(rest, _IR_UNIT)}'
 
 
 def _timm_block_key(index: str, rest: str) -> str:
-    for theirs, ours in _TIMM_BLOCK.items():
-        if rest.startswith(f'{theirs}.'):
-            rest = ours + rest[len(theirs) :]
-            break
-    return f'layers.{index}.{rest}'
+    return f'layers.{index}.{_rename_start(rest, _TIMM_BLOCK)}'
+
+
+def _rename_start(key: str, names: Mapping[str, str]) -> str:
+    for theirs, ours in names.items():
+        if key.startswith(f'{theirs}.'):
+            return ours + key.removeprefix(theirs)
+    return key
 
 
 def convert_face_evolve(
@@ -93,7 +88,7 @@ def convert_face_evolve(
         if key.startswith('output_layer.'):
             continue
         if found := re.fullmatch(r'input_layer\.(.+)', key):
-            converted[_ir_stem_key(found[1])] = value
+            converted[f'stem.{found[1]}'] = value
         elif (found := re.fullmatch(r'body\.(\d+)\.(.+)', key)) and int(found[1]) < len(places):
             stage, unit = places[int(found[1])]
             if stage < num_stages:
@@ -129,7 +124,7 @@ def convert_apvit_release(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]
     converted, position = {}, {}
     for key, value in state_dict.items():
         if found := re.fullmatch(r'extractor\.input_layer\.(.+)', key):
-            name = f'backbone.cnn.{_ir_stem_key(found[1])}'
+            name = f'backbone.cnn.stem.{found[1]}'
         elif found := re.fullmatch(r'extractor\.body\.(\d+)\.(\d+)\.(.+)', key):
             name = f'backbone.cnn.{_ir_unit_key(int(found[1]), int(found[2]), found[3])}'
         elif found := re.fullmatch(r'vit\.blocks\.(\d+)\.(.+)', key):

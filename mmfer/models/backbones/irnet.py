@@ -12,17 +12,6 @@ from mmfer.registry import MODELS
 from ..utils.checkpointing import run_checkpointed
 
 
-class Subsample(nn.Module):
-    """Every ``stride``-th row and column: a 1x1 max-pooling without its bookkeeping."""
-
-    def __init__(self, stride: int):
-        super().__init__()
-        self.stride = stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x[:, :, :: self.stride, :: self.stride]
-
-
 class IRUnit(BaseModule):
     """The residual unit of face recognition's "improved residual" nets.
 
@@ -43,7 +32,9 @@ class IRUnit(BaseModule):
                 nn.BatchNorm2d(out_channels),
             )
         else:
-            self.shortcut = Subsample(stride) if stride > 1 else nn.Identity()
+            # Every `stride`-th row and column; of one pixel the average is as good as the maximum,
+            # and has no indices to keep.
+            self.shortcut = nn.AvgPool2d(1, stride) if stride > 1 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, in, H, W)`` to ``(B, out, H / stride, W / stride)``."""
