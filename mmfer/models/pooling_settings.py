@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Other numbers of patches for a trained APViT, for a while.
+"""How much the poolings of an APViT keep: the one place that reads and sets ``k`` and ``r``.
 
-Attentive pooling has no parameters: how much it keeps can be changed behind training, without
-building the model again.
+Attentive pooling has no parameters: how much it keeps can be changed during and after training,
+without building the model again.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from mmfer.models.layers import ATPBlock
+from .layers import ATPBlock
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,8 @@ def check_pooling(backbone: nn.Module, settings: PoolingSettings) -> None:
         _check_keep_rate(settings.keep_rate, backbone)
 
 
-@contextmanager
-def use_pooling(backbone: nn.Module, settings: PoolingSettings) -> Iterator[None]:
-    """Set a backbone's poolings, and set them back at the end, also behind an error.
-
-    The backbone is changed in place: threads that share it have to wait for each other.
+def set_pooling(backbone: nn.Module, settings: PoolingSettings) -> None:
+    """Set a backbone's poolings, in place.
 
     Args:
         backbone: An :class:`.APViT`; another one where ``settings`` has None only.
@@ -69,12 +66,28 @@ def use_pooling(backbone: nn.Module, settings: PoolingSettings) -> Iterator[None
         ValueError: See :func:`check_pooling`.
     """
     check_pooling(backbone, settings)
+    for module, name in _places(backbone):
+        value = getattr(settings, name)
+        if value is not None:
+            setattr(module, name, value)
+
+
+@contextmanager
+def use_pooling(backbone: nn.Module, settings: PoolingSettings) -> Iterator[None]:
+    """Set a backbone's poolings, and set them back at the end, also behind an error.
+
+    The backbone is changed in place: threads that share it have to wait for each other.
+
+    Args:
+        backbone: See :func:`set_pooling`.
+        settings: See :func:`set_pooling`.
+
+    Raises:
+        ValueError: See :func:`check_pooling`.
+    """
     before = [(module, name, getattr(module, name)) for module, name in _places(backbone)]
+    set_pooling(backbone, settings)
     try:
-        for module, name, _ in before:
-            value = getattr(settings, name)
-            if value is not None:
-                setattr(module, name, value)
         yield
     finally:
         for module, name, value in before:

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from mmfer.inference.pooling_settings import PoolingSettings, keep_all, read_pooling, use_pooling
+from mmfer.models.pooling_settings import PoolingSettings, keep_all, read_pooling, use_pooling
 from mmfer.registry import MODELS
 
 APP, ATP = dict(keep_num=9), dict(keep_rate=0.5, start=1)
