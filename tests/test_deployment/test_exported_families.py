@@ -16,7 +16,7 @@ pytest.importorskip('onnxscript', reason='onnxscript is not installed')
 APVIT = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'
 LEARNED = {'app.criterion': 'lanet', 'app.score_on': 'features', 'atp.criterion': 'max'}
 LARGEST = {'app.criterion': 'max', 'atp.criterion': 'abs'}
-AVERAGE = {'app.criterion': 'sum', 'out_type': 'avg_featmap', 'computation': 'paper'}
+AVERAGE = {'app.criterion': 'sum', 'out_type': 'avg_featmap'}
 KT = 'kt-adapter_mobileone-micro-to-{}_1xb32-10e_synthface-{}-64px'
 CLASSES = ('scores', 'logits')
 
