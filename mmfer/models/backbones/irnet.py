@@ -43,6 +43,20 @@ class IRUnit(BaseModule):
         return out + self.shortcut(x)
 
 
+class IRStage(nn.Sequential):
+    """Units one after the other; with ``with_cp`` each keeps its input only."""
+
+    def __init__(self, *units: IRUnit, with_cp: bool = False):
+        super().__init__(*units)
+        self.with_cp = with_cp
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, in, H, W)`` to ``(B, out, H / 2, W / 2)``."""
+        for unit in self:
+            x = run_checkpointed(unit, x) if self.with_cp else unit(x)
+        return x
+
+
 @MODELS.register_module()
 class IRNet(BaseModule):
     """The IR family of face recognition backbones, laid out as in face.evoLVe.
@@ -110,7 +124,6 @@ class IRNet(BaseModule):
         self.out_indices = out_indices
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
-        self.with_cp = with_cp
         self.deploy = False
 
         self.stem = nn.Sequential(
@@ -124,7 +137,7 @@ class IRNet(BaseModule):
             out_width = base_channels * 2**stage
             units = [IRUnit(width, out_width, stride=2)]
             units += [IRUnit(out_width, out_width, stride=1) for _ in range(num_units - 1)]
-            self.stages.append(nn.Sequential(*units))
+            self.stages.append(IRStage(*units, with_cp=with_cp))
             width = out_width
         self._freeze()
         if deploy:
@@ -138,11 +151,7 @@ class IRNet(BaseModule):
         x = self.stem(x)
         outs = []
         for i, stage in enumerate(self.stages):
-            if self.with_cp:
-                for unit in stage:
-                    x = run_checkpointed(unit, x)
-            else:
-                x = stage(x)
+            x = stage(x)
             if i in self.out_indices:
                 outs.append(x)
         return tuple(outs)
