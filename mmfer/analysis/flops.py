@@ -10,8 +10,7 @@ The published figures count transformer blocks that compute more than anybody re
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
@@ -92,7 +91,14 @@ def count_cost(model: nn.Module, shape: tuple[int, int]) -> Cost:
 def count_published_cost(model: nn.Module, shape: tuple[int, int]) -> Cost:
     """As :func:`count_cost`, with blocks that cost what they do in the published figures."""
     blocks = {name: m for name, m in model.named_modules() if isinstance(m, EncoderLayer)}
-    with _token_counts(blocks) as counts:
+    counts = {}
+    with ExitStack() as hooks:
+        for name, block in blocks.items():
+
+            def count_tokens(_, inputs, name=name):
+                counts[name] = int(inputs[0].shape[1])
+
+            hooks.enter_context(block.register_forward_pre_hook(count_tokens))
         by_module = _flops_by_module(model, shape)
     for name, num_tokens in counts.items():
         further = published_block_flops(blocks[name], num_tokens) - by_module[name]
@@ -100,20 +106,6 @@ def count_published_cost(model: nn.Module, shape: tuple[int, int]) -> Cost:
         for end in range(len(parts) + 1):
             by_module['.'.join(parts[:end])] += further
     return _cost(model, by_module)
-
-
-@contextmanager
-def _token_counts(blocks: dict[str, EncoderLayer]) -> Iterator[dict[str, int]]:
-    """By name, the tokens at the input of those blocks that are called inside the context."""
-    counts = {}
-    with ExitStack() as hooks:
-        for name, block in blocks.items():
-
-            def note(_, inputs, name=name):
-                counts[name] = int(inputs[0].shape[1])
-
-            hooks.callback(block.register_forward_pre_hook(note).remove)
-        yield counts
 
 
 @torch.no_grad()

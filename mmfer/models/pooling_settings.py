@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from .layers import ATPBlock
+from .layers.atp_block import ATPBlock, check_keep_rate
+from .layers.attentive_patch_pooling import check_keep_num
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,24 @@ def check_pooling(backbone: nn.Module, settings: PoolingSettings) -> None:
     """Refuse settings that a backbone cannot have.
 
     Raises:
+        TypeError: ``keep_rate`` is no number.
         ValueError: A number is out of its range, or the backbone lacks the pooling.
     """
+    name = type(backbone).__name__
     if settings.keep_num is not None:
-        _check_keep_num(settings.keep_num, backbone)
+        if _hard_app(backbone) is None:
+            raise ValueError(
+                f'keep_num={settings.keep_num!r}: this {name} drops no patches by number; it needs '
+                "model.backbone.app with mode='hard'"
+            )
+        check_keep_num(settings.keep_num, backbone.num_patches)
     if settings.keep_rate is not None:
-        _check_keep_rate(settings.keep_rate, backbone)
+        if not _pooling_blocks(backbone):
+            raise ValueError(
+                f'keep_rate={settings.keep_rate!r}: no block of this {name} drops tokens; it needs '
+                'model.backbone.atp'
+            )
+        check_keep_rate(settings.keep_rate)
 
 
 def set_pooling(backbone: nn.Module, settings: PoolingSettings) -> None:
@@ -109,31 +122,5 @@ def _hard_app(backbone: nn.Module) -> nn.Module | None:
 
 
 def _pooling_blocks(backbone: nn.Module) -> list[ATPBlock]:
-    return [layer for layer in getattr(backbone, 'layers', ()) if isinstance(layer, ATPBlock)]
-
-
-def _check_keep_num(keep_num: int, backbone: nn.Module) -> None:
-    if _hard_app(backbone) is None:
-        raise ValueError(
-            f'keep_num={keep_num!r}: this {type(backbone).__name__} drops no patches by number; it '
-            "needs model.backbone.app with mode='hard'"
-        )
-    whole = isinstance(keep_num, int) and not isinstance(keep_num, bool)
-    if not whole or not 1 <= keep_num <= backbone.num_patches:
-        raise ValueError(
-            f'keep_num (model.backbone.app.keep_num) must be a whole number from 1 to '
-            f'{backbone.num_patches}, not {keep_num!r}'
-        )
-
-
-def _check_keep_rate(keep_rate: float, backbone: nn.Module) -> None:
-    if not _pooling_blocks(backbone):
-        raise ValueError(
-            f'keep_rate={keep_rate!r}: no block of this {type(backbone).__name__} drops tokens; it '
-            'needs model.backbone.atp'
-        )
-    number = isinstance(keep_rate, (int, float)) and not isinstance(keep_rate, bool)
-    if not number or not 0 < keep_rate <= 1:
-        raise ValueError(
-            f'keep_rate (model.backbone.atp.keep_rate) must be in (0, 1], not {keep_rate!r}'
-        )
+    # Of all modules: FSDP and checkpointing wrap those in ``layers``.
+    return [module for module in backbone.modules() if isinstance(module, ATPBlock)]

@@ -14,6 +14,7 @@ from torch.distributed.fsdp.wrap import ModuleWrapPolicy
 from mmfer.engine.launch import build_runner
 from mmfer.models import APViT
 from mmfer.models.layers import EncoderLayer
+from mmfer.models.pooling_settings import keep_all, use_pooling
 from mmfer.registry import MODELS
 
 ARCH = dict(embed_dims=32, num_layers=4, num_heads=4, feedforward_channels=64)
@@ -203,6 +204,10 @@ def test_fully_sharded_data_parallel_wraps_blocks(one_process, arguments, use_or
     wanted, gradients = results(usual, x)
     out, sharded_gradients = results(sharded, x)
     torch.testing.assert_close(out, wanted)
+    settings = keep_all(sharded)
+    assert settings == keep_all(usual) and sharded.token_counts() == usual.token_counts()
+    with use_pooling(sharded, settings), use_pooling(usual, settings):
+        torch.testing.assert_close(sharded(x), usual(x))
     sizes = sum(g.square().sum() for g in sharded_gradients if g is not None)
     torch.testing.assert_close(sizes, sum(g.square().sum() for g in gradients))
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from mmfer.registry import MODELS
 
 from ..layers import ATPBlock, EncoderLayer
+from ..layers.attentive_patch_pooling import check_keep_num
 from ..layers.attentive_pooling import keep_count
 from ..removed_settings import refuse_computation
 from ..utils.checkpointing import run_checkpointed
@@ -188,12 +189,8 @@ class APViT(BaseModule):
         if app.get('criterion') == 'lanet':
             app.setdefault('in_channels', feature_channels if on_features else self.embed_dims)
         app = MODELS.build(app)
-        if app.mode == 'hard' and app.keep_num > self.num_patches:
-            raise ValueError(
-                f'app.keep_num={app.keep_num} is more than the {self.num_patches} patches of the '
-                f'{self.grid[0]}x{self.grid[1]} grid; set model.backbone.app.keep_num to 1 to '
-                f'{self.num_patches}'
-            )
+        if app.mode == 'hard':
+            check_keep_num(app.keep_num, self.num_patches)
         return app
 
     def _check_atp(self, atp: dict | None) -> dict:
@@ -242,8 +239,8 @@ class APViT(BaseModule):
         if self.app is not None and self.app.mode == 'hard':
             patches = self.app.keep_num
         counts = []
-        for layer in self.layers:
-            if isinstance(layer, ATPBlock):
+        for i, layer in enumerate(self.layers):
+            if i >= self.atp_start:
                 patches = keep_count(patches, layer.keep_rate)
             counts.append(patches + 1)
         return counts

@@ -17,6 +17,19 @@ from .encoder_layer import EncoderLayer
 from .partial_attention import attend, project_key_value, project_query
 
 
+def check_keep_rate(keep_rate: float) -> None:
+    """Refuse what is no share of tokens.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is not in (0, 1].
+    """
+    if isinstance(keep_rate, bool) or not isinstance(keep_rate, (int, float)):
+        raise TypeError(f'atp.keep_rate must be a number, got {keep_rate!r}')
+    if not 0 < keep_rate <= 1:
+        raise ValueError(f'atp.keep_rate must be in (0, 1], got {keep_rate}')
+
+
 @MODELS.register_module()
 class ATPBlock(EncoderLayer):
     """A transformer block that drops the tokens its [class] token does not attend to (Sec. 3.3).
@@ -54,10 +67,7 @@ class ATPBlock(EncoderLayer):
     ):
         refuse_computation('ATPBlock', computation)
         super().__init__(embed_dims, num_heads, feedforward_channels, **kwargs)
-        if isinstance(keep_rate, bool) or not isinstance(keep_rate, (int, float)):
-            raise TypeError(f'atp.keep_rate must be a number, got {keep_rate!r}')
-        if not 0 < keep_rate <= 1:
-            raise ValueError(f'atp.keep_rate must be in (0, 1], got {keep_rate}')
+        check_keep_rate(keep_rate)
         if criterion not in CLASS_CRITERIA:
             raise ValueError(f'atp.criterion must be one of {CLASS_CRITERIA}, got {criterion!r}')
         self.keep_rate = keep_rate

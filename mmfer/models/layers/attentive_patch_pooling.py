@@ -8,6 +8,26 @@ from .attentive_pooling import PATCH_CRITERIA, patch_scores, soft_map, take_toke
 from .lanet import LANet
 
 
+def check_keep_num(keep_num: int, num_patches: int | None = None) -> None:
+    """Refuse what is no number of patches.
+
+    Args:
+        keep_num: ``k``.
+        num_patches: ``N``, the patches of an image, if known.
+
+    Raises:
+        ValueError: ``keep_num`` is no whole number, less than 1, or more than ``num_patches``.
+    """
+    if isinstance(keep_num, bool) or not isinstance(keep_num, int) or keep_num < 1:
+        raise ValueError(f'app.keep_num must be a whole number of at least 1, got {keep_num!r}')
+    if num_patches is not None and keep_num > num_patches:
+        raise ValueError(
+            f'app.keep_num={keep_num} is more than the {num_patches} patches there are: set '
+            f'model.backbone.app.keep_num to 1 to {num_patches}, unless an image is smaller than '
+            'model.backbone.img_size'
+        )
+
+
 @MODELS.register_module(name=['AttentivePatchPooling', 'APP'])
 class AttentivePatchPooling(BaseModule):
     """Attentive Patch Pooling: only the most active patches go on (APViT, Sec. 3.2).
@@ -40,8 +60,7 @@ class AttentivePatchPooling(BaseModule):
         in_channels: int | None = None,
     ):
         super().__init__()
-        if isinstance(keep_num, bool) or not isinstance(keep_num, int) or keep_num < 1:
-            raise ValueError(f'app.keep_num must be a whole number of at least 1, got {keep_num!r}')
+        check_keep_num(keep_num)
         for key, value, allowed in (
             ('criterion', criterion, self.CRITERIA),
             ('mode', mode, self.MODES),
@@ -72,12 +91,7 @@ class AttentivePatchPooling(BaseModule):
         num_patches = scores.shape[1]
         if self.mode == 'soft' or self.keep_num == num_patches:
             return None
-        if self.keep_num > num_patches:
-            raise ValueError(
-                f'app.keep_num={self.keep_num} is more than the {num_patches} patches there are. '
-                'Either pictures are smaller than model.backbone.img_size, or '
-                'model.backbone.app.keep_num is too large'
-            )
+        check_keep_num(self.keep_num, num_patches)
         return top_indices(scores, self.keep_num)
 
     def forward(

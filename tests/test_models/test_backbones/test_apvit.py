@@ -201,7 +201,7 @@ def test_a_file_in_a_list_of_initialisations_is_loaded_whole(tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(app=dict(keep_num=37)), 'keep_num=37.*36 patches.*6x6'),
+        (dict(app=dict(keep_num=37)), 'keep_num=37.*36 patches'),
         (dict(atp=dict(keep_rate=1.5)), 'keep_rate.*1.5'),
         (dict(atp=dict(keep_rate=0.5, start=5)), 'atp.start must be 0 to 4.*got 5'),
         (dict(atp=dict(keep_rate=0.5, begin=2)), "'start'.*'begin'"),
