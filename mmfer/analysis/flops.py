@@ -10,6 +10,7 @@ The published figures count transformer blocks that compute more than anybody re
 """
 
 import logging
+import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -42,11 +43,7 @@ class Cost:
 def attention_flops(inputs: list, outputs: list) -> float:
     """Multiply-accumulates of the two products in ``scaled_dot_product_attention``."""
     query, key, value = (tensor.type().sizes() for tensor in inputs[:3])
-    *batch, num_queries, channels = query
-    pairs = num_queries * key[-2]
-    for size in batch:
-        pairs *= size
-    return pairs * (channels + value[-1])
+    return math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
 
 
 def published_block_flops(block: EncoderLayer, num_tokens: int) -> int:
