@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from collections.abc import Iterable, Sequence
 
-from mmfer.inference.pooling_settings import PoolingSettings, keep_all, use_pooling
+from mmfer.models.pooling_settings import PoolingSettings, keep_all, use_pooling
 from mmfer.visualization.attention import AttentionRow
 
 from .attention import AttentionInspector

@@ -1,17 +1,25 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The cost of a model, counted the way the published figures were.
+"""The cost of a model, as it runs and as the published figures were counted.
 
 fvcore's convention: one multiply-accumulate is 1, BatchNorm in eval mode 2 per element, LayerNorm 5
 per element, all else 0; batch 1. fvcore does not know fused attention, so its two matrix products
 are counted here.
+
+The published figures count transformer blocks that compute more than anybody reads: see
+:func:`published_block_flops`.
 """
 
 import logging
+import math
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
 from fvcore.nn import FlopCountAnalysis
 from torch import nn
+
+from mmfer.models.layers import ATPBlock, EncoderLayer
+from mmfer.models.layers.attentive_pooling import keep_count
 
 _IGNORED_OPS_LOGGER = 'fvcore.nn.jit_analysis'
 
@@ -35,26 +43,80 @@ class Cost:
 def attention_flops(inputs: list, outputs: list) -> float:
     """Multiply-accumulates of the two products in ``scaled_dot_product_attention``."""
     query, key, value = (tensor.type().sizes() for tensor in inputs[:3])
-    *batch, num_queries, channels = query
-    pairs = num_queries * key[-2]
-    for size in batch:
-        pairs *= size
-    return pairs * (channels + value[-1])
+    return math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
 
 
-@torch.no_grad()
+def published_block_flops(block: EncoderLayer, num_tokens: int) -> int:
+    """What a block costs in the published figures (Tables 1, 2, 13 to 15, Figure 5).
+
+    They are those of the released code, which computes queries, keys, values, attention and output
+    projection for all ``T`` tokens, drops tokens only then, and leaves the MLP the ``n`` that stay.
+    So does its last block, of which the head reads one token. With ``C`` channels and ``W`` weights
+    in the linear layers of attention and MLP that is
+
+    ``5 C (T + n) + W_attention T + 2 T^2 C + W_mlp n``
+
+    for normalisation, projections, the two products of attention, and the MLP. Where tokens are
+    dropped, the score costs another ``(T - 1) C``.
+
+    Args:
+        block: In an :class:`APViT` or one of its kind.
+        num_tokens: ``T``, tokens at its input, [class] included.
+    """
+    kept = num_tokens
+    if isinstance(block, ATPBlock):
+        kept = 1 + keep_count(num_tokens - 1, block.keep_rate)
+    channels = block.embed_dims
+    flops = 5 * channels * (num_tokens + kept)
+    flops += _linear_weights(block.attn) * num_tokens + 2 * num_tokens**2 * channels
+    flops += _linear_weights(block.ffn) * kept
+    return flops + ((num_tokens - 1) * channels if kept < num_tokens else 0)
+
+
+def _linear_weights(module: nn.Module) -> int:
+    return sum(part.weight.numel() for part in module.modules() if isinstance(part, nn.Linear))
+
+
 def count_cost(model: nn.Module, shape: tuple[int, int]) -> Cost:
-    """Count the cost of ``model`` for one picture of ``shape`` = (height, width) pixels.
+    """Count what ``model`` computes for one picture of ``shape`` = (height, width) pixels.
 
     The model is put in eval mode and is called with one ``(1, 3, height, width)`` tensor.
     """
+    return _cost(model, _flops_by_module(model, shape))
+
+
+def count_published_cost(model: nn.Module, shape: tuple[int, int]) -> Cost:
+    """As :func:`count_cost`, with blocks that cost what they do in the published figures."""
+    blocks = {name: m for name, m in model.named_modules() if isinstance(m, EncoderLayer)}
+    counts = {}
+    with ExitStack() as hooks:
+        for name, block in blocks.items():
+
+            def count_tokens(_, inputs, name=name):
+                counts[name] = int(inputs[0].shape[1])
+
+            hooks.enter_context(block.register_forward_pre_hook(count_tokens))
+        by_module = _flops_by_module(model, shape)
+    for name, num_tokens in counts.items():
+        further = published_block_flops(blocks[name], num_tokens) - by_module[name]
+        parts = name.split('.')
+        for end in range(len(parts) + 1):
+            by_module['.'.join(parts[:end])] += further
+    return _cost(model, by_module)
+
+
+@torch.no_grad()
+def _flops_by_module(model: nn.Module, shape: tuple[int, int]) -> dict[str, float]:
     model.eval()
     device = next(model.parameters()).device
     counter = FlopCountAnalysis(model, torch.zeros(1, 3, *shape, device=device))
     counter.set_op_handle('aten::scaled_dot_product_attention', attention_flops)
     counter.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     logging.getLogger(_IGNORED_OPS_LOGGER).setLevel(logging.ERROR)
-    by_module = counter.by_module()
+    return counter.by_module()
+
+
+def _cost(model: nn.Module, by_module: dict[str, float]) -> Cost:
     return Cost(
         gflops=by_module[''] / 1e9,
         params_m=sum(p.numel() for p in model.parameters()) / 1e6,

@@ -13,7 +13,7 @@ from mmfer.models import KTAdapter
 from mmfer.registry import MODELS
 from mmfer.utils.picture_size import picture_size
 
-from .flops import Cost, count_cost
+from .flops import Cost, count_cost, count_published_cost
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> ModelCost:
     backbone = model.backbone
     shape, source = _shape(cfg, backbone, shape)
     run = count_cost(model, shape)
-    published = published_cost(cfg, shape)
+    published = _published(model, shape)
     adapter = run.by_module['neck'] * 1e3 if isinstance(model.neck, KTAdapter) else None
     tokens = backbone.token_counts() if hasattr(backbone, 'token_counts') else []
     return ModelCost(
@@ -70,21 +70,23 @@ def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> ModelCost:
 
 
 def published_cost(cfg: Config, shape: Sequence[int] | None = None) -> Cost:
-    """Count as published figures are: APViT computes as in the paper, MobileOne and RepVGG have
+    """Count as published figures are: see :func:`.count_published_cost`; MobileOne and RepVGG have
     merged branches.
 
     Args:
         cfg: The config; left as it is.
         shape: See :func:`model_cost`.
     """
-    settings = cfg.model.to_dict()
-    if hasattr(MODELS.get(settings['backbone']['type']), 'COMPUTATIONS'):
-        settings['backbone']['computation'] = 'paper'
-    model = MODELS.build(settings)
+    model = MODELS.build(cfg.model.to_dict())
+    return _published(model, _shape(cfg, model.backbone, shape)[0])
+
+
+def _published(model: nn.Module, shape: tuple[int, int]) -> Cost:
+    """Count a model whose branches may be merged for it."""
     backbone = model.backbone
     if isinstance(backbone, (MobileOne, RepVGG)) and not backbone.deploy:
         backbone.switch_to_deploy()
-    return count_cost(model, _shape(cfg, backbone, shape)[0])
+    return count_published_cost(model, shape)
 
 
 def _shape(

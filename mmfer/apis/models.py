@@ -15,6 +15,7 @@ from mmfer.checkpoint.config_text import ConfigTextError, read_config_text
 from mmfer.checkpoint.safe_load import load_checkpoint_file
 from mmfer.inference.load_model import build_model, fill_model
 from mmfer.inference.model_facts import class_names
+from mmfer.models.removed_settings import drop_computation
 from mmfer.utils.config_options import merge_options, parse_options
 
 from .model_index import find_model
@@ -99,7 +100,7 @@ def _config_in(path: Path) -> Config:
             'as its weights'
         )
     try:
-        cfg = read_config_text(text)
+        cfg = Config(drop_computation(read_config_text(text).to_dict()))
     except ConfigTextError as error:
         raise ValueError(f'{path}: {error}') from error
     if missing := [name for name in _own_modules(cfg) if name not in sys.modules]:

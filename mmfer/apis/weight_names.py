@@ -7,30 +7,39 @@ result is compared with the model it is meant for.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from mmfer.models.backbones import IRNet
 
-# Numbers of face.evoLVe's residual unit, a Sequential: BN, convolution, PReLU, convolution, BN.
-_IR_UNIT = {
-    'res_layer.0': 'bn1',
-    'res_layer.1': 'conv1',
-    'res_layer.2': 'act',
-    'res_layer.3': 'conv2',
-    'res_layer.4': 'bn2',
-    'shortcut_layer': 'shortcut',
-}
-_TIMM_BLOCK = {
-    'norm1': 'ln1',
-    'norm2': 'ln2',
-    'attn.qkv': 'attn.qkv',
-    'attn.proj': 'attn.proj',
-    'mlp.fc1': 'ffn.layers.0.0',
-    'mlp.fc2': 'ffn.layers.1',
-}
+_Rules = Sequence[tuple[str, str]]  # regular expressions and what to put in their place, in order
+
+# face.evoLVe's residual unit is a Sequential: BN, convolution, PReLU, convolution, BN.
+_IR = [
+    (r'^(extractor\.)?input_layer\.', 'stem.'),
+    (r'^extractor\.body\.(\d+)\.(\d+)\.', r'stages.\1.\2.'),
+    (r'^(stages\.\d+\.\d+)\.res_layer\.0\.', r'\1.bn1.'),
+    (r'^(stages\.\d+\.\d+)\.res_layer\.1\.', r'\1.conv1.'),
+    (r'^(stages\.\d+\.\d+)\.res_layer\.2\.', r'\1.act.'),
+    (r'^(stages\.\d+\.\d+)\.res_layer\.3\.', r'\1.conv2.'),
+    (r'^(stages\.\d+\.\d+)\.res_layer\.4\.', r'\1.bn2.'),
+    (r'^(stages\.\d+\.\d+)\.shortcut_layer\.', r'\1.shortcut.'),
+]
+_TIMM = [
+    (r'^blocks\.(\d+)\.', r'layers.\1.'),
+    (r'^norm\.', 'ln1.'),
+    (r'^(layers\.\d+)\.norm([12])\.', r'\1.ln\2.'),
+    (r'^(layers\.\d+)\.mlp\.fc1\.', r'\1.ffn.layers.0.0.'),
+    (r'^(layers\.\d+)\.mlp\.fc2\.', r'\1.ffn.layers.1.'),
+]
+
+
+def _rename(key: str, rules: _Rules) -> str:
+    for theirs, ours in rules:
+        key = re.sub(theirs, ours, key)
+    return key
 
 
 def reshape_like(
@@ -53,26 +62,6 @@ def reshape_like(
     return state_dict, notes
 
 
-def _ir_stem_key(rest: str) -> str:
-    return f'stem.{rest}'
-
-
-def _ir_unit_key(stage: int, unit: int, rest: str) -> str:
-    for theirs, ours in _IR_UNIT.items():
-        if rest.startswith(f'{theirs}.'):
-            rest = ours + rest[len(theirs) :]
-            break
-    return f'stages.{stage}.{unit}.{rest}'
-
-
-def _timm_block_key(index: str, rest: str) -> str:
-    for theirs, ours in _TIMM_BLOCK.items():
-        if rest.startswith(f'{theirs}.'):
-            rest = ours + rest[len(theirs) :]
-            break
-    return f'layers.{index}.{rest}'
-
-
 def convert_face_evolve(
     state_dict: Mapping[str, Tensor], depth: int = 50, num_stages: int = 3
 ) -> dict[str, Tensor]:
@@ -92,14 +81,12 @@ def convert_face_evolve(
     for key, value in state_dict.items():
         if key.startswith('output_layer.'):
             continue
-        if found := re.fullmatch(r'input_layer\.(.+)', key):
-            converted[_ir_stem_key(found[1])] = value
-        elif (found := re.fullmatch(r'body\.(\d+)\.(.+)', key)) and int(found[1]) < len(places):
+        if (found := re.match(r'body\.(\d+)\.', key)) and int(found[1]) < len(places):
             stage, unit = places[int(found[1])]
-            if stage < num_stages:
-                converted[_ir_unit_key(stage, unit, found[2])] = value
-        else:
-            converted[key] = value
+            if stage >= num_stages:
+                continue
+            key = f'stages.{stage}.{unit}.{key[found.end() :]}'
+        converted[_rename(key, _IR)] = value
     return converted
 
 
@@ -108,17 +95,11 @@ def convert_timm_vit(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Patch embedding and classification head have no place in a hybrid and are left out.
     """
-    converted = {}
-    for key, value in state_dict.items():
-        if key.startswith(('patch_embed.', 'head.', 'pre_logits.')):
-            continue
-        if found := re.fullmatch(r'blocks\.(\d+)\.(.+)', key):
-            converted[_timm_block_key(*found.groups())] = value
-        elif found := re.fullmatch(r'norm\.(.+)', key):
-            converted[f'ln1.{found[1]}'] = value
-        else:
-            converted[key] = value
-    return converted
+    return {
+        _rename(key, _TIMM): value
+        for key, value in state_dict.items()
+        if not key.startswith(('patch_embed.', 'head.', 'pre_logits.'))
+    }
 
 
 def convert_apvit_release(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -126,30 +107,17 @@ def convert_apvit_release(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]
 
     The result has the names of a whole classifier: ``backbone.*`` and ``head.fc.*``.
     """
-    converted, position = {}, {}
+    converted = {}
     for key, value in state_dict.items():
-        if found := re.fullmatch(r'extractor\.input_layer\.(.+)', key):
-            name = f'backbone.cnn.{_ir_stem_key(found[1])}'
-        elif found := re.fullmatch(r'extractor\.body\.(\d+)\.(\d+)\.(.+)', key):
-            name = f'backbone.cnn.{_ir_unit_key(int(found[1]), int(found[2]), found[3])}'
-        elif found := re.fullmatch(r'vit\.blocks\.(\d+)\.(.+)', key):
-            name = f'backbone.{_timm_block_key(*found.groups())}'
-        elif found := re.fullmatch(r'vit\.norm\.(.+)', key):
-            name = f'backbone.ln1.{found[1]}'
-        elif found := re.fullmatch(r'vit\.projs\.0\.(.+)', key):
-            name = f'backbone.projection.{found[1]}'
-        elif key == 'vit.cls_token':
-            name = 'backbone.cls_token'
-        elif key in ('vit.cls_pos_embed', 'vit.patch_pos_embed'):
-            position[key] = value
-            continue
-        else:
-            name = key
-        converted[name] = value
-    if len(position) == 2:
-        converted['backbone.pos_embed'] = torch.cat(
-            (position['vit.cls_pos_embed'], position['vit.patch_pos_embed']), dim=1
-        )
-    else:  # half of it is no position embedding: let it be reported
-        converted.update(position)
+        if key.startswith(('extractor.input_layer.', 'extractor.body.')):
+            key = f'backbone.cnn.{_rename(key, _IR)}'
+        elif key.startswith('vit.projs.0.'):
+            key = key.replace('vit.projs.0.', 'backbone.projection.')
+        elif key.startswith(('vit.blocks.', 'vit.norm.', 'vit.cls_token')):
+            key = f'backbone.{_rename(key.removeprefix("vit."), _TIMM)}'
+        converted[key] = value
+    halves = ('vit.cls_pos_embed', 'vit.patch_pos_embed')
+    if all(half in converted for half in halves):  # else what is there of it is reported
+        position = torch.cat([converted.pop(half) for half in halves], dim=1)
+        converted['backbone.pos_embed'] = position
     return converted

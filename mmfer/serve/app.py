@@ -29,7 +29,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mmfer.inference.pooling_settings import PoolingSettings
+from mmfer.models.pooling_settings import PoolingSettings
 from mmfer.responsible_use import RESPONSIBLE_USE
 
 from .drawn_faces import DrawnFaces

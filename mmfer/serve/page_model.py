@@ -13,14 +13,14 @@ from mmfer.benchmark.timing import interleave
 from mmfer.datasets.transforms.face_geometry import warp
 from mmfer.inference.draw_faces import describe
 from mmfer.inference.face_cutter import Cut
-from mmfer.inference.pooling_settings import (
+from mmfer.inference.results import FaceResult
+from mmfer.models.pooling_settings import (
     PoolingSettings,
     check_pooling,
     keep_all,
     read_pooling,
     use_pooling,
 )
-from mmfer.inference.results import FaceResult
 from mmfer.visualization.pooling import erase_dropped, stage_title
 
 MAX_FACES = 12  # that a page has room for; the best detections

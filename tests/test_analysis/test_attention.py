@@ -60,10 +60,9 @@ def slow_relevance(model, image, left):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize('computation', ['lean', 'paper'])
-def test_rollout_of_a_model_is_that_of_one_that_masks_instead_of_dropping(computation):
+def test_rollout_of_a_model_is_that_of_one_that_masks_instead_of_dropping():
     pooling = dict(app=dict(keep_num=12), atp=dict(keep_rate=0.6, start=0))
-    model = tiny_backbone(**pooling, computation=computation)
+    model = tiny_backbone(**pooling)
     image = torch.randn(1, 3, 32, 32)
     with recorded_attention(model) as weights:
         (out,), left = model.forward_with_indices(image)

@@ -4,7 +4,9 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from mmfer.analysis.flops import count_cost
+from mmfer.analysis.flops import count_cost, count_published_cost, published_block_flops
+from mmfer.models.layers import ATPBlock, EncoderLayer
+from mmfer.models.pooling_settings import PoolingSettings, use_pooling
 from mmfer.registry import MODELS
 
 # k, r, GFLOPs: the paper's figures (Tables 1, 2, 13; Figure 5), to three digits as the released
@@ -26,16 +28,13 @@ PUBLISHED = [
 @pytest.fixture(scope='module')
 def apvit(repo_root):
     cfg = Config.fromfile(repo_root / 'configs/_base_/models/apvit_ir50-vit-small.py').model
-    cfg.backbone.computation = 'paper'
     return MODELS.build(dict(cfg, _scope_='mmfer'))
 
 
 @pytest.mark.parametrize(('keep_num', 'keep_rate', 'gflops'), PUBLISHED)
 def test_apvit_costs_what_was_published(apvit, keep_num, keep_rate, gflops):
-    apvit.backbone.app.keep_num = keep_num
-    for layer in apvit.backbone.layers[apvit.backbone.atp_start :]:
-        layer.keep_rate = keep_rate
-    cost = count_cost(apvit, (112, 112))
+    with use_pooling(apvit.backbone, PoolingSettings(keep_num, keep_rate)):
+        cost = count_published_cost(apvit, (112, 112))
     assert cost.gflops == pytest.approx(gflops, rel=1.5e-3)
     assert cost.params_m == pytest.approx(65.209543, abs=1e-6)
 
@@ -51,26 +50,64 @@ def test_apvit_costs_what_was_published(apvit, keep_num, keep_rate, gflops):
 )
 def test_deit_costs_what_was_published(repo_root, config, size, gflops):
     cfg = Config.fromfile(repo_root / f'configs/deit/{config}.py').model
-    cfg.backbone.computation = 'paper'
-    assert count_cost(MODELS.build(cfg), (size, size)).gflops == pytest.approx(gflops, rel=1.5e-3)
+    cost = count_published_cost(MODELS.build(cfg), (size, size))
+    assert cost.gflops == pytest.approx(gflops, rel=1.5e-3)
 
 
 def test_transfer_costs_what_was_published(repo_root):
     """Table 13; the local branches are two thousandths of it."""
     cfg = Config.fromfile(repo_root / 'configs/_base_/models/transfer_ir50-vit-small.py').model
-    cfg.backbone.computation = 'paper'
-    cost = count_cost(MODELS.build(dict(cfg, _scope_='mmfer')), (112, 112))
+    cost = count_published_cost(MODELS.build(dict(cfg, _scope_='mmfer')), (112, 112))
     assert round(cost.gflops, 2) == 15.30
     assert cost.by_module['backbone.local'] == pytest.approx(196 * 2 * (256 * 16 + 16) / 1e9)
 
 
-def test_lean_costs_less_and_the_parts_add_up(apvit):
-    paper = count_cost(apvit, (112, 112))
-    parts = [v for name, v in paper.by_module.items() if name.count('.') == 0]
-    assert sum(parts) == pytest.approx(paper.gflops, rel=1e-6)
-    apvit.backbone.computation = 'lean'
-    assert count_cost(apvit, (112, 112)).gflops < paper.gflops
-    apvit.backbone.computation = 'paper'
+@pytest.mark.parametrize('count', [count_cost, count_published_cost])
+def test_the_parts_add_up(apvit, count):
+    cost = count(apvit, (112, 112))
+    parts = [v for name, v in cost.by_module.items() if name.count('.') == 0]
+    assert sum(parts) == pytest.approx(cost.gflops, rel=1e-6)
+    parts = [v for name, v in cost.by_module.items() if name.startswith('backbone.')]
+    assert sum(parts) == pytest.approx(cost.by_module['backbone'], rel=1e-6)
+
+
+def test_what_runs_costs_less_and_differs_in_the_blocks_alone(apvit):
+    run, published = count_cost(apvit, (112, 112)), count_published_cost(apvit, (112, 112))
+    assert run.gflops < published.gflops
+    less = published.by_module['backbone.layers'] - run.by_module['backbone.layers']
+    assert published.gflops - run.gflops == pytest.approx(less)
+    assert run.by_module['backbone.cnn'] == published.by_module['backbone.cnn']
+
+
+class LateDropping(nn.Module):
+    """A block that computes everything for all of its 11 tokens and drops them before the MLP."""
+
+    def __init__(self, block):
+        super().__init__()
+        self.block = block
+
+    def forward(self, image):
+        x, block, attn = image.reshape(1, 11, 24), self.block, self.block.attn
+        query, key, value = attn.qkv(block.ln1(x)).chunk(3, dim=-1)
+        heads = [t.unflatten(-1, (4, 6)).transpose(1, 2) for t in (query, key, value)]
+        attended = nn.functional.scaled_dot_product_attention(*heads)
+        x = x + attn.proj(attended.transpose(1, 2).flatten(2))
+        if block.keep_rate < 1:
+            scores = (key[:, 1:] @ query[:, 0].unsqueeze(-1)).squeeze(-1)
+            kept = scores.topk(int(10 * block.keep_rate)).indices + 1
+            kept = nn.functional.pad(kept, (1, 0)).unsqueeze(-1).expand(-1, -1, 24)
+            x = x.gather(1, kept)
+        return block.ffn(block.ln2(x), identity=x)
+
+
+@pytest.mark.parametrize('ffn_type', ['origin', 'swiglu_fused'])
+@pytest.mark.parametrize('keep_rate', [1.0, 0.6, 0.1])
+def test_a_published_block_is_one_that_drops_tokens_late(keep_rate, ffn_type):
+    block = ATPBlock(24, 4, 40, keep_rate=keep_rate, ffn_type=ffn_type)
+    wanted = count_cost(LateDropping(block), (8, 11)).gflops * 1e9
+    assert published_block_flops(block, 11) == pytest.approx(wanted, rel=1e-12)
+    if keep_rate == 1:
+        assert published_block_flops(EncoderLayer(24, 4, 40, ffn_type=ffn_type), 11) == wanted
 
 
 def test_attention_is_counted_as_two_products():

@@ -25,14 +25,10 @@ def official(reference):
     return module.state_dict(), np.load(reference / 'apvit_official.npz')
 
 
-@pytest.mark.parametrize('computation', ['lean', 'paper'])
 @pytest.mark.parametrize('case', ['main', 'baseline'])
-def test_released_weights_compute_what_the_authors_model_computes(
-    official, repo_root, case, computation
-):
+def test_released_weights_compute_what_the_authors_model_computes(official, repo_root, case):
     weights, expected = official
     cfg = Config.fromfile(repo_root / 'configs/_base_/models/apvit_ir50-vit-small.py').model
-    cfg.backbone.computation = computation
     if case == 'baseline':
         cfg.backbone.app = cfg.backbone.atp = None
     model = MODELS.build(cfg)

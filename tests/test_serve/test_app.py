@@ -94,10 +94,10 @@ def test_a_drawn_face_is_read(page):
         ('/api/read', b'GIF89a', 415, 'This is no picture'),
         ('/api/read', png()[:-20], 422, 'cut off'),
         ('/api/read', png(401, 400), 413, 'more than 0.16 megapixels'),
-        ('/api/read?keep_num=17', png(), 400, 'from 1 to 16, not 17'),
+        ('/api/read?keep_num=17', png(), 400, 'keep_num=17'),
         ('/api/read?keep_num=few', png(), 400, "keep_num must be a whole number, not 'few'"),
-        ('/api/read?keep_rate=0', png(), 400, r'\(0, 1\], not 0.0'),
-        ('/api/read?keep_rate=nan', png(), 400, 'not nan'),
+        ('/api/read?keep_rate=0', png(), 400, 'keep_rate.*got 0.0'),
+        ('/api/read?keep_rate=nan', png(), 400, 'keep_rate.*got nan'),
     ],
 )
 def test_refused(page, path, body, status, message):

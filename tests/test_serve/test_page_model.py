@@ -12,7 +12,7 @@ from served_page import GRID, POOLINGS, SIZE, K, R, small_inferencer
 
 from mmfer.benchmark.timing import interleave
 from mmfer.datasets import SynthFace
-from mmfer.inference.pooling_settings import PoolingSettings, keep_all, read_pooling, use_pooling
+from mmfer.models.pooling_settings import PoolingSettings, keep_all, read_pooling, use_pooling
 from mmfer.serve.page_model import MAX_FACES, PageModel
 
 

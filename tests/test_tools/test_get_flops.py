@@ -1,9 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import json
-import subprocess
-import sys
 
 import pytest
+from tool_calls import run_tool
+
+TOOL = 'analysis_tools/get_flops.py'
 
 CONFIG = 'configs/apvit/apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py'
 KT_CONFIG = (
@@ -11,19 +12,10 @@ KT_CONFIG = (
 )
 
 
-def run(repo_root, *arguments):
-    return subprocess.run(
-        [sys.executable, 'tools/analysis_tools/get_flops.py', *map(str, arguments)],
-        cwd=repo_root,
-        capture_output=True,
-        text=True,
-    )
-
-
-def test_figures_on_the_screen_and_in_a_file(repo_root, tmp_path):
+def test_figures_on_the_screen_and_in_a_file(tmp_path):
     out = tmp_path / 'cost.json'
     options = ('model.backbone.app.keep_num=80', 'model.backbone.atp.keep_rate=0.6')
-    done = run(repo_root, CONFIG, '--json', out, '--cfg-options', *options)
+    done = run_tool(TOOL, CONFIG, '--json', out, '--cfg-options', *options)
     assert done.returncode == 0, done.stderr
     assert '8.274' in done.stdout and '65.210 M' in done.stdout
     figures = json.loads(out.read_text())
@@ -34,26 +26,26 @@ def test_figures_on_the_screen_and_in_a_file(repo_root, tmp_path):
     assert figures['shape'] == [112, 112]
 
 
-def test_shape_and_errors(repo_root):
-    done = run(repo_root, CONFIG, '--shape', '128')
+def test_shape_and_errors():
+    done = run_tool(TOOL, CONFIG, '--shape', '128')
     assert '128x128' in done.stdout, done.stderr
-    assert run(repo_root, CONFIG, '--shape', '0').returncode == 2
-    done = run(repo_root, CONFIG, '--cfg-options', 'model.backbone.app.keepnum=80')
+    assert run_tool(TOOL, CONFIG, '--shape', '0').returncode == 2
+    done = run_tool(TOOL, CONFIG, '--cfg-options', 'model.backbone.app.keepnum=80')
     assert done.returncode != 0
     assert 'model.backbone.app.keep_num' in done.stderr
 
 
-def test_transfer(repo_root):
-    done = run(repo_root, 'configs/transfer/transfer_ir50-vit-small_1xb64-40e_rafdb-112px.py')
+def test_transfer():
+    done = run_tool(TOOL, 'configs/transfer/transfer_ir50-vit-small_1xb64-40e_rafdb-112px.py')
     assert done.returncode == 0, done.stderr
     assert '15.303   as published figures are counted' in done.stdout
     assert ', '.join(['197'] * 8) in done.stdout
 
 
-def test_kt_adapter(repo_root, tmp_path):
+def test_kt_adapter(tmp_path):
     """MobileOne-s0 costs 275 MFLOPs when its branches are merged, the adapter 21.02."""
     out = tmp_path / 'cost.json'
-    done = run(repo_root, KT_CONFIG, '--json', out)
+    done = run_tool(TOOL, KT_CONFIG, '--json', out)
     assert done.returncode == 0, done.stderr
     assert 'one 224x224 picture (CropFace.size in the test pipeline)' in done.stdout
     figures = json.loads(out.read_text())
@@ -65,7 +57,7 @@ def test_kt_adapter(repo_root, tmp_path):
     assert figures['gflops'] == pytest.approx(parts)
     assert figures['gflops_run'] > 3 * figures['gflops']  # four branches in training
     # Merged by the config, it is what it costs. A prior would add a backbone's parameters.
-    done = run(repo_root, KT_CONFIG, '--json', out, '--cfg-options', 'model.backbone.deploy=True')
+    done = run_tool(TOOL, KT_CONFIG, '--json', out, '--cfg-options', 'model.backbone.deploy=True')
     assert done.returncode == 0, done.stderr
     merged = json.loads(out.read_text())
     assert merged['gflops_run'] == merged['gflops'] == pytest.approx(figures['gflops'])

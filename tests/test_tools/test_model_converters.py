@@ -1,27 +1,17 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import subprocess
 import sys
 
-import pytest
 import torch
+from tool_calls import run_tool
 
 from mmfer.models import APViT, IRNet
 
 
-@pytest.fixture
-def convert(repo_root, tmp_path):
-    def call(name, *arguments):
-        return subprocess.run(
-            [sys.executable, f'tools/model_converters/{name}.py', *map(str, arguments)],
-            cwd=repo_root,
-            capture_output=True,
-            text=True,
-        )
-
-    return call
+def convert(name, *arguments):
+    return run_tool(f'model_converters/{name}.py', *arguments)
 
 
-def test_released_apvit(convert, reference, tmp_path):
+def test_released_apvit(reference, tmp_path):
     sys.path.insert(0, str(reference))
     try:
         from official_weights import state_dict
@@ -47,7 +37,7 @@ def test_released_apvit(convert, reference, tmp_path):
     assert not (tmp_path / 'wrong.pth').exists()
 
 
-def test_face_evolve(convert, tmp_path):
+def test_face_evolve(tmp_path):
     net = IRNet(depth=50, num_stages=4)
     units = [(s, u) for s, count in enumerate(IRNet.UNITS[50]) for u in range(count)]
     names = dict(bn1='0', conv1='1', act='2', conv2='3', bn2='4')
@@ -79,7 +69,7 @@ def test_face_evolve(convert, tmp_path):
     assert done.returncode == 1 and 'stages.1.2.conv1.weight' in done.stdout
 
 
-def test_timm_vit(convert, tmp_path):
+def test_timm_vit(tmp_path):
     model = APViT(arch='deit-tiny', img_size=224)
     names = {'ln1': 'norm1', 'ln2': 'norm2', 'ffn.layers.0.0': 'mlp.fc1', 'ffn.layers.1': 'mlp.fc2'}
     state = {'head.weight': torch.zeros(5, 192), 'patch_embed.proj.weight': torch.zeros(192, 768)}
@@ -101,7 +91,7 @@ def test_timm_vit(convert, tmp_path):
     assert all(torch.equal(value, model.state_dict()[key]) for key, value in saved.items())
 
 
-def test_a_file_that_is_no_file_of_weights(convert, tmp_path):
+def test_a_file_that_is_no_file_of_weights(tmp_path):
     torch.save([1, 2, 3], tmp_path / 'list.pth')
     done = convert('timm_vit_to_mmfer', tmp_path / 'list.pth', tmp_path / 'out.pth')
     assert done.returncode == 1 and 'no named tensors' in done.stderr

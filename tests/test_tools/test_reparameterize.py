@@ -1,10 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import subprocess
-import sys
-
 import pytest
 import torch
 from mmengine.config import Config
+from tool_calls import run_tool
 from toy_analyzer import analyzer_config
 
 from mmfer.apis.merge_weights import MergeError, merge_weights
@@ -33,19 +31,14 @@ def trained(tmp_path):
     return config, path
 
 
-def run(repo_root, *arguments):
-    return subprocess.run(
-        [sys.executable, 'tools/model_converters/reparameterize.py', *map(str, arguments)],
-        cwd=repo_root,
-        capture_output=True,
-        text=True,
-    )
+def run(*arguments):
+    return run_tool('model_converters/reparameterize.py', *arguments)
 
 
-def test_merged_checkpoint(trained, repo_root, tmp_path):
+def test_merged_checkpoint(trained, tmp_path):
     config, path = trained
     out = tmp_path / 'merged.pth'
-    done = run(repo_root, config, path, out, '--size', 64)
+    done = run(config, path, out, '--size', 64)
     assert done.returncode == 0, done.stderr
     assert 'merged backbone, neck' in done.stdout
     assert '--cfg-options model.backbone.deploy=True model.neck.deploy=True' in done.stdout
@@ -62,10 +55,10 @@ def test_merged_checkpoint(trained, repo_root, tmp_path):
     assert len(after.state_dict()) < len(before.state_dict())
 
     # Merged already: neither in this config nor in one that is.
-    done = run(repo_root, config, out, tmp_path / 'no.pth', '--size', 64)
+    done = run(config, out, tmp_path / 'no.pth', '--size', 64)
     assert done.returncode == 1 and 'missing' in done.stderr
     deploy = ('--cfg-options', 'model.backbone.deploy=True', 'model.neck.deploy=True')
-    done = run(repo_root, config, out, tmp_path / 'no.pth', '--size', 64, *deploy)
+    done = run(config, out, tmp_path / 'no.pth', '--size', 64, *deploy)
     assert done.returncode == 1 and 'no part of the model has branches to merge' in done.stderr
     assert 'Traceback' not in done.stderr and not (tmp_path / 'no.pth').exists()
 

@@ -22,7 +22,6 @@ model = dict(
         # read already: of two blocks only the first one's choice changes the prediction.
         atp=dict(keep_rate=0.9, start=0, criterion='sum'),
         out_type='cls_token',
-        computation='lean',
     ),
     neck=None,
     head=dict(

@@ -24,8 +24,6 @@ model = dict(
         atp=dict(keep_rate=0.9, start=4, criterion='sum'),
         # What the head reads: cls_token or avg_featmap (Table 1).
         out_type='cls_token',
-        # lean leaves out what no output depends on; paper computes what the published FLOPs count.
-        computation='lean',
     ),
     neck=None,
     head=dict(

@@ -12,8 +12,6 @@ model = dict(
         app=None,
         atp=None,
         out_type='cls_token',
-        # lean leaves out what no output depends on; paper computes what the published FLOPs count.
-        computation='lean',
     ),
     neck=None,
     head=dict(

@@ -14,7 +14,6 @@ model = dict(
         img_size=64,
         qkv_bias=False,
         out_type='cls_token',
-        computation='lean',
     ),
     neck=None,
     head=dict(

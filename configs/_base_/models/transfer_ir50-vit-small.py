@@ -20,8 +20,6 @@ model = dict(
         qkv_bias=False,
         # What the head reads: cls_token or avg_featmap.
         out_type='cls_token',
-        # lean leaves out what no output depends on; paper computes what the published FLOPs count.
-        computation='lean',
     ),
     neck=None,
     head=dict(

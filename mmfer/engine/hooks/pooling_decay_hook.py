@@ -4,7 +4,7 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 
-from mmfer.models.layers import ATPBlock, AttentivePatchPooling
+from mmfer.models.pooling_settings import PoolingSettings, keep_all, read_pooling, set_pooling
 from mmfer.registry import HOOKS
 
 
@@ -23,29 +23,22 @@ class PoolingDecayHook(Hook):
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Find the poolings and remember where they are to end."""
+        """Remember where the poolings are to end."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        backbone = model.backbone
-        self._num_patches = getattr(backbone, 'num_patches', None)
-        self._app = [m for m in backbone.modules() if isinstance(m, AttentivePatchPooling)]
-        self._atp = [m for m in backbone.modules() if isinstance(m, ATPBlock)]
-        if not self._app and not self._atp:
+        self._backbone = model.backbone
+        self._end = read_pooling(self._backbone)
+        if self._end == PoolingSettings():
             raise ValueError(
-                'PoolingDecayHook has nothing to decay: model.backbone has neither app nor atp'
+                'PoolingDecayHook has nothing to decay: model.backbone has neither app nor atp, or '
+                'a soft app, which drops nothing'
             )
-        self._keep_nums = [app.keep_num for app in self._app]
-        self._keep_rates = [block.keep_rate for block in self._atp]
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set this epoch's values."""
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             return
         self._pool(self.progress(runner.epoch, runner.max_epochs))
-        print_log(
-            f'PoolingDecayHook: k = {[app.keep_num for app in self._app]}, '
-            f'r = {[round(block.keep_rate, 4) for block in self._atp]}',
-            'current',
-        )
+        print_log(f'PoolingDecayHook: {read_pooling(self._backbone)}', 'current')
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
@@ -59,11 +52,14 @@ class PoolingDecayHook(Hook):
         self._pool(1.0)
 
     def _pool(self, progress: float) -> None:
-        for app, end in zip(self._app, self._keep_nums, strict=True):
-            app.keep_num = round(self._num_patches + (end - self._num_patches) * progress)
-        for block, end in zip(self._atp, self._keep_rates, strict=True):
+        k, r = self._end.keep_num, self._end.keep_rate
+        if k is not None:
+            start = keep_all(self._backbone).keep_num
+            k = round(start + (k - start) * progress)
+        if r is not None:
             # So written, r ends at the very number of the config: its last bit can be a token.
-            block.keep_rate = 1 - progress + end * progress
+            r = 1 - progress + r * progress
+        set_pooling(self._backbone, PoolingSettings(k, r))
 
     @staticmethod
     def progress(step: int, num_steps: int) -> float:

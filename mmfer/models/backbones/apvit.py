@@ -1,6 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,15 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule, ModuleList
 from mmengine.model.weight_init import trunc_normal_
 from mmpretrain.models.backbones import VisionTransformer
-from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
 from mmpretrain.models.utils import build_norm_layer, resize_pos_embed, to_2tuple
 from torch import Tensor
 
 from mmfer.registry import MODELS
 
-from ..layers import ATPBlock
+from ..layers import ATPBlock, EncoderLayer
+from ..layers.attentive_patch_pooling import check_keep_num
 from ..layers.attentive_pooling import keep_count
-from ..layers.partial_attention import class_token_forward
+from ..removed_settings import refuse_computation
 from ..utils.checkpointing import run_checkpointed
 
 
@@ -29,8 +28,10 @@ class APViT(BaseModule):
 
     A CNN's last feature map becomes ``N = H * W`` tokens of ``C`` channels; Attentive Patch Pooling
     keeps the ``k`` most active; a [class] token joins them; the blocks from ``atp.start`` on are
-    :class:`ATPBlock`, the others mmpretrain's encoder layers. Without ``app`` and ``atp`` this is
-    a plain hybrid ViT, the paper's baseline, and with ``cnn=None`` a plain ViT.
+    :class:`ATPBlock`, the others :class:`EncoderLayer`. Without ``app`` and ``atp`` this is a
+    plain hybrid ViT, the paper's baseline, and with ``cnn=None`` a plain ViT. What the output does
+    not depend on is not computed: see :class:`ATPBlock`, and where ``out_type`` asks for the
+    [class] token, the last block computes nothing else.
 
     Parameter names are those of mmpretrain's ``VisionTransformer``, so its checkpoints load.
 
@@ -58,13 +59,10 @@ class APViT(BaseModule):
             first. Defaults to 0.
         norm_cfg (dict): Normalisation. Defaults to LayerNorm with eps 1e-6, as in the release.
         layer_cfg (dict): Further arguments for every block. Defaults to none.
-        computation (str): ``'lean'`` (default) leaves out whatever the output does not depend on:
-            see :class:`ATPBlock`; and the last block computes the [class] token alone where
-            ``out_type`` asks for nothing else. ``'paper'`` computes what the published FLOPs
-            count. Both give the same output.
         with_cp (bool): Keep the input of each block only and compute the rest again for gradients:
             less memory, one more forward pass. A CNN such as ``IRNet``, which takes most of the
             memory, has a ``with_cp`` of its own. Defaults to False.
+        computation (None): Removed; anything but None is an error.
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=...)`` loads transformer
             weights; the CNN's own ``init_cfg`` is applied first and stays where the file has no
             CNN weights (Table 3).
@@ -72,7 +70,6 @@ class APViT(BaseModule):
 
     OUT_TYPES = ('cls_token', 'avg_featmap', 'raw')
     ATP_KEYS = ('keep_rate', 'start', 'criterion')
-    COMPUTATIONS = ATPBlock.COMPUTATIONS
 
     def __init__(
         self,
@@ -88,23 +85,19 @@ class APViT(BaseModule):
         drop_path_rate: float = 0.0,
         norm_cfg: dict | None = None,
         layer_cfg: dict | None = None,
-        computation: str = 'lean',
         with_cp: bool = False,
         init_cfg: dict | None = None,
+        computation: None = None,
     ):
+        refuse_computation(type(self).__name__, computation)
         super().__init__(init_cfg)
         if out_type not in self.OUT_TYPES:
             raise ValueError(f'APViT out_type must be one of {self.OUT_TYPES}, got {out_type!r}')
-        if computation not in self.COMPUTATIONS:
-            raise ValueError(
-                f'APViT computation must be one of {self.COMPUTATIONS}, got {computation!r}'
-            )
         arch = self._arch_settings(arch)
         self.embed_dims = arch['embed_dims']
         self.num_layers = arch['num_layers']
         self.img_size = to_2tuple(img_size)
         self.out_type = out_type
-        self.computation = computation
         self.with_cp = with_cp
         norm_cfg = norm_cfg or dict(type='LN', eps=1e-6)
 
@@ -147,11 +140,8 @@ class APViT(BaseModule):
                 norm_cfg=norm_cfg,
                 **(layer_cfg or {}),
             )
-            if i >= self.atp_start:
-                layer = ATPBlock(**settings, **atp, computation=computation)
-            else:
-                layer = TransformerEncoderLayer(**settings)
-            self.layers.append(layer)
+            pools = i >= self.atp_start
+            self.layers.append(ATPBlock(**settings, **atp) if pools else EncoderLayer(**settings))
         self.ln1 = build_norm_layer(norm_cfg, self.embed_dims)
 
     @staticmethod
@@ -199,12 +189,8 @@ class APViT(BaseModule):
         if app.get('criterion') == 'lanet':
             app.setdefault('in_channels', feature_channels if on_features else self.embed_dims)
         app = MODELS.build(app)
-        if app.mode == 'hard' and app.keep_num > self.num_patches:
-            raise ValueError(
-                f'app.keep_num={app.keep_num} is more than the {self.num_patches} patches of the '
-                f'{self.grid[0]}x{self.grid[1]} grid; set model.backbone.app.keep_num to 1 to '
-                f'{self.num_patches}'
-            )
+        if app.mode == 'hard':
+            check_keep_num(app.keep_num, self.num_patches)
         return app
 
     def _check_atp(self, atp: dict | None) -> dict:
@@ -234,23 +220,17 @@ class APViT(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """Map pictures ``(B, 3, H, W)`` to a tuple of one tensor, shaped as ``out_type`` says."""
-        class_only = self.computation == 'lean' and self.out_type == 'cls_token'
-        return (self._output(self._encode(x, class_only)[0]),)
+        return (self._output(self._encode(x)[0]),)
 
     def forward_with_indices(self, x: Tensor) -> tuple[tuple[Tensor], dict[str, Tensor]]:
         """As :meth:`forward`, and where on the grid the tokens that are left come from.
 
         Returns:
             tuple: The output of :meth:`forward`, and for ``'app'`` and every pooling block
-            ``'layers.<i>'`` the raster positions ``(B, n)`` of the patches left after it.
+            ``'layers.<i>'`` the raster positions ``(B, n)`` of the patches left after it, on the
+            grid that pictures of this size have.
         """
-        tokens, choices = self._encode(x)
-        position = torch.arange(self.num_patches, device=x.device).expand(len(x), -1)
-        left = {}
-        for name, indices in choices:
-            if indices is not None:
-                position = position.gather(1, indices)
-            left[name] = position
+        tokens, left = self._encode(x, return_indices=True)
         return (self._output(tokens),), left
 
     def token_counts(self) -> list[int]:
@@ -259,19 +239,14 @@ class APViT(BaseModule):
         if self.app is not None and self.app.mode == 'hard':
             patches = self.app.keep_num
         counts = []
-        for layer in self.layers:
-            if isinstance(layer, ATPBlock):
+        for i, layer in enumerate(self.layers):
+            if i >= self.atp_start:
                 patches = keep_count(patches, layer.keep_rate)
             counts.append(patches + 1)
         return counts
 
-    def _encode(
-        self, x: Tensor, class_only: bool = False
-    ) -> tuple[Tensor, list[tuple[str, Tensor | None]]]:
-        """Tokens after the last block, and every pooling's choice among its own input patches.
-
-        With ``class_only`` the last block gives the [class] token only, and no choice.
-        """
+    def _encode(self, x: Tensor, return_indices: bool = False) -> tuple[Tensor, dict[str, Tensor]]:
+        """Tokens after the last block and, if asked for, positions after every pooling."""
         if self.cnn is None:
             features, (tokens, grid) = None, self.patch_embed(x)
         else:
@@ -280,28 +255,38 @@ class APViT(BaseModule):
         pos_embed = resize_pos_embed(self.pos_embed, self.grid, grid, num_extra_tokens=1)
         class_position, patch_position = pos_embed.split((1, pos_embed.shape[1] - 1), dim=1)
 
-        choices = []
+        kept = {}
+        num_patches = tokens.shape[1]
         if self.app is None:
             tokens = tokens + patch_position
+        elif return_indices:
+            tokens, kept['app'] = self.app(tokens, patch_position, features, True)
         else:
-            tokens, kept = self.app.forward_with_indices(tokens, patch_position, features)
-            choices.append(('app', kept))
+            tokens = self.app(tokens, patch_position, features)
         # Not len(x): to an exporter that is a constant, the batch it traces with.
         cls_token = (self.cls_token + class_position).expand(x.shape[0], -1, -1)
         tokens = self.drop_after_pos(torch.cat((cls_token, tokens), dim=1))
 
         for i, layer in enumerate(self.layers):
-            if class_only and i == self.num_layers - 1:
-                tokens = self._run(layer, tokens, partial(class_token_forward, layer))
-            elif i < self.atp_start:
-                tokens = self._run(layer, tokens, layer)
+            class_only = self.out_type == 'cls_token' and i == self.num_layers - 1
+            if return_indices and i >= self.atp_start:
+                tokens, indices = self._run(layer, tokens, class_only, True)
+                kept[f'layers.{i}'] = None if indices is None else indices[:, 1:] - 1
             else:
-                tokens, kept = self._run(layer, tokens, layer.forward_with_indices)
-                choices.append((f'layers.{i}', None if kept is None else kept[:, 1:] - 1))
-        return tokens, choices
+                tokens = self._run(layer, tokens, class_only)
+        if not return_indices:
+            return tokens, {}
+        position = torch.arange(num_patches, device=x.device).expand(x.shape[0], -1)
+        left = {}
+        for name, indices in kept.items():
+            if indices is not None:
+                position = position.gather(1, indices)
+            left[name] = position
+        return tokens, left
 
-    def _run(self, layer: nn.Module, tokens: Tensor, function: Callable) -> Any:
-        return run_checkpointed(layer, tokens, function) if self.with_cp else function(tokens)
+    def _run(self, layer: nn.Module, *inputs: Any) -> Any:
+        # No keywords: a module under MMEngine's ``activation_checkpointing`` takes none.
+        return run_checkpointed(layer, *inputs) if self.with_cp else layer(*inputs)
 
     def _cnn_features(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """The CNN's last output as patches ``(B, N, F)``, and the grid ``(rows, columns)``."""

@@ -12,17 +12,6 @@ from mmfer.registry import MODELS
 from ..utils.checkpointing import run_checkpointed
 
 
-class Subsample(nn.Module):
-    """Every ``stride``-th row and column: a 1x1 max-pooling without its bookkeeping."""
-
-    def __init__(self, stride: int):
-        super().__init__()
-        self.stride = stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x[:, :, :: self.stride, :: self.stride]
-
-
 class IRUnit(BaseModule):
     """The residual unit of face recognition's "improved residual" nets.
 
@@ -43,13 +32,29 @@ class IRUnit(BaseModule):
                 nn.BatchNorm2d(out_channels),
             )
         else:
-            self.shortcut = Subsample(stride) if stride > 1 else nn.Identity()
+            # Every `stride`-th row and column; of one pixel the average is as good as the maximum,
+            # and has no indices to keep.
+            self.shortcut = nn.AvgPool2d(1, stride) if stride > 1 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, in, H, W)`` to ``(B, out, H / stride, W / stride)``."""
         out = self.conv1(self.bn1(x))
         out = self.bn2(self.conv2(self.act(out)))
         return out + self.shortcut(x)
+
+
+class IRStage(nn.Sequential):
+    """Units one after the other; with ``with_cp`` each keeps its input only."""
+
+    def __init__(self, *units: IRUnit, with_cp: bool = False):
+        super().__init__(*units)
+        self.with_cp = with_cp
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, in, H, W)`` to ``(B, out, H / 2, W / 2)``."""
+        for unit in self:
+            x = run_checkpointed(unit, x) if self.with_cp else unit(x)
+        return x
 
 
 @MODELS.register_module()
@@ -119,7 +124,6 @@ class IRNet(BaseModule):
         self.out_indices = out_indices
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
-        self.with_cp = with_cp
         self.deploy = False
 
         self.stem = nn.Sequential(
@@ -133,7 +137,7 @@ class IRNet(BaseModule):
             out_width = base_channels * 2**stage
             units = [IRUnit(width, out_width, stride=2)]
             units += [IRUnit(out_width, out_width, stride=1) for _ in range(num_units - 1)]
-            self.stages.append(nn.Sequential(*units))
+            self.stages.append(IRStage(*units, with_cp=with_cp))
             width = out_width
         self._freeze()
         if deploy:
@@ -147,11 +151,7 @@ class IRNet(BaseModule):
         x = self.stem(x)
         outs = []
         for i, stage in enumerate(self.stages):
-            if self.with_cp:
-                for unit in stage:
-                    x = run_checkpointed(unit, x)
-            else:
-                x = stage(x)
+            x = stage(x)
             if i in self.out_indices:
                 outs.append(x)
         return tuple(outs)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmfer.registry import MODELS
 
-from .mlp import last_features, require_labels
+from .mlp import last_features, require_labels, stack_targets
 
 
 @MODELS.register_module()
@@ -131,27 +131,7 @@ class ExpressionAUHead(LinearClsHead):
         return losses
 
     def _au_loss(self, logits: Tensor, data_samples: Sequence[DataSample]) -> Tensor:
-        units = self._units(data_samples, logits.device)
+        units = stack_targets(self, data_samples, 'gt_au', logits.float())
         known = units >= 0
         each = self.au_loss_module(logits, units.clamp(min=0), reduction_override='none')
         return (each * known).sum() / known.sum().clamp(min=1)
-
-    def _units(self, data_samples: Sequence[DataSample], device: torch.device) -> Tensor:
-        """``gt_au`` of all samples, (B, A) float32."""
-        hint = (
-            "pack it with dict(type='PackInputs', algorithm_keys=('gt_au',)) at the end of the "
-            'pipeline, and use a dataset that has it; all -1 is a sample without action units'
-        )
-        require_labels(self, data_samples, 'gt_au', hint)
-        units = []
-        for sample in data_samples:
-            # An array or a tensor: what the dataset gave.
-            unit = torch.as_tensor(sample.gt_au, dtype=torch.float32, device=device)
-            if unit.shape != (self.num_units,):
-                raise ValueError(
-                    f'ExpressionAUHead needs gt_au of shape ({self.num_units},) (model.head.'
-                    f'num_units), and that of the sample '
-                    f'{sample.get("img_path", "without img_path")} has {tuple(unit.shape)}'
-                )
-            units.append(unit)
-        return torch.stack(units)

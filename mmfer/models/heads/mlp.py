@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from mmengine.model import ModuleList
 from mmpretrain.models.heads.stacked_head import LinearBlock
 from mmpretrain.structures import DataSample
@@ -94,3 +95,28 @@ def require_labels(head: object, data_samples: Sequence[DataSample], key: str, h
                 f'{type(head).__name__} needs {key}, and the sample '
                 f'{sample.get("img_path", "without img_path")} has none: {hint}'
             )
+
+
+def stack_targets(
+    head: object, data_samples: Sequence[DataSample], key: str, like: Tensor
+) -> Tensor:
+    """The numbers, arrays or tensors that samples have as ``key``, shaped and typed as ``like``.
+
+    Raises:
+        ValueError: A sample has no target, or one of another shape, dimensions of size 1 aside.
+    """
+    hint = (
+        f"pack it with dict(type='PackInputs', algorithm_keys=('{key}',)) at the end of the "
+        'pipeline, and use a dataset that has it'
+    )
+    require_labels(head, data_samples, key, hint)
+    targets, shape = [], like.shape[1:]
+    for sample in data_samples:
+        target = torch.as_tensor(sample.get(key), dtype=like.dtype, device=like.device)
+        if [n for n in target.shape if n != 1] != [n for n in shape if n != 1]:
+            raise ValueError(
+                f'{type(head).__name__} needs {key} of shape {tuple(shape)}, and that of the '
+                f'sample {sample.get("img_path", "without img_path")} has {tuple(target.shape)}'
+            )
+        targets.append(target.reshape(shape))
+    return torch.stack(targets)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmfer.registry import MODELS
 
-from .mlp import check_widths, last_features, linear_blocks, require_labels
+from .mlp import check_widths, last_features, linear_blocks, stack_targets
 
 
 class RegressionHead(BaseModule):
@@ -96,7 +96,8 @@ class RegressionHead(BaseModule):
             ValueError: A sample has no target, or one of the wrong shape.
         """
         predictions = self(feats)
-        return dict(loss=self.loss_module(predictions, self._targets(data_samples, predictions)))
+        targets = stack_targets(self, data_samples, self.target_key, predictions)
+        return dict(loss=self.loss_module(predictions, targets))
 
     def predict(
         self, feats: tuple[Tensor, ...], data_samples: list[DataSample | None] | None = None
@@ -107,23 +108,3 @@ class RegressionHead(BaseModule):
         data_samples = [DataSample() if sample is None else sample for sample in data_samples]
         self.store(predictions, data_samples)
         return data_samples
-
-    def _targets(self, data_samples: list[DataSample], like: Tensor) -> Tensor:
-        key = self.target_key
-        hint = (
-            f"pack it with dict(type='PackInputs', algorithm_keys=('{key}',)) at the end of the "
-            'pipeline, and use a dataset that has it'
-        )
-        require_labels(self, data_samples, key, hint)
-        targets = []
-        for sample in data_samples:
-            # A float, an array or a tensor: what the dataset gave.
-            target = torch.as_tensor(sample.get(key), dtype=like.dtype, device=like.device)
-            if target.squeeze().shape != like[0].squeeze().shape:
-                raise ValueError(
-                    f'{type(self).__name__} needs {key} of shape {tuple(like.shape[1:])}, and that '
-                    f'of the sample {sample.get("img_path", "without img_path")} has '
-                    f'{tuple(target.shape)}'
-                )
-            targets.append(target.reshape(like.shape[1:]))
-        return torch.stack(targets)

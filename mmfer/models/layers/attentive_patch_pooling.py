@@ -8,6 +8,26 @@ from .attentive_pooling import PATCH_CRITERIA, patch_scores, soft_map, take_toke
 from .lanet import LANet
 
 
+def check_keep_num(keep_num: int, num_patches: int | None = None) -> None:
+    """Refuse what is no number of patches.
+
+    Args:
+        keep_num: ``k``.
+        num_patches: ``N``, the patches of an image, if known.
+
+    Raises:
+        ValueError: ``keep_num`` is no whole number, less than 1, or more than ``num_patches``.
+    """
+    if isinstance(keep_num, bool) or not isinstance(keep_num, int) or keep_num < 1:
+        raise ValueError(f'app.keep_num must be a whole number of at least 1, got {keep_num!r}')
+    if num_patches is not None and keep_num > num_patches:
+        raise ValueError(
+            f'app.keep_num={keep_num} is more than the {num_patches} patches there are: set '
+            f'model.backbone.app.keep_num to 1 to {num_patches}, unless an image is smaller than '
+            'model.backbone.img_size'
+        )
+
+
 @MODELS.register_module(name=['AttentivePatchPooling', 'APP'])
 class AttentivePatchPooling(BaseModule):
     """Attentive Patch Pooling: only the most active patches go on (APViT, Sec. 3.2).
@@ -40,8 +60,7 @@ class AttentivePatchPooling(BaseModule):
         in_channels: int | None = None,
     ):
         super().__init__()
-        if isinstance(keep_num, bool) or not isinstance(keep_num, int) or keep_num < 1:
-            raise ValueError(f'app.keep_num must be a whole number of at least 1, got {keep_num!r}')
+        check_keep_num(keep_num)
         for key, value, allowed in (
             ('criterion', criterion, self.CRITERIA),
             ('mode', mode, self.MODES),
@@ -67,22 +86,21 @@ class AttentivePatchPooling(BaseModule):
             return x * soft_map(scores).unsqueeze(-1)
         return x if self.lanet is None else x * scores.unsqueeze(-1)
 
-    def choose(self, scores: Tensor) -> Tensor | None:
+    def select(self, scores: Tensor) -> Tensor | None:
         """Indices ``(B, keep_num)`` of the patches to keep; None where all of them stay."""
         num_patches = scores.shape[1]
         if self.mode == 'soft' or self.keep_num == num_patches:
             return None
-        if self.keep_num > num_patches:
-            raise ValueError(
-                f'app.keep_num={self.keep_num} is more than the {num_patches} patches there are. '
-                'Either pictures are smaller than model.backbone.img_size, or '
-                'model.backbone.app.keep_num is too large'
-            )
+        check_keep_num(self.keep_num, num_patches)
         return top_indices(scores, self.keep_num)
 
     def forward(
-        self, x: Tensor, position: Tensor | None = None, features: Tensor | None = None
-    ) -> Tensor:
+        self,
+        x: Tensor,
+        position: Tensor | None = None,
+        features: Tensor | None = None,
+        return_indices: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor | None]:
         """Score, weigh and pool tokens.
 
         Args:
@@ -90,24 +108,23 @@ class AttentivePatchPooling(BaseModule):
             position (Tensor, optional): Position embedding ``(1, N, C)``, added to the tokens after
                 they are scored.
             features (Tensor, optional): What ``score_on='features'`` scores, ``(B, N, F)``.
+            return_indices (bool): Return the indices as well. Defaults to False.
 
         Returns:
-            Tensor: ``(B, keep_num, C)``; ``(B, N, C)`` in soft mode.
+            Tensor | tuple: Tokens ``(B, keep_num, C)``, in soft mode ``(B, N, C)``; with
+            ``return_indices`` a tuple of them and the kept indices ``(B, keep_num)``, which are
+            None where all patches stay.
         """
-        return self.forward_with_indices(x, position, features)[0]
-
-    def forward_with_indices(
-        self, x: Tensor, position: Tensor | None = None, features: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """As :meth:`forward`, and the kept indices ``(B, keep_num)``; None where all stayed."""
         if self.score_on == 'features' and features is None:
             raise ValueError("app.score_on='features' needs the features that the tokens come from")
         scores = self.score(features if self.score_on == 'features' else x)
         x = self.weigh(x, scores)
         if position is not None:
             x = x + position
-        indices = self.choose(scores)
-        return (x if indices is None else take_tokens(x, indices)), indices
+        indices = self.select(scores)
+        if indices is not None:
+            x = take_tokens(x, indices)
+        return (x, indices) if return_indices else x
 
     def extra_repr(self) -> str:
         return (

@@ -3,13 +3,12 @@
 
 An output token of self-attention needs its own query, but the keys and values of all tokens. Where
 only some outputs are read, the others need no query, no output projection and no MLP; what is read
-is exactly the same. These functions use the parameters of mmpretrain's ``MultiheadAttention`` and
-``TransformerEncoderLayer`` as they are. ``C`` channels, ``T`` tokens, ``Q`` queries.
+is exactly the same. These functions use the parameters of mmpretrain's ``MultiheadAttention`` as
+they are. ``C`` channels, ``T`` tokens, ``Q`` queries.
 """
 
 import torch
 import torch.nn.functional as F
-from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
 from mmpretrain.models.utils import MultiheadAttention
 from torch import Tensor
 
@@ -66,15 +65,6 @@ def attend_from_first(attn: MultiheadAttention, y: Tensor) -> Tensor:
         # Drop-out aside, weights sum to 1.
         x = x + weights.sum(-1, keepdim=True) * attn.qkv.bias[2 * size :].unflatten(0, heads)
     return _project(attn, x.flatten(1).unsqueeze(1))
-
-
-def class_token_forward(layer: TransformerEncoderLayer, x: Tensor) -> Tensor:
-    """The [class] token ``(B, 1, C)`` after an encoder layer over ``(B, 1 + N, C)``.
-
-    For the last layer of a net whose head reads nothing else.
-    """
-    x = x[:, :1] + attend_from_first(layer.attn, layer.ln1(x))
-    return layer.ffn(layer.ln2(x), identity=x)
 
 
 def _project(attn: MultiheadAttention, x: Tensor) -> Tensor:

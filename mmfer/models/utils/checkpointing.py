@@ -1,12 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Activation checkpointing: less memory in training for one more forward pass."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
@@ -26,35 +26,30 @@ def keep_statistics(module: nn.Module) -> Iterator[None]:
             norm.num_batches_tracked.copy_(count)
 
 
-def run_checkpointed(
-    module: nn.Module, x: Tensor, function: Callable[[Tensor], Any] | None = None
-) -> Any:
-    """Run a part of a net and keep its input only; the rest is computed again for gradients.
+def run_checkpointed(module: nn.Module, *inputs: Any) -> Any:
+    """Call a part of a net and keep its inputs only; the rest is computed again for gradients.
 
     Outputs, gradients, random numbers and BatchNorm's running statistics are those of an ordinary
-    call. mmpretrain's backbones update the statistics a second time when they compute again. In the
-    training of a compiled model the part is run as it is, not compiled.
+    call. mmpretrain's backbones, MMEngine's ``activation_checkpointing`` and PyTorch's
+    ``checkpoint_wrapper`` update the statistics a second time when they compute again. In the
+    training of a compiled model the part is run as it is, not compiled. Hooks inside the part are
+    called both times.
 
     Args:
         module: The part.
-        x: Its input.
-        function: What is called with ``x`` instead of ``module``; it uses nothing but ``module``.
-            Default: ``module``.
+        inputs: Its inputs, tensors or plain values.
 
     Returns:
-        What is called returns: a tensor or a tuple with tensors.
+        What the part returns: a tensor or a tuple with tensors.
     """
-    function = function or module
-    if not torch.is_grad_enabled():
-        return function(x)
-    return _checkpoint(module, x, function)
+    return _checkpoint(module, inputs) if torch.is_grad_enabled() else module(*inputs)
 
 
 @torch.compiler.disable  # the compiler knows no ``context_fn`` and would end the training
-def _checkpoint(module: nn.Module, x: Tensor, function: Callable[[Tensor], Any]) -> Any:
+def _checkpoint(module: nn.Module, inputs: tuple) -> Any:
     return checkpoint(
-        function,
-        x,
+        module,
+        *inputs,
         use_reentrant=False,
         context_fn=lambda: (nullcontext(), keep_statistics(module)),
     )

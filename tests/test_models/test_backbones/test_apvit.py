@@ -4,6 +4,7 @@ import copy
 import pytest
 import torch
 from mmpretrain.models import VisionTransformer
+from slow_blocks import slow_output
 
 from mmfer.models import APViT
 from mmfer.registry import MODELS
@@ -58,14 +59,13 @@ def test_any_cnn_or_none_makes_the_patches(cnn):
 
 @pytest.mark.parametrize('out_type', APViT.OUT_TYPES)
 @pytest.mark.parametrize('pooling', [True, False])
-def test_lean_equals_paper(out_type, pooling):
+def test_equals_the_slow_reference(out_type, pooling):
     arguments = dict(out_type=out_type)
     if pooling:
         arguments.update(app=dict(keep_num=20), atp=dict(keep_rate=0.6, start=1))
-    lean, paper = build(**arguments), build(**arguments, computation='paper')
-    paper.load_state_dict(lean.state_dict())
+    model = build(**arguments)
     x = torch.randn(3, 3, 48, 48)
-    torch.testing.assert_close(lean(x), paper(x), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(model(x)[0], slow_output(model, x), atol=1e-5, rtol=1e-4)
 
 
 def test_keeping_everything_is_the_model_without_pooling_bit_for_bit():
@@ -76,12 +76,14 @@ def test_keeping_everything_is_the_model_without_pooling_bit_for_bit():
 
 
 def test_without_cnn_it_is_mmpretrains_vision_transformer():
-    ours = build(cnn=None, patch_size=8, computation='paper')
-    theirs = VisionTransformer(arch=ARCH, img_size=48, patch_size=8)
+    ours = build(cnn=None, patch_size=8, out_type='raw')
+    theirs = VisionTransformer(arch=ARCH, img_size=48, patch_size=8, out_type='raw')
     theirs.eval()  # returns nothing in mmpretrain
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(2, 3, 48, 48)
     assert torch.equal(ours(x)[0], theirs(x)[0])
+    ours.out_type = theirs.out_type = 'cls_token'
+    torch.testing.assert_close(ours(x), theirs(x), atol=1e-5, rtol=1e-4)
 
 
 def test_average_output_leaves_the_class_token_out():
@@ -107,6 +109,24 @@ def test_indices_do_not_change_the_output():
     model = build(app=dict(keep_num=20), atp=dict(keep_rate=0.5))
     x = torch.randn(2, 3, 48, 48)
     torch.testing.assert_close(model(x), model.forward_with_indices(x)[0], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize('size', [32, 48, 80])
+@pytest.mark.parametrize('cnn', [CNN, None])
+def test_indices_are_those_of_the_grid_at_every_picture_size(size, cnn):
+    model = build(cnn=cnn, patch_size=8, app=dict(keep_num=12), atp=dict(keep_rate=0.5, start=3))
+    x = torch.randn(2, 3, size, size)
+    out, left = model.forward_with_indices(x)
+    torch.testing.assert_close(model(x), out, atol=1e-5, rtol=1e-4)
+    tokens = []
+    with model.app.register_forward_pre_hook(lambda _, inputs: tokens.append(inputs[0])):
+        model(x)
+    assert tokens[0].shape[1] == (size // 8) ** 2
+    wanted = tokens[0].abs().sum(-1).topk(12).indices.sort().values
+    assert torch.equal(left['app'], wanted)
+    assert left['layers.3'].shape == (2, 6)
+    for image in range(2):
+        assert set(left['layers.3'][image].tolist()) < set(left['app'][image].tolist())
 
 
 def test_dropped_patches_have_no_influence_after_app():
@@ -181,14 +201,13 @@ def test_a_file_in_a_list_of_initialisations_is_loaded_whole(tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(app=dict(keep_num=37)), 'keep_num=37.*36 patches.*6x6'),
+        (dict(app=dict(keep_num=37)), 'keep_num=37.*36 patches'),
         (dict(atp=dict(keep_rate=1.5)), 'keep_rate.*1.5'),
         (dict(atp=dict(keep_rate=0.5, start=5)), 'atp.start must be 0 to 4.*got 5'),
         (dict(atp=dict(keep_rate=0.5, begin=2)), "'start'.*'begin'"),
         (dict(arch='tiny'), "'small'.*'tiny'"),
         (dict(arch=dict(ARCH, num_heads=5)), 'num_heads=5'),
         (dict(out_type='cls'), "'cls_token'.*'cls'"),
-        (dict(computation='fast'), "'lean'.*'fast'"),
         (dict(cnn=None, app=dict(keep_num=2, score_on='features')), "score_on='tokens'"),
         (dict(cnn=dict(type='VisionTransformer', arch=ARCH, img_size=48)), r'\(B, C, H, W\)'),
     ],

@@ -105,8 +105,12 @@ def test_checkpointing_changes_neither_gradients_nor_statistics(frozen_stages):
     usual = trained_net(frozen_stages=frozen_stages).train()
     saving = trained_net(frozen_stages=frozen_stages, with_cp=True).train()
     saving.load_state_dict(usual.state_dict())
+    called = []
+    for number, stage in enumerate(saving.stages):
+        stage.register_forward_hook(lambda *_, number=number: called.append(number))
     x = torch.randn(4, 3, 16, 16)
     wanted, found = gradients(usual, x), gradients(saving, x)
+    assert called == list(range(len(saving.stages)))  # stages are called as modules here too
     assert wanted.keys() == found.keys() and wanted
     for name, gradient in wanted.items():
         torch.testing.assert_close(found[name], gradient, msg=name)

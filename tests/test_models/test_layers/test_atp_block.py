@@ -2,6 +2,7 @@
 import pytest
 import torch
 from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
+from slow_blocks import slow_block
 
 from mmfer.models.layers import ATPBlock
 from mmfer.registry import MODELS
@@ -9,43 +10,13 @@ from mmfer.registry import MODELS
 SIZES = dict(embed_dims=24, num_heads=4, feedforward_channels=48)
 
 
-def slow_block(block, x):
-    """The paper's block in the plainest way: explicit attention, one image and token at a time."""
-    heads, size = block.attn.num_heads, block.attn.head_dims
-    outputs, kept_all = [], []
-    for tokens in x:
-        q, k, v = (
-            part.view(len(tokens), heads, size).transpose(0, 1)
-            for part in block.attn.qkv(block.ln1(tokens)).chunk(3, dim=-1)
-        )
-        products = q @ k.transpose(1, 2) * size**-0.5
-        attended = (products.softmax(dim=-1) @ v).transpose(0, 1).flatten(1)
-        tokens = tokens + block.attn.proj(attended)
-        scores = {
-            'sum': products[:, 0, 1:].sum(0),
-            'abs': products[:, 0, 1:].abs().sum(0),
-            'max': products[:, 0, 1:].max(0)[0],
-        }[block.criterion]
-        keep = max(int((len(tokens) - 1) * block.keep_rate), 1)
-        best = sorted(range(len(scores)), key=lambda n: -float(scores[n]))[:keep]
-        kept = [0] + [n + 1 for n in sorted(best)]
-        outputs.append(
-            torch.stack([tokens[n] + block.ffn.layers(block.ln2(tokens[n])) for n in kept])
-        )
-        kept_all.append(kept)
-    return torch.stack(outputs), kept_all
-
-
-@pytest.mark.parametrize('computation', ['lean', 'paper'])
 @pytest.mark.parametrize('criterion', ['sum', 'abs', 'max'])
 @pytest.mark.parametrize('qkv_bias', [True, False])
-def test_equals_the_slow_reference(computation, criterion, qkv_bias):
-    block = ATPBlock(
-        **SIZES, keep_rate=0.6, criterion=criterion, computation=computation, qkv_bias=qkv_bias
-    )
+def test_equals_the_slow_reference(criterion, qkv_bias):
+    block = ATPBlock(**SIZES, keep_rate=0.6, criterion=criterion, qkv_bias=qkv_bias)
     block.init_weights()
     x = torch.randn(3, 1 + 11, 24)
-    out, kept = block.forward_with_indices(x)
+    out, kept = block(x, return_indices=True)
     wanted, wanted_kept = slow_block(block, x)
     assert kept.tolist() == wanted_kept
     assert out.shape == (3, 1 + 6, 24)
@@ -53,32 +24,41 @@ def test_equals_the_slow_reference(computation, criterion, qkv_bias):
     assert torch.equal(block(x), out)
 
 
-def test_both_ways_of_computing_have_the_same_gradients():
-    lean = ATPBlock(**SIZES, keep_rate=0.5)
-    paper = ATPBlock(**SIZES, keep_rate=0.5, computation='paper')
-    paper.load_state_dict(lean.state_dict())
-    weights = torch.randn(2, 6, 24)
-    grads = []
-    for block in (lean, paper):
-        torch.manual_seed(1)
-        x = torch.randn(2, 11, 24, requires_grad=True)
-        (block(x) * weights).sum().backward()
-        grads.append([x.grad, *(p.grad for p in block.parameters())])
-    for ours, theirs in zip(*grads, strict=True):
+@pytest.mark.parametrize('class_only', [False, True])
+def test_gradients_are_those_of_the_slow_reference(class_only):
+    block = ATPBlock(**SIZES, keep_rate=0.5)
+    x = torch.randn(2, 11, 24, requires_grad=True)
+    rows = 1 if class_only else 6
+    weights = torch.randn(2, rows, 24)
+    parameters = [x, *block.parameters()]
+    found = torch.autograd.grad((block(x, class_only) * weights).sum(), parameters)
+    wanted = torch.autograd.grad((slow_block(block, x)[0][:, :rows] * weights).sum(), parameters)
+    for ours, theirs in zip(found, wanted, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize('keep_rate', [0.5, 1.0])
+def test_the_class_token_alone_is_the_first_of_all_tokens(keep_rate):
+    block = ATPBlock(**SIZES, keep_rate=keep_rate)
+    x = torch.randn(2, 11, 24)
+    whole, kept = block(x, return_indices=True)
+    alone, kept_too = block(x, class_only=True, return_indices=True)
+    torch.testing.assert_close(alone, whole[:, :1])
+    torch.testing.assert_close(block(x, class_only=True), whole[:, :1])
+    assert kept is kept_too is None if keep_rate == 1 else torch.equal(kept, kept_too)
 
 
 def test_keeping_all_is_mmpretrains_layer_bit_for_bit():
     block, layer = ATPBlock(**SIZES, keep_rate=1.0), TransformerEncoderLayer(**SIZES)
     layer.load_state_dict(block.state_dict())  # no parameter more or less
     x = torch.randn(2, 9, 24)
-    out, kept = block.forward_with_indices(x)
+    out, kept = block(x, return_indices=True)
     assert kept is None
     assert torch.equal(out, layer(x))
 
 
 def test_class_token_stays_even_where_nothing_else_could():
-    out, kept = ATPBlock(**SIZES, keep_rate=0.01).forward_with_indices(torch.randn(2, 5, 24))
+    out, kept = ATPBlock(**SIZES, keep_rate=0.01)(torch.randn(2, 5, 24), return_indices=True)
     assert out.shape[1] == 2
     assert (kept[:, 0] == 0).all()
 
@@ -98,7 +78,7 @@ def test_keep_rate_outside_its_range_is_named(rate):
     [
         (dict(keep_rate='0.9'), TypeError, "'0.9'"),
         (dict(criterion='mean'), ValueError, "'sum'.*'mean'"),
-        (dict(computation='fast'), ValueError, "'lean'.*'fast'"),
+        (dict(computation='lean'), TypeError, 'computation.*get_flops.py'),
     ],
 )
 def test_other_bad_arguments_are_named(arguments, error, message):

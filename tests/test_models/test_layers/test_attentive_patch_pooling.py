@@ -16,12 +16,14 @@ def test_registered_under_both_names_without_parameters():
 def test_keeping_all_is_the_identity_bit_for_bit():
     x = torch.randn(2, 9, 4)
     assert AttentivePatchPooling(keep_num=9)(x) is x
+    out, kept = AttentivePatchPooling(keep_num=9)(x, return_indices=True)
+    assert out is x and kept is None
 
 
 @pytest.mark.parametrize('criterion', ['abs', 'sum', 'max'])
 def test_hard_pooling_equals_sorting_by_hand(criterion):
     x = torch.randn(3, 16, 6)
-    out, kept = AttentivePatchPooling(keep_num=5, criterion=criterion).forward_with_indices(x)
+    out, kept = AttentivePatchPooling(keep_num=5, criterion=criterion)(x, return_indices=True)
     reduce = {
         'abs': lambda v: v.abs().sum(),
         'sum': lambda v: v.sum(),
@@ -37,8 +39,8 @@ def test_position_is_added_after_scoring():
     x = torch.randn(2, 9, 4)
     position = 100 * torch.randn(1, 9, 4)
     app = AttentivePatchPooling(keep_num=4)
-    _, without = app.forward_with_indices(x)
-    out, kept = app.forward_with_indices(x, position)
+    _, without = app(x, return_indices=True)
+    out, kept = app(x, position, return_indices=True)
     assert torch.equal(kept, without)
     assert torch.equal(out[0], (x + position)[0, kept[0]])
 
@@ -46,8 +48,8 @@ def test_position_is_added_after_scoring():
 def test_scoring_on_features_chooses_by_them():
     x, features = torch.randn(2, 9, 4), torch.randn(2, 9, 3)
     app = AttentivePatchPooling(keep_num=4, score_on='features')
-    _, kept = app.forward_with_indices(x, features=features)
-    _, wanted = AttentivePatchPooling(keep_num=4).forward_with_indices(features)
+    _, kept = app(x, features=features, return_indices=True)
+    _, wanted = AttentivePatchPooling(keep_num=4)(features, return_indices=True)
     assert torch.equal(kept, wanted)
     with pytest.raises(ValueError, match='features'):
         app(x)
@@ -64,7 +66,7 @@ def test_soft_pooling_keeps_all_and_scales_them():
 def test_lanet_learns_through_the_tokens_that_stay():
     app = AttentivePatchPooling(keep_num=3, criterion='lanet', in_channels=32)
     x = torch.randn(2, 9, 32)
-    out, kept = app.forward_with_indices(x)
+    out, kept = app(x, return_indices=True)
     scores = app.score(x)
     assert torch.equal(out[0], (x * scores[..., None])[0, kept[0]])
     out.sum().backward()

@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Other numbers of patches for a trained APViT, for a while.
+"""How much the poolings of an APViT keep: the one place that reads and sets ``k`` and ``r``.
 
-Attentive pooling has no parameters: how much it keeps can be changed behind training, without
-building the model again.
+Attentive pooling has no parameters: how much it keeps can be changed during and after training,
+without building the model again.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from mmfer.models.layers import ATPBlock
+from .layers.atp_block import ATPBlock, check_keep_rate
+from .layers.attentive_patch_pooling import check_keep_num
 
 
 @dataclass(frozen=True)
@@ -47,19 +48,28 @@ def check_pooling(backbone: nn.Module, settings: PoolingSettings) -> None:
     """Refuse settings that a backbone cannot have.
 
     Raises:
+        TypeError: ``keep_rate`` is no number.
         ValueError: A number is out of its range, or the backbone lacks the pooling.
     """
+    name = type(backbone).__name__
     if settings.keep_num is not None:
-        _check_keep_num(settings.keep_num, backbone)
+        if _hard_app(backbone) is None:
+            raise ValueError(
+                f'keep_num={settings.keep_num!r}: this {name} drops no patches by number; it needs '
+                "model.backbone.app with mode='hard'"
+            )
+        check_keep_num(settings.keep_num, backbone.num_patches)
     if settings.keep_rate is not None:
-        _check_keep_rate(settings.keep_rate, backbone)
+        if not _pooling_blocks(backbone):
+            raise ValueError(
+                f'keep_rate={settings.keep_rate!r}: no block of this {name} drops tokens; it needs '
+                'model.backbone.atp'
+            )
+        check_keep_rate(settings.keep_rate)
 
 
-@contextmanager
-def use_pooling(backbone: nn.Module, settings: PoolingSettings) -> Iterator[None]:
-    """Set a backbone's poolings, and set them back at the end, also behind an error.
-
-    The backbone is changed in place: threads that share it have to wait for each other.
+def set_pooling(backbone: nn.Module, settings: PoolingSettings) -> None:
+    """Set a backbone's poolings, in place.
 
     Args:
         backbone: An :class:`.APViT`; another one where ``settings`` has None only.
@@ -69,12 +79,28 @@ def use_pooling(backbone: nn.Module, settings: PoolingSettings) -> Iterator[None
         ValueError: See :func:`check_pooling`.
     """
     check_pooling(backbone, settings)
+    for module, name in _places(backbone):
+        value = getattr(settings, name)
+        if value is not None:
+            setattr(module, name, value)
+
+
+@contextmanager
+def use_pooling(backbone: nn.Module, settings: PoolingSettings) -> Iterator[None]:
+    """Set a backbone's poolings, and set them back at the end, also behind an error.
+
+    The backbone is changed in place: threads that share it have to wait for each other.
+
+    Args:
+        backbone: See :func:`set_pooling`.
+        settings: See :func:`set_pooling`.
+
+    Raises:
+        ValueError: See :func:`check_pooling`.
+    """
     before = [(module, name, getattr(module, name)) for module, name in _places(backbone)]
+    set_pooling(backbone, settings)
     try:
-        for module, name, _ in before:
-            value = getattr(settings, name)
-            if value is not None:
-                setattr(module, name, value)
         yield
     finally:
         for module, name, value in before:
@@ -96,31 +122,5 @@ def _hard_app(backbone: nn.Module) -> nn.Module | None:
 
 
 def _pooling_blocks(backbone: nn.Module) -> list[ATPBlock]:
-    return [layer for layer in getattr(backbone, 'layers', ()) if isinstance(layer, ATPBlock)]
-
-
-def _check_keep_num(keep_num: int, backbone: nn.Module) -> None:
-    if _hard_app(backbone) is None:
-        raise ValueError(
-            f'keep_num={keep_num!r}: this {type(backbone).__name__} drops no patches by number; it '
-            "needs model.backbone.app with mode='hard'"
-        )
-    whole = isinstance(keep_num, int) and not isinstance(keep_num, bool)
-    if not whole or not 1 <= keep_num <= backbone.num_patches:
-        raise ValueError(
-            f'keep_num (model.backbone.app.keep_num) must be a whole number from 1 to '
-            f'{backbone.num_patches}, not {keep_num!r}'
-        )
-
-
-def _check_keep_rate(keep_rate: float, backbone: nn.Module) -> None:
-    if not _pooling_blocks(backbone):
-        raise ValueError(
-            f'keep_rate={keep_rate!r}: no block of this {type(backbone).__name__} drops tokens; it '
-            'needs model.backbone.atp'
-        )
-    number = isinstance(keep_rate, (int, float)) and not isinstance(keep_rate, bool)
-    if not number or not 0 < keep_rate <= 1:
-        raise ValueError(
-            f'keep_rate (model.backbone.atp.keep_rate) must be in (0, 1], not {keep_rate!r}'
-        )
+    # Of all modules: FSDP and checkpointing wrap those in ``layers``.
+    return [module for module in backbone.modules() if isinstance(module, ATPBlock)]
