@@ -20,9 +20,9 @@ from mmengine.config import Config
 
 from mmfer.datasets import SynthFace
 from mmfer.deployment.untrained import random_model
-from mmfer.inference.pooling_settings import PoolingSettings, use_pooling
 from mmfer.models import KTAdapter
 from mmfer.models.layers.feature_tokens import pool_feature
+from mmfer.models.pooling_settings import PoolingSettings, use_pooling
 from mmfer.registry import DATASETS
 from mmfer.utils.picture_size import picture_size
 from mmfer.utils.reparameterize import merge_branches
