@@ -10,11 +10,15 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import Runner
 
 from mmfer.checkpoint.auto_resume import find_resumable
-from mmfer.registry import RUNNERS
+from mmfer.registry import OPTIM_WRAPPERS, RUNNERS
+from mmfer.utils.components import component_class
 from mmfer.utils.config_options import merge_options
+
+from .optim_wrappers import BFloat16OptimWrapper
 
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -137,13 +141,10 @@ def set_amp(cfg: Config, dtype: str) -> None:
         dtype: ``'fp16'`` (GPU only, with dynamic loss scaling) or ``'bf16'`` (CPU as well).
     """
     wrapper = cfg.optim_wrapper
-    if wrapper.get('type', 'OptimWrapper') not in (
-        'OptimWrapper',
-        'AmpOptimWrapper',
-        'BFloat16OptimWrapper',
-    ):
+    kind = component_class(wrapper.get('type', OptimWrapper), OPTIM_WRAPPERS)
+    if kind not in (OptimWrapper, AmpOptimWrapper, BFloat16OptimWrapper):
         raise ValueError(
-            f'--amp replaces optim_wrapper.type, which is {wrapper.type!r} in this config; only '
+            f'--amp replaces optim_wrapper.type, which is {wrapper["type"]!r} in this config; only '
             'OptimWrapper can be replaced. Choose the precision inside that wrapper'
         )
     if dtype == 'bf16':
