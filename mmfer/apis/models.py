@@ -8,12 +8,11 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.registry import init_default_scope
 from mmpretrain.models import ImageClassifier
 
 from mmfer.checkpoint.config_text import ConfigTextError, read_config_text
 from mmfer.checkpoint.safe_load import load_checkpoint_file
-from mmfer.inference.load_model import build_model, fill_model
+from mmfer.inference.load_model import build_model, load_model
 from mmfer.inference.model_facts import class_names
 from mmfer.utils.config_options import merge_options, parse_options
 
@@ -61,16 +60,14 @@ def get_model(
             'checkpoint as weights (--weights), or one that carries its config as the model'
         )
     merge_options(cfg, parse_options(cfg_options))
-    init_default_scope(cfg.get('default_scope', 'mmfer'))
-    built = build_model(cfg)
     if weights is None:
-        meta = {}
+        built, meta = build_model(cfg).to(device).eval(), {}
         print_log(f'{model} is untrained: no weights were named', 'current', logging.WARNING)
     else:
-        meta = fill_model(built, load_checkpoint_file(weights), weights, cfg)
+        built, meta = load_model(cfg, weights, device)
     built._config = cfg
     built._dataset_meta = dict(meta.get('dataset_meta') or {}, classes=class_names(cfg, meta))
-    return built.to(device).eval()
+    return built
 
 
 def _find(model: str | Path | Config) -> tuple[Config, str | None]:

@@ -1,14 +1,15 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """What a config says about its model: the task, the classes, the size and values of pictures."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
 
-from mmfer.categories import EXPRESSIONS, EXPRESSIONS_8
+from mmfer.categories import ACTION_UNITS, EXPRESSIONS, EXPRESSIONS_8
 from mmfer.datasets import SynthFace
-from mmfer.models import AgeHead, KTAdapter, LandmarkHead
+from mmfer.models import AgeHead, ExpressionAUHead, KTAdapter, LandmarkHead
 from mmfer.registry import DATASETS, MODELS
 from mmfer.tasks import TASKS
 from mmfer.utils.components import component_class, is_component
@@ -72,6 +73,26 @@ def task_of(cfg: Config, classes: Sequence[str] = ()) -> str:
     if head.get('with_feat'):
         return 'recognition'
     return 'expression' if classes and set(classes) <= set(EXPRESSIONS_8) else 'classification'
+
+
+def action_unit_names(cfg: Config) -> tuple[str, ...]:
+    """Names of the action units that a config's model predicts beside its classes; mostly none."""
+    count = _head_argument(cfg, ExpressionAUHead, 'num_units')
+    named = count == len(ACTION_UNITS)
+    return ACTION_UNITS if named else tuple(f'unit {i}' for i in range(count))
+
+
+def num_points(cfg: Config) -> int:
+    """How many facial landmarks a config's model predicts; 0 for other tasks."""
+    return _head_argument(cfg, LandmarkHead, 'num_points')
+
+
+def _head_argument(cfg: Config, kind: type, name: str) -> int:
+    """An argument of a head of this kind, or its default; 0 for other heads."""
+    head = cfg.model.get('head')
+    if not is_component(head, MODELS, kind):
+        return 0
+    return head.get(name, inspect.signature(kind).parameters[name].default)
 
 
 def normalisation(cfg: Config) -> dict[str, Any]:

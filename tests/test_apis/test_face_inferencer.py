@@ -10,12 +10,13 @@ from pasted_faces import GREY, SIZE, KnownFaces, paste
 from task_models import write_task
 
 import mmfer
-from mmfer.analysis.pooling import PoolingInspector
-from mmfer.analysis.predictions import Predictor
+from mmfer.analysis.pooling import face_batches, pooled_faces
 from mmfer.apis.face_inferencer import FaceInferencer
 from mmfer.apis.models import get_model
 from mmfer.datasets import EXPRESSIONS
+from mmfer.inference.model_runner import ModelRunner
 from mmfer.inference.pictures import Picture
+from mmfer.inference.split_loader import build_split_loader
 
 PLACES = ((5, 20), (70, 31))
 YUNET = 'weights/yunet_n_dynamic.onnx'
@@ -32,7 +33,11 @@ def files(tmp_path_factory):
 @pytest.fixture(scope='module')
 def predictions(files):
     """What the tools that work on data sets say of the test set's faces."""
-    return {task: list(Predictor.from_files(*map(str, pair)).run()) for task, pair in files.items()}
+    found = {}
+    for task, pair in files.items():
+        runner = ModelRunner.from_files(*map(str, pair))
+        found[task] = list(runner.inspect_all(build_split_loader(runner.cfg)))
+    return found
 
 
 def make(files, task='expression', detector=None, **options):
@@ -263,8 +268,9 @@ class TestPatches:
         return get_model(repo_root / self.CONFIG)
 
     def test_as_the_inspector_tells_them(self, model):
-        inspector = PoolingInspector(model, model._config, EXPRESSIONS)
-        expected = inspector.inspect_test_set(3)
+        runner = ModelRunner(model, model._config)
+        (batch,) = face_batches(runner, 3)
+        expected = pooled_faces(runner, batch)
         inferencer = FaceInferencer(model, detector=None, device='cpu', show_progress=False)
         results = inferencer([face.image[..., ::-1] for face in expected], patches=True)
         for result, face in zip(results, expected, strict=True):

@@ -47,16 +47,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported late: --help answers at once.
-    from mmfer.analysis.pooling import PoolingInspector
+    from mmfer.analysis.pooling import face_batches, pooled_faces
+    from mmfer.inference.model_runner import ModelRunner
     from mmfer.visualization.pooling import draw_pooling
 
-    inspector = PoolingInspector.from_files(
-        args.config, args.checkpoint, args.cfg_options, args.device
-    )
-    if args.images:
-        faces = [inspector.inspect_file(path) for path in args.images]
-    else:
-        faces = inspector.inspect_test_set(args.num)
+    runner = ModelRunner.from_files(args.config, args.checkpoint, args.cfg_options, args.device)
+    batches = face_batches(runner, args.num, args.images or ())
+    faces = [face for batch in batches for face in pooled_faces(runner, batch)]
     stages = args.stages or list(faces[0].kept)
     for face in faces:
         unknown = set(stages) - set(face.kept)
