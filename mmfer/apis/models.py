@@ -1,6 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import logging
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +13,7 @@ from mmfer.checkpoint.config_text import ConfigTextError, read_config_text
 from mmfer.checkpoint.safe_load import load_checkpoint_file
 from mmfer.inference.load_model import build_model, load_model
 from mmfer.inference.model_facts import class_names
-from mmfer.utils.config_options import merge_options, parse_options
+from mmfer.utils.config_options import merge_options, parse_options, read_config
 
 from .model_index import find_model
 
@@ -78,11 +77,9 @@ def _find(model: str | Path | Config) -> tuple[Config, str | None]:
     if path.suffix.lower() in CHECKPOINT_SUFFIXES:
         return _config_in(path), str(path)
     if path.suffix == '.py':
-        if not path.is_file():
-            raise FileNotFoundError(f'there is no config {path} (from {os.getcwd()})')
-        return Config.fromfile(path), None
+        return read_config(path), None
     entry = find_model(str(model))
-    return Config.fromfile(entry.config), entry.weights
+    return read_config(entry.config), entry.weights
 
 
 def _config_in(path: Path) -> Config:

@@ -11,7 +11,7 @@ from mmfer.checkpoint.safetensors_file import SUFFIX, name_with_digest, to_bytes
 from mmfer.inference.load_model import load_model
 from mmfer.inference.model_facts import model_facts
 from mmfer.utils.atomic_file import atomic_write
-from mmfer.utils.config_options import merge_options
+from mmfer.utils.config_options import read_config
 from mmfer.utils.file_digest import file_digest
 
 UNSPECIFIED = 'unspecified'
@@ -47,14 +47,11 @@ def publish_model(
         ValueError: ``out`` has another suffix, the config is not made of plain values, the
             checkpoint is one of another model, or it holds weights that its model has no place for.
     """
-    config, checkpoint, out = Path(config), Path(checkpoint), Path(out)
+    out = Path(out)
     if out.suffix != SUFFIX:
         raise ValueError(f'{out}: the name of a published file ends in {SUFFIX}')
-    if not config.is_file():
-        raise FileNotFoundError(f'there is no config {config}')
     # Not load_config(), which adds what depends on the machine.
-    cfg = Config.fromfile(config)
-    merge_options(cfg, cfg_options)
+    cfg = read_config(config, cfg_options)
     text = _config_text(cfg)  # before the model is built, which writes defaults into the config
     # Whole: a config with fewer layers would be published as a model nobody trained.
     model, meta = load_model(cfg, checkpoint, whole=True)

@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from mmfer.checkpoint.auto_resume import find_resumable
 from mmfer.registry import OPTIM_WRAPPERS, RUNNERS
 from mmfer.utils.components import component_class
-from mmfer.utils.config_options import merge_options
+from mmfer.utils.config_options import read_config
 
 from .optim_wrappers import BFloat16OptimWrapper
 
@@ -33,7 +33,7 @@ def load_config(
 
     Args:
         path: The config file.
-        options: ``--cfg-options``, checked by :func:`mmfer.utils.config_options.merge_options`.
+        options: ``--cfg-options``, checked by :func:`.merge_options`.
         work_dir: Folder for logs and checkpoints. Defaults to the config's own, or
             ``./work_dirs/<name of the config>``.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
@@ -42,19 +42,12 @@ def load_config(
         FileNotFoundError: There is no such config.
         UnknownOptionError: See :func:`merge_options`.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'there is no config {path} (from {os.getcwd()}); `mim train mmfer NAME.py` finds the '
-            "package's own configs by name, this script takes a path"
-        )
-    cfg = Config.fromfile(path)
-    merge_options(cfg, options)
+    cfg = read_config(path, options)
     cfg.launcher = launcher
     if work_dir is not None:
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = f'./work_dirs/{path.stem}'
+        cfg.work_dir = f'./work_dirs/{Path(path).stem}'
     for name in DATALOADERS:
         if cfg.get(name) is not None:
             # Pictures of one size are stacked where they are loaded, in the workers.
