@@ -65,7 +65,8 @@ class FaceInferencer:
         model: A name of :meth:`list_models`, a config file, a checkpoint that carries its config
             (what ``tools/train.py`` and ``publish_model.py`` write), or a model of
             :func:`.get_model`. All but the last are brought to the form for inference, see
-            :func:`.merge_branches`; what they answer stays the same but for rounding.
+            :func:`.merge_branches`; what they answer stays the same but for rounding. Any other
+            model that answers ``test_step`` needs its config as ``model._config``.
         weights: The checkpoint, where the model is a name or a config.
         device: Where the model runs. Default: a GPU if there is one, else the CPU; a model that was
             passed stays where it is.
@@ -149,9 +150,10 @@ class FaceInferencer:
         """
         stages = self.runner.patch_stages
         if not stages:
+            backbone = getattr(self.model, 'backbone', self.model)
             raise ValueError(
-                f'{type(self.model.backbone).__name__} keeps all of a face; patches need an APViT '
-                'with poolings (model.backbone)'
+                f'{type(backbone).__name__} keeps all of a face; patches need an APViT with '
+                'poolings (model.backbone)'
             )
         if stage is not None and stage not in stages:
             raise ValueError(f'the model has no stage {stage!r}, only {", ".join(stages)}')

@@ -90,8 +90,8 @@ def test_number_of_pictures_and_overrides(call, tmp_path):
     [
         ('vis_age', ['--theta', '0'], '--theta must be more than 0'),
         ('vis_roc', ['--far', '2'], '--far must be between 0 and 1'),
-        ('vis_landmarks', ['--worst', '0'], 'must be at least 1, not 0'),
-        ('vis_features', ['--num', '-3'], 'must be at least 1, not -3'),
+        ('vis_landmarks', ['--worst', '0'], 'whole number of at least 1'),
+        ('vis_features', ['--num', '-3'], 'whole number of at least 1'),
         ('vis_features', ['--colour', 'red'], 'invalid choice'),
     ],
 )

@@ -117,7 +117,7 @@ def test_curves_of_a_group(call, trainings, tmp_path):
     [
         ('vis_classes', ['metrics.json'], "must be NAME=FILE, not 'metrics.json'"),
         ('vis_confusion', ['=a.csv'], "must be NAME=FILE, not '=a.csv'"),
-        ('vis_confusion', ['a=a.csv', '--per-row', 0], 'must be at least 1, not 0'),
+        ('vis_confusion', ['a=a.csv', '--per-row', 0], 'whole number of at least 1'),
         ('vis_curves', [], 'name a WORK_DIR or a --group'),
         ('vis_curves', ['--group', 'seeds'], '--group seeds: a name and at least one WORK_DIR'),
     ],

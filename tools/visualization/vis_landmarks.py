@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.cli.model_arguments import make_parser, positive
+from mmfer.cli.figure_arguments import make_parser, positive
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
