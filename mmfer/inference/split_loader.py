@@ -28,14 +28,18 @@ def build_split_loader(cfg: Config, split: str = 'test', num: int | None = None)
         found = [name for name in SPLITS if cfg.get(f'{name}_dataloader')]
         raise ValueError(f'the config has no split {split!r}, only {found}')
     dataset = DATASETS.build(loader.dataset)
-    total = len(dataset)
-    count = total if num is None else min(num, total)
     settings = dict(
         loader,
-        dataset=Subset(dataset, np.linspace(0, total - 1, count).round().astype(int).tolist()),
+        dataset=Subset(dataset, spread(len(dataset), num)),
         sampler=dict(type='DefaultSampler', shuffle=False),
         batch_sampler=None,
         drop_last=False,
     )
     settings.setdefault('collate_fn', dict(type='default_collate'))
     return Runner.build_dataloader(settings)
+
+
+def spread(total: int, num: int | None = None) -> list[int]:
+    """``num`` indices at even distances, at most ``total``. Default: all."""
+    num = total if num is None else min(num, total)
+    return np.linspace(0, total - 1, num).round().astype(int).tolist()
