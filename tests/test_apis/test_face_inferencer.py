@@ -284,33 +284,33 @@ class TestPatches:
     def test_stages_are_checked(self, model, files):
         inferencer = FaceInferencer(model, detector=None, device='cpu')
         inferencer.check_patches('layers.1')
-        with pytest.raises(ValueError, match="no stage 'layers.4', only app, layers.0, layers.1"):
+        with pytest.raises(ValueError, match="stage 'layers.4'.*app, layers.0, layers.1"):
             inferencer.check_patches('layers.4')
-        with pytest.raises(ValueError, match='IRNet keeps all of a face'):
+        with pytest.raises(ValueError, match='IRNet.*model.backbone'):
             make(files)(empty(), patches=True)
 
 
 class TestArguments:
     def test_yunet_needs_its_file(self, files):
-        with pytest.raises(ValueError, match='detector_weights=.*alignment.md.*detector=None'):
+        with pytest.raises(ValueError, match='detector_weights.*detector=None'):
             FaceInferencer(*files['age'])
 
     def test_unknown_detector(self, files):
-        with pytest.raises(ValueError, match=r"one of \['yunet', 'mtcnn'\].*'retina'"):
+        with pytest.raises(ValueError, match="detector.*'retina'"):
             make(files, detector='retina')
 
     @pytest.mark.parametrize('device', ['meta', 'cuda:99'])
     def test_a_device_that_is_not_there(self, files, device):
-        with pytest.raises(ValueError, match=f"'{device}' cannot be used here: .*; use cpu"):
+        with pytest.raises(ValueError, match=f"device.*'{device}'"):
             FaceInferencer(*files['age'], device, None)
 
     def test_weights_are_needed(self, files):
-        with pytest.raises(ValueError, match='was not trained says nothing.*--weights'):
+        with pytest.raises(ValueError, match='weights.*--weights'):
             FaceInferencer(files['age'][0], detector=None)
 
     @pytest.mark.parametrize('where', ['constructor', 'call'])
     def test_batch_size(self, files, where):
-        with pytest.raises(ValueError, match='batch_size must be 1 or more, not 0'):
+        with pytest.raises(ValueError, match='batch_size.*0'):
             if where == 'constructor':
                 make(files, batch_size=0)
             make(files)(empty(), batch_size=0)
@@ -318,7 +318,7 @@ class TestArguments:
     def test_model_without_config(self, files):
         model = get_model(*files['age'])
         del model._config
-        with pytest.raises(ValueError, match='build it by mmfer.get_model'):
+        with pytest.raises(ValueError, match='config.*mmfer.get_model'):
             FaceInferencer(model, detector=None)
 
     def test_names_of_the_package(self):

@@ -89,16 +89,16 @@ def test_a_config_that_knows_only_a_part_of_the_weights(tmp_path):
     """It loads, but was never trained so."""
     _, checkpoint = write_task(tmp_path, 'expression', adapter=True)
     config, _ = write_task(tmp_path, 'expression')
-    with pytest.raises(ValueError, match='weights that .* has no place for, such as neck'):
+    with pytest.raises(ValueError, match='weights.*neck'):
         publish_model(config, checkpoint, tmp_path / 'net.safetensors')
 
 
 def test_wrong_arguments(trained, tmp_path):
-    with pytest.raises(ValueError, match='ends in .safetensors'):
+    with pytest.raises(ValueError, match='.safetensors'):
         publish_model(*trained, tmp_path / 'net.pth')
-    with pytest.raises(FileNotFoundError, match='there is no config'):
+    with pytest.raises(FileNotFoundError, match='config'):
         publish_model(tmp_path / 'none.py', trained[1], tmp_path / 'net.safetensors')
     bad = tmp_path / 'bad.py'
     bad.write_text(trained[0].read_text() + "\ncustom = dict(type='os.path.join')\n")
-    with pytest.raises(ValueError, match='cannot travel with its weights: config.custom.type'):
+    with pytest.raises(ValueError, match='config.custom.type'):
         publish_model(bad, trained[1], tmp_path / 'net.safetensors')

@@ -89,7 +89,7 @@ def test_without_poolings():
     assert not {'settings', 'tokens'} & set(answer) and 'whole' not in answer['speed']
     assert answer['faces'][0]['stages'] == [] and 'whole' not in answer['faces'][0]
     assert 'whole' not in answer['faces'][0]['bars'][0]
-    with pytest.raises(ValueError, match='needs model.backbone.app'):
+    with pytest.raises(ValueError, match='model.backbone.app'):
         model.read(faces(1)[0], PoolingSettings(3))
 
 
