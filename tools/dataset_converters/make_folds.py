@@ -112,9 +112,7 @@ def dataset_of(args: argparse.Namespace) -> tuple[str, str, dict]:
     """Name, folder and further arguments of the dataset that is asked for."""
     from mmengine.config import Config
 
-    from mmfer import registry
     from mmfer.preparation.dataset_parts import plain_options
-    from mmfer.utils.components import component_class
     from mmfer.utils.dataset_config import unwrapped
 
     options = plain_options(args.cfg_options)
@@ -123,8 +121,7 @@ def dataset_of(args: argparse.Namespace) -> tuple[str, str, dict]:
     else:
         loader = Config.fromfile(args.dataset).to_dict().get('train_dataloader') or {}
         cfg = unwrapped(loader.get('dataset') or {})
-        name = getattr(component_class(cfg, registry.DATASETS), '__name__', cfg.get('type'))
-        data_root = args.data_root or cfg.get('data_root')
+        name, data_root = cfg.get('type'), args.data_root or cfg.get('data_root')
         given = {
             k: v for k, v in cfg.items() if k not in ('type', 'data_root', 'split', 'pipeline')
         }
