@@ -16,7 +16,7 @@ _VIT = dict(
     arch=dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32),
     img_size=SIZE,
 )
-#: 16 channels each; of 16 patches 9 go on from the CNN, 5 from the first block, 3 from the second.
+#: 16 channels each; of 16 patches 9 go on from the CNN, 4 from the first block, 2 from the second.
 BACKBONES = {
     'irnet': BACKBONE,
     'apvit': dict(type='APViT', app=dict(keep_num=9), atp=dict(keep_rate=0.5, start=0), **_VIT),

@@ -142,3 +142,14 @@ def test_packed_images():
     batch = pack_images(images)
     assert batch['inputs'].shape == (2, 3, 5, 7) and len(batch['data_samples']) == 2
     np.testing.assert_array_equal(batch['inputs'][1, 2], images[1, ..., 2])
+
+
+def test_images_may_come_as_a_list(tmp_path):
+    runner, loader = read(write_task(tmp_path, 'expression', backbone='apvit'))
+    batch = next(iter(loader))
+    expected = [sample.pred_score for sample in runner.predict(batch)]
+    listed = dict(batch, inputs=list(batch['inputs']))
+    torch.testing.assert_close([sample.pred_score for sample in runner.predict(listed)], expected)
+    faces = runner.inspect(listed)
+    torch.testing.assert_close([face.sample.pred_score for face in faces], expected)
+    assert [len(positions) for positions in faces[0].kept.values()] == [9, 4, 2]
