@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Untrained models of a few numbers for the four facial tasks, on drawn faces, with configs."""
+"""Untrained models of a few numbers, of both papers and all tasks, on drawn faces, with configs."""
 
 import pprint
 from pathlib import Path
@@ -11,21 +11,42 @@ from mmfer.registry import MODELS
 #: 16 channels on a 4x4 grid.
 BACKBONE = dict(type='IRNet', depth=18, num_stages=3, base_channels=4)
 SIZE = 32
+_VIT = dict(
+    cnn=BACKBONE,
+    arch=dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32),
+    img_size=SIZE,
+)
+#: 16 channels each; of 16 patches 9 go on from the CNN, 4 from the first block, 2 from the second.
+BACKBONES = {
+    'irnet': BACKBONE,
+    'apvit': dict(type='APViT', app=dict(keep_num=9), atp=dict(keep_rate=0.5, start=0), **_VIT),
+    'transfer': dict(type='TransFER', **_VIT),
+}
 HEADS = {
     'expression': dict(type='MLPClsHead', num_classes=7),
     'age': dict(type='AgeHead'),
     'landmarks': dict(type='LandmarkHead', input_size=SIZE),
     'recognition': dict(type='MLPClsHead', num_classes=3, with_feat=True),
 }
+#: Arguments of :func:`write_task` for a model of each kind.
+KINDS = {
+    'apvit': dict(task='expression', backbone='apvit'),
+    'transfer': dict(task='expression', backbone='transfer'),
+    'kt-adapter': dict(task='expression', adapter=True),
+    'kt-adapter-to-apvit': dict(task='expression', adapter=True, backbone='apvit'),
+    'age': dict(task='age'),
+    'landmarks': dict(task='landmarks'),
+    'recognition': dict(task='recognition'),
+}
 _KEYS = {'age': ('gt_age',), 'landmarks': ('gt_landmarks',)}
 
 
-def task_model(task: str, adapter: bool = False) -> dict:
+def task_model(task: str, adapter: bool = False, backbone: str = 'irnet') -> dict:
     """The config of a baseline, or of a KT-Adapter without priors."""
     model = dict(
         type='ImageClassifier',
-        backbone=BACKBONE,
-        neck=dict(type='GlobalAveragePooling'),
+        backbone=BACKBONES[backbone],
+        neck=dict(type='GlobalAveragePooling') if backbone == 'irnet' else None,
         head=dict(in_channels=16, hidden_channels=(8,), **HEADS[task]),
     )
     if adapter:
@@ -34,7 +55,9 @@ def task_model(task: str, adapter: bool = False) -> dict:
     return model
 
 
-def write_task(folder: Path, task: str, adapter: bool = False, num: int = 12) -> tuple[Path, Path]:
+def write_task(
+    folder: Path, task: str, adapter: bool = False, num: int = 12, backbone: str = 'irnet'
+) -> tuple[Path, Path]:
     """Write a config with a test split of ``num`` pictures, and a checkpoint.
 
     Returns:
@@ -58,12 +81,17 @@ def write_task(folder: Path, task: str, adapter: bool = False, num: int = 12) ->
     settings = dict(
         default_scope='mmfer',
         data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3, to_rgb=True),
-        model=task_model(task, adapter),
+        model=task_model(task, adapter, backbone),
         test_dataloader=loader,
     )
-    config = folder / f'{task}{"-adapter" * adapter}.py'
+    name = task + '-adapter' * adapter + f'-{backbone}' * (backbone != 'irnet')
+    config = folder / f'{name}.py'
     config.write_text('\n'.join(f'{k} = {pprint.pformat(v)}' for k, v in settings.items()))
     torch.manual_seed(0)
     checkpoint = config.with_suffix('.pth')
-    torch.save(dict(state_dict=MODELS.build(task_model(task, adapter)).state_dict()), checkpoint)
+    model = MODELS.build(task_model(task, adapter, backbone))
+    for name, weight in model.backbone.named_parameters():
+        if 'token' in name or 'pos_embed' in name:  # which only training moves away from zero
+            torch.nn.init.normal_(weight)
+    torch.save(dict(state_dict=model.state_dict()), checkpoint)
     return config, checkpoint

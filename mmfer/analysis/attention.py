@@ -1,24 +1,23 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
-from mmengine.config import Config
-from mmpretrain.models import ImageClassifier
 from torch import Tensor
 
+from mmfer.inference.model_runner import ModelRunner
 from mmfer.models import APViT
 from mmfer.visualization.attention import AttendedFace
 
 from .attention_rollout import (
-    HEADS,
     READ_BY,
     attention_weights,
     join_heads,
     positions_at_blocks,
     rollout,
 )
-from .pooling import PoolingInspector
+from .pooling import check_tells_patches, pooled_faces
 
 
 @contextmanager
@@ -39,59 +38,53 @@ def recorded_attention(backbone: APViT) -> Iterator[list[Tensor]]:
         yield weights
 
 
-class AttentionInspector(PoolingInspector):
-    """Runs a classifier on faces and finds which patches its prediction is made of.
+@torch.no_grad()
+def attended_faces(
+    runner: ModelRunner, batch: dict[str, Any], heads: str = 'mean'
+) -> list[AttendedFace]:
+    """Predict a batch of faces and find which patches the predictions are made of.
 
     Args:
-        model (ImageClassifier): In eval mode; its backbone is an :class:`APViT` or one of its kind,
-            and the head reads the [class] token or the average of the patches.
-        cfg (Config): The whole config; its ``test_dataloader`` says how pictures are prepared.
-        classes (Iterable[str]): Class names in the order of the model's outputs.
-        heads (str): How attention heads are joined, ``'mean'`` (default) or ``'max'``.
+        runner: A classifier whose backbone is an :class:`APViT` or one of its kind, and whose neck
+            and head read the [class] token or the average of the patches.
+        batch: See :meth:`.ModelRunner.predict`.
+        heads: How attention heads are joined, ``'mean'`` (default) or ``'max'``.
 
     Raises:
         TypeError: The backbone is another one.
-        ValueError: The head reads something else, or ``heads`` is unknown.
+        ValueError: The head reads something else, ``heads`` is unknown, or the images have another
+            size than this model's.
     """
-
-    def __init__(
-        self, model: ImageClassifier, cfg: Config, classes: Iterable[str], heads: str = 'mean'
-    ):
-        super().__init__(model, cfg, classes)
-        out_type = model.backbone.out_type
-        if out_type not in READ_BY:
-            raise ValueError(
-                f'attention is rolled out for model.backbone.out_type in {tuple(READ_BY)}, '
-                f'got {out_type!r}'
-            )
-        if heads not in HEADS:
-            raise ValueError(f'heads must be one of {HEADS}, got {heads!r}')
-        self.heads = heads
-
-    @torch.no_grad()
-    def inspect(self, packed: dict) -> AttendedFace:
-        """Inspect one packed sample.
-
-        Raises:
-            ValueError: The picture has another size than this model's.
-        """
-        backbone = self.model.backbone
-        size = tuple(packed['inputs'].shape[1:])
-        if size != tuple(backbone.img_size):
-            raise ValueError(
-                f'a picture of {size[0]}x{size[1]} pixels for {self.cfg.filename}, whose '
-                f'model.backbone.img_size is {backbone.img_size}; only models of one picture size '
-                'can be compared'
-            )
-        with recorded_attention(backbone) as weights:
-            face = super().inspect(packed)
-        weights = [join_heads(w.cpu(), self.heads) for w in weights]
-        left = {stage: torch.from_numpy(kept)[None] for stage, kept in face.kept.items()}
-        positions = positions_at_blocks(left, len(weights), backbone.num_patches, batch=1)
-        relevance = READ_BY[backbone.out_type](rollout(weights, positions, backbone.num_patches))
-        return AttendedFace(
-            **vars(face),
-            relevance=relevance[0, 1:].view(backbone.grid).numpy(),
-            first=positions[0][0].numpy(),
-            last=positions[-2][0].numpy(),
+    check_tells_patches(runner)
+    backbone = runner.model.backbone
+    if backbone.out_type not in READ_BY:
+        raise ValueError(
+            f'attention is rolled out for model.backbone.out_type in {tuple(READ_BY)}, '
+            f'got {backbone.out_type!r}'
         )
+    size = tuple(batch['inputs'].shape[2:])
+    if size != tuple(backbone.img_size):
+        raise ValueError(
+            f'an image of {size[0]}x{size[1]} pixels for {runner.cfg.filename}, whose '
+            f'model.backbone.img_size is {backbone.img_size}; only models of one image size can be '
+            'compared'
+        )
+    with recorded_attention(backbone) as weights:
+        faces = pooled_faces(runner, batch)
+    weights = [join_heads(w.cpu(), heads) for w in weights]
+    left = {
+        stage: torch.stack([torch.from_numpy(face.kept[stage]) for face in faces])
+        for stage in faces[0].kept
+    }
+    patches = backbone.num_patches
+    positions = positions_at_blocks(left, len(weights), patches, batch=len(faces))
+    relevance = READ_BY[backbone.out_type](rollout(weights, positions, patches))[:, 1:]
+    return [
+        AttendedFace(
+            **vars(face),
+            relevance=relevance[row].view(backbone.grid).numpy(),
+            first=positions[0][row].numpy(),
+            last=positions[-2][row].numpy(),
+        )
+        for row, face in enumerate(faces)
+    ]

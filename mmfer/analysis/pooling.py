@@ -1,105 +1,82 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-from collections.abc import Iterable
+"""Which patches of a face the poolings of a classifier keep."""
 
-import numpy as np
-import torch
-from mmengine.config import Config
-from mmengine.dataset import Compose, default_collate
-from mmengine.registry import init_default_scope
-from mmpretrain.models import ImageClassifier
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from mmfer.datasets.transforms import LoadFaceImage
-from mmfer.engine.launch import load_config
-from mmfer.inference.load_model import load_model
-from mmfer.inference.model_facts import class_names
-from mmfer.registry import DATASETS
-from mmfer.utils.config_options import parse_options
+from mmfer.inference.face_cutter import FaceCutter
+from mmfer.inference.model_runner import Inspection, ModelRunner, pack_images
+from mmfer.inference.split_loader import build_split_loader
 from mmfer.visualization.pooling import PooledFace
 
-from .predictions import to_rgb
 
-
-class PoolingInspector:
-    """Runs a classifier on faces and keeps which patches its poolings left over.
+def face_batches(
+    runner: ModelRunner, num: int, images: Iterable[str] = ()
+) -> Iterator[dict[str, Any]]:
+    """Faces to look at, packed for the model.
 
     Args:
-        model (ImageClassifier): In eval mode; its backbone has ``forward_with_indices``.
-        cfg (Config): The whole config; its ``test_dataloader`` says how pictures are prepared.
-        classes (Iterable[str]): Class names in the order of the model's outputs.
+        runner: The model; its config says how images are prepared.
+        num: How many faces, spread evenly over the config's test set.
+        images: Files with aligned faces to take instead. Default: none.
+
+    Raises:
+        UnreadableImageError: One of ``images`` cannot be read.
     """
+    images = list(images)
+    if not images:
+        yield from build_split_loader(runner.cfg, 'test', num)
+        return
+    read, cut = LoadFaceImage(), FaceCutter(runner.cfg)
+    for path in images:
+        yield pack_images([cut(read(dict(img_path=path))['img']).image])
 
-    def __init__(self, model: ImageClassifier, cfg: Config, classes: Iterable[str]):
-        if not hasattr(model.backbone, 'forward_with_indices'):
-            raise TypeError(
-                f'{type(model.backbone).__name__} does not tell which patches it keeps; the config '
-                'needs model.backbone.type=APViT'
-            )
-        self.model = model
-        self.cfg = cfg
-        self.classes = tuple(classes)
 
-    @classmethod
-    def from_files(
-        cls, config: str, checkpoint: str, cfg_options: Iterable[str] = (), device: str = 'cpu'
-    ) -> 'PoolingInspector':
-        """Build the model of a config and load a checkpoint into it.
+def check_tells_patches(runner: ModelRunner) -> None:
+    """Refuse a model that is no classifier with patches.
 
-        Raises:
-            ValueError: The checkpoint is one of another model.
-        """
-        cfg = load_config(config, parse_options(cfg_options))
-        init_default_scope(cfg.get('default_scope', 'mmfer'))
-        model, meta = load_model(cfg, checkpoint, device)
-        return cls(model, cfg, class_names(cfg, meta))
-
-    def test_samples(self, num: int) -> list[dict]:
-        """``num`` samples spread evenly over the config's test set, as its pipeline packs them."""
-        dataset = DATASETS.build(self.cfg.test_dataloader.dataset)
-        indices = np.linspace(0, len(dataset) - 1, min(num, len(dataset))).round().astype(int)
-        return [dataset[int(i)] for i in indices]
-
-    def read_file(self, path: str) -> dict:
-        """One picture of an aligned face, packed as those of the test set are.
-
-        Raises:
-            UnreadableImageError: The file cannot be read as a picture.
-        """
-        steps = [
-            step
-            for step in self.cfg.test_dataloader.dataset.pipeline
-            if not str(step['type']).startswith('Load')
-        ]
-        if not any(step['type'] in ('Resize', 'ResizeEdge') for step in steps):
-            # Datasets that draw their pictures give them in the right size.
-            steps.insert(0, dict(type='Resize', scale=tuple(self.model.backbone.img_size[::-1])))
-        return Compose([LoadFaceImage(), *steps])(dict(img_path=path))
-
-    def inspect_test_set(self, num: int) -> list[PooledFace]:
-        """Inspect ``num`` faces spread evenly over the config's test set."""
-        return [self.inspect(sample) for sample in self.test_samples(num)]
-
-    def inspect_file(self, path: str) -> PooledFace:
-        """Inspect one picture of an aligned face.
-
-        Raises:
-            UnreadableImageError: The file cannot be read as a picture.
-        """
-        return self.inspect(self.read_file(path))
-
-    @torch.no_grad()
-    def inspect(self, packed: dict) -> PooledFace:
-        """Inspect one packed sample."""
-        batch = self.model.data_preprocessor(default_collate([packed]), training=False)
-        features, kept = self.model.backbone.forward_with_indices(batch['inputs'])
-        scores = self.model.head(features).softmax(dim=-1)[0]
-        best = int(scores.argmax())
-        sample = packed['data_samples']
-        truth = int(sample.gt_label) if 'gt_label' in sample else -1
-        return PooledFace(
-            image=to_rgb(packed['inputs']),
-            kept={stage: positions[0].cpu().numpy() for stage, positions in kept.items()},
-            grid=self.model.backbone.grid,
-            prediction=self.classes[best],
-            confidence=float(scores[best]),
-            truth=None if truth < 0 else self.classes[truth],  # -1 is for frames without a class
+    Raises:
+        TypeError: The backbone does not return which patches it keeps.
+        ValueError: The model predicts no classes.
+    """
+    backbone = getattr(runner.model, 'backbone', runner.model)
+    if not hasattr(backbone, 'forward_with_indices'):
+        raise TypeError(
+            f'{type(backbone).__name__} does not tell which patches it keeps; the config needs '
+            'model.backbone.type=APViT'
         )
+    if not runner.classes:
+        raise ValueError(
+            f'patches are drawn beside a predicted class, and this is a model for {runner.task} '
+            '(model.head)'
+        )
+
+
+def pooled_faces(runner: ModelRunner, batch: dict[str, Any]) -> list[PooledFace]:
+    """Predict a batch of faces and keep which patches are left after every pooling.
+
+    Args:
+        runner: A classifier whose backbone has ``forward_with_indices``.
+        batch: See :meth:`.ModelRunner.predict`.
+
+    Raises:
+        TypeError: See :func:`check_tells_patches`.
+        ValueError: See :func:`check_tells_patches`.
+    """
+    check_tells_patches(runner)
+    return [_pooled(runner, face) for face in runner.inspect(batch)]
+
+
+def _pooled(runner: ModelRunner, face: Inspection) -> PooledFace:
+    scores = face.sample.pred_score
+    best = int(scores.argmax())
+    truth = int(face.sample.gt_label) if 'gt_label' in face.sample else -1
+    return PooledFace(
+        image=face.image,
+        kept=face.kept,
+        grid=tuple(runner.model.backbone.grid),
+        prediction=runner.classes[best],
+        confidence=float(scores[best]),
+        truth=None if truth < 0 else runner.classes[truth],  # -1 is for frames without a class
+    )

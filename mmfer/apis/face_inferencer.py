@@ -8,16 +8,23 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.infer import BaseInferencer
-from mmpretrain.models import ImageClassifier
+from mmengine.model import BaseModel
 from rich.progress import track
 
 from mmfer.faces import DETECTORS, Face, FaceChoice, FaceDetector
 from mmfer.inference.draw_faces import draw_faces
 from mmfer.inference.face_cutter import Cut, FaceCutter, NotAFaceError
-from mmfer.inference.face_model import FaceModel
+from mmfer.inference.model_runner import ModelRunner, pack_images
 from mmfer.inference.pictures import Picture, count_pictures, read_pictures
-from mmfer.inference.results import FACES, NO_FACE, UNREADABLE, FaceResult, PictureResult
+from mmfer.inference.plain_predictions import plain_prediction
+from mmfer.inference.results import (
+    FACES,
+    NO_FACE,
+    UNREADABLE,
+    FaceResult,
+    KeptPatches,
+    PictureResult,
+)
 from mmfer.inference.writers import CsvWriter
 from mmfer.utils.reparameterize import merge_branches
 
@@ -37,7 +44,7 @@ class _Job:
     cuts: list[Cut]
 
 
-class FaceInferencer(BaseInferencer):
+class FaceInferencer:
     """Finds the faces of pictures and videos, and runs a trained model on each.
 
     ::
@@ -58,7 +65,8 @@ class FaceInferencer(BaseInferencer):
         model: A name of :meth:`list_models`, a config file, a checkpoint that carries its config
             (what ``tools/train.py`` and ``publish_model.py`` write), or a model of
             :func:`.get_model`. All but the last are brought to the form for inference, see
-            :func:`.merge_branches`; what they answer stays the same but for rounding.
+            :func:`.merge_branches`; what they answer stays the same but for rounding. Any other
+            model that answers ``test_step`` needs its config as ``model._config``.
         weights: The checkpoint, where the model is a name or a config.
         device: Where the model runs. Default: a GPU if there is one, else the CPU; a model that was
             passed stays where it is.
@@ -77,6 +85,7 @@ class FaceInferencer(BaseInferencer):
     Attributes:
         model: The network, in eval mode.
         cfg: Its config.
+        runner: What runs it, a :class:`.ModelRunner`.
         task: ``'expression'``, ``'age'``, ``'landmarks'``, ``'recognition'`` or
             ``'classification'``.
         classes: Names of its outputs; empty for age and landmarks.
@@ -90,7 +99,7 @@ class FaceInferencer(BaseInferencer):
 
     def __init__(
         self,
-        model: str | Path | Config | ImageClassifier,
+        model: str | Path | Config | BaseModel,
         weights: str | Path | None = None,
         device: str | torch.device | None = None,
         detector: str | FaceDetector | None = 'yunet',
@@ -101,12 +110,11 @@ class FaceInferencer(BaseInferencer):
         cfg_options: Iterable[str] = (),
         show_progress: bool = True,
     ):
-        # Not the parent's constructor: it would build the model from MMEngine's own kinds of files.
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be 1 or more, not {batch_size!r}')
         self._choice = FaceChoice(min_score, min_size)
         self.detector = _make_detector(detector, detector_weights)
-        if isinstance(model, ImageClassifier):
+        if isinstance(model, BaseModel):
             if not isinstance(getattr(model, '_config', None), Config):
                 raise ValueError('the model does not know its config; build it by mmfer.get_model')
             self.model = model.eval()
@@ -119,21 +127,20 @@ class FaceInferencer(BaseInferencer):
             merge_branches(self.model)
             self.model.to(memory_format=torch.channels_last)
         self.cfg = self.model._config
-        on_cpu = next(self.model.parameters()).device.type == 'cpu'
+        on_cpu = self.model.data_preprocessor.device.type == 'cpu'
         self.batch_size = batch_size or (8 if on_cpu else 32)
         self.show_progress = show_progress
-        self._face_model = FaceModel(
-            self.model, self.cfg, dict(dataset_meta=getattr(self.model, '_dataset_meta', None))
-        )
-        self.pipeline = self._init_pipeline(self.cfg)
+        meta = dict(dataset_meta=getattr(self.model, '_dataset_meta', None))
+        self.runner = ModelRunner(self.model, self.cfg, meta)
+        self.pipeline = FaceCutter(self.cfg)
 
     @property
     def task(self) -> str:
-        return self._face_model.task
+        return self.runner.task
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return self._face_model.classes
+        return self.runner.classes
 
     def check_patches(self, stage: str | None = None) -> None:
         """Refuse to tell which patches are kept where the model cannot.
@@ -141,19 +148,20 @@ class FaceInferencer(BaseInferencer):
         Raises:
             ValueError: The model has no poolings, or none of this name.
         """
-        stages = self._face_model.patch_stages
+        stages = self.runner.patch_stages
         if not stages:
+            backbone = getattr(self.model, 'backbone', self.model)
             raise ValueError(
-                f'{type(self.model.backbone).__name__} keeps all of a face; patches need an APViT '
-                'with poolings (model.backbone)'
+                f'{type(backbone).__name__} keeps all of a face; patches need an APViT with '
+                'poolings (model.backbone)'
             )
         if stage is not None and stage not in stages:
             raise ValueError(f'the model has no stage {stage!r}, only {", ".join(stages)}')
 
     def csv_writer(self, path: str | Path) -> CsvWriter:
         """A writer with the columns that this model fills."""
-        model = self._face_model
-        return CsvWriter(path, model.task, model.classes, model.action_units, model.num_points)
+        run = self.runner
+        return CsvWriter(path, run.task, run.classes, run.action_units, run.num_points)
 
     def __call__(
         self, inputs: Any, batch_size: int | None = None, patches: bool = False
@@ -195,7 +203,7 @@ class FaceInferencer(BaseInferencer):
         for job in self._run(inputs, batch_size, patches, keep_images=True):
             yield job.picture, job.result
 
-    # The steps of MMEngine's inferencers ------------------------------------------------------
+    # The steps, named as those of MMEngine's inferencers ---------------------------------------
 
     def preprocess(
         self, inputs: Any, batch_size: int = 1, keep_images: bool = True
@@ -225,8 +233,26 @@ class FaceInferencer(BaseInferencer):
             yield jobs
 
     def forward(self, inputs: list[Cut], patches: bool = False) -> list[dict[str, Any]]:
-        """Predict a batch of faces, see :class:`.FaceModel`."""
-        return self._face_model(inputs, patches)
+        """Predict a batch of faces.
+
+        Args:
+            inputs: Of one size.
+            patches: Whether to return which patches were kept. Default False.
+
+        Returns:
+            Of each face the arguments of :class:`.FaceResult` that the model decides.
+        """
+        batch, maps = pack_images(cut.image for cut in inputs), [cut.matrix for cut in inputs]
+        if not patches:
+            pairs = zip(self.runner.predict(batch), maps, strict=True)
+            return [plain_prediction(self.runner, *pair) for pair in pairs]
+        results = []
+        for face, crop_map in zip(self.runner.inspect(batch), maps, strict=True):
+            stages = {stage: tuple(positions.tolist()) for stage, positions in face.kept.items()}
+            kept = KeptPatches(tuple(self.model.backbone.grid), stages)
+            fields = plain_prediction(self.runner, face.sample, crop_map)
+            results.append(dict(fields, patches=kept))
+        return results
 
     def visualize(
         self, picture: Picture | np.ndarray, result: PictureResult, stage: str | None = None
@@ -239,9 +265,6 @@ class FaceInferencer(BaseInferencer):
         faces = zip(job.faces, job.cuts, predictions, strict=True)
         size = job.result.width, job.result.height
         return replace(job.result, faces=tuple(_to_result(*face, size) for face in faces))
-
-    def _init_pipeline(self, cfg: Config) -> FaceCutter:
-        return FaceCutter(cfg)
 
     @staticmethod
     def list_models(pattern: str | None = None) -> list[str]:

@@ -1,6 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import logging
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,15 +7,14 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.registry import init_default_scope
 from mmpretrain.models import ImageClassifier
 
 from mmfer.checkpoint.config_text import ConfigTextError, read_config_text
 from mmfer.checkpoint.safe_load import load_checkpoint_file
-from mmfer.inference.load_model import build_model, fill_model
+from mmfer.inference.load_model import build_model, load_model
 from mmfer.inference.model_facts import class_names
 from mmfer.models.removed_settings import drop_computation
-from mmfer.utils.config_options import merge_options, parse_options
+from mmfer.utils.config_options import merge_options, parse_options, read_config
 
 from .model_index import find_model
 
@@ -62,16 +60,14 @@ def get_model(
             'checkpoint as weights (--weights), or one that carries its config as the model'
         )
     merge_options(cfg, parse_options(cfg_options))
-    init_default_scope(cfg.get('default_scope', 'mmfer'))
-    built = build_model(cfg)
     if weights is None:
-        meta = {}
+        built, meta = build_model(cfg).to(device).eval(), {}
         print_log(f'{model} is untrained: no weights were named', 'current', logging.WARNING)
     else:
-        meta = fill_model(built, load_checkpoint_file(weights), weights, cfg)
+        built, meta = load_model(cfg, weights, device)
     built._config = cfg
     built._dataset_meta = dict(meta.get('dataset_meta') or {}, classes=class_names(cfg, meta))
-    return built.to(device).eval()
+    return built
 
 
 def _find(model: str | Path | Config) -> tuple[Config, str | None]:
@@ -82,11 +78,9 @@ def _find(model: str | Path | Config) -> tuple[Config, str | None]:
     if path.suffix.lower() in CHECKPOINT_SUFFIXES:
         return _config_in(path), str(path)
     if path.suffix == '.py':
-        if not path.is_file():
-            raise FileNotFoundError(f'there is no config {path} (from {os.getcwd()})')
-        return Config.fromfile(path), None
+        return read_config(path), None
     entry = find_model(str(model))
-    return Config.fromfile(entry.config), entry.weights
+    return read_config(entry.config), entry.weights
 
 
 def _config_in(path: Path) -> Config:

@@ -5,24 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from torch import nn
 
 from mmfer.checkpoint.config_text import ConfigTextError, read_config_text
-from mmfer.checkpoint.safe_load import load_checkpoint_file
 from mmfer.checkpoint.safetensors_file import SUFFIX, name_with_digest, to_bytes
-from mmfer.checkpoint.state_dicts import compare_state_dicts, unwrap
-from mmfer.inference.load_model import foreign_weights, load_model
+from mmfer.inference.load_model import load_model
 from mmfer.inference.model_facts import model_facts
 from mmfer.utils.atomic_file import atomic_write
-from mmfer.utils.config_options import merge_options
+from mmfer.utils.config_options import read_config
 from mmfer.utils.file_digest import file_digest
 
 UNSPECIFIED = 'unspecified'
-
-
-class PublishError(ValueError):
-    """A checkpoint cannot be published."""
 
 
 def publish_model(
@@ -52,22 +44,17 @@ def publish_model(
 
     Raises:
         FileNotFoundError: There is no such config or checkpoint.
-        PublishError: ``out`` has another suffix, the config is not made of plain values, or the
-            checkpoint holds weights that its model has no place for.
-        ValueError: The checkpoint is one of another model.
+        ValueError: ``out`` has another suffix, the config is not made of plain values, the
+            checkpoint is one of another model, or it holds weights that its model has no place for.
     """
-    config, checkpoint, out = Path(config), Path(checkpoint), Path(out)
+    out = Path(out)
     if out.suffix != SUFFIX:
-        raise PublishError(f'{out}: the name of a published file ends in {SUFFIX}')
-    if not config.is_file():
-        raise FileNotFoundError(f'there is no config {config}')
+        raise ValueError(f'{out}: the name of a published file ends in {SUFFIX}')
     # Not load_config(), which adds what depends on the machine.
-    cfg = Config.fromfile(config)
-    merge_options(cfg, cfg_options)
-    init_default_scope(cfg.get('default_scope', 'mmfer'))
+    cfg = read_config(config, cfg_options)
     text = _config_text(cfg)  # before the model is built, which writes defaults into the config
-    model, meta = load_model(cfg, str(checkpoint))
-    _check_complete(checkpoint, model, config)
+    # Whole: a config with fewer layers would be published as a model nobody trained.
+    model, meta = load_model(cfg, checkpoint, whole=True)
     facts = dict(
         model_facts(cfg, meta), cfg=text, licence=licence, source_sha256=file_digest(checkpoint)
     )
@@ -79,20 +66,9 @@ def publish_model(
     return target
 
 
-def _check_complete(checkpoint: Path, model: nn.Module, config: Path) -> None:
-    """A config with fewer layers also loads, and would be published as a model nobody trained."""
-    weights = unwrap(load_checkpoint_file(str(checkpoint)))
-    foreign = foreign_weights(compare_state_dicts(model.state_dict(), weights).unexpected)
-    if foreign:
-        raise PublishError(
-            f'{checkpoint} holds {len(foreign)} weights that {config} has no place for, such as '
-            f'{foreign[0]}; name the config that it was trained with'
-        )
-
-
 def _config_text(cfg: Config) -> str:
     try:
         read_config_text(cfg.pretty_text)
     except ConfigTextError as error:
-        raise PublishError(f'{cfg.filename} cannot travel with its weights: {error}') from error
+        raise ValueError(f'{cfg.filename} cannot travel with its weights: {error}') from error
     return cfg.pretty_text

@@ -10,11 +10,15 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import Runner
 
 from mmfer.checkpoint.auto_resume import find_resumable
-from mmfer.registry import RUNNERS
-from mmfer.utils.config_options import merge_options
+from mmfer.registry import OPTIM_WRAPPERS, RUNNERS
+from mmfer.utils.components import component_class
+from mmfer.utils.config_options import read_config
+
+from .optim_wrappers import BFloat16OptimWrapper
 
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -29,7 +33,7 @@ def load_config(
 
     Args:
         path: The config file.
-        options: ``--cfg-options``, checked by :func:`mmfer.utils.config_options.merge_options`.
+        options: ``--cfg-options``, checked by :func:`.merge_options`.
         work_dir: Folder for logs and checkpoints. Defaults to the config's own, or
             ``./work_dirs/<name of the config>``.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
@@ -38,19 +42,12 @@ def load_config(
         FileNotFoundError: There is no such config.
         UnknownOptionError: See :func:`merge_options`.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'there is no config {path} (from {os.getcwd()}); `mim train mmfer NAME.py` finds the '
-            "package's own configs by name, this script takes a path"
-        )
-    cfg = Config.fromfile(path)
-    merge_options(cfg, options)
+    cfg = read_config(path, options)
     cfg.launcher = launcher
     if work_dir is not None:
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = f'./work_dirs/{path.stem}'
+        cfg.work_dir = f'./work_dirs/{Path(path).stem}'
     for name in DATALOADERS:
         if cfg.get(name) is not None:
             # Pictures of one size are stacked where they are loaded, in the workers.
@@ -137,13 +134,10 @@ def set_amp(cfg: Config, dtype: str) -> None:
         dtype: ``'fp16'`` (GPU only, with dynamic loss scaling) or ``'bf16'`` (CPU as well).
     """
     wrapper = cfg.optim_wrapper
-    if wrapper.get('type', 'OptimWrapper') not in (
-        'OptimWrapper',
-        'AmpOptimWrapper',
-        'BFloat16OptimWrapper',
-    ):
+    kind = component_class(wrapper.get('type', OptimWrapper), OPTIM_WRAPPERS)
+    if kind not in (OptimWrapper, AmpOptimWrapper, BFloat16OptimWrapper):
         raise ValueError(
-            f'--amp replaces optim_wrapper.type, which is {wrapper.type!r} in this config; only '
+            f'--amp replaces optim_wrapper.type, which is {wrapper["type"]!r} in this config; only '
             'OptimWrapper can be replaced. Choose the precision inside that wrapper'
         )
     if dtype == 'bf16':

@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmengine.config import Config
+from mmpretrain.datasets.transforms import PackInputs
+
+from mmfer.registry import TRANSFORMS
+from mmfer.utils.components import is_component
 
 #: The picture first: what is not merged is taken from it and not from its mirror image.
 FLIP = [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)]
@@ -57,10 +61,9 @@ def _with_pipeline(dataset: Any) -> Iterator[Any]:
 
 def _mirrored(pipeline: list[dict]) -> list[dict]:
     *steps, last = pipeline
-    name = last['type'] if isinstance(last['type'], str) else last['type'].__name__
-    if name.split('.')[-1] != 'PackInputs':
+    if not is_component(last, TRANSFORMS, PackInputs):
         raise ValueError(
-            f'--tta: the test pipeline ends with {name}, and mirroring goes in before a '
+            f'--tta: the test pipeline ends with {last["type"]}, and mirroring goes in before a '
             'PackInputs at the end. Write tta_pipeline in the config'
         )
     return [*steps, dict(type='TestTimeAug', transforms=[FLIP, [last]])]

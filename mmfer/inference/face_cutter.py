@@ -3,16 +3,19 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from mmcv.transforms import BaseTransform, Resize
+from mmcv.transforms import BaseTransform, LoadAnnotations, LoadImageFromFile, Resize
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from mmpretrain.datasets.transforms import ResizeEdge
+from mmpretrain.datasets.transforms import PackInputs, PackMultiTaskInputs, ResizeEdge
 
+from mmfer.datasets import SynthFace
+from mmfer.datasets.transforms import CropFace, ResizeFace
 from mmfer.datasets.transforms.face_geometry import chain, resize_map, warp
 from mmfer.datasets.transforms.face_results import put_picture
 from mmfer.faces import Face, face_template, similarity_map
-from mmfer.registry import TRANSFORMS
+from mmfer.registry import DATASETS, TRANSFORMS
 from mmfer.synth.camera import CROPS
+from mmfer.utils.components import is_component
 from mmfer.utils.dataset_config import find_test_dataset
 from mmfer.utils.picture_size import picture_size
 
@@ -27,6 +30,9 @@ _FACE_UNITS, _UP = 1.664, -0.103
 
 # The size of the aligned pictures that APViT's configs read (docs/alignment.md).
 _ALIGNED = 224
+
+# Steps that only read or pack.
+_FRAME = (LoadImageFromFile, LoadAnnotations, PackInputs, PackMultiTaskInputs)
 
 
 class NotAFaceError(ValueError):
@@ -66,18 +72,18 @@ class FaceCutter:
         dataset = find_test_dataset(cfg)
         steps = [dict(step) for step in dataset.get('pipeline') or ()]
         size = picture_size(cfg)[0]
-        crops = any(step['type'] == 'CropFace' for step in steps)
-        steps = [step for step in steps if not _is_frame(step)]
-        sized = any(step['type'] in ('Resize', 'ResizeEdge', 'ResizeFace') for step in steps)
+        crops = any(_is(step, CropFace) for step in steps)
+        steps = [step for step in steps if not _is(step, *_FRAME)]
+        sized = any(_is(step, Resize, ResizeEdge, ResizeFace) for step in steps)
         resize = [] if crops or sized else [dict(type='Resize', scale=size[::-1])]
         as_it_is = [*resize, *(_to_resize(step, size) for step in steps)]
         self._aligned_size = None
         self._forehead = _FOREHEAD
         if crops:
             at_box = [_to_box(step) for step in steps]
-            if any(step['type'] == 'CropFace' and step.get('scale') for step in steps):
+            if any(_is(step, CropFace) and step.get('scale') for step in steps):
                 self._forehead = 0.0
-        elif dataset.get('type') == 'SynthFace':
+        elif is_component(dataset, DATASETS, SynthFace):
             at_box = [_drawn_crop(dataset.get('crop', 'loose'), size[0]), *steps]
         else:
             self._aligned_size = max(_ALIGNED, *size)
@@ -113,9 +119,8 @@ def _without_top(box: np.ndarray, share: float) -> np.ndarray:
     return np.array([x1, y1 + share * (y2 - y1), x2, y2], np.float32)
 
 
-def _is_frame(step: Mapping[str, Any]) -> bool:
-    """Whether a step only reads or packs."""
-    return str(step['type']).startswith(('Load', 'Pack'))
+def _is(step: Mapping[str, Any], *classes: type) -> bool:
+    return is_component(step, TRANSFORMS, *classes)
 
 
 def _drawn_crop(crop: str, size: int) -> dict:
@@ -131,11 +136,11 @@ def _drawn_crop(crop: str, size: int) -> dict:
 
 
 def _to_box(step: dict) -> dict:
-    return {**step, 'source': 'box'} if step['type'] == 'CropFace' else step
+    return {**step, 'source': 'box'} if _is(step, CropFace) else step
 
 
 def _to_resize(step: dict, size: tuple[int, int]) -> dict:
-    if step['type'] == 'CropFace' and step.get('source') in ('box', 'landmarks'):
+    if _is(step, CropFace) and step.get('source') in ('box', 'landmarks'):
         return dict(type='ResizeFace', size=step.get('size') or size[0])
     return step
 

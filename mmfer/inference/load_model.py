@@ -1,10 +1,13 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import copy
 import logging
-from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
+from mmengine.registry import init_default_scope
 from mmpretrain.models import ImageClassifier
 
 from mmfer.checkpoint.safe_load import load_checkpoint_file
@@ -15,76 +18,65 @@ from mmfer.registry import MODELS
 _NAMED = 5
 
 
-def load_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> tuple[ImageClassifier, dict]:
+def load_model(
+    cfg: Config,
+    checkpoint: str | Path,
+    device: str | torch.device = 'cpu',
+    whole: bool = False,
+) -> tuple[ImageClassifier, dict[str, Any]]:
     """Build the model of a config for inference and fill it from a checkpoint.
 
     Args:
-        cfg: The whole config; its default scope has been set.
+        cfg: The whole config.
         checkpoint: A file of this model.
         device: Where the model goes. Default ``'cpu'``.
+        whole: Whether weights that the model has no place for are an error, or a warning. Those of
+            priors, which a ``FaceAnalyzer`` saves with ``save_priors``, never count. Default False.
 
     Returns:
         The model, in eval mode, and the checkpoint's ``meta`` (empty if it has none).
 
     Raises:
-        ValueError: A weight of the model is missing in the checkpoint or has another shape.
+        FileNotFoundError: There is no such file.
+        CheckpointError: The file cannot be read.
+        ValueError: It holds no weights; or a weight of the model is missing in it, has another
+            shape, or is not a number.
     """
     model = build_model(cfg)
-    meta = fill_model(model, load_checkpoint_file(checkpoint), checkpoint, cfg)
-    return model.to(device).eval(), meta
-
-
-def build_model(cfg: Config) -> ImageClassifier:
-    """Build the model of a config with its ``data_preprocessor``; no weights are read."""
-    settings = copy.deepcopy(cfg.model)
-    settings.setdefault('data_preprocessor', copy.deepcopy(cfg.get('data_preprocessor')))
-    return MODELS.build(settings)
-
-
-def fill_model(model: ImageClassifier, checkpoint: dict, name: str, cfg: Config) -> dict:
-    """Put the weights of a checkpoint into a model.
-
-    Args:
-        model: Changed in place.
-        checkpoint: What was loaded.
-        name: Where from, for messages.
-        cfg: What the model was built from, for messages.
-
-    Returns:
-        The checkpoint's ``meta``, empty if it has none.
-
-    Raises:
-        ValueError: It holds no weights; or a weight of the model is missing in the checkpoint, has
-            another shape, or is not a number.
-    """
+    content = load_checkpoint_file(str(checkpoint))
     try:
-        weights = unwrap(checkpoint)
+        weights = unwrap(content)
     except ValueError as error:
-        raise ValueError(f'{name} is no checkpoint: {error}') from error
+        raise ValueError(f'{checkpoint} is no checkpoint: {error}') from error
+    name = cfg.filename or 'the config'
     report = compare_state_dicts(model.state_dict(), weights)
     if report.missing or report.reshaped:
         raise ValueError(
-            f'{name} is no checkpoint of {cfg.filename or "the config"}: {report}\n'
-            f'{report.details(_NAMED)}'
+            f'{checkpoint} is no checkpoint of {name}: {report}\n{report.details(_NAMED)}'
         )
     try:
         check_numbers(weights, report.matched)
     except ValueError as error:
-        raise ValueError(f'{name}: {error}') from error
-    if foreign := foreign_weights(report.unexpected):
-        print_log(
-            f'{name} holds {len(foreign)} weights that {cfg.filename or "the config"} has no place '
-            f'for, such as {foreign[0]}; is it the config that it was trained with?',
-            'current',
-            logging.WARNING,
+        raise ValueError(f'{checkpoint}: {error}') from error
+    foreign = [key for key in report.unexpected if not key.startswith('priors.')]
+    if foreign:
+        message = (
+            f'{checkpoint} holds {len(foreign)} weights that {name} has no place for, such as '
+            f'{foreign[0]}; is it the config that it was trained with?'
         )
+        if whole:
+            raise ValueError(message)
+        print_log(message, 'current', logging.WARNING)
     model.load_state_dict(weights, strict=False)
-    return dict(checkpoint.get('meta') or {})
+    return model.to(device).eval(), dict(content.get('meta') or {})
 
 
-def foreign_weights(unexpected: Iterable[str]) -> list[str]:
-    """Those weights of a checkpoint that a model for inference should have but has not.
+def build_model(cfg: Config) -> ImageClassifier:
+    """Build the model of a config with its ``data_preprocessor``; no weights are read.
 
-    The priors that a ``FaceAnalyzer`` saves with ``save_priors`` it does without.
+    Sets the default scope to that of the config.
     """
-    return [name for name in unexpected if not name.startswith('priors.')]
+    init_default_scope(cfg.get('default_scope', 'mmfer'))
+    settings = copy.deepcopy(cfg.model)
+    settings.setdefault('data_preprocessor', copy.deepcopy(cfg.get('data_preprocessor')))
+    return MODELS.build(settings)

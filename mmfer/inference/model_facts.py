@@ -1,14 +1,18 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """What a config says about its model: the task, the classes, the size and values of pictures."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
 
-from mmfer.categories import EXPRESSIONS, EXPRESSIONS_8
-from mmfer.registry import DATASETS
+from mmfer.categories import ACTION_UNITS, EXPRESSIONS, EXPRESSIONS_8
+from mmfer.datasets import SynthFace
+from mmfer.models import AgeHead, ExpressionAUHead, KTAdapter, LandmarkHead
+from mmfer.registry import DATASETS, MODELS
 from mmfer.tasks import TASKS
+from mmfer.utils.components import component_class, is_component
 from mmfer.utils.dataset_config import find_test_dataset
 from mmfer.utils.picture_size import picture_size
 from mmfer.version import __version__
@@ -16,7 +20,7 @@ from mmfer.version import __version__
 #: The facial tasks, and classification of anything else.
 ALL_TASKS = (*TASKS, 'classification')
 
-_REGRESSION = {'AgeHead': 'age', 'LandmarkHead': 'landmarks'}
+_REGRESSION = {AgeHead: 'age', LandmarkHead: 'landmarks'}
 
 
 def class_names(cfg: Config, meta: Mapping[str, Any] | None = None) -> tuple[str, ...]:
@@ -31,16 +35,17 @@ def class_names(cfg: Config, meta: Mapping[str, Any] | None = None) -> tuple[str
         meta: The checkpoint's ``meta``.
     """
     head = cfg.model.get('head') or {}
-    if head.get('type') in _REGRESSION:
+    if is_component(head, MODELS, *_REGRESSION):
         return ()
     dataset = find_test_dataset(cfg)
-    kind = DATASETS.get(dataset['type']) if 'type' in dataset else None
+    kind = component_class(dataset, DATASETS)
     places: list[Mapping[str, Any]] = [
         (meta or {}).get('dataset_meta') or {},
         dataset.get('metainfo') or {},
         getattr(kind, 'METAINFO', None) or {},
     ]
-    if dataset.get('type') == 'SynthFace' and dataset.get('task', 'expression') == 'expression':
+    drawn = is_component(dataset, DATASETS, SynthFace)
+    if drawn and dataset.get('task', 'expression') == 'expression':
         places.append({'classes': EXPRESSIONS})
     count = head.get('num_classes')
     for place in places:
@@ -60,13 +65,34 @@ def task_of(cfg: Config, classes: Sequence[str] = ()) -> str:
         classes: The names of the outputs, see :func:`class_names`.
     """
     neck, head = cfg.model.get('neck') or {}, cfg.model.get('head') or {}
-    if isinstance(neck, Mapping) and neck.get('type') == 'KTAdapter':
+    if is_component(neck, MODELS, KTAdapter):
         return neck.get('canonical', 'expression')
-    if head.get('type') in _REGRESSION:
-        return _REGRESSION[head['type']]
+    for kind, task in _REGRESSION.items():
+        if is_component(head, MODELS, kind):
+            return task
     if head.get('with_feat'):
         return 'recognition'
     return 'expression' if classes and set(classes) <= set(EXPRESSIONS_8) else 'classification'
+
+
+def action_unit_names(cfg: Config) -> tuple[str, ...]:
+    """Names of the action units that a config's model predicts beside its classes; mostly none."""
+    count = _head_argument(cfg, ExpressionAUHead, 'num_units')
+    named = count == len(ACTION_UNITS)
+    return ACTION_UNITS if named else tuple(f'unit {i}' for i in range(count))
+
+
+def num_points(cfg: Config) -> int:
+    """How many facial landmarks a config's model predicts; 0 for other tasks."""
+    return _head_argument(cfg, LandmarkHead, 'num_points')
+
+
+def _head_argument(cfg: Config, kind: type, name: str) -> int:
+    """An argument of a head of this kind, or its default; 0 for other heads."""
+    head = cfg.model.get('head')
+    if not is_component(head, MODELS, kind):
+        return 0
+    return head.get(name, inspect.signature(kind).parameters[name].default)
 
 
 def normalisation(cfg: Config) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 Point = tuple[float, float]
 
-FACES, NO_FACE, UNREADABLE = STATUSES = ('faces', 'no face', 'unreadable')
+FACES, NO_FACE, UNREADABLE = ('faces', 'no face', 'unreadable')
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from mmengine.config import Config
 
 from mmfer.categories import EXPRESSIONS
 from mmfer.datasets import SynthFace
+from mmfer.registry import DATASETS
+from mmfer.utils.components import is_component
 from mmfer.utils.dataset_config import find_test_dataset
 
 _NUMBER = 1000
@@ -35,7 +37,7 @@ class DrawnFaces:
 
     def __init__(self, cfg: Config, aligned: bool):
         dataset = find_test_dataset(cfg)
-        same = dataset if dataset.get('type') == 'SynthFace' else {}
+        same = dataset if is_component(dataset, DATASETS, SynthFace) else {}
         self._faces = SynthFace(
             split='test',
             num_samples=_NUMBER,

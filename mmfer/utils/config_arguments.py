@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The option of command lines that overrides settings; nothing slow is imported, for --help."""
+"""What command lines have in common; nothing slow is imported, for --help."""
 
 import argparse
 
@@ -24,3 +24,14 @@ def add_config_options(
     parser.add_argument(
         name, nargs='+', action='extend', default=[], metavar='KEY=VALUE', help=help
     )
+
+
+def positive(text: str) -> int:
+    """The ``type`` of options that are whole numbers of at least 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'must be a whole number of at least 1, got {text!r}')
+    return number

@@ -4,8 +4,10 @@
 import argparse
 import difflib
 import inspect
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
@@ -64,6 +66,27 @@ class UnknownOptionError(KeyError):
 
     def __str__(self) -> str:  # KeyError would show the repr, with its line breaks escaped
         return self.args[0]
+
+
+def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file and override settings.
+
+    Args:
+        path: The config file.
+        options: See :func:`merge_options`. Default: none.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        UnknownOptionError: See :func:`merge_options`.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f'there is no config {path} (from {os.getcwd()}); `mim train mmfer NAME.py` finds the '
+            "package's own configs by name, this takes a path"
+        )
+    cfg = Config.fromfile(path)
+    merge_options(cfg, options)
+    return cfg
 
 
 def parse_options(assignments: Iterable[str]) -> dict[str, Any]:

@@ -4,7 +4,11 @@
 from typing import Any
 
 from mmengine.config import Config
+from mmpretrain.datasets.transforms import ResizeEdge
 
+from mmfer.registry import TRANSFORMS
+
+from .components import component_class, is_component
 from .dataset_config import find_test_dataset
 
 _DEFAULT = 224
@@ -26,11 +30,14 @@ def picture_size(cfg: Config) -> tuple[tuple[int, int], str]:
         return found, 'model.backbone.img_size'
     dataset = find_test_dataset(cfg)
     for step in reversed(dataset.get('pipeline', ())):
+        if is_component(step, TRANSFORMS, ResizeEdge):  # it fixes one edge only
+            continue
+        name = getattr(component_class(step, TRANSFORMS), '__name__', step['type'])
         for key in ('size', 'crop_size', 'scale'):
-            # mmcv's Resize has (width, height); MMPretrain's ResizeEdge fixes one edge only.
-            if step.get('type') != 'ResizeEdge' and (found := _as_size(step.get(key))):
-                swapped = found[::-1] if key == 'scale' else found
-                return swapped, f'{step["type"]}.{key} in the test pipeline'
+            if found := _as_size(step.get(key)):
+                # mmcv's Resize has (width, height).
+                found = found[::-1] if key == 'scale' else found
+                return found, f'{name}.{key} in the test pipeline'
     found = _as_size(dataset.get('image_size'))
     if found:
         return found, 'test_dataloader.dataset.image_size'

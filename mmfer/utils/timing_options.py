@@ -7,16 +7,7 @@ Nothing slow is imported here: ``--help`` answers at once.
 import argparse
 from collections.abc import Sequence
 
-
-def positive(text: str) -> int:
-    """The ``type`` of options that are whole numbers of at least 1."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'must be a whole number of at least 1, got {text!r}')
-    return number
+from .config_arguments import positive
 
 
 def add_timing_options(parser: argparse.ArgumentParser, turns: int = 5) -> None:

@@ -1,18 +1,19 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import copy
-import subprocess
-import sys
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from tool_calls import run_tool
 
-from mmfer.analysis.attention import AttentionInspector, recorded_attention
+from mmfer.analysis.attention import attended_faces, recorded_attention
 from mmfer.analysis.attention_rollout import positions_at_blocks, rollout
-from mmfer.analysis.attention_rows import AttentionRows
+from mmfer.analysis.compare_attention import attention_rows, paper_keep_nums
+from mmfer.analysis.pooling import face_batches
 from mmfer.datasets import EXPRESSIONS
+from mmfer.inference.model_runner import ModelRunner
 from mmfer.registry import MODELS
 
 APVIT = 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
@@ -102,16 +103,21 @@ def checkpoints(repo_root, tmp_path_factory):
 
 
 @pytest.fixture
-def inspector(repo_root, checkpoints):
+def runner(repo_root, checkpoints):
     def make(config):
-        return AttentionInspector.from_files(str(repo_root / config), str(checkpoints[config]))
+        return ModelRunner.from_files(str(repo_root / config), str(checkpoints[config]))
 
     return make
 
 
-def test_a_face_has_relevance_where_patches_entered(inspector):
-    (sample,) = inspector(APVIT).test_samples(1)
-    face = inspector(APVIT).inspect(sample)
+@pytest.fixture
+def batch(runner):
+    """Two faces of the test set."""
+    return next(iter(face_batches(runner(APVIT), 2)))
+
+
+def test_a_face_has_relevance_where_patches_entered(runner, batch):
+    face, _ = attended_faces(runner(APVIT), batch)
     assert face.relevance.shape == (8, 8) and 0 < face.relevance.sum() < 1
     np.testing.assert_array_equal(np.flatnonzero(face.relevance), face.first)
     np.testing.assert_array_equal(face.first, face.kept['app'])
@@ -119,27 +125,36 @@ def test_a_face_has_relevance_where_patches_entered(inspector):
     assert face.prediction in EXPRESSIONS and face.truth in EXPRESSIONS
 
 
-def test_heads_and_readers_make_a_difference(inspector):
-    after = inspector(APVIT)
-    (sample,) = after.test_samples(1)
-    mean = after.inspect(sample)
-    after.heads = 'max'
-    assert not np.allclose(after.inspect(sample).relevance, mean.relevance)
-    after.heads = 'mean'
+def test_faces_of_a_batch_are_those_of_each_alone(runner, batch):
+    both = attended_faces(runner(APVIT), batch)
+    for row, face in enumerate(both):
+        one = {key: value[row : row + 1] for key, value in batch.items()}
+        (alone,) = attended_faces(runner(APVIT), one)
+        np.testing.assert_allclose(face.relevance, alone.relevance, atol=1e-6)
+        np.testing.assert_array_equal(face.last, alone.last)
+        assert face.prediction == alone.prediction
+    assert not np.allclose(both[0].relevance, both[1].relevance)
+
+
+def test_heads_and_readers_make_a_difference(runner, batch):
+    after = runner(APVIT)
+    mean = attended_faces(after, batch)[0].relevance
+    assert not np.allclose(attended_faces(after, batch, 'max')[0].relevance, mean)
     after.model.backbone.out_type = 'avg_featmap'
-    assert not np.allclose(after.inspect(sample).relevance, mean.relevance)
+    assert not np.allclose(attended_faces(after, batch)[0].relevance, mean)
     after.model.backbone.out_type = 'raw'
-    with pytest.raises(ValueError, match="'cls_token', 'avg_featmap'.*got 'raw'"):
-        AttentionInspector(after.model, after.cfg, after.classes)
+    with pytest.raises(ValueError, match="out_type.*'raw'"):
+        attended_faces(after, batch)
     after.model.backbone.out_type = 'cls_token'
-    with pytest.raises(ValueError, match="'mean', 'max'.*got 'sum'"):
-        AttentionInspector(after.model, after.cfg, after.classes, heads='sum')
+    with pytest.raises(ValueError, match="heads.*'sum'"):
+        attended_faces(after, batch, 'sum')
 
 
-def test_rows_compare_with_the_same_model_without_pooling(inspector):
-    rows = AttentionRows(inspector(APVIT))
-    assert rows.keep_nums == (52, 39, 26)  # 160, 120 and 80 of 196
-    (row,) = rows.inspect_test_set(1)
+def test_rows_compare_with_the_same_model_without_pooling(runner, batch):
+    after = runner(APVIT)
+    keep_nums = paper_keep_nums(after.model.backbone)
+    assert keep_nums == [52, 39, 26]  # 160, 120 and 80 of 196
+    row, _ = attention_rows(after, batch, keep_nums=keep_nums)
     assert [len(row.kept[k]) for k in (52, 39, 26)] == [52, 39, 26]
     assert set(row.kept[26]) < set(row.kept[39]) < set(row.kept[52])
     np.testing.assert_array_equal(row.kept[52], row.after.kept['app'])
@@ -147,24 +162,25 @@ def test_rows_compare_with_the_same_model_without_pooling(inspector):
     assert len(row.after.first) == 52 and len(row.after.last) == 46
 
 
-def test_a_model_that_does_not_pool_has_nothing_to_compare(inspector):
-    rows = AttentionRows(inspector(TRANSFER))
-    (row,) = rows.inspect_test_set(1)
+def test_a_model_that_does_not_pool_has_nothing_to_compare(runner, batch):
+    model = runner(TRANSFER)
+    assert paper_keep_nums(model.model.backbone) == []
+    row, _ = attention_rows(model, batch)
     assert not row.kept and row.before is None and (row.after.relevance > 0).all()
-    with pytest.raises(ValueError, match=r'keep_nums=\[9\].*model.backbone.app'):
-        AttentionRows(inspector(TRANSFER), keep_nums=[9])
-    with pytest.raises(ValueError, match=r'1\.\.64.*got \[65\]'):
-        AttentionRows(inspector(APVIT), keep_nums=[9, 65])
+    with pytest.raises(ValueError, match='keep_num=9.*model.backbone.app'):
+        attention_rows(model, batch, keep_nums=[9])
+    with pytest.raises(ValueError, match='keep_num .*65'):
+        attention_rows(runner(APVIT), batch, keep_nums=[9, 65])
 
 
-def test_two_models_see_the_same_pictures_of_one_size(inspector):
-    before = inspector(TRANSFER)
-    (row,) = AttentionRows(inspector(APVIT), before, [30]).inspect_test_set(1)
+def test_two_models_see_the_same_images_of_one_size(runner, batch):
+    before = runner(TRANSFER)
+    row, _ = attention_rows(runner(APVIT), batch, before, [30])
     assert list(row.kept) == [30]
     np.testing.assert_array_equal(row.before.image, row.after.image)
     before.model.backbone.img_size = (112, 112)
     with pytest.raises(ValueError, match='64x64 pixels.*transfer_ir18.*112'):
-        AttentionRows(inspector(APVIT), before).inspect_test_set(1)
+        attention_rows(runner(APVIT), batch, before)
 
 
 def test_the_command(repo_root, checkpoints, tmp_path):
@@ -172,16 +188,10 @@ def test_the_command(repo_root, checkpoints, tmp_path):
     cv2.imwrite(str(tmp_path / 'face.png'), np.full((90, 80, 3), 90, np.uint8))
 
     def call(*arguments, model=APVIT):
-        script = 'tools/visualization/vis_attention.py'
-        files = [model, checkpoints[model], '--out', out]
-        return subprocess.run(
-            [sys.executable, script, *map(str, [*files, *arguments])],
-            cwd=repo_root,
-            capture_output=True,
-            text=True,
-        )
+        files = [repo_root / model, checkpoints[model], '--out', out]
+        return run_tool('visualization/vis_attention.py', *files, *arguments)
 
-    done = call('--num', '2', '--baseline', TRANSFER, checkpoints[TRANSFER])
+    done = call('--num', '2', '--baseline', repo_root / TRANSFER, checkpoints[TRANSFER])
     assert done.returncode == 0, done.stderr
     assert f'drawn to {out}' in done.stdout
     wide = cv2.imread(str(out)).shape
@@ -190,5 +200,5 @@ def test_the_command(repo_root, checkpoints, tmp_path):
     assert wide[1] - cv2.imread(str(out)).shape[1] == 4 * 225  # three k and one model less
     done = call('--keep-nums', '70')
     assert done.returncode == 1
-    assert done.stderr.endswith('keep_nums must be in 1..64, the patches there are, got [70]\n')
+    assert 'keep_num' in done.stderr and '70' in done.stderr
     assert call('--keep', '0').returncode == 2

@@ -118,7 +118,7 @@ def test_heads_are_joined_to_rows_of_sum_one():
         torch.testing.assert_close(joined.sum(-1), torch.ones(2, 5).double())
     unscaled = torch.stack([weights[1, h, 2] for h in range(3)]).max(0).values
     torch.testing.assert_close(largest[1, 2], unscaled / unscaled.sum())
-    with pytest.raises(ValueError, match=r"\('mean', 'max'\), got 'sum'"):
+    with pytest.raises(ValueError, match="heads.*'sum'"):
         join_heads(weights, 'sum')
 
 
@@ -140,7 +140,7 @@ def test_what_heads_read():
 
 def test_what_does_not_fit_together_is_named():
     weights = [random_rows(1, 10, 10)] * 2
-    with pytest.raises(ValueError, match='2 blocks need positions at 3 places, got 2'):
+    with pytest.raises(ValueError, match='positions.*got 2'):
         rollout(weights, positions_at_blocks({}, 1, PATCHES, 1), PATCHES)
-    with pytest.raises(ValueError, match='block 1 has attention of shape.*over 4 patches'):
+    with pytest.raises(ValueError, match='block 1.*4 patches'):
         rollout(weights, nested_positions((9, 4, 4)), PATCHES)

@@ -25,14 +25,14 @@ def test_metrics_and_matrix_say_the_same(tmp_path, name):
 
 
 def test_other_files_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match='there is no file .*absent.json'):
+    with pytest.raises(FileNotFoundError, match='absent.json'):
         read_class_accuracies(tmp_path / 'absent.json')
     (tmp_path / 'metrics.pkl').touch()
-    with pytest.raises(ValueError, match='metrics.pkl: .* from .json.* or .csv'):
+    with pytest.raises(ValueError, match='metrics.pkl.*.csv'):
         read_class_accuracies(tmp_path / 'metrics.pkl')
     for content in ({'accuracy/top1': 1.0}, [1]):
         (tmp_path / 'other.json').write_text(json.dumps(content))
-        with pytest.raises(ValueError, match='no metric class_accuracy/.*MeanClassAccuracy'):
+        with pytest.raises(ValueError, match='class_accuracy/.*MeanClassAccuracy'):
             read_class_accuracies(tmp_path / 'other.json')
 
 
@@ -48,5 +48,5 @@ def test_mean_and_standard_deviation():
         }
     )
     assert mean_and_spread(tests[:1]) == ({'a': 10, 'b': 30, 'mean': 20}, {})
-    with pytest.raises(ValueError, match=r"same classes; one has \['a'\], another \['a', 'b'\]"):
+    with pytest.raises(ValueError, match=r"classes.*\['a'\].*\['a', 'b'\]"):
         mean_and_spread([tests[0], {'a': 1.0}])

@@ -10,12 +10,13 @@ from pasted_faces import GREY, SIZE, KnownFaces, paste
 from task_models import write_task
 
 import mmfer
-from mmfer.analysis.pooling import PoolingInspector
-from mmfer.analysis.predictions import Predictor
+from mmfer.analysis.pooling import face_batches, pooled_faces
 from mmfer.apis.face_inferencer import FaceInferencer
 from mmfer.apis.models import get_model
 from mmfer.datasets import EXPRESSIONS
+from mmfer.inference.model_runner import ModelRunner
 from mmfer.inference.pictures import Picture
+from mmfer.inference.split_loader import build_split_loader
 
 PLACES = ((5, 20), (70, 31))
 YUNET = 'weights/yunet_n_dynamic.onnx'
@@ -32,7 +33,11 @@ def files(tmp_path_factory):
 @pytest.fixture(scope='module')
 def predictions(files):
     """What the tools that work on data sets say of the test set's faces."""
-    return {task: list(Predictor.from_files(*map(str, pair)).run()) for task, pair in files.items()}
+    found = {}
+    for task, pair in files.items():
+        runner = ModelRunner.from_files(*map(str, pair))
+        found[task] = list(runner.inspect_all(build_split_loader(runner.cfg)))
+    return found
 
 
 def make(files, task='expression', detector=None, **options):
@@ -263,8 +268,9 @@ class TestPatches:
         return get_model(repo_root / self.CONFIG)
 
     def test_as_the_inspector_tells_them(self, model):
-        inspector = PoolingInspector(model, model._config, EXPRESSIONS)
-        expected = inspector.inspect_test_set(3)
+        runner = ModelRunner(model, model._config)
+        (batch,) = face_batches(runner, 3)
+        expected = pooled_faces(runner, batch)
         inferencer = FaceInferencer(model, detector=None, device='cpu', show_progress=False)
         results = inferencer([face.image[..., ::-1] for face in expected], patches=True)
         for result, face in zip(results, expected, strict=True):
@@ -278,33 +284,33 @@ class TestPatches:
     def test_stages_are_checked(self, model, files):
         inferencer = FaceInferencer(model, detector=None, device='cpu')
         inferencer.check_patches('layers.1')
-        with pytest.raises(ValueError, match="no stage 'layers.4', only app, layers.0, layers.1"):
+        with pytest.raises(ValueError, match="stage 'layers.4'.*app, layers.0, layers.1"):
             inferencer.check_patches('layers.4')
-        with pytest.raises(ValueError, match='IRNet keeps all of a face'):
+        with pytest.raises(ValueError, match='IRNet.*model.backbone'):
             make(files)(empty(), patches=True)
 
 
 class TestArguments:
     def test_yunet_needs_its_file(self, files):
-        with pytest.raises(ValueError, match='detector_weights=.*alignment.md.*detector=None'):
+        with pytest.raises(ValueError, match='detector_weights.*detector=None'):
             FaceInferencer(*files['age'])
 
     def test_unknown_detector(self, files):
-        with pytest.raises(ValueError, match=r"one of \['yunet', 'mtcnn'\].*'retina'"):
+        with pytest.raises(ValueError, match="detector.*'retina'"):
             make(files, detector='retina')
 
     @pytest.mark.parametrize('device', ['meta', 'cuda:99'])
     def test_a_device_that_is_not_there(self, files, device):
-        with pytest.raises(ValueError, match=f"'{device}' cannot be used here: .*; use cpu"):
+        with pytest.raises(ValueError, match=f"device.*'{device}'"):
             FaceInferencer(*files['age'], device, None)
 
     def test_weights_are_needed(self, files):
-        with pytest.raises(ValueError, match='was not trained says nothing.*--weights'):
+        with pytest.raises(ValueError, match='weights.*--weights'):
             FaceInferencer(files['age'][0], detector=None)
 
     @pytest.mark.parametrize('where', ['constructor', 'call'])
     def test_batch_size(self, files, where):
-        with pytest.raises(ValueError, match='batch_size must be 1 or more, not 0'):
+        with pytest.raises(ValueError, match='batch_size.*0'):
             if where == 'constructor':
                 make(files, batch_size=0)
             make(files)(empty(), batch_size=0)
@@ -312,7 +318,7 @@ class TestArguments:
     def test_model_without_config(self, files):
         model = get_model(*files['age'])
         del model._config
-        with pytest.raises(ValueError, match='build it by mmfer.get_model'):
+        with pytest.raises(ValueError, match='config.*mmfer.get_model'):
             FaceInferencer(model, detector=None)
 
     def test_names_of_the_package(self):

@@ -36,7 +36,7 @@ class TestIndex:
         assert find_model(SMALL).config.name == f'{SMALL}.py'
 
     def test_what_is_near_is_named(self):
-        with pytest.raises(ValueError, match='no model .apvit_ir5.*Near are: .*ir50.*mmfer models'):
+        with pytest.raises(ValueError, match='apvit_ir5.*Near.*ir50'):
             find_model('apvit_ir5-vit-small_1xb128-40e_rafdb-112px')
 
 
@@ -72,7 +72,7 @@ class TestGetModel:
         content = torch.load(checkpoint, weights_only=True)
         content['meta'] = dict(cfg=cfg.pretty_text)
         torch.save(content, tmp_path / 'epoch_1.pth')
-        with pytest.raises(ValueError, match='parts from my_own_parts.*--model CONFIG --weights'):
+        with pytest.raises(ValueError, match='my_own_parts.*--weights'):
             get_model(tmp_path / 'epoch_1.pth')
         monkeypatch.setitem(sys.modules, 'my_own_parts', sys)  # somebody has imported it
         assert get_model(tmp_path / 'epoch_1.pth')
@@ -80,17 +80,17 @@ class TestGetModel:
     def test_a_config_in_a_checkpoint_is_not_run(self, tmp_path):
         path, mark = tmp_path / 'a.pth', tmp_path / 'mark'
         torch.save(dict(meta=dict(cfg=f"a = open('{mark}', 'w')"), state_dict={}), path)
-        with pytest.raises(ValueError, match='a.pth: line 1 of the config is not an assignment'):
+        with pytest.raises(ValueError, match='a.pth.*config'):
             get_model(path)
         assert not mark.exists()
 
     def test_weights_without_config(self, tmp_path):
         _, checkpoint = write_task(tmp_path, 'age')
-        with pytest.raises(ValueError, match='age.pth does not hold the config.*this file as its'):
+        with pytest.raises(ValueError, match='age.pth.*config'):
             get_model(checkpoint)
 
     def test_without_weights(self):
-        with pytest.raises(ValueError, match=f'{SMALL} has no weights.*--weights'):
+        with pytest.raises(ValueError, match=f'{SMALL}.*--weights'):
             get_model(SMALL, allow_untrained=False)
         assert get_model(SMALL).head.num_classes == 7
 
@@ -99,13 +99,13 @@ class TestGetModel:
         content = torch.load(checkpoint, weights_only=True)
         content['state_dict']['head.layers.1.fc.bias'].fill_(torch.nan)
         torch.save(content, checkpoint)
-        with pytest.raises(ValueError, match='age.pth: .*not a number.* as head.layers.1.fc.bias'):
+        with pytest.raises(ValueError, match='age.pth.*head.layers.1.fc.bias'):
             get_model(config, checkpoint)
 
     def test_files_without_weights(self, tmp_path):
         config, checkpoint = write_task(tmp_path, 'age')
         torch.save([1, 2], checkpoint)
-        with pytest.raises(ValueError, match='age.pth is no checkpoint: it holds no named tensors'):
+        with pytest.raises(ValueError, match='age.pth is no checkpoint'):
             get_model(config, checkpoint)
 
     @pytest.mark.parametrize('name', ['EPOCH_1.PTH', 'AGE.SAFETENSORS'])
@@ -119,9 +119,9 @@ class TestGetModel:
         assert get_model(tmp_path / name).head.in_channels == 16
 
     def test_missing_files(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match='there is no config .*none.py'):
+        with pytest.raises(FileNotFoundError, match='config .*none.py'):
             get_model(tmp_path / 'none.py')
-        with pytest.raises(FileNotFoundError, match='there is no checkpoint'):
+        with pytest.raises(FileNotFoundError, match='checkpoint'):
             get_model(SMALL, tmp_path / 'none.pth')
 
 

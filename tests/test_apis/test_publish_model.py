@@ -1,15 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import hashlib
-import subprocess
-import sys
 
 import pytest
 import torch
 from mmengine.config import Config
 from task_models import SIZE, task_model, write_task
+from tool_calls import run_tool
 
 from mmfer.apis.models import get_model
-from mmfer.apis.publish_model import PublishError, publish_model
+from mmfer.apis.publish_model import publish_model
 from mmfer.checkpoint.safetensors_file import read_safetensors
 from mmfer.datasets import EXPRESSIONS
 from mmfer.registry import MODELS
@@ -71,23 +70,18 @@ def test_the_published_file_is_a_model(trained, tmp_path):
 
 
 class TestCommand:
-    def call(self, repo_root, *arguments):
-        return subprocess.run(
-            [sys.executable, 'tools/model_converters/publish_model.py', *map(str, arguments)],
-            cwd=repo_root,
-            capture_output=True,
-            text=True,
-        )
+    def call(self, *arguments):
+        return run_tool('model_converters/publish_model.py', *arguments)
 
-    def test_it_writes(self, repo_root, trained, tmp_path):
-        done = self.call(repo_root, *trained, tmp_path / 'net.safetensors')
+    def test_it_writes(self, trained, tmp_path):
+        done = self.call(*trained, tmp_path / 'net.safetensors')
         (path,) = tmp_path.glob('net-*.safetensors')
         assert done.returncode == 0 and str(path) in done.stdout, done.stderr
         assert read_safetensors(path)[1]['licence'] in done.stdout
 
-    def test_a_checkpoint_of_another_model(self, repo_root, trained, tmp_path):
+    def test_a_checkpoint_of_another_model(self, trained, tmp_path):
         torch.save({'fc.weight': torch.zeros(2)}, tmp_path / 'other.pth')
-        done = self.call(repo_root, trained[0], tmp_path / 'other.pth', tmp_path / 'a.safetensors')
+        done = self.call(trained[0], tmp_path / 'other.pth', tmp_path / 'a.safetensors')
         assert done.returncode == 1 and 'is no checkpoint of' in done.stderr
 
 
@@ -95,16 +89,16 @@ def test_a_config_that_knows_only_a_part_of_the_weights(tmp_path):
     """It loads, but was never trained so."""
     _, checkpoint = write_task(tmp_path, 'expression', adapter=True)
     config, _ = write_task(tmp_path, 'expression')
-    with pytest.raises(PublishError, match='weights that .* has no place for, such as neck'):
+    with pytest.raises(ValueError, match='weights.*neck'):
         publish_model(config, checkpoint, tmp_path / 'net.safetensors')
 
 
 def test_wrong_arguments(trained, tmp_path):
-    with pytest.raises(PublishError, match='ends in .safetensors'):
+    with pytest.raises(ValueError, match='.safetensors'):
         publish_model(*trained, tmp_path / 'net.pth')
-    with pytest.raises(FileNotFoundError, match='there is no config'):
+    with pytest.raises(FileNotFoundError, match='config'):
         publish_model(tmp_path / 'none.py', trained[1], tmp_path / 'net.safetensors')
     bad = tmp_path / 'bad.py'
     bad.write_text(trained[0].read_text() + "\ncustom = dict(type='os.path.join')\n")
-    with pytest.raises(PublishError, match='cannot travel with its weights: config.custom.type'):
+    with pytest.raises(ValueError, match='config.custom.type'):
         publish_model(bad, trained[1], tmp_path / 'net.safetensors')

@@ -166,17 +166,17 @@ def test_refuses_what_has_no_classes():
     cfg = small_config(head=LANDMARKS)
     set_tta(cfg)
     model, loader = build(cfg)
-    with pytest.raises(TypeError, match=r"model.head=LandmarkHead, predicts \['pred_landmarks'\]"):
+    with pytest.raises(TypeError, match='model.head=LandmarkHead.*pred_landmarks'):
         model.test_step(next(iter(loader)))
 
 
 @pytest.mark.parametrize(
     ('pipeline', 'message'),
     [
-        ([], 'no dataset in test_dataloader.dataset of the config has a pipeline'),
+        ([], 'test_dataloader.dataset.*pipeline'),
         (
             [dict(type='PackInputs'), dict(type='mmpretrain.Resize', scale=3)],
-            'the test pipeline ends with mmpretrain.Resize, .* Write tta_pipeline in the config',
+            'mmpretrain.Resize.*tta_pipeline',
         ),
     ],
 )

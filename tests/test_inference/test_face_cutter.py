@@ -69,7 +69,7 @@ class TestAlignedDataSets:
         assert ends == pytest.approx(np.array([(-0.5, -0.5), (31.5, 31.5)]))
 
     def test_points_of_no_face(self):
-        with pytest.raises(NotAFaceError, match='those of no face'):
+        with pytest.raises(NotAFaceError, match='points'):
             FaceCutter(config(self.STEP))(picture(), face(points=np.zeros((5, 2))))
 
     def test_a_pipeline_without_a_size_gets_the_models(self):
@@ -139,7 +139,7 @@ def test_drawn_faces_are_cut_as_they_are_drawn(crop):
 
 def test_steps_that_cannot_be_followed():
     cutter = FaceCutter(config(dict(type='CenterCrop', crop_size=24)))
-    with pytest.raises(ValueError, match='CenterCrop .* of 32x32 pixels 24x24.*does not say how'):
+    with pytest.raises(ValueError, match='CenterCrop.*32x32.*24x24'):
         cutter(picture(), face())
 
 

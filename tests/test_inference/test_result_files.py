@@ -68,9 +68,9 @@ class TestResults:
         assert FACE.score == 0.75 and replace(FACE, class_name=None).score is None
 
     def test_strange_keys(self):
-        with pytest.raises(ValueError, match='PictureResult has no colour'):
+        with pytest.raises(ValueError, match='PictureResult.*colour'):
             PictureResult.from_dict(dict(source='a', status='faces', colour=1))
-        with pytest.raises(ValueError, match=r"FaceResult: .*missing .*'crop_size'"):
+        with pytest.raises(ValueError, match='FaceResult.*crop_size'):
             faces = [dict(box=(0, 0, 1, 1), crop_map=())]
             PictureResult.from_dict(dict(source='a', status='faces', faces=faces))
 
@@ -84,7 +84,7 @@ class TestJsonLines:
         path = tmp_path / 'results.jsonl'
         for line in ('{', '[1]', '{"source": "a"}'):
             path.write_text(json.dumps(RESULTS[2].to_dict()) + f'\n{line}\n')
-            with pytest.raises(ValueError, match='results.jsonl, line 2: '):
+            with pytest.raises(ValueError, match='results.jsonl, line 2'):
                 list(read_json_lines(path))
 
 

@@ -1,26 +1,23 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import importlib
-import runpy
-import sys
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 from mmengine.dataset import Compose
-from mmengine.registry import DefaultScope
 from rafdb_tree import write_rafdb
+from tool_calls import load_tool, run_tool
 
 from mmfer.datasets import SynthFace
 
+TOOL = 'visualization/browse_dataset.py'
 UNITS = dict(classes=('Anger',), action_units=('AU1', 'AU2', 'AU12'))
 
 
 @pytest.fixture
-def browse(repo_root, tmp_path, monkeypatch):
+def browse(repo_root, tmp_path):
     """Run the tool on a small RAF-DB and return the sheet that it wrote."""
     root = write_rafdb(tmp_path / 'data', train=[1, 2, 3, 4, 5, 6, 7] * 2, size=112)
-    script = repo_root / 'tools/visualization/browse_dataset.py'
     config = repo_root / 'configs/_base_/datasets/rafdb_112.py'
 
     def run(*args, out=tmp_path / 'sheet.png'):
@@ -28,10 +25,8 @@ def browse(repo_root, tmp_path, monkeypatch):
             f'train_dataloader.dataset.dataset.data_root={root}',
             f'val_dataloader.dataset.data_root={root}',
         ]
-        argv = [script, config, '--out', out, *args, '--cfg-options', *options]
-        monkeypatch.setattr(sys, 'argv', [str(arg) for arg in argv])
-        with DefaultScope.overwrite_default_scope('mmfer'):
-            runpy.run_path(str(script), run_name='__main__')
+        done = run_tool(TOOL, config, '--out', out, *args, '--cfg-options', *options)
+        assert done.returncode == 0, done.stderr
         return cv2.imread(str(out))
 
     return run
@@ -71,9 +66,8 @@ def test_folder_as_output_gets_a_telling_name(browse, tmp_path):
 
 
 @pytest.fixture
-def module(repo_root, monkeypatch):
-    monkeypatch.syspath_prepend(str(repo_root / 'tools/visualization'))
-    return importlib.import_module('browse_dataset')
+def module():
+    return load_tool(TOOL)
 
 
 def where(tile, colour):
@@ -141,24 +135,19 @@ def test_concat_shows_before_and_after(browse, tmp_path):
     np.testing.assert_array_equal(sheet[4:116, 120:232], file)
 
 
-def test_refuses_no_pictures(browse, capsys):
-    with pytest.raises(SystemExit):
-        browse('--num', '0')
-    assert '--num must be at least 1' in capsys.readouterr().err
+def test_refuses_no_pictures():
+    done = run_tool(TOOL, 'config.py', '--num', '0')
+    assert done.returncode == 2 and '--num must be at least 1' in done.stderr
 
 
-def test_drawn_faces_need_no_loading_step_and_show_landmarks_on_demand(
-    repo_root, tmp_path, monkeypatch
-):
-    script = repo_root / 'tools/visualization/browse_dataset.py'
+def test_drawn_faces_need_no_loading_step_and_show_landmarks_on_demand(repo_root, tmp_path):
     config = repo_root / 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
     out = tmp_path / 'sheet.png'
     sheets = []
     for options in ([], ['--landmarks'], ['--landmarks', '--box']):
-        argv = [script, config, '--split', 'test', '--mode', 'original', '--num', '3', *options]
-        argv += ['--out', out, '--cfg-options', 'test_dataloader.dataset.num_samples=7']
-        monkeypatch.setattr(sys, 'argv', [str(arg) for arg in argv])
-        runpy.run_path(str(script), run_name='__main__')
+        words = ['--split', 'test', '--mode', 'original', '--num', '3', *options, '--out', out]
+        words += ['--cfg-options', 'test_dataloader.dataset.num_samples=7']
+        assert run_tool(TOOL, config, *words).returncode == 0
         sheets.append(cv2.imread(str(out)))
     plain, landmarks, box = sheets
     assert plain[4:136, 4:136].std() > 10, 'there is a picture'
@@ -167,7 +156,7 @@ def test_drawn_faces_need_no_loading_step_and_show_landmarks_on_demand(
 
 
 @pytest.mark.parametrize('mode', ['transformed', 'pipeline'])
-def test_landmarks_follow_the_pipeline(repo_root, tmp_path, monkeypatch, mode):
+def test_landmarks_follow_the_pipeline(module, tmp_path, mode):
     """The points on the network's input are those of the last step, which packing takes away."""
     config, out = tmp_path / 'faces.py', tmp_path / 'sheet.png'
     pipeline = [
@@ -177,13 +166,10 @@ def test_landmarks_follow_the_pipeline(repo_root, tmp_path, monkeypatch, mode):
     ]
     faces = dict(type='SynthFace', num_samples=2, image_size=96, pipeline=pipeline)
     config.write_text(f'test_dataloader = dict(dataset={faces!r})')
-    script = repo_root / 'tools/visualization/browse_dataset.py'
-    argv = [script, config, '--split', 'test', '--mode', mode, '--num', '1', '--tile', '256']
-    argv += ['--landmarks', '--out', out]
-    monkeypatch.setattr(sys, 'argv', [str(arg) for arg in argv])
-    module = runpy.run_path(str(script), run_name='__main__')
+    words = ['--split', 'test', '--mode', mode, '--num', '1', '--tile', '256', '--landmarks']
+    assert run_tool(TOOL, config, *words, '--out', out).returncode == 0
     last = cv2.imread(str(out))[4:260, -260:-4]
     sample = Compose(pipeline[:2])(SynthFace(num_samples=2, image_size=96)[0])
     pupils = (sample['gt_landmarks'][[96, 97]] + 0.5) * 4 - 0.5
     for (x, y), colour in zip(np.rint(pupils).astype(int), ('BLUE', 'ORANGE'), strict=True):
-        assert np.abs(last[y, x].astype(int) - module[colour]).max() < 30
+        assert np.abs(last[y, x].astype(int) - getattr(module, colour)).max() < 30

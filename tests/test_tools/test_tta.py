@@ -2,11 +2,10 @@
 """``tools/test.py --tta``, run as a user runs it."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
+from tool_calls import run_tool
 
 from mmfer.registry import MODELS
 
@@ -37,15 +36,8 @@ def test_reports_the_average_of_both_views(repo_root, tmp_path):
     exec(config.read_text(), settings)
     model = MODELS.build(dict(settings['model'], data_preprocessor=settings['data_preprocessor']))
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'model.pth')
-    done = subprocess.run(
-        [
-            *(sys.executable, '-W', 'ignore', repo_root / 'tools/test.py'),
-            *('small.py', 'model.pth', '--tta', '--out', 'metrics.json', '--work-dir', 'work'),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    words = ['small.py', 'model.pth', '--tta', '--out', 'metrics.json', '--work-dir', 'work']
+    done = run_tool('test.py', *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert '100.0% of the model' in done.stdout + done.stderr
     metrics = json.loads((tmp_path / 'metrics.json').read_text())

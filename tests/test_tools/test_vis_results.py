@@ -3,28 +3,31 @@
 
 import csv
 import json
-import runpy
-import subprocess
-import sys
 
 import cv2
 import pytest
+from tool_calls import run_tool
 
-TOOLS = 'tools/visualization'
 MATRIX = 'true \\ predicted,Anger,Fear\nAnger,{0},1\nFear,2,14\n'
 
 
 @pytest.fixture
-def call(repo_root, tmp_path, monkeypatch, capsys):
-    """Run a tool in this process; gives the figure and what was printed."""
-    monkeypatch.syspath_prepend(str(repo_root / TOOLS))
+def call(tmp_path):
+    """Run a tool; gives the figure and what was printed."""
 
-    def _call(tool, *arguments, out=tmp_path / 'figure.png'):
-        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments), '--out', str(out)])
-        runpy.run_path(str(repo_root / TOOLS / f'{tool}.py'), run_name='__main__')
-        return cv2.imread(str(out)), capsys.readouterr().out
+    def _call(tool, *arguments):
+        out = tmp_path / 'figure.png'
+        done = run_tool(f'visualization/{tool}.py', *arguments, '--out', out)
+        assert done.returncode == 0, done.stderr
+        return cv2.imread(str(out)), done.stdout
 
     return _call
+
+
+def refuse(tool, *arguments):
+    """Run a tool that ends with an error; gives the status and the message."""
+    done = run_tool(f'visualization/{tool}.py', *arguments)
+    return done.returncode, done.stderr
 
 
 @pytest.fixture
@@ -114,16 +117,14 @@ def test_curves_of_a_group(call, trainings, tmp_path):
     [
         ('vis_classes', ['metrics.json'], "must be NAME=FILE, not 'metrics.json'"),
         ('vis_confusion', ['=a.csv'], "must be NAME=FILE, not '=a.csv'"),
-        ('vis_confusion', ['a=a.csv', '--per-row', 0], 'must be at least 1, not 0'),
+        ('vis_confusion', ['a=a.csv', '--per-row', 0], 'whole number of at least 1'),
         ('vis_curves', [], 'name a WORK_DIR or a --group'),
         ('vis_curves', ['--group', 'seeds'], '--group seeds: a name and at least one WORK_DIR'),
     ],
 )
-def test_wrong_arguments_are_refused(call, capsys, tool, arguments, message):
-    with pytest.raises(SystemExit) as error:
-        call(tool, *arguments)
-    assert error.value.code == 2
-    assert message in capsys.readouterr().err
+def test_wrong_arguments_are_refused(tool, arguments, message):
+    status, error = refuse(tool, *arguments)
+    assert status == 2 and message in error
 
 
 @pytest.mark.parametrize(
@@ -134,27 +135,25 @@ def test_wrong_arguments_are_refused(call, capsys, tool, arguments, message):
         ('vis_curves', ['absent'], 'error: there is no work folder absent'),
     ],
 )
-def test_missing_files_end_with_a_message(call, tool, arguments, message):
-    with pytest.raises(SystemExit, match=message):
-        call(tool, *arguments)
+def test_missing_files_end_with_a_message(tool, arguments, message):
+    status, error = refuse(tool, *arguments)
+    assert status == 1 and message in error
 
 
-def test_an_unknown_key_names_those_there_are(call, trainings):
-    with pytest.raises(SystemExit, match=r"\['los'\]; the keys there are: lr, loss, accuracy/top1"):
-        call('vis_curves', *trainings, '--keys', 'los')
-    with pytest.raises(SystemExit, match='smooth must be an odd number'):
-        call('vis_curves', *trainings, '--smooth', 4)
-    with pytest.raises(SystemExit, match='must end in one of'):
-        call('vis_curves', *trainings, out='curves.doc')
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--keys', 'los'], "['los']; the keys there are: lr, loss, accuracy/top1"),
+        (['--smooth', 4], 'smooth must be an odd number'),
+        (['--out', 'curves.doc'], 'must end in one of'),
+    ],
+)
+def test_options_of_curves_are_checked(trainings, options, message):
+    status, error = refuse('vis_curves', *trainings, *options)
+    assert status == 1 and message in error
 
 
-def test_as_a_command(repo_root, trainings, tmp_path):
+def test_curves_as_a_drawing(trainings, tmp_path):
     out = tmp_path / 'curves.svg'
-    done = subprocess.run(
-        [sys.executable, f'{TOOLS}/vis_curves.py', *map(str, trainings), '--out', str(out)],
-        cwd=repo_root,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    assert run_tool('visualization/vis_curves.py', *trainings, '--out', out).returncode == 0
     assert out.read_bytes().startswith(b'<?xml')

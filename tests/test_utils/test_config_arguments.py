@@ -3,7 +3,9 @@ import argparse
 import subprocess
 import sys
 
-from mmfer.utils.config_arguments import add_config_options
+import pytest
+
+from mmfer.utils.config_arguments import add_config_options, positive
 
 MODULE = add_config_options.__module__
 
@@ -20,6 +22,13 @@ def test_words_of_all_that_are_given():
     args = parse('--cfg-options', 'a=1', 'b.c=2', '--some-options', 'e=4', '--cfg-options', 'd=3')
     assert args.cfg_options == ['a=1', 'b.c=2', 'd=3'] and args.some_options == ['e=4']
     assert parse().cfg_options == parse().some_options == []
+
+
+def test_positive_numbers():
+    assert positive('3') == 3
+    for wrong in ('0', '-3', '1.5', 'many'):
+        with pytest.raises(argparse.ArgumentTypeError, match=wrong):
+            positive(wrong)
 
 
 def test_help_does_not_wait_for_pytorch():

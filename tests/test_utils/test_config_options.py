@@ -62,7 +62,9 @@ def test_a_new_hook_needs_its_type(cfg):
     options = {'default_hooks.ema.type': 'EMAHook', 'default_hooks.ema.momentum': 0.1}
     merge_options(cfg, options)
     assert cfg.default_hooks.ema == dict(type='EMAHook', momentum=0.1)
-    with pytest.raises(UnknownOptionError, match=r'Did you mean default_hooks\.checkpoint'):
+    with pytest.raises(
+        UnknownOptionError, match=r'default_hooks\.chekpoint.*default_hooks\.checkpoint'
+    ):
         merge_options(cfg, {'default_hooks.chekpoint.interval': 5})
 
 
@@ -78,11 +80,11 @@ def test_another_type_brings_its_arguments(cfg):
     assert cfg.train_dataloader.sampler == dict(
         type='ClassBalancedSampler', shuffle=True, length='largest'
     )
-    with pytest.raises(UnknownOptionError, match=r'has no `label_smooth`. Did you mean .*_val'):
+    with pytest.raises(UnknownOptionError, match='label_smooth.*label_smooth_val'):
         merge_options(
             cfg, {'model.head.loss.type': 'LabelSmoothLoss', 'model.head.loss.label_smooth': 0.1}
         )
-    with pytest.raises(UnknownOptionError, match=r'has no `round_up`'):
+    with pytest.raises(UnknownOptionError, match='round_up'):
         merge_options(cfg, {'train_dataloader.sampler.round_up': False})
 
 

@@ -216,16 +216,14 @@ def tile_rows(rows: list[list[np.ndarray]], gap: int = 4) -> np.ndarray:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Late, so that --help is quick.
-    from mmengine.config import Config
     from mmengine.registry import init_default_scope
     from mmengine.runner import set_random_seed
 
     from mmfer.registry import DATASETS
-    from mmfer.utils.config_options import merge_options, parse_options
+    from mmfer.utils.config_options import parse_options, read_config
 
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config, parse_options(args.cfg_options))
     init_default_scope(cfg.get('default_scope', 'mmfer'))
-    merge_options(cfg, parse_options(args.cfg_options))
     set_random_seed(args.seed)
 
     loader = cfg.get(f'{args.split}_dataloader')

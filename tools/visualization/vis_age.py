@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.cli.model_arguments import make_parser
+from mmfer.cli.figure_arguments import make_parser
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -27,14 +27,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported late: --help answers at once.
-    from mmfer.analysis.predictions import Predictor
+    from mmfer.inference.model_runner import ModelRunner
+    from mmfer.inference.split_loader import build_split_loader
     from mmfer.visualization.ages import draw_ages
     from mmfer.visualization.figures import save_figure
 
-    predictor = Predictor.from_files(
-        args.config, args.checkpoint, args.split, args.cfg_options, args.device
-    )
-    faces = list(predictor.run(args.num, fields=('gt_age', 'pred_age')))
+    runner = ModelRunner.from_files(args.config, args.checkpoint, args.cfg_options, args.device)
+    loader = build_split_loader(runner.cfg, args.split, args.num)
+    faces = list(runner.inspect_all(loader, ('gt_age', 'pred_age')))
     true = [float(face.sample.gt_age) for face in faces]
     pred = [face.sample.pred_age for face in faces]
     figure = draw_ages(true, pred, args.theta, Path(args.config).stem)

@@ -16,7 +16,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmfer.cli.model_arguments import positive
+from mmfer.cli.figure_arguments import add_out, add_test_faces, add_trained_model, positive
 from mmfer.utils.config_arguments import add_config_options
 
 
@@ -24,24 +24,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Draw which patches attention looks at, before and after pooling.'
     )
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint of the model')
+    add_trained_model(parser)
+    add_test_faces(parser)
     parser.add_argument(
         '--baseline',
         '--compare',
         nargs=2,
         metavar=('CONFIG', 'CHECKPOINT'),
         help='model for the column before pooling (default: the same one while nothing is pooled)',
-    )
-    parser.add_argument(
-        '--images', nargs='+', metavar='FILE', help='pictures of aligned faces (default: test set)'
-    )
-    parser.add_argument(
-        '--num',
-        type=positive,
-        default=6,
-        metavar='N',
-        help='faces to take from the test set (default: %(default)s)',
     )
     parser.add_argument(
         '--keep-nums',
@@ -58,13 +48,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default='mean',
         help='how attention heads are joined (default: %(default)s)',
     )
-    parser.add_argument(
-        '--out',
-        default='attention.png',
-        metavar='FILE',
-        help='figure to write: .png, .pdf, .svg, ... (default: %(default)s)',
-    )
-    parser.add_argument('--device', default='cpu', help='where the model runs (default: cpu)')
+    add_out(parser, 'attention.png')
     add_config_options(parser, 'settings that override the config (not that of --baseline)')
     return parser.parse_args(argv)
 

@@ -16,7 +16,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmfer.cli.named_files import group_by_name, named_file
+from mmfer.cli.figure_arguments import add_out, group_by_name, named_file
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -28,12 +28,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='NAME=FILE',
         help='metrics (.json, .yaml) or confusion_matrix.csv of a test',
     )
-    parser.add_argument(
-        '--out',
-        default='classes.png',
-        metavar='FILE',
-        help='figure to write: .png, .pdf, .svg, ... (default: %(default)s)',
-    )
+    add_out(parser, 'classes.png')
     parser.add_argument('--title', default='', help='headline (default: none)')
     return parser.parse_args(argv)
 

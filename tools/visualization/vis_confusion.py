@@ -15,8 +15,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmfer.cli.model_arguments import positive
-from mmfer.cli.named_files import group_by_name, named_file
+from mmfer.cli.figure_arguments import add_out, group_by_name, named_file, positive
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -28,12 +27,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='NAME=FILE',
         help='confusion_matrix.csv that a test wrote',
     )
-    parser.add_argument(
-        '--out',
-        default='confusion.png',
-        metavar='FILE',
-        help='figure to write: .png, .pdf, .svg, ... (default: %(default)s)',
-    )
+    add_out(parser, 'confusion.png')
     parser.add_argument('--per-row', type=positive, default=3, help='panels in a row (default: 3)')
     parser.add_argument('--title', default='', help='headline of the figure (default: none)')
     return parser.parse_args(argv)

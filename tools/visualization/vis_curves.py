@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.cli.model_arguments import positive
+from mmfer.cli.figure_arguments import add_out, positive
 
 #: Drawn without --keys, as far as they were logged.
 DEFAULT_KEYS = ('loss', 'accuracy/top1', 'lr')
@@ -50,12 +50,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='N',
         help='draw losses of training as the mean of N logged values, an odd number (default: 5)',
     )
-    parser.add_argument(
-        '--out',
-        default='curves.png',
-        metavar='FILE',
-        help='figure to write: .png, .pdf, .svg, ... (default: %(default)s)',
-    )
+    add_out(parser, 'curves.png')
     parser.add_argument(
         '--csv', metavar='FILE', help='write what is drawn, not smoothed, as a table as well'
     )

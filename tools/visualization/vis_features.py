@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.cli.model_arguments import make_parser
+from mmfer.cli.figure_arguments import make_parser
 
 COLOURS = ('auto', 'label', 'age', 'none')
 
@@ -36,21 +36,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported late: --help answers at once.
     import numpy as np
 
-    from mmfer.analysis.predictions import Predictor
-    from mmfer.models import AgeHead
+    from mmfer.inference.model_runner import ModelRunner
+    from mmfer.inference.split_loader import build_split_loader
     from mmfer.visualization.embedding import Panel, draw_embedding
     from mmfer.visualization.figures import save_figure
 
-    predictor = Predictor.from_files(
-        args.config, args.checkpoint, args.split, args.cfg_options, args.device
-    )
+    runner = ModelRunner.from_files(args.config, args.checkpoint, args.cfg_options, args.device)
+    loader = build_split_loader(runner.cfg, args.split, args.num)
+    classes = tuple(map(str, loader.dataset.dataset.metainfo.get('classes') or ()))
     colour = args.colour
     if colour == 'auto':
-        colour = 'label' if predictor.classes else 'none'
-        if isinstance(predictor.model.head, AgeHead):
+        colour = 'label' if classes else 'none'
+        if runner.task == 'age':
             colour = 'age'
     field = {'label': ('gt_label',), 'age': ('gt_age',), 'none': ()}[colour]
-    faces = list(predictor.run(args.num, fields=field))
+    faces = list(runner.inspect_all(loader, field))
     if colour == 'label':  # -1 is for frames that are labelled for another task only
         faces = [face for face in faces if int(face.sample.gt_label) >= 0]
     encoded = np.stack([face.encoded for face in faces])
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     groups = {}
     if colour == 'label':
         groups['labels'] = np.array([int(face.sample.gt_label) for face in faces])
-        groups['classes'] = predictor.classes
+        groups['classes'] = classes
     elif colour == 'age':
         groups['ages'] = np.array([float(face.sample.gt_age) for face in faces])
     title = f'{Path(args.config).stem}, {len(faces)} faces'

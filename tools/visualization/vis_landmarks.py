@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.cli.model_arguments import make_parser, positive
+from mmfer.cli.figure_arguments import make_parser, positive
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -42,27 +42,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported late: --help answers at once.
     import numpy as np
 
-    from mmfer.analysis.predictions import Predictor
     from mmfer.evaluation.functional import normalised_mean_error
+    from mmfer.inference.model_runner import ModelRunner
+    from mmfer.inference.split_loader import build_split_loader
     from mmfer.visualization.figures import save_figure
     from mmfer.visualization.landmarks import LandmarkedFace, draw_landmarks
 
-    def face_of(prediction) -> LandmarkedFace:
-        truth = np.asarray(prediction.sample.gt_landmarks, np.float32)
-        pred = prediction.sample.pred_landmarks.numpy()
+    def face_of(face) -> LandmarkedFace:
+        truth = np.asarray(face.sample.gt_landmarks, np.float32)
+        pred = face.sample.pred_landmarks.numpy()
         nme = normalised_mean_error(pred[None], truth[None])[0]
-        return LandmarkedFace(prediction.image, truth, pred, nme, f'no. {prediction.index}')
+        return LandmarkedFace(face.image, truth, pred, nme, f'no. {face.index}')
 
-    predictor = Predictor.from_files(
-        args.config, args.checkpoint, args.split, args.cfg_options, args.device
-    )
-    fields = ('gt_landmarks', 'pred_landmarks')
-    faces = map(face_of, predictor.run(args.num, fields=fields))
+    runner = ModelRunner.from_files(args.config, args.checkpoint, args.cfg_options, args.device)
+    loader = build_split_loader(runner.cfg, args.split, args.num)
+    faces = map(face_of, runner.inspect_all(loader, ('gt_landmarks', 'pred_landmarks')))
     title = Path(args.config).stem
     if args.worst:
         # Keeps no more pictures than it will draw.
         faces = heapq.nlargest(args.worst, faces, key=lambda face: face.nme)
-        title += f'\nthe {len(faces)} largest errors of {args.num or len(predictor.dataset)} faces'
+        title += f'\nthe {len(faces)} largest errors of {len(loader.dataset)} faces'
     faces = list(faces)
     save_figure(draw_landmarks(faces, args.per_row, args.lines, title), args.out)
     print(f'{len(faces)} faces drawn to {args.out}')

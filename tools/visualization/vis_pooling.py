@@ -13,6 +13,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from mmfer.cli.figure_arguments import add_out, add_test_faces, add_trained_model, positive
 from mmfer.utils.config_arguments import add_config_options
 
 
@@ -20,44 +21,31 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Draw which patches of a face APP and each pooling block keep.'
     )
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint of the model')
-    parser.add_argument(
-        '--images', nargs='+', metavar='FILE', help='pictures of aligned faces (default: test set)'
-    )
-    parser.add_argument(
-        '--num', type=int, default=6, help='faces to take from the test set (default 6)'
-    )
+    add_trained_model(parser)
+    add_test_faces(parser)
     parser.add_argument(
         '--stages',
         nargs='+',
         metavar='STAGE',
         help='what to draw: app, layers.4, ... (default: every stage that pools)',
     )
-    parser.add_argument('--per-row', type=int, default=1, help='faces in a row (default 1)')
-    parser.add_argument('--out', default='pooling.png', help='picture to write')
-    parser.add_argument('--device', default='cpu', help='where the model runs (default cpu)')
+    parser.add_argument('--per-row', type=positive, default=1, help='faces in a row (default: 1)')
+    add_out(parser, 'pooling.png')
     add_config_options(parser)
-    args = parser.parse_args(argv)
-    if args.num < 1 or args.per_row < 1:
-        parser.error('--num and --per-row must be at least 1')
-    return args
+    return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported late: --help answers at once.
-    from mmfer.analysis.pooling import PoolingInspector
+    from mmfer.analysis.pooling import face_batches, pooled_faces
+    from mmfer.inference.model_runner import ModelRunner
     from mmfer.visualization.figures import save_figure
     from mmfer.visualization.pooling import draw_pooling
 
-    inspector = PoolingInspector.from_files(
-        args.config, args.checkpoint, args.cfg_options, args.device
-    )
-    if args.images:
-        faces = [inspector.inspect_file(path) for path in args.images]
-    else:
-        faces = inspector.inspect_test_set(args.num)
+    runner = ModelRunner.from_files(args.config, args.checkpoint, args.cfg_options, args.device)
+    batches = face_batches(runner, args.num, args.images or ())
+    faces = [face for batch in batches for face in pooled_faces(runner, batch)]
     stages = args.stages or list(faces[0].kept)
     for face in faces:
         unknown = set(stages) - set(face.kept)

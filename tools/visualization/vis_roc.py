@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.cli.model_arguments import make_parser
+from mmfer.cli.figure_arguments import make_parser
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -46,20 +46,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported late: --help answers at once.
     import numpy as np
 
-    from mmfer.analysis.predictions import Predictor
     from mmfer.evaluation.functional import RocCurve, all_pairs_roc, pairs_roc
     from mmfer.evaluation.pairs_file import find_pairs, read_pairs
+    from mmfer.inference.model_runner import ModelRunner
+    from mmfer.inference.split_loader import build_split_loader
     from mmfer.visualization.figures import save_figure
     from mmfer.visualization.roc import draw_roc
 
     pairs = args.pairs_file and read_pairs(args.pairs_file)
 
     def curve_of(config: str, checkpoint: str) -> RocCurve:
-        predictor = Predictor.from_files(
-            config, checkpoint, args.split, args.cfg_options, args.device
-        )
+        runner = ModelRunner.from_files(config, checkpoint, args.cfg_options, args.device)
+        loader = build_split_loader(runner.cfg, args.split, args.num)
         features, labels, paths = [], [], []
-        for face in predictor.run(args.num, fields=('img_path',) if pairs else ('gt_label',)):
+        for face in runner.inspect_all(loader, ('img_path',) if pairs else ('gt_label',)):
             features.append(face.adapted)
             labels.append(int(face.sample.gt_label) if not pairs else 0)
             paths.append(face.sample.get('img_path'))

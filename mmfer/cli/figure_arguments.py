@@ -1,0 +1,85 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Command-line arguments of the tools that draw figures."""
+
+import argparse
+from collections.abc import Sequence
+
+from mmfer.utils.config_arguments import add_config_options, positive
+
+
+def make_parser(
+    description: str, out: str, num: int | None = None, num_default: str = 'all'
+) -> argparse.ArgumentParser:
+    """A parser with config, checkpoint, --out, --split, --num, --device and --cfg-options.
+
+    Args:
+        description: What the tool does.
+        out: Default of --out.
+        num: Default of --num. Default None, all pictures.
+        num_default: How the help says that.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    add_trained_model(parser)
+    add_out(parser, out)
+    parser.add_argument(
+        '--split',
+        choices=['test', 'val', 'train'],
+        default='test',
+        help="whose pictures; 'train' comes with its augmentation (default: %(default)s)",
+    )
+    parser.add_argument(
+        '--num',
+        type=positive,
+        default=num,
+        metavar='N',
+        help=f'use so many pictures, spread evenly over the split (default: {num_default})',
+    )
+    add_config_options(parser)
+    return parser
+
+
+def add_trained_model(parser: argparse.ArgumentParser) -> None:
+    """Add config, checkpoint and --device."""
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint of the model')
+    parser.add_argument('--device', default='cpu', help='where the model runs (default: cpu)')
+
+
+def add_test_faces(parser: argparse.ArgumentParser, num: int = 6) -> None:
+    """Add --images and --num, which :func:`mmfer.analysis.pooling.face_batches` takes."""
+    parser.add_argument(
+        '--images', nargs='+', metavar='FILE', help='pictures of aligned faces (default: test set)'
+    )
+    parser.add_argument(
+        '--num',
+        type=positive,
+        default=num,
+        metavar='N',
+        help='faces to take from the test set (default: %(default)s)',
+    )
+
+
+def add_out(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add --out, the figure to write."""
+    parser.add_argument(
+        '--out',
+        default=default,
+        metavar='FILE',
+        help='figure to write: .png, .pdf, .svg, ... (default: %(default)s)',
+    )
+
+
+def named_file(text: str) -> tuple[str, str]:
+    """``NAME=FILE`` as (name, file), for argparse."""
+    name, _, path = text.partition('=')
+    if not (name and path):
+        raise argparse.ArgumentTypeError(f'must be NAME=FILE, not {text!r}')
+    return name, path
+
+
+def group_by_name(files: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """Name -> files, in the order of the command line."""
+    groups = {}
+    for name, path in files:
+        groups.setdefault(name, []).append(path)
+    return groups
