@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from mmfer.inference.model_runner import ModelRunner
-from mmfer.inference.pooling_settings import (
+from mmfer.models.pooling_settings import (
     PoolingSettings,
     check_pooling,
     keep_all,

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mmfer.deployment.load import spread
+from mmfer.inference.split_loader import spread
 
 from .timing import CLOCKS, Measurement, interleave
 

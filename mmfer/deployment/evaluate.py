@@ -5,12 +5,8 @@ from numbers import Real
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.model import BaseModel
-from mmengine.runner import Runner
-from torch.utils.data import Subset
 
-from mmfer.registry import DATASETS
-
-from .load import spread
+from mmfer.inference.split_loader import build_split_loader
 
 
 def evaluate(model: BaseModel, cfg: Config, num: int | None = None) -> tuple[dict[str, float], int]:
@@ -31,23 +27,12 @@ def evaluate(model: BaseModel, cfg: Config, num: int | None = None) -> tuple[dic
     loader = cfg.get('test_dataloader')
     if not loader or not cfg.get('test_evaluator'):
         raise ValueError('the config has no test_dataloader with a test_evaluator')
-    dataset = DATASETS.build(loader.dataset)
-    indices = spread(len(dataset), num)
-    settings = dict(
-        loader,
-        dataset=Subset(dataset, indices),
-        sampler=dict(type='DefaultSampler', shuffle=False),
-        batch_sampler=None,
-        drop_last=False,
-        num_workers=0,
-        persistent_workers=False,
-        collate_fn=dict(type='default_collate'),
-    )
+    images = build_split_loader(cfg, 'test', num)
     evaluator = Evaluator(copy.deepcopy(cfg.test_evaluator))
-    evaluator.dataset_meta = dataset.metainfo
+    evaluator.dataset_meta = images.dataset.dataset.metainfo
     # As mmengine's TestLoop, which needs a runner with its log files and hooks around it.
-    for batch in Runner.build_dataloader(settings):
+    for batch in images:
         evaluator.process(model.test_step(batch), batch)
-    metrics = evaluator.evaluate(len(indices))
+    metrics = evaluator.evaluate(len(images.dataset))
     numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, Real)}
-    return numbers, len(indices)
+    return numbers, len(images.dataset)

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.registry import init_default_scope
 from mmpretrain.models import ImageClassifier
 from torch import Tensor
 
@@ -23,7 +22,7 @@ from mmfer.datasets import SynthFace
 from mmfer.engine.launch import load_config
 from mmfer.inference.load_model import load_model
 from mmfer.inference.model_facts import model_facts
-from mmfer.registry import DATASETS
+from mmfer.inference.split_loader import build_split_loader
 from mmfer.utils.picture_size import picture_size
 
 from .model import network_inputs
@@ -101,7 +100,6 @@ def load_for_export(
         ValueError: It is one of another model.
     """
     cfg = load_config(config, options)
-    init_default_scope(cfg.get('default_scope', 'mmfer'))
     height_width = (size[0], size[-1]) if size else picture_size(cfg)[0]
     if checkpoint is not None:
         model, meta = load_model(cfg, checkpoint, device)
@@ -144,22 +142,16 @@ def real_images(cfg: Config, num: int, size: tuple[int, int]) -> tuple[str, Tens
     try:
         if not loader:
             raise FileNotFoundError('the config has no test_dataloader')
-        dataset = DATASETS.build(loader.dataset)
+        batches = build_split_loader(cfg, 'test', num)
     except OSError as error:
         reason = str(error).splitlines()[0]
         print_log(f'drawn faces instead of the test set: {reason}', 'current', logging.WARNING)
         return 'drawn faces', drawn_images(num, size)
-    images = [dataset[index]['inputs'] for index in spread(len(dataset), num)]
-    wrong = [tuple(image.shape) for image in images if tuple(image.shape) != (3, *size)]
-    if wrong:
+    images = torch.cat([batch['inputs'] for batch in batches])
+    shape = tuple(images.shape[1:])
+    if shape != (3, *size):
         raise ValueError(
-            f'the test pipeline makes images of {wrong[0]} (channels, height, width), and the '
+            f'the test pipeline makes images of {shape} (channels, height, width), and the '
             f'model is exported for {(3, *size)}; name the size with --size'
         )
-    return 'test set', torch.stack(images)
-
-
-def spread(total: int, num: int | None = None) -> list[int]:
-    """``num`` indices at even distances, at most ``total``. Defaults to all."""
-    num = total if num is None else min(num, total)
-    return np.linspace(0, total - 1, num).round().astype(int).tolist()
+    return 'test set', images

@@ -3,6 +3,9 @@
 
 from typing import Any
 
+from mmfer.registry import MODELS
+from mmfer.utils.components import component_class
+
 _HAD_COMPUTATION = ('APViT', 'TransFER', 'ATPBlock')
 
 
@@ -26,7 +29,7 @@ def drop_computation(settings: Any) -> Any:
     For configs inside checkpoints, which nobody can edit and which stay as good as they were.
     """
     if isinstance(settings, dict):
-        had = settings.get('type') in _HAD_COMPUTATION
+        had = getattr(component_class(settings, MODELS), '__name__', '') in _HAD_COMPUTATION
         return {
             key: drop_computation(value)
             for key, value in settings.items()

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.model import PretrainedInit
 
 from mmfer.analysis.model_cost import published_cost
+from mmfer.registry import WEIGHT_INITIALIZERS
+from mmfer.utils.components import is_component
 from mmfer.utils.config_options import merge_options
 from mmfer.utils.dataset_config import unwrapped
 from mmfer.utils.picture_size import picture_size
@@ -275,7 +278,7 @@ def _checkpoints(cfg: Config) -> list[str]:
 
     def walk(node: Any) -> None:
         if isinstance(node, Mapping):
-            if node.get('type') == 'Pretrained':
+            if is_component(node, WEIGHT_INITIALIZERS, PretrainedInit):
                 found.append(node['checkpoint'])
             for value in node.values():
                 walk(value)

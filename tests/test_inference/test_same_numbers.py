@@ -1,6 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """A trained model gives the same numbers whichever way it is run."""
 
+import shutil
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +15,10 @@ from mmfer.analysis.pooling import face_batches, pooled_faces
 from mmfer.apis.face_inferencer import FaceInferencer
 from mmfer.apis.models import get_model
 from mmfer.apis.publish_model import publish_model
+from mmfer.deployment.aot import export_package
+from mmfer.deployment.exported import ONNX_PACKAGES, AotModel, OnnxModel
+from mmfer.deployment.load import load_for_export
+from mmfer.deployment.onnx import export_onnx
 from mmfer.inference.load_model import load_model
 from mmfer.inference.model_runner import ModelRunner
 from mmfer.inference.split_loader import build_split_loader
@@ -87,6 +94,30 @@ def by_published(config, checkpoint):
     return run_split(ModelRunner(model, model._config, dict(dataset_meta=model._dataset_meta)))
 
 
+def by_onnx(config, checkpoint):
+    return run_split(exported(config, checkpoint, export_onnx, OnnxModel))
+
+
+def by_onnx_inferencer(config, checkpoint):
+    runner = exported(config, checkpoint, export_onnx, OnnxModel)
+    runner.model._config = runner.cfg
+    return inferred(FaceInferencer(runner.model, detector=None, show_progress=False))
+
+
+def by_package(config, checkpoint):
+    return run_split(exported(config, checkpoint, export_package, AotModel))
+
+
+@cache
+def exported(config, checkpoint, export, read):
+    if read is OnnxModel:
+        for name in ONNX_PACKAGES:
+            pytest.importorskip(name)
+    loaded = load_for_export(str(config), str(checkpoint))
+    content = export(loaded.model, loaded.size, loaded.facts())
+    return ModelRunner(read(content), loaded.cfg, loaded.meta)
+
+
 def by_inferencer(config, checkpoint):
     """The faces are cut out already; it folds what it loads."""
     return inferred(FaceInferencer(config, checkpoint, 'cpu', None, show_progress=False))
@@ -131,7 +162,10 @@ def drawn(runner, find):
 ENTRIES = [
     *(by_test_step, by_inspection, by_folded, by_published),
     *(by_inferencer, by_inferencer_as_trained),
+    *(by_onnx, by_onnx_inferencer),
 ]
+#: Compiling takes minutes, and the compiler gets the same graph as ONNX does.
+COMPILED = ('kt-adapter-to-apvit',)
 #: Of models whose backbone returns where its tokens are from, and whether it has poolings.
 WITH_INDICES = [by_pooling_tool, by_attention_tool]
 WITH_POOLINGS = [by_inferencer_with_patches]
@@ -141,6 +175,7 @@ WAYS = [
     for entry in (
         *ENTRIES,
         *(WITH_INDICES if 'apvit' in kind or kind == 'transfer' else ()),
+        *([by_package] if kind in COMPILED and shutil.which('g++') else ()),
         *(WITH_POOLINGS if 'apvit' in kind else ()),
     )
 ]

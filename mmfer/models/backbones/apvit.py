@@ -7,13 +7,14 @@ import torch
 import torch.nn as nn
 from mmcv.cnn.bricks.transformer import PatchEmbed
 from mmengine.logging import print_log
-from mmengine.model import BaseModule, ModuleList
+from mmengine.model import BaseModule, ModuleList, PretrainedInit
 from mmengine.model.weight_init import trunc_normal_
 from mmpretrain.models.backbones import VisionTransformer
 from mmpretrain.models.utils import build_norm_layer, resize_pos_embed, to_2tuple
 from torch import Tensor
 
-from mmfer.registry import MODELS
+from mmfer.registry import MODELS, WEIGHT_INITIALIZERS
+from mmfer.utils.components import is_component
 
 from ..layers import ATPBlock, EncoderLayer
 from ..layers.attentive_patch_pooling import check_keep_num
@@ -208,7 +209,9 @@ class APViT(BaseModule):
     def init_weights(self) -> None:
         """Initialise, or load what ``init_cfg`` names."""
         settings = [self.init_cfg] if isinstance(self.init_cfg, dict) else self.init_cfg or ()
-        pretrained = any(setting['type'] == 'Pretrained' for setting in settings)
+        pretrained = any(
+            is_component(setting, WEIGHT_INITIALIZERS, PretrainedInit) for setting in settings
+        )
         if pretrained and self.cnn is not None:
             # mmengine leaves the children alone once their parent has loaded a file; the CNN may
             # have a file of its own, or be missing from the parent's.
