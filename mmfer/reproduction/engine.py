@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Do what an experiment needs and gather what it reached."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from mmfer.analysis.training_logs import read_training_log
 
@@ -16,7 +16,7 @@ def plan(runs: Runs, experiment: Experiment, seeds: Sequence[int]) -> list[Stage
     """Every training of an experiment, each once, in the order in which they are done."""
     stages = {}
     for seed in seeds:
-        for database, row in _cells(runs, experiment):
+        for database, row in runs.cells(experiment):
             for stage in (*runs.sources(database, row), runs.stage(database, row, seed)):
                 stages.setdefault(stage.folder, stage)
     return list(stages.values())
@@ -41,7 +41,7 @@ def reproduce(
         finished: Called with what there is whenever a run is done.
     """
     for seed in seeds:
-        for database, row in _cells(runs, experiment):
+        for database, row in runs.cells(experiment):
             for source in runs.sources(database, row):
                 with source.held(progress.say):
                     _train(source, progress)
@@ -64,7 +64,7 @@ def collect(
     """The results of all runs that are done."""
     measured: dict[tuple[str, str], dict[int, float]] = {}
     for seed in seeds:
-        for database, row in _cells(runs, experiment):
+        for database, row in runs.cells(experiment):
             stage = runs.stage(database, row, seed)
             if not stage.is_tested:
                 continue
@@ -91,14 +91,11 @@ def costs(runs: Runs, experiment: Experiment) -> dict[str, float]:
     if experiment.cost is None:
         return {}
     database = experiment.databases[0]
-    return {row: runs.cost(database, row) for row in experiment.rows if runs.exists(database, row)}
-
-
-def _cells(runs: Runs, experiment: Experiment) -> Iterator[tuple[str, str]]:
-    for row in experiment.rows:
-        for database in runs.databases(experiment):
-            if runs.exists(database, row):
-                yield database, row
+    return {
+        row: runs.cost(database, row)
+        for row in experiment.rows
+        if runs.variants.exists(database, row)
+    }
 
 
 def _train(stage: Stage, progress: Progress) -> None:

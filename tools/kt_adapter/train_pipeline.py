@@ -119,6 +119,7 @@ def run(args: argparse.Namespace, progress: 'Progress') -> str:
 
     import yaml
 
+    from mmfer.reproduction.index import Index
     from mmfer.reproduction.kt_pipeline import Choice, KTPipeline
     from mmfer.reproduction.kt_results import make_rows, to_markdown
     from mmfer.reproduction.stages import Stage
@@ -144,7 +145,7 @@ def run(args: argparse.Namespace, progress: 'Progress') -> str:
             adapter_options=parse_options(args.adapter_options),
             processes=args.gpus,
         ),
-        _CONFIGS,
+        Index.from_file(_CONFIGS / 'experiments.yml'),
         _TOOLS,
     )
 
