@@ -43,10 +43,10 @@ def reproduce(
     for seed in seeds:
         for database, row in runs.cells(experiment):
             for source in runs.sources(database, row):
-                with source.held(progress.say):
+                with progress, source.held(progress.say):
                     _train(source, progress)
             stage = runs.stage(database, row, seed)
-            with stage.held(progress.say):
+            with progress, stage.held(progress.say):
                 _train(stage, progress)
                 if not stage.is_tested:
                     progress.say(f'test  {stage.name}')

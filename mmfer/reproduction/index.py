@@ -136,6 +136,26 @@ class Index:
             raise ExperimentError(f'there is no experiment {name!r}; {hint}')
         return self.experiments[name]
 
+    def find_row(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """The variant that ``EXPERIMENT/NUMBER``, ``EXPERIMENT/VARIANT`` or ``VARIANT`` names.
+
+        Returns:
+            Its name, and the databases of the experiment: all, where none is named.
+
+        Raises:
+            ExperimentError: There is no such experiment or row; says which there are.
+        """
+        table, _, row = name.rpartition('/')
+        if not table:
+            _known('variant', [row], self.variants)
+            return row, tuple(self.databases)
+        experiment = self.find(table)
+        rows = list(experiment.rows)
+        if row.isdigit() and 1 <= int(row) <= len(rows):
+            row = rows[int(row) - 1]
+        _known(f'{table}: row', [row], [*rows, f'1 to {len(rows)}'])
+        return row, experiment.databases
+
 
 def select(
     index: Index, names: Iterable[str], databases: Sequence[str] | None = None

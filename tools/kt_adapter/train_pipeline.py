@@ -152,14 +152,14 @@ def run(args: argparse.Namespace, progress: 'Progress') -> str:
     pipeline.check()
 
     def trained(stage: Stage) -> Path:
-        with stage.held(progress.say):
+        with progress, stage.held(progress.say):
             stage.prepare()
             verb = 'have' if stage.is_trained else 'train'
             progress.say(f'{verb:5} {stage.name}')
             return stage.train(progress.tell)
 
     def tested(stage: Stage) -> dict[str, float]:
-        with stage.held(progress.say):
+        with progress, stage.held(progress.say):
             progress.say(f'test  {stage.name}')
             return stage.test(progress.tell)
 
