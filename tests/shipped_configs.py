@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The configs that are shipped, each read once."""
+"""The configs that are shipped, each read once, and the variants that the indices make of them."""
 
 import copy
 import functools
@@ -7,9 +7,13 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmfer.reproduction.index import Index
+from mmfer.reproduction.variants import Variants
+
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(p for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts)
 BY_NAME = {path.stem: path for path in CONFIGS}
+PAPERS = ('apvit', 'kt_adapter')
 
 
 @functools.cache
@@ -20,3 +24,16 @@ def _read(path: Path) -> Config:
 def read_config(path: Path | str) -> Config:
     """The config with this path or name; a copy, which may be changed."""
     return copy.deepcopy(_read(BY_NAME.get(path, path)))
+
+
+@functools.cache
+def variants(paper: str) -> Variants:
+    """What ``configs/PAPER/experiments.yml`` makes."""
+    return Variants(Index.from_file(ROOT / 'configs' / paper / 'experiments.yml'))
+
+
+def write_variant(folder: Path, variant: str, database: str, paper: str = 'kt_adapter') -> Path:
+    """Write the config of a variant to a file and return it."""
+    path = folder / f'{variant}_{database}.py'
+    variants(paper).config(database, variant).dump(path)
+    return path
