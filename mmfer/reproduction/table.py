@@ -157,13 +157,15 @@ def _row(results: Results, row: str) -> list[str]:
     for column in results.columns if results.has_runs else ():
         values = results.values(row, column.name)
         own = published.get(column.name)
-        cells.append(_spread(values))
+        cells.append(spread(values))
         if not column.stands_in:
-            difference = '' if own is None or not values else f'{_mean(values) - own:+.2f}'
+            difference = (
+                '' if own is None or not values else f'{statistics.mean(values) - own:+.2f}'
+            )
             cells += [_number(own), difference]
         if results.experiment.reference:
             is_reference = row == results.experiment.reference
-            cells.append('' if is_reference else _spread(results.gains(row, column.name), '+'))
+            cells.append('' if is_reference else spread(results.gains(row, column.name), '+'))
         if column.stands_in:
             cells += [_number(published.get(name)) for name in column.published]
         if results.experiment.reference:
@@ -186,7 +188,7 @@ def _csv_line(
     values: Mapping[int | None, float],
 ) -> list:
     numbers = list(values.values())
-    mean = _mean(numbers) if numbers else None
+    mean = statistics.mean(numbers) if numbers else None
     return [
         experiment,
         row,
@@ -200,15 +202,12 @@ def _csv_line(
     ]
 
 
-def _mean(values: Sequence[float]) -> float:
-    return statistics.mean(values)
-
-
-def _spread(values: Sequence[float], sign: str = '') -> str:
+def spread(values: Sequence[float], sign: str = '', digits: int = 2) -> str:
+    """Mean and, of several values, standard deviation; a dash for none."""
     if not values:
         return '-'
-    text = f'{_mean(values):{sign}.2f}'
-    return text + f' ± {statistics.stdev(values):.2f}' if len(values) > 1 else text
+    text = f'{statistics.mean(values):{sign}.{digits}f}'
+    return text + f' ± {statistics.stdev(values):.{digits}f}' if len(values) > 1 else text
 
 
 def _number(value: float | None, sign: str = '') -> str:
