@@ -31,32 +31,6 @@ def test_keep_numbers_are_scaled_to_the_grid(make):
     assert make().config('RAF-DB', 'k80-r06').model.backbone.app.keep_num == 80
 
 
-@pytest.mark.parametrize(
-    ('database', 'row', 'name'),
-    [
-        ('RAF-DB', 'apvit', 'apvit'),
-        ('RAF-DB', 'k80-r06', 'k80-r06'),
-        ('RAF-DB', 'k160-r09', 'apvit'),
-        ('RAF-DB', 'k196-r10', 'baseline'),
-        ('RAF-DB', 'k196-r09', 'atp'),
-        ('RAF-DB', 'k160-r10', 'app'),
-        # Whose own settings these are already.
-        ('ExpW', 'k80-r06', 'apvit'),
-        ('Aff-Wild2', 'k80-r06', 'apvit'),
-        ('Aff-Wild2', 'r06', 'atp'),
-        ('SFEW', 'k120-r09', 'apvit'),
-        ('RAF-DB', 'transfer', 'transfer'),
-    ],
-)
-def test_the_same_training_has_one_name(make, database, row, name):
-    assert make().variants.name(database, row) == name
-
-
-def test_other_models_have_some_databases_only(make):
-    assert make().variants.exists('RAF-DB', 'transfer')
-    assert not make().variants.exists('AffectNet', 'transfer')
-
-
 def test_stage(make, tmp_path):
     stage = make(data_root=tmp_path, options={'train_dataloader.batch_size': 8}).stage(
         'RAF-DB', 'atp', 2
