@@ -3,17 +3,21 @@
 
 import copy
 import functools
+import json
 from pathlib import Path
 
 from mmengine.config import Config
 
 from mmfer.reproduction.index import Index
 from mmfer.reproduction.variants import Variants
+from mmfer.utils.picture_size import picture_size
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(p for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts)
 BY_NAME = {path.stem: path for path in CONFIGS}
 PAPERS = ('apvit', 'kt_adapter')
+#: What the graph of a training step does not depend on.
+_NOT_OF_THE_GRAPH = ('init_cfg', 'checkpoint', 'num_classes')
 
 
 @functools.cache
@@ -37,3 +41,15 @@ def write_variant(folder: Path, variant: str, database: str, paper: str = 'kt_ad
     path = folder / f'{variant}_{database}.py'
     variants(paper).config(database, variant).dump(path)
     return path
+
+
+def graph_of(model):
+    """A model's settings without those that leave its graph as it is."""
+    if isinstance(model, dict):
+        return {k: graph_of(v) for k, v in model.items() if k not in _NOT_OF_THE_GRAPH}
+    return [graph_of(v) for v in model] if isinstance(model, (list, tuple)) else model
+
+
+def key_of(cfg: Config) -> str:
+    """The same for configs that train the same graph."""
+    return json.dumps([graph_of(cfg.model.to_dict()), picture_size(cfg)[0]], default=repr)

@@ -117,7 +117,9 @@ class Runs:
         found = []
         for key, source in self.index.databases[database].weights.items():
             if get(cfg, key) is not None:
-                found += self._sources_of(source)
+                if source.database is not None:
+                    found += self.sources(source.database, source.variant)
+                found.append(self._source_stage(source))
         return found
 
     def required_files(self, database: str, variant: str) -> Iterator[Path]:
@@ -134,12 +136,6 @@ class Runs:
         cfg = self.variants.config(database, variant)
         merge_options(cfg, options)
         return cfg
-
-    def _sources_of(self, source: Source) -> list[Stage]:
-        if source.config is not None:
-            return [self._source_stage(source)]
-        before = self.sources(source.database, source.variant)
-        return [*before, self._source_stage(source)]
 
     def _source_stage(self, source: Source) -> Stage:
         # One set of weights for all seeds, as the paper has it.

@@ -24,13 +24,12 @@ from mmengine.dataset import default_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.visualization import Visualizer
 from rafdb_tree import write_rafdb
-from shipped_configs import CONFIGS, PAPERS, read_config, variants
+from shipped_configs import CONFIGS, PAPERS, graph_of, key_of, read_config, variants
 
 from mmfer.models import FaceAnalyzer
 from mmfer.registry import DATASETS, HOOKS, METRICS, MODELS
 from mmfer.reproduction.variants import get
 from mmfer.utils.dataset_config import unwrapped
-from mmfer.utils.picture_size import picture_size
 
 EXPRESSION_FOLDERS = ('anger', 'disgust', 'fear', 'happy', 'neutral', 'sad', 'surprise')
 #: Encoders of full width and little depth.
@@ -44,21 +43,8 @@ THIN = {
     'ConvNeXt': dict(depths=[1, 1, 1, 1], channels=[8, 16, 32, 1024]),
     'SwinTransformer': dict(embed_dims=128, depths=[1, 1, 1, 1], num_heads=[4, 8, 16, 32]),
 }
-#: What the graph of a training step does not depend on.
-NOT_OF_THE_GRAPH = ('init_cfg', 'checkpoint', 'num_classes')
 #: Databases of a paper on which its variants are trained for a step, all of them on one or another.
 TRAINED_ON = {'apvit': ['SynthFace'], 'kt_adapter': ['synthface-age-64px', 'utkface-224px']}
-
-
-def graph_of(model):
-    """A model's settings without those that leave its graph as it is."""
-    if isinstance(model, dict):
-        return {k: graph_of(v) for k, v in model.items() if k not in NOT_OF_THE_GRAPH}
-    return [graph_of(v) for v in model] if isinstance(model, (list, tuple)) else model
-
-
-def key_of(cfg: Config) -> str:
-    return json.dumps([graph_of(cfg.model.to_dict()), picture_size(cfg)[0]], default=repr)
 
 
 def one_of_each(configs: dict) -> list:

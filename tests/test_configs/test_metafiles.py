@@ -6,8 +6,7 @@ import re
 
 import pytest
 import yaml
-from shipped_configs import BY_NAME, CONFIGS, PAPERS, ROOT, read_config, variants
-from test_configs import graph_of
+from shipped_configs import BY_NAME, CONFIGS, PAPERS, ROOT, graph_of, read_config, variants
 
 from mmfer.analysis.model_cost import published_cost
 from mmfer.registry import MODELS
