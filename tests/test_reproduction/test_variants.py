@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import pytest
 import yaml
+from mmengine.config import Config
 
 from mmfer.reproduction.index import ExperimentError, Index
 from mmfer.reproduction.variants import Variants, get
@@ -62,6 +63,12 @@ def read(tmp_path):
 @pytest.fixture(scope='module')
 def variants():
     return Variants(Index.from_file('configs/apvit/experiments.yml'))
+
+
+@pytest.mark.parametrize('row', ['baseline', 'app', 'atp', 'scratch', 'k80-r06'])
+def test_variants_that_are_files_on_rafdb_say_the_same(variants, row):
+    path = f'configs/apvit/apvit-{row}_ir50-vit-small_1xb128-40e_rafdb-112px.py'
+    assert variants.config('RAF-DB', row).to_dict() == Config.fromfile(path).to_dict()
 
 
 def test_overrides(read):
