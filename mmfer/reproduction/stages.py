@@ -114,7 +114,7 @@ class Stage:
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / _LOCK)
         try:
-            lock.acquire(blocking=False)
+            lock.acquire(timeout=0)
         except Timeout:
             say(f'wait  {self.name}: another process is at it')
             lock.acquire()
