@@ -12,6 +12,9 @@ Examples:
     python tools/reproduce.py table5 --data-root data --databases RAF-DB --seeds 3
     python tools/reproduce.py figure6 --data-root /data RAF-DB=/archive/rafdb --gpus 2
     python tools/reproduce.py all --data synth
+    python tools/reproduce.py --print table5/3 > app-sum.py    # a row as a config of its own
+    python tools/reproduce.py --print app-sum --databases AffectNet
+    python tools/reproduce.py --print kt_adapter/table6/dm --databases utkface-224px
 
 Exit status: 0 when it is done; 1 when a run failed; 2 when the arguments or the data are wrong;
 130 when it was interrupted.
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
     from mmfer.reproduction.runs import Runs
 
 _TOOLS = Path(__file__).resolve().parent
-_INDEX = _TOOLS.parent / 'configs' / 'apvit' / 'experiments.yml'
+_CONFIGS = _TOOLS.parent / 'configs'
+_INDEX = _CONFIGS / 'apvit' / 'experiments.yml'
 _PUBLISHED = _INDEX.with_name('published.yml')
 
 
@@ -42,6 +46,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'experiments', nargs='*', metavar='NAME', help='table1 ... table15, figure5 ... , or all'
     )
     parser.add_argument('--list', action='store_true', help='show what there is, and how far it is')
+    parser.add_argument(
+        '--print',
+        dest='row',
+        metavar='ROW',
+        help='print the whole config of a row, for tools/train.py: TABLE/NUMBER, TABLE/VARIANT or '
+        'VARIANT of the index, kt_adapter/... of the KT-Adapter; --databases, --data and '
+        '--data-root choose what it is trained on (default: the first database of the table)',
+    )
     parser.add_argument(
         '--plan', action='store_true', help='show the trainings that it takes, and do nothing'
     )
@@ -87,7 +99,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.seeds < 1 or args.gpus < 1:
         parser.error(f'--seeds and --gpus must be 1 or more: {args.seeds}, {args.gpus}')
-    if not args.experiments and not args.list:
+    if not args.experiments and not args.list and args.row is None:
         parser.error('say what to reproduce, such as table1, or --list to see what there is')
     if args.data == 'synth' and (args.data_root or args.databases):
         parser.error('--data synth takes no --data-root and no --databases')
@@ -125,6 +137,29 @@ def make_runs(args: argparse.Namespace, index: 'Index') -> 'Runs':
     return Runs(index, settings)
 
 
+def print_row(args: argparse.Namespace) -> None:
+    """Print the config of ``args.row`` on one database."""
+    from mmfer.reproduction.index import ExperimentError, Index
+    from mmfer.reproduction.runs import DRAWN
+
+    paper, _, row = args.row.partition('/')
+    folder = _CONFIGS / paper
+    if not row or not (folder / _INDEX.name).is_file():
+        folder, row = _INDEX.parent, args.row
+    runs = make_runs(args, Index.from_file(folder / _INDEX.name))
+    variant, databases = runs.index.find_row(row)
+    trained_on = [name for name in runs.index.databases if runs.variants.exists(name, variant)]
+    wanted = args.databases or ([DRAWN] if args.data == 'synth' else databases)
+    found = [name for name in wanted if name in trained_on]
+    if not found or (args.databases and len(wanted) > 1):
+        raise ExperimentError(
+            f'--print {args.row}: a row is printed for one database of {", ".join(trained_on)}; '
+            f'got {", ".join(wanted)}'
+        )
+    print(f'# {args.row} on {found[0]}, written by tools/reproduce.py --print.')
+    print(runs.config(found[0], variant).pretty_text)
+
+
 def run(args: argparse.Namespace) -> int:
     from mmengine.registry import init_default_scope
 
@@ -135,6 +170,9 @@ def run(args: argparse.Namespace) -> int:
     from mmfer.reproduction.runs import check
 
     init_default_scope('mmfer')
+    if args.row is not None:
+        print_row(args)
+        return 0
     index = Index.from_file(_INDEX)
     runs = make_runs(args, index)
     seeds = range(args.seeds)

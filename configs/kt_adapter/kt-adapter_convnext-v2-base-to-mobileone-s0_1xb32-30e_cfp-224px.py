@@ -1,6 +1,20 @@
 # KT-Adapter "C to M": recognition on CFP, canonical encoder MobileOne-s0, priors ConvNeXt V2-base.
 _base_ = [
-    '../_base_/kt_adapter/mobileone-s0_cfp-224px.py',
+    '../_base_/models/mobileone-s0.py',
+    '../_base_/datasets/cfp_224.py',
+    '../_base_/schedules/kt_adapter_30e.py',
+    '../_base_/default_runtime.py',
     '../_base_/kt_adapter/priors_convnext-v2-base_224px.py',
 ]
-model = dict(priors=_base_.priors)
+model = dict(
+    type='FaceAnalyzer',
+    priors=_base_.priors,
+    backbone=dict(init_cfg=None),
+    # Starts as the identity: the first predictions are the baseline's.
+    neck=dict(_delete_=True, type='KTAdapter', canonical='recognition', init_scale=0.0),
+    head=dict(type='MLPClsHead', num_classes=500, in_channels=1024, with_feat=True),
+    # Encoder and decoder go on from the baseline.
+    init_cfg=dict(
+        type='Pretrained', checkpoint='work_dirs/mobileone-s0_1xb32-30e_cfp-224px/epoch_30.pth'
+    ),
+)

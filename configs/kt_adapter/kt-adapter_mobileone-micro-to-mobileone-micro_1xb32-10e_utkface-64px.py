@@ -1,7 +1,21 @@
 # KT-Adapter "M to M": age on UTKFace, canonical encoder the small MobileOne, priors the small
 # MobileOne.
 _base_ = [
-    '../_base_/kt_adapter/mobileone-micro_utkface-64px.py',
+    '../_base_/models/mobileone-micro.py',
+    '../_base_/datasets/utkface_64.py',
+    '../_base_/schedules/kt_adapter_10e.py',
+    '../_base_/default_runtime.py',
     '../_base_/kt_adapter/priors_mobileone-micro_64px.py',
 ]
-model = dict(priors=_base_.priors)
+model = dict(
+    type='FaceAnalyzer',
+    priors=_base_.priors,
+    # Starts as the identity: the first predictions are the baseline's.
+    neck=dict(_delete_=True, type='KTAdapter', canonical='age', embed_dims=128, init_scale=0.0),
+    head=dict(type='AgeHead', in_channels=128, hidden_channels=(64,)),
+    # Encoder and decoder go on from the baseline.
+    init_cfg=dict(
+        type='Pretrained',
+        checkpoint='work_dirs/mobileone-micro_1xb32-20e_utkface-64px/epoch_20.pth',
+    ),
+)

@@ -1,6 +1,20 @@
 # KT-Adapter "S to S": landmarks on WFLW, canonical encoder Swin-base, priors Swin-base.
 _base_ = [
-    '../_base_/kt_adapter/swin-base_wflw-224px.py',
+    '../_base_/models/swin-base.py',
+    '../_base_/datasets/wflw_224.py',
+    '../_base_/schedules/kt_adapter_30e.py',
+    '../_base_/default_runtime.py',
     '../_base_/kt_adapter/priors_swin-base_224px.py',
 ]
-model = dict(priors=_base_.priors)
+model = dict(
+    type='FaceAnalyzer',
+    priors=_base_.priors,
+    backbone=dict(init_cfg=None),
+    # Starts as the identity: the first predictions are the baseline's.
+    neck=dict(_delete_=True, type='KTAdapter', canonical='landmarks', init_scale=0.0),
+    head=dict(type='LandmarkHead', input_size=224, in_channels=1024),
+    # Encoder and decoder go on from the baseline.
+    init_cfg=dict(
+        type='Pretrained', checkpoint='work_dirs/swin-base_1xb32-30e_wflw-224px/epoch_30.pth'
+    ),
+)

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The models that mmfer has configs for, by their names in ``model-index.yml``."""
+"""The models that mmfer has configs for, by their names in the metafiles of ``configs/``."""
 
 import difflib
 import fnmatch
@@ -35,7 +35,7 @@ class IndexedModel:
 
 
 def read_model_index() -> dict[str, IndexedModel]:
-    """Entries of the model index by name, in its order.
+    """Entries of the model index and of the metafiles that it imports by name, in its order.
 
     Not mmpretrain's ``ModelHub``: that one table of a process holds mmpretrain's own models under
     the same kind of names, and what is got from it is built in mmpretrain's scope.
@@ -43,29 +43,33 @@ def read_model_index() -> dict[str, IndexedModel]:
     Raises:
         FileNotFoundError: The package was installed without its index.
     """
+    return _read(_folder() / _FILE)
+
+
+def _folder() -> Path:
     for folder in _PLACES:
         if (folder / _FILE).is_file():
-            break
-    else:
-        raise FileNotFoundError(
-            f'there is no {_FILE} in {" or ".join(map(str, _PLACES))}: mmfer was copied without '
-            'its configs. Install it with pip, or pass the path of a config file'
-        )
-    return _read(folder / _FILE)
+            return folder
+    raise FileNotFoundError(
+        f'there is no {_FILE} in {" or ".join(map(str, _PLACES))}: mmfer was copied without its '
+        'configs. Install it with pip, or pass the path of a config file'
+    )
 
 
 @lru_cache(maxsize=1)
 def _read(index: Path) -> dict[str, IndexedModel]:
+    # All paths are relative to the index, as openmim has it.
     models = {}
-    for entry in load(index)['Models']:
-        result = (entry.get('Results') or [{}])[0]
-        models[entry['Name']] = IndexedModel(
-            name=entry['Name'],
-            config=index.parent / entry['Config'],
-            task=result.get('Task', ''),
-            dataset=result.get('Dataset', ''),
-            weights=entry.get('Weights'),
-        )
+    for metafile in load(index)['Import']:
+        for entry in load(index.parent / metafile)['Models']:
+            result = (entry.get('Results') or [{}])[0]
+            models[entry['Name']] = IndexedModel(
+                name=entry['Name'],
+                config=index.parent / entry['Config'],
+                task=result.get('Task', ''),
+                dataset=result.get('Dataset', ''),
+                weights=entry.get('Weights'),
+            )
     return models
 
 
@@ -89,7 +93,7 @@ def find_model(name: str) -> IndexedModel:
     models = read_model_index()
     if name in models:
         return models[name]
-    folder = next(iter(models.values())).config.parents[1]
+    folder = _folder() / 'configs'
     configs = {path.stem: path for path in sorted(folder.rglob('*.py')) if _is_leaf(path, folder)}
     if name in configs:
         return IndexedModel(name, configs[name])

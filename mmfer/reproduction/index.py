@@ -2,6 +2,7 @@
 """The index of a paper's experiments: which tables and figures there are, and what they train."""
 
 import difflib
+import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -60,13 +61,16 @@ class Variant:
 
     Attributes:
         name: A short one, for folders.
-        options: Overrides of the database's config, dotted path -> value.
-        configs: Database -> config, for another model altogether.
+        options: Overrides, dotted path -> value; ``{database}`` stands for the database's name.
+        configs: Database -> config that is changed in place of the database's own, for another
+            model altogether; other databases have no such variant then.
+        parts: Dotted path -> file whose value replaces that of the config, and its name there.
     """
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     configs: Mapping[str, Path] = field(default_factory=dict)
+    parts: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,26 @@ class Index:
             raise ExperimentError(f'there is no experiment {name!r}; {hint}')
         return self.experiments[name]
 
+    def find_row(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """The variant that ``EXPERIMENT/NUMBER``, ``EXPERIMENT/VARIANT`` or ``VARIANT`` names.
+
+        Returns:
+            Its name, and the databases of the experiment: all, where none is named.
+
+        Raises:
+            ExperimentError: There is no such experiment or row; says which there are.
+        """
+        table, _, row = name.rpartition('/')
+        if not table:
+            _known('variant', [row], self.variants)
+            return row, tuple(self.databases)
+        experiment = self.find(table)
+        rows = list(experiment.rows)
+        if row.isdigit() and 1 <= int(row) <= len(rows):
+            row = rows[int(row) - 1]
+        _known(f'{table}: row', [row], [*rows, f'1 to {len(rows)}'])
+        return row, experiment.databases
+
 
 def select(
     index: Index, names: Iterable[str], databases: Sequence[str] | None = None
@@ -183,7 +207,10 @@ def _read(content: Mapping, folder: Path) -> Index:
         )
         for name, entry in content['databases'].items()
     }
-    variants = {name: _variant(folder, name, entry) for name, entry in content['variants'].items()}
+    variants = {
+        name: _variant(folder, name, entry, databases)
+        for name, entry in content['variants'].items()
+    }
     experiments = {}
     for name, entry in content['experiments'].items():
         entry = dict(entry)
@@ -204,11 +231,21 @@ def _read(content: Mapping, folder: Path) -> Index:
     return index
 
 
-def _variant(folder: Path, name: str, entry: Mapping) -> Variant:
+def _variant(folder: Path, name: str, entry: Mapping, databases: Iterable[str]) -> Variant:
     if 'configs' not in entry:
         return Variant(name, entry)
-    configs = {database: _config(folder, path) for database, path in entry['configs'].items()}
-    return Variant(name, configs=configs)
+    configs = {}
+    for pattern, path in entry['configs'].items():
+        found = fnmatch.filter(databases, pattern)
+        _known(f'{name}: configs', [] if found else [pattern], databases)
+        configs |= {it: _config(folder, path.replace('{database}', it)) for it in found}
+    parts = {}
+    for key, part in entry.get('parts', {}).items():
+        path, _, its_name = part.partition(' ')
+        parts[key] = (_config(folder, path), its_name or key)
+    unknown = entry.keys() - {'configs', 'parts', 'options'}
+    _known(f'{name}: key', unknown, ('configs', 'parts', 'options'))
+    return Variant(name, entry.get('options', {}), configs, parts)
 
 
 def _source(folder: Path, entry: Mapping) -> Source:

@@ -1,5 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The whole procedure of the KT-Adapter: baselines of all tasks, then the adapters."""
+"""The whole procedure of the KT-Adapter: baselines of all tasks, then the adapters.
+
+Not yet one of :mod:`.runs`, whose starting weights belong to databases: here they belong to rows,
+one file for each task.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,11 +13,13 @@ from mmengine.config import Config
 
 from mmfer.tasks import TASKS
 from mmfer.utils.config_options import merge_options
-from mmfer.utils.dataset_config import unwrapped
 
+from .index import Index
+from .runs import data_roots, set_data_root, set_seed
 from .stages import Stage, StageError
+from .variants import Variants
 
-#: The data that configs exist for, and how a config's name ends for each task.
+#: The data that can be trained on, and what the index calls it for each task.
 DATA = {
     'synthface': {task: f'synthface-{task}-64px' for task in TASKS},
     'paper': {
@@ -37,7 +43,7 @@ class Choice:
 
     Args:
         canonical: Tasks to train an adapter for.
-        encoder: Canonical encoder, as in the configs' names: ``'mobileone-s0'`` …
+        encoder: Canonical encoder, as the index names it: ``'mobileone-s0'`` …
         priors: Encoder of the priors, likewise.
         data: A key of :data:`DATA`.
         seeds: A run for each.
@@ -67,42 +73,25 @@ class Choice:
     processes: int = 1
 
 
-def find_config(folder: Path, start: str, end: str) -> Path:
-    """The one config under ``folder`` that is called ``<start>_..._<end>.py``.
-
-    Raises:
-        StageError: There is none; says which there are for that data.
-    """
-    found = sorted(folder.rglob(f'{start}_1xb*_{end}.py'))
-    if len(found) != 1:
-        names = {path.stem.split('_1xb')[0] for path in folder.rglob(f'*_{end}.py')}
-        raise StageError(
-            f'there is no config {start}_..._{end}.py under {folder}; for this data there are\n  '
-            + '\n  '.join(sorted(names) or ['none'])
-        )
-    return found[0]
-
-
 class KTPipeline:
-    """Lays out the stages of a :class:`Choice` and gathers what they reach.
+    """Lays out the stages of a :class:`Choice`.
 
     Args:
         choice: What to do.
-        configs: Folder of the KT-Adapter's configs.
+        index: The KT-Adapter's, with a variant for each encoder and each pair of them.
         tools: Folder of ``train.py`` and ``test.py``.
     """
 
-    def __init__(self, choice: Choice, configs: Path, tools: Path):
+    def __init__(self, choice: Choice, index: Index, tools: Path):
         self.choice = choice
-        self.configs = configs
+        self.variants = Variants(index)
         self.tools = tools
 
     def baseline(self, task: str, encoder: str, seed: int) -> Stage:
         """The training of a baseline, or the one that is given."""
-        path = find_config(self.configs, encoder, DATA[self.choice.data][task])
-        cfg = self._load(path, task, seed, self.choice.options)
+        cfg, name = self._config(task, encoder, seed, self.choice.options)
         given = self.choice.baselines.get((encoder, task))
-        return self._stage(f'baseline {encoder}, {task}', cfg, path, seed, given=given)
+        return self._stage(f'baseline {encoder}, {task}', cfg, name, seed, given=given)
 
     def adapter(self, task: str, seed: int, start: Path, priors: Mapping[str, Path]) -> Stage:
         """The training of the adapter for ``task``.
@@ -114,22 +103,20 @@ class KTPipeline:
             priors: Task -> checkpoint of the baseline whose encoder is the prior.
         """
         choice = self.choice
-        name = f'kt-adapter_{choice.priors}-to-{choice.encoder}'
-        path = find_config(self.configs, name, DATA[choice.data][task])
-        cfg = self._load(path, task, seed, {**choice.options, **choice.adapter_options})
+        pair = f'{choice.priors}-to-{choice.encoder}'
+        options = {**choice.options, **choice.adapter_options}
+        cfg, name = self._config(task, pair, seed, options)
         cfg.model.init_cfg.checkpoint = str(start)
         for prior, checkpoint in priors.items():
             cfg.model.priors[prior].checkpoint = str(checkpoint)
-        if choice.num_priors is not None:
-            cfg.model.num_priors = choice.num_priors
-        variant = ''
         if choice.cache:
-            variant += '_cached'
+            name += '_cached'
             self._use_cache(cfg)
         if choice.num_priors is not None:
-            variant += f'_{choice.num_priors}priors'
+            name += f'_{choice.num_priors}priors'
+            cfg.model.num_priors = choice.num_priors
         title = f'adapter {choice.priors} to {choice.encoder}, {task}'
-        return self._stage(title, cfg, path, seed, (start, *priors.values()), variant)
+        return self._stage(title, cfg, f'kt-adapter_{name}', seed, (start, *priors.values()))
 
     def prior_tasks(self, task: str) -> list[str]:
         """Tasks whose baselines the adapter for ``task`` needs, the configs' own order."""
@@ -156,23 +143,30 @@ class KTPipeline:
             checkpoints = {other: stage.checkpoint for other, stage in priors.items()}
             self.adapter(task, seed, start.checkpoint, checkpoints)
             for needed, stage in {task: start, **priors}.items():
-                root = unwrapped(stage.cfg.train_dataloader.dataset).get('data_root')
-                if root is not None and not Path(root).is_dir():
-                    raise StageError(
-                        f'there is no folder {root}, with the data for {needed}; say where it is: '
-                        f'--data-root {needed}=DIR'
-                    )
+                for root in data_roots(stage.cfg):
+                    if not Path(root).is_dir():
+                        raise StageError(
+                            f'there is no folder {root}, with the data for {needed}; say where it '
+                            f'is: --data-root {needed}=DIR'
+                        )
 
-    def _load(self, path: Path, task: str, seed: int, options: Mapping) -> Config:
-        # Not yet fitted to this machine, as the tools do, so that another one can go on.
-        cfg = Config.fromfile(path)
+    def _config(self, task: str, variant: str, seed: int, options: Mapping) -> tuple[Config, str]:
+        """The config of a variant, not yet fitted to this machine, and a name for its folder."""
+        database = DATA[self.choice.data][task]
+        entries = self.variants.index.variants.values()
+        known = [entry.name for entry in entries if database in entry.configs]
+        if variant not in known:
+            raise StageError(
+                f'there is no {variant} for {database} in the index of the configs; there are\n  '
+                + '\n  '.join(sorted(known))
+            )
+        cfg = self.variants.config(database, variant)
         merge_options(cfg, options)
-        cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
-        root = self.choice.data_roots.get(task)
-        if root is not None:
-            for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-                unwrapped(loader.dataset).data_root = root
-        return cfg
+        set_seed(cfg, seed)
+        if task in self.choice.data_roots:
+            set_data_root(cfg, self.choice.data_roots[task])
+        schedule = self.variants.path(database, variant).stem.partition('_1xb')[2]
+        return cfg, f'{variant}_1xb{schedule}'
 
     def _use_cache(self, cfg: Config) -> None:
         """Train on what testing sees, for which the priors' tokens need computing only once."""
@@ -186,12 +180,11 @@ class KTPipeline:
         self,
         name: str,
         cfg: Config,
-        path: Path,
+        folder: str,
         seed: int,
         inputs: Sequence[Path] = (),
-        variant: str = '',
         given: Path | None = None,
     ) -> Stage:
-        folder = self.choice.work_dir / f'{path.stem}{variant}' / f'seed{seed}'
+        path = self.choice.work_dir / folder / f'seed{seed}'
         name = f'{name}, seed {seed}'
-        return Stage(name, cfg, folder, inputs, self.tools, self.choice.processes, given)
+        return Stage(name, cfg, path, inputs, self.tools, self.choice.processes, given)

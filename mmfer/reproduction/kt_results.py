@@ -1,12 +1,13 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """What baselines and adapters reached, beside what the KT-Adapter paper reports."""
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mmfer.tasks import TASKS
 from mmfer.utils.markdown import markdown_table
+
+from .table import spread
 
 #: Metrics of which less is better.
 LOWER_IS_BETTER = frozenset(
@@ -116,8 +117,4 @@ def to_markdown(rows: Sequence[Row]) -> str:
 
 def _spread(values: Sequence[float], sign: str = '') -> str:
     # Three digits behind the point for small numbers, such as variances and errors in pixels.
-    digits = 2 if max(map(abs, values)) >= 10 else 3
-    text = f'{statistics.mean(values):{sign}.{digits}f}'
-    if len(values) > 1:
-        text += f' ± {statistics.stdev(values):.{digits}f}'
-    return text
+    return spread(values, sign, digits=2 if max(map(abs, values)) >= 10 else 3)

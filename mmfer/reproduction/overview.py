@@ -3,10 +3,19 @@
 
 from collections.abc import Sequence
 
-from .engine import plan
 from .index import Experiment
 from .runs import Runs
 from .stages import Stage
+
+
+def plan(runs: Runs, experiment: Experiment, seeds: Sequence[int]) -> list[Stage]:
+    """Every training of an experiment, each once, in the order in which they are done."""
+    stages = {}
+    for seed in seeds:
+        for database, row in runs.cells(experiment):
+            for stage in (*runs.sources(database, row), runs.stage(database, row, seed)):
+                stages.setdefault(stage.folder, stage)
+    return list(stages.values())
 
 
 def list_experiments(runs: Runs, seeds: Sequence[int]) -> str:

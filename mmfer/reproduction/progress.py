@@ -1,29 +1,35 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import sys
 import time
+
+from rich.console import Console
+from rich.text import Text
 
 
 class Progress:
-    """Tells a person what is going on: a line per stage, and a changing one on a terminal."""
+    """Shows what is going on: a line per stage and, on a terminal, one below that changes.
+
+    A context manager, which takes the changing line away at its end.
+    """
 
     def __init__(self) -> None:
-        self.started = time.monotonic()
-        self._shown = False
+        self._started = time.monotonic()
+        self._console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self._status = self._console.status('')
+
+    def __enter__(self) -> 'Progress':
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._status.stop()
 
     def say(self, text: str) -> None:
-        """A line that stays, after the time since the start."""
-        self._wipe()
-        minutes, seconds = divmod(int(time.monotonic() - self.started), 60)
-        print(f'[{minutes:3d}:{seconds:02d}] {text}', flush=True)
+        """Print a line that stays, after the time since the start."""
+        self._status.stop()
+        minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
+        self._console.print(f'[{minutes:3d}:{seconds:02d}] {text}')
 
     def tell(self, text: str) -> None:
-        """A line that the next one replaces; nothing where the output is no terminal."""
-        if sys.stdout.isatty():
-            self._wipe()
-            print(f'        {text[:90]}', end='', flush=True)
-            self._shown = True
-
-    def _wipe(self) -> None:
-        if self._shown:
-            print('\r\033[K', end='')
-            self._shown = False
+        """Show a line that the next one replaces; nothing where the output is no terminal."""
+        if self._console.is_terminal:
+            self._status.update(Text(text, no_wrap=True, overflow='ellipsis'))
+            self._status.start()

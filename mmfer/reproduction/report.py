@@ -1,20 +1,21 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Tables and figures of experiments, as files and on the screen."""
+"""Does what an experiment needs, and writes its table and figure as files and on the screen."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
+from mmfer.analysis.training_logs import read_training_log
 from mmfer.utils.atomic_file import atomic_write
 from mmfer.visualization.figures import save_figure
 
-from .engine import collect, columns, costs, reproduce
 from .figures import draw
-from .index import Experiment, ExperimentError
+from .index import ACCURACY, Experiment, ExperimentError
 from .progress import Progress
 from .runs import Runs
-from .table import Results, to_csv, to_markdown
+from .stages import Stage
+from .table import Column, Results, to_csv, to_markdown
 
 _SELECTED = {
     'last': 'Tests of the last epoch; the released code selects the best one by the test list.\n',
@@ -33,7 +34,7 @@ class Report:
         published: Experiment -> row -> column -> the paper's value.
         runs: How everything is done; files go to its work folder.
         seeds: A training of each row for each.
-        progress: Told what is going on.
+        progress: Shows what is going on.
     """
 
     def __init__(self, published: Mapping, runs: Runs, seeds: Sequence[int], progress: Progress):
@@ -48,7 +49,7 @@ class Report:
         return cls(yaml.safe_load(path.read_text(encoding='utf-8')), *args)
 
     def costs(self, experiment: Experiment) -> None:
-        """The table without results.
+        """Write the table without results.
 
         Raises:
             ExperimentError: It has no costs, so nothing would be left of it.
@@ -58,34 +59,73 @@ class Report:
                 f'{experiment.name} needs data: --data-root DIR, or --data synth for small nets '
                 'on drawn faces'
             )
-        results = Results(
-            experiment,
-            columns(self.runs, experiment),
-            self._published(experiment),
-            gflops=costs(self.runs, experiment),
-            has_runs=False,
-        )
-        self._finish(results, draws=False)
+        self._finish(self._results(experiment, {}, has_runs=False), draws=False)
 
     def collect(self, experiment: Experiment) -> None:
-        """The table of what is done."""
-        results = collect(self.runs, experiment, self.seeds, self._published(experiment))
-        self._finish(results)
+        """Write the table of what is done."""
+        self._finish(self._done(experiment))
 
     def reproduce(self, experiment: Experiment) -> None:
-        """Do what is not done, and write the table whenever a run is."""
-        results = reproduce(
-            self.runs,
-            experiment,
-            self.seeds,
-            self._published(experiment),
-            self.progress,
-            self._write,
-        )
-        self._finish(results)
+        """Train and test what is not done yet, and write the table whenever a run is."""
+        for seed in self.seeds:
+            for database, row in self.runs.cells(experiment):
+                for source in self.runs.sources(database, row):
+                    with self.progress, source.held(self.progress.say):
+                        self._train(source)
+                stage = self.runs.stage(database, row, seed)
+                with self.progress, stage.held(self.progress.say):
+                    self._train(stage)
+                    if not stage.is_tested:
+                        self.progress.say(f'test  {stage.name}')
+                    stage.test(self.progress.tell)
+                self._write(self._done(experiment))
+        self.collect(experiment)
 
-    def _published(self, experiment: Experiment) -> Mapping[str, Mapping[str, float]]:
-        return self.published.get(experiment.name, {})
+    def _train(self, stage: Stage) -> None:
+        stage.prepare()
+        if not stage.is_trained:
+            self.progress.say(f'train {stage.name}')
+        stage.train(self.progress.tell)
+
+    def _done(self, experiment: Experiment) -> Results:
+        """The results of all runs that are done."""
+        measured: dict[tuple[str, str], dict[int, float]] = {}
+        for seed in self.seeds:
+            for database, row in self.runs.cells(experiment):
+                stage = self.runs.stage(database, row, seed)
+                if not stage.is_tested:
+                    continue
+                for name, metric in (experiment.metrics or {database: ACCURACY}).items():
+                    value = _reached(stage, metric, self.runs.settings.select)
+                    measured.setdefault((row, name), {})[seed] = value
+        return self._results(experiment, measured)
+
+    def _results(self, experiment: Experiment, measured: Mapping, has_runs: bool = True) -> Results:
+        published = self.published.get(experiment.name, {})
+        return Results(
+            experiment,
+            self._columns(experiment),
+            published,
+            measured,
+            self._costs(experiment),
+            has_runs,
+        )
+
+    def _columns(self, experiment: Experiment) -> list[Column]:
+        """The table's columns of results, with the paper's that stand beside them."""
+        stands_in = self.runs.settings.synth
+        if experiment.metrics:
+            return [Column(name, (name,), stands_in) for name in experiment.metrics]
+        names = self.runs.databases(experiment)
+        return [Column(n, experiment.databases if stands_in else (n,), stands_in) for n in names]
+
+    def _costs(self, experiment: Experiment) -> dict[str, float]:
+        """GFLOPs of every row on the paper's first database: those of the full-size models."""
+        if experiment.cost is None:
+            return {}
+        database = experiment.databases[0]
+        rows = (row for row in experiment.rows if self.runs.variants.exists(database, row))
+        return {row: self.runs.cost(database, row) for row in rows}
 
     def _finish(self, results: Results, draws: bool = True) -> None:
         text = self._write(results)
@@ -111,3 +151,19 @@ class Report:
 
     def _path(self, results: Results, suffix: str) -> Path:
         return self.runs.settings.work_dir / f'{results.experiment.name}.{suffix}'
+
+
+def _reached(stage: Stage, metric: str, select: str) -> float:
+    """A run's result: of the test of its last checkpoint, or of its best validation."""
+    if select == 'best':
+        curves = read_training_log(stage.folder)
+        found = {n: c.values.max() for n, c in curves.items() if c.part == 'validation'}
+        where, section = 'validation', 'val_evaluator'
+    else:
+        found, where, section = stage.metrics, 'test', 'test_evaluator'
+    if metric not in found:
+        raise ExperimentError(
+            f'{stage.folder}: its {where} gave no {metric}, only {", ".join(found)}; see {section} '
+            'in its config'
+        )
+    return float(found[metric])

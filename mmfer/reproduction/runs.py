@@ -1,7 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """From an index to trainings: the config, the folder and the starting weights of every run."""
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +16,9 @@ from mmfer.utils.config_options import merge_options
 from mmfer.utils.dataset_config import unwrapped
 from mmfer.utils.picture_size import picture_size
 
-from .index import PATCHES, Database, Experiment, ExperimentError, Index, Source, Variant
+from .index import Experiment, ExperimentError, Index, Source
 from .stages import Stage
+from .variants import Variants, get
 
 #: What all databases become with drawn faces.
 DRAWN = 'SynthFace'
@@ -65,31 +65,26 @@ class Runs:
     def __init__(self, index: Index, settings: Settings):
         self.index = index
         self.settings = settings
-        self._files: dict[Path, Config] = {}
+        self.variants = Variants(index)
         self._costs: dict[str, float] = {}
 
     def databases(self, experiment: Experiment) -> tuple[str, ...]:
         """What the experiment's columns are trained on here."""
         return (DRAWN,) if self.settings.synth else experiment.databases
 
-    def exists(self, database: str, variant: str) -> bool:
-        """Whether there is such a run: other models have configs for some databases only."""
-        configs = self.index.variants[variant].configs
-        return not configs or database in configs
-
-    def name(self, database: str, variant: str) -> str:
-        """What the folder of a run is called: the first variant that makes the same one."""
-        wanted = self._identity(database, variant)
-        candidates = (v for v in self.index.variants if self.exists(database, v))
-        return next(name for name in candidates if self._identity(database, name) == wanted)
+    def cells(self, experiment: Experiment) -> Iterator[tuple[str, str]]:
+        """Database and variant of every run of an experiment."""
+        for variant in experiment.rows:
+            for database in self.databases(experiment):
+                if self.variants.exists(database, variant):
+                    yield database, variant
 
     def config(self, database: str, variant: str) -> Config:
         """The whole config of a run, but for its seed and starting weights."""
         cfg = self._model_config(database, variant, self.settings.options)
         root = self.data_root(database)
         if root is not None:
-            for dataset in _datasets(cfg):
-                dataset.data_root = str(root)
+            set_data_root(cfg, root)
         return cfg
 
     def data_root(self, database: str) -> Path | None:
@@ -114,7 +109,7 @@ class Runs:
 
     def stage(self, database: str, variant: str, seed: int) -> Stage:
         """The training and test of one cell of a table with one seed."""
-        name = self.name(database, variant)
+        name = self.variants.name(database, variant)
         cfg = self.config(database, variant)
         inputs = self._start(cfg, self.index.databases[database].weights)
         return self._stage(f'{database}, {name}', cfg, Path(database) / name, seed, inputs)
@@ -124,8 +119,10 @@ class Runs:
         cfg = self.config(database, variant)
         found = []
         for key, source in self.index.databases[database].weights.items():
-            if _get(cfg, key) is not None:
-                found += self._sources_of(source)
+            if get(cfg, key) is not None:
+                if source.database is not None:
+                    found += self.sources(source.database, source.variant)
+                found.append(self._source_stage(source))
         return found
 
     def required_files(self, database: str, variant: str) -> Iterator[Path]:
@@ -135,38 +132,19 @@ class Runs:
         for source in made.values():
             if source.database is not None:
                 yield from self.required_files(source.database, source.variant)
-        kept = {_get(cfg, key) for key in made}
+        kept = {get(cfg, key) for key in made}
         yield from (Path(path) for path in _checkpoints(cfg) if path not in kept)
 
     def _model_config(self, database: str, variant: str, options: Mapping[str, Any]) -> Config:
-        entry = self.index.databases[database]
-        change = self.index.variants[variant]
-        cfg = self._read(change.configs.get(database, entry.config))
-        merge_options(cfg, _scaled(change, entry))
+        cfg = self.variants.config(database, variant)
         merge_options(cfg, options)
         return cfg
-
-    def _file(self, path: Path) -> Config:
-        """What a config file says; the file is read once, so nothing of it is to be changed."""
-        if path not in self._files:
-            self._files[path] = Config.fromfile(path)
-        return self._files[path]
-
-    def _read(self, path: Path) -> Config:
-        """What a config file says, for the caller to change."""
-        return copy.deepcopy(self._file(path))
-
-    def _sources_of(self, source: Source) -> list[Stage]:
-        if source.config is not None:
-            return [self._source_stage(source)]
-        before = self.sources(source.database, source.variant)
-        return [*before, self._source_stage(source)]
 
     def _source_stage(self, source: Source) -> Stage:
         # One set of weights for all seeds, as the paper has it.
         if source.config is None:
             return self.stage(source.database, source.variant, seed=0)
-        cfg = self._read(source.config)
+        cfg = self.variants.read(source.config)
         merge_options(cfg, self.settings.options)
         folder = Path('weights') / source.config.stem
         return self._stage(f'weights {source.config.stem}', cfg, folder, 0, [])
@@ -174,32 +152,18 @@ class Runs:
     def _start(self, cfg: Config, weights: Mapping[str, Source]) -> list[Path]:
         """Let ``cfg`` start from what other stages make; returns all files it starts from."""
         for key, source in weights.items():
-            if _get(cfg, key) is not None:
+            if get(cfg, key) is not None:
                 cfg.merge_from_dict({key: str(self._source_stage(source).checkpoint)})
         return [Path(path) for path in _checkpoints(cfg)]
 
     def _stage(
         self, title: str, cfg: Config, folder: Path, seed: int, inputs: Sequence[Path]
     ) -> Stage:
-        cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
+        set_seed(cfg, seed)
         settings = self.settings
         folder = settings.work_dir / folder / f'seed{seed}'
         name = f'{title}, seed {seed}'
         return Stage(name, cfg, folder, inputs, settings.tools, settings.processes)
-
-    def _identity(self, database: str, variant: str) -> tuple:
-        """Equal for variants whose runs are the same."""
-        entry = self.index.databases[database]
-        change = self.index.variants[variant]
-        if change.configs:
-            return (change.configs[database],)
-        base = self._file(entry.config)
-        changes = {
-            key: value
-            for key, value in _scaled(change, entry).items()
-            if _get(base, key, default=...) != value
-        }
-        return tuple(sorted((key, repr(value)) for key, value in changes.items()))
 
 
 def check(runs: Runs, experiments: Iterable[Experiment]) -> None:
@@ -211,20 +175,17 @@ def check(runs: Runs, experiments: Iterable[Experiment]) -> None:
     """
     folders, files = {}, {}
     for experiment in experiments:
-        for database in runs.databases(experiment):
-            for variant in experiment.rows:
-                if not runs.exists(database, variant):
-                    continue
-                stages = [(database, runs.config(database, variant))]
-                for source in runs.index.databases[database].weights.values():
-                    if source.database is not None:
-                        stages.append((source.database, runs.config(*_run(source))))
-                for name, cfg in stages:
-                    roots = {d.get('data_root') for d in _datasets(cfg)} - {None}
-                    folders |= {root: name for root in roots if not Path(root).is_dir()}
-                for path in runs.required_files(database, variant):
-                    if not path.is_file():
-                        files[path] = f'{experiment.name}, {variant}'
+        for database, variant in runs.cells(experiment):
+            needed = {database: variant}
+            for source in runs.index.databases[database].weights.values():
+                if source.database is not None:
+                    needed[source.database] = source.variant
+            for name, its_variant in needed.items():
+                roots = data_roots(runs.config(name, its_variant))
+                folders |= {root: name for root in roots if not Path(root).is_dir()}
+            for path in runs.required_files(database, variant):
+                if not path.is_file():
+                    files[path] = f'{experiment.name}, {variant}'
     if folders:
         raise ExperimentError(
             'these databases are not there:\n  '
@@ -240,34 +201,25 @@ def check(runs: Runs, experiments: Iterable[Experiment]) -> None:
         )
 
 
-def _run(source: Source) -> tuple[str, str]:
-    return source.database, source.variant
+def data_roots(cfg: Config) -> set[str]:
+    """Folders that the datasets of a config read; those of drawn faces read none."""
+    return {dataset.data_root for dataset in _datasets(cfg) if dataset.get('data_root')}
 
 
-def _scaled(variant: Variant, database: Database) -> dict[str, Any]:
-    """The variant's options, with keep numbers for the grid of the database's model."""
-    return {
-        key: round(value * database.patches / PATCHES) if key.endswith('.keep_num') else value
-        for key, value in variant.options.items()
-    }
+def set_data_root(cfg: Config, root: str | Path) -> None:
+    """Let all datasets of a config read another folder."""
+    for dataset in _datasets(cfg):
+        dataset.data_root = str(root)
 
 
-def _get(cfg: Mapping, path: str, default: Any = None) -> Any:
-    """The value at a dotted path; ``default`` where there is nothing."""
-    node = cfg
-    for key in path.split('.'):
-        if not isinstance(node, (Mapping, Config)) or key not in node:
-            return default
-        node = node[key]
-    return node
+def set_seed(cfg: Config, seed: int) -> None:
+    """Let a training draw from another seed."""
+    cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
 
 
-def _datasets(cfg: Config) -> Iterator[ConfigDict]:
+def _datasets(cfg: Config) -> list[ConfigDict]:
     """The datasets of all loaders, those inside of wrappers."""
-    for name in _LOADERS:
-        dataset = unwrapped(cfg[name].dataset)
-        if 'data_root' in dataset:
-            yield dataset
+    return [unwrapped(cfg[name].dataset) for name in _LOADERS]
 
 
 def _checkpoints(cfg: Config) -> list[str]:

@@ -2,7 +2,6 @@
 """Trainings that build on one another: done once, continued after a stop, never overwritten."""
 
 import difflib
-import fcntl
 import json
 import os
 import subprocess
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from mmengine.config import Config
 
 from mmfer.utils.atomic_file import atomic_write
@@ -112,13 +112,16 @@ class Stage:
     def held(self, say: Callable[[str], None]) -> Iterator[None]:
         """Keep other processes out of the folder; one that is in it is waited for."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / _LOCK, 'w') as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say(f'wait  {self.name}: another process is at it')
-                fcntl.flock(file, fcntl.LOCK_EX)
+        lock = FileLock(self.folder / _LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            say(f'wait  {self.name}: another process is at it')
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
 
     def prepare(self) -> None:
         """Write down what the stage is made from, or check that it is still the same.

@@ -104,10 +104,9 @@ class Results:
 
 def to_markdown(results: Results) -> str:
     """A line for each row: label, results of each column beside the paper's, cost."""
-    experiment = results.experiment
-    lines = [_header(results)]
-    lines += [[*cells, *_row(results, row)] for row, cells in experiment.rows.items()]
-    return markdown_table(lines)
+    rows = [_row(results, row) for row in results.experiment.rows]
+    heading = [name for name, _ in rows[0]]
+    return markdown_table([heading, *([cell for _, cell in row] for row in rows)])
 
 
 def to_csv(results: Results) -> str:
@@ -132,50 +131,42 @@ def to_csv(results: Results) -> str:
     return buffer.getvalue()
 
 
-def _header(results: Results) -> list[str]:
-    header = list(results.experiment.label)
-    for column in results.columns if results.has_runs else ():
-        header.append(column.name)
-        if not column.stands_in:
-            header += ['paper', 'difference']
-        if results.experiment.reference:
-            header.append('gain')
-        if column.stands_in:
-            header += [f'{name}, paper' for name in column.published]
-        if results.experiment.reference:
-            header += [f'{name}, gain in paper' for name in column.published] + ['trend']
-    if not results.has_runs:
-        header += [f'{name}, paper' for column in results.columns for name in column.published]
-    if results.experiment.cost:
-        header += [{'share': 'FLOPs, %'}.get(results.experiment.cost, 'GFLOPs'), 'paper']
-    return header
+def _row(results: Results, row: str) -> list[tuple[str, str]]:
+    """Headings and cells of a row."""
+    experiment, published = results.experiment, results.published.get(row, {})
+    pairs = [*zip(experiment.label, experiment.rows[row], strict=True)]
+    for column in results.columns:
+        papers = [(f'{name}, paper', _number(published.get(name))) for name in column.published]
+        if results.has_runs:
+            values = results.values(row, column.name)
+            pairs.append((column.name, spread(values)))
+            if not column.stands_in:
+                own = published.get(column.name)
+                has_both = own is not None and values
+                difference = f'{statistics.mean(values) - own:+.2f}' if has_both else ''
+                pairs += [('paper', _number(own)), ('difference', difference)]
+                papers = []
+            pairs += _gains(results, row, column, papers) if experiment.reference else papers
+        else:
+            pairs += papers
+    if experiment.cost:
+        heading = {'share': 'FLOPs, %'}.get(experiment.cost, 'GFLOPs')
+        pairs.append((heading, _number(results.cost(row))))
+        pairs.append(('paper', _number(published.get(experiment.cost))))
+    return pairs
 
 
-def _row(results: Results, row: str) -> list[str]:
-    published = results.published.get(row, {})
-    cells = []
-    for column in results.columns if results.has_runs else ():
-        values = results.values(row, column.name)
-        own = published.get(column.name)
-        cells.append(_spread(values))
-        if not column.stands_in:
-            difference = '' if own is None or not values else f'{_mean(values) - own:+.2f}'
-            cells += [_number(own), difference]
-        if results.experiment.reference:
-            is_reference = row == results.experiment.reference
-            cells.append('' if is_reference else _spread(results.gains(row, column.name), '+'))
-        if column.stands_in:
-            cells += [_number(published.get(name)) for name in column.published]
-        if results.experiment.reference:
-            gains = [results.published_gain(row, name) for name in column.published]
-            cells += ['' if is_reference else _number(gain, '+') for gain in gains]
-            cells.append(results.trend(row, column))
-    if not results.has_runs:
-        names = [name for column in results.columns for name in column.published]
-        cells += [_number(published.get(name)) for name in names]
-    if results.experiment.cost:
-        cells += [_number(results.cost(row)), _number(published.get(results.experiment.cost))]
-    return cells
+def _gains(
+    results: Results, row: str, column: Column, papers: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """What a row has over the reference, around the paper's values; nothing in its own row."""
+    is_reference = row == results.experiment.reference
+    gain = '' if is_reference else spread(results.gains(row, column.name), '+')
+    pairs = [('gain', gain), *papers]
+    for name in column.published:
+        published = '' if is_reference else _number(results.published_gain(row, name), '+')
+        pairs.append((f'{name}, gain in paper', published))
+    return [*pairs, ('trend', results.trend(row, column))]
 
 
 def _csv_line(
@@ -186,7 +177,7 @@ def _csv_line(
     values: Mapping[int | None, float],
 ) -> list:
     numbers = list(values.values())
-    mean = _mean(numbers) if numbers else None
+    mean = statistics.mean(numbers) if numbers else None
     return [
         experiment,
         row,
@@ -200,15 +191,12 @@ def _csv_line(
     ]
 
 
-def _mean(values: Sequence[float]) -> float:
-    return statistics.mean(values)
-
-
-def _spread(values: Sequence[float], sign: str = '') -> str:
+def spread(values: Sequence[float], sign: str = '', digits: int = 2) -> str:
+    """Mean and, of several values, standard deviation; a dash for none."""
     if not values:
         return '-'
-    text = f'{_mean(values):{sign}.2f}'
-    return text + f' ± {statistics.stdev(values):.2f}' if len(values) > 1 else text
+    text = f'{statistics.mean(values):{sign}.{digits}f}'
+    return text + f' ± {statistics.stdev(values):.{digits}f}' if len(values) > 1 else text
 
 
 def _number(value: float | None, sign: str = '') -> str:

@@ -1,11 +1,15 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Every config that is shipped is built and trained for one step on two pictures."""
+"""Every config and every variant of the indices is built and trained for one step.
 
+Configs whose models differ in starting weights and number of classes only share that step. Encoders
+of the KT-Adapter of full size have their full depth once; under other heads they are thin.
+"""
+
+import json
 from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from expression_trees import expression_roots
 from face_trees import (
     utkface_names,
@@ -20,13 +24,15 @@ from mmengine.dataset import default_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.visualization import Visualizer
 from rafdb_tree import write_rafdb
-from shipped_configs import CONFIGS, ROOT, read_config
+from shipped_configs import CONFIGS, PAPERS, graph_of, key_of, read_config, variants
 
 from mmfer.models import FaceAnalyzer
 from mmfer.registry import DATASETS, HOOKS, METRICS, MODELS
+from mmfer.reproduction.variants import get
+from mmfer.utils.dataset_config import unwrapped
 
 EXPRESSION_FOLDERS = ('anger', 'disgust', 'fear', 'happy', 'neutral', 'sad', 'surprise')
-#: Encoders of full width and little depth, for the adapters; the baselines are tested as they are.
+#: Encoders of full width and little depth.
 THIN = {
     'MobileOne': dict(
         num_blocks=[1, 1, 1, 1],
@@ -37,6 +43,25 @@ THIN = {
     'ConvNeXt': dict(depths=[1, 1, 1, 1], channels=[8, 16, 32, 1024]),
     'SwinTransformer': dict(embed_dims=128, depths=[1, 1, 1, 1], num_heads=[4, 8, 16, 32]),
 }
+#: Databases of a paper on which its variants are trained for a step, all of them on one or another.
+TRAINED_ON = {'apvit': ['SynthFace'], 'kt_adapter': ['synthface-age-64px', 'utkface-224px']}
+
+
+def one_of_each(configs: dict) -> list:
+    """Names of configs, the first one of each graph."""
+    firsts = {}
+    for name, cfg in configs.items():
+        firsts.setdefault(key_of(cfg), name)
+    return list(firsts.values())
+
+
+READ = {path: read_config(path) for path in CONFIGS}
+ONE_OF_EACH = one_of_each(READ)
+#: The baselines of the KT-Adapter whose encoders have their full depth.
+DEEP = {}
+for _path, _cfg in READ.items():
+    if _cfg.model.type == 'ImageClassifier':
+        DEEP.setdefault(json.dumps(graph_of(_cfg.model.backbone.to_dict())), _path)
 
 
 @pytest.fixture(scope='module')
@@ -56,9 +81,7 @@ def roots(tmp_path_factory):
 
 def small_dataset(cfg: dict, roots: dict[str, Path]):
     """Build the dataset of a config over few or made-up pictures."""
-    inner = cfg
-    while 'dataset' in inner:
-        inner = inner['dataset']
+    inner = unwrapped(cfg)
     inner['serialize_data'] = False  # it collects garbage, which takes longer than all the rest
     if inner['type'] == 'SynthFace':
         inner.update(num_samples=14, cache=False)
@@ -69,15 +92,15 @@ def small_dataset(cfg: dict, roots: dict[str, Path]):
     return DATASETS.build(cfg)
 
 
-def small_model(cfg: Config):
-    """Build the model of a config without any file; adapters get thin encoders."""
+def fileless_model(cfg: Config, deep: bool):
+    """Build the model of a config without any file; encoders are thin unless they are ``deep``."""
     settings = dict(cfg.model, data_preprocessor=cfg.data_preprocessor)
-    if settings['type'] == 'FaceAnalyzer':
-        for holder in (settings, *settings['priors'].values()):
-            if holder['backbone'].get('arch') in ('s0', 'base'):
-                holder['backbone']['arch'] = THIN[holder['backbone']['type']]
-        for prior in settings['priors'].values():
-            prior['checkpoint'] = None
+    priors = settings.get('priors', {}).values()
+    for holder in () if deep else (settings, *priors):
+        if holder['backbone'].get('arch') in ('s0', 'base'):
+            holder['backbone']['arch'] = THIN[holder['backbone']['type']]
+    for prior in priors:
+        prior['checkpoint'] = None
     return MODELS.build(settings)
 
 
@@ -104,31 +127,11 @@ def check_prediction(prediction, head) -> None:
         assert ('feat' in prediction) == bool(head.get('with_feat'))
 
 
-def test_there_are_configs_and_their_basenames_are_unique():
-    assert len(CONFIGS) > 180
-    assert len({path.name for path in CONFIGS}) == len(CONFIGS)  # mim finds configs by basename
-
-
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
-def test_config_builds_and_trains_one_step(path, roots):
-    cfg = read_config(path)
-    assert cfg.default_scope == 'mmfer'
-
+def train_one_step(cfg: Config, roots: dict, deep: bool = True) -> None:
+    """Train the config's model on two pictures, and test it on one."""
     dataset = small_dataset(cfg.train_dataloader.dataset, roots)
     test_set = small_dataset(cfg.test_dataloader.dataset, roots)
-    model = small_model(cfg)
-    classes, num_classes = dataset.metainfo.get('classes', ()), cfg.model.head.get('num_classes', 0)
-    if cfg.train_dataloader.dataset.type == 'CFP':  # 3 of the 500 people
-        assert len(classes) < num_classes == 500
-    else:
-        assert len(classes) == num_classes
-    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
-        for metric in evaluator if isinstance(evaluator, list) else [evaluator]:
-            METRICS.build(metric)
-    Visualizer.get_instance('configs')  # the runner makes one before its hooks, which ask for it
-    for hook in (*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])):
-        HOOKS.build(hook)
-
+    model = fileless_model(cfg, deep)
     optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     before = {name: state_of(part) for name, part in model.named_children()}
     model.train()
@@ -146,11 +149,104 @@ def test_config_builds_and_trains_one_step(path, roots):
     check_prediction(prediction, cfg.model.head)
 
 
-def test_model_index_names_configs_that_exist():
-    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
-    for model in index['Models']:
-        assert (ROOT / model['Config']).stem == model['Name']
-        assert (ROOT / model['Config']).is_file()
+def test_there_are_few_configs_and_their_basenames_are_unique():
+    assert 50 < len(CONFIGS) < 100
+    assert len({path.name for path in CONFIGS}) == len(CONFIGS)  # mim finds configs by basename
+
+
+def test_configs_that_share_a_graph_share_its_step():
+    full_size = [path for path in ONE_OF_EACH if 'ir50' in path.stem]
+    assert len(full_size) < len([path for path in CONFIGS if 'ir50' in path.stem])
+    deep = [path for path in DEEP.values() if 'kt_adapter' in path.parts and '224' in path.stem]
+    assert len(deep) == 3  # MobileOne-s0, ConvNeXt V2-base, Swin-base
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
+def test_config_builds_all_but_the_model(path, roots):
+    cfg = read_config(path)
+    assert cfg.default_scope == 'mmfer'
+    dataset = small_dataset(cfg.train_dataloader.dataset, roots)
+    small_dataset(cfg.test_dataloader.dataset, roots)
+    classes, num_classes = dataset.metainfo.get('classes', ()), cfg.model.head.get('num_classes', 0)
+    if cfg.train_dataloader.dataset.type == 'CFP':  # 3 of the 500 people
+        assert len(classes) < num_classes == 500
+    else:
+        assert len(classes) == num_classes
+    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+        for metric in evaluator if isinstance(evaluator, list) else [evaluator]:
+            METRICS.build(metric)
+    Visualizer.get_instance('configs')  # the runner makes one before its hooks, which ask for it
+    for hook in (*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])):
+        HOOKS.build(hook)
+    MODELS.build(dict(cfg.model.head))  # the number of classes is not of the graph
+
+
+@pytest.mark.parametrize('path', ONE_OF_EACH, ids=lambda p: p.stem)
+def test_every_graph_trains_one_step(path, roots):
+    train_one_step(read_config(path), roots, deep=path in DEEP.values())
+
+
+def cells(paper: str, databases=None) -> dict:
+    """(paper, database, variant) -> config, wherever there is such a variant."""
+    known = variants(paper)
+    return {
+        (paper, database, variant): known.config(database, variant)
+        for database in databases or known.index.databases
+        for variant in known.index.variants
+        if known.exists(database, variant)
+    }
+
+
+def variants_to_train() -> list:
+    """One of each graph that is not a config's."""
+    configs = {path: READ[path] for path in ONE_OF_EACH}
+    for paper, databases in TRAINED_ON.items():
+        configs |= cells(paper, databases)
+    return [name for name in one_of_each(configs) if name not in READ]
+
+
+@pytest.mark.parametrize(('paper', 'database', 'variant'), variants_to_train())
+def test_every_graph_of_a_variant_trains_one_step(paper, database, variant, roots):
+    train_one_step(variants(paper).config(database, variant), roots, deep=False)
+
+
+def settings_of(node, path: str = '') -> dict:
+    """Dotted path -> value of everything in a config that is no section."""
+    if isinstance(node, dict) and node:
+        return {k: v for key in node for k, v in settings_of(node[key], f'{path}.{key}').items()}
+    return {path[1:]: node}
+
+
+@pytest.mark.parametrize('paper', PAPERS)
+def test_a_variant_changes_what_it_says_and_nothing_else(paper):
+    """On every database, so that training on one of them is enough."""
+    known = variants(paper)
+    trained_on = TRAINED_ON[paper]
+    for name, variant in known.index.variants.items():
+        if not any(known.exists(database, name) for database in trained_on):
+            models = [known.config(d, name) for d in known.index.databases if known.exists(d, name)]
+            assert {key_of(cfg) for cfg in models} <= {key_of(READ[path]) for path in ONE_OF_EACH}
+        changed = (
+            *variant.options,
+            *variant.parts,
+            *(('priors', 'encoder') if variant.parts else ()),
+        )
+        for database in known.index.databases:
+            if not known.exists(database, name):
+                continue
+            before = settings_of(known.read(known.path(database, name)).to_dict())
+            cfg = known.config(database, name)
+            after = settings_of(cfg.to_dict())
+            differing = {
+                path
+                for path in before.keys() | after.keys()
+                if before.get(path, ...) != after.get(path, ...)
+            }
+            assert all(path.startswith(changed) for path in differing), (name, database)
+            for path, value in variant.options.items():
+                if not path.endswith('keep_num'):
+                    expected = value.format(database=database) if isinstance(value, str) else value
+                    assert get(cfg, path) == expected, (name, database, path)
 
 
 def test_leaves_are_small_differences():

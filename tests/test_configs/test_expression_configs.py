@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
-from shipped_configs import read_config
+from shipped_configs import read_config, variants
 from toy_training import toy_config
 
 from mmfer.datasets import ACTION_UNITS, EXPRESSIONS, EXPRESSIONS_8
@@ -17,10 +17,11 @@ from mmfer.registry import DATASETS, MODELS
 from mmfer.utils.config_options import merge_options, parse_options
 
 NAME = 'apvit{}_ir50-vit-small_1xb128-{}_{}-112px'
-#: What section 4.2 of the paper says: (k, r), learning rate, epochs or iterations; and the classes.
+#: Config, or database and variant -> what section 4.2 of the paper says, (k, r), learning rate,
+#: epochs or iterations, and the classes.
 PUBLISHED = {
     NAME.format('', '20e', 'ferplus'): ((160, 0.9), 1e-3, 20, EXPRESSIONS_8),
-    NAME.format('-softlabel', '20e', 'ferplus'): ((160, 0.9), 1e-3, 20, EXPRESSIONS_8),
+    'FERPlus/soft-labels': ((160, 0.9), 1e-3, 20, EXPRESSIONS_8),
     NAME.format('', '6k', 'affectnet-7'): ((160, 0.9), 5e-4, 6000, EXPRESSIONS),
     NAME.format('', '6k', 'affectnet-8'): ((160, 0.9), 5e-4, 6000, EXPRESSIONS_8),
     NAME.format('', '40e', 'sfew'): ((120, 0.9), 1e-3, 40, EXPRESSIONS),
@@ -28,8 +29,8 @@ PUBLISHED = {
     NAME.format('', '150k', 'affwild2'): ((80, 0.6), 1e-3, 150000, EXPRESSIONS),
     # Table 15; its training is not described.
     NAME.format('', '40e', 'cifar10'): ((120, 0.9), 1e-3, 40, None),
-    NAME.format('-k80-r06', '40e', 'cifar10'): ((80, 0.6), 1e-3, 40, None),
-    NAME.format('-baseline', '40e', 'cifar10'): (None, 1e-3, 40, None),
+    'CIFAR-10/k80-r06': ((80, 0.6), 1e-3, 40, None),
+    'CIFAR-10/baseline': (None, 1e-3, 40, None),
 }
 PARTS = ('train', 'val', 'test')
 
@@ -37,6 +38,12 @@ PARTS = ('train', 'val', 'test')
 @pytest.fixture(scope='module')
 def roots(tmp_path_factory):
     return expression_roots(tmp_path_factory.mktemp('data'))
+
+
+def config_of(name: str) -> Config:
+    """A config by its name, or ``DATABASE/VARIANT`` of the index."""
+    database, _, variant = name.partition('/')
+    return variants('apvit').config(database, variant) if variant else read_config(name)
 
 
 def innermost(dataset: dict) -> dict:
@@ -60,7 +67,7 @@ def on_made_up_data(cfg: Config, roots: dict) -> Config:
 
 @pytest.mark.parametrize('name', PUBLISHED)
 def test_settings_are_the_published_ones(name):
-    cfg = read_config(name)
+    cfg = config_of(name)
     pooling, learning_rate, length, _ = PUBLISHED[name]
     backbone = cfg.model.backbone
     if pooling is None:
@@ -83,7 +90,7 @@ def test_settings_are_the_published_ones(name):
 
 @pytest.mark.parametrize('name', PUBLISHED)
 def test_only_affectnet_is_oversampled(name):
-    dataset = read_config(name).train_dataloader.dataset
+    dataset = config_of(name).train_dataloader.dataset
     assert ('dataset' in dataset) == ('affectnet' in name)
     assert dataset.type == ('FullyBalancedDataset' if 'affectnet' in name else dataset.type)
 
@@ -110,7 +117,7 @@ def small_model(cfg: Config):
 
 @pytest.mark.parametrize('name', PUBLISHED)
 def test_config_reads_its_data_and_trains_one_step(name, roots):
-    cfg = on_made_up_data(read_config(name), roots)
+    cfg = on_made_up_data(config_of(name), roots)
     datasets = {part: DATASETS.build(cfg[f'{part}_dataloader'].dataset) for part in PARTS}
     classes = PUBLISHED[name][-1]
     for part, dataset in datasets.items():
@@ -133,7 +140,7 @@ def test_config_reads_its_data_and_trains_one_step(name, roots):
 
 
 def test_soft_labels_reach_the_loss_and_majority_the_metric(roots):
-    cfg = on_made_up_data(read_config(NAME.format('-softlabel', '20e', 'ferplus')), roots)
+    cfg = on_made_up_data(config_of('FERPlus/soft-labels'), roots)
     train, val, test = (DATASETS.build(cfg[f'{part}_dataloader'].dataset) for part in PARTS)
     assert train[0]['data_samples'].gt_score.shape == (8,)
     assert 'gt_score' not in val[0]['data_samples'] and 'gt_score' not in test[0]['data_samples']

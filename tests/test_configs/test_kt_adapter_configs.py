@@ -9,15 +9,16 @@ import torch
 import yaml
 from mmengine.dataset import default_collate
 from mmengine.evaluator import Evaluator
-from shipped_configs import BY_NAME, CONFIGS, ROOT, read_config
+from shipped_configs import BY_NAME, CONFIGS, ROOT, read_config, variants
 
 from mmfer.registry import DATASETS, MODELS
 from mmfer.reproduction.kt_pipeline import DATA
 from mmfer.reproduction.stages import last_checkpoint_name
 from mmfer.tasks import TASKS
+from mmfer.utils.dataset_config import unwrapped
 
 FOLDER = ROOT / 'configs' / 'kt_adapter'
-ADAPTERS = [path for path in CONFIGS if path.name.startswith('kt-adapter')]
+INDEX = variants('kt_adapter').index
 PUBLISHED = yaml.safe_load((FOLDER / 'published.yml').read_text())
 #: Letters of the paper's tables: encoder, full size and small.
 ENCODERS = {
@@ -25,53 +26,55 @@ ENCODERS = {
     'C': ('convnext-v2-base', 'convnext-v2-micro'),
     'S': ('swin-base', 'swin-micro'),
 }
-#: Full size and small: its place in ENCODERS, how the names end for each task, epochs of training.
-SIZES = {
-    'full': (0, DATA['paper'], ('30e', '30e')),
-    'small': (1, DATA['synthface'], ('20e', '10e')),
-}
-#: Table 6: the name of a row in the file of published results and the one in configs' names.
-MASKS = {
-    'none': '-no-masks',
-    'DM': '-dm',
-    'CM': '-cm',
-    'DM+PE': '-dm-pe',
-    'CM+PE': '-cm-pe',
-    'DM+CM+PE': '-dm-cm-pe',
-    'DM+CM': '',
-}
+#: Full size and small: its place in ENCODERS, and the database of each task.
+SIZES = {'full': (0, DATA['paper']), 'small': (1, DATA['synthface'])}
+
+#: Files of adapters, and (database, variant) of all that the index makes of them.
+ADAPTERS = [path.stem for path in CONFIGS if path.name.startswith('kt-adapter')] + [
+    (database, variant)
+    for database in INDEX.databases
+    for variant in INDEX.variants
+    if variants('kt_adapter').exists(database, variant)
+    and variants('kt_adapter').path(database, variant).parent == FOLDER
+]
 
 every_size = pytest.mark.parametrize('size', SIZES)
 every_task = pytest.mark.parametrize('task', TASKS)
-every_adapter = pytest.mark.parametrize('path', ADAPTERS, ids=lambda path: path.stem)
 
 
-def baseline_name(letter: str, size: str, task: str) -> str:
-    place, ends, (epochs, _) = SIZES[size]
-    return f'{ENCODERS[letter][place]}_1xb32-{epochs}_{ends[task]}'
+def config_of(name):
+    """Of a file, or of a variant on a database."""
+    return read_config(name) if isinstance(name, str) else variants('kt_adapter').config(*name)
 
 
-def adapter_name(priors: str, canonical: str, size: str, task: str, variant: str = '') -> str:
-    place, ends, (_, epochs) = SIZES[size]
-    pair = f'{ENCODERS[priors][place]}-to-{ENCODERS[canonical][place]}'
-    return f'kt-adapter{variant}_{pair}_1xb32-{epochs}_{ends[task]}'
+def baseline(letter: str, size: str, task: str):
+    place, databases = SIZES[size]
+    return config_of((databases[task], ENCODERS[letter][place]))
+
+
+def adapter(priors: str, canonical: str, size: str, task: str):
+    place, databases = SIZES[size]
+    return config_of(
+        (databases[task], f'{ENCODERS[priors][place]}-to-{ENCODERS[canonical][place]}')
+    )
 
 
 def task_of(cfg) -> str:
     """The task of a config, told by its data."""
-    dataset = cfg.train_dataloader.dataset
-    while 'dataset' in dataset:
-        dataset = dataset.dataset
+    dataset = unwrapped(cfg.train_dataloader.dataset)
     known = DATASETS.get(dataset.type).METAINFO.get('task', 'expression')
     return dataset.get('task', known)
 
 
 def baseline_of(checkpoint: str):
-    """The config whose training leaves this checkpoint."""
+    """The config whose training leaves this checkpoint: of a file, or of a small encoder."""
     path = Path(checkpoint)
     assert path.parts[0] == 'work_dirs' and len(path.parts) == 3
-    assert path.parts[1] in BY_NAME, f'{checkpoint} is no config that is shipped'
-    cfg = read_config(path.parts[1])
+    if path.parts[1] in BY_NAME:
+        cfg = read_config(path.parts[1])
+    else:
+        variant, _, rest = path.parts[1].partition('_1xb32-20e_')
+        cfg = config_of((rest, variant))
     assert path.name == last_checkpoint_name(cfg)
     return cfg
 
@@ -84,37 +87,35 @@ def architecture(backbone):
     return {k: architecture(v) for k, v in backbone.items() if k not in only_training}
 
 
-@every_adapter
-def test_priors_come_from_baselines(path):
-    cfg = read_config(path)
-    assert tuple(cfg.model.priors) == TASKS  # the canonical one is left out by the model
-    for task, prior in cfg.model.priors.items():
-        baseline = baseline_of(prior.checkpoint)
-        assert task_of(baseline) == task
-        assert architecture(prior.backbone) == architecture(baseline.model.backbone)
-        assert not prior.backbone.get('init_cfg')  # the checkpoint has all weights
+def test_priors_come_from_baselines():
+    for name in ADAPTERS:
+        cfg = config_of(name)
+        assert tuple(cfg.model.priors) == TASKS  # the canonical one is left out by the model
+        for task, prior in cfg.model.priors.items():
+            baseline = baseline_of(prior.checkpoint)
+            assert task_of(baseline) == task, name
+            assert architecture(prior.backbone) == architecture(baseline.model.backbone), name
+            assert not prior.backbone.get('init_cfg')  # the checkpoint has all weights
 
 
-@every_adapter
-def test_canonical_encoder_and_decoder_come_from_a_baseline(path):
-    cfg = read_config(path)
-    assert cfg.model.init_cfg.type == 'Pretrained'
-    baseline = baseline_of(cfg.model.init_cfg.checkpoint)
-    assert cfg.model.neck.canonical == task_of(cfg) == task_of(baseline)
-    assert architecture(cfg.model.backbone) == architecture(baseline.model.backbone)
-    assert cfg.model.head.to_dict() == baseline.model.head.to_dict()
-    assert not cfg.model.backbone.get('init_cfg')
-    # The gain is measured on the same pictures.
-    assert cfg.test_dataloader.dataset == baseline.test_dataloader.dataset
+def test_canonical_encoders_and_decoders_come_from_baselines():
+    for name in ADAPTERS:
+        cfg = config_of(name)
+        assert cfg.model.init_cfg.type == 'Pretrained'
+        baseline = baseline_of(cfg.model.init_cfg.checkpoint)
+        assert cfg.model.neck.canonical == task_of(cfg) == task_of(baseline), name
+        assert architecture(cfg.model.backbone) == architecture(baseline.model.backbone), name
+        assert cfg.model.head.to_dict() == baseline.model.head.to_dict()
+        assert not cfg.model.backbone.get('init_cfg')
+        # The gain is measured on the same pictures.
+        assert cfg.test_dataloader.dataset == baseline.test_dataloader.dataset
 
 
 @every_size
 @every_task
 def test_baselines_are_complete(size, task):
     for letter in ENCODERS:
-        path = BY_NAME[baseline_name(letter, size, task)]
-        assert path.parent == FOLDER / 'baselines'
-        assert task_of(read_config(path)) == task
+        assert task_of(baseline(letter, size, task)) == task
 
 
 @every_size
@@ -123,49 +124,72 @@ def test_every_pair_of_tables_1_to_4_is_there(size, task):
     pairs = set(PUBLISHED[task]) - set(ENCODERS)
     assert pairs == {f'{x} to {y}' for x, y in itertools.product(ENCODERS, repeat=2)}
     for priors, canonical in itertools.product(ENCODERS, repeat=2):
-        cfg = read_config(adapter_name(priors, canonical, size, task))
-        own, other = (baseline_name(letter, size, task) for letter in (canonical, priors))
-        assert Path(cfg.model.init_cfg.checkpoint).parent.name == own
-        assert Path(cfg.model.priors[task].checkpoint).parent.name == other
+        cfg = adapter(priors, canonical, size, task)
+        place = SIZES[size][0]
+        start = Path(cfg.model.init_cfg.checkpoint).parent.name
+        assert start.startswith(ENCODERS[canonical][place])
+        other = Path(cfg.model.priors[task].checkpoint).parent.name
+        assert other.startswith(ENCODERS[priors][place])
         assert 'num_priors' not in cfg.model  # all three
 
 
-@every_task
-def test_every_row_of_table_5_is_there(task):
-    assert set(PUBLISHED['num_priors']) - {'metrics'} == set(ENCODERS)
-    # At small size one encoder is enough.
-    for letter, size in [*((letter, 'full') for letter in ENCODERS), ('M', 'small')]:
-        assert baseline_name(letter, size, task) in BY_NAME  # 0 priors
-        for number, variant in ((1, '-1prior'), (2, '-2priors'), (3, '')):
-            assert number in PUBLISHED['num_priors'].get(letter)
-            cfg = read_config(adapter_name(letter, letter, size, task, variant))
-            assert cfg.model.get('num_priors', 3) == number
+def rows(name: str) -> dict:
+    """Cells of an index' table -> row."""
+    return {cells: row for row, cells in INDEX.experiments[name].rows.items()}
 
 
-@pytest.mark.parametrize('task', ['expression', 'age'])
-@pytest.mark.parametrize(('size', 'priors'), [('full', 'C'), ('small', 'M')])
-def test_every_row_of_table_6_is_there(size, priors, task):
-    assert set(PUBLISHED['masks']) - {'metrics'} == set(MASKS)
-    for marks, variant in MASKS.items():
-        neck = read_config(adapter_name(priors, 'M', size, task, variant)).model.neck
-        defaults = {'drop_mask': True, 'canonical_mask': True, 'task_embedding': False}
-        names = {'drop_mask': 'DM', 'canonical_mask': 'CM', 'task_embedding': 'PE'}
+def test_tables_of_the_index_are_the_published_ones():
+    tables = dict(
+        table1='recognition', table2='landmarks', table3='age', table4='expression', table6='masks'
+    )
+    for name, key in tables.items():
+        assert {row for (row,) in rows(name)} == PUBLISHED[key].keys() - {'metrics'}, name
+    by_number = {
+        (letter, str(number)) for letter in ENCODERS for number in PUBLISHED['num_priors'][letter]
+    }
+    assert set(rows('table5')) == by_number
+    for number, task in enumerate(('recognition', 'landmarks', 'age', 'expression'), 1):
+        (database,) = INDEX.experiments[f'table{number}'].databases
+        assert database == DATA['paper'][task]
+        for (cell,), row in rows(f'table{number}').items():
+            letters = cell.split(' to ')
+            assert row == '-to-'.join(ENCODERS[letter][0] for letter in letters)
+
+
+def test_every_row_of_table_5():
+    for (letter, number), row in rows('table5').items():
+        for database in INDEX.experiments['table5'].databases:
+            model = config_of((database, row)).model
+            if number == '0':
+                assert model.type == 'ImageClassifier'
+            else:
+                assert model.get('num_priors', 3) == int(number)
+                assert ENCODERS[letter][0] in model.priors.age.checkpoint
+                assert ENCODERS[letter][0] in model.init_cfg.checkpoint
+
+
+@pytest.mark.parametrize('database', ['affectnet-hq-224px', 'utkface-224px', 'synthface-age-64px'])
+def test_every_row_of_table_6(database):
+    names = {'drop_mask': 'DM', 'canonical_mask': 'CM', 'task_embedding': 'PE'}
+    defaults = {'drop_mask': True, 'canonical_mask': True, 'task_embedding': False}
+    for (marks,), row in rows('table6').items():
+        model = config_of((database, row)).model
         for key, default in defaults.items():
-            assert neck.get(key, default) == (names[key] in marks.split('+')), (marks, key)
+            assert model.neck.get(key, default) == (names[key] in marks.split('+')), (marks, key)
+        if '224px' in database:  # "C to M"
+            assert 'mobileone-s0' in model.init_cfg.checkpoint
+            assert 'convnext-v2-base' in model.priors.age.checkpoint
 
 
 def test_small_nets_on_the_papers_data_are_there():
-    for task, end in DATA['paper-64px'].items():
-        for name in (
-            f'mobileone-micro_1xb32-20e_{end}',
-            f'kt-adapter_mobileone-micro-to-mobileone-micro_1xb32-10e_{end}',
-        ):
-            assert task_of(read_config(name)) == task
+    for task, database in DATA['paper-64px'].items():
+        for variant in ('mobileone-micro', 'mobileone-micro-to-mobileone-micro'):
+            assert task_of(config_of((database, variant))) == task
 
 
 @every_task
 def test_the_published_metrics_are_those_that_testing_gives(task):
-    cfg = read_config(baseline_name('M', 'small', task))
+    cfg = baseline('M', 'small', task)
     # Few people, so that there are pairs of pictures of one.
     dataset = DATASETS.build(
         dict(cfg.test_dataloader.dataset, num_samples=12, num_identities=4, cache=False)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmpretrain.structures import DataSample
 from onnx_graphs import kept_counts
-from shipped_configs import BY_NAME
+from shipped_configs import BY_NAME, write_variant
 
 from mmfer.deployment.compare import OPEN_MARGIN, SelectionMargins, compare, compare_all
 from mmfer.deployment.exported import OnnxModel
@@ -22,7 +22,8 @@ AVERAGE = {'app.criterion': 'sum', 'out_type': 'avg_featmap'}
 KT = 'kt-adapter_mobileone-micro-to-{}_1xb32-10e_synthface-{}-64px'
 CLASSES = ('scores', 'logits')
 
-#: Name -> config, settings that override it, outputs, tokens that each choice keeps.
+#: Name -> config, or variant and database; settings that override it; outputs; tokens that each
+#: choice keeps.
 FAMILIES = {
     'apvit': (APVIT, {}, CLASSES, [52, 46]),
     'baseline': ('apvit-baseline_ir18-vit-tiny_1xb16-12e_synthface-64px', {}, CLASSES, []),
@@ -41,29 +42,30 @@ FAMILIES = {
         [52, 46],
     ),
     'kt-expression': (KT.format('mobileone-micro', 'expression'), {}, CLASSES, []),
-    'kt-age': (KT.format('convnext-v2-micro', 'age'), {}, ('age',), []),
+    'kt-age': (('mobileone-micro-to-convnext-v2-micro', 'synthface-age-64px'), {}, ('age',), []),
     'kt-landmarks': (KT.format('mobileone-micro', 'landmarks'), {}, ('landmarks',), []),
-    'kt-recognition': (KT.format('swin-micro', 'recognition'), {}, (*CLASSES, 'feature'), []),
+    'kt-recognition': (
+        ('mobileone-micro-to-swin-micro', 'synthface-recognition-64px'),
+        {},
+        (*CLASSES, 'feature'),
+        [],
+    ),
     'kt-apvit': (
         'kt-adapter_mobileone-micro-to-apvit_1xb32-10e_synthface-64px',
         {},
         CLASSES,
         [52, 46],
     ),
-    'kt-no-mask': (
-        'kt-adapter-dm-pe_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px',
-        {},
-        ('age',),
-        [],
-    ),
+    'kt-no-mask': (('dm-pe', 'synthface-age-64px'), {}, ('age',), []),
 }
 
 
 @pytest.mark.parametrize('family', FAMILIES)
-def test_the_exported_model_gives_the_same_answers(family):
+def test_the_exported_model_gives_the_same_answers(family, tmp_path):
     name, settings, outputs, kept = FAMILIES[family]
     options = {f'model.backbone.{key}': value for key, value in settings.items()}
-    loaded = load_for_export(str(BY_NAME[name]), options=options)
+    config = BY_NAME[name] if isinstance(name, str) else write_variant(tmp_path, *name)
+    loaded = load_for_export(str(config), options=options)
     content = export_onnx(loaded.model, loaded.size, loaded.facts())
     assert kept_counts(content) == kept
     exported = OnnxModel(content)

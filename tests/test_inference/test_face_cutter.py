@@ -143,7 +143,7 @@ def test_steps_that_cannot_be_followed():
         cutter(picture(), face())
 
 
-@pytest.mark.parametrize('path', CONFIGS[::8], ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', CONFIGS[::4], ids=lambda path: path.stem)
 def test_shipped_configs(path):
     """Every face comes out in the size of the model, whether found or given."""
     cfg = read_config(path)

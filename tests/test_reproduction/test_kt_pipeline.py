@@ -2,14 +2,20 @@
 import pytest
 from stand_in_tools import write_tools
 
-from mmfer.reproduction.kt_pipeline import DATA, Choice, KTPipeline, find_config
+from mmfer.reproduction.index import Index
+from mmfer.reproduction.kt_pipeline import DATA, Choice, KTPipeline
 from mmfer.reproduction.stages import StageError
 from mmfer.tasks import TASKS
 from mmfer.utils.config_options import UnknownOptionError
 
 
+@pytest.fixture(scope='module')
+def index(repo_root):
+    return Index.from_file(repo_root / 'configs' / 'kt_adapter' / 'experiments.yml')
+
+
 @pytest.fixture
-def make(tmp_path, repo_root):
+def make(tmp_path, index):
     """Make a pipeline with the shipped configs."""
     tools = write_tools(tmp_path / 'tools')
 
@@ -22,9 +28,7 @@ def make(tmp_path, repo_root):
             seeds=[3],
             work_dir=tmp_path / 'work',
         )
-        return KTPipeline(
-            Choice(**{**settings, **choice}), repo_root / 'configs' / 'kt_adapter', tools
-        )
+        return KTPipeline(Choice(**{**settings, **choice}), index, tools)
 
     return _make
 
@@ -53,9 +57,27 @@ def test_every_data_has_a_baseline_and_an_adapter_for_each_task(make, weights, d
     assert (model.type, model.neck.canonical) == ('FaceAnalyzer', task)
 
 
-def test_unknown_encoders_are_answered_with_those_there_are(repo_root):
-    with pytest.raises(StageError, match=r'no config mobileone-s9_\.\.\._synthface-age') as error:
-        find_config(repo_root / 'configs' / 'kt_adapter', 'mobileone-s9', 'synthface-age-64px')
+@pytest.mark.parametrize('encoder', ['mobileone-micro', 'convnext-v2-micro', 'swin-micro'])
+@pytest.mark.parametrize('priors', ['mobileone-micro', 'convnext-v2-micro', 'swin-micro'])
+def test_every_pair_of_small_encoders(make, weights, encoder, priors):
+    """Encoders without files of their own are put into the small MobileOne's."""
+    pipeline = make(encoder=encoder, priors=priors)
+    own, other = (pipeline.baseline('age', name, 0).cfg for name in (encoder, priors))
+    stage = adapter(pipeline, weights)
+    assert stage.folder.parent.name == (
+        f'kt-adapter_{priors}-to-{encoder}_1xb32-10e_synthface-age-64px'
+    )
+    model = stage.cfg.model
+    assert model.backbone == own.model.backbone and model.head == own.model.head
+    for prior in model.priors.values():
+        theirs = dict(other.model.backbone)
+        theirs.pop('drop_path_rate', None)  # of training only
+        assert prior.backbone == theirs
+
+
+def test_unknown_encoders_are_answered_with_those_there_are(make):
+    with pytest.raises(StageError, match='mobileone-s9 for synthface-age-64px') as error:
+        make().baseline('age', 'mobileone-s9', 0)
     names = [line.strip() for line in str(error.value).splitlines()[1:]]
     assert {'convnext-v2-micro', 'mobileone-micro', 'swin-micro'} <= set(names)
 
@@ -134,9 +156,9 @@ def test_options_and_data_roots(make, weights):
 @pytest.mark.parametrize(
     ('choice', 'message'),
     [
-        (dict(encoder='mobileone-s9'), 'no config mobileone-s9_'),
-        (dict(priors='mobileone-s9'), 'no config mobileone-s9_'),
-        (dict(encoder='swin-micro', priors='swin-micro', data='paper-64px'), 'there is no config'),
+        (dict(encoder='mobileone-s9'), 'no mobileone-s9 for'),
+        (dict(priors='mobileone-s9'), 'no mobileone-s9 for'),
+        (dict(encoder='swin-micro', priors='swin-micro', data='paper-64px'), 'there is no swin'),
         (dict(data='paper-64px'), 'no folder data/utkface/, with the data for age; .*age=DIR'),
         (dict(data='paper-64px', data_roots={'age': '.'}), 'the data for expression'),
     ],

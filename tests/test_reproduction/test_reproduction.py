@@ -8,8 +8,8 @@ import pytest
 import yaml
 from stand_in_tools import write_tools
 
-from mmfer.reproduction.engine import plan
 from mmfer.reproduction.index import Index
+from mmfer.reproduction.overview import plan
 from mmfer.reproduction.progress import Progress
 from mmfer.reproduction.report import Report
 from mmfer.reproduction.runs import Runs, Settings
@@ -49,7 +49,7 @@ PUBLISHED = {'table1': {'plain': {'RAF-DB': 50.0}, 'apvit': {'RAF-DB': 60.0, 'SF
 
 @pytest.fixture
 def report(tmp_path, monkeypatch):
-    monkeypatch.setattr('mmfer.reproduction.engine.ACCURACY', 'age/mae')
+    monkeypatch.setattr('mmfer.reproduction.report.ACCURACY', 'age/mae')
     tools = write_tools(tmp_path / 'tools')
     (tmp_path / 'rafdb.py').write_text(CONFIG.format(load_from=None))
     (tmp_path / 'sfew.py').write_text(CONFIG.format(load_from='placeholder.pth'))
@@ -141,6 +141,6 @@ def test_best_validation_counts_when_asked_for(report, tmp_path):
 def test_a_metric_that_no_test_gave(report, monkeypatch):
     table = report.runs.index.find('table2')
     report.reproduce(table)
-    monkeypatch.setattr('mmfer.reproduction.engine.ACCURACY', 'accuracy/top1')
+    monkeypatch.setattr('mmfer.reproduction.report.ACCURACY', 'accuracy/top1')
     with pytest.raises(ValueError, match='its test gave no accuracy/top1, only age/mae'):
         report.collect(table)

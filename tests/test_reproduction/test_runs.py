@@ -9,26 +9,6 @@ from mmfer.reproduction.index import ExperimentError, Index, select
 from mmfer.reproduction.runs import Runs, Settings, check
 
 SHIPPED = Path('configs/apvit/experiments.yml')
-# Configs that stand for rows by themselves, beside the index, which overrides the main one.
-ROWS = {
-    'baseline': 'apvit-baseline',
-    'baseline-gap': 'apvit-baseline-gap',
-    'atp': 'apvit-atp',
-    'app': 'apvit-app',
-    'app-gap': 'apvit-app-gap',
-    'scratch': 'apvit-scratch',
-    'cnn-only': 'apvit-cnn-only',
-    'vit-only': 'apvit-vit-only',
-    'decay': 'apvit-decay',
-    'app-lanet': 'apvit-app-lanet',
-    'app-max': 'apvit-app-max',
-    'app-sum': 'apvit-app-sum',
-    'atp-abs': 'apvit-atp-abs',
-    'atp-max': 'apvit-atp-max',
-    'soft': 'apvit-soft',
-    'k80-r06': 'apvit-k80-r06',
-    'k10-r06': 'apvit-k10-r06',
-}
 
 
 @pytest.fixture(scope='module')
@@ -44,44 +24,11 @@ def make(index, tmp_path):
     return _make
 
 
-@pytest.mark.parametrize('row', ROWS)
-def test_overrides_make_what_the_config_of_the_row_says(make, row):
-    path = Path(f'configs/apvit/{ROWS[row]}_ir50-vit-small_1xb128-40e_rafdb-112px.py')
-    cfg, expected = make().config('RAF-DB', row), Config.fromfile(path)
-    for section in ('model', 'default_hooks', 'train_dataloader', 'optim_wrapper', 'train_cfg'):
-        assert cfg[section] == expected[section], section
-
-
 def test_keep_numbers_are_scaled_to_the_grid(make):
     cfg = make(synth=True).config('SynthFace', 'k80-r06')
     assert cfg.model.backbone.app.keep_num == 26  # 80 of 196 are 26.1 of 64
     assert cfg.model.backbone.atp.keep_rate == 0.6
     assert make().config('RAF-DB', 'k80-r06').model.backbone.app.keep_num == 80
-
-
-@pytest.mark.parametrize(
-    ('database', 'row', 'name'),
-    [
-        ('RAF-DB', 'apvit', 'apvit'),
-        ('RAF-DB', 'k80-r06', 'k80-r06'),
-        ('RAF-DB', 'k160-r09', 'apvit'),
-        ('RAF-DB', 'k196-r10', 'baseline'),
-        ('RAF-DB', 'k196-r09', 'atp'),
-        ('RAF-DB', 'k160-r10', 'app'),
-        # Whose own settings these are already.
-        ('ExpW', 'k80-r06', 'apvit'),
-        ('Aff-Wild2', 'k80-r06', 'apvit'),
-        ('Aff-Wild2', 'r06', 'atp'),
-        ('SFEW', 'k120-r09', 'apvit'),
-        ('RAF-DB', 'transfer', 'transfer'),
-    ],
-)
-def test_the_same_training_has_one_name(make, database, row, name):
-    assert make().name(database, row) == name
-
-
-def test_other_models_have_some_databases_only(make):
-    assert make().exists('RAF-DB', 'transfer') and not make().exists('AffectNet', 'transfer')
 
 
 def test_stage(make, tmp_path):

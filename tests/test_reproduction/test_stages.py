@@ -1,6 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import hashlib
 import json
+import subprocess
+import sys
+import threading
 
 import pytest
 from mmengine.config import Config
@@ -174,3 +177,29 @@ def test_several_processes_go_through_the_scripts(make, tools, tmp_path):
     with pytest.raises(FileNotFoundError):  # the script above writes no metrics
         stage.test(print)
     assert (tmp_path / 'tested').read_text().split()[:3] == [config, str(stage.checkpoint), '3']
+
+
+def test_another_process_is_waited_for_and_a_killed_one_holds_nothing(make, tmp_path):
+    stage, said, entered = make(), [], threading.Event()
+    code = (
+        'import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1])\n'
+        'lock.acquire(); print("held", flush=True); time.sleep(60)'
+    )
+    (tmp_path / 'age').mkdir()
+    command = [sys.executable, '-c', code, str(tmp_path / 'age' / '.lock')]
+
+    def enter():
+        with stage.held(said.append):
+            entered.set()
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        try:
+            assert other.stdout.readline().strip() == b'held'
+            thread = threading.Thread(target=enter)
+            thread.start()
+            assert not entered.wait(0.5)
+            assert said == ['wait  baseline, age: another process is at it']
+        finally:
+            other.kill()
+    assert entered.wait(30)
+    thread.join()

@@ -1,20 +1,27 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-from shipped_configs import read_config
+from shipped_configs import read_config, variants
 from tool_calls import load_tool
 
 APVIT = 'apvit_ir50-vit-small_1xb128-40e_rafdb-112px'
 KT = 'kt-adapter_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px'
-NO_MASK = 'kt-adapter-dm_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px'
+
+
+def graph_key(cfg, size):
+    return load_tool('deployment/export_configs.py').graph_key(cfg, size)
 
 
 def key(name, size=(64, 64)):
-    return load_tool('deployment/export_configs.py').graph_key(read_config(name), size)
+    return graph_key(read_config(name), size)
+
+
+def key_of(variant):
+    """Of the small KT-Adapter for age."""
+    return graph_key(variants('kt_adapter').config('synthface-age-64px', variant), (64, 64))
 
 
 def test_what_belongs_to_training_does_not_count():
     assert key(APVIT) == key(APVIT.replace('apvit_', 'apvit-scratch_'))
-    assert key(KT) == key(KT.replace('-adapter_', '-adapter-1prior_'))
-    assert key(KT) == key(KT.replace('mobileone-micro-to', 'swin-micro-to'))
+    assert key(KT) == key_of('1prior') == key_of('swin-micro-to-mobileone-micro')
 
 
 def test_what_the_graph_depends_on_counts():
@@ -23,7 +30,7 @@ def test_what_the_graph_depends_on_counts():
         key(APVIT.replace('apvit_', 'apvit-k80-r06_')),
         key(APVIT, (112, 112)),
         key(KT),
-        key(NO_MASK),
+        key_of('dm'),
         key(KT.replace('-age-', '-landmarks-')),
     ]
     assert len({key(APVIT), *others}) == 7

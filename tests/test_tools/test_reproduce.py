@@ -1,17 +1,15 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import csv
-import subprocess
-import sys
 
 import pytest
+from mmengine.config import Config
+from tool_calls import run_tool
 
 
 @pytest.fixture
 def run(tmp_path):
     def _run(*arguments):
-        command = [sys.executable, '-W', 'ignore', 'tools/reproduce.py']
-        command += [*map(str, arguments), '--work-dir', str(tmp_path / 'work')]
-        return subprocess.run(command, capture_output=True, text=True)
+        return run_tool('reproduce.py', *arguments, '--work-dir', tmp_path / 'work')
 
     return _run
 
@@ -54,12 +52,68 @@ def test_costs_need_no_data(run, tmp_path):
         (['table5', '--data-root', 'RAFDB=x'], 2, '--data-root RAFDB=x: no database of RAF-DB'),
         (['table5', '--data', 'synth', '--databases', 'RAF-DB'], 2, 'takes no --data-root'),
         ([], 2, 'say what to reproduce'),
+        (['--print', 'table5/9'], 2, "table5: row '9' is none of app-lanet"),
+        (['--print', 'kt_adapter/dn'], 2, "variant 'dn' is none of mobileone-s0"),
+        (
+            ['--print', 'transfer', '--databases', 'SFEW'],
+            2,
+            'database of RAF-DB, SynthFace',
+        ),
+        (['--print', 'app', '--databases', 'SFEW', 'ExpW'], 2, 'got SFEW, ExpW'),
     ],
 )
 def test_errors(run, arguments, code, said):
     result = run(*arguments)
     assert result.returncode == code and said in result.stderr
     assert 'Traceback' not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'name', 'value'),
+    [
+        (['table5/3'], 'model.backbone.app.criterion', 'sum'),
+        (['table5/app-sum'], 'model.backbone.app.criterion', 'sum'),
+        (['apvit/app-sum', '--databases', 'ExpW'], 'model.backbone.app.keep_num', 80),
+        (['k80', '--data', 'synth'], 'model.backbone.app.keep_num', 26),
+        (['app', '--cfg-options', 'train_cfg.max_epochs=3'], 'train_cfg.max_epochs', 3),
+        (['kt_adapter/table6/1'], 'model.neck.drop_mask', False),
+        (
+            ['kt_adapter/swin-base-to-mobileone-s0'],
+            'model.priors.age.backbone.type',
+            'SwinTransformer',
+        ),
+    ],
+)
+def test_print(run, tmp_path, arguments, name, value):
+    done = run('--print', *arguments)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / 'row.py').write_text(done.stdout)
+    cfg = Config.fromfile(tmp_path / 'row.py')
+    for key in name.split('.'):
+        cfg = cfg[key]
+    assert cfg == value
+    assert not (tmp_path / 'work').exists()
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [('table5/5', '--data', 'synth'), ('kt_adapter/cm-pe', '--databases', 'synthface-age-64px')],
+)
+def test_what_is_printed_trains(run, tmp_path, arguments):
+    config = tmp_path / 'row.py'
+    config.write_text(run('--print', *arguments).stdout)
+    cfg = Config.fromfile(config)
+    options = [f'{part}_dataloader.dataset.num_samples=32' for part in ('train', 'val', 'test')]
+    # Nothing has trained what it starts from.
+    model = cfg.model
+    if model.type == 'FaceAnalyzer':
+        options += ['model.init_cfg=None', 'model.num_priors=0']
+    else:
+        options += ['model.backbone.init_cfg=None', 'model.backbone.cnn.init_cfg=None']
+    options += ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1']
+    done = run_tool('train.py', config, '--work-dir', tmp_path / 'run', '--cfg-options', *options)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'run' / 'epoch_1.pth').is_file()
 
 
 def test_a_small_table_from_end_to_end(run, tmp_path):

@@ -119,6 +119,7 @@ def run(args: argparse.Namespace, progress: 'Progress') -> str:
 
     import yaml
 
+    from mmfer.reproduction.index import Index
     from mmfer.reproduction.kt_pipeline import Choice, KTPipeline
     from mmfer.reproduction.kt_results import make_rows, to_markdown
     from mmfer.reproduction.stages import Stage
@@ -144,21 +145,21 @@ def run(args: argparse.Namespace, progress: 'Progress') -> str:
             adapter_options=parse_options(args.adapter_options),
             processes=args.gpus,
         ),
-        _CONFIGS,
+        Index.from_file(_CONFIGS / 'experiments.yml'),
         _TOOLS,
     )
 
     pipeline.check()
 
     def trained(stage: Stage) -> Path:
-        with stage.held(progress.say):
+        with progress, stage.held(progress.say):
             stage.prepare()
             verb = 'have' if stage.is_trained else 'train'
             progress.say(f'{verb:5} {stage.name}')
             return stage.train(progress.tell)
 
     def tested(stage: Stage) -> dict[str, float]:
-        with stage.held(progress.say):
+        with progress, stage.held(progress.say):
             progress.say(f'test  {stage.name}')
             return stage.test(progress.tell)
 

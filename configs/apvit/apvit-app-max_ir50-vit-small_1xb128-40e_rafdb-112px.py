@@ -1,4 +1,0 @@
-# APP scored by 'max' on RAF-DB: 91.36 % (Table 5).
-_base_ = 'apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py'
-
-model = dict(backbone=dict(app=dict(criterion='max')))

@@ -1,4 +1,0 @@
-# ATP scored by 'abs' on RAF-DB: 91.33 % (Table 5).
-_base_ = 'apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py'
-
-model = dict(backbone=dict(atp=dict(criterion='abs')))

@@ -1,3 +1,0 @@
-# Table 5, M, "1 encoder": the first of the three priors only, for landmarks.
-_base_ = '../kt-adapter_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-landmarks-64px.py'
-model = dict(num_priors=1)

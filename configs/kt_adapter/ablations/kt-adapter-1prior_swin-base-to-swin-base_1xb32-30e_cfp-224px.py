@@ -1,3 +1,0 @@
-# Table 5, S, "1 encoder": the first of the three priors only, for recognition.
-_base_ = '../kt-adapter_swin-base-to-swin-base_1xb32-30e_cfp-224px.py'
-model = dict(num_priors=1)

@@ -1,3 +1,0 @@
-# Table 5, C, "2 encoders": the first two of the three priors, for landmarks.
-_base_ = '../kt-adapter_convnext-v2-base-to-convnext-v2-base_1xb32-30e_wflw-224px.py'
-model = dict(num_priors=2)

@@ -1,3 +1,0 @@
-# Table 5, S, "2 encoders": the first two of the three priors, for expression.
-_base_ = '../kt-adapter_swin-base-to-swin-base_1xb32-30e_affectnet-hq-224px.py'
-model = dict(num_priors=2)

@@ -1,8 +1,0 @@
-# Baseline of the KT-Adapter: age on drawn faces with the small ConvNeXt V2.
-_base_ = [
-    '../../_base_/models/convnext-v2-micro.py',
-    '../../_base_/datasets/synthface-age_64.py',
-    '../../_base_/schedules/adamw_20e.py',
-    '../../_base_/default_runtime.py',
-]
-model = dict(head=dict(type='AgeHead', in_channels=128, hidden_channels=(64,)))

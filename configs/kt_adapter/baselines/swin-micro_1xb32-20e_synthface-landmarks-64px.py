@@ -1,8 +1,0 @@
-# Baseline of the KT-Adapter: landmarks on drawn faces with the small Swin.
-_base_ = [
-    '../../_base_/models/swin-micro.py',
-    '../../_base_/datasets/synthface-landmarks_64.py',
-    '../../_base_/schedules/adamw_20e.py',
-    '../../_base_/default_runtime.py',
-]
-model = dict(head=dict(type='LandmarkHead', input_size=64, in_channels=128, hidden_channels=(64,)))

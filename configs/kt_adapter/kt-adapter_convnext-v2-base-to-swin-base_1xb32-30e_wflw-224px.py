@@ -1,6 +1,0 @@
-# KT-Adapter "C to S": landmarks on WFLW, canonical encoder Swin-base, priors ConvNeXt V2-base.
-_base_ = [
-    '../_base_/kt_adapter/swin-base_wflw-224px.py',
-    '../_base_/kt_adapter/priors_convnext-v2-base_224px.py',
-]
-model = dict(priors=_base_.priors)

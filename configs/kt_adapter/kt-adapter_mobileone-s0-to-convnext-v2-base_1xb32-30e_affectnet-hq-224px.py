@@ -1,7 +1,0 @@
-# KT-Adapter "M to C": expression on AffectNet-HQ, canonical encoder ConvNeXt V2-base, priors
-# MobileOne-s0.
-_base_ = [
-    '../_base_/kt_adapter/convnext-v2-base_affectnet-hq-224px.py',
-    '../_base_/kt_adapter/priors_mobileone-s0_224px.py',
-]
-model = dict(priors=_base_.priors)

@@ -1,6 +1,0 @@
-# KT-Adapter "S to M": age on UTKFace, canonical encoder MobileOne-s0, priors Swin-base.
-_base_ = [
-    '../_base_/kt_adapter/mobileone-s0_utkface-224px.py',
-    '../_base_/kt_adapter/priors_swin-base_224px.py',
-]
-model = dict(priors=_base_.priors)
