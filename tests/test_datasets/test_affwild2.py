@@ -52,17 +52,6 @@ def videos(dataset):
     return sorted({video for video, *_ in frames(dataset)})
 
 
-@pytest.fixture
-def logged(monkeypatch):
-    """What is logged, as (message, level)."""
-    messages = []
-    monkeypatch.setattr(
-        'mmfer.datasets.affwild2.print_log',
-        lambda message, logger, level: messages.append((message, level)),
-    )
-    return messages
-
-
 class TestFrames:
     def test_labels_of_both_tracks_meet_in_a_frame(self, tmp_path):
         dataset = AffWild2(write(tmp_path))
@@ -107,7 +96,7 @@ class TestFrames:
         assert [frame[:3] for frame in frames(dataset)] == expected
         assert ('gt_au' in dataset.get_data_info(0)) == (task == 'action_units')
 
-    def test_frames_without_a_picture_are_left_out_and_counted(self, tmp_path, logged):
+    def test_frames_without_an_image_are_skipped_and_counted(self, tmp_path, logged):
         root = write(tmp_path, missing=['a/00001', 'a/00004', 'c/00002'])
         dataset = AffWild2(root)
         assert [frame[:2] for frame in frames(dataset)][:3] == [('a', 2), ('a', 3), ('a', 5)]
@@ -115,7 +104,7 @@ class TestFrames:
         assert logged == [
             (
                 'AffWild2, train: 6 frames of 3 videos; 3 with an expression only, 3 with action '
-                'units only, 0 with both. Left out: 1 without a label, 2 without a picture',
+                'units only, 0 with both. Skipped: 1 without a label, 2 without a picture',
                 logging.INFO,
             )
         ]
@@ -208,7 +197,7 @@ class TestSharedVideos:
             found.append([(video, name, unit) for video, _, name, unit in frames(dataset)])
         assert found == [train, val]
         (message, level), *_ = logged
-        assert message.startswith('AffWild2: 2 videos are for training in one track')
+        assert message.startswith('AffWild2, train: 2 videos are for training in one track')
         assert ('trains on faces that it is tested on' in message) == (rule == 'keep')
         assert level == (logging.WARNING if rule == 'keep' else logging.INFO)
 
@@ -231,7 +220,7 @@ class TestSplits:
         assert len(AffWild2(root)) == len(AffWild2(root, 'trainval')) == 41
         val = AffWild2(root, 'val')
         assert videos(val) == ['v'] and val.test_mode and not AffWild2(root).test_mode
-        with pytest.raises(EmptySplitError, match="'test' is empty.*not public.*split='val'"):
+        with pytest.raises(EmptySplitError, match="'test' is empty.*'val'"):
             AffWild2(root, 'test')
 
     def test_held_out_videos_are_of_the_training_lists_and_whole(self, root):
@@ -350,13 +339,13 @@ class TestErrors:
     @pytest.mark.parametrize(
         ('arguments', 'message'),
         [
-            (dict(split='Train'), "split must be one of .*not 'Train'"),
-            (dict(tasks=()), 'tasks must be one or both'),
-            (dict(tasks=('expression', 'valence')), "not .'expression', 'valence'"),
-            (dict(frame_step=0), 'frame_step must be an integer >= 1, not 0'),
-            (dict(shared_videos='both'), "'keep'., not 'both'"),
-            (dict(val_ratio=1), r'val_ratio must be in \[0, 1\), not 1'),
-            (dict(track_dirs=dict(au='x')), r"has the keys \['au'\]"),
+            (dict(split='Train'), "split .*'Train'"),
+            (dict(tasks=()), r'tasks .*\(\)'),
+            (dict(tasks=('expression', 'valence')), "tasks .*'valence'"),
+            (dict(frame_step=0), 'frame_step .*0'),
+            (dict(shared_videos='both'), "shared_videos .*'both'"),
+            (dict(val_ratio=1), 'val_ratio .*1'),
+            (dict(track_dirs=dict(au='x')), "track_dirs .*'au'"),
         ],
     )
     def test_wrong_arguments_are_named(self, tmp_path, arguments, message):

@@ -1,0 +1,13 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import pytest
+
+
+@pytest.fixture
+def logged(monkeypatch):
+    """What datasets log, as (message, level)."""
+    messages = []
+    monkeypatch.setattr(
+        'mmfer.datasets.face_dataset.print_log',
+        lambda message, logger, level: messages.append((message, level)),
+    )
+    return messages
