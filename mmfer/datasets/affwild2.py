@@ -12,7 +12,7 @@ import numpy as np
 from mmfer.categories import ACTION_UNITS, EXPRESSIONS
 from mmfer.registry import DATASETS
 
-from .affwild2_files import UNLABELLED, read_action_units, read_expressions
+from .affwild2_files import EXPRESSION_NAMES, UNLABELLED, read_action_units, read_expressions
 from .annotation_files import list_files
 from .frame_table import FrameTable
 from .holdout_dataset import HoldoutDataset
@@ -79,7 +79,7 @@ class AffWild2(HoldoutDataset):
         image_name: How a frame is called there, given its number ``{frame}``. Default
             ``'{frame:05d}.jpg'``.
         *args, **kwargs: Of :class:`HoldoutDataset`. Frames with an expression that is none of the
-            ``classes`` count as without a label. ``serialize_data`` has no effect, as the frames
+            ``classes`` have no label of that task. ``serialize_data`` has no effect, as the frames
             are in a smaller table (:class:`FrameTable`).
     """
 
@@ -227,17 +227,26 @@ class AffWild2(HoldoutDataset):
     # Their frames ------------------------------------------------------------------------------
 
     def _read_frames(self, images: Path, files: dict[str, dict[str, Path]]) -> FrameTable:
+        classes = self._metainfo['classes']
+        numbers_of_classes = np.array(
+            # The last entry is what a frame without a label, -1, finds.
+            [classes.index(n) if n in classes else UNLABELLED for n in (*EXPRESSION_NAMES, None)],
+            np.int8,
+        )
         videos, counts, columns = sorted(files), Counter(), []
         for index, video in enumerate(videos):
-            labels, units = self._read_video(files[video])
+            expressions, units = self._read_video(files[video])
+            labels = numbers_of_classes[expressions]
             rows = np.arange(0, len(labels), self.frame_step)
             labelled = (labels[rows] >= 0) | (units[rows] >= 0).any(axis=1)
             # One listing a video is much quicker than asking for every file.
             present = set(os.listdir(images / video))
             names = (self.image_name.format(frame=row + 1) for row in rows.tolist())
             seen = np.array([name in present for name in names], bool)
-            counts['without a label'] += int((~labelled).sum())
-            counts['without a picture'] += int((labelled & ~seen).sum())
+            other = ~labelled & (expressions[rows] >= 0)
+            counts['without a label'] += int((~labelled & ~other).sum())
+            counts['of another class'] += int(other.sum())
+            counts['without an image'] += int((labelled & ~seen).sum())
             rows = rows[labelled & seen]
             numbers = np.full(len(rows), index, np.int32)
             columns.append((numbers, (rows + 1).astype(np.int32), labels[rows], units[rows]))
@@ -254,7 +263,7 @@ class AffWild2(HoldoutDataset):
         """Expression (F,) and action units (F, 12) of all frames of a video, -1 without a label."""
         *_, labels, units = self._no_frames()
         if 'expression' in files:
-            labels = read_expressions(files['expression'], self._metainfo['classes'])
+            labels = read_expressions(files['expression'])
         if 'action_units' in files:
             units = read_action_units(files['action_units'], self._metainfo['action_units'])
         length = max(len(labels), len(units))

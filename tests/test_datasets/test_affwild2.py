@@ -104,7 +104,7 @@ class TestFrames:
         assert logged == [
             (
                 'AffWild2, train: 6 frames of 3 videos; 3 with an expression only, 3 with action '
-                'units only, 0 with both. Skipped: 1 without a label, 2 without a picture',
+                'units only, 0 with both. Skipped: 1 without a label, 2 without an image',
                 logging.INFO,
             )
         ]
@@ -263,8 +263,25 @@ class TestLayouts:
     def test_the_eighth_class_is_no_label(self, tmp_path):
         path = tmp_path / 'a.txt'
         path.write_text(f'{AFFWILD2_EXPRESSIONS},Other\n7\n0\n-1\n')
-        assert read_expressions(path, EXPRESSIONS).tolist() == [-1, 6, -1]
-        assert read_expressions(path, (*EXPRESSIONS, 'Other')).tolist() == [7, 6, -1]
+        assert read_expressions(path).tolist() == [7, 6, -1]
+        root = write_affwild2(tmp_path / 'set', {'Train_Set/a': [0, 0, 0]}, {})
+        path.replace(root / 'annotations/EXPR_Set/Train_Set/a.txt')
+        assert frames(AffWild2(root)) == [('a', 2, 'Neutral', -1)]
+        dataset = AffWild2(root, classes=(*EXPRESSIONS, 'Other'))
+        assert [name for _, _, name, _ in frames(dataset)] == ['Other', 'Neutral']
+
+    def test_other_classes_are_skipped_and_counted(self, tmp_path, logged):
+        root = write(tmp_path)
+        dataset = AffWild2(root, classes=('Neutral', 'Happiness'))
+        # Frame 2 of a is angry and has no action units; the other frames have.
+        assert [frame[:3] for frame in frames(dataset) if frame[2] != '-'] == [
+            ('a', 1, 'Happiness'),
+            ('b_left', 1, 'Neutral'),
+            ('b_left', 2, 'Neutral'),
+        ]
+        assert dataset.get_gt_labels().tolist()[:3] == [1, -1, -1]
+        ((message, _),) = logged
+        assert message.endswith('Skipped: 1 without a label, 1 of another class')
 
     def test_units_are_found_by_name(self, tmp_path):
         path = tmp_path / 'a.txt'
@@ -314,7 +331,7 @@ class TestErrors:
         path = tmp_path / 'video7.txt'
         path.write_text(text)
         with pytest.raises(ValueError, match=f'video7.txt.*{message}'):
-            read_expressions(path, EXPRESSIONS)
+            read_expressions(path)
 
     @pytest.mark.parametrize(
         ('text', 'message'),
