@@ -4,8 +4,10 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .image_writer import Report
+if TYPE_CHECKING:  # imports torch, for seconds in which an interrupt is to end quietly, too
+    from .image_writer import Report
 
 _LISTED = 10  # images without a result that are named on the screen
 
@@ -22,7 +24,7 @@ def exit_status(work: Callable[[], int]) -> int:
         return 130
 
 
-def print_report(report: Report, out: Path, listed_in: str) -> int:
+def print_report(report: 'Report', out: Path, listed_in: str) -> int:
     """Print what came of a run; return 1 where an image is missing, else 0."""
     counts = ', '.join(f'{count} {name}' for name, count in report.counts.items())
     print(f'{out}: {counts} ({report.reused} of them from an earlier run)')
