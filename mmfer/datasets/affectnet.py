@@ -1,18 +1,15 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import csv
-import logging
-from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
-from mmengine.logging import print_log
 
 from mmfer.categories import EXPRESSIONS, EXPRESSIONS_8
 from mmfer.registry import DATASETS
 
-from .face_dataset import EmptySplitError, FaceDataset
-from .holdout import stratified_holdout
-from .splits import SPLITS
+from .annotation_files import list_files, read_lines
+from .holdout_dataset import HoldoutDataset
 
 #: What the numbers in AffectNet's annotations mean. The last three are no expression.
 AFFECTNET_LABELS = {
@@ -47,55 +44,36 @@ _BOX = _COLUMNS[1:5]
 
 
 @DATASETS.register_module()
-class AffectNet(FaceDataset):
-    """AffectNet's pictures labelled by hand (Mollahosseini, Hasani and Mahoor, 2019).
+class AffectNet(HoldoutDataset):
+    """AffectNet's images labelled by hand (Mollahosseini, Hasani and Mahoor, 2019).
 
     Both releases are read:
 
-    * the lists, ``training.csv`` and ``validation.csv``, with pictures as they were found. A sample
+    * the lists, ``training.csv`` and ``validation.csv``, with images as they were found. A sample
       has ``face_box``, float32 (4,), x1, y1, x2, y2 in pixels;
     * the folders, ``train_set`` and ``val_set``, with faces cut out to 224x224 and an ``.npy`` file
       for each label.
 
-    Labels are numbered in mmfer's order (:data:`mmfer.datasets.EXPRESSIONS`), not in that of the
-    files. With seven classes there are 283,901 pictures for training and 3,500 for validation, with
-    eight (Contempt last) 287,651 and 4,000 (3,999 in folders). Pictures marked *None*, *Uncertain*
-    or *No-Face*, which only the lists have, are no samples; the log says how many there are.
+    With seven classes there are 283,901 images for training and 3,500 for validation, with eight
+    (Contempt last) 287,651 and 4,000 (3,999 in folders). Images marked *None*, *Uncertain* or
+    *No-Face*, which only the lists have, are of no class and skipped.
 
-    The labels of the test set are not public, so papers report the validation list, on which most
-    also choose the best epoch. ``val_ratio`` takes a validation part out of the *training* list
-    instead, the same share of each class, and what was the validation list is then for testing.
-
-    ============  =================================  =====================
-    split         ``val_ratio=0``                    ``val_ratio=.1``
-    ============  =================================  =====================
-    ``train``     training list                      90 % of it
-    ``val``       validation list                    the other 10 %
-    ``trainval``  training list                      training list
-    ``test``      an error                           validation list
-    ============  =================================  =====================
+    The labels of the test set are not public, so papers report the validation list.
 
     Args:
         data_root: Folder of one of the releases.
-        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
         num_classes: 7, or 8 with Contempt. Default 7.
-        val_ratio: Share of the training list to hold out, in [0, 1). Default 0.
-        image_dir: Folder of the pictures that the lists name, relative to ``data_root``, for one's
+        image_dir: Folder of the images that the lists name, relative to ``data_root``, for one's
             own crops; such samples have no ``face_box``. Default: ``Manually_Annotated_Images``,
             here or in ``Manually_Annotated``, and the box.
-        image_name: How such a picture is called, given its path in the list without extension
+        image_name: How such an image is called, given its path in the list without extension
             as ``{stem}`` (``689/737db2483489``). Default: as in the list.
-        test_mode: Whether an unreadable image is an error at once. Default: for ``'val'`` and
-            ``'test'``.
-        **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``max_bad_images``, and
-            ``classes`` to number the expressions otherwise or to read some only.
-
-    Raises:
-        FileNotFoundError: A folder, a list, a label or an image is missing.
-        ValueError: An argument, a line or a label is wrong, or both releases lie in ``data_root``.
+        *args, **kwargs: Of :class:`HoldoutDataset`.
     """
 
     METAINFO = dict(dataset_name='AffectNet', task='expression', classes=EXPRESSIONS)
+
+    REPORTED = 'val'
 
     LAYOUT = (
         f'  {_LISTS}/training.csv, validation.csv    ("subDirectory_filePath,face_x,…")\n'
@@ -108,85 +86,58 @@ class AffectNet(FaceDataset):
     def __init__(
         self,
         data_root: str,
-        split: str = 'train',
+        *args,
         num_classes: int = 7,
-        val_ratio: float = 0.0,
         image_dir: str | None = None,
         image_name: str | None = None,
-        test_mode: bool | None = None,
         **kwargs,
     ):
-        if split not in SPLITS:
-            raise ValueError(f'AffectNet: split must be one of {SPLITS}, not {split!r}')
-        if num_classes not in _CLASSES:
-            raise ValueError(f'AffectNet: num_classes must be 7 or 8, not {num_classes!r}')
-        if not 0 <= val_ratio < 1:
-            raise ValueError(f'AffectNet: val_ratio must be in [0, 1), not {val_ratio}')
-        if split == 'test' and val_ratio == 0:
-            raise EmptySplitError(
-                "AffectNet: split='test' is empty, as the labels of the test set are not public. "
-                "Results are reported on split='val'; with val_ratio above 0 in *all* datasets of "
-                "the config that is 'test', and 'val' is taken out of the training list"
-            )
-        self.split = split
-        self.val_ratio = val_ratio
+        self.require_one_of('num_classes', num_classes, tuple(_CLASSES))
         self.image_dir = image_dir
         self.image_name = image_name
-        if test_mode is None:
-            test_mode = split in ('val', 'test')
         kwargs.setdefault('classes', _CLASSES[num_classes])
-        super().__init__(data_root=data_root, test_mode=test_mode, **kwargs)
+        super().__init__(data_root, *args, **kwargs)
 
     def load_annotations(self) -> list[dict]:
         root = self.require_folder(Path(self.data_root))
         has_lists, has_folders = (root / _LISTS).is_dir(), (root / 'train_set').is_dir()
         if has_lists and has_folders:
             raise ValueError(
-                f"AffectNet: '{root}' holds both releases, {_LISTS} and train_set, whose pictures "
-                'are the same. Move one of them elsewhere.'
+                f"AffectNet: '{root}' holds both releases, {_LISTS} and train_set, of the same "
+                'images. Move one of them elsewhere.'
             )
-        official = 'val' if self.split == ('test' if self.val_ratio else 'val') else 'train'
-        read = self._read_list if has_lists else self._read_folder
-        samples, other = [], 0
-        for label, sample in read(root, official):
-            if AFFECTNET_LABELS[label] in self._metainfo['classes']:
-                index = self._metainfo['classes'].index(AFFECTNET_LABELS[label])
-                samples.append(dict(sample, gt_label=index))
-            else:
-                other += 1
-        if other:
-            print_log(
-                f'AffectNet, {self.split}: {other} pictures are left out, as their label is none '
-                f'of the classes {tuple(self._metainfo["classes"])}',
-                'current',
-                logging.INFO,
-            )
-        return self._select(samples)
-
-    def _select(self, samples: list[dict]) -> list[dict]:
-        """Keep the part of the training list that is asked for."""
-        if not samples or not self.val_ratio or self.split in ('trainval', 'test'):
-            return samples
-        # Relative, so that the choice is the same on every machine.
-        names = [Path(s['img_path']).relative_to(self.data_root).as_posix() for s in samples]
-        held_out = stratified_holdout(names, [s['gt_label'] for s in samples], self.val_ratio)
-        wanted = self.split == 'val'
-        return [s for s, held in zip(samples, held_out, strict=True) if held == wanted]
+        samples = self._read_list(root) if has_lists else self._read_folder(root)
+        return self.hold_out(
+            samples,
+            # Relative, so that the choice is the same on every machine.
+            lambda sample: Path(sample['img_path']).relative_to(root).as_posix(),
+            itemgetter('gt_label'),
+        )
 
     # The lists ---------------------------------------------------------------------------------
 
-    def _read_list(self, root: Path, part: str) -> Iterator[tuple[int, dict]]:
-        name = dict(train='training.csv', val='validation.csv')[part]
+    def _read_list(self, root: Path) -> list[dict]:
+        name = dict(train='training.csv', val='validation.csv')[self.official]
         folder = self._find_images(root)
-        for where, row in _read_csv(self.require_file(root / _LISTS / name)):
-            label = _to_label(row['expression'], where)
-            if AFFECTNET_LABELS[label] not in EXPRESSIONS_8:
-                yield label, {}  # what has no face has no box either
-            elif self.image_dir is None:
-                sample = dict(img_path=str(folder / row['subDirectory_filePath']))
-                yield label, dict(sample, face_box=_to_box(row, where))
-            else:
-                yield label, dict(img_path=str(folder / self._own_name(row)))
+        path = self.require_file(root / _LISTS / name)
+        samples = read_lines(path, lambda line: self._read_line(line, folder))
+        return [sample for sample in samples if sample is not None]
+
+    def _read_line(self, line: str, folder: Path) -> dict | None:
+        """A sample, or None for the header; copies of ``validation.csv`` have none."""
+        fields = next(csv.reader([line]))
+        if fields[0] == _COLUMNS[0]:
+            return None
+        if len(fields) != len(_COLUMNS):
+            raise ValueError(f'{len(fields)} fields instead of {len(_COLUMNS)}')
+        row = dict(zip(_COLUMNS, fields, strict=True))
+        label = _to_label(row['expression'])
+        if self.image_dir is not None:
+            return dict(img_path=str(folder / self._own_name(row)), gt_label=label)
+        sample = dict(img_path=str(folder / row['subDirectory_filePath']))
+        if label in EXPRESSIONS_8:  # what has no face has no box either
+            sample['face_box'] = _to_box(row)
+        return dict(sample, gt_label=label)
 
     def _find_images(self, root: Path) -> Path:
         if self.image_dir is not None:
@@ -202,62 +153,47 @@ class AffectNet(FaceDataset):
 
     # The folders -------------------------------------------------------------------------------
 
-    def _read_folder(self, root: Path, part: str) -> Iterator[tuple[int, dict]]:
+    def _read_folder(self, root: Path) -> list[dict]:
         if self.image_dir is not None or self.image_name is not None:
             raise ValueError(
                 'AffectNet: image_dir and image_name go with the release that has '
-                f'{_LISTS}; the other one has its pictures in train_set/images and val_set/images'
+                f'{_LISTS}; the other one has its images in train_set/images and val_set/images'
             )
-        images = self.require_folder(root / f'{part}_set' / 'images')
-        annotations = self.require_folder(root / f'{part}_set' / 'annotations')
-        for path in sorted(images.iterdir(), key=_by_number):
-            yield (
-                _read_npy(self.require_file(annotations / f'{path.stem}_exp.npy')),
-                dict(img_path=str(path)),
+        images = self.require_folder(root / f'{self.official}_set/images')
+        annotations = self.require_folder(root / f'{self.official}_set/annotations')
+        return [
+            dict(
+                img_path=str(path),
+                gt_label=_read_npy(self.require_file(annotations / f'{path.stem}_exp.npy')),
             )
-
-    def extra_repr(self) -> list[str]:
-        return [*super().extra_repr(), f'Split: \t{self.split}, val_ratio={self.val_ratio}']
-
-
-def _read_csv(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Where a row stands, and its fields; copies of ``validation.csv`` without a header exist."""
-    with open(path, newline='', encoding='utf-8-sig') as file:
-        lines = csv.reader(file)
-        for fields in lines:
-            if not fields or fields[0] == _COLUMNS[0]:
-                continue
-            # Without the 68 landmarks, some 1,000 characters.
-            where = f'{path}, line {lines.line_num} ({fields[0]!r} …)'
-            if len(fields) != len(_COLUMNS):
-                raise ValueError(f'{where}: {len(fields)} fields instead of {len(_COLUMNS)}')
-            yield where, dict(zip(_COLUMNS, fields, strict=True))
+            for path in sorted(list_files(images), key=_by_number)
+        ]
 
 
-def _to_label(text: str, where: str) -> int:
+def _to_label(text: str) -> str:
+    """Name of the class whose number a file has."""
     text = text.strip()
     if not text.isdecimal() or int(text) not in AFFECTNET_LABELS:
-        raise ValueError(f'{where}: expression {text!r}; AffectNet knows {AFFECTNET_LABELS}')
-    return int(text)
+        raise ValueError(f'expression {text!r}; AffectNet knows {AFFECTNET_LABELS}')
+    return AFFECTNET_LABELS[int(text)]
 
 
-def _to_box(row: dict[str, str], where: str) -> np.ndarray:
+def _to_box(row: dict[str, str]) -> np.ndarray:
     try:
         x, y, width, height = (float(row[name]) for name in _BOX)
     except ValueError as error:
-        raise ValueError(f'{where}: {_BOX} are {[row[n] for n in _BOX]}, not numbers') from error
+        raise ValueError(f'{_BOX} are {[row[n] for n in _BOX]}, not numbers') from error
     if not (width > 0 and height > 0):
-        raise ValueError(f'{where}: a face of {width:g}x{height:g} pixels')
+        raise ValueError(f'a face of {width:g}x{height:g} pixels')
     return np.array([x, y, x + width, y + height], np.float32)
 
 
-def _read_npy(path: Path) -> int:
+def _read_npy(path: Path) -> str:
     try:
         # Labels are short texts. A pickled object, which could run code, is refused.
-        label = np.load(path, allow_pickle=False).item()
+        return _to_label(str(np.load(path, allow_pickle=False).item()))
     except ValueError as error:
-        raise ValueError(f'{path} is not one plain value in an npy file: {error}') from error
-    return _to_label(str(label), str(path))
+        raise ValueError(f'{path} is not one plain number in an npy file: {error}') from error
 
 
 def _by_number(path: Path) -> tuple[int, str]:

@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import itertools
 import logging
 import os
 import re
@@ -7,16 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.logging import print_log
 
 from mmfer.categories import ACTION_UNITS, EXPRESSIONS
 from mmfer.registry import DATASETS
 
-from .affwild2_files import UNLABELLED, read_action_units, read_expressions
-from .face_dataset import EmptySplitError, FaceDataset
+from .affwild2_files import EXPRESSION_NAMES, UNLABELLED, read_action_units, read_expressions
+from .annotation_files import list_files
 from .frame_table import FrameTable
-from .holdout import stratified_holdout
-from .splits import SPLITS
+from .holdout_dataset import HoldoutDataset
 
 #: What the folder of a track is called, by year of the release.
 AFFWILD2_TRACKS = {
@@ -28,13 +27,13 @@ AFFWILD2_TRACKS = {
     'action_units': ('AU_Set', 'AU_Detection_Challenge'),
 }
 
-_PARTS = ('Train_Set', 'Validation_Set')
+_PARTS = {'train': 'Train_Set', 'val': 'Validation_Set'}
 _Lists = dict[str, dict[str, dict[str, Path]]]  # task -> part -> video -> annotation file
 _NAMED = 5
 
 
 @DATASETS.register_module()
-class AffWild2(FaceDataset):
+class AffWild2(HoldoutDataset):
     """Frames of Aff-Wild2 with expressions and action units (Kollias and Zafeiriou, BMVC 2019).
 
     564 videos of some 2.8 million frames, annotated in tracks: parts of them with one of seven
@@ -53,17 +52,7 @@ class AffWild2(FaceDataset):
     and frames without a picture, where no face was found, are left out; the log counts them.
 
     The labels of the test set are not public, so papers report the validation lists. ``val_ratio``
-    takes whole videos out of the *training* lists for validation instead, and the official
-    validation lists are then for testing.
-
-    ============  =================================  =====================
-    split         ``val_ratio=0``                    ``val_ratio=.1``
-    ============  =================================  =====================
-    ``train``     training lists                     90 % of their videos
-    ``val``       validation lists                   the other 10 %
-    ``trainval``  training lists                     training lists
-    ``test``      an error                           validation lists
-    ============  =================================  =====================
+    holds out whole videos of the training lists, both people of one together.
 
     Note:
         The tracks are split apart from each other, so that a video can be for training in one and
@@ -75,14 +64,12 @@ class AffWild2(FaceDataset):
 
     Args:
         data_root: Folder with the annotations and the folder of frames.
-        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
         tasks: Tracks to read, one or both of ``'expression'`` and ``'action_units'``. Default both.
         frame_step: Reads frames 1, 1 + ``frame_step``, … of each video only, as neighbours are
             nearly alike. For training; results are reported on all frames. Default 1.
         shared_videos: Which track decides of a video that they put into different parts,
             ``'expression'`` (default) or ``'action_units'``, or ``'keep'``: both, as they are, with
             the leak.
-        val_ratio: Share of the training videos to hold out, in [0, 1). Default 0.
         ann_dir: Folder with the folders of the tracks, relative to ``data_root``. Default
             ``'annotations'``.
         track_dirs: What a track's folder is called there, where that is none of
@@ -91,21 +78,18 @@ class AffWild2(FaceDataset):
             ``'cropped_aligned'``.
         image_name: How a frame is called there, given its number ``{frame}``. Default
             ``'{frame:05d}.jpg'``.
-        test_mode: Whether an unreadable image is an error at once. Default: for ``'val'`` and
-            ``'test'``.
-        **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``max_bad_images``, and
-            ``classes`` to number the expressions otherwise or to read some only. ``serialize_data``
-            has no effect: the frames are in a table that is smaller (:class:`FrameTable`).
-
-    Raises:
-        FileNotFoundError: A folder of a track or of a video is missing.
-        ValueError: An argument is wrong, a track has several folders, or a line of a file is wrong;
-            the message names it.
+        *args, **kwargs: Of :class:`HoldoutDataset`. Frames with an expression that is none of the
+            ``classes`` have no label of that task. ``serialize_data`` has no effect, as the frames
+            are in a smaller table (:class:`FrameTable`).
     """
 
     METAINFO = dict(
         dataset_name='AffWild2', task='expression', classes=EXPRESSIONS, action_units=ACTION_UNITS
     )
+
+    REPORTED = 'val'
+
+    SHOWN = (*HoldoutDataset.SHOWN, 'tasks', 'shared_videos', 'frame_step')
 
     LAYOUT = (
         '  annotations/EXPR_Set/Train_Set/video1.txt …  (Neutral,Anger,…, then a number a frame)\n'
@@ -117,33 +101,32 @@ class AffWild2(FaceDataset):
     def __init__(
         self,
         data_root: str,
-        split: str = 'train',
+        *args,
         tasks: Sequence[str] = ('expression', 'action_units'),
         frame_step: int = 1,
         shared_videos: str = 'expression',
-        val_ratio: float = 0.0,
         ann_dir: str = 'annotations',
         track_dirs: dict[str, str] | None = None,
         image_dir: str = 'cropped_aligned',
         image_name: str = '{frame:05d}.jpg',
-        test_mode: bool | None = None,
         **kwargs,
     ):
+        known = tuple(AFFWILD2_TRACKS)
         tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
-        _check(split, tasks, frame_step, shared_videos, val_ratio, track_dirs or {})
-        self.split = split
+        if not tasks or len(set(tasks)) != len(tasks) or not set(tasks) <= set(known):
+            raise ValueError(f'AffWild2: tasks must be one or both of {known}, not {tasks!r}')
+        if isinstance(frame_step, bool) or not isinstance(frame_step, int) or frame_step < 1:
+            raise ValueError(f'AffWild2: frame_step must be an integer >= 1, not {frame_step!r}')
+        for task in track_dirs or {}:
+            self.require_one_of('each key of track_dirs', task, known)
         self.tasks = tasks
         self.frame_step = frame_step
-        self.shared_videos = shared_videos
-        self.val_ratio = val_ratio
+        self.shared_videos = self.require_one_of('shared_videos', shared_videos, (*known, 'keep'))
         self.ann_dir = ann_dir
         self.track_dirs = dict(track_dirs or {})
         self.image_dir = image_dir
         self.image_name = image_name
-        if test_mode is None:
-            test_mode = split in ('val', 'test')
-        kwargs['serialize_data'] = False
-        super().__init__(data_root=data_root, test_mode=test_mode, **kwargs)
+        super().__init__(data_root, *args, **dict(kwargs, serialize_data=False))
 
     def load_data_list(self) -> FrameTable:
         root = self.require_folder(Path(self.data_root))
@@ -155,11 +138,10 @@ class AffWild2(FaceDataset):
         self._require_videos(images, files)
         frames = self._read_frames(images, files)
         if not frames:
-            raise EmptySplitError(
-                f"AffWild2 is empty: split='{self.split}' of {self.tasks} has {len(files)} videos "
-                f"in '{annotations}', and none of their frames is both labelled (by frame_step="
-                f"{self.frame_step}) and a picture such as '{images}/VIDEO/"
-                f"{self.image_name.format(frame=1)}' (image_dir, image_name). "
+            raise self.empty(
+                f"{self.tasks} have {len(files)} videos in '{annotations}', and none of their "
+                f'frames is both labelled (by frame_step={self.frame_step}) and an image such as '
+                f"'{images}/VIDEO/{self.image_name.format(frame=1)}' (image_dir, image_name). "
                 f'{self._where_to_set_it()}'
             )
         return frames
@@ -170,10 +152,9 @@ class AffWild2(FaceDataset):
         """The annotation file of each video, by part and video."""
         folder = self._find_track(annotations, task)
         lists = {}
-        for part in _PARTS:
-            paths = sorted(self.require_folder(folder / part).glob('*.txt'))
-            # Archives packed on a Mac hold a hidden twin of each file.
-            lists[part] = {path.stem: path for path in paths if not path.name.startswith('.')}
+        for part in _PARTS.values():
+            paths = list_files(self.require_folder(folder / part), ('.txt',))
+            lists[part] = {path.stem: path for path in paths}
         return lists
 
     def _find_track(self, annotations: Path, task: str) -> Path:
@@ -182,7 +163,7 @@ class AffWild2(FaceDataset):
         names = AFFWILD2_TRACKS[task]
         found = [name for name in names if (annotations / name).is_dir()]
         if not found:
-            raise self._missing(
+            raise self.missing(
                 f"'{annotations}' has none of the folders {names} of the track {task}; set ann_dir "
                 'to where they are, or track_dirs to what they are called'
             )
@@ -200,57 +181,45 @@ class AffWild2(FaceDataset):
         first, second = lists
         shared = [
             video
-            for mine, others in (_PARTS, _PARTS[::-1])
+            for mine, others in itertools.permutations(_PARTS.values())
             for video in lists[first][mine]
             if video in lists[second][others]
         ]
         if not shared:
             return
         found = (
-            f'AffWild2: {len(shared)} videos are for training in one track and for validation in '
-            f'the other, such as {shared[0]!r};'
+            f'{len(shared)} videos are for training in one track and for validation in the other, '
+            f'such as {shared[0]!r};'
         )
         if self.shared_videos == 'keep':
-            message = f"{found} shared_videos='keep' trains on faces that it is tested on"
-            print_log(message, 'current', logging.WARNING)
+            leak = "shared_videos='keep' trains on faces that it is tested on"
+            self.log(f'{found} {leak}', logging.WARNING)
             return
         loser = next(task for task in lists if task != self.shared_videos)
-        for part in _PARTS:
+        for part in _PARTS.values():
             for video in shared:
                 lists[loser][part].pop(video, None)
-        print_log(
-            f'{found} their labels of the track {loser} are left out (shared_videos='
-            f'{self.shared_videos!r})',
-            'current',
-            logging.INFO,
+        self.log(
+            f'{found} their labels of the track {loser} are skipped (shared_videos='
+            f'{self.shared_videos!r})'
         )
 
     def _select(self, lists: _Lists) -> dict[str, dict[str, Path]]:
         """The annotation files of the split, by video and track."""
-        official = _PARTS[self.split == ('test' if self.val_ratio else 'val')]
         files: dict[str, dict[str, Path]] = {}
         for task, parts in lists.items():
-            for video, path in parts[official].items():
+            for video, path in parts[_PARTS[self.official]].items():
                 files.setdefault(video, {})[task] = path
-        if not files or not self.val_ratio or self.split in ('trainval', 'test'):
-            return files
         # Both people of one video go to the same part.
-        footage = {video: re.sub('_(left|right)$', '', video) for video in files}
-        names = sorted(set(footage.values()))
-        held_out = dict(
-            zip(names, stratified_holdout(names, [0] * len(names), self.val_ratio), strict=True)
-        )
-        wanted = self.split == 'val'
-        return {
-            video: tracks for video, tracks in files.items() if held_out[footage[video]] == wanted
-        }
+        kept = self.hold_out(files, lambda video: re.sub('_(left|right)$', '', video))
+        return {video: files[video] for video in kept}
 
     def _require_videos(self, images: Path, files: dict[str, dict[str, Path]]) -> None:
         present = set(os.listdir(images))
         absent = [video for video in files if video not in present]
         if absent:
             more = ' …' if len(absent) > _NAMED else ''
-            raise self._missing(
+            raise self.missing(
                 f"{len(absent)} of {len(files)} annotated videos have no folder in '{images}': "
                 f'{absent[:_NAMED]}{more}. Unpack all archives of frames'
             )
@@ -258,17 +227,26 @@ class AffWild2(FaceDataset):
     # Their frames ------------------------------------------------------------------------------
 
     def _read_frames(self, images: Path, files: dict[str, dict[str, Path]]) -> FrameTable:
+        classes = self._metainfo['classes']
+        numbers_of_classes = np.array(
+            # The last entry is what a frame without a label, -1, finds.
+            [classes.index(n) if n in classes else UNLABELLED for n in (*EXPRESSION_NAMES, None)],
+            np.int8,
+        )
         videos, counts, columns = sorted(files), Counter(), []
         for index, video in enumerate(videos):
-            labels, units = self._read_video(files[video])
+            expressions, units = self._read_video(files[video])
+            labels = numbers_of_classes[expressions]
             rows = np.arange(0, len(labels), self.frame_step)
             labelled = (labels[rows] >= 0) | (units[rows] >= 0).any(axis=1)
             # One listing a video is much quicker than asking for every file.
             present = set(os.listdir(images / video))
             names = (self.image_name.format(frame=row + 1) for row in rows.tolist())
             seen = np.array([name in present for name in names], bool)
-            counts['without a label'] += int((~labelled).sum())
-            counts['without a picture'] += int((labelled & ~seen).sum())
+            other = ~labelled & (expressions[rows] >= 0)
+            counts['without a label'] += int((~labelled & ~other).sum())
+            counts['of another class'] += int(other.sum())
+            counts['without an image'] += int((labelled & ~seen).sum())
             rows = rows[labelled & seen]
             numbers = np.full(len(rows), index, np.int32)
             columns.append((numbers, (rows + 1).astype(np.int32), labels[rows], units[rows]))
@@ -285,7 +263,7 @@ class AffWild2(FaceDataset):
         """Expression (F,) and action units (F, 12) of all frames of a video, -1 without a label."""
         *_, labels, units = self._no_frames()
         if 'expression' in files:
-            labels = read_expressions(files['expression'], self._metainfo['classes'])
+            labels = read_expressions(files['expression'])
         if 'action_units' in files:
             units = read_action_units(files['action_units'], self._metainfo['action_units'])
         length = max(len(labels), len(units))
@@ -301,56 +279,15 @@ class AffWild2(FaceDataset):
         expression, action_units = labels >= 0, (units >= 0).any(axis=1)
         both = int((expression & action_units).sum())
         reasons = ', '.join(f'{count} {reason}' for reason, count in left_out.items() if count)
-        print_log(
-            f'AffWild2, {self.split}: {len(labels)} frames of {videos} videos; '
+        self.log(
+            f'{len(labels)} frames of {videos} videos; '
             f'{int(expression.sum()) - both} with an expression only, '
             f'{int(action_units.sum()) - both} with action units only, {both} with both. '
-            f'Left out: {reasons or "nothing"}',
-            'current',
-            logging.INFO,
+            f'Skipped: {reasons or "nothing"}'
         )
-
-    def extra_repr(self) -> list[str]:
-        return [
-            *super().extra_repr(),
-            f'Split: \t{self.split}, val_ratio={self.val_ratio}',
-            f'Tasks: \t{", ".join(self.tasks)}; shared videos: {self.shared_videos}',
-            f'Frame step: \t{self.frame_step}',
-        ]
 
 
 def _lengthen(labels: np.ndarray, length: int) -> np.ndarray:
     """Append unlabelled frames, as a track may end before the other one."""
     rest = np.full((length - len(labels), *labels.shape[1:]), UNLABELLED, np.int8)
     return np.concatenate([labels, rest])
-
-
-def _check(
-    split: str,
-    tasks: tuple[str, ...],
-    frame_step: int,
-    shared_videos: str,
-    val_ratio: float,
-    track_dirs: dict[str, str],
-) -> None:
-    known = tuple(AFFWILD2_TRACKS)
-    if split not in SPLITS:
-        raise ValueError(f'AffWild2: split must be one of {SPLITS}, not {split!r}')
-    if not tasks or len(set(tasks)) != len(tasks) or not set(tasks) <= set(known):
-        raise ValueError(f'AffWild2: tasks must be one or both of {known}, not {tasks!r}')
-    if isinstance(frame_step, bool) or not isinstance(frame_step, int) or frame_step < 1:
-        raise ValueError(f'AffWild2: frame_step must be an integer >= 1, not {frame_step!r}')
-    if shared_videos not in (*known, 'keep'):
-        raise ValueError(
-            f'AffWild2: shared_videos must be one of {(*known, "keep")}, not {shared_videos!r}'
-        )
-    if not 0 <= val_ratio < 1:
-        raise ValueError(f'AffWild2: val_ratio must be in [0, 1), not {val_ratio}')
-    if not set(track_dirs) <= set(known):
-        raise ValueError(f'AffWild2: track_dirs has the keys {list(track_dirs)}; known are {known}')
-    if split == 'test' and val_ratio == 0:
-        raise EmptySplitError(
-            "AffWild2: split='test' is empty, as the labels of the test set are not public. "
-            "Results are reported on split='val'; with val_ratio above 0 in *all* datasets of the "
-            "config that is 'test', and 'val' is taken out of the training videos"
-        )

@@ -11,37 +11,32 @@ from mmfer.categories import EXPRESSIONS
 #: What stands for a frame without a label.
 UNLABELLED = -1
 
-# The releases of 2022 and later have an eighth expression.
-_EXPRESSION_NAMES = (*EXPRESSIONS, 'Other')
+#: Expressions that files may name; the releases of 2022 and later have the eighth.
+EXPRESSION_NAMES = (*EXPRESSIONS, 'Other')
 
 
-def read_expressions(path: str | Path, classes: Sequence[str]) -> np.ndarray:
+def read_expressions(path: str | Path) -> np.ndarray:
     """Read a file of the expression track.
 
     Its first line names the expressions, ``Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise``;
     each further line is the index of one of them, or -1.
 
-    Args:
-        path: The file.
-        classes: Names in the order in which labels are to be numbered.
-
     Returns:
-        (F,) int8, index of the class; -1 without a label, or with one that is none of the classes,
-        such as *Other*.
+        (F,) int8, index in :data:`EXPRESSION_NAMES`; -1 without a label.
 
     Raises:
         ValueError: A line is not like this; says which.
     """
     names, rows = _read(path, columns=1)
-    unknown = [name for name in names if name not in _EXPRESSION_NAMES]
+    unknown = [name for name in names if name not in EXPRESSION_NAMES]
     if unknown:
         raise ValueError(
-            f'{path}, line 1 names the expressions {unknown}; known are {_EXPRESSION_NAMES}'
+            f'{path}, line 1 names the expressions {unknown}; known are {EXPRESSION_NAMES}'
         )
     numbers = _check(path, rows, -1, len(names) - 1)[:, 0]
     # The last entry is what -1 finds.
-    renumbered = [classes.index(name) if name in classes else UNLABELLED for name in names]
-    return np.array([*renumbered, UNLABELLED], np.int8)[numbers]
+    renumbered = [*map(EXPRESSION_NAMES.index, names), UNLABELLED]
+    return np.array(renumbered, np.int8)[numbers]
 
 
 def read_action_units(path: str | Path, units: Sequence[str]) -> np.ndarray:

@@ -15,9 +15,8 @@ class CFP(NamedSplitDataset):
     """The frontal images of Celebrities in Frontal-Profile (Sengupta et al., WACV 2016).
 
     500 people with ten frontal images each; their four profile images are not read. The class is
-    the person: ``gt_label`` is the place of a person's number among those used, and the numbers
-    (``'001'`` …) are the class names. All people in ``data_root`` are used, or those given by
-    ``classes``.
+    the person, and the numbers (``'001'`` …) are the class names. Default of ``classes``: all
+    people in ``data_root``.
 
     CFP's own protocol compares pairs and has no part for identification. Here everyone is in every
     part, by a list that mmfer carries: 3,500 images ``train`` (seven each), 750 ``val``, 750
@@ -25,14 +24,9 @@ class CFP(NamedSplitDataset):
 
     Args:
         data_root: Folder with ``Data/`` in it, or ``Data`` itself.
-        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
-        split_file: Another split, see :class:`NamedSplitDataset`; names such as ``001/07`` or
+        split_file: Another split, with names such as ``001/07`` or
             ``001/frontal/07.jpg``. Default: the list above.
-        **kwargs: Further arguments of :class:`NamedSplitDataset`: ``pipeline``, ``classes``, …
-
-    Raises:
-        FileNotFoundError: A folder or one of a person's ten images is missing.
-        ValueError: An argument or a line of the split file is wrong, or nobody is there.
+        *args, **kwargs: Of :class:`NamedSplitDataset`.
     """
 
     METAINFO = dict(dataset_name='CFP', task='recognition')
@@ -43,13 +37,13 @@ class CFP(NamedSplitDataset):
         root = self.require_folder(Path(self.data_root))
         data = root if (root / 'Images').is_dir() else root / 'Data'
         images = self.require_folder(data / 'Images')
-        if 'classes' not in self._metainfo:
-            people = sorted(p.name for p in images.iterdir() if p.name.isdecimal() and p.is_dir())
-            self._metainfo['classes'] = tuple(people)
+        present = sorted(p.name for p in images.iterdir() if p.name.isdecimal() and p.is_dir())
+        classes = self._metainfo.setdefault('classes', tuple(present))
+        for person in classes:
+            self.require_folder(images / person / 'frontal')
         return [
-            dict(img_path=str(folder / f'{number:02d}.jpg'), gt_label=label)
-            for label, person in enumerate(self._metainfo['classes'])
-            for folder in [self.require_folder(images / str(person) / 'frontal')]
+            dict(img_path=str(images / person / f'frontal/{number:02d}.jpg'), gt_label=person)
+            for person in dict.fromkeys((*classes, *present))
             for number in range(1, _NUM_IMAGES + 1)
         ]
 
@@ -61,10 +55,11 @@ class CFP(NamedSplitDataset):
 
     def parts_by_rule(self, keys: list[str]) -> dict[str, str]:
         parts = read_split_file(CFP_FRONTAL, self.split_key)
-        unknown = [key for key in keys if key not in parts]
+        used = {self.split_key(f'{person}/1')[:-3] for person in self._metainfo['classes']}
+        unknown = [key for key in keys if key not in parts and key[:-3] in used]
         if unknown:
             raise ValueError(
                 f"CFP has the people 001 to 500; '{self.data_root}' has {unknown[0]!r} too. Give "
-                'the dataset a split_file that says what it is for, or choose people by classes'
+                'the dataset a split_file that says what it is for, or select people by classes'
             )
         return parts

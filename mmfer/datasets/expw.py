@@ -1,15 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from mmengine.logging import print_log
 
 from mmfer.categories import EXPRESSIONS
 from mmfer.registry import DATASETS
 
+from .annotation_files import read_lines
 from .named_split_dataset import NamedSplitDataset
 from .splits import split_by_name, split_by_rank
 
@@ -36,8 +35,8 @@ _BOX = ('left', 'top', 'right', 'bottom')
 class ExpW(NamedSplitDataset):
     """Expression in-the-Wild (Zhang, Luo, Loy and Tang, IJCV 2018), as its authors ship it.
 
-    91,793 faces in pictures from the web, several in some of them, with one of seven expressions,
-    numbered in mmfer's order (:data:`mmfer.datasets.EXPRESSIONS`). A sample is one face, with
+    91,793 faces in pictures from the web, several in some of them, with one of seven expressions. A
+    sample is one face, with
 
     ==============  ==============================================================================
     ``face_box``    float32 (4,), x1, y1, x2, y2 in pixels of the picture
@@ -62,12 +61,11 @@ class ExpW(NamedSplitDataset):
 
     Args:
         data_root: Folder with ``data/`` in it, or ``data`` itself.
-        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
         by: What the split divides, ``'picture'`` or ``'face'``. Default ``'picture'``.
         split_file: Another split, see :class:`NamedSplitDataset`. It names pictures, such as
             ``afraid_actor_1.jpg``, with or without folder and extension, or, with ``by='face'``,
             faces by their number in the picture: ``afraid_actor_1.jpg#0``. Default: the rule above.
-        min_confidence: Faces with less confidence are left out and counted in the log; 60 in some
+        min_confidence: Faces with less confidence are skipped and counted in the log; 60 in some
             papers. Default 0, all faces, as in the APViT paper.
         image_dir: Folder of the pictures, relative to ``data``; for one's own crops of the faces.
             Samples of another folder than the default have no ``face_box``. Default
@@ -75,12 +73,7 @@ class ExpW(NamedSplitDataset):
         image_name: How a picture there is called, given the ``{stem}`` of its name in the label
             file and the number ``{face}``, such as ``'{stem}_{face}.png'``. Default:
             as in the label file.
-        **kwargs: Further arguments of :class:`NamedSplitDataset`: ``pipeline``, ``test_mode``, and
-            ``classes`` to number the expressions otherwise or to read some only.
-
-    Raises:
-        FileNotFoundError: A folder, the label file or an image is missing.
-        ValueError: An argument is wrong, or a line of the label file is; the message names it.
+        *args, **kwargs: Of :class:`NamedSplitDataset`.
     """
 
     METAINFO = dict(dataset_name='ExpW', task='expression', classes=EXPRESSIONS)
@@ -90,6 +83,8 @@ class ExpW(NamedSplitDataset):
         '                           left, right, bottom, confidence, label 0 to 6)\n'
         '  data/image/origin/afraid_actor_1.jpg …'
     )
+
+    SHOWN = (*NamedSplitDataset.SHOWN, 'by', 'min_confidence')
 
     def __init__(
         self,
@@ -101,44 +96,33 @@ class ExpW(NamedSplitDataset):
         image_name: str | None = None,
         **kwargs,
     ):
-        if not min_confidence >= 0:
-            raise ValueError(f'ExpW: min_confidence must be 0 or more, not {min_confidence!r}')
-        if by not in EXPW_UNITS:
-            raise ValueError(f'ExpW: by must be one of {EXPW_UNITS}, not {by!r}')
-        self.by = by
-        self.min_confidence = min_confidence
+        self.by = self.require_one_of('by', by, EXPW_UNITS)
+        self.min_confidence = self.require_not_negative('min_confidence', min_confidence)
         self.image_dir = image_dir
         self.image_name = image_name
         super().__init__(data_root, *args, **kwargs)
 
     def load_annotations(self) -> list[dict]:
-        # Only now, so that neither choice moves a face to another part.
+        # Only now, so that it does not move a face to another part.
         samples = super().load_annotations()
         sure = [sample for sample in samples if sample['confidence'] >= self.min_confidence]
         unsure = len(samples) - len(sure)
         if unsure:
-            print_log(
-                f'ExpW, {self.split}: left out {unsure} faces with less confidence than '
-                f'min_confidence={self.min_confidence:g}',
-                'current',
-                logging.INFO,
+            self.log(
+                f'{unsure} faces are skipped, their confidence is less than '
+                f'min_confidence={self.min_confidence:g}'
             )
-        labels = {name: index for index, name in enumerate(self._metainfo['classes'])}
-        return [
-            dict(sample, gt_label=labels[sample['expression']])
-            for sample in sure
-            if sample['expression'] in labels
-        ]
+        return sure
 
     def load_all(self) -> list[dict]:
         root = self.require_folder(Path(self.data_root))
         data = root if (root / 'label').is_dir() else root / 'data'
         images = self.require_folder(data / self.image_dir)
-        samples = []
-        for sample in _read_list(self.require_file(data / 'label/label.lst')):
+        samples = read_lines(self.require_file(data / 'label/label.lst'), _read_line)
+        for sample in samples:
             if self.image_dir != 'image/origin':
-                del sample['face_box']  # its pixels are not those of this picture
-            samples.append(dict(sample, img_path=str(images / self._file_name(sample))))
+                del sample['face_box']  # its pixels are not those of this image
+            sample['img_path'] = str(images / self._file_name(sample))
         return samples
 
     def split_key(self, name: str) -> str:
@@ -172,26 +156,13 @@ class ExpW(NamedSplitDataset):
             return sample['picture']
         return self.image_name.format(stem=Path(sample['picture']).stem, face=sample['face'])
 
-    def extra_repr(self) -> list[str]:
-        least = f'Least confidence: \t{self.min_confidence:g}'
-        return [*super().extra_repr(), f'Split by: \t{self.by}', least]
-
 
 def _without_extension(name: str) -> str:
     return re.sub(r'\.(jpe?g|png|bmp)$', '', Path(name).name, flags=re.IGNORECASE)
 
 
-def _read_list(path: Path) -> Iterator[dict]:
-    """A sample for each line, without a path yet, and with the expression by name."""
-    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), start=1):
-        if line.strip():
-            try:
-                yield _read_line(line)
-            except ValueError as error:
-                raise ValueError(f'{path}, line {number}: {line!r}: {error}') from error
-
-
 def _read_line(line: str) -> dict:
+    """A face, without a path yet."""
     # From the end, as a name may hold spaces.
     fields = line.strip().rsplit(maxsplit=len(_FIELDS) - 1)
     if len(fields) != len(_FIELDS):
@@ -202,10 +173,12 @@ def _read_line(line: str) -> dict:
         raise ValueError(f'a face with the box {dict(zip(_BOX, box.tolist(), strict=True))}')
     if int(row['label']) not in EXPW_LABELS:
         raise ValueError(f'label {row["label"]}; ExpW knows {EXPW_LABELS}')
+    expression = EXPW_LABELS[int(row['label'])]
     return dict(
         picture=row['name'],
         face=int(row['face']),
         face_box=box,
         confidence=float(row['confidence']),
-        expression=EXPW_LABELS[int(row['label'])],
+        expression=expression,
+        gt_label=expression,
     )

@@ -1,17 +1,15 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import json
 import logging
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
 from mmfer.tasks import TASKS
 
-from .face_dataset import EmptySplitError, FaceDataset
-from .splits import PARTS, SPLITS
+from .face_dataset import FaceDataset
+from .splits import PARTS
 
 #: The key that a sample needs to serve a task.
 LABEL_OF_TASK = dict(
@@ -44,16 +42,9 @@ class FaceCrops(FaceDataset):
 
     Args:
         data_root: Folder of the crops.
-        split: ``'train'``, ``'val'``, ``'trainval'`` (both) or ``'test'``. Default ``'train'``.
         task: One of :data:`mmfer.tasks.TASKS`; its label must be there. Default: the file's.
         ann_file: The annotation file, relative to ``data_root``. Default ``'annotations.json'``.
-        test_mode: Whether an unreadable image is an error at once. Default: for ``'val'`` and
-            ``'test'``.
-        **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``classes``, …
-
-    Raises:
-        FileNotFoundError: The folder, the file or an image is missing.
-        ValueError: An argument, the file or a sample in it is wrong; says which one.
+        *args, **kwargs: Of :class:`FaceDataset`.
     """
 
     METAINFO = dict()
@@ -64,27 +55,21 @@ class FaceCrops(FaceDataset):
         'which tools/dataset_converters/to_crops.py makes'
     )
 
+    SHOWN = (*FaceDataset.SHOWN, 'crops_file')
+
     def __init__(
         self,
         data_root: str,
-        split: str = 'train',
+        *args,
         task: str | None = None,
         ann_file: str = 'annotations.json',
-        test_mode: bool | None = None,
         **kwargs,
     ):
-        if split not in SPLITS:
-            raise ValueError(f'FaceCrops: split must be one of {SPLITS}, not {split!r}')
-        if task is not None and task not in TASKS:
-            raise ValueError(f'FaceCrops: task must be None or one of {TASKS}, not {task!r}')
-        self.split = split
-        self.task = task
+        self.task = self.require_one_of('task', task, (None, *TASKS))
         # Not ``ann_file``, which mmengine's BaseDataset joins with data_root and FaceDataset leaves
         # empty.
         self.crops_file = ann_file
-        if test_mode is None:
-            test_mode = split in ('val', 'test')
-        super().__init__(data_root=data_root, test_mode=test_mode, **kwargs)
+        super().__init__(data_root, *args, **kwargs)
 
     def load_annotations(self) -> list[dict]:
         root = self.require_folder(Path(self.data_root))
@@ -100,33 +85,23 @@ class FaceCrops(FaceDataset):
             )
         self._metainfo['task'] = task
         wanted = ('train', 'val') if self.split == 'trainval' else (self.split,)
-        _tell_skipped(path, sum(metainfo.get('skipped', {}).get(part, 0) for part in wanted))
-        new_label = self._renumbering(metainfo.get('classes'))
+        lost = sum(metainfo.get('skipped', {}).get(part, 0) for part in wanted)
+        if lost:
+            self.log(
+                f'{path} lacks {lost} images that could not be converted; results are not those of '
+                'the whole set',
+                logging.WARNING,
+            )
         samples = []
         for index, record in enumerate(records):
             try:
                 _check_record(record)
                 if record['split'] in wanted:
-                    samples.append(_to_sample(record, root, LABEL_OF_TASK[task], new_label))
+                    label = LABEL_OF_TASK[task]
+                    samples.append(_to_sample(record, root, label, metainfo.get('classes')))
             except ValueError as error:
                 raise ValueError(f'{path}, data_list[{index}]: {error}') from error
-        if not samples:
-            counts = dict(Counter(record['split'] for record in records))
-            raise EmptySplitError(
-                f'FaceCrops: {path} has nothing for split={self.split!r}; it has {counts}'
-            )
         return samples
-
-    def _renumbering(self, in_file: list[str] | None) -> dict[int, int] | None:
-        """Index in this dataset's classes for each class of the file; None where there is none."""
-        if not in_file:
-            return None
-        ours = {name: index for index, name in enumerate(self._metainfo['classes'])}
-        return {index: ours[name] for index, name in enumerate(in_file) if name in ours}
-
-    def extra_repr(self) -> list[str]:
-        name = self._metainfo.get('dataset_name', self.crops_file)
-        return [*super().extra_repr(), f'Crops of: \t{name}', f'Split: \t{self.split}']
 
 
 def _read_json(path: Path) -> tuple[dict, list[dict]]:
@@ -143,16 +118,6 @@ def _read_json(path: Path) -> tuple[dict, list[dict]]:
     return content['metainfo'], content['data_list']
 
 
-def _tell_skipped(path: Path, count: int) -> None:
-    if count:
-        print_log(
-            f'FaceCrops: {path} lacks {count} pictures of this split that could not be converted; '
-            'results are not those of the whole set',
-            'current',
-            logging.WARNING,
-        )
-
-
 def _check_record(record: dict) -> None:
     if not isinstance(record, dict) or not isinstance(record.get('img_path'), str):
         raise ValueError(f'no img_path in {record!r}')
@@ -162,14 +127,14 @@ def _check_record(record: dict) -> None:
         )
 
 
-def _to_sample(record: dict, root: Path, label: str, new_label: dict[int, int] | None) -> dict:
+def _to_sample(record: dict, root: Path, label: str, classes: list[str] | None) -> dict:
     sample = dict(record, img_path=str(root / record['img_path']))
     del sample['split']
     if sample.get(label) is None:
         raise ValueError(f'{record["img_path"]!r} has no {label}')
     name = repr(record['img_path'])
-    if 'gt_label' in sample and new_label is not None:
-        sample['gt_label'] = _renumber(sample['gt_label'], new_label, name)
+    if 'gt_label' in sample and classes:
+        sample['gt_label'] = _class_name(sample['gt_label'], classes, name)
     if 'gt_age' in sample:
         sample['gt_age'] = float(_to_array(sample['gt_age'], np.float64, (), f'gt_age of {name}'))
     for key, dtype, shape in (
@@ -182,13 +147,13 @@ def _to_sample(record: dict, root: Path, label: str, new_label: dict[int, int] |
     return sample
 
 
-def _renumber(label: int, new_label: dict[int, int], name: str) -> int:
-    if not isinstance(label, int) or label not in new_label:
+def _class_name(label: int, classes: list[str], name: str) -> str:
+    if not isinstance(label, int) or not 0 <= label < len(classes):
         raise ValueError(
-            f'gt_label of {name} is {label!r}; allowed are {tuple(new_label)}, the indices of the '
-            'classes in use'
+            f'gt_label of {name} is {label!r}; allowed are the indices 0 to {len(classes) - 1} of '
+            'the classes'
         )
-    return new_label[label]
+    return classes[label]
 
 
 def _to_array(value, dtype: type, shape: tuple[int, ...], what: str) -> np.ndarray:

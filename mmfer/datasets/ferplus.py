@@ -1,9 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import logging
 from pathlib import Path
 
 import numpy as np
-from mmengine.logging import print_log
 
 from mmfer.categories import EXPRESSIONS_8
 from mmfer.registry import DATASETS
@@ -18,11 +16,11 @@ from .ferplus_files import (
     read_votes,
 )
 from .ferplus_votes import FERPLUS_EMOTIONS, majority_label, soft_label
-from .splits import SPLITS
 
 #: What ``mode`` may be, and the rule that it stands for.
 FERPLUS_MODES = dict(majority=majority_label, soft=soft_label)
 
+_EMOTIONS = tuple(FERPLUS_EMOTIONS.values())
 _USAGES = {
     'train': ('Training',),
     'val': ('PublicTest',),
@@ -63,22 +61,14 @@ class FERPlus(FaceDataset):
 
     Args:
         data_root: Folder with ``fer2013new.csv`` and ``fer2013.csv``.
-        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
         mode: ``'majority'`` or ``'soft'``. Default ``'majority'``.
         image_dir: Folder, relative to ``data_root``, of pictures to take in place of the pixels in
             ``fer2013.csv``, such as aligned ones: in :data:`.FERPLUS_FOLDERS`, by the names in
             ``fer2013new.csv``. Default: the pixels.
         image_name: How a picture there is called, given the ``{stem}`` of its name. Default
             ``'{stem}.png'``.
-        test_mode: Whether an unreadable image is an error at once. Default: for ``'val'`` and
-            ``'test'``.
-        **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``max_bad_images``, and
-            ``classes`` to number the expressions otherwise or to read some only. Shares of others
-            are then dropped, and what is left adds up to 1 again.
-
-    Raises:
-        FileNotFoundError: A file, a folder or an image is missing.
-        ValueError: An argument or a row of a file is wrong, or the files do not belong together.
+        *args, **kwargs: Of :class:`FaceDataset`. Shares of expressions that ``classes`` does not
+            name are dropped, and what is left adds up to 1.
     """
 
     METAINFO = dict(dataset_name='FERPlus', task='expression', classes=EXPRESSIONS_8)
@@ -91,51 +81,42 @@ class FERPlus(FaceDataset):
         '  (tools/dataset_converters/fer2013_to_images.py makes them)'
     )
 
+    SHOWN = (*FaceDataset.SHOWN, 'mode')
+
     def __init__(
         self,
         data_root: str,
-        split: str = 'train',
+        *args,
         mode: str = 'majority',
         image_dir: str | None = None,
         image_name: str = '{stem}.png',
-        test_mode: bool | None = None,
         **kwargs,
     ):
-        if split not in SPLITS:
-            raise ValueError(f'FERPlus: split must be one of {SPLITS}, not {split!r}')
-        if mode not in FERPLUS_MODES:
-            raise ValueError(f'FERPlus: mode must be one of {tuple(FERPLUS_MODES)}, not {mode!r}')
-        self.split = split
-        self.mode = mode
+        self.mode = self.require_one_of('mode', mode, tuple(FERPLUS_MODES))
         self.image_dir = image_dir
         self.image_name = image_name
-        if test_mode is None:
-            test_mode = split in ('val', 'test')
-        super().__init__(data_root=data_root, test_mode=test_mode, **kwargs)
+        super().__init__(data_root, *args, **kwargs)
 
     def load_annotations(self) -> list[dict]:
         root = self.require_folder(Path(self.data_root))
+        for name in self._metainfo['classes']:
+            self.require_one_of('classes', name, _EMOTIONS)
+        columns = [_EMOTIONS.index(name) for name in self._metainfo['classes']]
         rows = read_votes(self.require_file(root / VOTES_FILE))
-        columns = [_column(name) for name in self._metainfo['classes']]
-        samples, left_out = [], 0
+        samples, undecided = [], 0
         for row, path in zip(rows, self._paths(root, rows), strict=True):
             if row.usage not in _USAGES[self.split]:
                 continue
             shares = FERPLUS_MODES[self.mode](row.votes) if row.name else None
-            if shares is None or shares.argmax() not in columns:
-                left_out += 1
+            if shares is None:
+                undecided += 1
                 continue
-            sample = dict(img_path=path, gt_label=columns.index(shares.argmax()))
-            if self.mode == 'soft':
+            sample = dict(img_path=path, gt_label=_EMOTIONS[shares.argmax()])
+            if self.mode == 'soft' and shares.argmax() in columns:
                 score = shares[columns]
                 sample['gt_score'] = (score / score.sum()).astype(np.float32)
             samples.append(sample)
-        print_log(
-            f'FERPlus, {self.split}: {len(samples)} pictures; mode={self.mode!r} leaves out '
-            f'{left_out} others',
-            'current',
-            logging.INFO,
-        )
+        self.log(f'{undecided} images are skipped, mode={self.mode!r} gives them no label')
         return samples
 
     def _paths(self, root: Path, rows: list[VotedPicture]) -> list[str]:
@@ -154,14 +135,3 @@ class FERPlus(FaceDataset):
         # Rows of fer2013.csv have been found already.
         if self.image_dir is not None:
             super()._require_images(paths)
-
-    def extra_repr(self) -> list[str]:
-        return [*super().extra_repr(), f'Split: \t{self.split}, mode={self.mode}']
-
-
-def _column(expression: str) -> int:
-    """Place of an expression among the votes."""
-    known = tuple(FERPLUS_EMOTIONS.values())
-    if expression not in known:
-        raise ValueError(f'FERPlus: classes must be of {known}, not {expression!r}')
-    return known.index(expression)

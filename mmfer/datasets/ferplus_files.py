@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .annotation_files import read_lines
 from .fer2013_backend import fer2013_uri, list_fer2013
 from .ferplus_votes import FERPLUS_COLUMNS
 
@@ -41,28 +42,28 @@ def read_votes(path: str | Path) -> list[VotedPicture]:
     Raises:
         ValueError: A column is missing, or a row is wrong; the message names it.
     """
-    rows = []
-    with open(path, newline='', encoding='utf-8-sig') as file:
-        lines = csv.reader(file)
-        header = [name.strip() for name in next(lines, [])]
-        missing = [n for n in ('Usage', 'Image name', *FERPLUS_COLUMNS) if n not in header]
-        if missing:
-            raise ValueError(
-                f'{path}, line 1 does not name the columns {missing}. Take fer2013new.csv of '
-                "FER+'s present version; the first one had no names of images"
-            )
-        for fields in lines:
-            if not fields:
-                continue
-            row = dict(zip(header, map(str.strip, fields), strict=False))
-            counts = [row.get(name, '') for name in FERPLUS_COLUMNS]
-            if row['Usage'] not in FERPLUS_FOLDERS or not all(map(str.isdecimal, counts)):
+    header: list[str] = []
+
+    def parse(line: str) -> VotedPicture | None:
+        fields = [field.strip() for field in next(csv.reader([line]))]
+        if not header:
+            missing = [n for n in ('Usage', 'Image name', *FERPLUS_COLUMNS) if n not in fields]
+            if missing:
                 raise ValueError(
-                    f'{path}, line {lines.line_num}: {",".join(fields)!r} is not a usage of '
-                    f'{tuple(FERPLUS_FOLDERS)}, a name and {len(counts)} counts of votes'
+                    f"does not name the columns {missing}. Take fer2013new.csv of FER+'s present "
+                    'version; the first one had no names of images'
                 )
-            rows.append(VotedPicture(row['Usage'], row['Image name'], np.array(counts, np.int64)))
-    return rows
+            header.extend(fields)
+            return None
+        row = dict(zip(header, fields, strict=False))
+        counts = [row.get(name, '') for name in FERPLUS_COLUMNS]
+        if row['Usage'] not in FERPLUS_FOLDERS or not all(map(str.isdecimal, counts)):
+            raise ValueError(
+                f'not a usage of {tuple(FERPLUS_FOLDERS)}, a name and {len(counts)} counts of votes'
+            )
+        return VotedPicture(row['Usage'], row['Image name'], np.array(counts, np.int64))
+
+    return [row for row in read_lines(path, parse) if row is not None]
 
 
 def locate_pixels(path: str | Path, rows: list[VotedPicture]) -> list[str]:
@@ -86,14 +87,14 @@ def locate_pixels(path: str | Path, rows: list[VotedPicture]) -> list[str]:
     ]
 
 
-def find_named_pictures(data_root: str | Path) -> list[tuple[Path, str]]:
-    """List the pictures that have a name, with their place as files.
+def find_named_images(data_root: str | Path) -> list[tuple[Path, str]]:
+    """List the images that have a name, with their place as files.
 
     Args:
         data_root: Folder with both tables.
 
     Returns:
-        (path such as ``FER2013Train/fer0000000.png``, what to read the picture by), in the order
+        (path such as ``FER2013Train/fer0000000.png``, what to read the image by), in the order
         of the tables.
     """
     root = Path(data_root).expanduser()

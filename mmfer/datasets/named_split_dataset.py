@@ -3,51 +3,30 @@ import logging
 import os
 from collections.abc import Iterable
 
-from mmengine.logging import print_log
-
 from .face_dataset import FaceDataset
-from .splits import SPLITS, read_split_file, split_by_name
+from .splits import read_split_file, split_by_name
 
 
 class NamedSplitDataset(FaceDataset):
-    """A dataset whose authors give no split: a rule on the pictures' names, or a file, does.
-
-    ============  ===================================
-    split         pictures
-    ============  ===================================
-    ``train``     for training
-    ``val``       for choosing the epoch and settings
-    ``trainval``  both of them
-    ``test``      for the result
-    ============  ===================================
+    """A dataset whose authors give no split: a rule on the images' names, or a file, does.
 
     Args:
         data_root: Folder of the dataset, see the subclass.
         split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
-        split_file: Somebody's own split: a text file with a line ``name,split`` for each picture
-            (:func:`~mmfer.datasets.splits.read_split_file`). Pictures that it does not name are
-            left out and counted in the log; a name without a picture is an error. Default: the
+        split_file: Somebody's own split: a text file with a line ``name,split`` for each image
+            (:func:`~mmfer.datasets.splits.read_split_file`). Images that it does not name are
+            skipped and counted in the log; a name without an image is an error. Default: the
             subclass's rule.
-        test_mode: Whether an unreadable image is an error at once. Default: for ``'val'`` and
-            ``'test'``.
-        **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``max_bad_images``, …
+        **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``test_mode``, …
     """
 
+    SHOWN = (*FaceDataset.SHOWN, 'split_file')
+
     def __init__(
-        self,
-        data_root: str,
-        split: str = 'train',
-        split_file: str | None = None,
-        test_mode: bool | None = None,
-        **kwargs,
+        self, data_root: str, split: str = 'train', split_file: str | None = None, **kwargs
     ):
-        if split not in SPLITS:
-            raise ValueError(f'{type(self).__name__}: split must be one of {SPLITS}, not {split!r}')
-        self.split = split
         self.split_file = split_file
-        if test_mode is None:
-            test_mode = split in ('val', 'test')
-        super().__init__(data_root=data_root, test_mode=test_mode, **kwargs)
+        super().__init__(data_root, split, **kwargs)
 
     # What a subclass writes ------------------------------------------------------------------
 
@@ -56,7 +35,7 @@ class NamedSplitDataset(FaceDataset):
         raise NotImplementedError
 
     def split_key(self, name: str) -> str:
-        """What identifies a picture in splits: the same for its path and for a name in a file.
+        """What identifies an image in splits: the same for its path and for a name in a file.
 
         Raises:
             ValueError: The name cannot be one of this dataset's; says what it should look like.
@@ -64,7 +43,7 @@ class NamedSplitDataset(FaceDataset):
         raise NotImplementedError
 
     def parts_by_rule(self, keys: list[str]) -> dict[str, str]:
-        """Part of each picture when there is no ``split_file``."""
+        """Part of each image when there is no ``split_file``."""
         return {key: split_by_name(key) for key in keys}
 
     # What it offers --------------------------------------------------------------------------
@@ -91,20 +70,15 @@ class NamedSplitDataset(FaceDataset):
         parts = read_split_file(self.split_file, self.split_key)
         absent = sorted(set(parts).difference(keys))
         if absent:
-            raise self._missing(
-                f"{len(absent)} of the {len(parts)} pictures that '{self.split_file}' (split_file) "
+            raise self.missing(
+                f"{len(absent)} of the {len(parts)} images that '{self.split_file}' (split_file) "
                 f'names are not there, the first is {absent[0]!r}'
             )
         unnamed = [key for key in keys if key not in parts]
         if unnamed:
-            print_log(
-                f"{type(self).__name__}: '{self.split_file}' names {len(parts)} of {len(keys)} "
-                f'pictures; the other {len(unnamed)} are left out, {unnamed[0]!r} is the first',
-                'current',
+            self.log(
+                f"'{self.split_file}' names {len(parts)} of {len(keys)} images; the other "
+                f'{len(unnamed)} are skipped, the first is {unnamed[0]!r}',
                 logging.WARNING,
             )
         return parts
-
-    def extra_repr(self) -> list[str]:
-        lines = [*super().extra_repr(), f'Split: \t{self.split}']
-        return [*lines, f'Split file: \t{self.split_file}'] if self.split_file else lines

@@ -4,31 +4,18 @@ from pathlib import Path
 from mmfer.categories import EXPRESSIONS
 from mmfer.registry import DATASETS
 
-from .face_dataset import EmptySplitError, FaceDataset
-from .splits import SPLITS
-
-#: Names of the folders and what they mean.
-SFEW_FOLDERS = {
-    'Angry': 'Anger',
-    'Disgust': 'Disgust',
-    'Fear': 'Fear',
-    'Happy': 'Happiness',
-    'Neutral': 'Neutral',
-    'Sad': 'Sadness',
-    'Surprise': 'Surprise',
-}
+from .expression_folders import known_folders, read_folders
+from .face_dataset import FaceDataset
 
 _PARTS = {'train': ('Train',), 'val': ('Val',), 'trainval': ('Train', 'Val'), 'test': ('Test',)}
-_EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp')
 
 
 @DATASETS.register_module()
 class SFEW(FaceDataset):
     """SFEW 2.0: aligned faces from frames of films (Dhall et al., EmotiW 2015).
 
-    958 pictures for training, 436 for validation and 372 for testing; the folders of aligned faces
-    hold fewer, as not every face was found. Seven expressions, a folder each, numbered in mmfer's
-    order (:data:`mmfer.datasets.EXPRESSIONS`).
+    958 images for training, 436 for validation and 372 for testing; the folders of aligned faces
+    hold fewer, as not every face was found. Seven expressions, a folder each.
 
     The labels of the test part are not public, so results are reported on ``'val'``. ``'trainval'``
     is both labelled parts. ``'test'`` is for those who hold the labels, as folders.
@@ -40,14 +27,7 @@ class SFEW(FaceDataset):
             the ``{part}`` (``Train``, ``Val`` or ``Test``), such as ``'aligned112/{part}'`` for
             one's own alignment. Default: in ``{part}/{part}_Aligned_Faces`` (or a name that goes on
             from there, such as ``Val_Aligned_Faces_new``) where there is one, else in ``{part}``.
-        test_mode: Whether an unreadable image is an error at once. Default: for ``'val'`` and
-            ``'test'``.
-        **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``max_bad_images``, and
-            ``classes`` to number the expressions otherwise or to read some only.
-
-    Raises:
-        FileNotFoundError: A folder of a part or an expression is missing.
-        ValueError: An argument is wrong, a folder's name is unknown, or a part has no labels.
+        *args, **kwargs: Of :class:`FaceDataset`.
     """
 
     METAINFO = dict(dataset_name='SFEW', task='expression', classes=EXPRESSIONS)
@@ -59,57 +39,22 @@ class SFEW(FaceDataset):
         'or the same without the folders in the middle: Train/Angry/, …'
     )
 
-    def __init__(
-        self,
-        data_root: str,
-        split: str = 'train',
-        image_dir: str | None = None,
-        test_mode: bool | None = None,
-        **kwargs,
-    ):
-        if split not in SPLITS:
-            raise ValueError(f'SFEW: split must be one of {SPLITS}, not {split!r}')
-        self.split = split
+    def __init__(self, data_root: str, *args, image_dir: str | None = None, **kwargs):
         self.image_dir = image_dir
-        if test_mode is None:
-            test_mode = split in ('val', 'test')
-        super().__init__(data_root=data_root, test_mode=test_mode, **kwargs)
+        super().__init__(data_root, *args, **kwargs)
 
     def load_annotations(self) -> list[dict]:
-        self.require_folder(Path(self.data_root))
-        classes = self._metainfo['classes']
+        root = self.require_folder(Path(self.data_root))
         samples = []
         for part in _PARTS[self.split]:
-            for folder, name in self._find_expressions(part).items():
-                if name in classes:
-                    label = classes.index(name)
-                    pictures = sorted(
-                        path for path in folder.iterdir() if path.suffix.lower() in _EXTENSIONS
-                    )
-                    samples += [dict(img_path=str(path), gt_label=label) for path in pictures]
+            if part == 'Test' and not (root / 'Test').is_dir() and not self.image_dir:
+                raise self._unlabelled()
+            place = self._find_place(part)
+            folders = known_folders(self, place, 'Set image_dir to where the expressions are')
+            if part == 'Test' and not folders:
+                raise self._unlabelled()
+            samples += read_folders(self, place, folders)
         return samples
-
-    def _find_expressions(self, part: str) -> dict[Path, str]:
-        """Class of each folder of a part."""
-        if part == 'Test' and not (Path(self.data_root) / 'Test').is_dir() and not self.image_dir:
-            raise _unlabelled()
-        place = self._find_place(part)
-        folders = [path for path in sorted(place.iterdir()) if path.is_dir()]
-        if part == 'Test' and not folders:
-            raise _unlabelled()
-        unknown = [path.name for path in folders if path.name not in SFEW_FOLDERS]
-        if unknown:
-            raise ValueError(
-                f"SFEW: '{place}' has the folders {unknown}; those of expressions are called "
-                f'{tuple(SFEW_FOLDERS)}. Set image_dir to where these are, or move the others'
-            )
-        found = {path: SFEW_FOLDERS[path.name] for path in folders}
-        lacking = [name for name in self._metainfo['classes'] if name not in found.values()]
-        if lacking:
-            raise self._missing(
-                f"'{place}' has no folder for {lacking}; to read fewer expressions, set classes"
-            )
-        return found
 
     def _find_place(self, part: str) -> Path:
         root = Path(self.data_root)
@@ -124,12 +69,8 @@ class SFEW(FaceDataset):
             )
         return aligned[0] if aligned else folder
 
-    def extra_repr(self) -> list[str]:
-        return [*super().extra_repr(), f'Split: \t{self.split}']
-
-
-def _unlabelled() -> EmptySplitError:
-    return EmptySplitError(
-        "SFEW: split='test' is empty, as the labels of the test part are not public: 'Test' has no "
-        "folders of expressions. Results are reported on split='val'"
-    )
+    def _unlabelled(self) -> ValueError:
+        return self.empty(
+            "as the labels of the test part are not public: 'Test' has no folders of expressions. "
+            "Results are reported on split='val'"
+        )

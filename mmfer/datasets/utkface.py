@@ -3,10 +3,9 @@ import logging
 import re
 from pathlib import Path
 
-from mmengine.logging import print_log
-
 from mmfer.registry import DATASETS
 
+from .annotation_files import list_files
 from .named_split_dataset import NamedSplitDataset
 
 # The rest of a name is the time of collection; a few of the real ones are mistyped there.
@@ -27,25 +26,20 @@ class UTKFace(NamedSplitDataset):
     (0 to 4), as the annotators guessed them, stay with the sample so that errors can be compared
     between groups; nothing in mmfer trains on them, and ``PackInputs`` drops them unless asked.
 
-    There is no official split. A picture goes to testing (15 %), validation (15 %) or training by a
+    There is no official split. An image goes to testing (15 %), validation (15 %) or training by a
     hash of its name up to the first dot, so it is in the same part in both releases and in every
     subset of them (:func:`~mmfer.datasets.splits.split_by_name`). UTKFace does not say who is
     shown: people may appear in several parts.
 
     Names without the four fields (three of the aligned release lack one) or with an age outside
-    1-116 are left out, each named in a warning; more than ``max_bad_names`` are an error.
+    1-116 are skipped, each named in a warning; more than ``max_bad_names`` are an error.
 
     Args:
         data_root: Folder with the pictures, with ``UTKFace/``, or with ``part1/`` … in it.
-        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
-        split_file: Another split, see :class:`NamedSplitDataset`; names with or without folder and
+        split_file: Another split, with names with or without folder and
             extension. Default: the rule above.
         max_bad_names: File names tolerated that give no age. Default 10.
-        **kwargs: Further arguments of :class:`NamedSplitDataset`: ``pipeline``, ``test_mode``, …
-
-    Raises:
-        FileNotFoundError: There is no folder or no picture, or the split file or one of its is not.
-        ValueError: An argument is wrong, too many names are, or both releases lie in ``data_root``.
+        *args, **kwargs: Of :class:`NamedSplitDataset`.
     """
 
     METAINFO = dict(dataset_name='UTKFace', task='age')
@@ -58,10 +52,8 @@ class UTKFace(NamedSplitDataset):
     )
 
     def __init__(self, data_root: str, *args, max_bad_names: int = 10, **kwargs):
-        if max_bad_names < 0:
-            raise ValueError(f'UTKFace: max_bad_names must be 0 or more, not {max_bad_names}')
-        self.max_bad_names = max_bad_names
-        #: (path, reason) of the files left out because of their name.
+        self.max_bad_names = self.require_not_negative('max_bad_names', max_bad_names)
+        #: (path, reason) of the files skipped because of their name.
         self.bad_names: list[tuple[str, str]] = []
         super().__init__(data_root, *args, **kwargs)
 
@@ -70,35 +62,34 @@ class UTKFace(NamedSplitDataset):
 
     def load_all(self) -> list[dict]:
         samples, self.bad_names = [], []
-        for path in self._pictures():
+        for path in self._images():
             try:
                 samples.append(dict(img_path=str(path), **_read_name(path.name)))
             except ValueError as error:
                 self.bad_names.append((str(path), str(error)))
-        self._tell_bad_names()
+        if self.bad_names:
+            self._report_bad_names()
         return samples
 
-    def _pictures(self) -> list[Path]:
+    def _images(self) -> list[Path]:
         root = self.require_folder(Path(self.data_root))
         releases = {
             'the folder itself': _jpegs(root),
             'UTKFace': _jpegs(root / 'UTKFace'),
             'part1, part2, part3': [path for part in _PARTS for path in _jpegs(root / part)],
         }
-        found = {name: pictures for name, pictures in releases.items() if pictures}
+        found = {name: images for name, images in releases.items() if images}
         if not found:
-            raise self._missing(f"there is no picture in '{root}'")
+            raise self.missing(f"there is no image in '{root}'")
         if len(found) > 1:
-            counts = ', '.join(f'{len(pictures)} in {name}' for name, pictures in found.items())
+            counts = ', '.join(f'{len(images)} in {name}' for name, images in found.items())
             raise ValueError(
-                f"UTKFace: '{root}' holds more than one release ({counts}), whose pictures are the "
+                f"UTKFace: '{root}' holds more than one release ({counts}), whose images are the "
                 'same. Set data_root to the folder of one of them.'
             )
         return next(iter(found.values()))
 
-    def _tell_bad_names(self) -> None:
-        if not self.bad_names:
-            return
+    def _report_bad_names(self) -> None:
         listed = ''.join(f'\n  {path}: {reason}' for path, reason in self.bad_names)
         if len(self.bad_names) > self.max_bad_names:
             raise ValueError(
@@ -106,17 +97,14 @@ class UTKFace(NamedSplitDataset):
                 f'{self.max_bad_names} are tolerated. Rename or remove these files, or raise '
                 f'max_bad_names of the dataset in the config:{listed}'
             )
-        print_log(
-            f'UTKFace: left out {len(self.bad_names)} files whose names give no age:{listed}',
-            'current',
+        self.log(
+            f'{len(self.bad_names)} files are skipped, their names give no age:{listed}',
             logging.WARNING,
         )
 
 
 def _jpegs(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() == '.jpg')
+    return list_files(folder, ('.jpg',)) if folder.is_dir() else []
 
 
 def _read_name(name: str) -> dict:

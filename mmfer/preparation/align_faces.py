@@ -1,28 +1,17 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Align the faces of many pictures, into files beside a report of every decision.
+"""Align the faces of many images, into files beside a report of every decision."""
 
-A crop that is there is whole: files are written atomically. Each finished picture is noted in a
-journal, so an interrupted run goes on where it stopped, and a picture that has changed meanwhile is
-done again.
-"""
-
-import csv
-import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-from torch.utils.data import DataLoader
-
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
 from mmfer.faces import DETECTORS, POINT_NAMES, Alignment, FaceAligner, FaceChoice
-from mmfer.utils.atomic_file import atomic_write, atomic_write_text, remove_parts
 from mmfer.utils.files_below import IMAGE_SUFFIXES, files_below
 
-from .convert_crops import IMAGE_FORMATS
-from .journal import Journal, fingerprint
+from .image_writer import ImageWriter, Job, Outcome, Report, Track, no_progress, write_table
+from .journal import fingerprint
 
 REPORT = 'alignment.csv'
 UNREADABLE = 'unreadable'
@@ -35,50 +24,31 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class AlignJob:
-    """One picture.
+class AlignJob(Job):
+    """One image to align.
 
     Attributes:
         name: Path relative to the root folder, with forward slashes.
         source: Path of the file.
-        target: Path of the crop, relative to the target folder, with forward slashes.
-        fingerprint: Changes with the picture.
     """
 
     name: str
     source: str
-    target: str
-    fingerprint: str
 
 
-@dataclass
-class AlignReport:
-    """What came of a run.
-
-    Attributes:
-        counts: Pictures of each decision.
-        reused: How many of them an earlier run had done.
-        failed: (path, reason) of each picture without a crop.
-    """
-
-    counts: Counter
-    reused: int
-    failed: list[tuple[str, str]]
-
-
-def list_pictures(folder: str | Path, out: str | Path) -> list[str]:
-    """Pictures under a folder, sorted; hidden files and folders are left out.
+def list_images(folder: str | Path, out: str | Path) -> list[str]:
+    """Images under a folder, sorted; hidden files and folders are skipped.
 
     Raises:
         FileNotFoundError: There is no such folder.
-        ValueError: There are no pictures in it, or ``out`` is in it, whose crops would be taken for
-            pictures the next time.
+        ValueError: There are no images in it, or ``out`` is in it, whose crops would be taken for
+            images the next time.
     """
     folder, out = Path(folder), Path(out)
     if out.resolve().is_relative_to(folder.resolve()):
         raise ValueError(
-            f"crops would go to '{out}', inside the pictures' folder '{folder}', and be taken for "
-            'pictures the next time; name a folder beside it'
+            f"crops would go to '{out}', inside the images' folder '{folder}', and be taken for "
+            'images the next time; name a folder beside it'
         )
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder '{folder}'")
@@ -89,12 +59,12 @@ def list_pictures(folder: str | Path, out: str | Path) -> list[str]:
         if path.suffix.lower() in IMAGE_SUFFIXES and not any(part[0] == '.' for part in path.parts)
     )
     if not names:
-        raise ValueError(f"'{folder}' holds no pictures ({', '.join(IMAGE_SUFFIXES)})")
+        raise ValueError(f"'{folder}' holds no images ({', '.join(IMAGE_SUFFIXES)})")
     return names
 
 
 def read_list(path: str | Path) -> list[str]:
-    """Paths of pictures from a text file, one a line; blank lines and repetitions are left out.
+    """Paths of images from a text file, one a line; blank lines and repetitions are skipped.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -104,7 +74,7 @@ def read_list(path: str | Path) -> list[str]:
     lines = Path(path).read_text('utf-8-sig', 'surrogateescape').splitlines()
     names = list(dict.fromkeys(Path(line.strip()).as_posix() for line in lines if line.strip()))
     if not names:
-        raise ValueError(f"'{path}' names no pictures; it is to have one path a line")
+        raise ValueError(f"'{path}' names no images; it is to have one path a line")
     for name in names:
         if Path(name).is_absolute() or '..' in Path(name).parts:
             raise ValueError(
@@ -117,15 +87,15 @@ def read_list(path: str | Path) -> list[str]:
 def plan_alignment(
     names: Iterable[str], root: str | Path, out: str | Path, image_format: str = 'jpg'
 ) -> list[AlignJob]:
-    """Say which picture goes where: to the same place in ``out``, with another suffix.
+    """List which image goes where: to the same place in ``out``, with another suffix.
 
     Raises:
-        ValueError: Two pictures would go to the same place, or ``out`` is ``root``, where crops
-            would replace pictures.
+        ValueError: Two images would go to the same place, or ``out`` is ``root``, where crops
+            would replace images.
     """
     root, out = Path(root), Path(out)
     if out.resolve() == root.resolve():
-        raise ValueError(f"crops in '{out}' would replace the pictures there; name another folder")
+        raise ValueError(f"crops in '{out}' would replace the images there; name another folder")
     sources = {}
     for name in names:
         target = Path(name).with_suffix(f'.{image_format}').as_posix()
@@ -135,7 +105,7 @@ def plan_alignment(
             )
         sources[target] = name
     return [
-        AlignJob(name, str(root / name), target, fingerprint(root / name))
+        AlignJob(target, fingerprint(root / name), name, str(root / name))
         for target, name in sources.items()
     ]
 
@@ -147,100 +117,66 @@ def align_faces(
     choice: FaceChoice | None = None,
     image_format: str = 'jpg',
     workers: int = 0,
-    track: Callable[[Iterator, int], Iterable] = lambda results, total: results,
+    track: Track = no_progress,
     **aligner,
-) -> AlignReport:
-    """Align all pictures that are not done yet, and write the report.
+) -> Report:
+    """Align all images that are not done yet, and write the report.
 
     Args:
         jobs: From :func:`plan_alignment`.
         out: Target folder; may hold a part, or all, of the same run.
         detector: ``type``, a key of :data:`mmfer.faces.DETECTORS`, and the arguments of it.
-        choice: Which face of a picture counts. Default: the rules of :class:`.FaceChoice`.
-        image_format: A key of :data:`IMAGE_FORMATS`. Default ``'jpg'``.
+        choice: Which face of an image counts. Default: the rules of :class:`.FaceChoice`.
+        image_format: A key of :data:`.IMAGE_FORMATS`. Default ``'jpg'``.
         workers: Processes; 0 does it in this one. The files are the same. Default 0.
-        track: Wraps the iterator of results, given their number, to show progress. Called where
-            there is something to do.
+        track: See :meth:`.ImageWriter.run`.
         **aligner: Further arguments of :class:`.FaceAligner`: ``size``, ``no_face``, ``border``,
             ``fill``.
 
     Returns:
-        What was done. :data:`REPORT` in ``out`` says it picture by picture, in the jobs' order.
+        Images of each decision, and those without a crop. :data:`REPORT` in ``out`` has it image by
+        image, in the jobs' order.
 
     Raises:
         SettingsError: ``out`` holds crops of other settings.
         ValueError, FileNotFoundError, ImportError: From the detector or for a wrong argument.
         OSError: A file could not be written.
     """
-    out = Path(out)
-    writer = _AlignmentWriter([], out, detector, choice or FaceChoice(), image_format, aligner)
-    journal = Journal(out, writer.settings())
-    done = {job.target: _find(journal, job, out) for job in jobs}
-    todo = [job for job in jobs if done[job.target] is None]
-    for folder in {(out / job.target).parent for job in todo}:
-        remove_parts(folder)
-
-    results = ()
-    if todo:
-        # What it says holds no more until all is done; without it nobody uses half a set.
-        (out / REPORT).unlink(missing_ok=True)
-        writer.jobs = todo
-        # Processes that start afresh: neither OpenCV's threads nor torch's survive a fork.
-        # Without batches: an item is what the writer returns.
-        loader = DataLoader(
-            writer,
-            None,
-            num_workers=workers,
-            collate_fn=_unchanged,
-            multiprocessing_context='spawn' if workers else None,
-        )
-        results = track(iter(loader), len(todo))
-    with journal:
-        for job, row in zip(todo, results, strict=True):
-            done[job.target] = row
-            if row['decision'] != UNREADABLE:  # it may be repaired, or a disk be back
-                journal.add(job.target, job.fingerprint, row)
-
-    rows = [dict(done[job.target], path=job.name) for job in jobs]
-    _write_report(out / REPORT, rows)
-    return AlignReport(
-        Counter(row['decision'] for row in rows),
-        len(jobs) - len(todo),
+    writer = _AlignmentWriter(out, image_format, detector, choice or FaceChoice(), aligner)
+    results, reused = writer.run(jobs, REPORT, workers, track)
+    rows = [dict(row, path=job.name) for job, row in zip(jobs, results, strict=True)]
+    write_table(writer.out / REPORT, _COLUMNS, rows)
+    return Report(
+        Counter(sorted(row['decision'] for row in rows)),
+        reused,
         [(row['path'], row['reason']) for row in rows if not row.get('output')],
     )
 
 
-class _AlignmentWriter:
-    """A map-style dataset whose items are crops being written: a data loader then runs it.
+class _AlignmentWriter(ImageWriter):
+    """Networks do not travel to the workers; each builds its own."""
 
-    The loader keeps the order and hands on the workers' errors, and its workers end when the main
-    process is killed. Networks do not travel to them; each builds its own.
-    """
+    # Neither OpenCV's threads nor torch's survive a fork.
+    start_method = 'spawn'
 
     def __init__(
         self,
-        jobs: list[AlignJob],
-        out: Path,
+        out: str | Path,
+        image_format: str,
         detector: dict,
         choice: FaceChoice,
-        image_format: str,
         aligner: dict,
     ):
-        if image_format not in IMAGE_FORMATS:
-            raise ValueError(
-                f'image_format must be one of {tuple(IMAGE_FORMATS)}, not {image_format!r}'
-            )
+        super().__init__(out, image_format)
         if detector.get('type') not in DETECTORS:
             raise ValueError(
                 f'a detector has a type, one of {tuple(DETECTORS)}: {detector!r} has not'
             )
-        self.jobs, self.out, self.image_format = jobs, out, image_format
         self._arguments = (detector, choice, aligner)
         self._aligner = self._build()
         self._load = LoadFaceImage()
 
     def settings(self) -> dict:
-        """All that decides what the crops look like."""
         aligner = self._aligner
         return dict(
             detector=aligner.detector.settings,
@@ -252,27 +188,20 @@ class _AlignmentWriter:
             image_format=self.image_format,
         )
 
-    def __len__(self) -> int:
-        return len(self.jobs)
-
-    def __getitem__(self, index: int) -> dict:
-        """Align one picture, write the crop and return its row of the report."""
-        job = self.jobs[index]
-        target = self.out / job.target
+    def make(self, job: AlignJob) -> Outcome:
         try:
             image = self._load(dict(img_path=job.source))['img']
         except UnreadableImageError as error:
-            target.unlink(missing_ok=True)  # of an earlier state of the picture
-            return dict(decision=UNREADABLE, reason=str(error))
+            # Not final: it may be repaired, or a disk be back.
+            return Outcome(None, dict(decision=UNREADABLE, reason=str(error)), final=False)
         alignment = self._aligner(image)
-        if alignment.image is None:
-            target.unlink(missing_ok=True)
-            return _to_row(alignment)
-        _, encoded = cv2.imencode(
-            f'.{self.image_format}', alignment.image, IMAGE_FORMATS[self.image_format]
-        )
-        atomic_write(target, encoded.tobytes())
-        return dict(_to_row(alignment), output=job.target)
+        row = _to_row(alignment)
+        if alignment.image is not None:
+            row['output'] = job.target
+        return Outcome(alignment.image, row)
+
+    def has_image(self, result: dict) -> bool:
+        return 'output' in result
 
     def __getstate__(self) -> dict:
         return dict(vars(self), _aligner=None)
@@ -287,17 +216,6 @@ class _AlignmentWriter:
         return FaceAligner(DETECTORS[detector.pop('type')](**detector), choice, **aligner)
 
 
-def _unchanged(item):
-    return item
-
-
-def _find(journal: Journal, job: AlignJob, out: Path) -> dict | None:
-    row = journal.find(job.target, job.fingerprint)
-    if row and row.get('output') and not (out / row['output']).is_file():
-        return None
-    return row
-
-
 def _to_row(alignment: Alignment) -> dict:
     row = dict(decision=alignment.decision, reason=alignment.reason, faces=alignment.num_faces)
     if alignment.face is not None:
@@ -306,11 +224,3 @@ def _to_row(alignment: Alignment) -> dict:
         row.update(zip(_COLUMNS[4:-2], numbers, strict=True))
         row['residual'] = round(alignment.residual, 3)
     return row
-
-
-def _write_report(path: Path, rows: list[dict]) -> None:
-    content = io.StringIO()
-    writer = csv.DictWriter(content, _COLUMNS, restval='', lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
-    atomic_write_text(path, content.getvalue())

@@ -1,33 +1,22 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Cut the faces of a dataset out once, into files that ``FaceCrops`` reads.
+"""Cut the faces of a dataset out once, into files that ``FaceCrops`` reads."""
 
-A crop that is there is whole: files are written atomically. What has been cut out is noted in a
-journal, together with a fingerprint of what it was made of; so an interrupted conversion goes on
-where it stopped, and a picture or label that has changed meanwhile is done again.
-"""
-
-import csv
-import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from mmengine.dataset import BaseDataset, Compose
 from mmengine.registry import DefaultScope
-from torch.utils.data import DataLoader
 
 from mmfer.datasets.transforms import UnreadableImageError
 from mmfer.registry import TRANSFORMS
-from mmfer.utils.atomic_file import atomic_write, atomic_write_text, remove_parts
+from mmfer.utils.atomic_file import atomic_write
 
-from .journal import Journal, fingerprint
-
-#: Encoder settings; the first is the default. Crops of one setting are the same bytes every time.
-IMAGE_FORMATS = {'jpg': [cv2.IMWRITE_JPEG_QUALITY, 95], 'png': [cv2.IMWRITE_PNG_COMPRESSION, 3]}
+from .image_writer import ImageWriter, Job, Outcome, Report, Track, no_progress, write_table
+from .journal import fingerprint
 
 ANNOTATIONS, SKIPPED = 'annotations.json', 'skipped.csv'
 
@@ -36,35 +25,16 @@ _GEOMETRY = ('gt_landmarks', 'face_box')
 
 
 @dataclass(frozen=True)
-class CropJob:
-    """One face to cut out.
+class CropJob(Job):
+    """One face to cut out. Its fingerprint changes with each label, too.
 
     Attributes:
         sample: As the dataset gives it, with ``img_path``.
         split: ``'train'``, ``'val'`` or ``'test'``.
-        target: Path of the crop, relative to the target folder, with forward slashes.
-        fingerprint: Changes with the picture's size or time of writing, and with each label.
     """
 
     sample: dict
     split: str
-    target: str
-    fingerprint: str
-
-
-@dataclass
-class CropReport:
-    """What came of a conversion.
-
-    Attributes:
-        counts: Crops per split, as in the annotation file.
-        reused: How many of them an earlier run had made.
-        skipped: (path of the picture, split, reason) of each face that has no crop.
-    """
-
-    counts: Counter = field(default_factory=Counter)
-    reused: int = 0
-    skipped: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 def plan_crops(
@@ -87,7 +57,7 @@ def plan_crops(
                 counts[stem] += 1
                 target = f'{stem}.{counts[stem]}.{image_format}'
             taken.add(target)
-            jobs.append(CropJob(sample, split, target, fingerprint(path, _labels(sample))))
+            jobs.append(CropJob(target, fingerprint(path, _labels(sample)), sample, split))
     return jobs
 
 
@@ -98,116 +68,73 @@ def convert_crops(
     metainfo: dict,
     image_format: str = 'jpg',
     workers: int = 0,
-    track: Callable[[Iterator, int], Iterable] = lambda results, total: results,
-) -> CropReport:
-    """Cut out all faces that have no crop yet, and write the annotation file.
+    track: Track = no_progress,
+    nameless: Sequence[tuple[str, str]] = (),
+) -> Report:
+    """Cut out all faces that have no crop yet; write the annotation file and the skipped ones.
 
     Args:
         jobs: From :func:`plan_crops`.
         crop: Config of the transform that crops, such as ``dict(type='CropFace', kind='tight')``.
         out: Target folder; may hold a part, or all, of the same conversion.
         metainfo: What the annotation file says of the dataset; plain values.
-        image_format: A key of :data:`IMAGE_FORMATS`. Default ``'jpg'``.
+        image_format: A key of :data:`.IMAGE_FORMATS`. Default ``'jpg'``.
         workers: Processes that cut out; 0 does it in this one. Default 0.
-        track: Wraps the iterator of results, given their number, to show progress. Called where
-            there is something to do.
+        track: See :meth:`.ImageWriter.run`.
+        nameless: (path, reason) of files that belong to no split, for :data:`SKIPPED`.
 
     Returns:
-        What was done. Landmarks and boxes are rounded to a thousandth of a pixel.
+        Crops of each split, as in :data:`ANNOTATIONS`, and the faces without one, as in
+        :data:`SKIPPED`. Landmarks and boxes are rounded to a thousandth of a pixel.
 
     Raises:
         SettingsError: ``out`` holds crops of another dataset or of other settings.
         OSError: A file could not be written.
     """
-    out = Path(out)
-    with DefaultScope.overwrite_default_scope('mmfer'):
-        transforms = Compose([TRANSFORMS.build(cfg) for cfg in (dict(type='LoadFaceImage'), crop)])
-    settings = dict(metainfo, crop=crop, image_format=image_format)
-    journal = Journal(out, settings)
-    done = {job.target: _find(journal, job, out) for job in jobs}
-    todo = [job for job in jobs if done[job.target] is None]
-    for folder in {(out / job.target).parent for job in todo}:
-        remove_parts(folder)
-
-    report = CropReport(reused=len(jobs) - len(todo))
-    results = ()
-    if todo:
-        # What it says holds no more until all is done; without it nobody reads half a set.
-        (out / ANNOTATIONS).unlink(missing_ok=True)
-        writer = _CropWriter(todo, transforms, out, image_format)
-        # Without batches: an item is what the writer returns.
-        loader = DataLoader(writer, None, num_workers=workers, collate_fn=_unchanged)
-        results = track(iter(loader), len(todo))
-    with journal:
-        for job, (geometry, reason) in zip(todo, results, strict=True):
-            if reason is None:
-                journal.add(job.target, job.fingerprint, geometry)
-                done[job.target] = geometry
-            else:
-                report.skipped.append((job.sample['img_path'], job.split, reason))
-
-    finished = [job for job in jobs if done[job.target] is not None]
-    report.counts.update(job.split for job in finished)
-    skipped = dict(Counter(split for _, split, _ in report.skipped))
-    metainfo = dict(settings, skipped=skipped)
-    records = [_to_record(job, done[job.target]) for job in finished]
-    atomic_write(out / ANNOTATIONS, _to_json_lines(metainfo, records).encode())
-    return report
+    writer = _CropWriter(out, image_format, crop, metainfo)
+    results, reused = writer.run(jobs, ANNOTATIONS, workers, track)
+    pairs = list(zip(jobs, results, strict=True))
+    finished = [(job, result) for job, result in pairs if 'reason' not in result]
+    failed = [
+        (job.sample['img_path'], job.split, result['reason'])
+        for job, result in pairs
+        if 'reason' in result
+    ]
+    skipped = dict(Counter(split for _, split, _ in failed))
+    records = [_to_record(job, geometry) for job, geometry in finished]
+    content = _to_json_lines(dict(writer.settings(), skipped=skipped), records)
+    atomic_write(writer.out / ANNOTATIONS, content.encode())
+    columns = ('img_path', 'split', 'reason')
+    rows = [*((path, '', reason) for path, reason in nameless), *failed]
+    write_table(
+        writer.out / SKIPPED, columns, [dict(zip(columns, row, strict=True)) for row in rows]
+    )
+    return Report(Counter(job.split for job, _ in finished), reused, failed)
 
 
-def write_skipped(path: str | Path, skipped: Iterable[tuple[str, str, str]]) -> None:
-    """Write (picture, split, reason) as CSV, with a header even where nothing was skipped."""
-    content = io.StringIO()
-    writer = csv.writer(content, lineterminator='\n')
-    writer.writerow(['img_path', 'split', 'reason'])
-    writer.writerows(skipped)
-    atomic_write_text(path, content.getvalue())
+class _CropWriter(ImageWriter):
+    def __init__(self, out: str | Path, image_format: str, crop: dict, metainfo: dict):
+        super().__init__(out, image_format)
+        self._settings = dict(metainfo, crop=crop, image_format=image_format)
+        with DefaultScope.overwrite_default_scope('mmfer'):
+            steps = (dict(type='LoadFaceImage'), crop)
+            self._transforms = Compose([TRANSFORMS.build(cfg) for cfg in steps])
 
+    def settings(self) -> dict:
+        return self._settings
 
-class _CropWriter:
-    """A map-style dataset whose items are crops being written: a data loader then runs it.
-
-    The loader keeps the order, hands on the workers' errors and, unlike those of
-    ``multiprocessing.Pool``, its workers end when the main process is killed.
-    """
-
-    def __init__(self, jobs: list[CropJob], transforms: Compose, out: Path, image_format: str):
-        self.jobs, self.transforms = jobs, transforms
-        self.out, self.image_format = out, image_format
-
-    def __len__(self) -> int:
-        return len(self.jobs)
-
-    def __getitem__(self, index: int) -> tuple[dict, str | None]:
-        """Cut one face out and write it.
-
-        Returns:
-            Its landmarks and box in the crop, as far as it has them, and None; or nothing and the
-            reason why there is no crop.
-        """
-        job = self.jobs[index]
+    def make(self, job: CropJob) -> Outcome:
+        """The result: landmarks and box in the crop, or the reason why there is none."""
         try:
-            results = self.transforms(dict(job.sample))
+            results = self._transforms(dict(job.sample))
         except (UnreadableImageError, ValueError) as error:
-            return {}, str(error)
-        _, encoded = cv2.imencode(
-            f'.{self.image_format}', results['img'], IMAGE_FORMATS[self.image_format]
-        )
-        atomic_write(self.out / job.target, encoded.tobytes())
-        return {
+            return Outcome(None, dict(reason=str(error)), final=False)
+        geometry = {
             key: np.asarray(results[key], np.float64).round(3).tolist()
             for key in _GEOMETRY
             if key in job.sample
-        }, None
-
-
-def _unchanged(item):
-    return item
-
-
-def _find(journal: Journal, job: CropJob, out: Path) -> dict | None:
-    """Landmarks and box of a crop that an earlier run has made and that is still there."""
-    return journal.find(job.target, job.fingerprint) if (out / job.target).is_file() else None
+        }
+        return Outcome(results['img'], geometry)
 
 
 def _to_record(job: CropJob, geometry: dict) -> dict:

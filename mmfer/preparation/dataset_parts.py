@@ -5,9 +5,12 @@ from typing import Any
 from mmengine.config import Config
 
 from mmfer.datasets.face_dataset import EmptySplitError, FaceDataset
-from mmfer.datasets.splits import PARTS
+from mmfer.datasets.splits import PARTS, write_split_file
 from mmfer.registry import DATASETS
 from mmfer.utils.config_options import parse_options
+
+#: Arguments of a dataset that are set by the tool.
+SET_ELSEWHERE = {'type', 'data_root', 'split', 'pipeline'}
 
 
 def plain_options(assignments: Iterable[str]) -> dict[str, Any]:
@@ -35,7 +38,7 @@ def build_parts(name: str, data_root: str, options: dict[str, Any]) -> dict[str,
     Raises:
         ValueError, TypeError, FileNotFoundError: What the dataset finds wrong.
     """
-    taken = sorted({'type', 'data_root', 'split', 'pipeline'} & set(options))
+    taken = sorted(SET_ELSEWHERE & set(options))
     if taken:
         raise ValueError(f'{taken} of a dataset cannot be given as options here; they are set')
     cfg = dict(options, type=name, data_root=data_root)
@@ -48,3 +51,20 @@ def build_parts(name: str, data_root: str, options: dict[str, Any]) -> dict[str,
     if not parts:
         raise error
     return parts
+
+
+def write_split(name: str, data_root: str, options: dict[str, Any], target: str) -> str:
+    """Write which image, or face, of a dataset is in which part; return the counts in words.
+
+    Args:
+        name: Registered name of a :class:`~mmfer.datasets.NamedSplitDataset`.
+        data_root: Its folder.
+        options: Its further arguments.
+        target: File to write, for ``split_file``.
+    """
+    parts = build_parts(name, data_root, options)
+    # An image with several faces has several samples and one line.
+    lines = {(key, part) for part, dataset in parts.items() for key in dataset.split_keys()}
+    counts = ', '.join(f'{len(dataset)} {part}' for part, dataset in parts.items())
+    write_split_file(target, sorted(lines), f'{name}: {counts}')
+    return counts

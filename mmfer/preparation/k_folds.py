@@ -1,9 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Divide a list into k parts of equal size, by hashes of names and of nothing random."""
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
+
+from mmfer.datasets.splits import hash_of_name
 
 
 def stratified_folds(
@@ -36,7 +37,7 @@ def stratified_folds(
     ranked = [
         index
         for label in sorted(members, key=_order)
-        for index in sorted(members[label], key=lambda index: _rank(names[index], seed))
+        for index in sorted(members[label], key=lambda index: hash_of_name(names[index], seed))
     ]
     folds = [0] * len(names)
     for place, index in enumerate(ranked):
@@ -81,7 +82,9 @@ def disjoint_folds(
     largest = max(counts.total() for counts in content.values())
     folds = [Counter() for _ in range(k)]
     sizes, fold_of = [0] * k, {}
-    order = sorted(content, key=lambda group: (-content[group].total(), _rank(str(group), seed)))
+    order = sorted(
+        content, key=lambda group: (-content[group].total(), hash_of_name(str(group), seed))
+    )
     for group in order:
         counts = content[group]
 
@@ -134,10 +137,6 @@ def _check(names: Sequence[str], k: int, most: int, **columns: Sequence) -> None
     if not 2 <= k <= most:
         what = 'groups' if 'groups' in columns else 'samples'
         raise ValueError(f'the number of folds must be 2 to {most} (that many {what}), not {k}')
-
-
-def _rank(name: str, seed: int) -> bytes:
-    return hashlib.sha256(f'{seed}:{name}'.encode()).digest()
 
 
 def _order(label: Hashable) -> tuple[str, float, str]:

@@ -101,7 +101,7 @@ def test_unknown_folder_is_named(tmp_path):
 
 def test_class_of_a_folder_must_be_one(tmp_path):
     write_folders(tmp_path, {'contempt': 1})
-    with pytest.raises(ValueError, match="folders says 'contempt' is 'Contempt'; .*'Anger'"):
+    with pytest.raises(ValueError, match="'contempt' in folders .*'Anger'.*'Contempt'"):
         AffectNetHQ(tmp_path, folders=dict(contempt='Contempt'))
 
 
@@ -122,7 +122,7 @@ def test_somebody_elses_split(tmp_path):
     kwargs = dict(classes=('Neutral', 'Happiness'), split_file=split)
     dataset = AffectNetHQ(tmp_path, 'test', **kwargs)
     assert names(dataset) == ['happiness/00001.jpg', 'happiness/00002.jpg']
-    with pytest.raises(ValueError, match='AffectNetHQ is empty'):
+    with pytest.raises(ValueError, match="split='train' is empty"):
         AffectNetHQ(tmp_path, 'train', **kwargs)
     write_split_file(split, [('00001.jpg', 'test')])
     with pytest.raises(ValueError, match='line 2: .*00001.jpg.* is not like "anger/'):

@@ -123,7 +123,7 @@ def test_grey_images_are_a_fifth_and_have_the_usual_luma(step):
 
 
 def test_grey_refuses_a_wrong_probability():
-    with pytest.raises(ValueError, match=r'RandomGreyFace: prob must be in \[0, 1\], not -1'):
+    with pytest.raises(ValueError, match='prob .*-1'):
         RandomGreyFace(-1)
 
 
@@ -182,7 +182,7 @@ def test_jitter_does_not_write_into_its_input():
 
 
 def test_jitter_refuses_a_wrong_probability():
-    with pytest.raises(ValueError, match=r'prob must be in \[0, 1\], not 1.2'):
+    with pytest.raises(ValueError, match='prob .*1.2'):
         RandomColorJitter(prob=1.2)
 
 

@@ -75,7 +75,7 @@ def test_names_what_is_missing_and_shows_the_layout(tmp_path, missing):
 
 def test_nobody_there_is_an_error(tmp_path):
     (tmp_path / 'Data/Images').mkdir(parents=True)
-    with pytest.raises(ValueError, match='CFP is empty'):
+    with pytest.raises(ValueError, match="split='train' is empty"):
         CFP(tmp_path)
 
 

@@ -189,7 +189,7 @@ def test_samples_with_several_labels_take_part_in_the_turns_of_each():
 
 
 def test_refuses_what_cannot_be_balanced():
-    with pytest.raises(ValueError, match=r"length must be one of \('dataset', 'largest'\), not 5"):
+    with pytest.raises(ValueError, match='length .*5'):
         ClassBalancedSampler(Labelled(), length=5)
     with pytest.raises(ValueError, match='2 of 3 samples have no class, the first is number 1'):
         ClassBalancedSampler(Several([[0], [], []]))

@@ -66,8 +66,6 @@ def test_classes_are_mapped_by_name(write):
     faces = [record(f'{i}.jpg', gt_label=i) for i in range(2)]
     root = write(faces, task='expression', classes=['sad', 'glad'])
     assert FaceCrops(root, classes=['glad', 'sad']).get_gt_labels().tolist() == [1, 0]
-    with pytest.raises(ValueError, match=r'data_list\[0\]: gt_label of .* is 0; allowed are .1,'):
-        FaceCrops(root, classes=['glad'])
 
 
 def test_task_can_be_chosen(write):
@@ -83,13 +81,13 @@ def test_task_can_be_chosen(write):
     ('wrong', 'message'),
     [
         (dict(split='train'), 'no img_path in'),
-        (dict(img_path='b.jpg', gt_age=3), "split of 'b.jpg' is None, not one of"),
-        (record('b.jpg', 'training', gt_age=3), "split of .*b.jpg' is 'training', not one of"),
+        (dict(img_path='b.jpg', gt_age=3), "split of 'b.jpg' is None"),
+        (record('b.jpg', 'training', gt_age=3), "split of .*b.jpg' is 'training'"),
         (record('b.jpg'), "'images/train/b.jpg' has no gt_age"),
         (record('b.jpg', gt_age='old'), "gt_age of 'images/train/b.jpg' is not a number: .*'old'"),
         (record('b.jpg', gt_age=float('nan')), 'gt_age of .* has values that are not finite'),
-        (record('b.jpg', gt_age=3, gt_label=2), r'gt_label of .* is 2; allowed are \(0, 1\)'),
-        (record('b.jpg', gt_age=3, gt_label=[0]), r'gt_label of .* is \[0\]; allowed are'),
+        (record('b.jpg', gt_age=3, gt_label=2), 'gt_label of .* is 2; allowed .*0 to 1'),
+        (record('b.jpg', gt_age=3, gt_label=[0]), r'gt_label of .* is \[0\]; allowed'),
         (
             record('b.jpg', gt_age=3, face_box=[1, 2]),
             r'face_box of .* is not numbers of shape \(4,\) but \(2,\)',
@@ -118,7 +116,7 @@ def test_what_is_missing(tmp_path, write):
     with pytest.raises(FileNotFoundError, match='(?s)annotations.json.* not exist.*to_crops.py'):
         FaceCrops(tmp_path)
     root = write([record(gt_age=3)], task='age')
-    with pytest.raises(ValueError, match="nothing for split='test'; it has {'train': 1}"):
+    with pytest.raises(ValueError, match="split='test' is empty"):
         FaceCrops(root, 'test')
     (root / 'images/train/a.jpg').unlink()
     with pytest.raises(FileNotFoundError, match='1 of 1 listed images are missing'):
@@ -128,8 +126,8 @@ def test_what_is_missing(tmp_path, write):
 @pytest.mark.parametrize(
     ('kwargs', 'message'),
     [
-        (dict(split='all'), "split must be one of .*not 'all'"),
-        (dict(task='identity'), "task must be None or one of .*not 'identity'"),
+        (dict(split='all'), "split .*'all'"),
+        (dict(task='identity'), "task .*'identity'"),
     ],
 )
 def test_refuses_wrong_arguments(tmp_path, kwargs, message):
@@ -137,16 +135,11 @@ def test_refuses_wrong_arguments(tmp_path, kwargs, message):
         FaceCrops(tmp_path, **kwargs)
 
 
-def test_says_that_pictures_were_lost_on_the_way(write, monkeypatch):
-    logged = []
-    monkeypatch.setattr(
-        'mmfer.datasets.face_crops.print_log',
-        lambda message, logger, level: logged.append((message, level)),
-    )
+def test_says_that_images_were_lost_on_the_way(write, logged):
     faces = [record(gt_age=3), record(split='test', gt_age=3)]
     root = write(faces, task='age', skipped=dict(test=2))
     FaceCrops(root, 'train')
     assert not logged
     FaceCrops(root, 'test')
     ((message, level),) = logged
-    assert 'lacks 2 pictures of this split' in message and level == logging.WARNING
+    assert 'lacks 2 images' in message and level == logging.WARNING

@@ -23,35 +23,24 @@ def root(tmp_path):
     return write_rafdb(tmp_path, train=[4] * 12)
 
 
-@pytest.fixture
-def warnings(monkeypatch):
-    """What is logged, as (message, level)."""
-    logged = []
-    monkeypatch.setattr(
-        'mmfer.datasets.face_dataset.print_log',
-        lambda message, logger, level: logged.append((message, level)),
-    )
-    return logged
-
-
-def test_bad_image_is_named_and_replaced_in_training(root, warnings):
+def test_bad_image_is_named_and_replaced_in_training(root, logged):
     spoil(root, 3)
     dataset = RAFDB(root, pipeline=PIPELINE)
     assert dataset[2]['data_samples'].sample_idx != 2
-    (message, level), *others = warnings
+    (message, level), *others = logged
     assert 'train_00003_aligned.jpg' in message and 'truncated' in message
     assert level == logging.WARNING and not others
 
 
-def test_bad_image_is_counted_and_named_once(root, warnings):
+def test_bad_image_is_counted_and_named_once(root, logged):
     spoil(root, 3)
     dataset = RAFDB(root, pipeline=PIPELINE, max_bad_images=1)
     for _ in range(5):
         dataset[2]
-    assert len(warnings) == 1
+    assert len(logged) == 1
 
 
-def test_more_bad_images_than_tolerated_are_an_error_that_lists_them(root, warnings):
+def test_more_bad_images_than_tolerated_are_an_error_that_lists_them(root, logged):
     spoil(root, 1, 2, 3)
     dataset = RAFDB(root, pipeline=PIPELINE, max_bad_images=2)
     with pytest.raises(RuntimeError) as error:
@@ -102,7 +91,7 @@ def test_evaluation_error_comes_out_of_a_worker_with_the_name(root):
         read_all(RAFDB(root, pipeline=PIPELINE, test_mode=True))
 
 
-def test_subset_counts_for_itself(root, warnings):
+def test_subset_counts_for_itself(root, logged):
     spoil(root, 12)
     dataset = RAFDB(root, pipeline=PIPELINE)
     subset = dataset.get_subset([11, 0])

@@ -234,7 +234,7 @@ class TestCropFace:
     )
     def test_wrong_arguments_are_named(self, wrong):
         ((name, value),) = wrong.items()
-        with pytest.raises(ValueError, match=f'CropFace: {name} must be .*not ') as error:
+        with pytest.raises(ValueError, match=f'CropFace: {name} ') as error:
             CropFace(**{'kind': 'tight', **wrong})
         assert repr(value) in str(error.value)
 
@@ -273,7 +273,7 @@ class TestRandomCropFace:
     )
     def test_wrong_arguments_are_named(self, wrong):
         ((name, _),) = wrong.items()
-        with pytest.raises(ValueError, match=f'RandomCropFace: {name} must be'):
+        with pytest.raises(ValueError, match=f'RandomCropFace: {name} '):
             RandomCropFace('tight', 64, **wrong)
 
 
@@ -295,7 +295,7 @@ class TestResizeFace:
 
     @pytest.mark.parametrize('size', [0, 2.5, (64, 64), True])
     def test_wrong_size(self, size):
-        with pytest.raises(ValueError, match='ResizeFace: size must be a whole number'):
+        with pytest.raises(ValueError, match='ResizeFace: size '):
             ResizeFace(size)
 
 
@@ -369,7 +369,7 @@ class TestFlip:
             RandomFlipFace(flip_indices=indices)
 
     def test_wrong_probability(self):
-        with pytest.raises(ValueError, match=r'RandomFlipFace: prob must be in \[0, 1\], not 2'):
+        with pytest.raises(ValueError, match='RandomFlipFace: prob .*2'):
             RandomFlipFace(2)
 
 
@@ -404,9 +404,9 @@ class TestRandomRotateFace:
         assert out['img'] is results['img'] and out['rotate_angle'] == 0
 
     def test_wrong_arguments(self):
-        with pytest.raises(ValueError, match='max_angle must be in'):
+        with pytest.raises(ValueError, match='max_angle '):
             RandomRotateFace(181)
-        with pytest.raises(ValueError, match='prob must be in'):
+        with pytest.raises(ValueError, match='prob '):
             RandomRotateFace(10, prob=-1)
 
 

@@ -1,6 +1,4 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -9,11 +7,13 @@ import pytest
 import torch
 from expression_trees import fer2013_pixels, unanimous, write_ferplus
 from mmengine.dataset import default_collate
+from tool_calls import run_tool
 
 from mmfer.datasets import EXPRESSIONS, EXPRESSIONS_8, FERPlus
 from mmfer.datasets.ferplus_votes import FERPLUS_EMOTIONS, majority_label, soft_label
 from mmfer.registry import MODELS
 
+TOOL = 'dataset_converters/fer2013_to_images.py'
 EMOTIONS = tuple(FERPLUS_EMOTIONS)
 LOAD = [dict(type='LoadFaceImage'), dict(type='PackInputs')]
 #: One row for each of the ten columns, in each part.
@@ -103,7 +103,7 @@ def test_columns_become_the_order_of_the_package(tmp_path):
     ]
 
 
-def test_splits_and_what_is_left_out(tmp_path):
+def test_splits_and_what_is_skipped(tmp_path):
     write_ferplus(tmp_path, ALL)
     parts = {split: names(FERPlus(tmp_path, split)) for split in ('train', 'val', 'test')}
     assert parts['train'] == [f'fer{number:07d}.png' for number in range(8)]
@@ -133,7 +133,7 @@ def test_other_classes(tmp_path):
     dataset = FERPlus(tmp_path, mode='soft', classes=('Contempt', 'Neutral', 'Sadness'))
     assert dataset.get_gt_labels().tolist() == [1, 0], 'without the angry one'
     assert dataset.get_data_info(0)['gt_score'].tolist() == [0, 1, 0]
-    with pytest.raises(ValueError, match="classes must be of .*not 'calm'"):
+    with pytest.raises(ValueError, match="classes .*'calm'"):
         FERPlus(tmp_path, classes=('calm',))
 
 
@@ -173,20 +173,13 @@ def test_losses_take_soft_labels(tmp_path, loss):
     assert result.item() == pytest.approx(-(targets * scores).sum(1).mean(), rel=1e-5)
 
 
-def run_tool(repo_root, *arguments):
-    tool = repo_root / 'tools/dataset_converters/fer2013_to_images.py'
-    return subprocess.run(
-        [sys.executable, '-W', 'ignore', tool, *map(str, arguments)], capture_output=True, text=True
-    )
-
-
-def test_pictures_as_files(tmp_path, repo_root):
+def test_images_as_files(tmp_path):
     write_ferplus(tmp_path, ALL)
     there = tmp_path / 'images/FER2013Train/fer0000000.png'
     there.parent.mkdir(parents=True)
     cv2.imwrite(str(there), fer2013_pixels(0))
-    done = run_tool(repo_root, tmp_path, tmp_path / 'images')
-    assert done.returncode == 0 and '27 pictures, 26 of them new' in done.stdout, done.stderr
+    done = run_tool(TOOL, tmp_path, tmp_path / 'images')
+    assert done.returncode == 0 and '27 images, 26 of them new' in done.stdout, done.stderr
     assert sorted(path.name for path in (tmp_path / 'images').iterdir()) == [
         'FER2013Test',
         'FER2013Train',
@@ -206,7 +199,7 @@ def test_pictures_as_files(tmp_path, repo_root):
 
     (tmp_path / 'fer2013.csv').unlink()
     assert len(FERPlus(tmp_path, 'test', image_dir='images')) == 8, 'the table is not needed'
-    failed = run_tool(repo_root, tmp_path, tmp_path / 'images')
+    failed = run_tool(TOOL, tmp_path, tmp_path / 'images')
     assert failed.returncode == 2 and 'fer2013.csv' in failed.stderr
 
 
@@ -229,8 +222,8 @@ def test_broken_row_counts_as_a_bad_image(tmp_path):
     ('file', 'old', 'new', 'message'),
     [
         ('fer2013new.csv', 'Image name,', '', "does not name the columns .'Image name'."),
-        ('fer2013new.csv', 'png,10,', 'png,ten,', 'line 2: .*is not a usage of'),
-        ('fer2013new.csv', 'Training,fer', 'Test,fer', 'line 2: .*is not a usage of'),
+        ('fer2013new.csv', 'png,10,', 'png,ten,', 'line 2: .*not a usage of'),
+        ('fer2013new.csv', 'Training,fer', 'Test,fer', 'line 2: .*not a usage of'),
         ('fer2013new.csv', 'PublicTest', 'Training', r'30 rows.* and .*30 rows.* do not belong'),
         ('fer2013.csv', 'emotion,pixels', 'emotion,faces', "line 1: .*'pixels' and 'Usage'"),
         ('fer2013.csv', '\n0,', '\n', 'line 2: 2 fields instead of 3'),
@@ -255,8 +248,8 @@ def test_names_a_missing_file_and_shows_the_layout(tmp_path, file):
 @pytest.mark.parametrize(
     ('kwargs', 'message'),
     [
-        (dict(split='Training'), "split must be one of .*not 'Training'"),
-        (dict(mode='probability'), "mode must be one of .'majority', 'soft'., not 'probability'"),
+        (dict(split='Training'), "split .*'Training'"),
+        (dict(mode='probability'), "mode .*'probability'"),
     ],
 )
 def test_refuses_wrong_arguments(tmp_path, kwargs, message):

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from mmfer.datasets.holdout import stratified_holdout
+from mmfer.datasets.splits import stratified_holdout
 
 LABELS = [0] * 100 + [1] * 37 + [2] * 4 + [3]
 NAMES = [f'train_{i:05d}.jpg' for i in range(len(LABELS))]
@@ -41,5 +41,5 @@ def test_larger_ratio_holds_out_a_superset_and_another_seed_another_set():
 
 @pytest.mark.parametrize('ratio', [0, 1, -0.1])
 def test_refuses_a_ratio_that_holds_out_nothing_or_all(ratio):
-    with pytest.raises(ValueError, match=rf'in \(0, 1\), not {ratio}'):
+    with pytest.raises(ValueError, match=f'ratio .*{ratio}'):
         stratified_holdout(NAMES, LABELS, ratio)

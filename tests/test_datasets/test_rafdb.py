@@ -70,9 +70,9 @@ def test_only_evaluation_splits_are_strict(tmp_path):
 @pytest.mark.parametrize(
     ('kwargs', 'message'),
     [
-        (dict(split='validation'), "split must be one of .*not 'validation'"),
-        (dict(val_ratio=1.0), r'val_ratio must be in \[0, 1\), not 1.0'),
-        (dict(max_bad_images=-1), 'max_bad_images must be 0 or more, not -1'),
+        (dict(split='validation'), "split .*'validation'"),
+        (dict(val_ratio=1.0), 'val_ratio .*1.0'),
+        (dict(max_bad_images=-1), 'max_bad_images .*-1'),
     ],
 )
 def test_refuses_wrong_arguments(tmp_path, kwargs, message):
@@ -116,25 +116,25 @@ def test_missing_images_are_counted_and_the_first_named(tmp_path):
 @pytest.mark.parametrize(
     ('line', 'message'),
     [
-        ('train_00002.jpg 8', "line 2: 'train_00002.jpg 8' has label '8'"),
-        ('train_00002.jpg 0', "line 2: .* has label '0'"),
-        ('train_00002.jpg -1', "line 2: .* has label '-1'"),
-        ('train_00002.jpg fear', "line 2: .* has label 'fear'"),
-        ('train_00002.jpg', 'line 2: .* is not like'),
-        ('validation_2.jpg 3', 'line 2: .* is not like'),
+        ('train_00002.jpg 8', "label '8'"),
+        ('train_00002.jpg 0', "label '0'"),
+        ('train_00002.jpg -1', "label '-1'"),
+        ('train_00002.jpg fear', "label 'fear'"),
+        ('train_00002.jpg', 'not like'),
+        ('validation_2.jpg 3', 'not like'),
     ],
 )
 def test_bad_line_is_named(tmp_path, line, message):
     write_rafdb(tmp_path)
     path = tmp_path / 'basic/EmoLabel/list_patition_label.txt'
     path.write_text(f'train_00001.jpg 1\n{line}\n')
-    with pytest.raises(ValueError, match=f'list_patition_label.txt, {message}'):
+    with pytest.raises(ValueError, match=f"list_patition_label.txt, line 2: '{line}': {message}"):
         RAFDB(tmp_path)
 
 
 def test_empty_split_is_an_error(tmp_path):
     write_rafdb(tmp_path, test=[])
-    with pytest.raises(ValueError, match='RAFDB is empty: no sample of this split'):
+    with pytest.raises(ValueError, match="RAFDB: split='test' is empty"):
         RAFDB(tmp_path, split='test')
 
 
@@ -142,8 +142,6 @@ def test_classes_are_mapped_by_name(tmp_path):
     write_rafdb(tmp_path, train=[7, 4], test=[1])
     dataset = RAFDB(tmp_path, metainfo=dict(classes=sorted(EXPRESSIONS)))
     assert dataset.get_gt_labels().tolist() == [4, 3]
-    with pytest.raises(ValueError, match=r"label '4'.* set to the classes \('Neutral',\)"):
-        RAFDB(tmp_path, metainfo=dict(classes=['Neutral']))
 
 
 def test_real_pictures(real_data):

@@ -92,14 +92,14 @@ def test_names_what_is_missing_and_shows_the_layout(tmp_path, folder):
 
 def test_unknown_and_ambiguous_folders(tmp_path):
     write_folders(tmp_path / 'Train', dict.fromkeys((*SFEW_EMOTIONS, 'Calm'), 1))
-    with pytest.raises(ValueError, match="has the folders .'Calm'.; those of expressions"):
+    with pytest.raises(ValueError, match="'Calm'.*image_dir"):
         SFEW(tmp_path)
     write_sfew(tmp_path, {'Val/Val_Aligned_Faces': 1, 'Val/Val_Aligned_Faces_new': 1})
-    with pytest.raises(ValueError, match='Say which one with image_dir'):
+    with pytest.raises(ValueError, match='Val_Aligned_Faces_new.*image_dir'):
         SFEW(tmp_path, 'val')
     assert len(SFEW(tmp_path, 'val', image_dir='{part}/{part}_Aligned_Faces')) == 7
 
 
 def test_refuses_a_wrong_split(tmp_path):
-    with pytest.raises(ValueError, match="split must be one of .*not 'Val'"):
+    with pytest.raises(ValueError, match="split .*'Val'"):
         SFEW(tmp_path, 'Val')

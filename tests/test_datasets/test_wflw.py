@@ -65,7 +65,7 @@ def test_subsets(tmp_path, index):
 
 def test_empty_subset_is_an_error(tmp_path):
     write_wflw(tmp_path, [], [wflw_line('a.jpg')])
-    with pytest.raises(ValueError, match='WFLW is empty'):
+    with pytest.raises(ValueError, match="split='test' is empty"):
         WFLW(tmp_path, 'test', subset='blur')
 
 
@@ -73,7 +73,7 @@ def test_names_of_the_attributes_are_in_the_meta_information(tmp_path):
     dataset = WFLW(write_wflw(tmp_path, [wflw_line('a.jpg')]))
     assert dataset.metainfo['attributes'] == WFLW_ATTRIBUTES
     assert 'classes' not in dataset.metainfo
-    assert 'subset=None' in repr(dataset)
+    assert 'subset: \tNone' in repr(dataset)
 
 
 def spoiled(place, value):
@@ -96,7 +96,7 @@ def test_bad_line_is_named(tmp_path, line, message):
     write_wflw(tmp_path, [wflw_line('a.jpg')])
     path = tmp_path / WFLW_LISTS / 'list_98pt_rect_attr_train.txt'
     path.write_text(f'{wflw_line("a.jpg")}\n{line}\n')
-    with pytest.raises(ValueError, match=f'(?s)attr_train.txt, line 2 .*b.jpg.*: {message}'):
+    with pytest.raises(ValueError, match=f'(?s)attr_train.txt, line 2: .*b.jpg.*: {message}'):
         WFLW(tmp_path)
 
 
@@ -121,9 +121,9 @@ def test_missing_image_is_named(tmp_path):
 @pytest.mark.parametrize(
     ('kwargs', 'message'),
     [
-        (dict(split='validation'), "split must be one of .*not 'validation'"),
-        (dict(val_ratio=1.0), r'val_ratio must be in \[0, 1\), not 1.0'),
-        (dict(subset='large pose'), "subset must be None or one of .*not 'large pose'"),
+        (dict(split='validation'), "split .*'validation'"),
+        (dict(val_ratio=1.0), 'val_ratio .*1.0'),
+        (dict(subset='large pose'), "subset .*'large pose'"),
     ],
 )
 def test_refuses_wrong_arguments(tmp_path, kwargs, message):

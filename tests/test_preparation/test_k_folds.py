@@ -89,12 +89,12 @@ def test_parts_are_disjoint_and_every_sample_is_tested_once():
 @pytest.mark.parametrize(
     ('call', 'message'),
     [
-        (lambda: stratified_folds(['a', 'b'], 3), r'must be 2 to 2 \(that many samples\), not 3'),
+        (lambda: stratified_folds(['a', 'b'], 3), 'number of folds .*samples.*3'),
         (lambda: stratified_folds(['a', 'b'], 1), 'not 1'),
         (lambda: stratified_folds(['a', 'a'], 2), "'a' comes more than once"),
         (lambda: stratified_folds(['a', 'b'], 2, [0]), '1 labels for 2 names'),
         (lambda: disjoint_folds(['a', 'b'], [1, 1], 2), r'2 to 1 \(that many groups\)'),
-        (lambda: parts_of_fold([0, 1, 2], 3), 'fold must be 0 to 2, not 3'),
+        (lambda: parts_of_fold([0, 1, 2], 3), 'fold .*3'),
         (lambda: parts_of_fold([0, 1], 0), 'take 3 folds, there are 2'),
     ],
 )

@@ -30,13 +30,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported late: --help answers at once.
     from mmfer.analysis.alignment_errors import alignment_errors, read_points, read_wflw
     from mmfer.preparation.align_faces import REPORT
+    from mmfer.preparation.command import exit_status
 
-    try:
-        print(alignment_errors(read_points(args.aligned / REPORT), read_wflw(args.data_root)))
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 0
+    def compare() -> int:
+        points = read_points(args.aligned / REPORT)
+        print(alignment_errors(points, read_wflw(args.data_root)))
+        return 0
+
+    return exit_status(compare)
 
 
 if __name__ == '__main__':

@@ -21,8 +21,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-LISTED = 10  # pictures without a crop that are named on the screen
-
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -112,34 +110,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # OpenCV 5 warns once a process that it will not choose a device for the network.
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')
-    try:
-        return align(args)
-    except (ImportError, OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print('\ninterrupted; the same command goes on from here', file=sys.stderr)
-        return 130
+    # Imported late: --help answers at once.
+    from mmfer.preparation.command import exit_status
+
+    return exit_status(lambda: align(args))
 
 
 def align(args: argparse.Namespace) -> int:
     """Align and report; returns the exit status."""
-    # Imported late: --help answers at once.
     from rich.progress import track
 
     from mmfer.faces import FaceChoice
     from mmfer.preparation.align_faces import (
         REPORT,
         align_faces,
-        list_pictures,
+        list_images,
         plan_alignment,
         read_list,
     )
+    from mmfer.preparation.command import print_report
 
     if args.source.is_file():
         names, root = read_list(args.source), args.root or args.source.parent
     else:
-        names, root = list_pictures(args.source, args.out), args.source
+        names, root = list_images(args.source, args.out), args.source
     report = align_faces(
         plan_alignment(names, root, args.out, args.format),
         args.out,
@@ -152,15 +146,7 @@ def align(args: argparse.Namespace) -> int:
         no_face=args.no_face,
         border=args.border,
     )
-    counts = ', '.join(f'{count} {decision}' for decision, count in sorted(report.counts.items()))
-    print(f'{args.out}: {counts} ({report.reused} of them in an earlier run)')
-    for path, reason in report.failed[:LISTED]:
-        print(f'no crop of {path}: {reason}', file=sys.stderr)
-    if report.failed:
-        print(
-            f'{len(report.failed)} pictures have no crop, see {args.out / REPORT}', file=sys.stderr
-        )
-    return 1 if report.failed else 0
+    return print_report(report, args.out, REPORT)
 
 
 if __name__ == '__main__':

@@ -1,10 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Write the pictures in the rows of fer2013.csv to files, to align them or to look at them.
+"""Write the images in the rows of fer2013.csv to files, to align them or to look at them.
 
     python tools/dataset_converters/fer2013_to_images.py data/ferplus data/ferplus/images
 
-The pictures are grey PNG files of 48x48 in OUT/FER2013Train, FER2013Valid and FER2013Test, named as
-in fer2013new.csv; those it has no name for, as they show no face, are left out. The dataset FERPlus
+The images are grey PNG files of 48x48 in OUT/FER2013Train, FER2013Valid and FER2013Test, named as
+in fer2013new.csv; those it has no name for, as they show no face, are skipped. The dataset FERPlus
 reads them with image_dir='images'. Files that are there already are kept.
 
 Exit status: 0 when all is done, 2 when a file is missing or wrong.
@@ -31,24 +31,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     from rich.progress import track
 
     from mmfer.datasets.fer2013_backend import Fer2013Backend
-    from mmfer.datasets.ferplus_files import find_named_pictures
+    from mmfer.datasets.ferplus_files import find_named_images
+    from mmfer.preparation.command import exit_status
     from mmfer.utils.atomic_file import atomic_write, remove_parts
 
-    backend, written = Fer2013Backend(), 0
-    try:
-        pictures = find_named_pictures(args.data_root)
-        for folder in {path.parent for path, _ in pictures}:
-            (args.out / folder).mkdir(parents=True, exist_ok=True)
-            remove_parts(args.out / folder)  # of an earlier run that was killed
-        for path, uri in track(pictures, 'pictures'):
-            if not (args.out / path).is_file():
-                atomic_write(args.out / path, backend.get(uri))
-                written += 1
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    print(f'{args.out}: {len(pictures)} pictures, {written} of them new')
-    return 0
+    def write() -> int:
+        images = [(args.out / path, uri) for path, uri in find_named_images(args.data_root)]
+        for folder in {path.parent for path, _ in images}:
+            remove_parts(folder)  # of an earlier run that was killed
+        new = [(path, uri) for path, uri in images if not path.is_file()]
+        for path, uri in track(new, 'images'):
+            atomic_write(path, Fer2013Backend().get(uri))
+        print(f'{args.out}: {len(images)} images, {len(new)} of them new')
+        return 0
+
+    return exit_status(write)
 
 
 if __name__ == '__main__':

@@ -62,95 +62,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported late: --help answers at once.
     from mmengine.registry import init_default_scope
 
+    from mmfer.preparation.command import exit_status
+
     init_default_scope('mmfer')
-    try:
-        make(args)
-    except (OSError, TypeError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(lambda: make(args))
 
 
-def make(args: argparse.Namespace) -> None:
-    """Read the dataset, divide it and write the files."""
-    from mmfer.datasets.splits import write_split_file
-    from mmfer.preparation.dataset_parts import build_parts
-    from mmfer.preparation.k_folds import disjoint_folds, parts_of_fold, stratified_folds
-
-    name, data_root, options = dataset_of(args)
-    samples = [
-        (key, part.get_data_info(index))
-        for part in build_parts(name, data_root, options).values()
-        for index, key in enumerate(part.split_keys())
-    ]
-    samples.sort(key=lambda sample: sample[0])
-    keys = [key for key, _ in samples]
-    by_label = args.people == 'label'
-    labels = [None if by_label else stratum(info) for _, info in samples]
-    if args.people:
-        people = [
-            info['gt_label'] if by_label else person(key, args.people) for key, info in samples
-        ]
-        folds = disjoint_folds(keys, people, args.folds, labels, args.seed)
-    else:
-        people = None
-        folds = stratified_folds(keys, args.folds, labels, args.seed)
-
-    for fold in range(args.folds):
-        parts = parts_of_fold(folds, fold, not args.no_val)
-        counts = ', '.join(f'{parts.count(part)} {part}' for part in ('train', 'val', 'test'))
-        comment = f'{name}: fold {fold} of {args.folds}, seed {args.seed}'
-        if people:
-            comment += f', people kept apart (--people {args.people})'
-        path = args.out / f'fold{fold}.csv'
-        write_split_file(path, zip(keys, parts, strict=True), f'{comment}\n{counts}')
-        tested = '' if not people else f', {len(set(own(people, folds, fold)))} people tested'
-        print(f'{path}: {counts}{tested}')
-
-
-def dataset_of(args: argparse.Namespace) -> tuple[str, str, dict]:
-    """Name, folder and further arguments of the dataset that is asked for."""
-    from mmengine.config import Config
-
+def make(args: argparse.Namespace) -> int:
+    """Write the folds and print what they are; returns the exit status."""
     from mmfer.preparation.dataset_parts import plain_options
-    from mmfer.utils.dataset_config import unwrapped
+    from mmfer.preparation.fold_files import dataset_of_config, write_folds
 
-    options = plain_options(args.cfg_options)
-    if not args.dataset.endswith('.py'):
-        name, data_root = args.dataset, args.data_root
-    else:
-        loader = Config.fromfile(args.dataset).to_dict().get('train_dataloader') or {}
-        cfg = unwrapped(loader.get('dataset') or {})
-        name, data_root = cfg.get('type'), args.data_root or cfg.get('data_root')
-        given = {
-            k: v for k, v in cfg.items() if k not in ('type', 'data_root', 'split', 'pipeline')
-        }
-        options = {**given, **options}
+    given = dict(type=args.dataset)
+    if args.dataset.endswith('.py'):
+        given = dataset_of_config(args.dataset)
+    name, data_root = given.pop('type', None), given.pop('data_root', None)
+    data_root = args.data_root or data_root
     if name not in DATASETS:
         raise ValueError(f'{args.dataset}: the dataset must be one of {DATASETS}, not {name!r}')
     if data_root is None:
         raise ValueError(f'{name}: say where it is with --data-root')
-    return name, data_root, options
-
-
-def stratum(info: dict) -> int | None:
-    """Class of a sample, or the decade of its age."""
-    if 'gt_label' in info:
-        return int(info['gt_label'])
-    return int(info['gt_age'] // 10) if 'gt_age' in info else None
-
-
-def person(key: str, pattern: str) -> str:
-    """What a regular expression finds in a name."""
-    match = re.search(pattern, key)
-    if not match:
-        raise ValueError(f'--people {pattern!r} finds nothing in the name {key!r}')
-    return match[1] if match.re.groups else match[0]
-
-
-def own(values: list, folds: list[int], fold: int) -> list:
-    """The values of a fold's samples."""
-    return [value for value, each in zip(values, folds, strict=True) if each == fold]
+    options = {**given, **plain_options(args.cfg_options)}
+    written = write_folds(
+        *(name, data_root, options, args.out, args.folds, args.seed, args.people),
+        with_val=not args.no_val,
+    )
+    for line in written:
+        print(line)
+    return 0
 
 
 if __name__ == '__main__':

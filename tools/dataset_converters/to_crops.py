@@ -21,7 +21,6 @@ from pathlib import Path
 from mmfer.utils.config_arguments import add_config_options
 
 DATASETS = ('AffectNet', 'AffectNetHQ', 'CFP', 'ExpW', 'UTKFace', 'WFLW')
-LISTED = 10  # skipped pictures named on the screen
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -73,36 +72,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported late: --help answers at once.
     from mmengine.registry import init_default_scope
 
-    from mmfer.preparation.dataset_parts import build_parts, plain_options
-    from mmfer.preparation.journal import SettingsError
+    from mmfer.preparation.command import exit_status
 
     init_default_scope('mmfer')
-    try:
-        options = plain_options(args.cfg_options)
-        parts = build_parts(args.dataset, args.data_root, options)
-    except (FileNotFoundError, TypeError, ValueError) as error:
-        return fail(error)
-    try:
-        return convert(args, parts, options)
-    except (SettingsError, OSError) as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        print('\ninterrupted; the same command goes on from here', file=sys.stderr)
-        return 130
+    return exit_status(lambda: convert(args))
 
 
-def fail(error: Exception) -> int:
-    print(f'error: {error}', file=sys.stderr)
-    return 2
-
-
-def convert(args: argparse.Namespace, parts: dict, options: dict) -> int:
+def convert(args: argparse.Namespace) -> int:
     """Convert and report; returns the exit status."""
     from rich.progress import track
 
-    from mmfer.preparation.convert_crops import SKIPPED, convert_crops, plan_crops, write_skipped
+    from mmfer.preparation.command import print_report
+    from mmfer.preparation.convert_crops import SKIPPED, convert_crops, plan_crops
+    from mmfer.preparation.dataset_parts import build_parts, plain_options
 
+    options = plain_options(args.cfg_options)
+    parts = build_parts(args.dataset, args.data_root, options)
     any_part = next(iter(parts.values()))
+    # Files that belong to no split, as their names carry no label (UTKFace).
+    nameless = getattr(any_part, 'bad_names', ())
     settings = {name: getattr(args, name) for name in ('kind', 'size', 'source', 'border')}
     report = convert_crops(
         plan_crops(parts, any_part.data_root, args.format),
@@ -112,24 +100,11 @@ def convert(args: argparse.Namespace, parts: dict, options: dict) -> int:
         args.format,
         args.workers,
         lambda results, total: track(results, f'{args.dataset}, {args.kind} crops', total),
+        nameless,
     )
-    # Files that belong to no split, as their names carry no label (UTKFace).
-    unnamed = [(path, '', reason) for path, reason in getattr(any_part, 'bad_names', ())]
-    write_skipped(args.out / SKIPPED, [*unnamed, *report.skipped])
-
-    counts = ', '.join(f'{count} {part}' for part, count in report.counts.items())
-    print(f'{args.out}: {counts} ({report.reused} of them from an earlier run)')
-    if unnamed:
-        print(f'{len(unnamed)} files have no label in their name and are in no split')
-    for path, part, reason in report.skipped[:LISTED]:
-        print(f'skipped {path} ({part}): {reason}', file=sys.stderr)
-    if report.skipped:
-        print(
-            f'{len(report.skipped)} faces have no crop, see {args.out / SKIPPED}. Repair the '
-            'pictures and give the command again',
-            file=sys.stderr,
-        )
-    return 1 if report.skipped else 0
+    if nameless:
+        print(f'{len(nameless)} files have no label in their name and are in no split')
+    return print_report(report, args.out, SKIPPED)
 
 
 if __name__ == '__main__':

@@ -14,7 +14,6 @@ So 750 images (15 %) are for testing, 750 for validation and 3,500 for training.
 """
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Sequence
 
@@ -23,18 +22,16 @@ IMAGES = [f'{image:02d}' for image in range(1, 11)]
 HELD_OUT = 3  # images a person gives to validation and testing together
 
 
-def rank(name: str) -> bytes:
-    """Sort by this to shuffle names in the same way for ever."""
-    return hashlib.sha256(f'0:{name}'.encode()).digest()
-
-
 def parts() -> list[tuple[str, str]]:
     """(``person/image``, part) of all images, in the order of their names."""
-    two_for_testing = set(sorted(PEOPLE, key=rank)[: len(PEOPLE) // 2])
+    # Imported late: --help answers at once.
+    from mmfer.datasets.splits import hash_of_name
+
+    two_for_testing = set(sorted(PEOPLE, key=hash_of_name)[: len(PEOPLE) // 2])
     chosen = {}
     for person in PEOPLE:
         num_test = 2 if person in two_for_testing else 1
-        names = sorted((f'{person}/{image}' for image in IMAGES), key=rank)
+        names = sorted((f'{person}/{image}' for image in IMAGES), key=hash_of_name)
         for place, name in enumerate(names):
             chosen[name] = 'test' if place < num_test else 'val' if place < HELD_OUT else 'train'
     return sorted(chosen.items())
@@ -44,7 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('target', help='file to write')
     args = parser.parse_args(argv)
-    # Imported late: --help answers at once.
     from mmfer.datasets.splits import write_split_file
 
     comment = (

@@ -1,10 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Which picture is for training, which for validation and which for testing."""
+"""Which image is for training, which for validation and which for testing."""
 
 from pathlib import Path
 
-from .by_name import split_by_name
-from .by_rank import split_by_rank
+from .by_hash import hash_of_name, split_by_name, split_by_rank, stratified_holdout
 from .split_file import PARTS, read_split_file, write_split_file
 
 #: What ``split`` of a dataset may be: ``trainval`` is the first two parts together.
@@ -17,8 +16,10 @@ __all__ = [
     'CFP_FRONTAL',
     'PARTS',
     'SPLITS',
+    'hash_of_name',
     'read_split_file',
     'split_by_name',
     'split_by_rank',
+    'stratified_holdout',
     'write_split_file',
 ]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from mmfer.utils.atomic_file import atomic_write
 
+from ..annotation_files import read_lines
+
 #: The parts that a split file may name.
 PARTS = ('train', 'val', 'test')
 
@@ -13,48 +15,45 @@ _HEADER = ['name', 'split']
 
 
 def read_split_file(path: str | Path, key: Callable[[str], str]) -> dict[str, str]:
-    """Read which part each picture belongs to.
+    """Read which part each image belongs to.
 
-    One line a picture, ``name,split``, with ``split`` one of ``train``, ``val`` and ``test``. A
-    first line that says ``name,split``, empty lines and lines that begin with ``#`` are passed
-    over, spaces around the fields as well.
+    One line per image, ``name,split``, with ``split`` one of ``train``, ``val`` and ``test``. A
+    first line that says ``name,split``, empty lines, lines that begin with ``#`` and spaces around
+    the fields are ignored.
 
     Args:
         path: The file.
         key: Turns a name as people write it (with or without folders and extension) into the one
-            that identifies the picture; raises ValueError for a name that cannot be one.
+            that identifies the image; raises ValueError for a name that cannot be one.
 
     Returns:
         Key -> part, in the order of the file.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A line is not like that, or a picture is named twice; gives the line.
+        ValueError: A line is not like that, or an image is named twice; gives the line.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
             f"the split file '{path}' does not exist (split_file of the dataset)"
         )
-    parts, lines = {}, {}
-    for number, line in enumerate(path.read_text(encoding='utf-8-sig').splitlines(), start=1):
-        if not line.strip() or line.startswith('#'):
-            continue
+    parts = {}
+
+    def add(line: str) -> None:
         fields = [field.strip() for field in next(csv.reader([line]))]
-        if fields == _HEADER and not parts:
-            continue
-        where = f'{path}, line {number}: {line!r}'
+        if line.startswith('#') or (fields == _HEADER and not parts):
+            return
         if len(fields) != 2 or fields[1] not in PARTS:
-            raise ValueError(f'{where} is not "name,split" with a split of {PARTS}')
-        try:
-            name = key(fields[0])
-        except ValueError as error:
-            raise ValueError(f'{where}: {error}') from error
+            raise ValueError(f'not "name,split" with a split of {PARTS}')
+        name = key(fields[0])
         if name in parts:
-            raise ValueError(f'{where} names the picture {name!r} of line {lines[name]} again')
-        parts[name], lines[name] = fields[1], number
+            raise ValueError(f'names the image {name!r} again')
+        parts[name] = fields[1]
+
+    read_lines(path, add)
     if not parts:
-        raise ValueError(f'{path} names no picture; expected lines such as "name,train"')
+        raise ValueError(f'{path} names no image; expected lines such as "name,train"')
     return parts
 
 
@@ -62,7 +61,7 @@ def write_split_file(path: str | Path, parts: Iterable[tuple[str, str]], comment
     """Write (name, part) pairs as :func:`read_split_file` reads them.
 
     Args:
-        path: File to write; an existing one is replaced, whole.
+        path: File to write; an existing one is replaced as a whole.
         parts: Pairs such as ``('001/03', 'test')``, in the order to write.
         comment: What the file is, one or more lines for its top.
     """

@@ -1,0 +1,55 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""What the readers of all datasets share: lines of an annotation file, and files of a folder."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from mmfer.utils.files_below import IMAGE_SUFFIXES
+
+_T = TypeVar('_T')
+# So much of both ends of a line is shown in errors; lists of landmarks have 1,600 characters.
+_SHOWN = 60
+
+
+def read_lines(path: str | Path, parse: Callable[[str], _T]) -> list[_T]:
+    """Parse a text file line by line; blank lines and a byte order mark are skipped.
+
+    Args:
+        path: The file, UTF-8.
+        parse: What a line means; raises ValueError for a line that is wrong.
+
+    Returns:
+        What ``parse`` returned for each line.
+
+    Raises:
+        ValueError: A line is wrong; gives file, number, line and reason.
+    """
+    parsed = []
+    with open(path, encoding='utf-8-sig') as file:
+        for number, line in enumerate(file, start=1):
+            line = line.rstrip('\n')
+            if line.strip():
+                try:
+                    parsed.append(parse(line))
+                except ValueError as error:
+                    raise ValueError(
+                        f'{path}, line {number}: {_shorten(line)!r}: {error}'
+                    ) from error
+    return parsed
+
+
+def _shorten(line: str) -> str:
+    return line if len(line) <= 2 * _SHOWN else f'{line[:_SHOWN]} … {line[-_SHOWN:]}'
+
+
+def list_files(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[Path]:
+    """Files of one kind in a folder, by default images, sorted by name.
+
+    Other files and hidden ones are skipped: archives packed on a Mac hold a hidden twin of each.
+    """
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith('.')
+    )

@@ -1,0 +1,91 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from collections.abc import Callable, Hashable, Iterable
+from typing import TypeVar
+
+from .face_dataset import EmptySplitError, FaceDataset
+from .splits import stratified_holdout
+
+_T = TypeVar('_T')
+
+
+class HoldoutDataset(FaceDataset):
+    """A dataset of two official lists: one to train on and one to report.
+
+    Most papers also select the best epoch on the list that they report. ``val_ratio`` takes a
+    validation part out of the *training* list instead, the same samples on every machine. Set it in
+    all datasets of the config.
+
+    ============  =================================  ==============================
+    split         ``val_ratio=0``                    ``val_ratio=.1``
+    ============  =================================  ==============================
+    ``train``     training list                      90 % of it
+    ``val``       :attr:`REPORTED` or an error       the other 10 %
+    ``trainval``  training list                      training list
+    ``test``      :attr:`REPORTED` or an error       list that is reported
+    ============  =================================  ==============================
+
+    Args:
+        data_root: Folder of the dataset, see the subclass.
+        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
+        val_ratio: Share of the training list to hold out, in [0, 1). Default 0.
+        **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``classes``, …
+
+    Raises:
+        EmptySplitError: ``val_ratio`` is 0 and the split is neither list.
+    """
+
+    #: What the authors call the list that is reported: ``'test'``, or ``'val'`` where the labels of
+    #: the test set are not public.
+    REPORTED = 'test'
+
+    SHOWN = (*FaceDataset.SHOWN, 'val_ratio')
+
+    def __init__(self, data_root: str, split: str = 'train', val_ratio: float = 0.0, **kwargs):
+        name = type(self).__name__
+        if not 0 <= val_ratio < 1:
+            raise ValueError(f'{name}: val_ratio must be in [0, 1), not {val_ratio}')
+        if val_ratio == 0 and split in {'val', 'test'} - {self.REPORTED}:
+            raise EmptySplitError(
+                f'{name}: split={split!r} is empty with val_ratio=0: the authors publish labels of '
+                f"'train' and {self.REPORTED!r}, on which results are reported. val_ratio above 0 "
+                "(such as .1) in *all* datasets of the config takes 'val' out of the training list"
+            )
+        self.val_ratio = val_ratio
+        super().__init__(data_root, split, **kwargs)
+
+    @property
+    def official(self) -> str:
+        """The list that the split is a part of: ``'train'`` or :attr:`REPORTED`."""
+        reported = 'test' if self.val_ratio else self.REPORTED
+        return self.REPORTED if self.split == reported else 'train'
+
+    def hold_out(
+        self,
+        items: Iterable[_T],
+        name: Callable[[_T], str],
+        label: Callable[[_T], Hashable] | None = None,
+    ) -> list[_T]:
+        """Keep those of the training list that belong to the split.
+
+        Args:
+            items: The official list.
+            name: What identifies an item, the same on every machine.
+            label: Class of an item; the same share of each is held out. Default: no classes, and
+                items of one name stay together.
+
+        Returns:
+            All items, unless the split is one of the two parts of the training list.
+        """
+        items = list(items)
+        if not self.val_ratio or self.split not in ('train', 'val'):
+            return items
+        names = [name(item) for item in items]
+        if label is None:
+            unique = sorted(set(names))
+            held = stratified_holdout(unique, [None] * len(unique), self.val_ratio)
+            held_names = {name for name, out in zip(unique, held, strict=True) if out}
+            held_out = [name in held_names for name in names]
+        else:
+            held_out = stratified_holdout(names, [label(item) for item in items], self.val_ratio)
+        wanted = self.split == 'val'
+        return [item for item, held in zip(items, held_out, strict=True) if held == wanted]

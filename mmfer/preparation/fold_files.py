@@ -1,0 +1,95 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Split files for k-fold cross-validation of a dataset."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmfer.datasets.splits import PARTS, write_split_file
+from mmfer.utils.dataset_config import unwrapped
+
+from .dataset_parts import SET_ELSEWHERE, build_parts
+from .k_folds import disjoint_folds, parts_of_fold, stratified_folds
+
+
+def dataset_of_config(path: str) -> dict[str, Any]:
+    """Arguments of the dataset that a config trains on, ``type`` and ``data_root`` among them."""
+    loader = Config.fromfile(path).to_dict().get('train_dataloader') or {}
+    cfg = unwrapped(loader.get('dataset') or {})
+    unwanted = SET_ELSEWHERE - {'type', 'data_root'}
+    return {key: value for key, value in cfg.items() if key not in unwanted}
+
+
+def write_folds(
+    name: str,
+    data_root: str,
+    options: dict[str, Any],
+    out: str | Path,
+    k: int,
+    seed: int = 0,
+    people: str | None = None,
+    with_val: bool = True,
+) -> Iterator[str]:
+    """Write ``out/fold0.csv`` …, each of which tests on another fold.
+
+    Args:
+        name: Registered name of a :class:`~mmfer.datasets.NamedSplitDataset`.
+        data_root: Its folder.
+        options: Its further arguments.
+        out: Folder to write.
+        k: Number of folds.
+        seed: Another seed gives other folds. Default 0.
+        people: Keeps people apart: ``'label'`` where they are the classes, or a regular expression
+            whose first group, or all of it, is found in names of split files. Default: folds have
+            the same share of each class or decade of age.
+        with_val: Whether the fold after the tested one is for validation. Default True.
+
+    Yields:
+        What each file holds, in words.
+
+    Raises:
+        ValueError: ``k`` is out of range, or a name has nobody by the expression.
+    """
+    samples = [
+        (key, part.get_data_info(index))
+        for part in build_parts(name, data_root, options).values()
+        for index, key in enumerate(part.split_keys())
+    ]
+    samples.sort(key=lambda sample: sample[0])
+    keys = [key for key, _ in samples]
+    by_label = people == 'label'
+    labels = [None if by_label else _stratum(info) for _, info in samples]
+    comment = ''
+    if people:
+        owners = [info['gt_label'] if by_label else _person(key, people) for key, info in samples]
+        folds = disjoint_folds(keys, owners, k, labels, seed)
+        comment = f', people kept apart (--people {people})'
+    else:
+        folds = stratified_folds(keys, k, labels, seed)
+    for fold in range(k):
+        parts = parts_of_fold(folds, fold, with_val)
+        counts = ', '.join(f'{parts.count(part)} {part}' for part in PARTS)
+        path = Path(out) / f'fold{fold}.csv'
+        title = f'{name}: fold {fold} of {k}, seed {seed}{comment}'
+        write_split_file(path, zip(keys, parts, strict=True), f'{title}\n{counts}')
+        if people:
+            tested = {owner for owner, own in zip(owners, folds, strict=True) if own == fold}
+            counts += f', {len(tested)} people tested'
+        yield f'{path}: {counts}'
+
+
+def _stratum(info: dict) -> int | None:
+    """Class of a sample, or the decade of its age."""
+    if 'gt_label' in info:
+        return int(info['gt_label'])
+    return int(info['gt_age'] // 10) if 'gt_age' in info else None
+
+
+def _person(key: str, pattern: str) -> str:
+    match = re.search(pattern, key)
+    if not match:
+        raise ValueError(f'--people {pattern!r} finds nothing in the name {key!r}')
+    return match[1] if match.re.groups else match[0]
