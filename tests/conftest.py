@@ -4,10 +4,12 @@
 import os
 import random
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config.config import FormatCode
 from mmengine.registry import DefaultScope
 
 # Tests run in parallel processes: more than one thread each makes all of them slower.
@@ -25,9 +27,34 @@ def seed():
 
 
 @pytest.fixture(autouse=True)
+def any_algorithm():
+    """Forget what a run with ``deterministic=True`` set for the whole process."""
+    yield
+    if torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(autouse=True)
 def mmfer_scope():
     """Build everything in the scope of mmfer and leave no other scope behind."""
     with DefaultScope.overwrite_default_scope('mmfer'):
+        yield
+
+
+@pytest.fixture(scope='session', autouse=True)
+def unformatted_configs():
+    """Print configs as the same Python with other line breaks.
+
+    MMEngine prints the config of a run six times, and formats it for half a second each time.
+    """
+    with mock.patch('mmengine.config.config.FormatCode', lambda text, **_: (text, True)):
+        yield
+
+
+@pytest.fixture
+def formatted_configs():
+    """Print configs as MMEngine does, where a test is about their text."""
+    with mock.patch('mmengine.config.config.FormatCode', FormatCode):
         yield
 
 

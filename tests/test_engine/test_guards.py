@@ -21,8 +21,7 @@ def config(tmp_path, repo_root):
         changes.setdefault('train_cfg__max_epochs', 1)
         return toy_config(tmp_path / name, runtime, **changes)
 
-    yield _config
-    torch.use_deterministic_algorithms(False)
+    return _config
 
 
 @pytest.fixture

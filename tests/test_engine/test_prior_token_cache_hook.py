@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
 from toy_analyzer import CNN, PRIORS, training_config
@@ -55,16 +54,9 @@ class PictureFiles(BaseDataset):
         ]
 
 
-@pytest.fixture(autouse=True)
-def plainly_printed_configs(monkeypatch):
-    """MMEngine prints a run's config six times, and its formatter takes half a second for each."""
-    monkeypatch.setattr(Config, 'pretty_text', property(lambda self: str(self.to_dict())))
-
-
 @pytest.fixture
 def runtime(repo_root):
-    yield repo_root / 'configs' / '_base_' / 'default_runtime.py'
-    torch.use_deterministic_algorithms(False)
+    return repo_root / 'configs' / '_base_' / 'default_runtime.py'
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import sys
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from toy_analyzer import PRIORS, training_config
 
@@ -16,16 +15,9 @@ from mmfer.engine.launch import build_runner, set_resume
 from mmfer.registry import MODELS
 
 
-@pytest.fixture(autouse=True)
-def plainly_printed_configs(monkeypatch):
-    """MMEngine prints a run's config six times, and its formatter takes half a second for each."""
-    monkeypatch.setattr(Config, 'pretty_text', property(lambda self: str(self.to_dict())))
-
-
 @pytest.fixture
 def runtime(repo_root):
-    yield repo_root / 'configs' / '_base_' / 'default_runtime.py'
-    torch.use_deterministic_algorithms(False)
+    return repo_root / 'configs' / '_base_' / 'default_runtime.py'
 
 
 @pytest.fixture
