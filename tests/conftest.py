@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Fixtures that all tests share: seeds, threads, the scope and the optional real data."""
 
+import gc
 import os
 import random
 from pathlib import Path
@@ -16,6 +17,15 @@ from mmengine.registry import DefaultScope
 torch.set_num_threads(1)
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_finish():
+    """Let the garbage collector pass over what the imports have made.
+
+    MMEngine calls it for every dataset, and each time it would look at all of torch.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
