@@ -5,13 +5,12 @@ import gc
 import os
 import random
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
 import torch
-from mmengine.config.config import FormatCode
 from mmengine.registry import DefaultScope
+from printed_configs import formatted, unformatted
 
 # Tests run in parallel processes: more than one thread each makes all of them slower.
 torch.set_num_threads(1)
@@ -53,18 +52,15 @@ def mmfer_scope():
 
 @pytest.fixture(scope='session', autouse=True)
 def unformatted_configs():
-    """Print configs as the same Python with other line breaks.
-
-    MMEngine prints the config of a run six times, and formats it for half a second each time.
-    """
-    with mock.patch('mmengine.config.config.FormatCode', lambda text, **_: (text, True)):
+    """Save what formatting the configs of runs would take."""
+    with unformatted():
         yield
 
 
 @pytest.fixture
 def formatted_configs():
     """Print configs as MMEngine does, where a test is about their text."""
-    with mock.patch('mmengine.config.config.FormatCode', FormatCode):
+    with formatted():
         yield
 
 

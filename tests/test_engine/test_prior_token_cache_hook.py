@@ -4,9 +4,6 @@
 import os
 import resource
 import shutil
-import socket
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -14,6 +11,7 @@ import pytest
 import torch
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
+from process_pairs import train_pair
 from toy_analyzer import CNN, PRIORS, training_config
 
 from mmfer.datasets import SynthFace
@@ -180,7 +178,7 @@ def test_tokens_are_those_of_the_encoders(config, tmp_path, pictures_seen):
     assert np.array_equal(rows, tokens.numpy())
 
 
-def test_two_processes(config, tmp_path, repo_root):
+def test_two_processes(config, tmp_path):
     ends = []
     for name, cache in (('live', None), ('built', {})):
         path = tmp_path / f'{name}.json'
@@ -188,13 +186,7 @@ def test_two_processes(config, tmp_path, repo_root):
         cfg.custom_hooks = cfg.custom_hooks[1:]
         cfg.default_hooks.checkpoint = dict(type='SafeCheckpointHook', interval=1)
         cfg.dump(path)
-        with socket.socket() as free:
-            free.bind(('127.0.0.1', 0))
-            port = free.getsockname()[1]
-        command = [sys.executable, '-m', 'torch.distributed.launch', '--nproc_per_node=2']
-        command += [f'--master_port={port}', 'tools/train.py', str(path), '--launcher', 'pytorch']
-        done = subprocess.run(command, cwd=repo_root, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        train_pair(path, cwd=tmp_path)
         ends.append(torch.load(tmp_path / name / 'epoch_2.pth')['state_dict'])
     live, cached = ends
     assert all(torch.equal(value, cached[name]) for name, value in live.items())

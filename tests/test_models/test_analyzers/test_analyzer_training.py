@@ -2,13 +2,11 @@
 """The FaceAnalyzer in the hands of MMEngine's runner."""
 
 import shutil
-import socket
-import subprocess
-import sys
 
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from process_pairs import train_pair
 from toy_analyzer import PRIORS, training_config
 
 from mmfer.engine.launch import build_runner, set_resume
@@ -57,7 +55,7 @@ def test_resumed_equals_uninterrupted(tmp_path, runtime, checkpoints, save_prior
     assert len(moments[0]) == 15 and all(map(torch.equal, *moments))
 
 
-def test_two_processes_apply_the_gradients_of_one(tmp_path, runtime, checkpoints, repo_root):
+def test_two_processes_apply_the_gradients_of_one(tmp_path, runtime, checkpoints):
     """Two processes with 4 pictures each step like one with all 8 (no drop mask)."""
     changes = dict(
         model__priors=checkpoints,
@@ -69,13 +67,7 @@ def test_two_processes_apply_the_gradients_of_one(tmp_path, runtime, checkpoints
     )
     config = tmp_path / 'config.json'
     training_config(tmp_path / 'two', runtime, **changes).dump(config)
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, '-m', 'torch.distributed.launch', '--nproc_per_node=2']
-    command += [f'--master_port={port}', 'tools/train.py', str(config), '--launcher', 'pytorch']
-    done = subprocess.run(command, cwd=repo_root, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    train_pair(config, cwd=tmp_path)
     two = torch.load(tmp_path / 'two' / 'epoch_1.pth', weights_only=True)['state_dict']
 
     changes.update(train_dataloader__batch_size=8)
