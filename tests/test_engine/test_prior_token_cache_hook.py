@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from forked_processes import train_pair
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
-from process_pairs import train_pair
 from toy_analyzer import CNN, PRIORS, training_config
 
 from mmfer.datasets import SynthFace

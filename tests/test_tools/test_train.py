@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from process_pairs import train_pair
+from forked_processes import train_pair
 from tool_calls import run_tool
 from toy_training import ToyModel, toy_config
 

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 import torch
+from forked_processes import train_pair
 from mmengine.registry import init_default_scope
-from process_pairs import train_pair
 from toy_analyzer import PRIORS, training_config
 
 from mmfer.engine.launch import build_runner, set_resume

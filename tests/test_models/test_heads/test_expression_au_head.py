@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from forked_processes import run_pair
 from mmengine.model import MMDistributedDataParallel
 from mmpretrain.structures import DataSample
-from process_pairs import run_pair
 
 from mmfer.registry import EVALUATORS, MODELS
 
