@@ -102,12 +102,14 @@ def run_pair(function, *arguments) -> None:
 
 
 def train_pair(*arguments, cwd) -> None:
-    """``train.py ARGUMENTS --launcher pytorch`` in two processes, as ``torchrun`` starts them."""
+    """``train.py ARGUMENTS`` in two processes, as ``mim train --launcher pytorch`` starts them."""
     run_pair(_train, arguments, cwd)
 
 
 def _train(rank, arguments, cwd):
-    done = run_tool('train.py', *arguments, '--launcher', 'pytorch', cwd=cwd)
+    # torch.distributed.launch, which mim calls, passes the rank as an option, too.
+    given = (f'--local-rank={rank}', *arguments, '--launcher', 'pytorch')
+    done = run_tool('train.py', *given, cwd=cwd)
     assert done.returncode == 0, done.stderr
 
 

@@ -3,7 +3,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -132,27 +131,17 @@ def test_wrong_use_is_explained(toy, tool, words, message):
     assert message in result.stderr
 
 
-def test_two_processes_apply_the_gradients_of_one(run, repo_root, toy, tmp_path):
-    """Two processes with 3 pictures each step like one with all 6 (no BatchNorm, no dropout).
-
-    ``torch.distributed.launch`` is what ``mim train --launcher pytorch`` calls.
-    """
+def test_two_processes_apply_the_gradients_of_one(toy, tmp_path):
+    """Two processes with 3 pictures each step like one with all 6 (no BatchNorm, no dropout)."""
     config = toy(
         model__norm=False,
         model__dropout=0.0,
         train_dataloader__dataset=dict(type='ToyFaces', size=6, noise=0.0),
         train_cfg__max_epochs=1,
     )
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    two = run(
-        *(sys.executable, '-m', 'torch.distributed.launch', '--nproc_per_node=2'),
-        *(f'--master_port={port}', repo_root / 'tools' / 'train.py', config),
-        *('--launcher', 'pytorch', '--work-dir', 'two', '--no-validate'),
-        *('--cfg-options', 'train_dataloader.batch_size=3'),
-    )
-    assert two.returncode == 0, two.stderr
+    words = ('--work-dir', 'two', '--no-validate')
+    words += ('--cfg-options', 'train_dataloader.batch_size=3')
+    train_pair(config, *words, cwd=tmp_path)
 
     cfg = load_config(config, {'train_dataloader.batch_size': 6}, str(tmp_path / 'one'))
     runner = build_runner(cfg)
@@ -164,6 +153,7 @@ def test_two_processes_apply_the_gradients_of_one(run, repo_root, toy, tmp_path)
 
 
 def test_dist_train_resumes_exactly_in_two_processes(run, repo_root, toy, tmp_path):
+    """The one test that waits for ``torchrun``."""
     config = toy(train_cfg__max_epochs=2, train_dataloader__batch_size=3)
     train_pair(config, '--work-dir', 'whole', cwd=tmp_path)
     checkpoint = torch.load(tmp_path / 'whole' / 'epoch_1.pth', weights_only=True)
