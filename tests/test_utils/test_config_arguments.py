@@ -1,7 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import argparse
+import subprocess
+import sys
 
 from mmfer.utils.config_arguments import add_config_options
+
+MODULE = add_config_options.__module__
 
 
 def parse(*words):
@@ -16,6 +20,11 @@ def test_words_of_all_that_are_given():
     args = parse('--cfg-options', 'a=1', 'b.c=2', '--some-options', 'e=4', '--cfg-options', 'd=3')
     assert args.cfg_options == ['a=1', 'b.c=2', 'd=3'] and args.some_options == ['e=4']
     assert parse().cfg_options == parse().some_options == []
+
+
+def test_help_does_not_wait_for_pytorch():
+    code = f"import {MODULE}, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, '-c', code]).returncode == 0
 
 
 def test_tools_take_the_option_from_here(repo_root):
