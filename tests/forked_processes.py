@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Processes of Python without the seconds that their imports take.
+"""Processes of Python without the seconds that their imports take, and without a GPU.
 
 They are forked from a server which has imported everything once. A fork of pytest itself would not
 do: autograd does not survive a fork of a process that has used it, nor do OpenCV's threads.
@@ -13,7 +13,9 @@ import socket
 import sys
 import tempfile
 import warnings
+from multiprocessing import forkserver
 from pathlib import Path
+from unittest import mock
 
 import torch
 from mmengine.registry import DefaultScope
@@ -40,6 +42,7 @@ class Python:
         self._folder = tempfile.TemporaryDirectory()
         words = [str(word) for word in arguments]
         work = (words, cwd or os.getcwd(), dict(os.environ if env is None else env))
+        _start_server()
         self._process = _SERVER.Process(target=_run, args=(*work, self._folder.name))
         self._process.start()
 
@@ -59,6 +62,12 @@ class Python:
         return Done(self._process.exitcode, *texts)
 
 
+def _start_server() -> None:
+    """Start it, unless it runs. MMEngine looks for a GPU when it is imported: let it find none."""
+    with mock.patch.dict(os.environ, CUDA_VISIBLE_DEVICES=''):
+        forkserver.ensure_running()
+
+
 def run_python(*arguments, **options) -> Done:
     """Run :class:`Python` to its end."""
     return Python(*arguments, **options).wait()
@@ -71,7 +80,7 @@ def _run(words, cwd, environment, folder):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(cwd)
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(environment, CUDA_VISIBLE_DEVICES='')
     torch.set_num_threads(1)
     warnings.simplefilter('ignore')
     if words[0] == '-c':
@@ -83,7 +92,7 @@ def _run(words, cwd, environment, folder):
 
 
 def run_pair(function, *arguments) -> None:
-    """Call ``function(rank, *arguments)`` in processes of rank 0 and 1, without a GPU.
+    """Call ``function(rank, *arguments)`` in processes of rank 0 and 1.
 
     ``torch.distributed.init_process_group('gloo')`` connects them.
 
@@ -93,6 +102,7 @@ def run_pair(function, *arguments) -> None:
     Raises:
         ProcessRaisedException: One of them failed; with its traceback.
     """
+    _start_server()
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
@@ -117,7 +127,6 @@ def _one_of_a_pair(rank, port, file, name, arguments):
     torch.set_num_threads(1)
     variables = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=port, RANK=rank, LOCAL_RANK=rank)
     os.environ.update({key: str(value) for key, value in variables.items()}, WORLD_SIZE='2')
-    os.environ['CUDA_VISIBLE_DEVICES'] = ''
     # The file may have been imported under a name that only pytest knows.
     function = runpy.run_path(file)[name]
     try:
