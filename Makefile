@@ -45,7 +45,8 @@ bench: env
 
 test:
 	@$(SETUP) $(VENV) requirements/tests.txt
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 --dist worksteal tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 --dist worksteal \
+	    --durations=20 tests
 
 lint:
 	@$(SETUP) $(VENV) requirements/tests.txt

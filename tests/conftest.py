@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Fixtures that all tests share: seeds, threads, the scope and the optional real data."""
 
+import gc
 import os
 import random
 from pathlib import Path
@@ -9,11 +10,21 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+from printed_configs import formatted, unformatted
 
 # Tests run in parallel processes: more than one thread each makes all of them slower.
 torch.set_num_threads(1)
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_finish():
+    """Let the garbage collector pass over what the imports have made.
+
+    MMEngine calls it for every dataset, and each time it would look at all of torch.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +36,31 @@ def seed():
 
 
 @pytest.fixture(autouse=True)
+def any_algorithm():
+    """Forget what a run with ``deterministic=True`` set for the whole process."""
+    yield
+    if torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(autouse=True)
 def mmfer_scope():
     """Build everything in the scope of mmfer and leave no other scope behind."""
     with DefaultScope.overwrite_default_scope('mmfer'):
+        yield
+
+
+@pytest.fixture(scope='session', autouse=True)
+def unformatted_configs():
+    """Save what formatting the configs of runs would take."""
+    with unformatted():
+        yield
+
+
+@pytest.fixture
+def formatted_configs():
+    """Print configs as MMEngine does, where a test is about their text."""
+    with formatted():
         yield
 
 

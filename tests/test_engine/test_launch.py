@@ -37,7 +37,7 @@ def test_data_loaders_get_defaults_but_keep_their_own(config_file):
 
 
 def test_missing_config():
-    with pytest.raises(FileNotFoundError, match='there is no config none.py'):
+    with pytest.raises(FileNotFoundError, match='none.py'):
         load_config('none.py')
 
 
@@ -53,16 +53,16 @@ def test_bf16(config_file, kind):
 @needs_no_gpu
 def test_fp16_and_slurm_need_a_gpu(config_file):
     cfg = load_config(config_file, launcher='slurm')
-    with pytest.raises(ValueError, match='--amp bf16 runs on CPUs'):
+    with pytest.raises(ValueError, match='--amp'):
         set_amp(cfg, 'fp16')
-    with pytest.raises(ValueError, match='--launcher slurm needs GPUs'):
+    with pytest.raises(ValueError, match='--launcher'):
         build_runner(cfg)
 
 
 def test_amp_does_not_replace_a_special_wrapper(config_file):
     cfg = load_config(config_file)
     cfg.optim_wrapper.type = 'MyWrapper'
-    with pytest.raises(ValueError, match="optim_wrapper.type, which is 'MyWrapper'"):
+    with pytest.raises(ValueError, match='optim_wrapper.type'):
         set_amp(cfg, 'bf16')
 
 
@@ -103,5 +103,5 @@ def test_resume_choices(tmp_path, monkeypatch, before, resume, after):
 
 
 def test_resume_from_nowhere():
-    with pytest.raises(FileNotFoundError, match='there is no checkpoint none.pth'):
+    with pytest.raises(FileNotFoundError, match='none.pth'):
         set_resume(Config(dict(work_dir='work')), 'none.pth')

@@ -16,8 +16,7 @@ def config(tmp_path, repo_root):
         runtime = repo_root / 'configs' / '_base_' / 'default_runtime.py'
         return toy_config(tmp_path / name, runtime, **changes)
 
-    yield _config
-    torch.use_deterministic_algorithms(False)
+    return _config
 
 
 def checkpoints(folder):

@@ -4,14 +4,14 @@ import errno
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 from dataclasses import FrozenInstanceError, replace
 
 import cv2
 import numpy as np
 import pytest
+from forked_processes import run_python
+from interrupts import stop_when
 
 from mmfer.faces import POINT_NAMES
 from mmfer.inference import FaceResult, KeptPatches, PictureResult
@@ -141,9 +141,7 @@ with JsonLinesWriter({str(path)!r}) as writer:
     except OSError as error:
         print(error)
 """
-    done = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', program], capture_output=True, text=True
-    )
+    done = run_python('-c', program)
     assert done.stdout.strip() == f"[Errno 27] File too large: '{path}'", done.stderr
     assert 0 < path.stat().st_size < 1000
     frames = [result.frame for result in read_json_lines(path)]
@@ -237,15 +235,12 @@ while True:
     writer.write(PictureResult('film.mp4', 'faces', frame=frame, faces=(face,) * 50))
     frame += 1
 """
-    process = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', program])
-    try:
-        deadline = time.monotonic() + 300
-        while not (path.exists() and path.stat().st_size > 300_000):
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.01)
-    finally:
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
+    command = [sys.executable, '-W', 'ignore', '-c', program]
+
+    def much_is_written():
+        return path.exists() and path.stat().st_size > 300_000
+
+    assert stop_when(much_is_written, command, signal.SIGKILL)[0] == -signal.SIGKILL
     if kind == 'csv':
         content = path.read_bytes()
         path.write_bytes(content[: content.rfind(b'\n') + 1])
@@ -315,7 +310,7 @@ picture = Picture('a.avi', 'a.avi', grey, frame=0, frame_rate=5.0)
 files.write(picture, PictureResult('a.avi', 'no face', frame=0))
 os.kill(os.getpid(), signal.SIGKILL)
 """
-        killed = subprocess.run([sys.executable, '-W', 'ignore', '-c', program])
+        killed = run_python('-c', program)
         assert killed.returncode == -signal.SIGKILL
         (left,) = os.listdir(tmp_path)
         assert left.startswith('.')
@@ -341,9 +336,7 @@ try:
 except OSError as error:
     print(error)
 """
-        done = subprocess.run(
-            [sys.executable, '-W', 'ignore', '-c', program], capture_output=True, text=True
-        )
+        done = run_python('-c', program)
         expected = f'could not write {tmp_path / "a.mp4"}; is there room on the disk?'
         assert done.stdout.strip() == expected, done.stderr
         assert os.listdir(tmp_path) == []

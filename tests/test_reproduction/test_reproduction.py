@@ -76,6 +76,7 @@ def test_plan(report):
     ]
 
 
+@pytest.mark.usefixtures('formatted_configs')
 def test_a_table_is_made_once(report, capsys):
     table = report.runs.index.find('table1')
     report.reproduce(table)

@@ -103,6 +103,7 @@ def test_training_that_leaves_nothing_is_an_error(make, tools):
         stage.train(print)
 
 
+@pytest.mark.usefixtures('formatted_configs')
 def test_other_settings_are_refused_and_shown(make):
     done(make())
     with pytest.raises(StageError, match='made with other settings') as error:

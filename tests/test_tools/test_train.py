@@ -1,16 +1,16 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""train.py, test.py and the scripts around them, run as a user runs them."""
+"""train.py, test.py and the scripts around them."""
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from forked_processes import train_pair
+from tool_calls import run_tool
 from toy_training import ToyModel, toy_config
 
 from mmfer.engine.launch import build_runner, load_config
@@ -70,24 +70,23 @@ def latest_weights(folder, epoch):
     return torch.load(folder / f'epoch_{epoch}.pth', weights_only=True)['state_dict']
 
 
-def test_help_is_quick_and_does_not_offer_gpus(run, repo_root):
-    start = time.perf_counter()
-    result = run(sys.executable, repo_root / 'tools' / 'train.py', '-h')
+def test_help_does_not_offer_gpus():
+    done = run_tool('train.py', '-h')
     # mim appends --gpus or --device when it finds the former in this text.
-    assert result.returncode == 0 and '--gpus' not in result.stdout and not result.stderr
-    assert '--launcher' in result.stdout
-    assert time.perf_counter() - start < 3
+    assert done.returncode == 0 and '--gpus' not in done.stdout
+    assert '--launcher' in done.stdout
 
 
-def test_train_resume_and_test(run, repo_root, toy, tmp_path):
+def test_train_resume_and_test(toy, tmp_path):
     config = toy(train_cfg__max_epochs=2)
-    train, test = repo_root / 'tools' / 'train.py', repo_root / 'tools' / 'test.py'
-    first = run(sys.executable, train, config, '--cfg-options', 'train_cfg.max_epochs=1')
+    words = ('--cfg-options', 'train_cfg.max_epochs=1')
+    first = run_tool('train.py', config, *words, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     work_dir = tmp_path / 'work_dirs' / 'toy_1xb4_faces'
     (work_dir / 'epoch_2.pth').write_bytes((work_dir / 'epoch_1.pth').read_bytes()[:2000])
 
-    second = run(sys.executable, train, config, '--resume', '--amp', 'bf16', '--deterministic')
+    words = ('--resume', '--amp', 'bf16', '--deterministic')
+    second = run_tool('train.py', config, *words, cwd=tmp_path)
     assert second.returncode == 0, second.stderr
     said = second.stdout + second.stderr
     assert f'Not resuming from {Path("work_dirs/toy_1xb4_faces/epoch_2.pth")}' in said
@@ -95,27 +94,25 @@ def test_train_resume_and_test(run, repo_root, toy, tmp_path):
     meta = torch.load(work_dir / 'epoch_2.pth', weights_only=True)['meta']
     assert (meta['epoch'], meta['iter']) == (2, 6)
 
-    third = run(
-        *(sys.executable, test, config, work_dir / 'epoch_2.pth'),
-        *('--out', 'results/metrics.json', '--cfg-options', 'test_dataloader.batch_size=3'),
-    )
+    words = ('--out', 'results/metrics.json', '--cfg-options', 'test_dataloader.batch_size=3')
+    third = run_tool('test.py', config, work_dir / 'epoch_2.pth', *words, cwd=tmp_path)
     assert third.returncode == 0, third.stderr
     assert 0 <= json.loads((tmp_path / 'results' / 'metrics.json').read_text())['accuracy'] <= 100
 
 
-def test_a_model_that_the_checkpoint_fills_in_part_is_not_tested(run, repo_root, toy, tmp_path):
+def test_a_model_that_the_checkpoint_fills_in_part_is_not_tested(toy, tmp_path):
     """A head of another width would stay at its random start, and its figures would look real."""
-    config = toy()
     weights = ToyModel(width=8, num_classes=5).state_dict()
     torch.save({'state_dict': weights}, tmp_path / 'five.pth')
-    command = (sys.executable, repo_root / 'tools' / 'test.py', config, 'five.pth')
-    result = run(*command)
+    words = (toy(), 'five.pth')
+    result = run_tool('test.py', *words, cwd=tmp_path)
     assert result.returncode != 0
     assert 'head.weight (model (7, 8), checkpoint (5, 8))' in result.stderr
     # What the message names lets it pass, as for a model that resizes weights while it loads them.
     option = 'default_hooks.weights_match.min_matched'
     assert option in result.stderr
-    assert run(*command, '--cfg-options', f'{option}=0.5').returncode == 0
+    done = run_tool('test.py', *words, '--cfg-options', f'{option}=0.5', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -128,38 +125,27 @@ def test_a_model_that_the_checkpoint_fills_in_part_is_not_tested(run, repo_root,
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else None,
 )
-def test_wrong_use_is_explained(run, repo_root, toy, tool, words, message):
-    result = run(sys.executable, repo_root / 'tools' / tool, toy(), *words)
+def test_wrong_use_is_explained(toy, tool, words, message):
+    result = run_tool(tool, toy(), *words)
     assert result.returncode != 0
     assert message in result.stderr
 
 
-def test_two_processes_apply_the_gradients_of_one(run, repo_root, toy, tmp_path):
-    """Two processes with 3 pictures each step like one with all 6 (no BatchNorm, no dropout).
-
-    ``torch.distributed.launch`` is what ``mim train --launcher pytorch`` calls.
-    """
+def test_two_processes_apply_the_gradients_of_one(toy, tmp_path):
+    """Two processes with 3 pictures each step like one with all 6 (no BatchNorm, no dropout)."""
     config = toy(
         model__norm=False,
         model__dropout=0.0,
         train_dataloader__dataset=dict(type='ToyFaces', size=6, noise=0.0),
         train_cfg__max_epochs=1,
     )
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    two = run(
-        *(sys.executable, '-m', 'torch.distributed.launch', '--nproc_per_node=2'),
-        *(f'--master_port={port}', repo_root / 'tools' / 'train.py', config),
-        *('--launcher', 'pytorch', '--work-dir', 'two', '--no-validate'),
-        *('--cfg-options', 'train_dataloader.batch_size=3'),
-    )
-    assert two.returncode == 0, two.stderr
+    words = ('--work-dir', 'two', '--no-validate')
+    words += ('--cfg-options', 'train_dataloader.batch_size=3')
+    train_pair(config, *words, cwd=tmp_path)
 
     cfg = load_config(config, {'train_dataloader.batch_size': 6}, str(tmp_path / 'one'))
     runner = build_runner(cfg)
     runner.train()
-    torch.use_deterministic_algorithms(False)
     start = ToyModel(norm=False, dropout=0.0).state_dict()
     for name, value in latest_weights(tmp_path / 'two', 1).items():
         torch.testing.assert_close(value, runner.model.state_dict()[name], rtol=0, atol=1e-7)
@@ -167,16 +153,16 @@ def test_two_processes_apply_the_gradients_of_one(run, repo_root, toy, tmp_path)
 
 
 def test_dist_train_resumes_exactly_in_two_processes(run, repo_root, toy, tmp_path):
+    """The one test that waits for ``torchrun``."""
     config = toy(train_cfg__max_epochs=2, train_dataloader__batch_size=3)
-    dist_train = repo_root / 'tools' / 'dist_train.sh'
-    whole = run(dist_train, config, 2, '--work-dir', 'whole')
-    assert whole.returncode == 0, whole.stderr
+    train_pair(config, '--work-dir', 'whole', cwd=tmp_path)
     checkpoint = torch.load(tmp_path / 'whole' / 'epoch_1.pth', weights_only=True)
     states = checkpoint['random_state']
     assert len(states) == 2
 
     (tmp_path / 'cut').mkdir()
     (tmp_path / 'whole' / 'epoch_1.pth').rename(tmp_path / 'cut' / 'epoch_1.pth')
+    dist_train = repo_root / 'tools' / 'dist_train.sh'
     resumed = run(dist_train, config, 2, '--work-dir', 'cut', '--resume')
     assert resumed.returncode == 0, resumed.stderr
     expected = latest_weights(tmp_path / 'whole', 2)
@@ -211,11 +197,9 @@ def test_slurm_scripts_pass_everything_on(run, repo_root, tmp_path, environment,
     assert passed[-len(tail) :] == tail
 
 
-def test_print_config(run, repo_root, toy, tmp_path):
-    result = run(
-        *(sys.executable, repo_root / 'tools' / 'misc' / 'print_config.py', toy()),
-        *('--cfg-options', 'model.width=5', '--save-path', tmp_path / 'full.json'),
-    )
+def test_print_config(toy, tmp_path):
+    words = ('--cfg-options', 'model.width=5', '--save-path', tmp_path / 'full.json')
+    result = run_tool('misc/print_config.py', toy(), *words)
     assert result.returncode == 0, result.stderr
     assert 'width=5' in result.stdout
     assert json.loads((tmp_path / 'full.json').read_text())['model']['width'] == 5

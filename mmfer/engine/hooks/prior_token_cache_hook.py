@@ -1,6 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import json
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from mmfer.utils.random_state import get_random_state, set_random_state
 
 #: Raise it when the meaning of the stored numbers changes.
 _VERSION = 1
-_LOG_EVERY = 30.0  # seconds
+_LOG_EVERY = 100  # batches
 
 
 class _InOrder(Dataset):
@@ -243,17 +242,12 @@ class PriorTokenCacheHook(Hook):
             num_workers=train_loader.num_workers,
             collate_fn=train_loader.collate_fn,
         )
-        begin = said = time.monotonic()
         for number, data in enumerate(loader, 1):
             with runner.optim_wrapper.optim_context(runner.model), torch.no_grad():
                 data = model.data_preprocessor(data, training=True)
                 yield model.priors(data['inputs'])
-            now = time.monotonic()
-            if now - said > _LOG_EVERY:
-                said, left = now, (len(loader) - number) * (now - begin) / number
-                runner.logger.info(
-                    f'Prior tokens: batch {number} of {len(loader)}, {left:.0f} seconds left'
-                )
+            if number % _LOG_EVERY == 0:
+                runner.logger.info(f'Prior tokens: batch {number} of {len(loader)}')
 
 
 def _model_of(runner: Runner):

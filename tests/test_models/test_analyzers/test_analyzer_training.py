@@ -2,13 +2,10 @@
 """The FaceAnalyzer in the hands of MMEngine's runner."""
 
 import shutil
-import socket
-import subprocess
-import sys
 
 import pytest
 import torch
-from mmengine.config import Config
+from forked_processes import train_pair
 from mmengine.registry import init_default_scope
 from toy_analyzer import PRIORS, training_config
 
@@ -16,16 +13,9 @@ from mmfer.engine.launch import build_runner, set_resume
 from mmfer.registry import MODELS
 
 
-@pytest.fixture(autouse=True)
-def plainly_printed_configs(monkeypatch):
-    """MMEngine prints a run's config six times, and its formatter takes half a second for each."""
-    monkeypatch.setattr(Config, 'pretty_text', property(lambda self: str(self.to_dict())))
-
-
 @pytest.fixture
 def runtime(repo_root):
-    yield repo_root / 'configs' / '_base_' / 'default_runtime.py'
-    torch.use_deterministic_algorithms(False)
+    return repo_root / 'configs' / '_base_' / 'default_runtime.py'
 
 
 @pytest.fixture
@@ -65,7 +55,7 @@ def test_resumed_equals_uninterrupted(tmp_path, runtime, checkpoints, save_prior
     assert len(moments[0]) == 15 and all(map(torch.equal, *moments))
 
 
-def test_two_processes_apply_the_gradients_of_one(tmp_path, runtime, checkpoints, repo_root):
+def test_two_processes_apply_the_gradients_of_one(tmp_path, runtime, checkpoints):
     """Two processes with 4 pictures each step like one with all 8 (no drop mask)."""
     changes = dict(
         model__priors=checkpoints,
@@ -77,13 +67,7 @@ def test_two_processes_apply_the_gradients_of_one(tmp_path, runtime, checkpoints
     )
     config = tmp_path / 'config.json'
     training_config(tmp_path / 'two', runtime, **changes).dump(config)
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, '-m', 'torch.distributed.launch', '--nproc_per_node=2']
-    command += [f'--master_port={port}', 'tools/train.py', str(config), '--launcher', 'pytorch']
-    done = subprocess.run(command, cwd=repo_root, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    train_pair(config, cwd=tmp_path)
     two = torch.load(tmp_path / 'two' / 'epoch_1.pth', weights_only=True)['state_dict']
 
     changes.update(train_dataloader__batch_size=8)

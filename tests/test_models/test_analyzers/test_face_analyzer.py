@@ -138,7 +138,7 @@ def test_inference_builds_no_prior():
     load_state_dict(model, model.state_dict(), strict=True)
     assert BUILT == [] and model.priors is None
     # The same model in training does: the test above can fail.
-    with pytest.raises(FileNotFoundError, match="nowhere.pth.*'age'.*model.priors.age.checkpoint"):
+    with pytest.raises(FileNotFoundError, match='model.priors.age.checkpoint'):
         model.init_weights()
     assert len(BUILT) == 1
 
@@ -314,12 +314,12 @@ def test_prior_checkpoints_must_be_complete(baseline, tmp_path):
     content = torch.load(baseline)
     del content['state_dict']['backbone.stages.1.0.conv1.weight']
     torch.save(content, tmp_path / 'less.pth')
-    with pytest.raises(ValueError, match="(?s)'age', a IRNet.*1 are missing.*stages.1.0.conv1.we"):
+    with pytest.raises(ValueError, match='stages.1.0.conv1.weight'):
         ready(priors=with_checkpoint(tmp_path / 'less.pth'))
     wide = dict(CNN, base_channels=8)
-    with pytest.raises(ValueError, match='(?s)of another shape: .*model.priors.age.backbone'):
+    with pytest.raises(ValueError, match='model.priors.age.backbone'):
         ready(priors=with_checkpoint(baseline, wide))
-    with pytest.raises(ValueError, match='VisionTransformer: 0 weights match'):
+    with pytest.raises(ValueError, match='VisionTransformer'):
         ready(priors=with_checkpoint(baseline, VIT))
 
 
@@ -383,13 +383,13 @@ def test_checkpoints_with_and_without_priors_fit_each_other(loader):
 
 
 def test_wrong_arguments():
-    with pytest.raises(ValueError, match=r"model.priors names \['smile'\]; the tasks are"):
+    with pytest.raises(ValueError, match='smile'):
         build(priors=dict(smile=dict(backbone=CNN)))
-    with pytest.raises(TypeError, match='model.priors.age must be dict'):
+    with pytest.raises(TypeError, match='model.priors.age'):
         build(priors=dict(age=CNN))
-    with pytest.raises(ValueError, match='num_priors must be from 0 to 3.*got 4'):
+    with pytest.raises(ValueError, match='num_priors'):
         build(num_priors=4)
-    with pytest.raises(TypeError, match='is a KTAdapter, got GlobalAveragePooling'):
+    with pytest.raises(TypeError, match='KTAdapter'):
         build(neck=dict(type='GlobalAveragePooling'))
-    with pytest.raises(ValueError, match="'landmarks' has 24 channels, more than the 16"):
+    with pytest.raises(ValueError, match='landmarks'):
         ready(neck=dict(NECK, embed_dims=16)).loss(pictures(), samples())

@@ -1,14 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from forked_processes import run_pair
 from mmengine.model import MMDistributedDataParallel
-from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 
 from mmfer.registry import EVALUATORS, MODELS
@@ -212,8 +209,8 @@ class _Head(torch.nn.Module):
         return sum(self.head.loss((x,), samples).values())
 
 
-def _one_of_two_processes(rank, rendezvous, folder):
-    dist.init_process_group('gloo', init_method=f'file://{rendezvous}', rank=rank, world_size=2)
+def _one_of_two_processes(rank, folder):
+    dist.init_process_group('gloo')
     torch.manual_seed(0)
     model = MMDistributedDataParallel(_Head(), device_ids=None)  # every parameter needs a gradient
     # One process sees expressions only, the other one action units only.
@@ -222,25 +219,12 @@ def _one_of_two_processes(rank, rendezvous, folder):
     for _ in range(2):  # a second pass fails where the first one left a parameter out
         model.zero_grad()
         model(x, labelled(*rows)).backward()
-    gradients = [parameter.grad for parameter in model.parameters()]
-    torch.save(gradients, f'{folder}/{rank}.pt')
-    dist.destroy_process_group()
+    torch.save([parameter.grad for parameter in model.parameters()], f'{folder}/{rank}.pt')
 
 
 def test_two_processes_with_different_labels(tmp_path):
-    # Fresh processes: autograd does not survive a fork of one that has used it.
-    command = [sys.executable, '-W', 'ignore', __file__]
-    processes = [
-        subprocess.Popen([*command, str(rank), str(tmp_path / 'rendezvous'), str(tmp_path)])
-        for rank in (0, 1)
-    ]
-    assert [process.wait(timeout=300) for process in processes] == [0, 0]
+    run_pair(_one_of_two_processes, tmp_path)
     first, second = (torch.load(tmp_path / f'{rank}.pt') for rank in (0, 1))
     assert len(first) == 4
     for one, other in zip(first, second, strict=True):
         assert one.any() and torch.equal(one, other)
-
-
-if __name__ == '__main__':
-    with DefaultScope.overwrite_default_scope('mmfer'):
-        _one_of_two_processes(int(sys.argv[1]), *sys.argv[2:])
