@@ -70,13 +70,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make(args: argparse.Namespace) -> int:
     """Write the folds and print what they are; returns the exit status."""
+    from mmfer import registry
     from mmfer.preparation.dataset_parts import plain_options
     from mmfer.preparation.fold_files import dataset_of_config, write_folds
+    from mmfer.utils.components import component_class
 
     given = dict(type=args.dataset)
     if args.dataset.endswith('.py'):
         given = dataset_of_config(args.dataset)
-    name, data_root = given.pop('type', None), given.pop('data_root', None)
+    kind, data_root = given.pop('type', None), given.pop('data_root', None)
+    name = getattr(component_class(kind, registry.DATASETS), '__name__', kind)
     data_root = args.data_root or data_root
     if name not in DATASETS:
         raise ValueError(f'{args.dataset}: the dataset must be one of {DATASETS}, not {name!r}')
