@@ -169,7 +169,7 @@ def test_a_model_that_does_not_pool_has_nothing_to_compare(runner, batch):
     assert not row.kept and row.before is None and (row.after.relevance > 0).all()
     with pytest.raises(ValueError, match='keep_num=9.*model.backbone.app'):
         attention_rows(model, batch, keep_nums=[9])
-    with pytest.raises(ValueError, match='keep_num .*65'):
+    with pytest.raises(ValueError, match='keep_num=65'):
         attention_rows(runner(APVIT), batch, keep_nums=[9, 65])
 
 
