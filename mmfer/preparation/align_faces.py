@@ -8,9 +8,10 @@ from pathlib import Path
 
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
 from mmfer.faces import DETECTORS, POINT_NAMES, Alignment, FaceAligner, FaceChoice
+from mmfer.utils.atomic_file import atomic_write_csv
 from mmfer.utils.files_below import IMAGE_SUFFIXES, files_below
 
-from .image_writer import ImageWriter, Job, Outcome, Report, Track, no_progress, write_table
+from .image_writer import ImageWriter, Job, Outcome, Report, Track, no_progress
 from .journal import fingerprint
 
 REPORT = 'alignment.csv'
@@ -145,7 +146,8 @@ def align_faces(
     writer = _AlignmentWriter(out, image_format, detector, choice or FaceChoice(), aligner)
     results, reused = writer.run(jobs, REPORT, workers, track)
     rows = [dict(row, path=job.name) for job, row in zip(jobs, results, strict=True)]
-    write_table(writer.out / REPORT, _COLUMNS, rows)
+    table = [[row.get(column) for column in _COLUMNS] for row in rows]
+    atomic_write_csv(writer.out / REPORT, [_COLUMNS, *table])
     return Report(
         Counter(sorted(row['decision'] for row in rows)),
         reused,
