@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from mmengine.fileio import list_from_file
+
 from mmfer.utils.files_below import IMAGE_SUFFIXES
 
 _T = TypeVar('_T')
@@ -26,16 +28,12 @@ def read_lines(path: str | Path, parse: Callable[[str], _T]) -> list[_T]:
         ValueError: A line is wrong; gives file, number, line and reason.
     """
     parsed = []
-    with open(path, encoding='utf-8-sig') as file:
-        for number, line in enumerate(file, start=1):
-            line = line.rstrip('\n')
-            if line.strip():
-                try:
-                    parsed.append(parse(line))
-                except ValueError as error:
-                    raise ValueError(
-                        f'{path}, line {number}: {_shorten(line)!r}: {error}'
-                    ) from error
+    for number, line in enumerate(list_from_file(path, encoding='utf-8-sig'), start=1):
+        if line.strip():
+            try:
+                parsed.append(parse(line))
+            except ValueError as error:
+                raise ValueError(f'{path}, line {number}: {_shorten(line)!r}: {error}') from error
     return parsed
 
 
