@@ -2,7 +2,7 @@
 """Metrics as functions of arrays; the classes in ``mmfer.evaluation.metrics`` feed them."""
 
 from .ages import cumulative_score
-from .landmarks import area_under_curve, failure_rate, inter_ocular_distance, normalised_mean_error
+from .landmarks import area_under_curve, failure_rate, normalised_mean_error
 from .verification import (
     RocCurve,
     all_pairs_roc,
@@ -18,7 +18,6 @@ __all__ = [
     'area_under_curve',
     'cumulative_score',
     'failure_rate',
-    'inter_ocular_distance',
     'intra_class_variance',
     'normalise',
     'normalised_mean_error',
