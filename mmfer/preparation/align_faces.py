@@ -4,6 +4,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
@@ -175,7 +176,6 @@ class _AlignmentWriter(ImageWriter):
                 f'a detector has a type, one of {tuple(DETECTORS)}: {detector!r} has not'
             )
         self._arguments = (detector, choice, aligner)
-        self._aligner = self._build()
         self._load = LoadFaceImage()
 
     def settings(self) -> dict:
@@ -206,13 +206,10 @@ class _AlignmentWriter(ImageWriter):
         return 'output' in result
 
     def __getstate__(self) -> dict:
-        return dict(vars(self), _aligner=None)
+        return {key: value for key, value in vars(self).items() if key != '_aligner'}
 
-    def __setstate__(self, state: dict) -> None:
-        vars(self).update(state)
-        self._aligner = self._build()
-
-    def _build(self) -> FaceAligner:
+    @cached_property
+    def _aligner(self) -> FaceAligner:
         detector, choice, aligner = self._arguments
         detector = dict(detector)
         return FaceAligner(DETECTORS[detector.pop('type')](**detector), choice, **aligner)
