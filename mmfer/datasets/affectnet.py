@@ -8,7 +8,7 @@ import numpy as np
 from mmfer.categories import EXPRESSIONS, EXPRESSIONS_8
 from mmfer.registry import DATASETS
 
-from .annotation_files import list_files, read_lines
+from .annotation_files import class_name, list_files, read_lines
 from .holdout_dataset import HoldoutDataset
 
 #: What the numbers in AffectNet's annotations mean. The last three are no expression.
@@ -131,7 +131,7 @@ class AffectNet(HoldoutDataset):
         if len(fields) != len(_COLUMNS):
             raise ValueError(f'{len(fields)} fields instead of {len(_COLUMNS)}')
         row = dict(zip(_COLUMNS, fields, strict=True))
-        label = _to_label(row['expression'])
+        label = class_name(row['expression'], AFFECTNET_LABELS)
         if self.image_dir is not None:
             return dict(img_path=str(folder / self._own_name(row)), gt_label=label)
         sample = dict(img_path=str(folder / row['subDirectory_filePath']))
@@ -170,14 +170,6 @@ class AffectNet(HoldoutDataset):
         ]
 
 
-def _to_label(text: str) -> str:
-    """Name of the class whose number a file has."""
-    text = text.strip()
-    if not text.isdecimal() or int(text) not in AFFECTNET_LABELS:
-        raise ValueError(f'expression {text!r}; AffectNet knows {AFFECTNET_LABELS}')
-    return AFFECTNET_LABELS[int(text)]
-
-
 def _to_box(row: dict[str, str]) -> np.ndarray:
     try:
         x, y, width, height = (float(row[name]) for name in _BOX)
@@ -191,7 +183,7 @@ def _to_box(row: dict[str, str]) -> np.ndarray:
 def _read_npy(path: Path) -> str:
     try:
         # Labels are short texts. A pickled object, which could run code, is refused.
-        return _to_label(str(np.load(path, allow_pickle=False).item()))
+        return class_name(str(np.load(path, allow_pickle=False).item()), AFFECTNET_LABELS)
     except ValueError as error:
         raise ValueError(f'{path} is not one plain number in an npy file: {error}') from error
 

@@ -136,7 +136,7 @@ class AffWild2(HoldoutDataset):
         self._settle_shared_videos(lists)
         files = self._select(lists)
         self._require_videos(images, files)
-        frames = self._read_frames(images, files)
+        frames = self._read_frames(images, files) if files else ()
         if not frames:
             raise self.empty(
                 f"{self.tasks} have {len(files)} videos in '{annotations}', and none of their "
@@ -250,8 +250,6 @@ class AffWild2(HoldoutDataset):
             rows = rows[labelled & seen]
             numbers = np.full(len(rows), index, np.int32)
             columns.append((numbers, (rows + 1).astype(np.int32), labels[rows], units[rows]))
-        if not columns:
-            columns.append(self._no_frames())
         video, frame, labels, units = (np.concatenate(c) for c in zip(*columns, strict=True))
         self._report(len(videos), labels, units, counts)
         further = dict(gt_label=labels)
@@ -261,17 +259,14 @@ class AffWild2(HoldoutDataset):
 
     def _read_video(self, files: dict[str, Path]) -> tuple[np.ndarray, np.ndarray]:
         """Expression (F,) and action units (F, 12) of all frames of a video, -1 without a label."""
-        *_, labels, units = self._no_frames()
+        labels = np.empty(0, np.int8)
+        units = np.empty((0, len(self._metainfo['action_units'])), np.int8)
         if 'expression' in files:
             labels = read_expressions(files['expression'])
         if 'action_units' in files:
             units = read_action_units(files['action_units'], self._metainfo['action_units'])
         length = max(len(labels), len(units))
         return _lengthen(labels, length), _lengthen(units, length)
-
-    def _no_frames(self) -> tuple[np.ndarray, ...]:
-        units = np.empty((0, len(self._metainfo['action_units'])), np.int8)
-        return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int8), units
 
     def _report(
         self, videos: int, labels: np.ndarray, units: np.ndarray, left_out: Counter

@@ -8,7 +8,7 @@ import numpy as np
 from mmfer.categories import EXPRESSIONS
 from mmfer.registry import DATASETS
 
-from .annotation_files import read_lines
+from .annotation_files import class_name, read_lines
 from .named_split_dataset import NamedSplitDataset
 from .splits import split_by_name, split_by_rank
 
@@ -171,9 +171,7 @@ def _read_line(line: str) -> dict:
     x1, y1, x2, y2 = box = np.array([float(row[name]) for name in _BOX], np.float32)
     if not (x1 < x2 and y1 < y2):
         raise ValueError(f'a face with the box {dict(zip(_BOX, box.tolist(), strict=True))}')
-    if int(row['label']) not in EXPW_LABELS:
-        raise ValueError(f'label {row["label"]}; ExpW knows {EXPW_LABELS}')
-    expression = EXPW_LABELS[int(row['label'])]
+    expression = class_name(row['label'], EXPW_LABELS)
     return dict(
         picture=row['name'],
         face=int(row['face']),

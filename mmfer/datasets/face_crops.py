@@ -84,8 +84,7 @@ class FaceCrops(FaceDataset):
                 f'{TASKS}'
             )
         self._metainfo['task'] = task
-        wanted = ('train', 'val') if self.split == 'trainval' else (self.split,)
-        lost = sum(metainfo.get('skipped', {}).get(part, 0) for part in wanted)
+        lost = sum(metainfo.get('skipped', {}).get(part, 0) for part in self.parts)
         if lost:
             self.log(
                 f'{path} lacks {lost} images that could not be converted; results are not those of '
@@ -96,7 +95,7 @@ class FaceCrops(FaceDataset):
         for index, record in enumerate(records):
             try:
                 _check_record(record)
-                if record['split'] in wanted:
+                if record['split'] in self.parts:
                     label = LABEL_OF_TASK[task]
                     samples.append(_to_sample(record, root, label, metainfo.get('classes')))
             except ValueError as error:

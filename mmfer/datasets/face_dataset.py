@@ -103,6 +103,11 @@ class FaceDataset(UnmixedCopies, BaseDataset):
 
     # What it can use -------------------------------------------------------------------------
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What the split is made of: one or two of ``'train'``, ``'val'`` and ``'test'``."""
+        return ('train', 'val') if self.split == 'trainval' else (self.split,)
+
     def require_one_of(self, argument: str, value: Any, allowed: Sequence) -> Any:
         """Return the value, or raise the ValueError that lists the allowed ones."""
         if value not in allowed:

@@ -21,12 +21,7 @@ from .ferplus_votes import FERPLUS_EMOTIONS, majority_label, soft_label
 FERPLUS_MODES = dict(majority=majority_label, soft=soft_label)
 
 _EMOTIONS = tuple(FERPLUS_EMOTIONS.values())
-_USAGES = {
-    'train': ('Training',),
-    'val': ('PublicTest',),
-    'trainval': ('Training', 'PublicTest'),
-    'test': ('PrivateTest',),
-}
+_PARTS = {'Training': 'train', 'PublicTest': 'val', 'PrivateTest': 'test'}
 
 
 @DATASETS.register_module()
@@ -105,7 +100,7 @@ class FERPlus(FaceDataset):
         rows = read_votes(self.require_file(root / VOTES_FILE))
         samples, undecided = [], 0
         for row, path in zip(rows, self._paths(root, rows), strict=True):
-            if row.usage not in _USAGES[self.split]:
+            if _PARTS[row.usage] not in self.parts:
                 continue
             shares = FERPLUS_MODES[self.mode](row.votes) if row.name else None
             if shares is None:
@@ -124,12 +119,11 @@ class FERPlus(FaceDataset):
         if self.image_dir is None:
             return locate_pixels(self.require_file(root / PIXELS_FILE), rows)
         folder = self.require_folder(root / self.image_dir)
+        names = (self.image_name.format(stem=Path(row.name).stem) for row in rows)
         return [
-            str(folder / FERPLUS_FOLDERS[row.usage] / self._file_name(row.name)) for row in rows
+            str(folder / FERPLUS_FOLDERS[row.usage] / name)
+            for row, name in zip(rows, names, strict=True)
         ]
-
-    def _file_name(self, name: str) -> str:
-        return self.image_name.format(stem=Path(name).stem)
 
     def _require_images(self, paths: list[str]) -> None:
         # Rows of fer2013.csv have been found already.

@@ -1,10 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 
+@dataclass(frozen=True, eq=False)
 class FrameTable(Sequence):
     """Millions of labelled frames of videos, in columns instead of a dict each.
 
@@ -27,21 +29,12 @@ class FrameTable(Sequence):
         columns: Further columns by name, each with N rows.
     """
 
-    def __init__(
-        self,
-        image_dir: str,
-        image_name: str,
-        videos: Sequence[str],
-        video: np.ndarray,
-        frame: np.ndarray,
-        columns: Mapping[str, np.ndarray],
-    ):
-        self.image_dir = image_dir
-        self.image_name = image_name
-        self.videos = videos
-        self.video = video
-        self.frame = frame
-        self.columns = dict(columns)
+    image_dir: str
+    image_name: str
+    videos: Sequence[str]
+    video: np.ndarray
+    frame: np.ndarray
+    columns: Mapping[str, np.ndarray]
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -49,14 +42,7 @@ class FrameTable(Sequence):
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             columns = {name: column[index] for name, column in self.columns.items()}
-            return FrameTable(
-                self.image_dir,
-                self.image_name,
-                self.videos,
-                self.video[index],
-                self.frame[index],
-                columns,
-            )
+            return replace(self, video=self.video[index], frame=self.frame[index], columns=columns)
         video, frame = self.videos[self.video[index]], int(self.frame[index])
         sample = dict(
             img_path=f'{self.image_dir}/{video}/{self.image_name.format(frame=frame)}',

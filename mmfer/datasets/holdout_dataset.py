@@ -70,8 +70,8 @@ class HoldoutDataset(FaceDataset):
         Args:
             items: The official list.
             name: What identifies an item, the same on every machine.
-            label: Class of an item; the same share of each is held out. Default: no classes, and
-                items of one name stay together.
+            label: Class of an item; the same share of each is held out. Default: no classes. Items
+                of one name are of one class and stay together.
 
         Returns:
             All items, unless the split is one of the two parts of the training list.
@@ -79,13 +79,7 @@ class HoldoutDataset(FaceDataset):
         items = list(items)
         if not self.val_ratio or self.split not in ('train', 'val'):
             return items
-        names = [name(item) for item in items]
-        if label is None:
-            unique = sorted(set(names))
-            held = stratified_holdout(unique, [None] * len(unique), self.val_ratio)
-            held_names = {name for name, out in zip(unique, held, strict=True) if out}
-            held_out = [name in held_names for name in names]
-        else:
-            held_out = stratified_holdout(names, [label(item) for item in items], self.val_ratio)
-        wanted = self.split == 'val'
-        return [item for item, held in zip(items, held_out, strict=True) if held == wanted]
+        labels = {name(item): label(item) if label else None for item in items}
+        held_out = stratified_holdout([*labels], [*labels.values()], self.val_ratio)
+        held_out = dict(zip(labels, held_out, strict=True))
+        return [item for item in items if held_out[name(item)] == (self.split == 'val')]

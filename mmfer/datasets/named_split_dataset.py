@@ -58,9 +58,10 @@ class NamedSplitDataset(FaceDataset):
         samples = self.load_all()
         keys = self._keys_of(samples)
         parts = self._parts_of_file(keys) if self.split_file else self.parts_by_rule(keys)
-        wanted = ('train', 'val') if self.split == 'trainval' else (self.split,)
         return [
-            sample for sample, key in zip(samples, keys, strict=True) if parts.get(key) in wanted
+            sample
+            for sample, key in zip(samples, keys, strict=True)
+            if parts.get(key) in self.parts
         ]
 
     def _keys_of(self, samples: Iterable[dict]) -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmfer.registry import DATASETS
 
-from .annotation_files import read_lines
+from .annotation_files import class_name, read_lines
 from .holdout_dataset import HoldoutDataset
 
 #: What the numbers in RAF-DB's label file mean.
@@ -73,6 +73,4 @@ def _read_line(line: str) -> tuple[str, str]:
     if len(fields) != 2 or not fields[0].startswith(('train_', 'test_')):
         raise ValueError('not like "train_00001.jpg 5" or "test_0001.jpg 5"')
     name, label = fields
-    if not label.isdecimal() or int(label) not in RAFDB_LABELS:
-        raise ValueError(f'label {label!r}; RAF-DB knows {RAFDB_LABELS}')
-    return name, RAFDB_LABELS[int(label)]
+    return name, class_name(label, RAFDB_LABELS)

@@ -7,8 +7,6 @@ from mmfer.registry import DATASETS
 from .expression_folders import known_folders, read_folders
 from .face_dataset import FaceDataset
 
-_PARTS = {'train': ('Train',), 'val': ('Val',), 'trainval': ('Train', 'Val'), 'test': ('Test',)}
-
 
 @DATASETS.register_module()
 class SFEW(FaceDataset):
@@ -46,7 +44,7 @@ class SFEW(FaceDataset):
     def load_annotations(self) -> list[dict]:
         root = self.require_folder(Path(self.data_root))
         samples = []
-        for part in _PARTS[self.split]:
+        for part in map(str.capitalize, self.parts):
             if part == 'Test' and not (root / 'Test').is_dir() and not self.image_dir:
                 raise self._unlabelled()
             place = self._find_place(part)

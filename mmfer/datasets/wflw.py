@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import math
 from operator import itemgetter
 from pathlib import Path
 
@@ -83,9 +84,8 @@ def _read_line(line: str) -> dict:
             f'the box, {len(WFLW_ATTRIBUTES)} attributes, name of the image'
         )
     *numbers, name = fields
-    points, box, attributes = np.split(
-        _to_floats(numbers), [2 * NUM_LANDMARKS, 2 * NUM_LANDMARKS + 4]
-    )
+    values = np.array([_to_float(*field) for field in enumerate(numbers, start=1)])
+    points, box, attributes = np.split(values, [2 * NUM_LANDMARKS, 2 * NUM_LANDMARKS + 4])
     if not np.isin(attributes, (0, 1)).all():
         named = dict(zip(WFLW_ATTRIBUTES, numbers[-len(WFLW_ATTRIBUTES) :], strict=True))
         raise ValueError(f'attributes are 0 or 1, not {named}')
@@ -97,19 +97,11 @@ def _read_line(line: str) -> dict:
     )
 
 
-def _to_floats(fields: list[str]) -> np.ndarray:
+def _to_float(place: int, field: str) -> float:
     try:
-        numbers = np.array(fields, np.float64)
+        number = float(field)
     except ValueError:
-        numbers = np.array([_to_float(field) for field in fields])
-    wrong = np.flatnonzero(~np.isfinite(numbers))
-    if wrong.size:
-        raise ValueError(f'field {wrong[0] + 1} is {fields[wrong[0]]!r}, not a number')
-    return numbers
-
-
-def _to_float(field: str) -> float:
-    try:
-        return float(field)
-    except ValueError:
-        return np.nan
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f'field {place} is {field!r}, not a number')
+    return number

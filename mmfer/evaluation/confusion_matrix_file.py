@@ -1,12 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mmfer.utils.atomic_file import atomic_write
+from mmfer.utils.atomic_file import atomic_write_csv
 
 
 def write_confusion_matrix(path: str | Path, matrix: np.ndarray, classes: Sequence[str]) -> None:
@@ -17,11 +16,8 @@ def write_confusion_matrix(path: str | Path, matrix: np.ndarray, classes: Sequen
         matrix: Counts ``(C, C)``, row: ground truth, column: prediction.
         classes: Names of the C classes.
     """
-    content = io.StringIO(newline='')
-    writer = csv.writer(content, lineterminator='\n')
-    writer.writerow(['true \\ predicted', *classes])
-    writer.writerows([name, *row] for name, row in zip(classes, matrix.tolist(), strict=True))
-    atomic_write(path, content.getvalue().encode())
+    rows = ([name, *row] for name, row in zip(classes, matrix.tolist(), strict=True))
+    atomic_write_csv(path, [['true \\ predicted', *classes], *rows])
 
 
 def read_confusion_matrix(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]]:

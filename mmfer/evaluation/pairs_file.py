@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmfer.datasets.annotation_files import read_lines
+
 # So many names are enough to see what is wrong.
 _NAMED = 3
 
@@ -35,20 +37,17 @@ def read_pairs(path: str | Path) -> list[Pair]:
             f'there is no pairs file {path} (from {os.getcwd()}); it is named by pairs_file of '
             'FaceVerification'
         )
-    pairs = []
-    for number, line in enumerate(path.read_text(encoding='utf-8-sig').splitlines(), start=1):
-        if not line.strip():
-            continue
-        words = [word.strip() for word in line.split('\t')] if '\t' in line else line.split()
-        if len(words) != 3 or words[2] not in ('0', '1'):
-            raise ValueError(
-                f'{path}, line {number}: a pair is written PATH PATH 1 (one person) or PATH PATH 0 '
-                f'(two people), not {line!r}'
-            )
-        pairs.append(Pair(words[0], words[1], words[2] == '1'))
+    pairs = read_lines(path, _read_pair)
     if not pairs:
         raise ValueError(f'the pairs file {path} has no pair')
     return pairs
+
+
+def _read_pair(line: str) -> Pair:
+    words = [word.strip() for word in line.split('\t')] if '\t' in line else line.split()
+    if len(words) != 3 or words[2] not in ('0', '1'):
+        raise ValueError('not "PATH PATH 1" (one person) or "PATH PATH 0" (two people)')
+    return Pair(words[0], words[1], words[2] == '1')
 
 
 def find_pairs(pairs: Sequence[Pair], paths: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

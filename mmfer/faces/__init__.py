@@ -3,7 +3,7 @@
 
 from .detector import FaceDetector
 from .face import POINT_NAMES, Face
-from .face_aligner import ALIGNED, DECISIONS, NO_FACE, REFUSED, WHOLE, Alignment, FaceAligner
+from .face_aligner import ALIGNED, NO_FACE, REFUSED, WHOLE, Alignment, FaceAligner
 from .face_choice import SEVERAL, Choice, FaceChoice
 from .mtcnn import MTCNN
 from .similarity import similarity_map
@@ -16,7 +16,6 @@ DETECTORS = {'yunet': YuNet, 'mtcnn': MTCNN, 'whole': WholePicture}
 
 __all__ = [
     'ALIGNED',
-    'DECISIONS',
     'DETECTORS',
     'MTCNN',
     'NO_FACE',

@@ -14,7 +14,7 @@ from .similarity import similarity_map
 from .template import TEMPLATE_SIZE, face_template
 from .whole_picture import WholePicture
 
-ALIGNED, WHOLE, REFUSED = DECISIONS = ('aligned', 'whole', 'refused')
+ALIGNED, WHOLE, REFUSED = ('aligned', 'whole', 'refused')
 NO_FACE = ('refuse', 'whole')
 
 

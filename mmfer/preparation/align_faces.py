@@ -4,13 +4,15 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
 from mmfer.faces import DETECTORS, POINT_NAMES, Alignment, FaceAligner, FaceChoice
+from mmfer.utils.atomic_file import atomic_write_csv
 from mmfer.utils.files_below import IMAGE_SUFFIXES, files_below
 
-from .image_writer import ImageWriter, Job, Outcome, Report, Track, no_progress, write_table
+from .image_writer import ImageWriter, Job, Outcome, Report, Track, no_progress
 from .journal import fingerprint
 
 REPORT = 'alignment.csv'
@@ -145,7 +147,8 @@ def align_faces(
     writer = _AlignmentWriter(out, image_format, detector, choice or FaceChoice(), aligner)
     results, reused = writer.run(jobs, REPORT, workers, track)
     rows = [dict(row, path=job.name) for job, row in zip(jobs, results, strict=True)]
-    write_table(writer.out / REPORT, _COLUMNS, rows)
+    table = [[row.get(column) for column in _COLUMNS] for row in rows]
+    atomic_write_csv(writer.out / REPORT, [_COLUMNS, *table])
     return Report(
         Counter(sorted(row['decision'] for row in rows)),
         reused,
@@ -173,7 +176,6 @@ class _AlignmentWriter(ImageWriter):
                 f'a detector has a type, one of {tuple(DETECTORS)}: {detector!r} has not'
             )
         self._arguments = (detector, choice, aligner)
-        self._aligner = self._build()
         self._load = LoadFaceImage()
 
     def settings(self) -> dict:
@@ -204,13 +206,10 @@ class _AlignmentWriter(ImageWriter):
         return 'output' in result
 
     def __getstate__(self) -> dict:
-        return dict(vars(self), _aligner=None)
+        return {key: value for key, value in vars(self).items() if key != '_aligner'}
 
-    def __setstate__(self, state: dict) -> None:
-        vars(self).update(state)
-        self._aligner = self._build()
-
-    def _build(self) -> FaceAligner:
+    @cached_property
+    def _aligner(self) -> FaceAligner:
         detector, choice, aligner = self._arguments
         detector = dict(detector)
         return FaceAligner(DETECTORS[detector.pop('type')](**detector), choice, **aligner)

@@ -13,9 +13,9 @@ from mmengine.registry import DefaultScope
 
 from mmfer.datasets.transforms import UnreadableImageError
 from mmfer.registry import TRANSFORMS
-from mmfer.utils.atomic_file import atomic_write
+from mmfer.utils.atomic_file import atomic_write, atomic_write_csv
 
-from .image_writer import ImageWriter, Job, Outcome, Report, Track, no_progress, write_table
+from .image_writer import ImageWriter, Job, Outcome, Report, Track, no_progress
 from .journal import fingerprint
 
 ANNOTATIONS, SKIPPED = 'annotations.json', 'skipped.csv'
@@ -104,11 +104,8 @@ def convert_crops(
     records = [_to_record(job, geometry) for job, geometry in finished]
     content = _to_json_lines(dict(writer.settings(), skipped=skipped), records)
     atomic_write(writer.out / ANNOTATIONS, content.encode())
-    columns = ('img_path', 'split', 'reason')
     rows = [*((path, '', reason) for path, reason in nameless), *failed]
-    write_table(
-        writer.out / SKIPPED, columns, [dict(zip(columns, row, strict=True)) for row in rows]
-    )
+    atomic_write_csv(writer.out / SKIPPED, [('img_path', 'split', 'reason'), *rows])
     return Report(Counter(job.split for job, _ in finished), reused, failed)
 
 

@@ -6,10 +6,8 @@ journal, with a fingerprint of what it was made of; so a run resumes where it wa
 whose source has changed meanwhile is done again.
 """
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +16,7 @@ import cv2
 import numpy as np
 from torch.utils.data import DataLoader
 
-from mmfer.utils.atomic_file import atomic_write, atomic_write_text, remove_parts
+from mmfer.utils.atomic_file import atomic_write, remove_parts
 
 from .journal import Journal
 
@@ -164,12 +162,3 @@ class ImageWriter:
 
 def _unchanged(item):
     return item
-
-
-def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping]) -> None:
-    """Write rows as CSV, with a header and with empty fields for what a row lacks."""
-    content = io.StringIO()
-    writer = csv.DictWriter(content, columns, restval='', lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
-    atomic_write_text(path, content.getvalue())

@@ -2,8 +2,11 @@
 """Write files so that at any moment either the old or the whole new one is there."""
 
 import contextlib
+import csv
+import io
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
@@ -52,6 +55,14 @@ def atomic_write_text(path: str | Path, text: str) -> None:
     written as ``\\udcXX``.
     """
     atomic_write(path, text.encode(errors='backslashreplace'))
+
+
+def atomic_write_csv(path: str | Path, rows: Iterable[Iterable], comment: str = '') -> None:
+    """:func:`atomic_write_text` of rows as CSV, below the lines of ``comment``, each behind a #."""
+    content = io.StringIO()
+    content.writelines(f'# {line}\n' for line in comment.splitlines())
+    csv.writer(content, lineterminator='\n').writerows(rows)
+    atomic_write_text(path, content.getvalue())
 
 
 def _sync_folder(folder: Path) -> None:

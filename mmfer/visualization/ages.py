@@ -2,7 +2,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from mmfer.evaluation.functional import cumulative_score
+from mmfer.evaluation.functional.ages import cumulative_score
 
 from .figures import INK, PALETTE, new_figure, tidy
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 
-from mmfer.evaluation.functional import intra_class_variance, normalise
+from mmfer.evaluation.functional.verification import intra_class_variance, normalise
 
 from .figures import FAINT, INK, PALETTE, new_panels
 

@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from mmfer.evaluation.functional import RocCurve
+from mmfer.evaluation.functional.verification import RocCurve
 
 from .figures import FAINT, check_legible, line_style, new_figure, tidy
 

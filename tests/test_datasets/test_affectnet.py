@@ -120,7 +120,7 @@ def test_other_ways_to_store_a_number(tmp_path, value):
     write_affectnet_folders(tmp_path, [1], [1])
     np.save(tmp_path / 'train_set/annotations/0_exp.npy', value)
     if value.dtype.kind == 'S':
-        with pytest.raises(ValueError, match='0_exp.npy .*expression'):
+        with pytest.raises(ValueError, match='0_exp.npy .*label'):
             AffectNet(tmp_path)
     else:
         assert AffectNet(tmp_path).get_gt_labels().tolist() == [EXPRESSIONS.index('Surprise')]
@@ -149,7 +149,7 @@ def test_pickles_are_not_run(tmp_path):
     ('line', 'message'),
     [
         ('1/a.jpg,1,2,3', 'line 3: .*4 fields instead of 9'),
-        (affectnet_row('1/a.jpg', 11), "line 3: .*expression '11'"),
+        (affectnet_row('1/a.jpg', 11), "line 3: .*label '11'"),
         (affectnet_row('1/a.jpg', 1, (1, 2, 'NULL', 3)), "line 3: .*'NULL'.*not numbers"),
         (affectnet_row('1/a.jpg', 1, (1, 2, 0, 3)), 'line 3: .*a face of 0x3 pixels'),
     ],

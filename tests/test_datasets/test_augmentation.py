@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 import torchvision.transforms.functional as tv
-from mmcv.transforms import RandomGrayscale
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from PIL import Image
@@ -116,9 +115,6 @@ def test_grey_images_are_a_fifth_and_have_the_usual_luma(step):
     assert len(grey) / 2000 == pytest.approx(0.2, abs=0.03)
     expected = as_bgr(tv.to_grayscale(as_pil(PICTURE), num_output_channels=3))
     assert np.abs(grey[0] - expected).max() <= 1
-    mmcvs = RandomGrayscale(1.0, keep_channels=True, channel_weights=(0.114, 0.587, 0.299))
-    darker = grey[0] - mmcvs(dict(img=PICTURE))['img'].astype(int)
-    assert set(np.unique(darker)) == {0, 1}, 'it rounds down'
     assert grey[0].shape == (112, 112, 3) and grey[0].dtype == np.uint8
 
 

@@ -229,7 +229,7 @@ def test_names_with_spaces_and_other_classes(tmp_path):
     ('line', 'message'),
     [
         ('a.jpg 0 1 2 3 4 0', '7 fields instead of 8: name, face, top, left'),
-        (expw_line('a.jpg', 7), 'label 7; ExpW knows'),
+        (expw_line('a.jpg', 7), "label '7'; known are"),
         (expw_line('a.jpg', 0, box=(3, 18, 2, 20)), r"box \{'left': 18.0, 'top': 3.0, 'right'"),
         (expw_line('a.jpg', 0, box=(3, 'x', 2, 20)), 'could not convert'),
     ],

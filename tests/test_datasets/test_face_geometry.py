@@ -256,3 +256,18 @@ def test_area_mean_is_pillows_box_filter():
     theirs = Image.fromarray(image).resize((16, 16), Image.BOX)
     ours = area_mean(image, Square(31.5, 31.5, 64), 16)
     np.testing.assert_allclose(ours, np.asarray(theirs), atol=1)  # it rounds twice
+
+
+@pytest.mark.parametrize('angle', [0.0, 13.0])
+@pytest.mark.parametrize('side', [20, 45, 90, 300])
+@pytest.mark.parametrize('border', ['constant', 'replicate'])
+def test_channels_of_a_warp_are_independent(angle, side, border):
+    """A colour picture goes through OpenCV with four channels, a grey one with one."""
+    image = np.random.randint(0, 256, (70, 60, 3), dtype=np.uint8)
+    matrix = crop_map(Square(31.3, 28.8, side), 24, angle)
+    whole = warp(image, matrix, (24, 24), border, (3, 2, 1))
+    single = [
+        warp(channel, matrix, (24, 24), border, (fill,) * 3)
+        for channel, fill in zip(cv2.split(image), (3, 2, 1), strict=True)
+    ]
+    assert np.array_equal(whole, np.stack(single, axis=-1))

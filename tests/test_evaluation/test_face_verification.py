@@ -9,7 +9,7 @@ from mmengine.logging import MMLogger
 from mmpretrain.structures import DataSample
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from mmfer.evaluation.functional import intra_class_variance
+from mmfer.evaluation.functional.verification import intra_class_variance
 from mmfer.evaluation.pairs_file import find_pairs, read_pairs
 from mmfer.registry import EVALUATORS, METRICS
 

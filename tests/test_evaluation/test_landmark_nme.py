@@ -4,7 +4,11 @@ import pytest
 import torch
 from mmpretrain.structures import DataSample
 
-from mmfer.evaluation.functional import area_under_curve, failure_rate, normalised_mean_error
+from mmfer.evaluation.functional.landmarks import (
+    area_under_curve,
+    failure_rate,
+    normalised_mean_error,
+)
 from mmfer.registry import METRICS
 
 ATTRIBUTES = ('pose', 'expression', 'illumination', 'makeup', 'occlusion', 'blur')

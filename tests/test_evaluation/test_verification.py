@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from mmfer.evaluation.functional import (
+from mmfer.evaluation.functional.verification import (
     all_pairs_roc,
     intra_class_variance,
     pairs_roc,

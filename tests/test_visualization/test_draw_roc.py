@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from mmfer.evaluation.functional import roc_curve
+from mmfer.evaluation.functional.verification import roc_curve
 from mmfer.visualization.roc import draw_roc
 
 

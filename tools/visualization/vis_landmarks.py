@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported late: --help answers at once.
     import numpy as np
 
-    from mmfer.evaluation.functional import normalised_mean_error
+    from mmfer.evaluation.functional.landmarks import normalised_mean_error
     from mmfer.inference.model_runner import ModelRunner
     from mmfer.inference.split_loader import build_split_loader
     from mmfer.visualization.figures import save_figure

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported late: --help answers at once.
     import numpy as np
 
-    from mmfer.evaluation.functional import RocCurve, all_pairs_roc, pairs_roc
+    from mmfer.evaluation.functional.verification import RocCurve, all_pairs_roc, pairs_roc
     from mmfer.evaluation.pairs_file import find_pairs, read_pairs
     from mmfer.inference.model_runner import ModelRunner
     from mmfer.inference.split_loader import build_split_loader

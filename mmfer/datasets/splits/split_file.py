@@ -1,10 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import csv
-import io
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from mmfer.utils.atomic_file import atomic_write
+from mmfer.utils.atomic_file import atomic_write_csv
 
 from ..annotation_files import read_lines
 
@@ -65,10 +64,4 @@ def write_split_file(path: str | Path, parts: Iterable[tuple[str, str]], comment
         parts: Pairs such as ``('001/03', 'test')``, in the order to write.
         comment: What the file is, one or more lines for its top.
     """
-    content = io.StringIO()
-    for line in comment.splitlines():
-        content.write(f'# {line}\n')
-    writer = csv.writer(content, lineterminator='\n')
-    writer.writerow(_HEADER)
-    writer.writerows(parts)
-    atomic_write(path, content.getvalue().encode())
+    atomic_write_csv(path, [_HEADER, *parts], comment)

@@ -7,14 +7,6 @@ import numpy as np
 OUTER_EYE_CORNERS = (60, 72)
 
 
-def inter_ocular_distance(
-    points: np.ndarray, corners: tuple[int, int] = OUTER_EYE_CORNERS
-) -> np.ndarray:
-    """Distance ``(N,)`` in pixels between two of the points ``(N, P, 2)``."""
-    left, right = corners
-    return np.linalg.norm(points[:, left] - points[:, right], axis=-1)
-
-
 def normalised_mean_error(
     pred: np.ndarray, truth: np.ndarray, corners: tuple[int, int] = OUTER_EYE_CORNERS
 ) -> np.ndarray:
@@ -30,8 +22,10 @@ def normalised_mean_error(
     """
     pred, truth = np.asarray(pred, np.float64), np.asarray(truth, np.float64)
     distances = np.linalg.norm(pred - truth, axis=-1).mean(axis=-1)
+    left, right = corners
+    eyes = np.linalg.norm(truth[:, left] - truth[:, right], axis=-1)
     with np.errstate(divide='ignore', invalid='ignore'):
-        return 100 * distances / inter_ocular_distance(truth, corners)
+        return 100 * distances / eyes
 
 
 def failure_rate(nme: np.ndarray, threshold: float = 10.0) -> float:

@@ -14,9 +14,9 @@ class ActionUnitF1(BaseMetric):
     """F1 of each facial action unit, and their mean.
 
     A unit is predicted to be active where its probability reaches ``threshold``. With its true and
-    false positives and false negatives, ``F1 = 2 TP / (2 TP + FP + FN)``, over the samples that are
-    labelled for this unit (``gt_au`` 0 or 1, not -1). F1 is 0 where that would be 0 / 0, as in
-    scikit-learn's ``f1_score``: a unit that never occurs and is never predicted.
+    false positives and false negatives, ``F1 = 2 TP / (2 TP + FP + FN)`` (scikit-learn's
+    ``f1_score``), over the samples that are labelled for this unit (``gt_au`` 0 or 1, not -1). F1
+    is 0 where that would be 0 / 0: a unit that never occurs and is never predicted.
 
     Results, in percent: ``au_f1/mean``, the figure of the ABAW competitions, and one
     ``au_f1/<unit>`` each. A unit without a labelled sample has no entry and no part in the mean.
@@ -60,17 +60,16 @@ class ActionUnitF1(BaseMetric):
             self.results.append(np.stack([active, truth]).astype(np.int8))
 
     def compute_metrics(self, results: list[np.ndarray]) -> dict[str, float]:
+        # Imported here: it takes a second, and most trainings have no use for it.
+        from sklearn.metrics import f1_score
+
         active, truth = np.stack(results, axis=1)  # (N, A) each
-        positive, negative = truth == 1, truth == 0
-        hits = (positive & (active == 1)).sum(axis=0)
-        errors = ((positive & (active == 0)) | (negative & (active == 1))).sum(axis=0)
-        f1 = 100 * 2 * hits / np.maximum(2 * hits + errors, 1)
-        names = (self.dataset_meta or {}).get('action_units') or range(len(f1))
-        labelled = (positive | negative).any(axis=0)
+        labelled = truth >= 0
+        names = (self.dataset_meta or {}).get('action_units') or range(truth.shape[1])
         units = {
-            str(name): float(value)
-            for name, value, present in zip(names, f1, labelled, strict=True)
-            if present
+            str(name): 100 * float(f1_score(truth[rows, unit], active[rows, unit], zero_division=0))
+            for unit, (name, rows) in enumerate(zip(names, labelled.T, strict=True))
+            if rows.any()
         }
         if not units:
             raise ValueError(

@@ -6,7 +6,7 @@ from mmengine.evaluator import BaseMetric
 
 from mmfer.registry import METRICS
 
-from ..functional import cumulative_score
+from ..functional.ages import cumulative_score
 from .sample_fields import read_field
 
 

@@ -8,12 +8,7 @@ from mmengine.logging import print_log
 
 from mmfer.registry import METRICS
 
-from ..functional import (
-    RocCurve,
-    all_pairs_roc,
-    intra_class_variance,
-    pairs_roc,
-)
+from ..functional.verification import RocCurve, all_pairs_roc, intra_class_variance, pairs_roc
 from ..pairs_file import find_pairs, read_pairs
 from .sample_fields import name_of, read_field
 

@@ -6,8 +6,12 @@ from mmengine.evaluator import BaseMetric
 
 from mmfer.registry import METRICS
 
-from ..functional import area_under_curve, failure_rate, normalised_mean_error
-from ..functional.landmarks import OUTER_EYE_CORNERS
+from ..functional.landmarks import (
+    OUTER_EYE_CORNERS,
+    area_under_curve,
+    failure_rate,
+    normalised_mean_error,
+)
 from .sample_fields import name_of, read_field
 
 
