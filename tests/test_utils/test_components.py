@@ -3,7 +3,7 @@ import pytest
 from mmpretrain.datasets import transforms as mmpretrain_transforms
 
 from mmfer.datasets import SynthFace
-from mmfer.datasets.transforms import PackInputs, RandomColorJitter
+from mmfer.datasets.transforms import PackInputs
 from mmfer.registry import DATASETS, MODELS, TRANSFORMS
 from mmfer.utils.components import component_class, is_component
 
@@ -13,7 +13,7 @@ from mmfer.utils.components import component_class, is_component
     [
         ('PackInputs', PackInputs),
         ('mmfer.PackInputs', PackInputs),
-        ('mmpretrain.PackInputs', PackInputs),
+        ('mmpretrain.PackInputs', mmpretrain_transforms.PackInputs),
         ('mmpretrain.datasets.transforms.PackInputs', mmpretrain_transforms.PackInputs),
         (PackInputs, PackInputs),
         ('NotRegistered', None),
@@ -28,7 +28,7 @@ def test_the_class_that_would_be_built(name, expected):
 
 def test_parents_count_and_others_do_not():
     assert is_component(dict(type='PackInputs'), TRANSFORMS, mmpretrain_transforms.PackInputs)
-    assert not is_component(dict(type='mmpretrain.ColorJitter'), TRANSFORMS, RandomColorJitter)
+    assert not is_component(dict(type='mmpretrain.PackInputs'), TRANSFORMS, PackInputs)
     assert is_component(dict(type='mmfer.SynthFace'), DATASETS, PackInputs, SynthFace)
     for none in ({}, None, dict(type='Nobody')):
         assert not is_component(none, MODELS, SynthFace)

@@ -1,19 +1,13 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-from mmpretrain.datasets.transforms import PackInputs
-
-from mmfer.registry import TRANSFORMS
-
 from .crop_face import FACE_CROPS, IMAGE_CROPS, CropFace, face_square
 from .load_face_image import LoadFaceImage, UnreadableImageError, is_truncated
+from .pack_inputs import PackInputs
 from .random_color_jitter import RandomColorJitter
 from .random_crop_face import RandomCropFace
 from .random_flip_face import RandomFlipFace
 from .random_grey_face import RandomGreyFace
 from .random_rotate_face import RandomRotateFace
 from .resize_face import ResizeFace
-
-# Configs may name it with either scope.
-TRANSFORMS.register_module(module=PackInputs)
 
 __all__ = [
     'FACE_CROPS',
