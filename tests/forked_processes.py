@@ -42,7 +42,7 @@ class Python:
         self._folder = tempfile.TemporaryDirectory()
         words = [str(word) for word in arguments]
         work = (words, cwd or os.getcwd(), dict(os.environ if env is None else env))
-        _start_server()
+        start_server()
         self._process = _SERVER.Process(target=_run, args=(*work, self._folder.name))
         self._process.start()
 
@@ -62,7 +62,7 @@ class Python:
         return Done(self._process.exitcode, *texts)
 
 
-def _start_server() -> None:
+def start_server() -> None:
     """Start it, unless it runs. MMEngine looks for a GPU when it is imported: let it find none."""
     with mock.patch.dict(os.environ, CUDA_VISIBLE_DEVICES=''):
         forkserver.ensure_running()
@@ -102,7 +102,7 @@ def run_pair(function, *arguments) -> None:
     Raises:
         ProcessRaisedException: One of them failed; with its traceback.
     """
-    _start_server()
+    start_server()
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]

@@ -105,7 +105,7 @@ class TestGetModel:
     def test_files_without_weights(self, tmp_path):
         config, checkpoint = write_task(tmp_path, 'age')
         torch.save([1, 2], checkpoint)
-        with pytest.raises(ValueError, match='age.pth is no checkpoint'):
+        with pytest.raises(ValueError, match='age.pth'):
             get_model(config, checkpoint)
 
     @pytest.mark.parametrize('name', ['EPOCH_1.PTH', 'AGE.SAFETENSORS'])

@@ -52,9 +52,9 @@ def test_it_has_the_models_own_weights():
 @pytest.mark.parametrize(
     ('kind', 'arguments', 'message'),
     [
-        (TransFER, {}, 'this backbone is TransFER'),
+        (TransFER, {}, 'TransFER'),
         (APViT, dict(cnn=None), 'APViT with a CNN'),
-        (APViT, dict(out_type='raw'), "out_type='raw' instead of 'cls_token'"),
+        (APViT, dict(out_type='raw'), "out_type='raw'"),
         (APViT, dict(app=dict(keep_num=9, criterion='max')), "app.criterion='max'"),
         (APViT, dict(atp=dict(keep_rate=0.5, criterion='abs')), "atp.criterion='abs'"),
     ],

@@ -104,21 +104,21 @@ def test_patches(repo_root, photos, tmp_path, capsys):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['{photos}', '--stage', 'app'], '--stage belongs to --show-patches'),
-        (['{photos}', '--max-pictures', '0'], '--max-pictures must be 1 or more, not 0'),
-        (['{photos}', '--show-patches'], 'IRNet keeps all of a face'),
-        (['{photos}/none.jpg'], "there is no picture, video or folder '.*none.jpg'"),
-        (['{photos}', '--batch-size', '0'], 'batch_size must be 1 or more, not 0'),
-        (['{photos}', '--min-score', '7'], r'min_score must be in \[0, 1\], not 7.0'),
-        (['{photos}', '--model', 'apvit_ir51'], "no model 'apvit_ir51'"),
-        (['{photos}', '--weights', 'none.pth'], 'there is no checkpoint none.pth'),
-        (['{photos}', '--cfg-options', 'model.head.numclasses=3'], 'Did you mean .*num_classes'),
-        (['{photos}', '--out', '{photos}/out'], 'is inside of .*name a folder beside it'),
-        (['{photos}', '--out', '{photos}/..'], 'is the folder of .*name another folder'),
-        (['{photos}', '--out', '/dev/null/out'], 'cannot write --out /dev/null/out: '),
-        (['https://example.org/a.jpg'], 'is an address; download it first'),
-        (['²'], "there is no picture, video or folder '²'"),
-        (['{photos}', '--device', 'abacus'], "'abacus' is none that torch knows"),
+        (['{photos}', '--stage', 'app'], '--stage .*--show-patches'),
+        (['{photos}', '--max-pictures', '0'], '--max-pictures .*0'),
+        (['{photos}', '--show-patches'], 'IRNet'),
+        (['{photos}/none.jpg'], "none.jpg'"),
+        (['{photos}', '--batch-size', '0'], 'batch_size .*0'),
+        (['{photos}', '--min-score', '7'], 'min_score .*7.0'),
+        (['{photos}', '--model', 'apvit_ir51'], "'apvit_ir51'"),
+        (['{photos}', '--weights', 'none.pth'], 'none.pth'),
+        (['{photos}', '--cfg-options', 'model.head.numclasses=3'], 'num_classes'),
+        (['{photos}', '--out', '{photos}/out'], '--out .*inside'),
+        (['{photos}', '--out', '{photos}/..'], '--out .*--no-draw'),
+        (['{photos}', '--out', '/dev/null/out'], '--out /dev/null/out: '),
+        (['https://example.org/a.jpg'], 'https://example.org/a.jpg'),
+        (['²'], "'²'"),
+        (['{photos}', '--device', 'abacus'], "'abacus'"),
     ],
 )
 def test_errors(model, photos, tmp_path, capsys, arguments, message):
@@ -172,9 +172,9 @@ def test_detector_files_are_known_by_their_digest(model, photos, tmp_path, capsy
 def test_interrupted(repo_root, model, tmp_path):
     """What was done is there, whole, and the status says what happened."""
     path, out = tmp_path / 'film.avi', tmp_path / 'out'
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 25, (320, 320))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 25, (SIZE, SIZE))
     for index in range(4000):
-        writer.write(np.full((320, 320, 3), index % 250, np.uint8))
+        writer.write(np.full((SIZE, SIZE, 3), index % 250, np.uint8))
     writer.release()
     command = [sys.executable, '-W', 'ignore', 'tools/predict.py', path, '--out', out, *model]
     rows = out / 'results.jsonl'

@@ -95,23 +95,23 @@ def test_extensions(tmp_path, extension):
 
 def test_unknown_folder_is_named(tmp_path):
     write_folders(tmp_path, {'contempt': 1, 'sad': 1})
-    with pytest.raises(ValueError, match=r"has the folders \['contempt'\]; known names are .*sad"):
+    with pytest.raises(ValueError, match=r"\['contempt'\].*sad"):
         AffectNetHQ(tmp_path)
 
 
 def test_class_of_a_folder_must_be_one(tmp_path):
     write_folders(tmp_path, {'contempt': 1})
-    with pytest.raises(ValueError, match="'contempt' in folders .*'Anger'.*'Contempt'"):
+    with pytest.raises(ValueError, match="'contempt' .*folders .*'Anger'.*'Contempt'"):
         AffectNetHQ(tmp_path, folders=dict(contempt='Contempt'))
 
 
 def test_missing_folders(tmp_path):
     write_folders(tmp_path, dict.fromkeys(SEVEN[1:], 1))
-    with pytest.raises(FileNotFoundError, match=r"(?s)no folder for \['Anger'\].*disgust/, f"):
+    with pytest.raises(FileNotFoundError, match=r"(?s)\['Anger'\].*disgust/, f"):
         AffectNetHQ(tmp_path)
-    with pytest.raises(FileNotFoundError, match="folder '.*/wut' does not exist"):
+    with pytest.raises(FileNotFoundError, match="/wut'"):
         AffectNetHQ(tmp_path, folders=dict(wut='Anger'))
-    with pytest.raises(FileNotFoundError, match="folder '.*/nowhere' does not exist"):
+    with pytest.raises(FileNotFoundError, match="/nowhere'"):
         AffectNetHQ(tmp_path / 'nowhere')
 
 
@@ -125,7 +125,7 @@ def test_somebody_elses_split(tmp_path):
     with pytest.raises(ValueError, match="split='train' is empty"):
         AffectNetHQ(tmp_path, 'train', **kwargs)
     write_split_file(split, [('00001.jpg', 'test')])
-    with pytest.raises(ValueError, match='line 2: .*00001.jpg.* is not like "anger/'):
+    with pytest.raises(ValueError, match='line 2: .*00001.jpg.*"anger/'):
         AffectNetHQ(tmp_path, 'test', **kwargs)
 
 

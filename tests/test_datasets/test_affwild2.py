@@ -250,7 +250,7 @@ class TestLayouts:
         where = dict(ann_dir='Third ABAW Annotations')
         names = dict(expression='expr', action_units='au')
         assert len(AffWild2(root, **where, track_dirs=names)) == 8
-        with pytest.raises(FileNotFoundError, match=r"none of the folders .'EXPR_Set'.*track_dirs"):
+        with pytest.raises(FileNotFoundError, match="'EXPR_Set'.*track_dirs"):
             AffWild2(root, **where)
 
     def test_two_releases_are_ambiguous(self, tmp_path):
@@ -309,22 +309,22 @@ class TestErrors:
 
     def test_names_videos_without_frames(self, tmp_path):
         shutil.rmtree(write(tmp_path) / 'cropped_aligned/c')
-        with pytest.raises(FileNotFoundError, match=r"1 of 3 annotated videos.*'c'.*all archives"):
+        with pytest.raises(FileNotFoundError, match="1 of 3 .*'c'"):
             AffWild2(tmp_path)
 
     def test_no_picture_at_all(self, tmp_path):
-        with pytest.raises(EmptySplitError, match=r'3 videos.*VIDEO/1\.png.*image_name'):
+        with pytest.raises(EmptySplitError, match=r'3 .*VIDEO/1\.png.*image_name'):
             AffWild2(write(tmp_path), image_name='{frame}.png')
 
     @pytest.mark.parametrize(
         ('text', 'message'),
         [
-            ('0\n1\n', r"line 1 names the expressions \['0'\]; known are"),
-            (f'{AFFWILD2_EXPRESSIONS}\n0\n7\n', r'line 3: \[7\]; numbers must be -1 to 6'),
+            ('0\n1\n', r"line 1 .*\['0'\]"),
+            (f'{AFFWILD2_EXPRESSIONS}\n0\n7\n', 'line 3: .*7.*-1 to 6'),
             (f'{AFFWILD2_EXPRESSIONS}\n0\n-5\n', r'line 3: \[-5\]'),
-            (f'{AFFWILD2_EXPRESSIONS}\n0\n\n1\n', 'line 3 is empty; each line is for one frame'),
-            (f'{AFFWILD2_EXPRESSIONS}\n0\nhappy\n', "below line 1: .*'happy'"),
-            (f'{AFFWILD2_EXPRESSIONS}\n0,1\n', '2 numbers in a line instead of 1'),
+            (f'{AFFWILD2_EXPRESSIONS}\n0\n\n1\n', 'line 3 .*empty'),
+            (f'{AFFWILD2_EXPRESSIONS}\n0\nhappy\n', "line 1: .*'happy'"),
+            (f'{AFFWILD2_EXPRESSIONS}\n0,1\n', '2 numbers .*1'),
         ],
     )
     def test_wrong_lines_of_expressions(self, tmp_path, text, message):
@@ -337,8 +337,8 @@ class TestErrors:
         ('text', 'message'),
         [
             ('AU1,AU4\n0,1\n', r"\['AU2'\] are missing"),
-            ('AU1,AU2\n0,1\n2,1\n', r'line 3: \[2, 1\]; numbers must be -1 to 1'),
-            ('AU1,AU2\n0,1,1\n', '3 numbers in a line instead of 2'),
+            ('AU1,AU2\n0,1\n2,1\n', 'line 3: .*2, 1.*-1 to 1'),
+            ('AU1,AU2\n0,1,1\n', '3 numbers .*2'),
             ('AU1,AU2\n0,1\n0\n', 'below line 1'),
         ],
     )

@@ -191,11 +191,11 @@ def test_samples_with_several_labels_take_part_in_the_turns_of_each():
 def test_refuses_what_cannot_be_balanced():
     with pytest.raises(ValueError, match='length .*5'):
         ClassBalancedSampler(Labelled(), length=5)
-    with pytest.raises(ValueError, match='2 of 3 samples have no class, the first is number 1'):
+    with pytest.raises(ValueError, match='2 of 3 .*1'):
         ClassBalancedSampler(Several([[0], [], []]))
     unlabelled = Labelled((2, 3))
     unlabelled.data_list[3]['gt_label'] = -1
-    with pytest.raises(ValueError, match='1 of 5 samples have no class, the first is number 3'):
+    with pytest.raises(ValueError, match='1 of 5 .*3'):
         ClassBalancedSampler(unlabelled)
     with pytest.raises(ValueError, match='has no samples'):
         ClassBalancedSampler(Several([]))

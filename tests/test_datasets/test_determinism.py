@@ -71,7 +71,7 @@ def test_wrappers_hand_on_numbers_of_the_dataset_within():
     for index in range(4):
         number = folds[index]['data_samples'].sample_idx
         assert inner.get_data_info(number)['img_path'] == folds[index]['data_samples'].img_path
-    with pytest.raises(TypeError, match='ConcatDataset are not numbered'):
+    with pytest.raises(TypeError, match='ConcatDataset'):
         innermost_dataset(ConcatDataset([faces, faces]))
 
 

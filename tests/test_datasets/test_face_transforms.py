@@ -208,7 +208,7 @@ class TestCropFace:
 
     @pytest.mark.parametrize('key', ['landmarks', 'box'])
     def test_what_is_missing_is_named(self, key):
-        with pytest.raises(ValueError, match=f"source='{key}'.*'a.jpg'.*needs landmarks"):
+        with pytest.raises(ValueError, match=f"source='{key}'.*'a.jpg'.*landmarks"):
             CropFace('tight', source=key)(dict(img=np.zeros((9, 9, 3), np.uint8), img_path='a.jpg'))
 
     def test_a_face_without_extent_is_named(self):
@@ -360,12 +360,12 @@ class TestFlip:
         np.testing.assert_array_equal(out['gt_landmarks'], [(1, 2), (8, 1), (4, 6)])
 
     def test_wrong_number_of_points(self):
-        with pytest.raises(ValueError, match='order of 98 points, .*train/0.* has 5; set flip_ind'):
+        with pytest.raises(ValueError, match='98 .*train/0.*5.*flip_ind'):
             RandomFlipFace(1)(dict(sample(), gt_landmarks=np.zeros((5, 2), np.float32)))
 
     @pytest.mark.parametrize('indices', [[1, 2, 0], [0, 0], [1, 2]])
     def test_indices_that_are_no_pairs(self, indices):
-        with pytest.raises(ValueError, match='flip_indices must pair'):
+        with pytest.raises(ValueError, match='flip_indices'):
             RandomFlipFace(flip_indices=indices)
 
     def test_wrong_probability(self):

@@ -29,7 +29,7 @@ def test_splits_without_holdout(tmp_path):
         'test_0001_aligned.jpg',
         'test_0002_aligned.jpg',
     ]
-    with pytest.raises(ValueError, match="split='val' is empty with val_ratio=0"):
+    with pytest.raises(ValueError, match="split='val' .*val_ratio=0"):
         RAFDB(tmp_path, split='val')
 
 
@@ -97,7 +97,7 @@ def test_names_what_is_missing_and_shows_the_layout(tmp_path, missing):
 
 
 def test_missing_root(tmp_path):
-    with pytest.raises(FileNotFoundError, match="folder '.*/nowhere' does not exist"):
+    with pytest.raises(FileNotFoundError, match="/nowhere'"):
         RAFDB(tmp_path / 'nowhere')
 
 
@@ -134,7 +134,7 @@ def test_bad_line_is_named(tmp_path, line, message):
 
 def test_empty_split_is_an_error(tmp_path):
     write_rafdb(tmp_path, test=[])
-    with pytest.raises(ValueError, match="RAFDB: split='test' is empty"):
+    with pytest.raises(ValueError, match="RAFDB.*split='test'"):
         RAFDB(tmp_path, split='test')
 
 

@@ -54,7 +54,7 @@ def test_aligned_faces_are_found(tmp_path):
 def test_own_alignment_in_another_folder(tmp_path):
     write_sfew(tmp_path, {**ALIGNED, 'aligned112/Train': 3})
     assert len(SFEW(tmp_path, image_dir='aligned112/{part}')) == 21
-    with pytest.raises(FileNotFoundError, match="'.*/aligned112/Val' does not exist"):
+    with pytest.raises(FileNotFoundError, match="/aligned112/Val'"):
         SFEW(tmp_path, 'val', image_dir='aligned112/{part}')
 
 

@@ -106,7 +106,7 @@ def test_file_as_people_write_it(tmp_path):
         ),
         ('b.jpg,validation', 'line 3: .* not "name,split"'),
         ('b.jpg,val,1', 'line 3: .* not "name,split"'),
-        ('x/a.png,test', "line 3: .* names the image 'a' again"),
+        ('x/a.png,test', "line 3: .*'a'"),
         ('name,split', 'line 3: .* not'),
     ],
 )
@@ -119,15 +119,15 @@ def test_wrong_line_is_named(tmp_path, line, message):
 
 def test_name_that_cannot_be_one(tmp_path):
     (tmp_path / 'split.csv').write_text('a,train\n')
-    with pytest.raises(ValueError, match='line 1: .*: invalid literal'):
+    with pytest.raises(ValueError, match='line 1: '):
         read_split_file(tmp_path / 'split.csv', lambda name: str(int(name)))
 
 
 def test_missing_and_empty_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"nowhere.csv' does not exist \(split_file"):
+    with pytest.raises(FileNotFoundError, match="nowhere.csv'.*split_file"):
         read_split_file(tmp_path / 'nowhere.csv', str)
     (tmp_path / 'empty.csv').write_text('name,split\n')
-    with pytest.raises(ValueError, match='empty.csv names no image'):
+    with pytest.raises(ValueError, match='empty.csv'):
         read_split_file(tmp_path / 'empty.csv', str)
 
 

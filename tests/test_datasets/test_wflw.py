@@ -39,7 +39,7 @@ def test_splits(tmp_path):
     write_wflw(tmp_path, [wflw_line(f'train{i}.jpg') for i in range(10)], [wflw_line('test.jpg')])
     assert names(WFLW(tmp_path, 'test')) == ['test.jpg']
     assert len(WFLW(tmp_path, 'train')) == len(WFLW(tmp_path, 'trainval')) == 10
-    with pytest.raises(ValueError, match="WFLW: split='val' is empty with val_ratio=0"):
+    with pytest.raises(ValueError, match="WFLW.*split='val' .*val_ratio=0"):
         WFLW(tmp_path, 'val')
     parts = {s: names(WFLW(tmp_path, s, val_ratio=0.3)) for s in ('train', 'val', 'trainval')}
     assert sorted(parts['train'] + parts['val']) == sorted(parts['trainval'])
@@ -85,11 +85,11 @@ def spoiled(place, value):
 @pytest.mark.parametrize(
     ('line', 'message'),
     [
-        (wflw_line('b.jpg').split(maxsplit=1)[1], '206 fields instead of 207'),
-        ('b.jpg 3', '2 fields instead of 207: x y of 98 points'),
-        (spoiled(17, 'x'), "field 18 is 'x', not a number"),
-        (spoiled(199, 'nan'), "field 200 is 'nan', not a number"),
-        (spoiled(203, '2'), "attributes are 0 or 1, not .*'makeup': '2'"),
+        (wflw_line('b.jpg').split(maxsplit=1)[1], '206 .*207'),
+        ('b.jpg 3', '2 .*207.*98'),
+        (spoiled(17, 'x'), "field 18 .*'x'"),
+        (spoiled(199, 'nan'), "field 200 .*'nan'"),
+        (spoiled(203, '2'), "attributes .*'makeup': '2'"),
     ],
 )
 def test_bad_line_is_named(tmp_path, line, message):
@@ -114,7 +114,7 @@ def test_names_what_is_missing_and_shows_the_layout(tmp_path, missing):
 def test_missing_image_is_named(tmp_path):
     write_wflw(tmp_path, [wflw_line('c/a.jpg'), wflw_line('c/b.jpg')])
     (tmp_path / 'WFLW_images/c/b.jpg').unlink()
-    with pytest.raises(FileNotFoundError, match='(?s)1 of 2 listed images are missing:.*c/b.jpg'):
+    with pytest.raises(FileNotFoundError, match='(?s)1 of 2 .*c/b.jpg'):
         WFLW(tmp_path)
 
 

@@ -80,7 +80,7 @@ def test_threshold_is_reached_by_what_equals_it():
 def test_nothing_labelled_is_an_error():
     scores, truth = predictions()
     truth[:] = -1
-    with pytest.raises(ValueError, match='ActionUnitF1: none of 60 samples'):
+    with pytest.raises(ValueError, match='ActionUnitF1: .*60 '):
         evaluate(as_samples(scores, truth), 60)
 
 

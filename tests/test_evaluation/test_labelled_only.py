@@ -77,7 +77,7 @@ def test_a_second_evaluation_starts_anew():
 
 def test_nothing_labelled_is_an_error():
     scores, labels = predictions(unlabelled=2)
-    with pytest.raises(ValueError, match='none of 80 samples .* Accuracy'):
+    with pytest.raises(ValueError, match='80 .* Accuracy'):
         evaluate(as_samples(scores, labels), 80, wrapped(INNER[:1]))
 
 

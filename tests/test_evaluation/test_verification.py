@@ -126,10 +126,10 @@ def test_memory_does_not_grow_with_the_pairs_of_two_people():
 
 @pytest.mark.parametrize('labels', [[0, 0, 0], [0, 1, 2]])
 def test_both_kinds_of_pairs_are_needed(labels):
-    with pytest.raises(ValueError, match='pairs of one person and pairs of two people'):
+    with pytest.raises(ValueError, match='pairs .*one person .*two people'):
         all_pairs_roc(np.eye(3), np.array(labels))
     same = np.full(2, len(set(labels)) == 1)
-    with pytest.raises(ValueError, match='pairs of one person and pairs of two people'):
+    with pytest.raises(ValueError, match='pairs .*one person .*two people'):
         pairs_roc(np.eye(3), np.array([[0, 1], [1, 2]]), same)
 
 

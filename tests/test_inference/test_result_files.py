@@ -181,7 +181,7 @@ def test_two_runs_do_not_write_one_file(tmp_path):
     path = tmp_path / 'results.jsonl'
     with JsonLinesWriter(path) as first:
         first.write(RESULTS[0])
-        with pytest.raises(OSError, match='another run is writing .*results.jsonl'):
+        with pytest.raises(OSError, match='another run .*results.jsonl'):
             JsonLinesWriter(path)
         first.write(RESULTS[1])
     assert tuple(read_json_lines(path)) == RESULTS[:2]

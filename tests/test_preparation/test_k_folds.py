@@ -91,11 +91,11 @@ def test_parts_are_disjoint_and_every_sample_is_tested_once():
     [
         (lambda: stratified_folds(['a', 'b'], 3), 'number of folds .*samples.*3'),
         (lambda: stratified_folds(['a', 'b'], 1), 'not 1'),
-        (lambda: stratified_folds(['a', 'a'], 2), "'a' comes more than once"),
-        (lambda: stratified_folds(['a', 'b'], 2, [0]), '1 labels for 2 names'),
-        (lambda: disjoint_folds(['a', 'b'], [1, 1], 2), r'2 to 1 \(that many groups\)'),
+        (lambda: stratified_folds(['a', 'a'], 2), "'a' "),
+        (lambda: stratified_folds(['a', 'b'], 2, [0]), '1 labels .*2 names'),
+        (lambda: disjoint_folds(['a', 'b'], [1, 1], 2), '2 to 1 '),
         (lambda: parts_of_fold([0, 1, 2], 3), 'fold .*3'),
-        (lambda: parts_of_fold([0, 1], 0), 'take 3 folds, there are 2'),
+        (lambda: parts_of_fold([0, 1], 0), '3 folds.*2'),
     ],
 )
 def test_errors_say_what_is_possible(call, message):

@@ -83,9 +83,9 @@ def test_select(index):
 @pytest.mark.parametrize(
     ('names', 'databases', 'said'),
     [
-        (['tabel1'], None, "no experiment 'tabel1'; did you mean table1"),
-        (['table1'], ['SFEW'], 'table1 is about RAF-DB, AffectNet, not about SFEW'),
-        (['table1'], ['RAFDB'], "--databases 'RAFDB' is none of RAF-DB"),
+        (['tabel1'], None, "'tabel1'.*table1"),
+        (['table1'], ['SFEW'], 'table1 .*RAF-DB, AffectNet.*SFEW'),
+        (['table1'], ['RAFDB'], "--databases 'RAFDB' .*RAF-DB"),
     ],
 )
 def test_wrong_selection(index, names, databases, said):
@@ -96,12 +96,12 @@ def test_wrong_selection(index, names, databases, said):
 @pytest.mark.parametrize(
     ('changes', 'said'),
     [
-        (dict(rows={'aplain': ['x']}), "table1: row 'aplain' is none of apvit, plain"),
-        (dict(databases=['FER']), "database 'FER' is none of RAF-DB"),
-        (dict(reference='plain'), "reference 'plain' is none of apvit"),
-        (dict(figure='pie'), "figure 'pie' is none of heat_map"),
-        (dict(cost='joules'), "cost 'joules' is none of GFLOPs, share"),
-        (dict(label=['a', 'b']), 'row apvit has 1 cells'),
+        (dict(rows={'aplain': ['x']}), "table1: row 'aplain' .*apvit, plain"),
+        (dict(databases=['FER']), "database 'FER' .*RAF-DB"),
+        (dict(reference='plain'), "reference 'plain' .*apvit"),
+        (dict(figure='pie'), "figure 'pie' .*heat_map"),
+        (dict(cost='joules'), "cost 'joules' .*GFLOPs, share"),
+        (dict(label=['a', 'b']), 'row apvit .*1 '),
         (dict(seeds=3), 'seeds'),
     ],
 )
@@ -118,5 +118,5 @@ def test_wrong_index(write, changes, said):
 def test_config_that_is_not_there(write, tmp_path):
     path = write()
     (tmp_path / 'model.py').unlink()
-    with pytest.raises(ExperimentError, match='there is no config .*model.py'):
+    with pytest.raises(ExperimentError, match='model.py'):
         Index.from_file(path)

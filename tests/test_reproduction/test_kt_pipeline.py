@@ -76,7 +76,7 @@ def test_every_pair_of_small_encoders(make, weights, encoder, priors):
 
 
 def test_unknown_encoders_are_answered_with_those_there_are(make):
-    with pytest.raises(StageError, match='mobileone-s9 for synthface-age-64px') as error:
+    with pytest.raises(StageError, match='mobileone-s9 .*synthface-age-64px') as error:
         make().baseline('age', 'mobileone-s9', 0)
     names = [line.strip() for line in str(error.value).splitlines()[1:]]
     assert {'convnext-v2-micro', 'mobileone-micro', 'swin-micro'} <= set(names)
@@ -158,8 +158,8 @@ def test_options_and_data_roots(make, weights):
     [
         (dict(encoder='mobileone-s9'), 'no mobileone-s9 for'),
         (dict(priors='mobileone-s9'), 'no mobileone-s9 for'),
-        (dict(encoder='swin-micro', priors='swin-micro', data='paper-64px'), 'there is no swin'),
-        (dict(data='paper-64px'), 'no folder data/utkface/, with the data for age; .*age=DIR'),
+        (dict(encoder='swin-micro', priors='swin-micro', data='paper-64px'), 'swin'),
+        (dict(data='paper-64px'), 'data/utkface/.*age=DIR'),
         (dict(data='paper-64px', data_roots={'age': '.'}), 'the data for expression'),
     ],
 )
@@ -172,7 +172,7 @@ def test_what_is_missing_is_said_before_anything_is_trained(make, tmp_path, choi
 def test_check_of_checkpoints_and_options(make, tmp_path):
     make().check()
     absent = tmp_path / 'absent.pth'
-    with pytest.raises(StageError, match=r'no .*absent\.pth, given as baseline swin-micro, age'):
+    with pytest.raises(StageError, match=r'absent\.pth.*swin-micro, age'):
         make(baselines={('swin-micro', 'age'): absent}).check()
     with pytest.raises(UnknownOptionError, match='drop_treshold'):
         make(adapter_options={'model.neck.drop_treshold': 0.3}).check()

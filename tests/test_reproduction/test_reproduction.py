@@ -105,7 +105,7 @@ def test_goes_on_after_a_failure(report, capsys):
     report.seeds = range(2)
     die.write_text('2')
     capsys.readouterr()
-    with pytest.raises(RuntimeError, match='the same command goes on'):
+    with pytest.raises(RuntimeError, match='same command'):
         report.reproduce(table)
     assert said(capsys) == ['train']
     # What is done already is in the table.
@@ -118,7 +118,7 @@ def test_goes_on_after_a_failure(report, capsys):
 
 
 def test_costs_need_a_table_that_has_them(report):
-    with pytest.raises(ValueError, match='table2 needs data: --data-root'):
+    with pytest.raises(ValueError, match='table2 .*--data-root'):
         report.costs(report.runs.index.find('table2'))
 
 
@@ -143,5 +143,5 @@ def test_a_metric_that_no_test_gave(report, monkeypatch):
     table = report.runs.index.find('table2')
     report.reproduce(table)
     monkeypatch.setattr('mmfer.reproduction.report.ACCURACY', 'accuracy/top1')
-    with pytest.raises(ValueError, match='its test gave no accuracy/top1, only age/mae'):
+    with pytest.raises(ValueError, match='accuracy/top1.*age/mae'):
         report.collect(table)

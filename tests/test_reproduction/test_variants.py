@@ -99,11 +99,11 @@ def test_other_databases_have_no_such_variant(read):
     [
         (
             dict(configs={'*-224px': 'own-{database}.py'}),
-            r"'\*-224px' is none of faces-64px",
+            r"'\*-224px' .*faces-64px",
         ),
-        (dict(configs={'*': 'their-{database}.py'}), 'no config .*their-faces-64px.py'),
-        (dict(parts={'model.priors': 'absent.py priors'}), 'no config .*absent.py'),
-        (dict(options={}, option={}), "key 'option' is none of configs"),
+        (dict(configs={'*': 'their-{database}.py'}), 'their-faces-64px.py'),
+        (dict(parts={'model.priors': 'absent.py priors'}), 'absent.py'),
+        (dict(options={}, option={}), "key 'option' .*configs"),
     ],
 )
 def test_wrong_entries(read, changes, said):
@@ -137,10 +137,10 @@ def test_a_variant_by_itself(read):
 @pytest.mark.parametrize(
     ('name', 'said'),
     [
-        ('table1/own', "row 'own' is none of plain, k80, 1 to 2"),
-        ('table1/0', "row '0' is none of"),
-        ('table2/1', "no experiment 'table2'; did you mean table1"),
-        ('k90', "variant 'k90' is none of plain"),
+        ('table1/own', "row 'own' .*plain, k80, 1 to 2"),
+        ('table1/0', "row '0' "),
+        ('table2/1', "'table2'.*table1"),
+        ('k90', "variant 'k90' .*plain"),
     ],
 )
 def test_rows_that_are_not_there(read, name, said):

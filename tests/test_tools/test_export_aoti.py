@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from task_models import SIZE, write_task
+from task_models import BACKBONES, SIZE, write_task
 from tool_calls import run_tool
 
 from mmfer.deployment.compare import exported_outputs
@@ -17,7 +17,10 @@ def run(*arguments):
 
 
 @pytest.mark.skipif(shutil.which('g++') is None, reason='compiling needs g++')
-def test_everything(tmp_path):
+def test_everything(tmp_path, monkeypatch):
+    # Compiling takes seconds for each shape of a layer: one stage, and the adapter's attention.
+    backbone = dict(BACKBONES['irnet'], num_stages=1, base_channels=16)
+    monkeypatch.setitem(BACKBONES, 'irnet', backbone)
     config, checkpoint = write_task(tmp_path, 'expression', adapter=True)
     out = tmp_path / 'out' / 'net.pt2'
     options = ('--with-preprocessing', '--verify', '--num', 3, '--licence', 'CC0-1.0')
@@ -42,14 +45,14 @@ def test_everything(tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (('none.py', '--out', 'a.pt2'), 'there is no config none.py'),
-        (('CONFIG', '--out', 'a.onnx'), '--out is NAME.pt2'),
-        (('CONFIG', '--out', 'a.pt2', '--size', '0'), '--size takes one or two positive'),
-        (('CONFIG', '--out', 'a.pt2', '--tolerance', 'nan'), '--tolerance is at least 0'),
+        (('none.py', '--out', 'a.pt2'), 'none.py'),
+        (('CONFIG', '--out', 'a.onnx'), '--out'),
+        (('CONFIG', '--out', 'a.pt2', '--size', '0'), '--size'),
+        (('CONFIG', '--out', 'a.pt2', '--tolerance', 'nan'), '--tolerance'),
     ],
 )
 def test_wrong_arguments(tmp_path, arguments, message):
     config, _ = write_task(tmp_path, 'expression')
     done = run(*(config if word == 'CONFIG' else word for word in arguments))
-    assert done.returncode == 2 and message in done.stderr
+    assert done.returncode == 2 and message in done.stderr.splitlines()[-1]
     assert 'Traceback' not in done.stderr

@@ -63,7 +63,7 @@ def test_everything(trained, tmp_path):
 def test_a_difference_writes_nothing(trained, tmp_path):
     out = tmp_path / 'net.onnx'
     done = run('export_onnx', *trained, '--out', out, '--verify', '--num', 2, '--tolerance', 0)
-    assert done.returncode == 1 and 'differs from PyTorch by more than' in done.stderr
+    assert done.returncode == 1 and '--tolerance 0;' in done.stderr
     assert 'above 0' in done.stdout and 'Traceback' not in done.stderr
     assert not list(tmp_path.glob('net*'))
 
@@ -82,23 +82,23 @@ def test_without_a_checkpoint_and_with_preprocessing(trained, tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (('none.py', '--out', 'a.onnx'), 'there is no config none.py'),
+        (('none.py', '--out', 'a.onnx'), 'none.py'),
         (('CONFIG', 'none.pth', '--out', 'a.onnx'), 'none.pth'),
         (('CONFIG', '--out', 'a.onnx', '--cfg-options', 'model.hed=1'), 'model.head'),
-        (('CONFIG', '--out', 'a.pth'), '--out is NAME.onnx'),
-        (('CONFIG', '--out', 'a.onnx', '--num', '0'), '--num: must be a whole number'),
+        (('CONFIG', '--out', 'a.pth'), '--out'),
+        (('CONFIG', '--out', 'a.onnx', '--num', '0'), '--num'),
     ],
 )
 def test_wrong_arguments(trained, arguments, message):
     done = run('export_onnx', *(trained[0] if word == 'CONFIG' else word for word in arguments))
-    assert done.returncode == 2 and message in done.stderr
+    assert done.returncode == 2 and message in done.stderr.splitlines()[-1]
     assert 'Traceback' not in done.stderr
 
 
 def test_a_checkpoint_of_another_model(trained, tmp_path):
     torch.save({'fc.weight': torch.zeros(2)}, tmp_path / 'other.pth')
     done = run('export_onnx', trained[0], tmp_path / 'other.pth', '--out', tmp_path / 'a.onnx')
-    assert done.returncode == 1 and 'is no checkpoint of' in done.stderr
+    assert done.returncode == 1 and 'other.pth' in done.stderr
 
 
 def test_benchmark(trained, tmp_path):

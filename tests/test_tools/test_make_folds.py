@@ -62,22 +62,22 @@ def test_config_and_people_who_are_in_the_names(tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (('UTKFace',), 'say where it is with --data-root'),
+        (('UTKFace',), '--data-root'),
         (('RAFDB', '--data-root', '.'), "'RAFDB'"),
-        (('UTKFace', '--data-root', 'nowhere'), "folder 'nowhere' does not exist"),
-        (('UTKFace', '--people', '('), 'is no regular expression'),
+        (('UTKFace', '--data-root', 'nowhere'), "'nowhere'"),
+        (('UTKFace', '--people', '('), '--people'),
     ],
 )
 def test_wrong_use(tmp_path, arguments, message):
     name, *options = arguments
     done = run(name, tmp_path / 'out', *options)
-    assert done.returncode == 2 and message in done.stderr
+    assert done.returncode == 2 and message in done.stderr.splitlines()[-1]
     assert 'Traceback' not in done.stderr and not (tmp_path / 'out').exists()
 
 
 def test_too_many_folds(tmp_path):
     root = write_cfp(tmp_path / 'cfp')
     done = run('CFP', tmp_path / 'out', '--data-root', root, '--people', 'label')
-    assert done.returncode == 2 and 'number of folds' in done.stderr
+    assert done.returncode == 2 and 'folds' in done.stderr
     done = run('CFP', tmp_path / 'out', '--data-root', root, '--people', 'x+')
-    assert done.returncode == 2 and "finds nothing in the name '001/01'" in done.stderr
+    assert done.returncode == 2 and "'001/01'" in done.stderr

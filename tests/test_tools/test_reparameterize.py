@@ -59,13 +59,13 @@ def test_merged_checkpoint(trained, tmp_path):
     assert done.returncode == 1 and 'missing' in done.stderr
     deploy = ('--cfg-options', 'model.backbone.deploy=True', 'model.neck.deploy=True')
     done = run(config, out, tmp_path / 'no.pth', '--size', 64, *deploy)
-    assert done.returncode == 1 and 'no part of the model has branches to merge' in done.stderr
+    assert done.returncode == 1 and 'branches to merge' in done.stderr
     assert 'Traceback' not in done.stderr and not (tmp_path / 'no.pth').exists()
 
 
 def test_other_outputs_are_not_written(tmp_path):
     """A merge that goes wrong, here since BatchNorm is still in training mode."""
     model = MODELS.build(analyzer_config(**MODEL, frozen=False)).train()
-    with pytest.raises(MergeError, match='outputs differ by .*nothing was written'):
+    with pytest.raises(MergeError, match='outputs differ .*nothing was written'):
         merge_weights(model, {}, torch.randn(4, 3, 64, 64), str(tmp_path / 'no.pth'), print)
     assert not (tmp_path / 'no.pth').exists()

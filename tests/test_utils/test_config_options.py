@@ -91,20 +91,20 @@ def test_another_type_brings_its_arguments(cfg):
 @pytest.mark.parametrize(
     'path, message',
     [
-        ('modle.backbone.depth', r'the config has no `modle`. Did you mean model'),
+        ('modle.backbone.depth', '`modle`.* model'),
         (
             'model.backbone.deth',
-            r'`model\.backbone` has no `deth`. Did you mean model\.backbone\.',
+            r'`model\.backbone` .*`deth`.*model\.backbone\.',
         ),
-        ('model.depth', r'`model` has no `depth`. Did you mean .*model\.backbone\.depth'),
-        ('optim_wrapper.lr', r'has no `lr`.*optim_wrapper\.optimizer\.lr'),
-        ('optim_wrapper.optimizer.momentun', r'Did you mean optim_wrapper\.optimizer\.momentum'),
-        ('train_dataloader.batchsize', r'Did you mean train_dataloader\.batch_size'),
-        ('train_cfg.max_epoch', r'Did you mean train_cfg\.max_epochs'),
-        ('val_evaluator.1.topk', r'`val_evaluator` is a list of 1; `1` should be an index'),
-        ('val_evaluator.topk', r'`topk` should be an index from 0 to 0'),
-        ('model.neck.type', r'`model\.neck` is None in the config'),
-        ('model.backbone.depth.x', r'`model\.backbone\.depth` is 18'),
+        ('model.depth', r'`depth`.*model\.backbone\.depth'),
+        ('optim_wrapper.lr', r'`lr`.*optim_wrapper\.optimizer\.lr'),
+        ('optim_wrapper.optimizer.momentun', r'optim_wrapper\.optimizer\.momentum'),
+        ('train_dataloader.batchsize', r'train_dataloader\.batch_size'),
+        ('train_cfg.max_epoch', r'train_cfg\.max_epochs'),
+        ('val_evaluator.1.topk', '`val_evaluator` .*`1`'),
+        ('val_evaluator.topk', '`topk` .*0 to 0'),
+        ('model.neck.type', r'`model\.neck` .*None'),
+        ('model.backbone.depth.x', r'`model\.backbone\.depth` .*18'),
     ],
 )
 def test_what_does_not_exist_is_an_error_with_a_hint(cfg, path, message):

@@ -171,12 +171,12 @@ def test_metrics_read_it():
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda sample: sample.pop('gt_au'), "needs gt_au.*faces/1.jpg.*algorithm_keys=.'gt_au'"),
+        (lambda sample: sample.pop('gt_au'), "gt_au.*faces/1.jpg.*algorithm_keys=.'gt_au'"),
         (lambda sample: sample.pop('gt_label'), 'needs gt_label.*faces/1.jpg'),
         (lambda sample: sample.set_gt_score([0.3, 0.7, 0]), 'Mixup.*model.train_cfg=None'),
         (
             lambda sample: sample.set_field(np.zeros(12), 'gt_au'),
-            r'gt_au of shape \(3,\).*faces/1.jpg has \(12,\)',
+            r'gt_au .*\(3,\).*faces/1.jpg .*\(12,\)',
         ),
     ],
 )
@@ -189,7 +189,7 @@ def test_missing_and_misshapen_labels_are_named(change, message):
 
 @pytest.mark.parametrize('num_units', [0, 1.5, True])
 def test_wrong_number_of_units_is_named(num_units):
-    with pytest.raises(ValueError, match=f'num_units must be an integer >= 1, got {num_units}'):
+    with pytest.raises(ValueError, match=f'num_units .*{num_units}'):
         build(num_units=num_units)
 
 

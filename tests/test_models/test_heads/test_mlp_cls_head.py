@@ -71,7 +71,7 @@ def test_accuracy_and_macro_f1_of_mmpretrain_read_it():
 def test_missing_label_is_named():
     data = labelled(0, 1)
     data[1] = DataSample(metainfo=dict(img_path='faces/1.png'))
-    with pytest.raises(ValueError, match='MLPClsHead needs gt_label.*faces/1.png'):
+    with pytest.raises(ValueError, match='MLPClsHead .*gt_label.*faces/1.png'):
         build().loss((torch.randn(2, 8),), data)
 
 
@@ -85,8 +85,8 @@ def test_mixed_up_labels_are_scores():
     ('arguments', 'message'),
     [
         (dict(num_classes=0), 'num_classes=0'),
-        (dict(hidden_channels=64), 'sequence of widths.*got 64'),
-        (dict(in_channels=0), 'integers >= 1, got 0'),
+        (dict(hidden_channels=64), 'hidden_channels .*64'),
+        (dict(in_channels=0), 'in_channels .*0'),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message):

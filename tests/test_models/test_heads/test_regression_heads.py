@@ -154,14 +154,14 @@ def test_mixed_pictures_are_refused(make, key):
 
 
 def test_target_of_another_shape_is_named():
-    with pytest.raises(ValueError, match=r'shape \(98, 2\).*faces/0.png has \(68, 2\)'):
+    with pytest.raises(ValueError, match=r'\(98, 2\).*faces/0.png .*\(68, 2\)'):
         landmark_head().loss((torch.randn(1, 8),), samples(gt_landmarks=[np.zeros((68, 2))]))
-    with pytest.raises(ValueError, match=r'faces/0.png has \(2,\)'):
+    with pytest.raises(ValueError, match=r'faces/0.png .*\(2,\)'):
         age_head().loss((torch.randn(1, 8),), samples(gt_age=[np.zeros(2)]))
 
 
 def test_features_of_another_shape_say_what_to_set():
-    with pytest.raises(ValueError, match=r'\(B, 8\), got \(2, 9\); set model.head.in_channels=9'):
+    with pytest.raises(ValueError, match=r'\(B, 8\).*\(2, 9\).*model.head.in_channels=9'):
         age_head()((torch.randn(2, 9),))
     with pytest.raises(ValueError, match="model.neck=dict.type='GlobalAveragePooling'"):
         landmark_head()((torch.randn(2, 8, 4, 4),))
@@ -170,12 +170,12 @@ def test_features_of_another_shape_say_what_to_set():
 @pytest.mark.parametrize(
     ('cfg', 'message'),
     [
-        (dict(type='AgeHead', age_scale=0), 'age_scale must be > 0, got 0'),
-        (dict(type='AgeHead', age_range=(5, 5)), r'age_range must be .*got \(5, 5\)'),
-        (dict(type='AgeHead', hidden_channels=256), 'hidden_channels must be a sequence.*got 256'),
-        (dict(type='AgeHead', hidden_channels=(0,)), 'integers >= 1, got 0'),
-        (dict(type='LandmarkHead', num_points=0), 'num_points must be an integer >= 1, got 0'),
-        (dict(type='LandmarkHead', input_size=(1, 2, 3)), r'input_size .*got \(1, 2, 3\)'),
+        (dict(type='AgeHead', age_scale=0), 'age_scale .*0'),
+        (dict(type='AgeHead', age_range=(5, 5)), r'age_range .*\(5, 5\)'),
+        (dict(type='AgeHead', hidden_channels=256), 'hidden_channels .*256'),
+        (dict(type='AgeHead', hidden_channels=(0,)), 'hidden_channels .*0'),
+        (dict(type='LandmarkHead', num_points=0), 'num_points .*0'),
+        (dict(type='LandmarkHead', input_size=(1, 2, 3)), r'input_size .*\(1, 2, 3\)'),
     ],
 )
 def test_wrong_arguments_are_named(cfg, message):

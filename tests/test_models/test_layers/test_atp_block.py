@@ -69,7 +69,7 @@ def test_registered():
 
 @pytest.mark.parametrize('rate', [0, -0.5, 1.1, float('nan')])
 def test_keep_rate_outside_its_range_is_named(rate):
-    with pytest.raises(ValueError, match=r'atp.keep_rate must be in \(0, 1\]'):
+    with pytest.raises(ValueError, match='atp.keep_rate'):
         ATPBlock(**SIZES, keep_rate=rate)
 
 

@@ -87,10 +87,10 @@ def test_half_precision_is_computed_in_float32(dtype):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(omega=0), 'omega must be a number > 0, got 0'),
-        (dict(epsilon=-1), 'epsilon must be a number > 0, got -1'),
-        (dict(omega=float('inf')), 'omega must be a number > 0, got inf'),
-        (dict(reduction='none'), "reduction must be one of .*'mean', 'sum'.*, got 'none'"),
+        (dict(omega=0), 'omega .*0'),
+        (dict(epsilon=-1), 'epsilon .*-1'),
+        (dict(omega=float('inf')), 'omega .*inf'),
+        (dict(reduction='none'), "reduction .*'mean', 'sum'.*'none'"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message):
@@ -99,7 +99,7 @@ def test_wrong_arguments_are_named(arguments, message):
 
 
 def test_broadcasting_is_refused():
-    with pytest.raises(ValueError, match=r'prediction \(4, 1\) and target \(4,\)'):
+    with pytest.raises(ValueError, match=r'prediction .*\(4, 1\).*target .*\(4,\)'):
         wing_loss(torch.zeros(4, 1), torch.zeros(4))
     with pytest.raises(ValueError, match="got 'max'"):
         wing_loss(torch.zeros(4), torch.zeros(4), reduction='max')
