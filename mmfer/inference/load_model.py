@@ -14,9 +14,6 @@ from mmfer.checkpoint.safe_load import load_checkpoint_file
 from mmfer.checkpoint.state_dicts import check_numbers, compare_state_dicts, unwrap
 from mmfer.registry import MODELS
 
-# So many names are enough to see what is wrong, more would hide the rest of the message.
-_NAMED = 5
-
 
 def load_model(
     cfg: Config,
@@ -51,9 +48,7 @@ def load_model(
     name = cfg.filename or 'the config'
     report = compare_state_dicts(model.state_dict(), weights)
     if report.missing or report.reshaped:
-        raise ValueError(
-            f'{checkpoint} is no checkpoint of {name}: {report}\n{report.details(_NAMED)}'
-        )
+        raise ValueError(f'{checkpoint} is no checkpoint of {name}: {report}\n{report.details()}')
     try:
         check_numbers(weights, report.matched)
     except ValueError as error:
