@@ -4,28 +4,11 @@ from collections.abc import Callable, Mapping
 from mmengine.runner import save_checkpoint
 from torch import Tensor
 
-from mmfer.checkpoint.safe_load import load_checkpoint_file
-from mmfer.checkpoint.state_dicts import compare_state_dicts, unwrap
+from mmfer.checkpoint.state_dicts import compare_state_dicts
 from mmfer.utils import atomic_file  # noqa: F401  registers the backend
 from mmfer.version import __version__
 
 from .weight_names import reshape_like
-
-
-class ConversionError(RuntimeError):
-    """The file does not hold the model that it was said to hold."""
-
-
-def load_foreign_weights(path: str) -> dict[str, Tensor]:
-    """Read another project's weights, without running anything that the file names.
-
-    Raises:
-        ConversionError: The file holds no named tensors.
-    """
-    try:
-        return unwrap(load_checkpoint_file(path))
-    except ValueError as error:
-        raise ConversionError(f'{path} is no file of weights: {error}') from error
 
 
 def convert_weights(
@@ -47,7 +30,7 @@ def convert_weights(
         say (Callable): Takes each line of the report.
 
     Raises:
-        ConversionError: Keys are missing, unexpected, or of another shape. Nothing is written.
+        ValueError: Keys are missing, unexpected, or of another shape. Nothing is written.
     """
     state_dict, reshaped = reshape_like(converted, model_state)
     report = compare_state_dicts(model_state, state_dict)
@@ -55,7 +38,7 @@ def convert_weights(
     for note in reshaped:
         say(f'reshaped {note}')
     if report.missing or report.unexpected or report.reshaped:
-        raise ConversionError(
+        raise ValueError(
             f'{source} does not hold the model it was said to hold; nothing was written\n'
             f'{report.details(10)}'
         )

@@ -9,8 +9,8 @@ from mmengine.dist import broadcast
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmfer.checkpoint.safe_load import load_checkpoint_file
-from mmfer.checkpoint.state_dicts import compare_state_dicts, take_prefix, unwrap
+from mmfer.checkpoint.safe_load import load_weights
+from mmfer.checkpoint.state_dicts import compare_state_dicts, take_prefix
 from mmfer.registry import MODELS
 from mmfer.utils.random_state import get_random_state, set_random_state
 
@@ -131,7 +131,7 @@ class PriorEncoders:
         """
         key = f'model.priors.{task}.checkpoint'
         try:
-            weights = unwrap(load_checkpoint_file(path))
+            weights, _ = load_weights(path)
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f'there is no {path}, which the prior encoder of {task!r} is to be loaded from. '
