@@ -53,16 +53,15 @@ def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> dict[str, Any
     )
 
 
-def published_cost(cfg: Config, shape: Sequence[int] | None = None) -> Cost:
+def published_cost(cfg: Config) -> Cost:
     """Count as published figures are: see :func:`.count_published_cost`; MobileOne and RepVGG have
     merged branches.
 
     Args:
         cfg: The config; left as it is.
-        shape: See :func:`model_cost`.
     """
     model = MODELS.build(cfg.model.to_dict())
-    return _published(model, _shape(cfg, model.backbone, shape)[0])
+    return _published(model, _shape(cfg, model.backbone, None)[0])
 
 
 def _published(model: nn.Module, shape: tuple[int, int]) -> Cost:

@@ -21,14 +21,14 @@ MAX_CLASSES = len(PALETTE) * len(_MARKERS)
 _AGE_GROUPS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 120)
 
 
-def embed(features: np.ndarray, perplexity: float = 30.0, seed: int = 0) -> np.ndarray:
+def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
     """Place features ``(N, C)`` in the plane by t-SNE, ``(N, 2)``, repeatably.
 
-    Features are scaled to length one first: all else here compares their directions, too.
+    Features are scaled to length one first: all else here compares their directions, too. The
+    perplexity, about how many neighbours count, is 30; fewer for less than 91 features.
 
     Args:
         features: At least 5 of them.
-        perplexity: About how many neighbours count. Default 30; fewer for less than 91 features.
         seed: Of the optimisation. Default 0.
 
     Raises:
@@ -36,7 +36,7 @@ def embed(features: np.ndarray, perplexity: float = 30.0, seed: int = 0) -> np.n
     """
     if len(features) < 5:
         raise ValueError(f't-SNE needs at least 5 pictures, got {len(features)} (--num)')
-    perplexity = min(perplexity, (len(features) - 1) / 3)
+    perplexity = min(30, (len(features) - 1) / 3)
     tsne = TSNE(perplexity=perplexity, init='pca', learning_rate='auto', random_state=seed)
     return tsne.fit_transform(normalise(features).astype(np.float32))
 
