@@ -86,7 +86,7 @@ def test_mixed_up_labels_are_scores():
     [
         (dict(num_classes=0), 'num_classes=0'),
         (dict(hidden_channels=64), 'sequence of widths.*got 64'),
-        (dict(in_channels=0), 'integers >= 1, got 0'),
+        (dict(in_channels=0), 'in_channels must be an integer >= 1, got 0'),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message):

@@ -173,7 +173,10 @@ def test_features_of_another_shape_say_what_to_set():
         (dict(type='AgeHead', age_scale=0), 'age_scale must be > 0, got 0'),
         (dict(type='AgeHead', age_range=(5, 5)), r'age_range must be .*got \(5, 5\)'),
         (dict(type='AgeHead', hidden_channels=256), 'hidden_channels must be a sequence.*got 256'),
-        (dict(type='AgeHead', hidden_channels=(0,)), 'integers >= 1, got 0'),
+        (
+            dict(type='AgeHead', hidden_channels=(0,)),
+            'hidden_channels must be an integer >= 1, got 0',
+        ),
         (dict(type='LandmarkHead', num_points=0), 'num_points must be an integer >= 1, got 0'),
         (dict(type='LandmarkHead', input_size=(1, 2, 3)), r'input_size .*got \(1, 2, 3\)'),
     ],
