@@ -43,11 +43,12 @@ class PriorEncoders:
     """
 
     def __init__(self, configs: Mapping[str, Mapping], device: torch.device | str = 'cpu'):
-        self.configs = {task: copy.deepcopy(dict(config)) for task, config in configs.items()}
         self.device = torch.device(device)
         state = get_random_state()
         try:
-            self.encoders = nn.ModuleDict({task: self._build(task) for task in configs})
+            self.encoders = nn.ModuleDict(
+                {task: self._build(task, config) for task, config in configs.items()}
+            )
         finally:
             set_random_state(state)
 
@@ -94,8 +95,7 @@ class PriorEncoders:
             if own := take_prefix(weights, f'{task}.'):
                 encoder.load_state_dict(own)
 
-    def _build(self, task: str) -> nn.Module:
-        config = self.configs[task]
+    def _build(self, task: str, config: Mapping) -> nn.Module:
         encoder = MODELS.build(copy.deepcopy(config['backbone']))
         checkpoint = config.get('checkpoint')
         if checkpoint is not None:
