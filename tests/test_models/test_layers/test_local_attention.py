@@ -53,7 +53,7 @@ def test_every_branch_gets_a_gradient():
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(num_branches=0), 'num_branches.*at least 1, got 0'),
+        (dict(num_branches=0), 'num_branches must be .*got 0'),
         (dict(num_branches=1), 'mad_rate=0.6 with num_branches=1.*model.backbone.mad_rate to 0'),
         (dict(drop_rate=1.2), 'mad_rate.*1.2'),
         (dict(in_channels=8), 'in_channels=8'),
