@@ -2,7 +2,7 @@
 """What one picture costs the model of a config."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.utils import to_2tuple
@@ -16,69 +16,52 @@ from mmfer.utils.picture_size import picture_size
 from .flops import Cost, count_cost, count_published_cost
 
 
-@dataclass(frozen=True)
-class ModelCost:
-    """The cost of a model in inference, one picture.
-
-    Attributes:
-        shape: Height and width of the picture, pixels.
-        shape_from: Where that size is from.
-        gflops: As published figures are counted, see :func:`published_cost`.
-        gflops_run: As the model is configured, which may be less (APViT) or, before its branches
-            are merged, more.
-        params_m: Parameters, in 10^6.
-        adapter_mflops: Of a KT-Adapter, in 10^6; None if there is none.
-        tokens: Per block; empty for models without.
-        parts: GFLOPs of the model's parts, two levels deep.
-    """
-
-    shape: tuple[int, int]
-    shape_from: str
-    gflops: float
-    gflops_run: float
-    params_m: float
-    adapter_mflops: float | None
-    tokens: list[int]
-    parts: dict[str, float]
-
-
-def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> ModelCost:
+def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> dict[str, Any]:
     """Build the model of a config and count what it costs; its weights are not loaded.
 
     Args:
         cfg: The config; left as it is.
         shape: Height and width in pixels, or one number for both. Default: what the model or the
             test pipeline says, else 224.
+
+    Returns:
+        Plain values of one picture in inference:
+
+        * ``shape``: height and width of the picture, pixels; ``shape_from``: where they are from;
+        * ``gflops``: as published figures are counted, see :func:`published_cost`;
+        * ``gflops_run``: as the model is configured, which may be less (APViT) or, before its
+          branches are merged, more;
+        * ``params_m``: parameters, in 10^6;
+        * ``adapter_mflops``: of a KT-Adapter, in 10^6; None if there is none;
+        * ``tokens``: per block; empty for models without;
+        * ``parts``: GFLOPs of the model's parts, two levels deep.
     """
     model = MODELS.build(cfg.model.to_dict())
     backbone = model.backbone
     shape, source = _shape(cfg, backbone, shape)
     run = count_cost(model, shape)
     published = _published(model, shape)
-    adapter = run.by_module['neck'] * 1e3 if isinstance(model.neck, KTAdapter) else None
-    tokens = backbone.token_counts() if hasattr(backbone, 'token_counts') else []
-    return ModelCost(
+    return dict(
         shape=shape,
         shape_from=source,
         gflops=published.gflops,
         gflops_run=run.gflops,
         params_m=run.params_m,
-        adapter_mflops=adapter,
-        tokens=tokens,
+        adapter_mflops=run.by_module['neck'] * 1e3 if isinstance(model.neck, KTAdapter) else None,
+        tokens=backbone.token_counts() if hasattr(backbone, 'token_counts') else [],
         parts=published.by_module,
     )
 
 
-def published_cost(cfg: Config, shape: Sequence[int] | None = None) -> Cost:
+def published_cost(cfg: Config) -> Cost:
     """Count as published figures are: see :func:`.count_published_cost`; MobileOne and RepVGG have
     merged branches.
 
     Args:
         cfg: The config; left as it is.
-        shape: See :func:`model_cost`.
     """
     model = MODELS.build(cfg.model.to_dict())
-    return _published(model, _shape(cfg, model.backbone, shape)[0])
+    return _published(model, _shape(cfg, model.backbone, None)[0])
 
 
 def _published(model: nn.Module, shape: tuple[int, int]) -> Cost:

@@ -1,32 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import io
 from collections.abc import Callable, Mapping
 
-import torch
+from mmengine.runner import save_checkpoint
 from torch import Tensor
 
-from mmfer.checkpoint.safe_load import load_checkpoint_file
-from mmfer.checkpoint.state_dicts import compare_state_dicts, unwrap
-from mmfer.utils.atomic_file import atomic_write
+from mmfer.checkpoint.state_dicts import compare_state_dicts
+from mmfer.utils import atomic_file  # noqa: F401  registers the backend
 from mmfer.version import __version__
 
 from .weight_names import reshape_like
-
-
-class ConversionError(RuntimeError):
-    """The file does not hold the model that it was said to hold."""
-
-
-def load_foreign_weights(path: str) -> dict[str, Tensor]:
-    """Read another project's weights, without running anything that the file names.
-
-    Raises:
-        ConversionError: The file holds no named tensors.
-    """
-    try:
-        return unwrap(load_checkpoint_file(path))
-    except ValueError as error:
-        raise ConversionError(f'{path} is no file of weights: {error}') from error
 
 
 def convert_weights(
@@ -48,30 +30,18 @@ def convert_weights(
         say (Callable): Takes each line of the report.
 
     Raises:
-        ConversionError: Keys are missing, unexpected, or of another shape. Nothing is written.
+        ValueError: Keys are missing, unexpected, or of another shape. Nothing is written.
     """
     state_dict, reshaped = reshape_like(converted, model_state)
     report = compare_state_dicts(model_state, state_dict)
-    for name, keys in (
-        ('matched', report.matched),
-        ('missing', report.missing),
-        ('unexpected', report.unexpected),
-        ('of another size', report.reshaped),
-        ('reshaped', reshaped),
-    ):
-        say(f'{name:<16}{len(keys):>4}')
-        if name != 'matched':
-            for key in keys[:10]:
-                say(f'    {key}')
-            if len(keys) > 10:
-                say(f'    ... and {len(keys) - 10} more')
+    say(str(report))
+    for note in reshaped:
+        say(f'reshaped {note}')
     if report.missing or report.unexpected or report.reshaped:
-        raise ConversionError(
-            f'{source} does not hold the model it was said to hold (see the keys above); '
-            'nothing was written'
+        raise ValueError(
+            f'{source} does not hold the model it was said to hold; nothing was written\n'
+            f'{report.details(10)}'
         )
-    meta = dict(meta, mmfer_version=__version__)
-    content = io.BytesIO()
-    torch.save(dict(meta=meta, state_dict=state_dict), content)
-    atomic_write(target, content.getvalue())
+    content = dict(meta=dict(meta, mmfer_version=__version__), state_dict=state_dict)
+    save_checkpoint(content, target, backend_args=dict(backend='atomic'))
     say(f'wrote {target}')

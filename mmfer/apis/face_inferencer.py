@@ -9,14 +9,16 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
+from mmpretrain.structures import DataSample
 from rich.progress import track
+from torch import Tensor
 
+from mmfer.datasets.transforms.face_geometry import invert, move_points
 from mmfer.faces import DETECTORS, Face, FaceChoice, FaceDetector
 from mmfer.inference.draw_faces import draw_faces
 from mmfer.inference.face_cutter import Cut, FaceCutter, NotAFaceError
 from mmfer.inference.model_runner import ModelRunner, pack_images
 from mmfer.inference.pictures import Picture, count_pictures, read_pictures
-from mmfer.inference.plain_predictions import plain_prediction
 from mmfer.inference.results import (
     FACES,
     NO_FACE,
@@ -31,7 +33,7 @@ from mmfer.utils.reparameterize import merge_branches
 from .model_index import list_models
 from .models import get_model
 
-_DECIMALS = 3  # of pixels
+_YEARS, _PIXELS, _SCORES = 2, 3, 6  # decimals
 
 
 @dataclass
@@ -244,14 +246,12 @@ class FaceInferencer:
         """
         batch, maps = pack_images(cut.image for cut in inputs), [cut.matrix for cut in inputs]
         if not patches:
-            pairs = zip(self.runner.predict(batch), maps, strict=True)
-            return [plain_prediction(self.runner, *pair) for pair in pairs]
+            return list(map(self._plain_prediction, self.runner.predict(batch), maps))
         results = []
         for face, crop_map in zip(self.runner.inspect(batch), maps, strict=True):
             stages = {stage: tuple(positions.tolist()) for stage, positions in face.kept.items()}
             kept = KeptPatches(tuple(self.model.backbone.grid), stages)
-            fields = plain_prediction(self.runner, face.sample, crop_map)
-            results.append(dict(fields, patches=kept))
+            results.append(dict(self._plain_prediction(face.sample, crop_map), patches=kept))
         return results
 
     def visualize(
@@ -294,6 +294,25 @@ class FaceInferencer:
                 job.result = self.postprocess(job, list(islice(remaining, len(job.cuts))))
                 yield job
 
+    def _plain_prediction(self, sample: DataSample, crop_map: np.ndarray) -> dict[str, Any]:
+        """What :class:`.FaceResult` has of a prediction; points are in pixels of the picture."""
+        run = self.runner
+        if run.task == 'age':
+            return dict(age=round(float(sample.pred_age), _YEARS))
+        if run.task == 'landmarks':
+            points = sample.pred_landmarks.double().cpu().numpy()
+            points = move_points(points, invert(crop_map)).round(_PIXELS)
+            return dict(points=tuple(map(tuple, points.tolist())))
+        label = int(sample.pred_score.argmax())
+        scores = zip(run.classes, _rounded(sample.pred_score), strict=True)
+        result = dict(label=label, class_name=run.classes[label], scores=dict(scores))
+        if run.action_units:
+            units = zip(run.action_units, _rounded(sample.pred_au), strict=True)
+            result['action_units'] = dict(units)
+        if 'feat' in sample:
+            result['feature'] = _rounded(sample.feat.ravel())
+        return result
+
     def _look(self, picture: Picture) -> _Job:
         """Find the faces of a picture and cut them out."""
         result = PictureResult(
@@ -324,6 +343,10 @@ class FaceInferencer:
         return face.score >= self._choice.min_score and face.size >= self._choice.min_size
 
 
+def _rounded(values: Tensor) -> tuple[float, ...]:
+    return tuple(round(value, _SCORES) for value in values.double().tolist())
+
+
 def _check_device(device: str | torch.device | None) -> torch.device:
     if device is None:
         return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
@@ -348,8 +371,8 @@ def _to_result(
     box = (-0.5, -0.5, size[0] - 0.5, size[1] - 0.5)
     found = {}
     if face is not None:
-        box = tuple(np.round(face.box, _DECIMALS).tolist())
-        points = np.round(face.points, _DECIMALS).tolist()
+        box = tuple(np.round(face.box, _PIXELS).tolist())
+        points = np.round(face.points, _PIXELS).tolist()
         found = dict(detection_score=face.score, five_points=tuple(map(tuple, points)))
     return FaceResult(
         box=box,

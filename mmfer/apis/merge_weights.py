@@ -1,12 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import io
 from collections.abc import Callable
 
 import torch
+from mmengine.runner import save_checkpoint
 from torch import Tensor, nn
 
 from mmfer.checkpoint.plain import to_plain
-from mmfer.utils.atomic_file import atomic_write
+from mmfer.utils import atomic_file  # noqa: F401  registers the backend
 from mmfer.utils.reparameterize import merge_branches
 
 #: Largest difference of the outputs, as a share of the largest output, that is put down to
@@ -51,9 +51,8 @@ def merge_weights(
             f'with merged branches the outputs differ by {difference:.2g} of the largest, more '
             f'than rounding ({_TOLERANCE:g}); nothing was written'
         )
-    content = io.BytesIO()
-    torch.save(dict(meta=to_plain(meta), state_dict=model.state_dict()), content)
-    atomic_write(target, content.getvalue())
+    content = dict(meta=to_plain(meta), state_dict=model.state_dict())
+    save_checkpoint(content, target, backend_args=dict(backend='atomic'))
     say(f'merged {", ".join(merged)}: {count:.3f} -> {_parameters(model):.3f} M parameters')
     say(f'outputs differ by {difference:.1e} of the largest')
     say(f'wrote {target}')

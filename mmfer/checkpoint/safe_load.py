@@ -29,6 +29,7 @@ from mmengine.utils import digit_version
 
 from . import CheckpointError, UnsafeCheckpointError
 from .safetensors_file import SUFFIX, read_safetensors
+from .state_dicts import unwrap
 
 _HISTORY_BUFFER = 'mmengine.logging.history_buffer.HistoryBuffer'
 
@@ -203,6 +204,22 @@ def load_checkpoint_file(path: str, map_location: Any = 'cpu') -> Any:
     if isinstance(content, torch.jit.ScriptModule):  # older versions of torch open programs, too
         raise _refuse(path, _PROGRAM)
     return content
+
+
+def load_weights(path: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The weights in a local checkpoint and its ``meta``, read by :func:`load_checkpoint_file`.
+
+    Returns:
+        Tensors by name, without ``module.``; and the notes, an empty dict if there are none.
+
+    Raises:
+        ValueError: The file holds no named tensors. For others see :func:`load_checkpoint_file`.
+    """
+    content = load_checkpoint_file(path)
+    try:
+        return unwrap(content), dict(content.get('meta') or {})
+    except ValueError as error:
+        raise ValueError(f'{path} is no checkpoint: {error}') from error
 
 
 def _load_safetensors(path: str, map_location: Any) -> dict:

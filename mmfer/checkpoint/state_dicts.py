@@ -22,6 +22,15 @@ def unwrap(checkpoint: Mapping) -> dict[str, torch.Tensor]:
     return {key.removeprefix('module.'): value for key, value in checkpoint.items()}
 
 
+def take_prefix(weights: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """Those of the weights whose names begin with ``prefix``, without it."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in weights.items()
+        if name.startswith(prefix)
+    }
+
+
 @dataclass
 class StateDictReport:
     """What fits between a model and a checkpoint.
@@ -45,7 +54,7 @@ class StateDictReport:
             f'{len(self.reshaped)} of another shape'
         )
 
-    def details(self, limit: int) -> str:
+    def details(self, limit: int = 5) -> str:
         """The first ``limit`` names of each kind that does not fit; empty if everything fits."""
         kinds = {
             'in the model only': self.missing,

@@ -45,7 +45,7 @@ def add_trained_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', default='cpu', help='where the model runs (default: cpu)')
 
 
-def add_test_faces(parser: argparse.ArgumentParser, num: int = 6) -> None:
+def add_test_faces(parser: argparse.ArgumentParser) -> None:
     """Add --images and --num, which :func:`mmfer.analysis.pooling.face_batches` takes."""
     parser.add_argument(
         '--images', nargs='+', metavar='FILE', help='pictures of aligned faces (default: test set)'
@@ -53,7 +53,7 @@ def add_test_faces(parser: argparse.ArgumentParser, num: int = 6) -> None:
     parser.add_argument(
         '--num',
         type=positive,
-        default=num,
+        default=6,
         metavar='N',
         help='faces to take from the test set (default: %(default)s)',
     )

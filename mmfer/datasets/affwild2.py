@@ -11,6 +11,7 @@ import numpy as np
 
 from mmfer.categories import ACTION_UNITS, EXPRESSIONS
 from mmfer.registry import DATASETS
+from mmfer.utils.checks import check_count
 
 from .affwild2_files import EXPRESSION_NAMES, UNLABELLED, read_action_units, read_expressions
 from .annotation_files import list_files
@@ -115,8 +116,7 @@ class AffWild2(HoldoutDataset):
         tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
         if not tasks or len(set(tasks)) != len(tasks) or not set(tasks) <= set(known):
             raise ValueError(f'AffWild2: tasks must be one or both of {known}, not {tasks!r}')
-        if isinstance(frame_step, bool) or not isinstance(frame_step, int) or frame_step < 1:
-            raise ValueError(f'AffWild2: frame_step must be an integer >= 1, not {frame_step!r}')
+        check_count('AffWild2: frame_step', frame_step)
         for task in track_dirs or {}:
             self.require_one_of('each key of track_dirs', task, known)
         self.tasks = tasks

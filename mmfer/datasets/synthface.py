@@ -23,17 +23,12 @@ from mmfer.synth import (
 )
 from mmfer.synth.labels import Stream, stream
 from mmfer.tasks import TASKS
+from mmfer.utils.checks import check_count
 
 from .transforms.face_geometry import bounding_box
 from .unmixed_copies import UnmixedCopies
 
 _MIN_IMAGE_SIZE = 32
-
-
-def _check_count(name: str, value: int, low: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise ValueError(f'SynthFace: {name} must be an integer >= {low}, got {value!r}')
-    return value
 
 
 def _make_difficulty(arguments: dict) -> Difficulty:
@@ -143,10 +138,10 @@ class SynthFace(UnmixedCopies, BaseDataset):
             )
         self.split = split
         self.crop = crop
-        self.num_samples = _check_count('num_samples', num_samples, 1)
-        self.image_size = _check_count('image_size', image_size, _MIN_IMAGE_SIZE)
-        self.seed = _check_count('seed', seed, 0)
-        self.num_identities = _check_count('num_identities', num_identities, 1)
+        self.num_samples = check_count('SynthFace: num_samples', num_samples, 1)
+        self.image_size = check_count('SynthFace: image_size', image_size, _MIN_IMAGE_SIZE)
+        self.seed = check_count('SynthFace: seed', seed, 0)
+        self.num_identities = check_count('SynthFace: num_identities', num_identities, 1)
         self.task = task
         self.label_noise = label_noise
         self.action_units = action_units

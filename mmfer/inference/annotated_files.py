@@ -110,15 +110,7 @@ class _Video:
     def close(self) -> None:
         self._writer.release()
         # OpenCV's writer says nothing of a full disk, on which the index at the end has no room.
-        if not _is_video(self._part):
+        if not cv2.VideoCapture(str(self._part)).isOpened():
             self._part.unlink(missing_ok=True)
             raise OSError(f'could not write {self.path}; is there room on the disk?')
         os.replace(self._part, self.path)
-
-
-def _is_video(path: Path) -> bool:
-    capture = cv2.VideoCapture(str(path))
-    try:
-        return capture.isOpened()
-    finally:
-        capture.release()

@@ -80,7 +80,7 @@ class FaceCutter:
         self._aligned_size = None
         self._forehead = _FOREHEAD
         if crops:
-            at_box = [_to_box(step) for step in steps]
+            at_box = [{**step, 'source': 'box'} if _is(step, CropFace) else step for step in steps]
             if any(_is(step, CropFace) and step.get('scale') for step in steps):
                 self._forehead = 0.0
         elif is_component(dataset, DATASETS, SynthFace):
@@ -89,8 +89,8 @@ class FaceCutter:
             self._aligned_size = max(_ALIGNED, *size)
             at_box = resize + steps
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmfer')):
-            self._as_it_is = [_build(step) for step in as_it_is]
-            self._found = [_build(step) for step in at_box]
+            self._as_it_is = [TRANSFORMS.build(step) for step in as_it_is]
+            self._found = [TRANSFORMS.build(step) for step in at_box]
 
     def __call__(self, image: np.ndarray, face: Face | None = None) -> Cut:
         """Cut a face.
@@ -106,17 +106,14 @@ class FaceCutter:
         results = dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
         results['warp_matrix'] = np.eye(2, 3)
         if face is not None:
-            results['face_box'] = _without_top(face.box, self._forehead)
+            x1, y1, x2, y2 = face.box
+            top = y1 + self._forehead * (y2 - y1)
+            results['face_box'] = np.array([x1, top, x2, y2], np.float32)
             if self._aligned_size is not None:
                 results = _align(results, face, self._aligned_size)
         for step in self._as_it_is if face is None else self._found:
             results = _follow(step, results)
         return Cut(results['img'], results['warp_matrix'])
-
-
-def _without_top(box: np.ndarray, share: float) -> np.ndarray:
-    x1, y1, x2, y2 = box
-    return np.array([x1, y1 + share * (y2 - y1), x2, y2], np.float32)
 
 
 def _is(step: Mapping[str, Any], *classes: type) -> bool:
@@ -135,10 +132,6 @@ def _drawn_crop(crop: str, size: int) -> dict:
     )
 
 
-def _to_box(step: dict) -> dict:
-    return {**step, 'source': 'box'} if _is(step, CropFace) else step
-
-
 def _to_resize(step: dict, size: tuple[int, int]) -> dict:
     if _is(step, CropFace) and step.get('source') in ('box', 'landmarks'):
         return dict(type='ResizeFace', size=step.get('size') or size[0])
@@ -151,10 +144,6 @@ def _align(results: dict, face: Face, size: int) -> dict:
     except ValueError as error:
         raise NotAFaceError('the points found are those of no face') from error
     return put_picture(results, warp(results['img'], matrix, (size, size)), matrix)
-
-
-def _build(step: dict) -> BaseTransform:
-    return TRANSFORMS.build(step)
 
 
 def _follow(step: BaseTransform, results: dict) -> dict:

@@ -10,12 +10,9 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmpretrain.models import ImageClassifier
 
-from mmfer.checkpoint.safe_load import load_checkpoint_file
-from mmfer.checkpoint.state_dicts import check_numbers, compare_state_dicts, unwrap
+from mmfer.checkpoint.safe_load import load_weights
+from mmfer.checkpoint.state_dicts import check_numbers, compare_state_dicts
 from mmfer.registry import MODELS
-
-# So many names are enough to see what is wrong, more would hide the rest of the message.
-_NAMED = 5
 
 
 def load_model(
@@ -43,17 +40,11 @@ def load_model(
             shape, or is not a number.
     """
     model = build_model(cfg)
-    content = load_checkpoint_file(str(checkpoint))
-    try:
-        weights = unwrap(content)
-    except ValueError as error:
-        raise ValueError(f'{checkpoint} is no checkpoint: {error}') from error
+    weights, meta = load_weights(str(checkpoint))
     name = cfg.filename or 'the config'
     report = compare_state_dicts(model.state_dict(), weights)
     if report.missing or report.reshaped:
-        raise ValueError(
-            f'{checkpoint} is no checkpoint of {name}: {report}\n{report.details(_NAMED)}'
-        )
+        raise ValueError(f'{checkpoint} is no checkpoint of {name}: {report}\n{report.details()}')
     try:
         check_numbers(weights, report.matched)
     except ValueError as error:
@@ -68,7 +59,7 @@ def load_model(
             raise ValueError(message)
         print_log(message, 'current', logging.WARNING)
     model.load_state_dict(weights, strict=False)
-    return model.to(device).eval(), dict(content.get('meta') or {})
+    return model.to(device).eval(), meta
 
 
 def build_model(cfg: Config) -> ImageClassifier:

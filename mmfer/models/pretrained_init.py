@@ -6,7 +6,7 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
-from mmfer.checkpoint.state_dicts import unwrap
+from mmfer.checkpoint.state_dicts import take_prefix, unwrap
 from mmfer.registry import WEIGHT_INITIALIZERS
 
 
@@ -54,12 +54,7 @@ class PretrainedInit(MMEnginePretrainedInit):
             ) from error
         weights = unwrap(checkpoint)
         if self.prefix is not None:
-            prefix = self.prefix.rstrip('.') + '.'
-            weights = {
-                key.removeprefix(prefix): value
-                for key, value in weights.items()
-                if key.startswith(prefix)
-            }
+            weights = take_prefix(weights, self.prefix.rstrip('.') + '.')
         if self.exclude is not None:
             weights = {k: v for k, v in weights.items() if not k.startswith(self.exclude)}
         wanted = module.state_dict().keys()

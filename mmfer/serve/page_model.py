@@ -1,8 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import base64
-import statistics
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -11,6 +9,7 @@ import cv2
 import numpy as np
 
 from mmfer.apis.face_inferencer import FaceInferencer
+from mmfer.benchmark.timing import interleave
 from mmfer.datasets.transforms.face_geometry import warp
 from mmfer.inference.draw_faces import describe
 from mmfer.inference.face_cutter import Cut
@@ -133,17 +132,8 @@ class PageModel:
                 self._forward(cuts)
 
         runs = dict(pooled=pooled, whole=whole) if self._pools else dict(pooled=pooled)
-        # In turns, so that a machine that is busy for a while slows both alike. Results are plain
-        # values: a GPU is done when they are there.
-        for run in runs.values():  # once untimed: kernels are chosen for a single face
-            run()
-        times = {name: [] for name in runs}
-        for _ in range(PASSES):
-            for name, run in runs.items():
-                begin = time.perf_counter()
-                run()
-                times[name].append(1000 * (time.perf_counter() - begin))
-        medians = {name: statistics.median(values) for name, values in times.items()}
+        measured = interleave(runs, PASSES)
+        medians = {name: 1000 * times.median for name, times in measured.items()}
         return dict(medians, passes=PASSES)
 
     def _face(

@@ -51,7 +51,8 @@ def draw_class_bars(
     highest = 100.0
     for index, (name, row) in enumerate(series.items()):
         heights = _heights(name, row, groups)
-        errors = _errors((spreads or {}).get(name, {}), groups)
+        spread = (spreads or {}).get(name, {})
+        errors = np.array([spread.get(group, np.nan) for group in groups], float)
         shift = (index - (len(series) - 1) / 2) * bar
         bars = axes.bar(
             places + shift,
@@ -93,7 +94,3 @@ def _heights(name: str, row: Mapping[str, float], groups: list[str]) -> np.ndarr
             f'accuracies of {name!r} must be in percent, 0 to 100; got {", ".join(wrong)}'
         )
     return heights
-
-
-def _errors(spread: Mapping[str, float], groups: list[str]) -> np.ndarray:
-    return np.array([spread.get(group, np.nan) for group in groups], float)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .figures import FAINT, PALETTE, new_figure
+from .figures import PALETTE, check_legible, new_figure, tidy
 
 _GIB = 2**30
 
@@ -40,9 +40,7 @@ def draw_cost_growth(costs: Sequence[Cost]) -> Figure:
     Raises:
         ValueError: There are too many models.
     """
-    models = len({cost.name for cost in costs})
-    if models > len(PALETTE):
-        raise ValueError(f'{models} models in one figure, at most {len(PALETTE)} are legible')
+    check_legible(len({cost.name for cost in costs}), 'models')
     size = costs[0].size
     batch_size = max(cost.batch_size for cost in costs)
     over_batch = [cost for cost in costs if cost.size == size]
@@ -81,5 +79,4 @@ def _draw(
     axes.set_ylim(0, 1.08 * max(y for _, _, y in points))
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
-    axes.grid(color=FAINT, alpha=0.3)
-    axes.spines[['top', 'right']].set_visible(False)
+    tidy(axes)

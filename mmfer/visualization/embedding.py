@@ -1,8 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Features in the plane: the paper's Figures 6 and 7."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import colormaps
@@ -22,27 +21,14 @@ MAX_CLASSES = len(PALETTE) * len(_MARKERS)
 _AGE_GROUPS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 120)
 
 
-@dataclass
-class Panel:
-    """One cloud of points.
-
-    Attributes:
-        title: What the features are.
-        features: ``(N, C)``.
-    """
-
-    title: str
-    features: np.ndarray
-
-
-def embed(features: np.ndarray, perplexity: float = 30.0, seed: int = 0) -> np.ndarray:
+def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
     """Place features ``(N, C)`` in the plane by t-SNE, ``(N, 2)``, repeatably.
 
-    Features are scaled to length one first: all else here compares their directions, too.
+    Features are scaled to length one first: all else here compares their directions, too. The
+    perplexity, about how many neighbours count, is 30; fewer for less than 91 features.
 
     Args:
         features: At least 5 of them.
-        perplexity: About how many neighbours count. Default 30; fewer for less than 91 features.
         seed: Of the optimisation. Default 0.
 
     Raises:
@@ -50,7 +36,7 @@ def embed(features: np.ndarray, perplexity: float = 30.0, seed: int = 0) -> np.n
     """
     if len(features) < 5:
         raise ValueError(f't-SNE needs at least 5 pictures, got {len(features)} (--num)')
-    perplexity = min(perplexity, (len(features) - 1) / 3)
+    perplexity = min(30, (len(features) - 1) / 3)
     tsne = TSNE(perplexity=perplexity, init='pca', learning_rate='auto', random_state=seed)
     return tsne.fit_transform(normalise(features).astype(np.float32))
 
@@ -75,7 +61,7 @@ def separation(features: np.ndarray, groups: np.ndarray) -> str:
 
 
 def draw_embedding(
-    panels: Sequence[Panel],
+    panels: Mapping[str, np.ndarray],
     labels: np.ndarray | None = None,
     classes: Sequence[str] = (),
     ages: np.ndarray | None = None,
@@ -87,7 +73,7 @@ def draw_embedding(
     The numbers under a panel are about the features, see :func:`separation`.
 
     Args:
-        panels: One or several.
+        panels: What the features are -> features ``(N, C)``; one or several.
         labels: Classes ``(N,)`` that color the points. Of more than 24 classes the most frequent
             24 are colored. Default: none.
         classes: Their names. Default: numbers.
@@ -105,20 +91,20 @@ def draw_embedding(
         raise ValueError('points are colored by labels or by ages, not by both')
     groups = labels if ages is None else age_groups(ages)
     figure, axes = new_panels(len(panels), len(panels), (5, 5.4), (1.5, 0), title)
-    for axis, panel in zip(axes, panels, strict=True):
-        points = embed(panel.features, seed=seed)
+    for axis, (name, features) in zip(axes, panels.items(), strict=True):
+        points = embed(features, seed=seed)
         if ages is not None:
             drawn = _draw_by_age(axis, points, ages)
         elif labels is not None:
             _draw_by_class(axis, points, np.asarray(labels), classes)
         else:
             axis.scatter(points[:, 0], points[:, 1], s=14, color=PALETTE[0], linewidths=0)
-        axis.set_title(panel.title)
+        axis.set_title(name)
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_color(FAINT)
         if groups is not None:
             by = '' if ages is None else 'by decade of life: '
-            axis.set_xlabel(by + separation(panel.features, groups), color=INK)
+            axis.set_xlabel(by + separation(features, groups), color=INK)
     if ages is not None:
         figure.colorbar(drawn, ax=axes, label='true age (years)', shrink=0.8, spacing='uniform')
     elif labels is not None:

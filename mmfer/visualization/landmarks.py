@@ -15,6 +15,7 @@ from .figures import new_panels, show_image
 # Sky blue and orange: light enough for dark faces; a dark rim makes them stand out of bright ones.
 _COLORS = {'true': '#56b4e9', 'predicted': '#e69f00'}
 _RIM = '#000000'
+_INCHES = 2.2  # of a face
 
 _OPEN = (wflw_points.JAW, wflw_points.BRIDGE, wflw_points.NOSTRILS)
 _CLOSED = (
@@ -51,7 +52,6 @@ def draw_landmarks(
     per_row: int = 4,
     lines: bool = False,
     title: str = '',
-    scale: float = 2.2,
 ) -> Figure:
     """Draw faces with their true and predicted points, and the error under each.
 
@@ -61,7 +61,6 @@ def draw_landmarks(
         lines: Whether to join the points of a part of the face (98 points in WFLW's order) instead
             of drawing single ones. Default False.
         title: Headline. Default: none.
-        scale: Inches per face. Default 2.2.
 
     Returns:
         A figure that belongs to no window.
@@ -74,7 +73,7 @@ def draw_landmarks(
             f'lines join the {wflw_points.NUM_LANDMARKS} points of WFLW; these faces have '
             f'{sorted({len(face.truth) for face in faces})}'
         )
-    figure, panels = new_panels(len(faces), per_row, (scale, scale + 0.3), (0, 0.7), title)
+    figure, panels = new_panels(len(faces), per_row, (_INCHES, _INCHES + 0.3), (0, 0.7), title)
     draw = _draw_parts if lines else _draw_points
     for panel, face in zip(panels, faces, strict=True):
         caption = '\n'.join(filter(None, [f'NME {face.nme:.1f} %', face.name]))

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from .figures import INK, PALETTE, new_panels, show_image
 
 _RIGHT, _WRONG = PALETTE[:2]
+_INCHES = 1.5  # of an image
 
 #: Share of the contrast that is left of dropped patches, which are almost white.
 FADED = 0.12
@@ -59,20 +60,19 @@ def stage_title(stage: str) -> str:
     return f'ATP, block {int(stage.split(".")[-1]) + 1}'
 
 
-def draw_pooling(faces: Sequence[PooledFace], per_row: int = 1, scale: float = 1.5) -> Figure:
+def draw_pooling(faces: Sequence[PooledFace], per_row: int = 1) -> Figure:
     """Draw faces beside what each stage of pooling kept of them.
 
     Args:
         faces: All with the same stages.
         per_row: Faces side by side. Default 1.
-        scale: Inches per image. Default 1.5.
 
     Returns:
         A figure that belongs to no window.
     """
     stages = list(faces[0].kept)
     cells = 1 + len(stages)
-    figure, panels = new_panels(cells * len(faces), cells * per_row, (scale, scale + 0.2))
+    figure, panels = new_panels(cells * len(faces), cells * per_row, (_INCHES, _INCHES + 0.2))
     places = iter(panels)
     for face in faces:
         show_image(next(places), face.image, caption(face), verdict_color(face))

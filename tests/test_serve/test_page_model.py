@@ -128,7 +128,7 @@ def test_times_are_medians_of_turns_in_milliseconds(monkeypatch):
 
     monkeypatch.setattr(inferencer, 'forward', slow_forward)
     clock = SimpleNamespace(perf_counter=lambda: now[0])
-    monkeypatch.setattr('mmfer.serve.page_model.time', clock)
+    monkeypatch.setattr('mmfer.benchmark.timing.time', clock)
     speed = PageModel(inferencer, 'small').read(faces(1)[0])['speed']
     assert speed == dict(pooled=2000, whole=4000, passes=5)
     turns = [set(order[place : place + 2]) for place in range(0, len(order), 2)]

@@ -5,7 +5,6 @@ from sklearn.metrics import silhouette_score
 
 from mmfer.visualization.embedding import (
     MAX_CLASSES,
-    Panel,
     age_groups,
     draw_embedding,
     embed,
@@ -56,7 +55,7 @@ def test_caption_says_how_well_classes_are_apart():
 
 def test_classes_have_colors_and_names():
     features, labels = clusters()
-    panels = [Panel('before', features), Panel('after', 2 * features)]
+    panels = dict(before=features, after=2 * features)
     figure = draw_embedding(panels, labels, ('a', 'b', 'c'), title='model')
     assert [axes.get_title() for axes in figure.axes] == ['before', 'after']
     for axes in figure.axes:
@@ -70,7 +69,7 @@ def test_classes_have_colors_and_names():
 def test_of_many_classes_the_frequent_ones_are_colored():
     labels = np.concatenate([np.arange(30), np.arange(6, 30)])
     features = np.random.default_rng(0).normal(size=(54, 4))
-    (axes,) = draw_embedding([Panel('features', features)], labels).axes
+    (axes,) = draw_embedding(dict(features=features), labels).axes
     parts = {part.get_label(): part for part in axes.collections}
     assert set(parts) == {*map(str, range(6, 30)), '6 more'} and MAX_CLASSES == 24
     assert len(parts['6 more'].get_offsets()) == 6
@@ -84,7 +83,7 @@ def test_of_many_classes_the_frequent_ones_are_colored():
 def test_ages_have_a_scale():
     features, _ = clusters()
     ages = np.linspace(1, 116, 60)
-    figure = draw_embedding([Panel('features', features)], ages=ages)
+    figure = draw_embedding(dict(features=features), ages=ages)
     panel, scale = figure.axes
     np.testing.assert_array_equal(panel.collections[0].get_array(), ages)
     assert scale.get_ylabel() == 'true age (years)'
@@ -98,7 +97,7 @@ def test_decades_of_life():
 
 def test_without_groups_there_are_points_alone():
     features, labels = clusters()
-    (axes,) = draw_embedding([Panel('features', features)]).axes
+    (axes,) = draw_embedding(dict(features=features)).axes
     assert axes.get_xlabel() == '' and len(axes.collections[0].get_offsets()) == 60
     with pytest.raises(ValueError, match='labels .* ages'):
-        draw_embedding([Panel('features', features)], labels, ages=labels)
+        draw_embedding(dict(features=features), labels, ages=labels)

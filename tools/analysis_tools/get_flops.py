@@ -16,7 +16,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from mmfer.utils.config_arguments import add_config_options
 
@@ -68,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     init_default_scope('mmfer')
     cfg = load_config(args.config, parse_options(args.cfg_options))
-    figures = asdict(model_cost(cfg, args.shape))
+    figures = model_cost(cfg, args.shape)
     print_figures(args.config, figures)
     if args.json:
         atomic_write(args.json, json.dumps(figures, indent=2).encode())

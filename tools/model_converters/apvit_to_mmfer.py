@@ -30,10 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported late: --help answers at once.
     from mmengine.registry import init_default_scope
 
-    from mmfer.apis.convert_weights import ConversionError, convert_weights, load_foreign_weights
+    from mmfer.apis.convert_weights import convert_weights
     from mmfer.apis.weight_names import convert_apvit_release
     from mmfer.categories import EXPRESSIONS
-    from mmfer.checkpoint.safe_load import CheckpointError
+    from mmfer.checkpoint.safe_load import CheckpointError, load_weights
     from mmfer.registry import MODELS
 
     init_default_scope('mmfer')
@@ -49,12 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         convert_weights(
             args.source,
             args.target,
-            convert_apvit_release(load_foreign_weights(args.source)),
+            convert_apvit_release(load_weights(args.source)[0]),
             model.state_dict(),
             dict(dataset_meta=dict(classes=classes), source='APViT release'),
             print,
         )
-    except (ConversionError, CheckpointError, OSError) as error:
+    except (CheckpointError, OSError, ValueError) as error:
         sys.exit(f'error: {error}')
     return 0
 

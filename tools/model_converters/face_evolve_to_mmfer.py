@@ -26,14 +26,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported late: --help answers at once.
-    from mmfer.apis.convert_weights import ConversionError, convert_weights, load_foreign_weights
+    from mmfer.apis.convert_weights import convert_weights
     from mmfer.apis.weight_names import convert_face_evolve
-    from mmfer.checkpoint.safe_load import CheckpointError
+    from mmfer.checkpoint.safe_load import CheckpointError, load_weights
     from mmfer.models import IRNet
 
     model = IRNet(depth=args.depth, num_stages=args.num_stages)
     try:
-        weights = load_foreign_weights(args.source)
+        weights, _ = load_weights(args.source)
         convert_weights(
             args.source,
             args.target,
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             dict(source='face.evoLVe'),
             print,
         )
-    except (ConversionError, CheckpointError, OSError) as error:
+    except (CheckpointError, OSError, ValueError) as error:
         sys.exit(f'error: {error}')
     return 0
 

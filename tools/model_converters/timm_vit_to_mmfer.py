@@ -28,13 +28,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported late: --help answers at once.
-    from mmfer.apis.convert_weights import ConversionError, convert_weights, load_foreign_weights
+    from mmfer.apis.convert_weights import convert_weights
     from mmfer.apis.weight_names import convert_timm_vit
-    from mmfer.checkpoint.safe_load import CheckpointError
+    from mmfer.checkpoint.safe_load import CheckpointError, load_weights
     from mmfer.models import APViT
 
     try:
-        weights = load_foreign_weights(args.source)
+        weights, _ = load_weights(args.source)
         model = APViT(
             arch=args.arch, img_size=224, qkv_bias='blocks.0.attn.qkv.bias' in weights
         ).state_dict()
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             dict(source='timm', arch=args.arch),
             print,
         )
-    except (ConversionError, CheckpointError, OSError, ValueError) as error:
+    except (CheckpointError, OSError, ValueError) as error:
         sys.exit(f'error: {error}')
     return 0
 

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from mmfer.inference.model_runner import ModelRunner
     from mmfer.inference.split_loader import build_split_loader
-    from mmfer.visualization.embedding import Panel, draw_embedding
+    from mmfer.visualization.embedding import draw_embedding
     from mmfer.visualization.figures import save_figure
 
     runner = ModelRunner.from_files(args.config, args.checkpoint, args.cfg_options, args.device)
@@ -55,10 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         faces = [face for face in faces if int(face.sample.gt_label) >= 0]
     encoded = np.stack([face.encoded for face in faces])
     adapted = np.stack([face.adapted for face in faces])
-    panels = [Panel('features of the encoder', encoded)]
+    panels = {'features of the encoder': encoded}
     if not np.array_equal(encoded, adapted):
-        panels[0].title = 'before the adapter'
-        panels.append(Panel('after the adapter', adapted))
+        panels = {'before the adapter': encoded, 'after the adapter': adapted}
     groups = {}
     if colour == 'label':
         groups['labels'] = np.array([int(face.sample.gt_label) for face in faces])

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mmpretrain.models import ImageClassifier
 from torch import Tensor
 
+from mmfer.checkpoint.state_dicts import take_prefix
 from mmfer.registry import MODELS
 
 from ..necks import KTAdapter
@@ -134,11 +135,9 @@ class FaceAnalyzer(ImageClassifier):
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         # Taken out in any case: a checkpoint with priors fits a model that has none, and back.
-        stored = {
-            name.removeprefix(prefix + _STORED): state_dict.pop(name)
-            for name in list(state_dict)
-            if name.startswith(prefix + _STORED)
-        }
+        stored = take_prefix(state_dict, prefix + _STORED)
+        for name in stored:
+            del state_dict[prefix + _STORED + name]
         if self.save_priors and self.priors is not None:
             self.priors.load_state_dict(stored)
         super()._load_from_state_dict(state_dict, prefix, *args)

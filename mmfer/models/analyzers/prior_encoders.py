@@ -9,16 +9,12 @@ from mmengine.dist import broadcast
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmfer.checkpoint.safe_load import load_checkpoint_file
-from mmfer.checkpoint.state_dicts import compare_state_dicts, unwrap
+from mmfer.checkpoint.safe_load import load_weights
+from mmfer.checkpoint.state_dicts import compare_state_dicts, take_prefix
 from mmfer.registry import MODELS
 from mmfer.utils.random_state import get_random_state, set_random_state
 
 from ..layers.feature_tokens import pool_feature
-
-_PREFIX = 'backbone.'
-# So many names are enough to see what is wrong, more would hide the rest of the message.
-_NAMED = 5
 
 
 def _fingerprint(encoder: nn.Module) -> str:
@@ -47,11 +43,12 @@ class PriorEncoders:
     """
 
     def __init__(self, configs: Mapping[str, Mapping], device: torch.device | str = 'cpu'):
-        self.configs = {task: copy.deepcopy(dict(config)) for task, config in configs.items()}
         self.device = torch.device(device)
         state = get_random_state()
         try:
-            self.encoders = {task: self._build(task) for task in configs}
+            self.encoders = nn.ModuleDict(
+                {task: self._build(task, config) for task, config in configs.items()}
+            )
         finally:
             set_random_state(state)
 
@@ -73,8 +70,7 @@ class PriorEncoders:
         """
         if inputs.device != self.device:
             self.device = inputs.device
-            for encoder in self.encoders.values():
-                encoder.to(self.device)
+            self.encoders.to(self.device)
         # One picture alone goes through other kernels (matrix times vector), with other last bits.
         # As one of two, it has the tokens that it has in any batch, and so in a cache (on CPUs).
         count = len(inputs)
@@ -87,11 +83,7 @@ class PriorEncoders:
 
     def state_dict(self) -> dict[str, Tensor]:
         """All weights, as ``TASK.NAME``."""
-        return {
-            f'{task}.{name}': value
-            for task, encoder in self.encoders.items()
-            for name, value in encoder.state_dict().items()
-        }
+        return self.encoders.state_dict()
 
     def fingerprints(self) -> dict[str, str]:
         """SHA-256 of each encoder's weights, by task: names, types, shapes and values."""
@@ -100,16 +92,10 @@ class PriorEncoders:
     def load_state_dict(self, weights: Mapping[str, Tensor]) -> None:
         """Take the weights that :meth:`state_dict` gave; tasks that are not in it stay."""
         for task, encoder in self.encoders.items():
-            own = {
-                name.removeprefix(f'{task}.'): value
-                for name, value in weights.items()
-                if name.startswith(f'{task}.')
-            }
-            if own:
+            if own := take_prefix(weights, f'{task}.'):
                 encoder.load_state_dict(own)
 
-    def _build(self, task: str) -> nn.Module:
-        config = self.configs[task]
+    def _build(self, task: str, config: Mapping) -> nn.Module:
         encoder = MODELS.build(copy.deepcopy(config['backbone']))
         checkpoint = config.get('checkpoint')
         if checkpoint is not None:
@@ -145,24 +131,19 @@ class PriorEncoders:
         """
         key = f'model.priors.{task}.checkpoint'
         try:
-            weights = unwrap(load_checkpoint_file(path))
+            weights, _ = load_weights(path)
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f'there is no {path}, which the prior encoder of {task!r} is to be loaded from. '
                 f'Train the baseline of that task first and set {key} to its checkpoint, or leave '
                 'the task out with model.num_priors'
             ) from error
-        if any(name.startswith(_PREFIX) for name in weights):
-            weights = {
-                name.removeprefix(_PREFIX): value
-                for name, value in weights.items()
-                if name.startswith(_PREFIX)
-            }
+        weights = take_prefix(weights, 'backbone.') or weights
         report = compare_state_dicts(encoder.state_dict(), weights)
         if report.missing or report.reshaped:
             raise ValueError(
                 f'{path} does not hold the prior encoder of {task!r}, a '
-                f'{type(encoder).__name__}: {report}.\n{report.details(_NAMED)}\nThe architecture '
+                f'{type(encoder).__name__}: {report}.\n{report.details()}\nThe architecture '
                 f'in model.priors.{task}.backbone has to be the one that {key} was trained with'
             )
         print_log(f'Prior encoder of {task!r}: {report}, from {path}', 'current')

@@ -62,7 +62,7 @@ class PriorTokenCache:
 
         Args:
             folder: Where :meth:`build` wrote them.
-            key: What they have to be made from.
+            key: What they have to be made from; plain data without tuples, as JSON gives it back.
 
         Returns:
             None if there are none.
@@ -79,7 +79,7 @@ class PriorTokenCache:
             made_from, widths, digest = notes['key'], notes['widths'], notes['sha256']
         except (ValueError, KeyError, TypeError) as error:
             raise _damaged(folder / _NOTES, repr(error)) from error
-        changes = _differences(made_from, _through_json(key))
+        changes = _differences(made_from, key)
         if changes:
             raise PriorTokenCacheError(
                 f'the prior tokens in {folder} were made from something else:\n  '
@@ -182,10 +182,6 @@ def _damaged(path: Path, reason: str) -> PriorTokenCacheError:
         f'{path} is damaged ({reason}). Delete the folder {path.parent}, or set rebuild=True of '
         'the PriorTokenCacheHook, and the prior tokens are computed anew'
     )
-
-
-def _through_json(value: Any) -> Any:
-    return json.loads(json.dumps(value))
 
 
 def _flatten(value: Any, name: str = '') -> dict[str, Any]:

@@ -8,6 +8,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmfer.registry import MODELS
+from mmfer.utils.checks import check_count
 
 from .mlp import last_features, require_labels, stack_targets
 
@@ -65,11 +66,7 @@ class ExpressionAUHead(LinearClsHead):
         **kwargs,
     ):
         super().__init__(num_classes, in_channels, loss=loss, **kwargs)
-        if isinstance(num_units, bool) or not isinstance(num_units, int) or num_units < 1:
-            raise ValueError(
-                f'ExpressionAUHead: num_units must be an integer >= 1, got {num_units!r}'
-            )
-        self.num_units = num_units
+        self.num_units = check_count('ExpressionAUHead: num_units', num_units)
         self.fc_au = nn.Linear(in_channels, num_units)
         self.au_loss_module = MODELS.build(au_loss)
 

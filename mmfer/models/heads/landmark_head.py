@@ -6,6 +6,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmfer.registry import MODELS
+from mmfer.utils.checks import check_count
 
 from .regression_head import RegressionHead
 
@@ -44,10 +45,7 @@ class LandmarkHead(RegressionHead):
         loss: dict = {'type': 'WingLoss'},  # noqa: B006
         **kwargs,
     ):
-        if isinstance(num_points, bool) or not isinstance(num_points, int) or num_points < 1:
-            raise ValueError(
-                f'LandmarkHead: num_points must be an integer >= 1, got {num_points!r}'
-            )
+        check_count('LandmarkHead: num_points', num_points)
         size = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
         if len(size) != 2 or min(size) < 1:
             raise ValueError(

@@ -9,6 +9,8 @@ from mmpretrain.models.heads.stacked_head import LinearBlock
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from mmfer.utils.checks import check_count
+
 
 def linear_blocks(
     in_channels: int,
@@ -50,11 +52,9 @@ def check_widths(head: object, in_channels: int, hidden_channels: Sequence[int])
             f'{name}: hidden_channels must be a sequence of widths such as (256,), or () for a '
             f'single linear layer, got {hidden_channels!r}'
         )
-    for width in (in_channels, *hidden_channels):
-        if isinstance(width, bool) or not isinstance(width, int) or width < 1:
-            raise ValueError(
-                f'{name}: in_channels and hidden_channels must be integers >= 1, got {width!r}'
-            )
+    check_count(f'{name}: in_channels', in_channels)
+    for width in hidden_channels:
+        check_count(f'{name}: each of hidden_channels', width)
     return tuple(hidden_channels)
 
 

@@ -3,6 +3,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmfer.registry import MODELS
+from mmfer.utils.checks import check_count
 
 from .attentive_pooling import PATCH_CRITERIA, patch_scores, soft_map, take_tokens, top_indices
 from .lanet import LANet
@@ -18,8 +19,7 @@ def check_keep_num(keep_num: int, num_patches: int | None = None) -> None:
     Raises:
         ValueError: ``keep_num`` is no whole number, less than 1, or more than ``num_patches``.
     """
-    if isinstance(keep_num, bool) or not isinstance(keep_num, int) or keep_num < 1:
-        raise ValueError(f'app.keep_num must be a whole number of at least 1, got {keep_num!r}')
+    check_count('app.keep_num', keep_num)
     if num_patches is not None and keep_num > num_patches:
         raise ValueError(
             f'app.keep_num={keep_num} is more than the {num_patches} patches there are: set '

@@ -3,6 +3,8 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmfer.utils.checks import check_count
+
 from .attention_dropping import check_rate, drop_one
 from .lanet import LANet
 
@@ -27,11 +29,7 @@ class LocalAttention(BaseModule):
 
     def __init__(self, in_channels: int, num_branches: int = 2, drop_rate: float = 0.6):
         super().__init__()
-        if isinstance(num_branches, bool) or not isinstance(num_branches, int) or num_branches < 1:
-            raise ValueError(
-                'model.backbone.num_branches must be a whole number of at least 1, got '
-                f'{num_branches!r}'
-            )
+        check_count('model.backbone.num_branches', num_branches)
         check_rate('model.backbone.mad_rate', drop_rate)
         if num_branches == 1 and drop_rate > 0:
             raise ValueError(

@@ -1,4 +1,4 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-from .wing_loss import WingLoss, wing, wing_loss
+from .wing_loss import WingLoss, wing
 
-__all__ = ['WingLoss', 'wing', 'wing_loss']
+__all__ = ['WingLoss', 'wing']

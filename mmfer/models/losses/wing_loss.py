@@ -30,46 +30,6 @@ def wing(error: Tensor, omega: float = 10.0, epsilon: float = 2.0) -> Tensor:
     return torch.where(size < omega, omega * torch.log1p(size / epsilon), size - offset)
 
 
-def wing_loss(
-    pred: Tensor,
-    target: Tensor,
-    omega: float = 10.0,
-    epsilon: float = 2.0,
-    reduction: str = 'mean',
-) -> Tensor:
-    """Wing loss of every sample.
-
-    Computed in float32 (or float64 if an argument is): half precision has steps of 1/8 pixel at
-    the right border of a picture of 224.
-
-    Args:
-        pred (Tensor): ``(B,)`` or ``(B, ...)``.
-        target (Tensor): Same shape.
-        omega (float): See :func:`wing`. Defaults to 10.
-        epsilon (float): See :func:`wing`. Defaults to 2.
-        reduction (str): 'mean' or 'sum' over the numbers of a sample. Defaults to 'mean'.
-
-    Returns:
-        Tensor: Losses ``(B,)``.
-
-    Raises:
-        ValueError: The shapes differ (broadcasting would hide a mistake), or ``reduction`` is
-            unknown.
-    """
-    if pred.shape != target.shape:
-        raise ValueError(
-            f'wing_loss: prediction {tuple(pred.shape)} and target {tuple(target.shape)} must have '
-            'the same shape'
-        )
-    dtype = torch.promote_types(torch.promote_types(pred.dtype, target.dtype), torch.float32)
-    losses = wing(pred.to(dtype) - target.to(dtype), omega, epsilon).reshape(len(pred), -1)
-    if reduction == 'mean':
-        return losses.mean(dim=1)
-    if reduction == 'sum':
-        return losses.sum(dim=1)
-    raise ValueError(f'wing_loss: reduction must be one of {REDUCTIONS}, got {reduction!r}')
-
-
 @MODELS.register_module()
 class WingLoss(nn.Module):
     """Wing loss: like L1 for large errors, with a steeper pull on small ones.
@@ -120,6 +80,9 @@ class WingLoss(nn.Module):
     ) -> Tensor:
         """Reduce predictions and targets to a number.
 
+        Computed in float32 (or float64 if an argument is): half precision has steps of 1/8 pixel at
+        the right border of a picture of 224.
+
         Args:
             pred (Tensor): ``(B,)`` or ``(B, ...)``.
             target (Tensor): Same shape.
@@ -129,8 +92,19 @@ class WingLoss(nn.Module):
 
         Returns:
             Tensor: The loss, a scalar, at least float32.
+
+        Raises:
+            ValueError: The shapes differ; broadcasting would hide a mistake.
         """
-        losses = wing_loss(pred, target, self.omega, self.epsilon, self.reduction)
+        if pred.shape != target.shape:
+            raise ValueError(
+                f'WingLoss: prediction {tuple(pred.shape)} and target {tuple(target.shape)} must '
+                'have the same shape'
+            )
+        dtype = torch.promote_types(torch.promote_types(pred.dtype, target.dtype), torch.float32)
+        losses = wing(pred.to(dtype) - target.to(dtype), self.omega, self.epsilon)
+        losses = losses.reshape(len(pred), -1)
+        losses = losses.mean(dim=1) if self.reduction == 'mean' else losses.sum(dim=1)
         return self.loss_weight * weight_reduce_loss(losses, weight, 'mean', avg_factor)
 
     def extra_repr(self) -> str:

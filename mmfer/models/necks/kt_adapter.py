@@ -131,24 +131,25 @@ class KTAdapter(BaseModule):
                 canonical one; there are priors after :meth:`switch_to_deploy`.
         """
         feature = pool_feature(feats)
-        channels = feature.shape[1]  # what is padded is cut off again
         if self.deploy:
             if priors:
                 raise ValueError(
                     f'a KTAdapter with deploy=True takes no prior tokens, got {sorted(priors)}; '
                     'set model.neck.deploy to False'
                 )
-            knowledge, adapted = self.transfer(self._token(self.canonical, feature))
-            return (feature + knowledge[:, :channels] + adapted[:, :channels],)
-        priors = self._ordered(priors or {})
-        tokens = [self._token(task, token) for task, token in priors.items()]
-        canonical = self._token(self.canonical, feature)
-        kept = None
-        if tokens and self.training and self.drop_mask:
-            kept = draw_kept(len(feature), len(tokens), self.drop_threshold, feature.device)
-        stacked = torch.stack(tokens, 1) if tokens else canonical[:, None][:, :0]
-        knowledge, adapted = self.transfer(canonical, stacked, kept)
-        return (feature + knowledge[:, :channels] + adapted[:, :channels],)
+            rows = self.transfer(self._token(self.canonical, feature))
+        else:
+            priors = self._ordered(priors or {})
+            tokens = [self._token(task, token) for task, token in priors.items()]
+            canonical = self._token(self.canonical, feature)
+            kept = None
+            if tokens and self.training and self.drop_mask:
+                kept = draw_kept(len(feature), len(tokens), self.drop_threshold, feature.device)
+            stacked = torch.stack(tokens, 1) if tokens else canonical[:, None][:, :0]
+            rows = self.transfer(canonical, stacked, kept)
+        # What was padded is cut off again.
+        knowledge, adapted = (row[:, : feature.shape[1]] for row in rows)
+        return (feature + knowledge + adapted,)
 
     def switch_to_deploy(self) -> None:
         """Fold all that only depends on the knowledge token into constants, for inference.
