@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from .face_data_preprocessor import FaceDataPreprocessor
+from .random_erasing import draw_erasing_boxes, random_erase
 
-__all__ = ['FaceDataPreprocessor']
+__all__ = ['FaceDataPreprocessor', 'draw_erasing_boxes', 'random_erase']

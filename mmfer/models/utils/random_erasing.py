@@ -1,0 +1,86 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import math
+
+import torch
+from torch import Tensor
+
+# After so many boxes that do not fit, an image stays as it is.
+_ATTEMPTS = 10
+
+
+def draw_erasing_boxes(
+    num: int,
+    height: int,
+    width: int,
+    prob: float,
+    area: tuple[float, float],
+    ratio: tuple[float, float],
+) -> Tensor:
+    """Draw a box for each image of a batch.
+
+    A box has an area uniform in ``area``, an aspect ratio uniform on a logarithmic scale in
+    ``ratio`` and a uniform place. One that is not smaller than the image in both directions is
+    drawn again, ten times at most. All attempts of all images are drawn at once, from PyTorch's
+    global CPU generator.
+
+    Args:
+        num: Number of images.
+        height: Of the images, in pixels.
+        width: Of the images, in pixels.
+        prob: Probability of a box.
+        area: Least and largest share of the image's area.
+        ratio: Least and largest height / width.
+
+    Returns:
+        (num, 4) int64: top, left, height, width in pixels; all zero where nothing is erased.
+    """
+    sizes = torch.empty(num, _ATTEMPTS).uniform_(*area) * (height * width)
+    ratios = torch.empty(num, _ATTEMPTS).uniform_(math.log(ratio[0]), math.log(ratio[1])).exp()
+    heights = (sizes * ratios).sqrt().round().long()
+    widths = (sizes / ratios).sqrt().round().long()
+    fits = (heights < height) & (widths < width)
+    erase = (torch.rand(num) < prob) & fits.any(dim=1)
+
+    first = fits.int().argmax(dim=1, keepdim=True)  # of equal values, argmax takes the first
+    heights = heights.gather(1, first).squeeze(1) * erase
+    widths = widths.gather(1, first).squeeze(1) * erase
+    tops = (torch.rand(num) * (height - heights + 1)).long() * erase
+    lefts = (torch.rand(num) * (width - widths + 1)).long() * erase
+    return torch.stack([tops, lefts, heights, widths], dim=1)
+
+
+def random_erase(
+    images: Tensor,
+    prob: float = 0.5,
+    area: tuple[float, float] = (0.02, 0.33),
+    ratio: tuple[float, float] = (0.3, 3.3),
+) -> Tensor:
+    """Replace a random box of random images by N(0, 1) noise (Zhong et al., "Random Erasing").
+
+    The images are expected to be normalised already, so that the noise has their statistics.
+
+    Random numbers come from PyTorch's global CPU generator wherever the images are: a seed then
+    means the same boxes and noise on every device, and restoring that generator restores them.
+    Noise is drawn for erased pixels only and travels to the device in one piece.
+
+    Args:
+        images: (B, C, H, W) floating point, on any device. Not modified.
+        prob: Probability of erasing, per image. Default 0.5.
+        area: Least and largest share of the image's area. Default (0.02, 0.33).
+        ratio: Least and largest height / width of the box. Default (0.3, 3.3).
+
+    Returns:
+        (B, C, H, W), the batch with boxes erased.
+    """
+    num, channels, height, width = images.shape
+    boxes = draw_erasing_boxes(num, height, width, prob, area, ratio)
+    pixels = int((boxes[:, 2] * boxes[:, 3]).sum())
+    noise = torch.randn(pixels * channels).to(images)
+
+    top, left, box_height, box_width = boxes.to(images.device).unbind(dim=1)
+    rows = torch.arange(height, device=images.device)
+    columns = torch.arange(width, device=images.device)
+    in_rows = (rows >= top[:, None]) & (rows < (top + box_height)[:, None])  # (B, H)
+    in_columns = (columns >= left[:, None]) & (columns < (left + box_width)[:, None])  # (B, W)
+    mask = in_rows[:, None, :, None] & in_columns[:, None, None, :]  # (B, 1, H, W)
+    return images.masked_scatter(mask, noise)
