@@ -144,10 +144,10 @@ def test_preprocessor_takes_lists_as_well(batch):
 @pytest.mark.parametrize(
     ('erasing', 'message'),
     [
-        (dict(prob=1.5), r'data_preprocessor.erasing.prob must be in \[0, 1\], not 1.5'),
-        (dict(area=(0.3, 0.1)), r'erasing.area must be .*, not \(0.3, 0.1\)'),
-        (dict(area=(0.3, 1.1)), r'erasing.area must be .*, not \(0.3, 1.1\)'),
-        (dict(ratio=(0, 1)), r'erasing.ratio must be .*, not \(0, 1\)'),
+        (dict(prob=1.5), 'data_preprocessor.erasing.prob .*1.5'),
+        (dict(area=(0.3, 0.1)), r'erasing.area .*\(0.3, 0.1\)'),
+        (dict(area=(0.3, 1.1)), r'erasing.area .*\(0.3, 1.1\)'),
+        (dict(ratio=(0, 1)), r'erasing.ratio .*\(0, 1\)'),
     ],
 )
 def test_preprocessor_refuses_wrong_values(erasing, message):
