@@ -2,9 +2,11 @@
 """Write files so that at any moment either the old or the whole new one is there."""
 
 import contextlib
+import json
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 from mmengine.fileio import LocalBackend, register_backend
 
@@ -52,6 +54,11 @@ def atomic_write_text(path: str | Path, text: str) -> None:
     written as ``\\udcXX``.
     """
     atomic_write(path, text.encode(errors='backslashreplace'))
+
+
+def atomic_write_json(path: str | Path, content: Any) -> None:
+    """:func:`atomic_write` of plain values, as JSON."""
+    atomic_write(path, json.dumps(content, indent=2).encode())
 
 
 def _sync_folder(folder: Path) -> None:
