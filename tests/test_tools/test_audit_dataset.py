@@ -122,7 +122,7 @@ def test_people_may_have_to_be_apart(tmp_path):
         (('nowhere.py',), 'nowhere.py'),
         ((CONFIG,), 'data/rafdb'),
         ((CONFIG, '--cfg-options', 'train_dataloder.x=1'), 'Did you mean'),
-        (('a=.', '--workers', -1), '--workers must be 0 or more'),
+        (('a=.', '--workers', -1), 'argument --workers: must be a whole number of at least 0'),
         ((), 'required'),
     ],
 )

@@ -44,7 +44,7 @@ def test_everything(tmp_path):
     [
         (('none.py', '--out', 'a.pt2'), 'there is no config none.py'),
         (('CONFIG', '--out', 'a.onnx'), '--out is NAME.pt2'),
-        (('CONFIG', '--out', 'a.pt2', '--size', '0'), '--size takes one or two positive'),
+        (('CONFIG', '--out', 'a.pt2', '--size', '0'), 'argument --size: must be a whole number'),
         (('CONFIG', '--out', 'a.pt2', '--tolerance', 'nan'), '--tolerance is at least 0'),
     ],
 )
