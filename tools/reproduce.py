@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmfer.utils.config_arguments import add_config_options
+from mmfer.utils.config_arguments import add_config_options, tool_parser
 
 if TYPE_CHECKING:
     from mmfer.reproduction.index import Index
@@ -39,9 +39,7 @@ _PUBLISHED = _INDEX.with_name('published.yml')
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument(
         'experiments', nargs='*', metavar='NAME', help='table1 ... table15, figure5 ... , or all'
     )

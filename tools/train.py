@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mmfer.utils.config_arguments import add_config_options
+from mmfer.utils.config_arguments import add_config_options, add_launcher_options, tool_parser
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Train a model.')
+    parser = tool_parser(__doc__)
     parser.add_argument('config', help='path of the config file')
     parser.add_argument(
         '--work-dir',
@@ -43,14 +43,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--deterministic', action='store_true', help='use repeatable algorithms only'
     )
     add_config_options(parser)
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='how the processes of a distributed run are started',
-    )
-    # torch.distributed.launch passes it, under either name.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    add_launcher_options(parser)
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args

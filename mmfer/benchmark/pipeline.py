@@ -3,7 +3,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +14,13 @@ from mmfer.inference.split_loader import spread
 from .timing import CLOCKS, Measurement, interleave
 
 
-@dataclass(frozen=True)
-class PipelineSpeed:
-    """What one process does.
-
-    Attributes:
-        pictures: How many different images were read in a turn.
-        rate: Images a second through the whole pipeline.
-        bare_rate: Images a second decoded and resized; nan for data that are no files.
-        share: ``rate / bare_rate``.
-        steps: Milliseconds an image of each step of the pipeline, by its number and name.
-    """
-
-    pictures: int
-    rate: float
-    bare_rate: float
-    share: float
-    steps: dict[str, float]
-
-
 def measure_pipeline(
     dataset: Any,
     size: tuple[int, int],
     count: int = 200,
     turns: int = 5,
     clock: Callable[[], float] = CLOCKS['wall'],
-) -> PipelineSpeed:
+) -> dict[str, Any]:
     """Time a dataset's pipeline and the bare work on the same images, in turn.
 
     Args:
@@ -49,14 +29,23 @@ def measure_pipeline(
         count: How many images a turn, at even distances, at most all. Defaults to 200.
         turns: How often each is timed. Defaults to 5.
         clock: One of :data:`.CLOCKS`. Defaults to ``'wall'``.
+
+    Returns:
+        What one process does: ``pictures``, how many different images were read in a turn;
+        ``rate``, images a second through the whole pipeline; ``bare_rate``, images a second decoded
+        and resized, nan for data that are no files; ``share``, ``rate / bare_rate``; ``steps``,
+        milliseconds an image of each step of the pipeline, by its number and name.
     """
     indices = spread(len(dataset), count)
     times = time_pipeline(dataset, indices, size, turns, clock)
-    steps = _time_steps(dataset, indices, clock)
     rates = {name: len(indices) / measured.median for name, measured in times.items()}
     bare_rate = rates.get('bare', float('nan'))
-    return PipelineSpeed(
-        len(indices), rates['pipeline'], bare_rate, rates['pipeline'] / bare_rate, steps
+    return dict(
+        pictures=len(indices),
+        rate=rates['pipeline'],
+        bare_rate=bare_rate,
+        share=rates['pipeline'] / bare_rate,
+        steps=_time_steps(dataset, indices, clock),
     )
 
 

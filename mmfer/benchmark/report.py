@@ -4,7 +4,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .pipeline import PipelineSpeed
+from mmfer.utils.markdown import markdown_table
+
 from .timing import Measurement, ratio
 
 
@@ -36,40 +37,31 @@ def timing_rows(times: Mapping[str, Measurement], batch_size: int) -> list[dict[
 
 def timing_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows of :func:`timing_rows` as text."""
-    width = max((len(row['name']) for row in rows), default=0)
-    head = f'{"":{width}}  batch   median ms      iqr   pictures/s   speed-up (range)'
-    lines = [head]
+    lines = [['', 'batch', 'median, ms', 'IQR, ms', 'pictures/s', 'speed-up (range)']]
     for row in rows:
         low, high = row['speed_up_range']
-        lines.append(
-            f'{row["name"]:{width}}  {row["batch_size"]:5}  {row["median_ms"]:10.2f} '
-            f'{row["iqr_ms"]:8.2f}   {row["pictures_s"]:10.2f}   '
-            f'{row["speed_up"]:5.3f} ({low:.3f} to {high:.3f})'
-        )
-    return '\n'.join(lines)
+        numbers = (f'{row[key]:.2f}' for key in ('median_ms', 'iqr_ms', 'pictures_s'))
+        speed_up = f'{row["speed_up"]:.3f} ({low:.3f} to {high:.3f})'
+        lines.append([row['name'], str(row['batch_size']), *numbers, speed_up])
+    return markdown_table(lines)
 
 
 def memory_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows of ``name``, ``batch_size`` and ``bytes`` as text."""
-    width = max((len(row['name']) for row in rows), default=0)
-    lines = [f'{"":{width}}  batch   peak MiB   MiB a picture']
+    lines = [['', 'batch', 'peak, MiB', 'MiB a picture']]
     for row in rows:
-        mebibytes = row['bytes'] / 2**20
-        lines.append(
-            f'{row["name"]:{width}}  {row["batch_size"]:5}   {mebibytes:8.1f}   '
-            f'{mebibytes / row["batch_size"]:13.2f}'
-        )
-    return '\n'.join(lines)
+        size, mebibytes = row['batch_size'], row['bytes'] / 2**20
+        lines.append([row['name'], str(size), f'{mebibytes:.1f}', f'{mebibytes / size:.2f}'])
+    return markdown_table(lines)
 
 
-def pipeline_text(speed: PipelineSpeed) -> str:
-    """A pipeline's speed and where its time goes."""
-    lines = [
-        f'{speed.rate:8.0f} pictures/s through the pipeline, '
-        f'{speed.bare_rate:.0f} decoded and resized: {100 * speed.share:.0f} %'
-    ]
-    lines += [f'{name:>28}  {ms:7.3f} ms a picture' for name, ms in speed.steps.items()]
-    return '\n'.join(lines)
+def pipeline_text(speed: Mapping[str, Any]) -> str:
+    """What :func:`.measure_pipeline` returned, as text."""
+    lines = [['step', 'ms a picture'], *((k, f'{ms:.3f}') for k, ms in speed['steps'].items())]
+    return (
+        f'{speed["rate"]:.0f} pictures/s through the pipeline, {speed["bare_rate"]:.0f} decoded '
+        f'and resized: {100 * speed["share"]:.0f} %\n{markdown_table(lines)}'
+    )
 
 
 def machine_text(machine: Mapping[str, Any]) -> str:

@@ -4,21 +4,21 @@
 import argparse
 from collections.abc import Sequence
 
-from mmfer.utils.config_arguments import add_config_options, positive
+from mmfer.utils.config_arguments import add_config_options, positive, tool_parser
 
 
 def make_parser(
-    description: str, out: str, num: int | None = None, num_default: str = 'all'
+    doc: str, out: str, num: int | None = None, num_default: str = 'all'
 ) -> argparse.ArgumentParser:
     """A parser with config, checkpoint, --out, --split, --num, --device and --cfg-options.
 
     Args:
-        description: What the tool does.
+        doc: Docstring of the tool's module.
         out: Default of --out.
         num: Default of --num. Default None, all pictures.
         num_default: How the help says that.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = tool_parser(doc)
     add_trained_model(parser)
     add_out(parser, out)
     parser.add_argument(

@@ -1,14 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """From a model to native code for one kind of machine, by PyTorch's AOTInductor."""
 
-import contextlib
 import json
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from mmpretrain.models import ImageClassifier
@@ -55,9 +55,15 @@ def export_package(
     facts['output_names'] = exportable.output_names()
     text = {name: json.dumps(value, ensure_ascii=False) for name, value in sorted(facts.items())}
     batch = torch.export.Dim('batch', min=1, max=_LARGEST_BATCH)
-    with _workshop() as folder, torch.no_grad(), warnings.catch_warnings():
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        # All that compiling leaves behind, weights among it, is removed at the end.
+        mock.patch.dict(os.environ, {_CACHE: folder}),
+        torch.no_grad(),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter('ignore')
-        path = folder / 'model.pt2'
+        path = Path(folder, 'model.pt2')
         try:
             program = torch.export.export(
                 exportable, (exportable.example(),), dynamic_shapes=({0: batch},)
@@ -72,17 +78,3 @@ def export_package(
                 f'PyTorch {torch.__version__} could not compile it: {error}'
             ) from error
         return path.read_bytes()
-
-
-@contextlib.contextmanager
-def _workshop() -> Iterator[Path]:
-    """A folder for what compiling leaves behind, weights among it; removed at the end."""
-    with tempfile.TemporaryDirectory() as folder:
-        before = os.environ.get(_CACHE)
-        os.environ[_CACHE] = folder
-        try:
-            yield Path(folder)
-        finally:
-            del os.environ[_CACHE]
-            if before is not None:
-                os.environ[_CACHE] = before

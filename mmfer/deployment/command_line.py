@@ -6,36 +6,41 @@ Nothing slow is imported here: ``--help`` answers at once.
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from mmfer.utils.config_arguments import add_config_options
-from mmfer.utils.timing_options import positive
+from mmfer.utils.config_arguments import add_config_options, add_size_option, positive
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Which model, for images of which size."""
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', nargs='?', help='checkpoint of the model')
-    parser.add_argument(
-        '--size',
-        type=int,
-        nargs='+',
-        metavar='PIXELS',
-        help='height and width, or one number for both (default: what the model or the test '
-        'pipeline says, else 224)',
-    )
+    add_size_option(parser)
     parser.add_argument('--threads', type=positive, default=1, help='of either side (default: 1)')
     add_config_options(parser)
 
 
-def check_model_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Stop with what is allowed where a value is out of its range."""
-    if args.size and (len(args.size) > 2 or min(args.size) < 1):
-        parser.error(f'--size takes one or two positive numbers, got {args.size}')
+def add_licence_option(parser: argparse.ArgumentParser) -> None:
+    """Under which terms the weights are passed on."""
+    parser.add_argument(
+        '--licence',
+        metavar='SPDX',
+        default='unspecified',
+        help='of the weights, such as CC-BY-NC-4.0; mind the terms of the data they were trained '
+        'on (default: %(default)s)',
+    )
 
 
-def add_export_options(parser: argparse.ArgumentParser, suffix: str) -> None:
-    """What to export, where to, and how it is compared with PyTorch."""
+def parse_export_args(
+    parser: argparse.ArgumentParser, suffix: str, argv: Sequence[str] | None
+) -> argparse.Namespace:
+    """Parse what to export, where to, and how it is compared with PyTorch.
+
+    Args:
+        parser: With the tool's own options.
+        suffix: Of the file that it writes.
+        argv: Words of the command line.
+    """
     add_model_options(parser)
     parser.add_argument('--out', required=True, metavar='FILE', help=f'file to write, NAME{suffix}')
     parser.add_argument(
@@ -59,31 +64,25 @@ def add_export_options(parser: argparse.ArgumentParser, suffix: str) -> None:
         metavar='N',
         help='pictures of the test set to compare on (default: %(default)s)',
     )
-    parser.add_argument(
-        '--licence',
-        metavar='SPDX',
-        default='unspecified',
-        help='of the weights, such as CC-BY-NC-4.0; mind the terms of the data they were trained '
-        'on (default: %(default)s)',
-    )
-
-
-def check_export_options(
-    parser: argparse.ArgumentParser, args: argparse.Namespace, suffix: str
-) -> None:
-    """Stop with what is allowed where a value is out of its range."""
+    add_licence_option(parser)
+    args = parser.parse_args(argv)
     if not args.out.endswith(suffix):
         parser.error(f'--out is NAME{suffix}, got {args.out}')
-    check_model_options(parser, args)
     if not args.tolerance >= 0:
         parser.error(f'--tolerance is at least 0, got {args.tolerance}')
+    return args
 
 
-def exit_status(work: Callable[[], None]) -> int:
+def exit_status(work: Callable[[argparse.Namespace], int | None], args: argparse.Namespace) -> int:
     """Do the work of a tool, and print what was wrong.
 
+    Args:
+        work: What is called; it may return an exit status.
+        args: What it is called with.
+
     Returns:
-        0 when it was done; 2 when there is no such file or setting; 1 after another error.
+        What ``work`` returned, or 0; 2 when there is no such file or setting; 1 after another
+        error.
     """
     from mmfer.checkpoint.safe_load import CheckpointError
     from mmfer.utils.config_options import UnknownOptionError
@@ -91,11 +90,10 @@ def exit_status(work: Callable[[], None]) -> int:
     from .model import ExportError
 
     try:
-        work()
+        return work(args) or 0
     except (FileNotFoundError, UnknownOptionError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     except (CheckpointError, ExportError, OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    return 0

@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """The proof that an exported model is the model: both see the same images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,6 +9,8 @@ import torch
 from mmpretrain.models import ImageClassifier
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+
+from mmfer.utils.markdown import markdown_table
 
 from .exported import ExportedModel
 from .load import LoadedModel, random_images, real_images
@@ -149,7 +151,7 @@ def verify(
     ]
     comparisons = compare_all(loaded.model, exported, groups)
     print('largest differences from PyTorch:')
-    print('\n'.join(comparison_table(comparisons, tolerance)))
+    print(comparison_table(comparisons, tolerance), end='')
     if not all(comparison.passes(tolerance) for comparison in comparisons):
         raise ExportError(
             'the exported model differs from PyTorch by more than --tolerance '
@@ -158,27 +160,32 @@ def verify(
     return dict(tolerance=tolerance, comparisons=[asdict(row) for row in comparisons])
 
 
-def comparison_table(comparisons: Sequence[Comparison], tolerance: float) -> Iterator[str]:
-    """Lines of a table: a row for each group of images and batch size."""
+def comparison_table(comparisons: Sequence[Comparison], tolerance: float) -> str:
+    """A row for each group of images and batch size."""
     names = list(comparisons[0].largest)
-    head = ''.join(f'{name:>14}' for name in names)
-    yield f'  {"pictures":<14}{"batch":>5}{"number":>8}{head}{"of largest":>12}{"same label":>12}'
+    lines = [['images', 'batch', 'number', *names, 'of largest', 'same label', 'verdict']]
     for row in comparisons:
-        values = ''.join(f'{row.largest[name]:>14.1e}' for name in names)
-        label = '-' if row.same_label is None else f'{row.same_label}/{row.count}'
-        verdict = '' if row.passes(tolerance) else f'  above {tolerance:g}'
-        yield (
-            f'  {row.pictures:<14}{row.batch_size:>5}{row.count:>8}{values}'
-            f'{row.deviation:>12.1e}{label:>12}{verdict}'
+        lines.append(
+            [
+                row.pictures,
+                str(row.batch_size),
+                str(row.count),
+                *(f'{row.largest[name]:.1e}' for name in names),
+                f'{row.deviation:.1e}',
+                '-' if row.same_label is None else f'{row.same_label}/{row.count}',
+                'good' if row.passes(tolerance) else f'above {tolerance:g}',
+            ]
         )
+    text = markdown_table(lines)
     open_choices = sum(row.open_choices for row in comparisons)
     if open_choices:
         worst = max(row.deviation_open for row in comparisons)
-        yield (
-            f'  {open_choices} of {sum(row.count for row in comparisons)} answers hang on a choice '
+        text += (
+            f'{open_choices} of {sum(row.count for row in comparisons)} answers hang on a choice '
             f'of tokens that rounding may turn; they differ by up to {worst:.1e} and are judged '
-            'apart: either is right'
+            'apart: either is right\n'
         )
+    return text
 
 
 class SelectionMargins(TorchFunctionMode):

@@ -2,10 +2,10 @@
 """What is exported: a model as a function from images to named tensors."""
 
 import copy
-import re
 from collections.abc import Mapping, Sequence
 
 import torch
+from mmengine.utils import digit_version
 from mmpretrain.models import ImageClassifier
 from mmpretrain.models.heads import ClsHead
 from mmpretrain.models.utils import ShiftWindowMSA
@@ -194,8 +194,7 @@ def require_torch(lowest: tuple[int, int]) -> None:
     Raises:
         ExportError: It is too old.
     """
-    found = tuple(map(int, re.findall(r'\d+', torch.__version__)[:2]))
-    if found < lowest:
+    if digit_version(torch.__version__) < lowest:
         raise ExportError(
             f'this needs torch >= {".".join(map(str, lowest))}, found {torch.__version__}. '
             'Checkpoints do not depend on it: use another environment'

@@ -2,8 +2,6 @@
 """Random weights that hide no mistakes."""
 
 import copy
-from collections.abc import Iterable
-from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -12,6 +10,7 @@ from torch import Tensor, nn
 
 from mmfer.inference.load_model import build_model
 from mmfer.models.heads import AgeHead
+from mmfer.utils.config_options import walk
 
 _DEVIATION = 0.02
 _YEARS = 20.0
@@ -27,22 +26,14 @@ def random_model(cfg: Config, seed: int = 0) -> ImageClassifier:
         seed: Of the weights. Defaults to 0.
     """
     cfg = copy.deepcopy(cfg)
-    _forget_files(cfg.model)
+    for _, node in walk(dict(model=cfg.model)):
+        if isinstance(node, dict):
+            node.update({key: None for key in ('init_cfg', 'checkpoint') if node.get(key)})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build_model(cfg)
     shake_weights(model, seed)
     return model.eval()
-
-
-def _forget_files(settings: Any) -> None:
-    """Take ``init_cfg`` and ``checkpoint`` out of a model's config, on all levels."""
-    if isinstance(settings, dict):
-        settings.update({key: None for key in ('init_cfg', 'checkpoint') if settings.get(key)})
-        settings = settings.values()
-    if not isinstance(settings, str) and isinstance(settings, Iterable):
-        for child in settings:
-            _forget_files(child)
 
 
 @torch.no_grad()

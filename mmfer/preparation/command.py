@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""How the tools that prepare datasets end: what they print, and with which exit status."""
+"""What the tools that prepare datasets have in common: options, and how they end."""
 
+import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,30 @@ if TYPE_CHECKING:  # imports torch, for seconds in which an interrupt is to end 
 _LISTED = 10  # images without a result that are named on the screen
 
 
-def exit_status(work: Callable[[], int]) -> int:
-    """Call ``work`` and return its exit status, 2 after an error or 130 after an interrupt."""
+def add_crop_options(parser: argparse._ActionsContainer) -> None:
+    """Add what crops look like and how they are stored."""
+    parser.add_argument(
+        '--border',
+        choices=('constant', 'replicate'),
+        default='constant',
+        help='what lies outside the picture: black, or the nearest pixel (default: constant)',
+    )
+    parser.add_argument(
+        '--format',
+        choices=('jpg', 'png'),
+        default='jpg',
+        help='jpg: quality 95; png: lossless, several times as large (default: jpg)',
+    )
+
+
+def exit_status(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Call ``work`` with the arguments.
+
+    Returns:
+        Its exit status, 2 after an error or 130 after an interrupt.
+    """
     try:
-        return work()
+        return work(args)
     except (ImportError, OSError, TypeError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2

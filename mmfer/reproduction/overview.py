@@ -3,6 +3,8 @@
 
 from collections.abc import Sequence
 
+from mmfer.utils.markdown import markdown_table
+
 from .index import Experiment
 from .runs import Runs
 from .stages import Stage
@@ -27,12 +29,7 @@ def list_experiments(runs: Runs, seeds: Sequence[int]) -> str:
         names = ', '.join(runs.databases(experiment))
         rows = str(len(experiment.rows))
         lines.append((experiment.name, rows, f'{done}/{len(stages)} done', names, experiment.title))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return ''.join(
-        '  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        + '\n'
-        for line in lines
-    )
+    return markdown_table(lines)
 
 
 def list_stages(runs: Runs, experiment: Experiment, seeds: Sequence[int]) -> str:

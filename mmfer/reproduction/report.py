@@ -59,7 +59,7 @@ class Report:
                 f'{experiment.name} needs data: --data-root DIR, or --data synth for small nets '
                 'on drawn faces'
             )
-        self._finish(self._results(experiment, {}, has_runs=False), draws=False)
+        self._finish(self._results(experiment, {}, has_runs=False))
 
     def collect(self, experiment: Experiment) -> None:
         """Write the table of what is done."""
@@ -127,9 +127,9 @@ class Report:
         rows = (row for row in experiment.rows if self.runs.variants.exists(database, row))
         return {row: self.runs.cost(database, row) for row in rows}
 
-    def _finish(self, results: Results, draws: bool = True) -> None:
+    def _finish(self, results: Results) -> None:
         text = self._write(results)
-        figure = draw(self.runs, results, self.seeds) if draws else None
+        figure = draw(self.runs, results, self.seeds)
         written = [self._path(results, 'md')]
         if figure is not None:
             written.append(self._path(results, 'png'))

@@ -12,7 +12,7 @@ from mmengine.model import PretrainedInit
 from mmfer.analysis.model_cost import published_cost
 from mmfer.registry import WEIGHT_INITIALIZERS
 from mmfer.utils.components import is_component
-from mmfer.utils.config_options import merge_options
+from mmfer.utils.config_options import merge_options, walk
 from mmfer.utils.dataset_config import unwrapped
 from mmfer.utils.picture_size import picture_size
 
@@ -127,13 +127,9 @@ class Runs:
 
     def required_files(self, database: str, variant: str) -> Iterator[Path]:
         """Checkpoints that no run makes, which have to be there."""
-        cfg = self.config(database, variant)
-        made = self.index.databases[database].weights
-        for source in made.values():
-            if source.database is not None:
-                yield from self.required_files(source.database, source.variant)
-        kept = {get(cfg, key) for key in made}
-        yield from (Path(path) for path in _checkpoints(cfg) if path not in kept)
+        stages = [*self.sources(database, variant), self.stage(database, variant, seed=0)]
+        made = {stage.checkpoint for stage in stages}
+        yield from (path for stage in stages for path in stage.inputs if path not in made)
 
     def _model_config(self, database: str, variant: str, options: Mapping[str, Any]) -> Config:
         cfg = self.variants.config(database, variant)
@@ -223,20 +219,9 @@ def _datasets(cfg: Config) -> list[ConfigDict]:
 
 
 def _checkpoints(cfg: Config) -> list[str]:
-    """Files that a model starts from: of every ``init_cfg``, and ``load_from``."""
-    found = []
-    if cfg.get('load_from'):
-        found.append(cfg.load_from)
-
-    def walk(node: Any) -> None:
-        if isinstance(node, Mapping):
-            if is_component(node, WEIGHT_INITIALIZERS, PretrainedInit):
-                found.append(node['checkpoint'])
-            for value in node.values():
-                walk(value)
-        elif isinstance(node, (list, tuple)):
-            for value in node:
-                walk(value)
-
-    walk(cfg.model.to_dict() if hasattr(cfg.model, 'to_dict') else cfg.model)
+    """Files that a model starts from: ``load_from``, and of every ``init_cfg``."""
+    found = [cfg.load_from] if cfg.get('load_from') else []
+    for _, node in walk(cfg.model):
+        if isinstance(node, Mapping) and is_component(node, WEIGHT_INITIALIZERS, PretrainedInit):
+            found.append(node['checkpoint'])
     return found

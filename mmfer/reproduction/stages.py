@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from mmengine.config import Config
 
-from mmfer.utils.atomic_file import atomic_write
+from mmfer.utils.atomic_file import atomic_write, atomic_write_json
 from mmfer.utils.file_digest import file_digest
 
 _CONFIG = 'config.py'
@@ -187,7 +187,7 @@ class Stage:
         return json.loads(path.read_text()) if path.is_file() else None
 
     def _write_state(self, **state) -> None:
-        atomic_write(self.folder / _STATE, json.dumps(state, indent=2).encode())
+        atomic_write_json(self.folder / _STATE, state)
 
     def _run(
         self, verb: str, arguments: list[str], options: list[str], tell: Callable[[str], None]

@@ -4,10 +4,12 @@
 import contextlib
 import csv
 import io
+import json
 import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from mmengine.fileio import LocalBackend, register_backend
 
@@ -63,6 +65,11 @@ def atomic_write_csv(path: str | Path, rows: Iterable[Iterable], comment: str = 
     content.writelines(f'# {line}\n' for line in comment.splitlines())
     csv.writer(content, lineterminator='\n').writerows(rows)
     atomic_write_text(path, content.getvalue())
+
+
+def atomic_write_json(path: str | Path, content: Any) -> None:
+    """:func:`atomic_write` of plain values, as JSON."""
+    atomic_write(path, json.dumps(content, indent=2).encode())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -9,6 +9,13 @@ _HELP = (
 )
 
 
+def tool_parser(doc: str) -> argparse.ArgumentParser:
+    """A parser that describes a tool by the docstring of its module, laid out as it is."""
+    return argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
 def add_config_options(
     parser: argparse._ActionsContainer, help: str = _HELP, name: str = '--cfg-options'
 ) -> None:
@@ -26,6 +33,47 @@ def add_config_options(
     )
 
 
+class _OneOrTwo(argparse.Action):
+    """Stores one value or two."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if len(values) > 2:
+            parser.error(f'{option_string} takes one or two positive numbers, got {values}')
+        setattr(namespace, self.dest, values)
+
+
+def add_size_option(parser: argparse.ArgumentParser, name: str = '--size') -> None:
+    """Add an option for the size of a model's images."""
+    parser.add_argument(
+        name,
+        type=positive,
+        nargs='+',
+        action=_OneOrTwo,
+        metavar='PIXELS',
+        help='height and width, or one number for both (default: what the model or the test '
+        'pipeline says, else 224)',
+    )
+
+
+def add_launcher_options(parser: argparse.ArgumentParser) -> None:
+    """Add how the processes of a distributed run are started."""
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how the processes of a distributed run are started',
+    )
+    # torch.distributed.launch passes it, under either name.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_workers_option(parser: argparse.ArgumentParser) -> None:
+    """Add how many processes share the work."""
+    parser.add_argument(
+        '--workers', type=_not_negative, default=0, help='processes (default: this one only)'
+    )
+
+
 def positive(text: str) -> int:
     """The ``type`` of options that are whole numbers of at least 1."""
     try:
@@ -35,3 +83,10 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f'must be a whole number of at least 1, got {text!r}')
     return number
+
+
+def _not_negative(text: str) -> int:
+    """The ``type`` of options that are whole numbers of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'must be a whole number of at least 0, got {text!r}')
+    return int(text)

@@ -140,7 +140,7 @@ def _check_has_effect(cfg: Config, path: str) -> None:
         return
     value = cfg[top]
     places = [
-        p for p, item in _walk(cfg) if p != top and item == value and type(value) is type(item)
+        p for p, item in walk(cfg) if p != top and item == value and type(value) is type(item)
     ]
     places = [p for p in places if p.split('.')[0] in _runner_names()]
     rest = path[len(top) :]
@@ -223,7 +223,7 @@ def _unknown(cfg: Config, node: Mapping, path: str, parent: str, key: str) -> Un
     names = sorted({*map(str, node), *_accepted_names(node, parent)})
     prefix = f'{parent}.' if parent else ''
     near = [prefix + name for name in difflib.get_close_matches(key, names, n=3, cutoff=0.6)]
-    paths = [p for p, _ in _walk(cfg) if p.split('.')[0] in _runner_names()]
+    paths = [p for p, _ in walk(cfg) if p.split('.')[0] in _runner_names()]
     leaf = path.split('.')[-1]
     near += [p for p in paths if p.split('.')[-1] == leaf][:3]
     near += difflib.get_close_matches(path, paths, n=1, cutoff=0.6)
@@ -233,7 +233,7 @@ def _unknown(cfg: Config, node: Mapping, path: str, parent: str, key: str) -> Un
     return UnknownOptionError(f'--cfg-options {path}: {where} has no `{key}`. {hint}')
 
 
-def _walk(node: Any, path: str = '') -> Iterator[tuple[str, Any]]:
+def walk(node: Any, path: str = '') -> Iterator[tuple[str, Any]]:
     """Every dotted path in a config with its value."""
     if isinstance(node, (Mapping, Config)):
         items = node.items()
@@ -244,4 +244,4 @@ def _walk(node: Any, path: str = '') -> Iterator[tuple[str, Any]]:
     for key, value in items:
         here = f'{path}.{key}' if path else str(key)
         yield here, value
-        yield from _walk(value, here)
+        yield from walk(value, here)

@@ -39,10 +39,10 @@ def test_rates_and_steps(folder, wrapped):
     threads = cv2.getNumThreads()
     speed = measure_pipeline(dataset, (8, 8), count=4, turns=2)
     assert cv2.getNumThreads() == threads
-    assert speed.pictures == 4 and speed.rate > 0
-    assert speed.share == pytest.approx(speed.rate / speed.bare_rate)
-    assert list(speed.steps) == ['0 LoadFaceImage', '1 ResizeFace']
-    assert all(ms > 0 for ms in speed.steps.values())
+    assert speed['pictures'] == 4 and speed['rate'] > 0
+    assert speed['share'] == pytest.approx(speed['rate'] / speed['bare_rate'])
+    assert list(speed['steps']) == ['0 LoadFaceImage', '1 ResizeFace']
+    assert all(ms > 0 for ms in speed['steps'].values())
 
 
 def test_data_that_are_no_files(folder):
@@ -50,8 +50,8 @@ def test_data_that_are_no_files(folder):
     dataset.load_data_list = None
     dataset.get_data_info = lambda index: dict(number=index)
     speed = measure_pipeline(dataset, (8, 8), count=100, turns=1)
-    assert speed.pictures == 6 and speed.rate > 0
-    assert math.isnan(speed.bare_rate) and math.isnan(speed.share)
+    assert speed['pictures'] == 6 and speed['rate'] > 0
+    assert math.isnan(speed['bare_rate']) and math.isnan(speed['share'])
 
 
 def test_bare_work(folder):

@@ -17,7 +17,7 @@ def run(tmp_path):
 def test_list(run):
     result = run('--list')
     assert result.returncode == 0, result.stderr
-    names = [line.split()[0] for line in result.stdout.splitlines()[1:]]
+    names = [line.split()[1] for line in result.stdout.splitlines()[2:]]
     assert names == [f'table{n}' for n in range(1, 16)] + ['figure5', 'figure6', 'figure7']
 
 

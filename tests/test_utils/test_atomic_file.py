@@ -1,5 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -9,7 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from mmengine.fileio import get_file_backend
 
-from mmfer.utils.atomic_file import AtomicLocalBackend, atomic_write, remove_parts
+from mmfer.utils.atomic_file import (
+    AtomicLocalBackend,
+    atomic_write,
+    atomic_write_json,
+    remove_parts,
+)
 
 
 def test_writes_and_replaces(tmp_path):
@@ -99,3 +105,9 @@ def test_registered_as_a_file_backend(tmp_path):
     assert isinstance(backend, AtomicLocalBackend)
     backend.put_text('ä', tmp_path / 'a.txt')
     assert backend.get_text(tmp_path / 'a.txt') == 'ä'
+
+
+def test_json(tmp_path):
+    content = dict(name='ä', values=[1, 0.5, None])
+    atomic_write_json(tmp_path / 'new' / 'a.json', content)
+    assert json.loads((tmp_path / 'new' / 'a.json').read_text()) == content

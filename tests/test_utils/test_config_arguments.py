@@ -5,7 +5,13 @@ import sys
 
 import pytest
 
-from mmfer.utils.config_arguments import add_config_options, positive
+from mmfer.utils.config_arguments import (
+    add_config_options,
+    add_size_option,
+    add_workers_option,
+    positive,
+    tool_parser,
+)
 
 MODULE = add_config_options.__module__
 
@@ -29,6 +35,32 @@ def test_positive_numbers():
     for wrong in ('0', '-3', '1.5', 'many'):
         with pytest.raises(argparse.ArgumentTypeError, match=wrong):
             positive(wrong)
+
+
+def test_a_size_is_one_number_or_two(capsys):
+    parser = tool_parser('Do it.')
+    add_size_option(parser, '--shape')
+    assert parser.parse_args([]).shape is None
+    assert parser.parse_args(['--shape', '32']).shape == [32]
+    assert parser.parse_args(['--shape', '32', '48']).shape == [32, 48]
+    for wrong in (['0'], ['1', '2', '3']):
+        with pytest.raises(SystemExit):
+            parser.parse_args(['--shape', *wrong])
+        assert '--shape' in capsys.readouterr().err
+
+
+def test_workers_are_not_negative(capsys):
+    parser = tool_parser('Do it.')
+    add_workers_option(parser)
+    assert parser.parse_args([]).workers == 0 and parser.parse_args(['--workers', '2']).workers == 2
+    with pytest.raises(SystemExit):
+        parser.parse_args(['--workers=-1'])
+    assert '--workers: must be a whole number of at least 0' in capsys.readouterr().err
+
+
+def test_help_shows_the_docstring_as_it_is():
+    doc = 'Do it.\n\n    python tool.py  100 FILES\n'
+    assert doc in tool_parser(doc).format_help()
 
 
 def test_help_does_not_wait_for_pytorch():

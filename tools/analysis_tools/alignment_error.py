@@ -15,29 +15,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('aligned', type=Path, help='folder that align_faces.py wrote')
-    parser.add_argument('data_root', type=Path, help='folder of WFLW')
-    return parser.parse_args(argv)
+from mmfer.preparation.command import exit_status
+from mmfer.utils.config_arguments import tool_parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
+    parser = tool_parser(__doc__)
+    parser.add_argument('aligned', type=Path, help='folder that align_faces.py wrote')
+    parser.add_argument('data_root', type=Path, help='folder of WFLW')
+    return exit_status(compare, parser.parse_args(argv))
+
+
+def compare(args: argparse.Namespace) -> int:
     # Imported late: --help answers at once.
     from mmfer.analysis.alignment_errors import alignment_errors, read_points, read_wflw
     from mmfer.preparation.align_faces import REPORT
-    from mmfer.preparation.command import exit_status
 
-    def compare() -> int:
-        points = read_points(args.aligned / REPORT)
-        print(alignment_errors(points, read_wflw(args.data_root)))
-        return 0
-
-    return exit_status(compare)
+    points = read_points(args.aligned / REPORT)
+    print(alignment_errors(points, read_wflw(args.data_root)))
+    return 0
 
 
 if __name__ == '__main__':

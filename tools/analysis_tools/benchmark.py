@@ -12,24 +12,18 @@ Examples:
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-from mmfer.utils.config_arguments import add_config_options
+from mmfer.utils.config_arguments import add_config_options, tool_parser
 from mmfer.utils.timing_options import add_timing_options, check_names, positive
 
 VARIANTS = ['plain', 'eager', 'compiled', 'fused+channels-last+by-8', 'bf16', 'onnx', 'aot+by-8']
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.split('\n')[0],
-        epilog=__doc__.split('\n', 2)[2],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('configs', nargs='*', metavar='CONFIG', help='config files')
     parser.add_argument(
         '--variants', nargs='+', default=VARIANTS, help=f'default: {" ".join(VARIANTS)}'
@@ -73,7 +67,6 @@ def inference(args, configs: dict) -> list[dict]:
     from mmfer.benchmark.variants import random_inputs, time_variants
     from mmfer.deployment.untrained import random_model
 
-    clock = CLOCKS[args.clock]
     models = {name: random_model(cfg).to(args.device) for name, cfg in configs.items()}
     rows = []
     for batch_size in args.batch_sizes:
@@ -81,17 +74,14 @@ def inference(args, configs: dict) -> list[dict]:
             name: random_inputs(cfg, batch_size, args.device) for name, cfg in configs.items()
         }
         times, left_out = time_variants(
-            models, inputs, args.variants, args.turns, args.warm_up, clock
+            models, inputs, args.variants, args.turns, args.warm_up, CLOCKS[args.clock]
         )
         measured = timing_rows(times, batch_size)
         print(timing_table(measured), flush=True)
+        rows += measured
         for name, reason in left_out.items():
             print(f'{name} is left out: {reason}')
-        rows += measured
-        rows += [
-            dict(name=name, batch_size=batch_size, left_out=reason)
-            for name, reason in left_out.items()
-        ]
+            rows.append(dict(name=name, batch_size=batch_size, left_out=reason))
     return rows
 
 
@@ -141,7 +131,7 @@ def pipeline(args, configs: dict) -> list[dict]:
             dataset, picture_size(cfg)[0], args.pictures, args.turns, CLOCKS[args.clock]
         )
         print(f'{name}, {args.pipeline}\n{pipeline_text(speed)}', flush=True)
-        rows.append(dict(name=name, part=args.pipeline, **asdict(speed)))
+        rows.append(dict(name=name, part=args.pipeline, **speed))
     return rows
 
 
@@ -155,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmfer.benchmark.report import machine_text
     from mmfer.benchmark.variants import VARIANTS, check_variant
     from mmfer.engine.launch import load_config
-    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.atomic_file import atomic_write_json
     from mmfer.utils.config_options import parse_options
     from mmfer.utils.machine import describe_machine
 
@@ -183,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         content = dict(
             machine=machine, configs=args.configs, turns=args.turns, clock=args.clock, rows=rows
         )
-        atomic_write(args.json, json.dumps(content, indent=2).encode())
+        atomic_write_json(args.json, content)
     return 0
 
 

@@ -10,32 +10,10 @@ the ratios within a turn. Weights are random, as they do not change the time, so
 needed.
 """
 
-import argparse
-import json
 import sys
 from collections.abc import Sequence
 
-from mmfer.utils.config_arguments import add_config_options
-
-
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('config', help='config file of a KT-Adapter')
-    parser.add_argument('--batch-size', type=int, default=4, help='pictures a step (default: 4)')
-    parser.add_argument('--steps', type=int, default=5, help='timed steps of a kind (default: 5)')
-    parser.add_argument(
-        '--size',
-        type=int,
-        metavar='PIXELS',
-        help='side of the pictures (default: what the model or the test pipeline says, else 224)',
-    )
-    parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
-    parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
-    add_config_options(parser)
-    args = parser.parse_args(argv)
-    if args.batch_size < 1 or args.steps < 1:
-        parser.error('--batch-size and --steps are at least 1')
-    return args
+from mmfer.utils.config_arguments import add_config_options, positive, tool_parser
 
 
 def measure(cfg, size: tuple[int, int], batch_size: int, steps: int, device: str) -> dict:
@@ -86,7 +64,25 @@ def measure(cfg, size: tuple[int, int], batch_size: int, steps: int, device: str
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
+    parser = tool_parser(__doc__)
+    parser.add_argument('config', help='config file of a KT-Adapter')
+    parser.add_argument(
+        '--batch-size', type=positive, default=4, help='pictures a step (default: 4)'
+    )
+    parser.add_argument(
+        '--steps', type=positive, default=5, help='timed steps of a kind (default: 5)'
+    )
+    parser.add_argument(
+        '--size',
+        type=int,
+        metavar='PIXELS',
+        help='side of the pictures (default: what the model or the test pipeline says, else 224)',
+    )
+    parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
+    parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
+    add_config_options(parser)
+    args = parser.parse_args(argv)
+
     # Imported late: --help answers at once.
     import logging
 
@@ -94,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmengine.registry import init_default_scope
 
     from mmfer.engine.launch import load_config
-    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.atomic_file import atomic_write_json
     from mmfer.utils.config_options import parse_options
     from mmfer.utils.picture_size import picture_size
 
@@ -118,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f'and keep {figures["priors_params_m"]:.0f} M parameters out of memory'
     )
     if args.json:
-        atomic_write(args.json, json.dumps(figures, indent=2).encode())
+        atomic_write_json(args.json, figures)
     return 0
 
 

@@ -12,33 +12,10 @@ Examples:
         model.backbone.app.keep_num=80 model.backbone.atp.keep_rate=0.6
 """
 
-import argparse
-import json
 import sys
 from collections.abc import Sequence
 
-from mmfer.utils.config_arguments import add_config_options
-
-
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Print the FLOPs, the parameters and the tokens per block of a model.'
-    )
-    parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--shape',
-        type=int,
-        nargs='+',
-        metavar='PIXELS',
-        help='height and width of the picture, or one number for both (default: what the model or '
-        'the test pipeline says, else 224)',
-    )
-    parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
-    add_config_options(parser)
-    args = parser.parse_args(argv)
-    if args.shape and (len(args.shape) > 2 or min(args.shape) < 1):
-        parser.error(f'--shape takes one or two positive numbers, got {args.shape}')
-    return args
+from mmfer.utils.config_arguments import add_config_options, add_size_option, tool_parser
 
 
 def print_figures(config: str, figures: dict) -> None:
@@ -56,13 +33,19 @@ def print_figures(config: str, figures: dict) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
+    parser = tool_parser(__doc__)
+    parser.add_argument('config', help='config file')
+    add_size_option(parser, '--shape')
+    parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
+    add_config_options(parser)
+    args = parser.parse_args(argv)
+
     # Imported late: --help answers at once.
     from mmengine.registry import init_default_scope
 
     from mmfer.analysis.model_cost import model_cost
     from mmfer.engine.launch import load_config
-    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.atomic_file import atomic_write_json
     from mmfer.utils.config_options import parse_options
 
     init_default_scope('mmfer')
@@ -70,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures = model_cost(cfg, args.shape)
     print_figures(args.config, figures)
     if args.json:
-        atomic_write(args.json, json.dumps(figures, indent=2).encode())
+        atomic_write_json(args.json, figures)
     return 0
 
 

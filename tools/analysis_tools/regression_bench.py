@@ -8,12 +8,12 @@ Run it on an idle machine; it takes some minutes at full size. It is no test: ti
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from mmfer.utils.config_arguments import tool_parser
 from mmfer.utils.timing_options import add_timing_options, positive
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -33,7 +33,7 @@ WHAT = ('speed-up', 'pooling', 'adapter', 'data', 'import')
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser = tool_parser(__doc__)
     parser.add_argument(
         '--size',
         choices=list(APVIT),
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmfer.benchmark.variants import check_variant
     from mmfer.deployment.model import ExportError
     from mmfer.engine.launch import load_config
-    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.atomic_file import atomic_write_json
     from mmfer.utils.machine import describe_machine
 
     init_default_scope('mmfer')
@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         checks += found
     if args.json:
         rows = [dict(asdict(check), met=check.met) for check in checks]
-        atomic_write(args.json, json.dumps(dict(machine=machine, ratios=rows), indent=2).encode())
+        atomic_write_json(args.json, dict(machine=machine, ratios=rows))
     return 0
 
 

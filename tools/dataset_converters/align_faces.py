@@ -21,11 +21,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmfer.preparation.command import add_crop_options, exit_status, print_report
+from mmfer.utils.config_arguments import add_workers_option, tool_parser
+
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('source', type=Path, help='folder of pictures, or list with a path a line')
     parser.add_argument('out', type=Path, help='folder to write, not inside of the pictures')
     parser.add_argument(
@@ -72,22 +73,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     group = parser.add_argument_group('result')
     group.add_argument('--size', type=int, default=112, help='of a crop, pixels (default: 112)')
-    group.add_argument(
-        '--border',
-        choices=('constant', 'replicate'),
-        default='constant',
-        help='what lies outside the picture: black, or the nearest pixel (default: constant)',
-    )
-    group.add_argument(
-        '--format',
-        choices=('jpg', 'png'),
-        default='jpg',
-        help='jpg: quality 95; png: lossless, several times as large (default: jpg)',
-    )
-    parser.add_argument('--workers', type=int, default=0, help='processes (default: this one only)')
+    add_crop_options(group)
+    add_workers_option(parser)
     args = parser.parse_args(argv)
-    if args.workers < 0:
-        parser.error(f'--workers must be 0 or more, not {args.workers}')
     if (args.detector == 'yunet') != (args.model is not None):
         parser.error('--detector yunet needs --model FILE, and no other detector takes one')
     if args.model_sha256 and not args.model:
@@ -107,17 +95,14 @@ def detector_config(args: argparse.Namespace) -> dict:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    # OpenCV 5 warns once a process that it will not choose a device for the network.
-    os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')
-    # Imported late: --help answers at once.
-    from mmfer.preparation.command import exit_status
-
-    return exit_status(lambda: align(args))
+    return exit_status(align, parse_args(argv))
 
 
 def align(args: argparse.Namespace) -> int:
     """Align and report; returns the exit status."""
+    # OpenCV 5 warns once a process that it will not choose a device for the network.
+    os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')
+    # Imported late: --help answers at once.
     from rich.progress import track
 
     from mmfer.faces import FaceChoice
@@ -128,7 +113,6 @@ def align(args: argparse.Namespace) -> int:
         plan_alignment,
         read_list,
     )
-    from mmfer.preparation.command import print_report
 
     if args.source.is_file():
         names, root = read_list(args.source), args.root or args.source.parent

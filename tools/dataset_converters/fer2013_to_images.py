@@ -15,37 +15,33 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('data_root', help='folder with fer2013.csv and fer2013new.csv')
-    parser.add_argument('out', type=Path, help='folder to write')
-    return parser.parse_args(argv)
+from mmfer.preparation.command import exit_status
+from mmfer.utils.config_arguments import tool_parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
+    parser = tool_parser(__doc__)
+    parser.add_argument('data_root', help='folder with fer2013.csv and fer2013new.csv')
+    parser.add_argument('out', type=Path, help='folder to write')
+    return exit_status(write, parser.parse_args(argv))
+
+
+def write(args: argparse.Namespace) -> int:
     # Imported late: --help answers at once.
     from rich.progress import track
 
     from mmfer.datasets.fer2013_backend import Fer2013Backend
     from mmfer.datasets.ferplus_files import find_named_images
-    from mmfer.preparation.command import exit_status
     from mmfer.utils.atomic_file import atomic_write, remove_parts
 
-    def write() -> int:
-        images = [(args.out / path, uri) for path, uri in find_named_images(args.data_root)]
-        for folder in {path.parent for path, _ in images}:
-            remove_parts(folder)  # of an earlier run that was killed
-        new = [(path, uri) for path, uri in images if not path.is_file()]
-        for path, uri in track(new, 'images'):
-            atomic_write(path, Fer2013Backend().get(uri))
-        print(f'{args.out}: {len(images)} images, {len(new)} of them new')
-        return 0
-
-    return exit_status(write)
+    images = [(args.out / path, uri) for path, uri in find_named_images(args.data_root)]
+    for folder in {path.parent for path, _ in images}:
+        remove_parts(folder)  # of an earlier run that was killed
+    new = [(path, uri) for path, uri in images if not path.is_file()]
+    for path, uri in track(new, 'images'):
+        atomic_write(path, Fer2013Backend().get(uri))
+    print(f'{args.out}: {len(images)} images, {len(new)} of them new')
+    return 0
 
 
 if __name__ == '__main__':

@@ -19,15 +19,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.utils.config_arguments import add_config_options
+from mmfer.preparation.command import exit_status
+from mmfer.utils.config_arguments import add_config_options, tool_parser
 
 DATASETS = ('UTKFace', 'CFP', 'AffectNetHQ')
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument(
         'dataset',
         metavar='DATASET | CONFIG',
@@ -58,23 +57,20 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    # Imported late: --help answers at once.
-    from mmengine.registry import init_default_scope
-
-    from mmfer.preparation.command import exit_status
-
-    init_default_scope('mmfer')
-    return exit_status(lambda: make(args))
+    return exit_status(make, parse_args(argv))
 
 
 def make(args: argparse.Namespace) -> int:
     """Write the folds and print what they are; returns the exit status."""
+    # Imported late: --help answers at once.
+    from mmengine.registry import init_default_scope
+
     from mmfer import registry
     from mmfer.preparation.dataset_parts import plain_options
     from mmfer.preparation.fold_files import dataset_of_config, write_folds
     from mmfer.utils.components import component_class
 
+    init_default_scope('mmfer')
     given = dict(type=args.dataset)
     if args.dataset.endswith('.py'):
         given = dataset_of_config(args.dataset)

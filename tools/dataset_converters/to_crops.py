@@ -18,15 +18,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.utils.config_arguments import add_config_options
+from mmfer.preparation.command import add_crop_options, exit_status, print_report
+from mmfer.utils.config_arguments import (
+    add_config_options,
+    add_workers_option,
+    positive,
+    tool_parser,
+)
 
 DATASETS = ('AffectNet', 'AffectNetHQ', 'CFP', 'ExpW', 'UTKFace', 'WFLW')
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = tool_parser(__doc__)
     parser.add_argument('dataset', choices=DATASETS)
     parser.add_argument('data_root', help='folder of the dataset')
     parser.add_argument('out', type=Path, help='folder to write')
@@ -37,7 +41,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='tight: the face, for expression and landmarks; loose: with the hair, for age and '
         'recognition',
     )
-    parser.add_argument('--size', type=int, default=256, help='of a crop, pixels (default: 256)')
+    parser.add_argument(
+        '--size', type=positive, default=256, help='of a crop, pixels (default: 256)'
+    )
     parser.add_argument(
         '--source',
         choices=('auto', 'landmarks', 'box', 'image'),
@@ -45,47 +51,24 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='what a crop is measured from; auto: landmarks, else the face box, else the picture '
         '(default: auto)',
     )
-    parser.add_argument(
-        '--border',
-        choices=('constant', 'replicate'),
-        default='constant',
-        help='what lies outside the picture: black, or the nearest pixel (default: constant)',
-    )
-    parser.add_argument(
-        '--format',
-        choices=('jpg', 'png'),
-        default='jpg',
-        help='jpg: quality 95; png: lossless, about five times as large (default: jpg)',
-    )
-    parser.add_argument('--workers', type=int, default=0, help='processes (default: this one only)')
+    add_crop_options(parser)
+    add_workers_option(parser)
     add_config_options(
         parser, 'further arguments of the dataset, such as split_file=FILE or val_ratio=.1'
     )
-    args = parser.parse_args(argv)
-    if args.size < 1 or args.workers < 0:
-        parser.error(f'--size must be 1 or more, --workers 0 or more: {args.size}, {args.workers}')
-    return args
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    # Imported late: --help answers at once.
-    from mmengine.registry import init_default_scope
-
-    from mmfer.preparation.command import exit_status
-
-    init_default_scope('mmfer')
-    return exit_status(lambda: convert(args))
+    return exit_status(convert, parser.parse_args(argv))
 
 
 def convert(args: argparse.Namespace) -> int:
     """Convert and report; returns the exit status."""
+    # Imported late: --help answers at once.
+    from mmengine.registry import init_default_scope
     from rich.progress import track
 
-    from mmfer.preparation.command import print_report
     from mmfer.preparation.convert_crops import SKIPPED, convert_crops, plan_crops
     from mmfer.preparation.dataset_parts import build_parts, plain_options
 
+    init_default_scope('mmfer')
     options = plain_options(args.cfg_options)
     parts = build_parts(args.dataset, args.data_root, options)
     any_part = next(iter(parts.values()))

@@ -15,37 +15,33 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmfer.utils.config_arguments import add_config_options
+from mmfer.preparation.command import exit_status
+from mmfer.utils.config_arguments import add_config_options, tool_parser
 
 DATASETS = ('UTKFace', 'CFP', 'AffectNetHQ', 'ExpW')
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = tool_parser(__doc__)
     parser.add_argument('dataset', choices=DATASETS)
     parser.add_argument('data_root', help='folder of the dataset')
     parser.add_argument('target', help='file to write')
     add_config_options(
         parser, 'further arguments of the dataset, such as by=face or folders.smiling=Happiness'
     )
-    return parser.parse_args(argv)
+    return exit_status(write, parser.parse_args(argv))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
+def write(args: argparse.Namespace) -> int:
     # Imported late: --help answers at once.
     from mmengine.registry import init_default_scope
 
-    from mmfer.preparation.command import exit_status
     from mmfer.preparation.dataset_parts import plain_options, write_split
 
-    def write() -> int:
-        options = plain_options(args.cfg_options)
-        print(f'{args.target}: {write_split(args.dataset, args.data_root, options, args.target)}')
-        return 0
-
     init_default_scope('mmfer')
-    return exit_status(write)
+    options = plain_options(args.cfg_options)
+    print(f'{args.target}: {write_split(args.dataset, args.data_root, options, args.target)}')
+    return 0
 
 
 if __name__ == '__main__':

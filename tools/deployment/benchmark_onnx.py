@@ -12,18 +12,15 @@ Exit status: 0, 1 when the model cannot be exported, 2 when the arguments are wr
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 
-from mmfer.deployment.command_line import add_model_options, check_model_options
-from mmfer.utils.timing_options import positive
+from mmfer.deployment.command_line import add_model_options, exit_status
+from mmfer.utils.config_arguments import positive, tool_parser
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     add_model_options(parser)
     parser.add_argument(
         '--batch-sizes',
@@ -42,7 +39,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f'--warm-up is at least 0, got {args.warm_up}')
     if args.rounds < 2:
         parser.error(f'--rounds is at least 2, got {args.rounds}')
-    check_model_options(parser, args)
     return args
 
 
@@ -80,35 +76,34 @@ def measure(loaded, args: argparse.Namespace) -> list[dict]:
     return results
 
 
-def print_table(results: list[dict]) -> None:
-    head = f'{"variant":<20}{"median":>11}{"quartiles":>22}{"a second":>11}{"speed-up":>10}'
-    print(f'  {"batch":>5}  {head}')
+def table(results: list[dict]) -> str:
+    """The figures as text."""
+    from mmfer.utils.markdown import markdown_table
+
+    lines = [['batch', 'variant', 'median, ms', 'quartiles, ms', 'pictures/s', 'speed-up']]
     for row in results:
-        spread = f'{row["low"] * 1e3:.2f} to {row["high"] * 1e3:.2f}'
-        print(
-            f'  {row["batch_size"]:>5}  {row["variant"]:<20}{row["median"] * 1e3:>8.2f} ms'
-            f'{spread:>19} ms{row["batch_size"] / row["median"]:>11.1f}{row["speed_up"]:>10.2f}'
-        )
+        low, median, high = (f'{row[key] * 1e3:.2f}' for key in ('low', 'median', 'high'))
+        rate = f'{row["batch_size"] / row["median"]:.1f}'
+        spread, speed_up = f'{low} to {high}', f'{row["speed_up"]:.2f}'
+        lines.append([str(row['batch_size']), row['variant'], median, spread, rate, speed_up])
+    return markdown_table(lines)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    # Imported late: --help answers at once.
-    import torch
-
-    from mmfer.deployment.command_line import exit_status
-
-    torch.set_num_threads(args.threads)
-    return exit_status(lambda: benchmark(args))
+    return exit_status(benchmark, parse_args(argv))
 
 
 def benchmark(args: argparse.Namespace) -> None:
+    # Imported late: --help answers at once.
+    import torch
+
     from mmfer.deployment.load import load_for_export
     from mmfer.deployment.onnx import environment, require_onnx
-    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.atomic_file import atomic_write_json
     from mmfer.utils.config_options import parse_options
 
     require_onnx()
+    torch.set_num_threads(args.threads)
     options = parse_options(args.cfg_options)
     loaded = load_for_export(args.config, args.checkpoint, options, args.size)
     results = measure(loaded, args)
@@ -119,7 +114,7 @@ def benchmark(args: argparse.Namespace) -> None:
         f'{around["machine"]}, {args.threads} thread(s), PyTorch {around["torch"]}, '
         f'ONNX Runtime {around["onnxruntime"]}'
     )
-    print_table(results)
+    print(table(results), end='')
     if args.json:
         content = dict(
             config=args.config,
@@ -129,7 +124,7 @@ def benchmark(args: argparse.Namespace) -> None:
             environment=around,
             results=results,
         )
-        atomic_write(args.json, json.dumps(content, indent=2).encode())
+        atomic_write_json(args.json, content)
 
 
 if __name__ == '__main__':

@@ -17,44 +17,32 @@ arguments are wrong.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.deployment.command_line import add_export_options, check_export_options
-
-
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_export_options(parser, '.pt2')
-    args = parser.parse_args(argv)
-    check_export_options(parser, args, '.pt2')
-    return args
+from mmfer.deployment.command_line import exit_status, parse_export_args
+from mmfer.utils.config_arguments import tool_parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    # Imported late: --help answers at once.
-    import torch
-
-    from mmfer.deployment.command_line import exit_status
-
-    torch.set_num_threads(args.threads)
-    return exit_status(lambda: export(args))
+    parser = tool_parser(__doc__)
+    return exit_status(export, parse_export_args(parser, '.pt2', argv))
 
 
 def export(args: argparse.Namespace) -> None:
+    # Imported late: --help answers at once.
+    import torch
+
     from mmfer.deployment.aot import export_package
     from mmfer.deployment.compare import verify
     from mmfer.deployment.exported import AotModel
     from mmfer.deployment.load import load_for_export
-    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.atomic_file import atomic_write, atomic_write_json
     from mmfer.utils.config_options import parse_options
     from mmfer.utils.machine import describe_machine
 
+    torch.set_num_threads(args.threads)
     options = parse_options(args.cfg_options)
     out = Path(args.out)
     loaded = load_for_export(args.config, args.checkpoint, options, args.size)
@@ -70,7 +58,7 @@ def export(args: argparse.Namespace) -> None:
     print(f'  gives  {", ".join(compiled.output_names)}')
     if args.verify:
         path = out.with_suffix('.json')
-        atomic_write(path, json.dumps(report, indent=2).encode())
+        atomic_write_json(path, report)
         print(f'figures are in {path}')
 
 

@@ -19,6 +19,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmfer.deployment.command_line import exit_status
+from mmfer.utils.config_arguments import positive, tool_parser
+
 #: What a config says of training only: the exported graph does not depend on it.
 _TRAINING = frozenset(
     (
@@ -42,33 +45,6 @@ _TRAINING = frozenset(
         'with_cp',
     )
 )
-
-
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        'paths', nargs='+', metavar='PATH', help='configs, or folders of which all are taken'
-    )
-    parser.add_argument('--list', action='store_true', help='say which would be exported, and stop')
-    parser.add_argument(
-        '--batch-sizes',
-        type=int,
-        nargs='+',
-        default=[1, 2],
-        metavar='N',
-        help='compare in batches of these sizes (default: 1 2)',
-    )
-    parser.add_argument(
-        '--tolerance', type=float, default=1e-4, metavar='X', help='(default: %(default)s)'
-    )
-    parser.add_argument('--threads', type=int, default=1, help='of either side (default: 1)')
-    parser.add_argument('--json', metavar='FILE', help='write the report to FILE')
-    args = parser.parse_args(argv)
-    if min(args.batch_sizes) < 1 or args.threads < 1:
-        parser.error('--batch-sizes and --threads are at least 1')
-    return args
 
 
 def find_configs(paths: list[str]) -> list[Path]:
@@ -165,12 +141,30 @@ def line(row: dict, shared: int) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    try:
-        configs = find_configs(args.paths)
-    except FileNotFoundError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+    parser = tool_parser(__doc__)
+    parser.add_argument(
+        'paths', nargs='+', metavar='PATH', help='configs, or folders of which all are taken'
+    )
+    parser.add_argument('--list', action='store_true', help='say which would be exported, and stop')
+    parser.add_argument(
+        '--batch-sizes',
+        type=positive,
+        nargs='+',
+        default=[1, 2],
+        metavar='N',
+        help='compare in batches of these sizes (default: 1 2)',
+    )
+    parser.add_argument(
+        '--tolerance', type=float, default=1e-4, metavar='X', help='(default: %(default)s)'
+    )
+    parser.add_argument('--threads', type=positive, default=1, help='of either side (default: 1)')
+    parser.add_argument('--json', metavar='FILE', help='write the report to FILE')
+    return exit_status(export, parser.parse_args(argv))
+
+
+def export(args: argparse.Namespace) -> int:
+    """Export and compare all graphs; returns the exit status."""
+    configs = find_configs(args.paths)
     # Imported late: --help answers at once.
     import gc
     import logging
@@ -178,20 +172,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     import torch
     from mmengine.logging import MMLogger
 
-    from mmfer.deployment.model import ExportError
     from mmfer.deployment.onnx import require_onnx
-    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.atomic_file import atomic_write_json
 
     groups = list(group(configs).values())
     if args.list:
         print('\n'.join(f'{len(paths):>4}  {paths[0].stem}' for paths in groups))
         print(f'{len(configs)} configs, {len(groups)} graphs')
         return 0
-    try:
-        require_onnx()
-    except ExportError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    require_onnx()
     MMLogger.get_instance('export', log_level=logging.ERROR)  # not one warning a model
     torch.set_num_threads(args.threads)
     print(f'{"MiB":>7}{"configs":>8}{"differs by":>11}{"label":>8}{"open":>6}')
@@ -202,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(line(row, len(paths)), flush=True)
         if args.json:
             content = dict(tolerance=args.tolerance, graphs=rows)
-            atomic_write(args.json, json.dumps(content, indent=2).encode())
+            atomic_write_json(args.json, content)
         gc.collect()  # models of several hundred MiB hold themselves in cycles
     good = sum(row['ok'] for row in rows)
     print(f'{good} of {len(rows)} graphs ({len(configs)} configs) agree with PyTorch')

@@ -19,20 +19,16 @@ arguments are wrong.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.deployment.command_line import add_export_options, check_export_options
-from mmfer.utils.timing_options import positive
+from mmfer.deployment.command_line import exit_status, parse_export_args
+from mmfer.utils.config_arguments import positive, tool_parser
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_export_options(parser, '.onnx')
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = tool_parser(__doc__)
     parser.add_argument(
         '--int8', action='store_true', help='write an 8-bit model too, and measure its metrics'
     )
@@ -43,31 +39,22 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='measure them on so many pictures, spread evenly over the test set (default: all)',
     )
     parser.add_argument('--device', default='cpu', help='where PyTorch runs (default: cpu)')
-    args = parser.parse_args(argv)
-    check_export_options(parser, args, '.onnx')
-    return args
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    # Imported late: --help answers at once.
-    import torch
-
-    from mmfer.deployment.command_line import exit_status
-
-    torch.set_num_threads(args.threads)
-    return exit_status(lambda: export(args))
+    return exit_status(export, parse_export_args(parser, '.onnx', argv))
 
 
 def export(args: argparse.Namespace) -> None:
+    # Imported late: --help answers at once.
+    import torch
+
     from mmfer.deployment.compare import verify
     from mmfer.deployment.exported import OnnxModel
     from mmfer.deployment.load import load_for_export
     from mmfer.deployment.onnx import environment, export_onnx, quantize_int8, require_onnx
-    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.atomic_file import atomic_write, atomic_write_json
     from mmfer.utils.config_options import parse_options
 
     require_onnx()
+    torch.set_num_threads(args.threads)
     options = parse_options(args.cfg_options)
     out = Path(args.out)
     loaded = load_for_export(args.config, args.checkpoint, options, args.size, args.device)
@@ -90,7 +77,7 @@ def export(args: argparse.Namespace) -> None:
         print(f'wrote {path} ({len(quantized) / 2**20:.1f} MiB)')
     if args.verify or args.int8:
         path = out.with_suffix('.json')
-        atomic_write(path, json.dumps(report, indent=2).encode())
+        atomic_write_json(path, report)
         print(f'figures are in {path}')
 
 
@@ -106,15 +93,16 @@ def print_interface(exported) -> None:
 def measure_metrics(cfg, variants: dict, num: int | None) -> dict:
     """Metrics of the float32 and the int8 model, printed."""
     from mmfer.deployment.evaluate import evaluate
+    from mmfer.utils.markdown import markdown_table
 
     metrics = {}
     for name, variant in variants.items():
         metrics[name], count = evaluate(variant, cfg, num)
-    print(f'metrics of {count} pictures of the test set:')
-    print(f'  {"":<32}{"float32":>12}{"int8":>12}{"change":>12}')
+    lines = [['metric', 'float32', 'int8', 'change']]
     for name, before in metrics['float32'].items():
         after = metrics['int8'][name]
-        print(f'  {name:<32}{before:>12.4f}{after:>12.4f}{after - before:>+12.4f}')
+        lines.append([name, f'{before:.4f}', f'{after:.4f}', f'{after - before:+.4f}'])
+    print(f'metrics of {count} pictures of the test set:\n{markdown_table(lines)}', end='')
     return dict(pictures=count, metrics=metrics)
 
 

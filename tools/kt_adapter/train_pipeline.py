@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmfer.utils.config_arguments import add_config_options
+from mmfer.utils.config_arguments import add_config_options, tool_parser
 
 if TYPE_CHECKING:
     from mmfer.reproduction.progress import Progress
@@ -29,9 +29,7 @@ _TASKS = ('expression', 'age', 'landmarks', 'recognition')  # mmfer.tasks.TASKS,
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument(
         '--canonical',
         nargs='+',
@@ -115,15 +113,13 @@ def _by_task(parser: argparse.ArgumentParser, option: str, pairs: list[str]) -> 
 
 def run(args: argparse.Namespace, progress: 'Progress') -> str:
     """Do all stages and return the table."""
-    import json
-
     import yaml
 
     from mmfer.reproduction.index import Index
     from mmfer.reproduction.kt_pipeline import Choice, KTPipeline
     from mmfer.reproduction.kt_results import make_rows, to_markdown
     from mmfer.reproduction.stages import Stage
-    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.atomic_file import atomic_write, atomic_write_json
     from mmfer.utils.config_options import parse_options
 
     given = {(args.priors, task): Path(p).resolve() for task, p in args.prior_baseline.items()}
@@ -181,7 +177,7 @@ def run(args: argparse.Namespace, progress: 'Progress') -> str:
     rows = make_rows(results, published, args.encoder, args.priors, args.num_priors)
     table = to_markdown(rows)
     atomic_write(args.work_dir / 'results.md', table.encode())
-    atomic_write(args.work_dir / 'results.json', json.dumps(results, indent=2).encode())
+    atomic_write_json(args.work_dir / 'results.json', results)
     return table
 
 

@@ -20,19 +20,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.utils.config_arguments import add_config_options
+from mmfer.utils.config_arguments import (
+    add_config_options,
+    add_workers_option,
+    positive,
+    tool_parser,
+)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('sources', nargs='+', metavar='CONFIG | NAME=DIR')
     parser.add_argument('--out', type=Path, help='folder for the report (default: none is written)')
-    parser.add_argument('--workers', type=int, default=0, help='processes (default: this one only)')
+    add_workers_option(parser)
     parser.add_argument(
         '--max-shown',
-        type=int,
+        type=positive,
         default=100,
         help='groups, pairs or files that a section of the report shows (default: 100)',
     )
@@ -44,10 +47,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add_config_options(parser)
     args = parser.parse_args(argv)
     check_sources(parser, args.sources)
-    if args.workers < 0 or args.max_shown < 1:
-        parser.error(
-            f'--workers must be 0 or more, --max-shown 1 or more: {args.workers}, {args.max_shown}'
-        )
     if args.out and args.out.exists() and not args.out.is_dir():
         parser.error(f'--out {args.out} is a file; it must be a folder or not exist')
     return args

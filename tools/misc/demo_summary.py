@@ -1,15 +1,16 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Print what `make demo` reached and where its files are."""
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmfer.utils.config_arguments import tool_parser
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = tool_parser(__doc__)
     parser.add_argument('folder', type=Path, help='work folder of the demo')
     folder = parser.parse_args(argv).folder
     metrics = json.loads((folder / 'metrics.json').read_text())

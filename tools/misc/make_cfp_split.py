@@ -13,9 +13,10 @@ The rule needs the numbers of people and images only. Everyone is in every part:
 So 750 images (15 %) are for testing, 750 for validation and 3,500 for training.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
+
+from mmfer.utils.config_arguments import tool_parser
 
 PEOPLE = [f'{person:03d}' for person in range(1, 501)]
 IMAGES = [f'{image:02d}' for image in range(1, 11)]
@@ -38,7 +39,7 @@ def parts() -> list[tuple[str, str]]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser = tool_parser(__doc__)
     parser.add_argument('target', help='file to write')
     args = parser.parse_args(argv)
     from mmfer.datasets.splits import write_split_file

@@ -1,15 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Print a config with its bases and overrides resolved."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from mmfer.utils.config_arguments import add_config_options
+from mmfer.utils.config_arguments import add_config_options, tool_parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = tool_parser(__doc__)
     parser.add_argument('config', help='path of the config file')
     parser.add_argument(
         '--save-path', metavar='FILE', help='also write it here (.py, .json, .yaml)'

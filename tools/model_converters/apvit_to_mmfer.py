@@ -7,13 +7,14 @@ The result is a whole classifier for ``tools/test.py`` with the configs under ``
 class names are stored with it. The released weights carry the licence of their authors.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
+from mmfer.utils.config_arguments import tool_parser
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = tool_parser(__doc__)
     parser.add_argument('source', help='the released checkpoint (389 keys)')
     parser.add_argument('target', help='file to write')
     parser.add_argument(
@@ -22,11 +23,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='NAME',
         help='class names in the order of the outputs (default: the seven of RAF-DB)',
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmengine.registry import init_default_scope
 

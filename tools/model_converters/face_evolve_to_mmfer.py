@@ -7,24 +7,22 @@
 The result is what ``model.backbone.cnn.init_cfg`` of the APViT configs names.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
+from mmfer.utils.config_arguments import tool_parser
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = tool_parser(__doc__)
     parser.add_argument('source', help='a checkpoint of face.evoLVe (349 keys for IR-50)')
     parser.add_argument('target', help='file to write')
     parser.add_argument('--depth', type=int, default=50, choices=(50, 100, 152))
     parser.add_argument(
         '--num-stages', type=int, default=3, choices=(1, 2, 3, 4), help='stages to keep (default 3)'
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.apis.convert_weights import convert_weights
     from mmfer.apis.weight_names import convert_face_evolve

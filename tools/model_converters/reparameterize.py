@@ -9,15 +9,14 @@ after, and writes nothing if they differ. The result is used with the same confi
 printed, such as ``tools/test.py CONFIG OUT --cfg-options model.backbone.deploy=True``.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from mmfer.utils.config_arguments import add_config_options
+from mmfer.utils.config_arguments import add_config_options, tool_parser
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file that the checkpoint was trained with')
     parser.add_argument('checkpoint', help='the trained checkpoint')
     parser.add_argument('out', help='file to write')
@@ -28,11 +27,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help="side of the pictures that outputs are compared on (default: the test pipeline's)",
     )
     add_config_options(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
     # Imported late: --help answers at once.
     import torch
     from mmengine.registry import init_default_scope

@@ -8,13 +8,14 @@ The result is what ``model.backbone.init_cfg`` of the APViT configs names. Patch
 classifier have no place there and are left out; the position embedding of the 14x14 grid is kept.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
+from mmfer.utils.config_arguments import tool_parser
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = tool_parser(__doc__)
     parser.add_argument('source', help="a checkpoint in timm's layout, patches of 16x16")
     parser.add_argument('target', help='file to write')
     parser.add_argument(
@@ -22,11 +23,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default='small',
         help="mmpretrain's name of the transformer: small (default), deit-tiny, deit-small, ...",
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.apis.convert_weights import convert_weights
     from mmfer.apis.weight_names import convert_timm_vit

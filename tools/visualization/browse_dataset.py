@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from mmfer.utils.config_arguments import add_config_options
+from mmfer.utils.config_arguments import add_config_options, tool_parser
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -39,7 +39,7 @@ class Frame(NamedTuple):
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Draw a contact sheet of a dataset')
+    parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file with a data loader for the split')
     parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
     parser.add_argument(
@@ -163,19 +163,14 @@ def draw_tile(frame: Frame, text: str, width: int) -> np.ndarray:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     matrix = resize_map(before, size)
     if frame.box is not None:
-        draw_box(image, move_box(frame.box, matrix))
+        corners = np.rint(move_box(frame.box, matrix).reshape(2, 2)).astype(int).tolist()
+        cv2.rectangle(image, *corners, GREEN, 1)
     if frame.landmarks is not None:
         draw_points(image, move_points(frame.landmarks, matrix))
     tile = np.full((width + STRIP, width, 3), 255, np.uint8)
     tile[: size[1], : size[0]] = image
     draw_text(tile, text)
     return tile
-
-
-def draw_box(image: np.ndarray, box: np.ndarray) -> None:
-    """Outline a face box in place."""
-    first, second = np.rint(np.reshape(box, (2, 2))).astype(int).tolist()
-    cv2.rectangle(image, first, second, GREEN, 1)
 
 
 def draw_points(image: np.ndarray, points: np.ndarray) -> None:
@@ -219,6 +214,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmengine.registry import init_default_scope
     from mmengine.runner import set_random_seed
 
+    from mmfer.inference.split_loader import spread
     from mmfer.registry import DATASETS
     from mmfer.utils.config_options import parse_options, read_config
 
@@ -233,10 +229,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     steps = detach_pipeline(dataset)
     preprocessor = build_preprocessor(cfg)
 
-    # Spread over the whole list, which may be sorted by class.
-    num = min(args.num, len(dataset))
     rows = []
-    for index in np.linspace(0, len(dataset) - 1, num).round().astype(int).tolist():
+    for index in spread(len(dataset), args.num):  # the list may be sorted by class
         frames = frames_of(dataset, steps, index, preprocessor, args.split == 'train')
         if not args.landmarks:
             frames = [frame._replace(landmarks=None) for frame in frames]
@@ -256,7 +250,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 rows.append([first, draw_tile(last, last.title, args.tile)])
     if args.mode != 'pipeline':
         each = len(rows[0])
-        columns = max(round(math.sqrt(num * 1.5 / each)), 1) * each  # a sheet wider than high
+        columns = max(round(math.sqrt(len(rows) * 1.5 / each)), 1) * each  # a sheet wider than high
         tiles = [tile for row in rows for tile in row]
         rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
 
@@ -266,7 +260,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(out), tile_rows(rows)):
         raise SystemExit(f"OpenCV cannot write '{out}'")
-    print(f'{num} of {len(dataset)} pictures of {args.split}: {out}')
+    print(f'{min(args.num, len(dataset))} of {len(dataset)} pictures of {args.split}: {out}')
     return 0
 
 

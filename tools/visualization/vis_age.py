@@ -14,7 +14,7 @@ from mmfer.cli.figure_arguments import make_parser
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = make_parser('Draw predicted over true ages.', 'ages.png')
+    parser = make_parser(__doc__, 'ages.png')
     parser.add_argument(
         '--theta', type=float, default=5, help='tolerance in years (default: %(default)g)'
     )

@@ -12,18 +12,15 @@ Examples:
     python tools/visualization/vis_attention.py CONFIG CHECKPOINT --images a.jpg b.jpg --keep 80
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from mmfer.cli.figure_arguments import add_out, add_test_faces, add_trained_model, positive
-from mmfer.utils.config_arguments import add_config_options
+from mmfer.utils.config_arguments import add_config_options, tool_parser
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Draw which patches attention looks at, before and after pooling.'
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = tool_parser(__doc__)
     add_trained_model(parser)
     add_test_faces(parser)
     parser.add_argument(
@@ -50,11 +47,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add_out(parser, 'attention.png')
     add_config_options(parser, 'settings that override the config (not that of --baseline)')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.analysis.compare_attention import compare_attention
     from mmfer.visualization.figures import save_figure

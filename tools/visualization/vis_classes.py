@@ -12,15 +12,15 @@ Examples:
         APViT=s2/metrics.json --out classes.pdf
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from mmfer.cli.figure_arguments import add_out, group_by_name, named_file
+from mmfer.utils.config_arguments import tool_parser
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Draw the accuracy of every class.')
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = tool_parser(__doc__)
     parser.add_argument(
         'files',
         nargs='+',
@@ -30,11 +30,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add_out(parser, 'classes.png')
     parser.add_argument('--title', default='', help='headline (default: none)')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.analysis.class_accuracies import mean_and_spread, read_class_accuracies
     from mmfer.visualization.class_bars import draw_class_bars

@@ -11,15 +11,15 @@ Examples:
         ExpW=d.csv SFEW=e.csv Aff-Wild2=f.csv --out figure6.png
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from mmfer.cli.figure_arguments import add_out, group_by_name, named_file, positive
+from mmfer.utils.config_arguments import tool_parser
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Draw confusion matrices.')
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = tool_parser(__doc__)
     parser.add_argument(
         'files',
         nargs='+',
@@ -30,11 +30,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add_out(parser, 'confusion.png')
     parser.add_argument('--per-row', type=positive, default=3, help='panels in a row (default: 3)')
     parser.add_argument('--title', default='', help='headline of the figure (default: none)')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.evaluation.confusion_matrix_file import add_confusion_matrices
     from mmfer.visualization.confusion_matrix import draw_confusion_matrices

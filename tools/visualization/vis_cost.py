@@ -7,20 +7,19 @@ Neither weights nor data are needed. Pictures of other sizes need a backbone wit
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from mmfer.utils.config_arguments import add_config_options
+from mmfer.utils.config_arguments import add_config_options, tool_parser
 from mmfer.utils.timing_options import add_timing_options, check_names, positive
 
 _MODELS = 8  # as many as there are colours
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser = tool_parser(__doc__)
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config files')
     parser.add_argument('--labels', nargs='+', help='names in the legend (default: of the files)')
     parser.add_argument('--out', required=True, help='figure to write (.png, .pdf, .svg)')
@@ -57,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmfer.benchmark.growth import measure_growth
     from mmfer.benchmark.timing import CLOCKS
     from mmfer.engine.launch import load_config
-    from mmfer.utils.atomic_file import atomic_write
+    from mmfer.utils.atomic_file import atomic_write_json
     from mmfer.utils.config_options import parse_options
     from mmfer.utils.picture_size import picture_size
     from mmfer.visualization.cost_growth import draw_cost_growth
@@ -84,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f'{cost.memory / 2**20:.0f} MiB, {cost.seconds * 1e3:.1f} ms'
         )
     if args.json:
-        atomic_write(args.json, json.dumps([asdict(cost) for cost in costs], indent=2).encode())
+        atomic_write_json(args.json, [asdict(cost) for cost in costs])
     print(f'wrote {args.out}')
     return 0
 

@@ -18,13 +18,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmfer.cli.figure_arguments import add_out, positive
+from mmfer.utils.config_arguments import tool_parser
 
 #: Drawn without --keys, as far as they were logged.
 DEFAULT_KEYS = ('loss', 'accuracy/top1', 'lr')
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Draw learning curves from logs.')
+    parser = tool_parser(__doc__)
     parser.add_argument(
         'work_dirs', nargs='*', metavar='WORK_DIR', help='folder of a training, drawn as a line'
     )

@@ -8,7 +8,6 @@ Example:
     python tools/visualization/vis_features.py CONFIG CHECKPOINT --out features.png
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +17,8 @@ from mmfer.cli.figure_arguments import make_parser
 COLOURS = ('auto', 'label', 'age', 'none')
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = make_parser('Place features in the plane by t-SNE.', 'features.png', 1000, '1000')
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = make_parser(__doc__, 'features.png', 1000, '1000')
     parser.add_argument(
         '--colour',
         choices=COLOURS,
@@ -28,11 +27,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'the head predicts ages, else not at all (default: auto)',
     )
     parser.add_argument('--seed', type=int, default=0, help='of t-SNE (default: 0)')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
     # Imported late: --help answers at once.
     import numpy as np
 

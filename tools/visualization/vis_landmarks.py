@@ -18,11 +18,7 @@ from mmfer.cli.figure_arguments import make_parser, positive
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = make_parser(
-        'Draw faces with true and predicted landmarks.',
-        'landmarks.png',
-        num_default='12, or all with --worst',
-    )
+    parser = make_parser(__doc__, 'landmarks.png', num_default='12, or all with --worst')
     parser.add_argument(
         '--worst',
         type=positive,

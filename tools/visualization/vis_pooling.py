@@ -9,18 +9,15 @@ Examples:
         --stages app --per-row 3 --out pooling.png
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from mmfer.cli.figure_arguments import add_out, add_test_faces, add_trained_model, positive
-from mmfer.utils.config_arguments import add_config_options
+from mmfer.utils.config_arguments import add_config_options, tool_parser
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Draw which patches of a face APP and each pooling block keep.'
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = tool_parser(__doc__)
     add_trained_model(parser)
     add_test_faces(parser)
     parser.add_argument(
@@ -32,11 +29,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--per-row', type=positive, default=1, help='faces in a row (default: 1)')
     add_out(parser, 'pooling.png')
     add_config_options(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
     # Imported late: --help answers at once.
     from mmfer.analysis.pooling import face_batches, pooled_faces
     from mmfer.inference.model_runner import ModelRunner

@@ -16,7 +16,7 @@ from mmfer.cli.figure_arguments import make_parser
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = make_parser('Draw the ROC curve of face verification.', 'roc.png')
+    parser = make_parser(__doc__, 'roc.png')
     parser.add_argument(
         '--far',
         type=float,
