@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from mmengine.fileio import list_from_file
 
-from mmfer.utils.files_below import IMAGE_SUFFIXES
+from mmfer.utils.files_below import IMAGE_SUFFIXES, is_junk
 
 _T = TypeVar('_T')
 # So much of both ends of a line is shown in errors; lists of landmarks have 1,600 characters.
@@ -59,10 +59,10 @@ def class_name(number: str, names: Mapping[int, str]) -> str:
 def list_files(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[Path]:
     """Files of one kind in a folder, by default images, sorted by name.
 
-    Other files and hidden ones are skipped: archives packed on a Mac hold a hidden twin of each.
+    Other files and junk (:func:`is_junk`) are skipped.
     """
     return sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in suffixes and not path.name.startswith('.')
+        if path.suffix.lower() in suffixes and not is_junk(path.name)
     )

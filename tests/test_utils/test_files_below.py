@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from mmfer.utils.files_below import files_below
+from mmfer.utils.files_below import files_below, is_junk
 
 
 @pytest.fixture
@@ -16,9 +16,22 @@ def listed(folder):
     return [path.relative_to(folder).as_posix() for path in files_below(folder)]
 
 
+JUNK = ('._a.jpg', '.DS_Store', 'Thumbs.db', 'Desktop.ini', '.ipynb_checkpoints', '__MACOSX')
+
+
+@pytest.mark.parametrize('name', JUNK)
+def test_junk_is_not_there(folder, name):
+    assert is_junk(name) and not is_junk(name.strip('._') + '.jpg')
+    before = listed(folder)
+    (folder / 'b' / name).touch()
+    (folder / name / 'x').mkdir(parents=True)
+    (folder / name / 'x/5.jpg').touch()
+    assert listed(folder) == before
+
+
 def test_all_files_in_order(folder):
     (folder / 'd.jpg').mkdir()
-    assert listed(folder) == ['.h/3.jpg', 'a.jpg', 'b/1.jpg', 'b/c/2.jpg']
+    assert listed(folder) == ['a.jpg', 'b/1.jpg', 'b/c/2.jpg']
     assert files_below(str(folder)) == files_below(folder) and files_below(folder / 'none') == []
 
 
@@ -26,10 +39,10 @@ def test_links_are_followed(folder):
     (folder / 'b/far').symlink_to('../../else')
     (folder / 'e.jpg').symlink_to('a.jpg')
     (folder / 'f.jpg').symlink_to('none')
-    assert listed(folder)[2:] == ['b/1.jpg', 'b/c/2.jpg', 'b/far/4.jpg', 'e.jpg', 'f.jpg']
+    assert listed(folder)[1:] == ['b/1.jpg', 'b/c/2.jpg', 'b/far/4.jpg', 'e.jpg', 'f.jpg']
     folder.rename(folder.with_name('moved'))
     folder.symlink_to('moved')
-    assert len(listed(folder)) == 7
+    assert len(listed(folder)) == 6
 
 
 def test_no_folder_comes_twice(folder):
