@@ -60,6 +60,23 @@ def test_everything(trained, tmp_path):
     assert report['int8']['bytes'] == out.with_suffix('.int8.onnx').stat().st_size
 
 
+@pytest.mark.parametrize('task', ['expression', 'landmarks'])
+def test_another_size(tmp_path, task):
+    """As it was asked for: ``--verify`` compares on the test set at that size."""
+    out = tmp_path / 'net.onnx'
+    options = ('--size', 48, 64, '--verify', '--num', 3)
+    done = run('export_onnx', *write_task(tmp_path, task), '--out', out, *options)
+    assert done.returncode == 0, done.stderr
+    assert 'test set, resized' in done.stdout
+    exported = OnnxModel(out)
+    assert exported.facts['input_size'] == [48, 64]
+    if task == 'landmarks':  # in pixels of the images
+        points = exported(torch.zeros(1, 3, 48, 64))['landmarks'][0]
+        assert points.mean(0).tolist() == pytest.approx([31.5, 23.5], abs=4)  # a fresh head's
+    with pytest.raises(ValueError, match='48x64 pixels.*got 64x48.*--size'):
+        exported(torch.zeros(1, 3, 64, 48))
+
+
 def test_a_difference_writes_nothing(trained, tmp_path):
     out = tmp_path / 'net.onnx'
     done = run('export_onnx', *trained, '--out', out, '--verify', '--num', 2, '--tolerance', 0)
