@@ -50,6 +50,8 @@ def test_everything(trained, tmp_path):
     )
     assert OnnxModel(out.with_suffix('.int8.onnx')).facts['precision'] == 'int8'
     report = json.loads(out.with_suffix('.json').read_text())
+    assert [speed['name'] for speed in report['speed']] == ['net.onnx', 'net.int8.onnx']
+    assert ' times as fast here as what FaceInferencer runs (' in done.stdout.splitlines()[-1]
     assert report['facts'] == exported.facts and report['tolerance'] == 1e-4
     rows = [(row['pictures'], row['batch_size'], row['count']) for row in report['comparisons']]
     expected = [('random pixels', size, 7) for size in (1, 2, 7)]
@@ -87,8 +89,10 @@ def test_a_difference_writes_nothing(trained, tmp_path):
 
 def test_without_a_checkpoint_and_with_preprocessing(trained, tmp_path):
     out = tmp_path / 'net.onnx'
-    done = run('export_onnx', trained[0], '--out', out, '--with-preprocessing', '--size', 48)
+    options = ('--with-preprocessing', '--size', 48, '--no-timing')
+    done = run('export_onnx', trained[0], '--out', out, *options)
     assert done.returncode == 0, done.stderr
+    assert 'gives  logits' in done.stdout.splitlines()[-1]
     assert 'weights are random' in done.stdout + done.stderr
     exported = OnnxModel(out)
     assert exported.input_shape == ('batch', 48, 48, 3)
