@@ -65,6 +65,7 @@ def test_a_file_for_every_image(folders, tmp_path, caplog):
     ]
     drawn = cv2.imread(str(tmp_path / 'drawn/000000_a__happy__1.jpg.png'))
     assert drawn[-1, -1].tolist() == [255, 0, 0]  # blue as it was
+    assert drawn.shape == (5 * 48, 5 * 48, 3)
 
 
 def test_images_without_files(tmp_path):

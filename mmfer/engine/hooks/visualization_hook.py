@@ -10,6 +10,7 @@ from mmpretrain.structures import DataSample
 
 from mmfer.registry import HOOKS
 
+_SIDE = 256  # shortest of a drawing, pixels, about
 _LONGEST = 200  # bytes of a path within a name; file systems allow 255 for all of it
 
 
@@ -20,7 +21,8 @@ class VisualizationHook(visualization_hook.VisualizationHook):
     In this package's registry it takes the name of mmpretrain's. That one calls a drawing as the
     file of its image is called, so that of two ``1.jpg`` in two folders, or of two faces of one
     image, one is left; and it takes BGR for RGB. Here a drawing is called by :func:`drawing_name`,
-    ``000012_0_Anger__1.jpg.png``, in validation with the epoch or iteration behind it.
+    ``000012_0_Anger__1.jpg.png``, in validation with the epoch or iteration behind it. Small images
+    are enlarged.
 
     The first process draws; of a distributed test these are the images that are its own. The log
     says how many they were.
@@ -73,7 +75,9 @@ class VisualizationHook(visualization_hook.VisualizationHook):
                 self._root = common_folder(dataset)
             name = drawing_name(number, path, self._root or '')
             self._drawn += 1
-            draw_args = dict(self.draw_args)
+            # So that the text is legible on faces of 64 pixels.
+            enlarge = max(1, round(_SIDE / min(image.shape[1:])))
+            draw_args = {'rescale_factor': enlarge, **self.draw_args}
             if self.out_dir is not None:
                 end = '' if step is None else f'_{step}'
                 draw_args['out_file'] = os.path.join(self.out_dir, f'{name}{end}.png')
