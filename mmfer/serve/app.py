@@ -19,7 +19,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 from anyio import fail_after
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -136,11 +135,13 @@ def build_app(
             return JSONResponse(model.read(decode_picture(content, limits), settings))
         except RefusedPictureError:
             raise
-        except Exception as error:
-            # The settings were checked and the model reads others: it is the picture.
-            if not isinstance(error, (ValueError, cv2.error)):
-                _LOGGER.exception('a picture could not be read')
+        # The settings were checked and the model reads other pictures: it is this one.
+        except ValueError as error:
             return _error(422, f'The picture cannot be read: {error}')
+        except Exception as error:
+            _LOGGER.exception('a picture could not be read')
+            what = type(error).__name__
+            return _error(422, f'The picture cannot be read ({what}); the server says why.')
 
     return Starlette(
         routes=[
