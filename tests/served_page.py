@@ -18,7 +18,9 @@ K, R = 9, 0.5
 POOLINGS = dict(app=dict(keep_num=K), atp=dict(keep_rate=R, start=0))
 
 
-def small_inferencer(detector=None, head: dict | None = None, **poolings) -> FaceInferencer:
+def small_inferencer(
+    detector=None, head: dict | None = None, side: int = SIZE, **poolings
+) -> FaceInferencer:
     """An untrained APViT of a few numbers on drawn faces; without ``poolings`` it has none."""
     model = dict(
         type='ImageClassifier',
@@ -31,7 +33,8 @@ def small_inferencer(detector=None, head: dict | None = None, **poolings) -> Fac
         ),
         head=dict(in_channels=16, **(head or dict(type='MLPClsHead', num_classes=7))),
     )
-    dataset = dict(type='SynthFace', image_size=SIZE, pipeline=[dict(type='PackInputs')])
+    pipeline = [dict(type='ResizeFace', size=side), dict(type='PackInputs')]
+    dataset = dict(type='SynthFace', image_size=SIZE, pipeline=pipeline)
     settings = dict(
         default_scope='mmfer',
         data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3, to_rgb=True),

@@ -26,7 +26,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         choices=['metrics', 'pred'],
         help='what --out saves (default: predictions for .pkl, metrics otherwise)',
     )
-    parser.add_argument('--show-dir', metavar='DIR', help='save pictures with predictions there')
+    parser.add_argument(
+        '--show-dir',
+        metavar='DIR',
+        help='draw images with their labels and predictions there, each in a file named by its '
+        'number in the test set and its path',
+    )
     parser.add_argument(
         '--interval', type=int, default=1, help='draw every N-th picture (default: 1)'
     )

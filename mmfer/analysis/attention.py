@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -52,8 +53,7 @@ def attended_faces(
 
     Raises:
         TypeError: The backbone is another one.
-        ValueError: The head reads something else, ``heads`` is unknown, or the images have another
-            size than this model's.
+        ValueError: The head reads something else, or ``heads`` is unknown.
     """
     check_tells_patches(runner)
     backbone = runner.model.backbone
@@ -62,13 +62,6 @@ def attended_faces(
             f'attention is rolled out for model.backbone.out_type in {tuple(READ_BY)}, '
             f'got {backbone.out_type!r}'
         )
-    size = tuple(batch['inputs'].shape[2:])
-    if size != tuple(backbone.img_size):
-        raise ValueError(
-            f'an image of {size[0]}x{size[1]} pixels for {runner.cfg.filename}, whose '
-            f'model.backbone.img_size is {backbone.img_size}; only models of one image size can be '
-            'compared'
-        )
     with recorded_attention(backbone) as weights:
         faces = pooled_faces(runner, batch)
     weights = [join_heads(w.cpu(), heads) for w in weights]
@@ -76,13 +69,14 @@ def attended_faces(
         stage: torch.stack([torch.from_numpy(face.kept[stage]) for face in faces])
         for stage in faces[0].kept
     }
-    patches = backbone.num_patches
+    grid = faces[0].grid
+    patches = math.prod(grid)
     positions = positions_at_blocks(left, len(weights), patches, batch=len(faces))
     relevance = READ_BY[backbone.out_type](rollout(weights, positions, patches))[:, 1:]
     return [
         AttendedFace(
             **vars(face),
-            relevance=relevance[row].view(backbone.grid).numpy(),
+            relevance=relevance[row].view(grid).numpy(),
             first=positions[0][row].numpy(),
             last=positions[-2][row].numpy(),
         )

@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from mmfer.models.pooling_settings import (
     PoolingSettings,
     check_pooling,
     keep_all,
-    read_pooling,
     use_pooling,
 )
 from mmfer.visualization.attention import AttentionRow, draw_attention
@@ -73,22 +73,22 @@ def compare_attention(
         methods = [Path(path).stem.split('_')[0] for path in (baseline[0], config)]
         if methods[0] == methods[1]:
             methods = ('baseline', 'pooled')
-    keep_nums = paper_keep_nums(after.model.backbone) if keep_nums is None else keep_nums
     rows = []
     for batch in face_batches(after, num, images):
+        if keep_nums is None:
+            keep_nums = paper_keep_nums(after.model.backbone, batch['inputs'].shape[2:])
         rows += attention_rows(after, batch, before, keep_nums, heads)
     names = tuple(f'attention,\n{method}' for method in methods)
     return draw_attention(rows, names, Path(config).stem if title is None else title)
 
 
-def paper_keep_nums(backbone: nn.Module) -> list[int]:
-    """The paper's 160, 120 and 80 of 196 patches in proportion to a backbone's grid.
+def paper_keep_nums(backbone: nn.Module, size: Sequence[int] | None = None) -> list[int]:
+    """The paper's 160, 120 and 80 of 196 patches in proportion to the grid of images of a size.
 
-    Empty where it has no hard patch pooling.
+    Empty where the backbone has no hard patch pooling.
     """
-    if read_pooling(backbone).keep_num is None:
-        return []
-    return [max(1, round(k * backbone.num_patches / _PATCHES)) for k in _KEEP_NUMS]
+    patches = keep_all(backbone, size).keep_num
+    return [max(1, round(k * patches / _PATCHES)) for k in _KEEP_NUMS] if patches else []
 
 
 def attention_rows(
@@ -109,22 +109,30 @@ def attention_rows(
         heads: See :func:`.attended_faces`.
 
     Raises:
-        ValueError: The model cannot keep one of ``keep_nums``.
+        ValueError: The model cannot keep one of ``keep_nums``, or the two models are for images of
+            different sizes.
     """
     backbone = after.model.backbone
+    size = batch['inputs'].shape[2:]
     settings = {k: PoolingSettings(keep_num=k) for k in keep_nums}
     for setting in settings.values():
-        check_pooling(backbone, setting)
+        check_pooling(backbone, setting, size)
     kept = {}
     for k, setting in settings.items():
-        with use_pooling(backbone, setting):
+        with use_pooling(backbone, setting, size):
             kept[k] = [face.kept['app'] for face in pooled_faces(after, batch)]
     pooled = attended_faces(after, batch, heads)
     whole = [None] * len(pooled)
     if before is not None:
+        sizes = [getattr(runner.model.backbone, 'img_size', None) for runner in (after, before)]
+        if sizes[0] != sizes[1]:
+            raise ValueError(
+                f'model.backbone.img_size is {sizes[0]} in {after.cfg.filename} and {sizes[1]} in '
+                f'{before.cfg.filename}; only models of one image size can be compared'
+            )
         whole = attended_faces(before, batch, heads)
-    elif any(len(left) < backbone.num_patches for left in pooled[0].kept.values()):
-        with use_pooling(backbone, keep_all(backbone)):
+    elif any(len(left) < math.prod(pooled[0].grid) for left in pooled[0].kept.values()):
+        with use_pooling(backbone, keep_all(backbone, size), size):
             whole = attended_faces(after, batch, heads)
     return [
         AttentionRow({k: rows[i] for k, rows in kept.items()}, *faces)

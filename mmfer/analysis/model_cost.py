@@ -48,7 +48,7 @@ def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> dict[str, Any
         gflops_run=run.gflops,
         params_m=run.params_m,
         adapter_mflops=run.by_module['neck'] * 1e3 if isinstance(model.neck, KTAdapter) else None,
-        tokens=backbone.token_counts() if hasattr(backbone, 'token_counts') else [],
+        tokens=backbone.token_counts(shape) if hasattr(backbone, 'token_counts') else [],
         parts=published.by_module,
     )
 

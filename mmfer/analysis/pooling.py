@@ -75,7 +75,7 @@ def _pooled(runner: ModelRunner, face: Inspection) -> PooledFace:
     return PooledFace(
         image=face.image,
         kept=face.kept,
-        grid=tuple(runner.model.backbone.grid),
+        grid=face.grid,
         prediction=runner.classes[best],
         confidence=float(scores[best]),
         truth=None if truth < 0 else runner.classes[truth],  # -1 is for frames without a class

@@ -250,7 +250,7 @@ class FaceInferencer:
         results = []
         for face, crop_map in zip(self.runner.inspect(batch), maps, strict=True):
             stages = {stage: tuple(positions.tolist()) for stage, positions in face.kept.items()}
-            kept = KeptPatches(tuple(self.model.backbone.grid), stages)
+            kept = KeptPatches(face.grid, stages)
             results.append(dict(self._plain_prediction(face.sample, crop_map), patches=kept))
         return results
 

@@ -64,6 +64,9 @@ def parse_export_args(
         metavar='N',
         help='pictures of the test set to compare on (default: %(default)s)',
     )
+    parser.add_argument(
+        '--no-timing', action='store_true', help='do not measure at the end how fast it is here'
+    )
     add_licence_option(parser)
     args = parser.parse_args(argv)
     if not args.out.endswith(suffix):

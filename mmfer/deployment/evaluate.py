@@ -4,16 +4,21 @@ from numbers import Real
 
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
-from mmengine.model import BaseModel
 
 from mmfer.inference.split_loader import build_split_loader
 
+from .exported import ExportedModel
+from .load import resize_images
 
-def evaluate(model: BaseModel, cfg: Config, num: int | None = None) -> tuple[dict[str, float], int]:
-    """Evaluate a model in any form, by the metrics of a config's test set.
+
+def evaluate(
+    model: ExportedModel, cfg: Config, num: int | None = None
+) -> tuple[dict[str, float], int]:
+    """Evaluate an exported model by the metrics of a config's test set.
 
     Args:
-        model: What answers ``test_step``, such as an :class:`.ExportedModel`.
+        model: An exported model. Images of a test pipeline that makes others than it takes are
+            resized.
         cfg: The config; its test set must be there.
         num: How many images, spread evenly over the set. Defaults to all.
 
@@ -22,16 +27,25 @@ def evaluate(model: BaseModel, cfg: Config, num: int | None = None) -> tuple[dic
 
     Raises:
         FileNotFoundError: The test set is not there.
-        ValueError: The config has no test set.
+        ValueError: The config has no test set, or landmarks of images of another size.
     """
     loader = cfg.get('test_dataloader')
     if not loader or not cfg.get('test_evaluator'):
         raise ValueError('the config has no test_dataloader with a test_evaluator')
-    images = build_split_loader(cfg, 'test', num)
+    images, size = build_split_loader(cfg, 'test', num), model.facts.get('input_size')
     evaluator = Evaluator(copy.deepcopy(cfg.test_evaluator))
     evaluator.dataset_meta = images.dataset.dataset.metainfo
     # As mmengine's TestLoop, which needs a runner with its log files and hooks around it.
     for batch in images:
+        before = list(batch['inputs'].shape[2:])
+        if size and before != list(size):
+            if 'landmarks' in model.output_names:
+                raise ValueError(
+                    f'landmarks are labelled in pixels of {before[0]}x{before[1]}, as the test '
+                    f'pipeline makes images, and the model was exported for {size[0]}x{size[1]}; '
+                    'set that size in the test pipeline'
+                )
+            batch['inputs'] = resize_images(batch['inputs'], size)
         evaluator.process(model.test_step(batch), batch)
     metrics = evaluator.evaluate(len(images.dataset))
     numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, Real)}

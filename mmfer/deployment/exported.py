@@ -53,6 +53,7 @@ class ExportedModel(BaseModel):
             settings.update(mean=values['mean'], std=values['std'])
             settings.update(to_rgb=values['order'] == 'RGB')
         super().__init__(ClsDataPreprocessor(**settings))
+        self.name = name
         self.input_name = input_name
         self.output_names = tuple(output_names)
         self.facts = dict(facts)
@@ -81,8 +82,15 @@ class ExportedModel(BaseModel):
             Mode ``'tensor'``: ``(B, ...)`` by output name. Mode ``'predict'``: data samples.
 
         Raises:
-            ValueError: The mode is another one.
+            ValueError: The mode is another one, or the images have another size than the file's.
         """
+        size = tuple(self.facts.get('input_size', inputs.shape[2:]))
+        if tuple(inputs.shape[2:]) != size:
+            # Compiled code does not look, and reads past the end of smaller images.
+            raise ValueError(
+                f'{self.name} was exported for images of {size[0]}x{size[1]} pixels (height, '
+                f'width), got {inputs.shape[2]}x{inputs.shape[3]}; export it with --size'
+            )
         if mode not in ('tensor', 'predict'):
             raise ValueError(f"mode is 'tensor' or 'predict' for an exported model, got {mode!r}")
         if self.with_preprocessing:

@@ -19,10 +19,14 @@ from mmpretrain.models import ImageClassifier
 from torch import Tensor
 
 from mmfer.datasets import SynthFace
+from mmfer.datasets.transforms.resize_face import resize
 from mmfer.engine.launch import load_config
 from mmfer.inference.load_model import load_model
 from mmfer.inference.model_facts import model_facts
 from mmfer.inference.split_loader import build_split_loader
+from mmfer.models.heads import LandmarkHead
+from mmfer.registry import MODELS
+from mmfer.utils.components import is_component
 from mmfer.utils.picture_size import picture_size
 
 from .model import network_inputs
@@ -101,6 +105,8 @@ def load_for_export(
     """
     cfg = load_config(config, options)
     height_width = (size[0], size[-1]) if size else picture_size(cfg)[0]
+    if size and is_component(cfg.model.get('head') or {}, MODELS, LandmarkHead):
+        cfg.model.head.input_size = height_width  # its points are in pixels
     if checkpoint is not None:
         model, meta = load_model(cfg, checkpoint, device)
         return LoadedModel(cfg, model, height_width, meta, True)
@@ -130,13 +136,11 @@ def real_images(cfg: Config, num: int, size: tuple[int, int]) -> tuple[str, Tens
     Args:
         cfg: The config.
         num: How many; fewer if the set has fewer.
-        size: Height and width that the model takes.
+        size: Height and width that the model takes. Images of a test pipeline that makes others are
+            resized.
 
     Returns:
         What they are, and the images.
-
-    Raises:
-        ValueError: The test pipeline makes images of another size.
     """
     loader = cfg.get('test_dataloader')
     try:
@@ -148,10 +152,14 @@ def real_images(cfg: Config, num: int, size: tuple[int, int]) -> tuple[str, Tens
         print_log(f'drawn faces instead of the test set: {reason}', 'current', logging.WARNING)
         return 'drawn faces', drawn_images(num, size)
     images = torch.cat([batch['inputs'] for batch in batches])
-    shape = tuple(images.shape[1:])
-    if shape != (3, *size):
-        raise ValueError(
-            f'the test pipeline makes images of {shape} (channels, height, width), and the '
-            f'model is exported for {(3, *size)}; name the size with --size'
-        )
-    return 'test set', images
+    before, images = tuple(images.shape[2:]), resize_images(images, size)
+    return 'test set' if before == tuple(size) else 'test set, resized', images
+
+
+def resize_images(images: Tensor, size: Sequence[int]) -> Tensor:
+    """Images at a size (height, width); the same ones where it is theirs."""
+    height, width = size
+    if images.shape[2:] == (height, width):
+        return images
+    resized = [resize(image.permute(1, 2, 0).numpy(), (width, height)) for image in images]
+    return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).contiguous()

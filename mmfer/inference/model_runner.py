@@ -32,6 +32,7 @@ class Inspection:
             does more than pooling.
         kept: Stage (``'app'``, ``'layers.4'``, ...) -> raster positions ``(n,)`` of the patches
             left after it; empty for backbones without poolings.
+        grid: Rows and columns of patches; None for backbones without.
         index: Its number in the dataset; None where it is not from one.
     """
 
@@ -40,6 +41,7 @@ class Inspection:
     encoded: np.ndarray
     adapted: np.ndarray
     kept: Mapping[str, np.ndarray]
+    grid: tuple[int, int] | None = None
     index: int | None = None
 
 
@@ -131,8 +133,10 @@ class ModelRunner:
             )
         data = model.data_preprocessor(batch, training=False)
         kept: dict[str, Tensor] = {}
+        grid = None
         if hasattr(model.backbone, 'forward_with_indices'):
             maps, kept = model.backbone.forward_with_indices(data['inputs'])
+            grid = model.backbone.grid_of(data['inputs'].shape[2:])
         else:
             maps = model.backbone(data['inputs'])
         feats = model.neck(maps) if model.with_neck else maps
@@ -147,6 +151,7 @@ class ModelRunner:
                 before,
                 after,
                 {stage: positions[row] for stage, positions in kept.items()},
+                grid,
             )
             for row, (image, sample, before, after) in enumerate(rows)
         ]

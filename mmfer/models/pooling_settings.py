@@ -5,7 +5,8 @@ Attentive pooling has no parameters: how much it keeps can be changed during and
 without building the model again.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -36,16 +37,28 @@ def read_pooling(backbone: nn.Module) -> PoolingSettings:
     return PoolingSettings(app.keep_num if app else None, blocks[0].keep_rate if blocks else None)
 
 
-def keep_all(backbone: nn.Module) -> PoolingSettings:
-    """The settings with which a backbone drops nothing, as if it had no poolings."""
+def keep_all(backbone: nn.Module, size: Sequence[int] | None = None) -> PoolingSettings:
+    """The settings with which a backbone drops nothing, as if it had no poolings.
+
+    Args:
+        backbone: An :class:`.APViT`, or another one.
+        size: Height and width of its images. Default: its own, ``img_size``.
+    """
     return PoolingSettings(
-        backbone.num_patches if _hard_app(backbone) else None,
+        math.prod(backbone.grid_of(size)) if _hard_app(backbone) else None,
         1.0 if _pooling_blocks(backbone) else None,
     )
 
 
-def check_pooling(backbone: nn.Module, settings: PoolingSettings) -> None:
+def check_pooling(
+    backbone: nn.Module, settings: PoolingSettings, size: Sequence[int] | None = None
+) -> None:
     """Refuse settings that a backbone cannot have.
+
+    Args:
+        backbone: See :func:`set_pooling`.
+        settings: See :func:`set_pooling`.
+        size: See :func:`keep_all`.
 
     Raises:
         TypeError: ``keep_rate`` is no number.
@@ -58,7 +71,7 @@ def check_pooling(backbone: nn.Module, settings: PoolingSettings) -> None:
                 f'keep_num={settings.keep_num!r}: this {name} drops no patches by number; it needs '
                 "model.backbone.app with mode='hard'"
             )
-        check_keep_num(settings.keep_num, backbone.num_patches)
+        check_keep_num(settings.keep_num, math.prod(backbone.grid_of(size)))
     if settings.keep_rate is not None:
         if not _pooling_blocks(backbone):
             raise ValueError(
@@ -68,17 +81,20 @@ def check_pooling(backbone: nn.Module, settings: PoolingSettings) -> None:
         check_keep_rate(settings.keep_rate)
 
 
-def set_pooling(backbone: nn.Module, settings: PoolingSettings) -> None:
+def set_pooling(
+    backbone: nn.Module, settings: PoolingSettings, size: Sequence[int] | None = None
+) -> None:
     """Set a backbone's poolings, in place.
 
     Args:
         backbone: An :class:`.APViT`; another one where ``settings`` has None only.
         settings: What it is to keep; None leaves that pooling as it is.
+        size: See :func:`keep_all`.
 
     Raises:
         ValueError: See :func:`check_pooling`.
     """
-    check_pooling(backbone, settings)
+    check_pooling(backbone, settings, size)
     for module, name in _places(backbone):
         value = getattr(settings, name)
         if value is not None:
@@ -86,7 +102,9 @@ def set_pooling(backbone: nn.Module, settings: PoolingSettings) -> None:
 
 
 @contextmanager
-def use_pooling(backbone: nn.Module, settings: PoolingSettings) -> Iterator[None]:
+def use_pooling(
+    backbone: nn.Module, settings: PoolingSettings, size: Sequence[int] | None = None
+) -> Iterator[None]:
     """Set a backbone's poolings, and set them back at the end, also behind an error.
 
     The backbone is changed in place: threads that share it have to wait for each other.
@@ -94,12 +112,13 @@ def use_pooling(backbone: nn.Module, settings: PoolingSettings) -> Iterator[None
     Args:
         backbone: See :func:`set_pooling`.
         settings: See :func:`set_pooling`.
+        size: See :func:`keep_all`.
 
     Raises:
         ValueError: See :func:`check_pooling`.
     """
     before = [(module, name, getattr(module, name)) for module, name in _places(backbone)]
-    set_pooling(backbone, settings)
+    set_pooling(backbone, settings, size)
     try:
         yield
     finally:

@@ -7,23 +7,25 @@
 ``GET /api/drawn/<number>``  a drawn face as PNG; its expression in the header ``X-Expression``
 ``POST /api/read``           the bytes of a picture in, what the model makes of it out;
                              ``keep_num`` and ``keep_rate`` may be in the query; browsers are
-                             answered for this page only
+                             answered for this page only (:func:`is_from_this_page`)
 ===========================  =======================================================================
 
 Answers are JSON; those with a status of 400 and above have the message as ``error``.
 """
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from anyio import fail_after
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders, QueryParams
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -37,6 +39,8 @@ from .page_model import PageModel
 from .uploads import FORMATS_TEXT, RefusedPictureError, UploadLimits, decode_picture
 
 _PAGE = Path(__file__).parent / 'page'
+_LOGGER = logging.getLogger('mmfer')
+_DIGITS = 20  # of a number in a request
 _AT_ONCE = 32  # pictures that are read or wait for it; senders of more are told to come again
 
 # The browser itself refuses to load anything from elsewhere, to send anything there, to keep
@@ -72,6 +76,7 @@ def build_app(
     places = asyncio.Semaphore(_AT_ONCE)
     # The model has a lock too. Who waits here has no thread, for whose end Python's own would wait.
     turn = asyncio.Lock()
+    held = 0  # bytes of files in memory: those who send nothing take no room
 
     async def tell(request: Request) -> Response:
         return JSONResponse(
@@ -85,39 +90,63 @@ def build_app(
         )
 
     async def draw(request: Request) -> Response:
-        face = await run_in_threadpool(drawn_faces.draw, request.path_params['number'])
+        number = request.path_params['number']
+        if not number.isdecimal() or len(number) > _DIGITS:
+            return _error(404, f'Drawn faces have whole numbers of up to {_DIGITS} digits.')
+        face = await run_in_threadpool(drawn_faces.draw, int(number))
         return Response(face.png, headers={'X-Expression': face.expression}, media_type='image/png')
 
     async def read(request: Request) -> Response:
-        # What browsers add by themselves, and scripts of other websites cannot change.
-        if request.headers.get('sec-fetch-site', 'same-origin') != 'same-origin':
+        nonlocal held
+        if not is_from_this_page(request.headers):
             return _error(403, 'Pictures of this page only are read.')
-        if places.locked():
-            return _error(503, 'Too many pictures wait already; come again later.')
-        try:
-            async with places:
-                return await answer(request)
-        except asyncio.CancelledError:
-            return _error(503, 'The server is ending.')
-
-    async def answer(request: Request) -> Response:
         try:
             settings = _settings(request.query_params)
             model.check(settings)
         except ValueError as error:
             return _error(400, str(error))
+        content = bytearray()
         try:
-            content = await _receive(request, limits)
-            image = await run_in_threadpool(decode_picture, content, limits)
+            _check_room(not places.locked())
+            with fail_after(limits.max_seconds):
+                async for part in _receive(request, limits):
+                    content += part
+                    held += len(part)
+                    _check_room(held <= _AT_ONCE * limits.max_bytes)
+            _check_room(not places.locked())
+            async with places, turn:
+                if await request.is_disconnected():
+                    raise ClientDisconnect
+                return await run_in_threadpool(answer, bytes(content), settings)
         except RefusedPictureError as error:
             return _error(error.status, str(error))
-        async with turn:
-            return JSONResponse(await run_in_threadpool(model.read, image, settings))
+        except TimeoutError:
+            return _error(408, f'The file did not come within {limits.max_seconds:g} seconds.')
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to get it
+        except asyncio.CancelledError:
+            return _error(503, 'The server is ending.')
+        finally:
+            held -= len(content)
+
+    def answer(content: bytes, settings: PoolingSettings) -> Response:
+        """What the model makes of a file. Decoded here, in turn: one picture is in memory."""
+        try:
+            return JSONResponse(model.read(decode_picture(content, limits), settings))
+        except RefusedPictureError:
+            raise
+        # The settings were checked and the model reads other pictures: it is this one.
+        except ValueError as error:
+            return _error(422, f'The picture cannot be read: {error}')
+        except Exception as error:
+            _LOGGER.exception('a picture could not be read')
+            what = type(error).__name__
+            return _error(422, f'The picture cannot be read ({what}); the server says why.')
 
     return Starlette(
         routes=[
             Route('/api/model', tell),
-            Route('/api/drawn/{number:int}', draw),
+            Route('/api/drawn/{number}', draw),
             Route('/api/read', read, methods=['POST']),
             Mount('/', StaticFiles(directory=_PAGE, html=True)),
         ],
@@ -147,25 +176,55 @@ def _error(status: int, message: str) -> Response:
     return JSONResponse(dict(error=message), status)
 
 
-async def _receive(request: Request, limits: UploadLimits) -> bytes:
+def is_from_this_page(headers: Mapping[str, str]) -> bool:
+    """Whether a request comes from the page, or from no website: a program such as curl.
+
+    Asked is what browsers add by themselves and scripts cannot change. ``Sec-Fetch-Site`` is
+    missing in older ones and where the page has no HTTPS and is on another machine; ``Origin``
+    comes with every POST; ``Referer`` is from before there was that.
+    """
+    if 'sec-fetch-site' in headers:
+        return headers['sec-fetch-site'] == 'same-origin'
+    source = headers.get('origin', headers.get('referer'))
+    if source is None:
+        return True
+    scheme, _, rest = source.partition('://')
+    port = {'http': ':80', 'https': ':443'}.get(scheme, '')
+    ours, theirs = (
+        place.lower().removesuffix(port) for place in (headers.get('host', ''), rest.split('/')[0])
+    )
+    return ours == theirs != ''
+
+
+def _check_room(there_is: bool) -> None:
+    if not there_is:
+        raise RefusedPictureError(503, 'Too many pictures wait already; come again later.')
+
+
+async def _receive(request: Request, limits: UploadLimits) -> AsyncIterator[bytes]:
     """The body, read no further than the limit."""
     announced = request.headers.get('content-length', '')
-    limits.check_bytes(int(announced) if announced.isdecimal() else 0)
-    content = bytearray()
+    if announced.isdecimal():
+        # Python reads numbers of 4300 digits at most.
+        limits.check_bytes(int(announced) if len(announced) <= _DIGITS else limits.max_bytes + 1)
+    count = 0
     async for part in request.stream():
-        content += part
-        limits.check_bytes(len(content))
-    if not content:
+        count += len(part)
+        limits.check_bytes(count)
+        yield part
+    if not count:
         raise RefusedPictureError(415, f'No picture came; send {FORMATS_TEXT}.')
-    return bytes(content)
 
 
 def _settings(query: QueryParams) -> PoolingSettings:
     values: dict[str, Any] = {}
     for name, kind, what in (('keep_num', int, 'whole number'), ('keep_rate', float, 'number')):
         if name in query:
+            text = query[name]
             try:
-                values[name] = kind(query[name])
+                if len(text) > _DIGITS:
+                    raise ValueError
+                values[name] = kind(text)
             except ValueError:
-                raise ValueError(f'{name} must be a {what}, not {query[name]!r}') from None
+                raise ValueError(f'{name} must be a {what}, not {text[:_DIGITS]!r}') from None
     return PoolingSettings(**values)

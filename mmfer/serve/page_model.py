@@ -1,7 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import base64
+import math
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -44,6 +46,7 @@ class PageModel:
         self.inferencer = inferencer
         self.name = name
         self._backbone = inferencer.model.backbone
+        self._size = inferencer.pipeline(np.zeros((64, 64, 3), np.uint8)).image.shape[:2]
         self._trained = read_pooling(self._backbone)
         self._pools = self._trained != PoolingSettings()
         self._lock = threading.Lock()
@@ -56,7 +59,7 @@ class PageModel:
             backbone=type(self._backbone).__name__,
             device=str(self.inferencer.model.data_preprocessor.device),
             aligned=self.inferencer.detector is None,
-            num_patches=self._backbone.num_patches if self._pools else None,
+            num_patches=math.prod(self._backbone.grid_of(self._size)) if self._pools else None,
             **asdict(self._trained),
         )
 
@@ -66,7 +69,7 @@ class PageModel:
         Raises:
             ValueError: A setting is out of its range, or the model lacks that pooling.
         """
-        check_pooling(self._backbone, settings)
+        check_pooling(self._backbone, settings, self._size)
 
     def read(self, image: np.ndarray, settings: PoolingSettings | None = None) -> dict[str, Any]:
         """Find the faces of a picture and say what the model makes of them.
@@ -91,8 +94,14 @@ class PageModel:
         Raises:
             ValueError: See :meth:`check`.
         """
-        with self._lock, use_pooling(self._backbone, settings or PoolingSettings()):
+        with self._lock, self._use(settings or PoolingSettings()):
             return self._read(image)
+
+    def _use(self, settings: PoolingSettings) -> AbstractContextManager[None]:
+        return use_pooling(self._backbone, settings, self._size)
+
+    def _keep_all(self) -> AbstractContextManager[None]:
+        return self._use(keep_all(self._backbone, self._size))
 
     def _read(self, image: np.ndarray) -> dict[str, Any]:
         inferencer = self.inferencer
@@ -102,10 +111,10 @@ class PageModel:
         result = wholes = inferencer.postprocess(job, self._forward(job.cuts, self._pools))
         answer: dict[str, Any] = {}
         if self._pools:
-            with use_pooling(self._backbone, keep_all(self._backbone)):
+            with self._keep_all():
                 wholes = inferencer.postprocess(job, self._forward(job.cuts))
             answer['settings'] = asdict(read_pooling(self._backbone))
-            answer['tokens'] = [count - 1 for count in self._backbone.token_counts()]
+            answer['tokens'] = [count - 1 for count in self._backbone.token_counts(self._size)]
         if job.cuts:
             answer['speed'] = self._time(job.cuts[:1])
         return dict(
@@ -128,7 +137,7 @@ class PageModel:
             self._forward(cuts)
 
         def whole():
-            with use_pooling(self._backbone, keep_all(self._backbone)):
+            with self._keep_all():
                 self._forward(cuts)
 
         runs = dict(pooled=pooled, whole=whole) if self._pools else dict(pooled=pooled)
@@ -179,7 +188,8 @@ def _shrink(image: np.ndarray) -> np.ndarray:
     scale = _DRAWN_SIDE / max(image.shape[:2])
     if scale >= 1:
         return image
-    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    size = [max(round(scale * length), 1) for length in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def _enlarge(crop: np.ndarray) -> np.ndarray:

@@ -1,10 +1,13 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import asyncio
 import ipaddress
 import socket
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+_HEADER_SECONDS = 10  # that a connection may take to ask for something
 _GRACE = 3  # seconds for answers under way, after Ctrl-C
 
 
@@ -41,6 +44,38 @@ def address(listener: socket.socket) -> str:
     return f'http://[{host}]:{port}/' if ':' in host else f'http://{host}:{port}/'
 
 
+class ImpatientProtocol(H11Protocol):
+    """uvicorn's, which waits for ever for the headers of a request, with a limit to that.
+
+    What is left of the body of a request that was answered early is waited for no longer either.
+    """
+
+    _limit: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._stop_watching()
+
+    def _watch(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_watching()
+        elif self._limit is None:
+            self._limit = self.loop.call_later(_HEADER_SECONDS, self.transport.close)
+
+    def _stop_watching(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+
+
 def make_server(app: ASGIApp) -> uvicorn.Server:
     """A server for ``app``; ``run(sockets=[listener])`` runs it until Ctrl-C.
 
@@ -49,6 +84,7 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
+            http=ImpatientProtocol,
             # uvicorn's own settings would close the log files of all others in this process.
             log_config=None,
             log_level='warning',

@@ -13,6 +13,7 @@ from PIL import Image
 from mmfer.datasets.transforms.load_face_image import is_truncated
 
 _FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP')
+_THINNEST = 100
 FORMATS_TEXT = 'JPEG, PNG, WebP or BMP'
 
 MEGABYTE = 1_000_000
@@ -23,7 +24,8 @@ class RefusedPictureError(ValueError):
     """A picture is not taken; the message is for whoever sent it.
 
     Attributes:
-        status: Of the HTTP response: 413 too large, 415 another format, 422 not readable.
+        status: Of the HTTP response: 408 too slow, 413 too large, 415 another format, 422 not
+            readable, 503 too many at once.
     """
 
     def __init__(self, status: int, message: str):
@@ -38,6 +40,7 @@ class UploadLimits:
     Attributes:
         max_bytes: Of the file. Default 10 MB.
         max_pixels: Of the picture, width times height. Default 25 million.
+        max_seconds: That a file may take from its first byte to its last. Default 30.
 
     Raises:
         ValueError: One of them is not positive.
@@ -45,6 +48,7 @@ class UploadLimits:
 
     max_bytes: int = 10 * MEGABYTE
     max_pixels: int = 25 * MEGAPIXEL
+    max_seconds: float = 30
 
     def __post_init__(self):
         for name in ('max_bytes', 'max_pixels'):
@@ -86,10 +90,17 @@ def decode_picture(content: bytes, limits: UploadLimits) -> np.ndarray:
         uint8 (H, W, 3) in BGR, turned as its EXIF orientation says.
 
     Raises:
-        RefusedPictureError: It is too large, of another format, cut off or damaged.
+        RefusedPictureError: It is too large, too thin, of another format, cut off or damaged.
     """
     limits.check_bytes(len(content))
-    limits.check_pixels(_count_pixels(content))
+    width, height = _read_size(content)
+    limits.check_pixels(width * height)
+    if max(width, height) > _THINNEST * min(width, height):
+        raise RefusedPictureError(
+            422,
+            f'The picture has {width:g}x{height:g} pixels: one side is more than {_THINNEST} times '
+            'the other, which leaves no room for a face.',
+        )
     if is_truncated(content):
         raise RefusedPictureError(422, 'The file is cut off: its end is missing.')
     try:
@@ -101,13 +112,13 @@ def decode_picture(content: bytes, limits: UploadLimits) -> np.ndarray:
     return image
 
 
-def _count_pixels(content: bytes) -> float:
-    """How many pixels the header announces."""
+def _read_size(content: bytes) -> tuple[float, float]:
+    """Width and height that the header announces."""
     try:
         # Only these parsers are run. Opening reads the header and decodes nothing.
         with Image.open(BytesIO(content), formats=_FORMATS) as picture:
-            return picture.width * picture.height
+            return picture.size
     except Image.DecompressionBombError:
-        return math.inf  # Pillow's own limit, 179 megapixels
+        return math.inf, math.inf  # Pillow's own limit, 179 megapixels
     except Exception as error:  # whatever a parser makes of bytes that it does not expect
         raise RefusedPictureError(415, f'This is no picture; send {FORMATS_TEXT}.') from error

@@ -13,7 +13,7 @@ from mmfer.analysis.attention_rollout import positions_at_blocks, rollout
 from mmfer.analysis.compare_attention import attention_rows, paper_keep_nums
 from mmfer.analysis.pooling import face_batches
 from mmfer.datasets import EXPRESSIONS
-from mmfer.inference.model_runner import ModelRunner
+from mmfer.inference.model_runner import ModelRunner, pack_images
 from mmfer.registry import MODELS
 
 APVIT = 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
@@ -173,13 +173,31 @@ def test_a_model_that_does_not_pool_has_nothing_to_compare(runner, batch):
         attention_rows(runner(APVIT), batch, keep_nums=[9, 65])
 
 
+@pytest.mark.parametrize('size', [(96, 96), (80, 64)])
+def test_images_of_another_size(runner, size):
+    """Everything is that of their grid: a patch is 8 pixels wide."""
+    after = runner(APVIT)
+    patches = size[0] // 8 * (size[1] // 8)
+    keep_nums = paper_keep_nums(after.model.backbone, size)
+    assert keep_nums[0] == round(160 * patches / 196)
+    batch = pack_images(np.random.default_rng(0).integers(0, 255, (2, *size, 3), np.uint8))
+    row, _ = attention_rows(after, batch, runner(TRANSFER), [*keep_nums, patches])
+    assert [len(kept) for kept in row.kept.values()] == [*keep_nums, patches]
+    assert row.after.grid == row.before.grid == (size[0] // 8, size[1] // 8)
+    assert row.after.relevance.shape == row.after.grid
+    row, _ = attention_rows(after, batch)
+    assert len(row.before.first) == len(row.before.last) == patches
+    with pytest.raises(ValueError, match=f'keep_num={patches + 1}'):
+        attention_rows(after, batch, keep_nums=[patches + 1])
+
+
 def test_two_models_see_the_same_images_of_one_size(runner, batch):
     before = runner(TRANSFER)
     row, _ = attention_rows(runner(APVIT), batch, before, [30])
     assert list(row.kept) == [30]
     np.testing.assert_array_equal(row.before.image, row.after.image)
     before.model.backbone.img_size = (112, 112)
-    with pytest.raises(ValueError, match='64x64 pixels.*transfer_ir18.*112'):
+    with pytest.raises(ValueError, match=r'\(64, 64\) in .*\(112, 112\) in .*transfer_ir18'):
         attention_rows(runner(APVIT), batch, before)
 
 

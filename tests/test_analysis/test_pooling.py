@@ -11,8 +11,9 @@ from tool_calls import run_tool
 from mmfer.analysis.pooling import face_batches, pooled_faces
 from mmfer.datasets import EXPRESSIONS
 from mmfer.datasets.transforms.load_face_image import UnreadableImageError
-from mmfer.inference.model_runner import ModelRunner
+from mmfer.inference.model_runner import ModelRunner, pack_images
 from mmfer.registry import MODELS
+from mmfer.visualization.pooling import draw_pooling
 
 CONFIG = 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
 
@@ -49,6 +50,15 @@ def test_faces_of_the_test_set(runner):
         assert [len(face.kept[stage]) for stage in ('app', 'layers.0', 'layers.1')] == [52, 46, 41]
         assert face.prediction in EXPRESSIONS and face.truth in EXPRESSIONS
         assert 1 / 7 < face.confidence <= 1
+
+
+@pytest.mark.parametrize('size', [(96, 96), (64, 80)])
+def test_the_grid_is_that_of_the_images(runner, size):
+    batch = pack_images(np.random.default_rng(0).integers(0, 255, (1, *size, 3), np.uint8))
+    (face,) = pooled_faces(runner, batch)
+    assert face.grid == (size[0] // 8, size[1] // 8)
+    assert max(face.kept['app']) < face.grid[0] * face.grid[1]
+    draw_pooling([face])
 
 
 @pytest.mark.parametrize('meta', [{}, dict(dataset_meta=dict(classes=('Anger',)))])

@@ -55,6 +55,17 @@ def test_some_of_the_images(cfg):
     assert metrics['age/mae'] == pytest.approx(expected, rel=1e-5)
 
 
+def test_images_at_the_size_that_the_model_takes(cfg):
+    model = Constant(scores=[1.0] * 7)
+    model.facts['input_size'] = [48, 64]
+    metrics, _ = evaluate(model, cfg('expression', dict(type='Accuracy', topk=(7,))))
+    assert metrics['accuracy/top7'] == 100
+    model = Constant(landmarks=torch.zeros(98, 2).tolist())
+    model.facts['input_size'] = [48, 64]
+    with pytest.raises(ValueError, match='32x32.*48x64'):
+        evaluate(model, cfg('landmarks', dict(type='LandmarkNME')))
+
+
 def test_a_config_without_a_test_set(cfg):
     cfg = cfg('age', dict(type='AgeError'))
     cfg.pop('test_dataloader')

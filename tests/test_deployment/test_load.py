@@ -1,5 +1,4 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import pytest
 import torch
 from mmengine.config import Config
 from task_models import SIZE, write_task
@@ -15,8 +14,14 @@ class TestRealImages:
         whole = real_images(cfg, 100, (SIZE, SIZE))[1]
         assert whole.shape == (9, 3, SIZE, SIZE) and whole.dtype == torch.uint8
         assert torch.equal(images, whole[[0, 4, 8]])
-        with pytest.raises(ValueError, match=r'--size'):
-            real_images(cfg, 3, (SIZE, 64))
+
+    def test_those_of_the_test_set_at_another_size(self, tmp_path):
+        cfg = Config.fromfile(write_task(tmp_path, 'expression', num=9)[0])
+        _, usual = real_images(cfg, 3, (SIZE, SIZE))
+        name, images = real_images(cfg, 3, (SIZE // 2, SIZE))
+        assert name == 'test set, resized'
+        wanted = usual.float().unflatten(2, (SIZE // 2, 2)).mean(3)
+        torch.testing.assert_close(images.float(), wanted, atol=0.5, rtol=0)
 
     def test_drawn_faces_for_want_of_files(self, tmp_path):
         cfg = Config.fromfile(write_task(tmp_path, 'expression')[0])

@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import asyncio
 import http.client
 import json
 import re
@@ -6,6 +7,7 @@ import socket
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
 import cv2
@@ -16,10 +18,14 @@ from served_page import POOLINGS, SIZE, K, R, served, small_inferencer
 from mmfer.categories import EXPRESSIONS
 from mmfer.responsible_use import RESPONSIBLE_USE
 from mmfer.serve.page_model import PageModel
-from mmfer.serve.uploads import UploadLimits, decode_picture
+from mmfer.serve.uploads import RefusedPictureError, UploadLimits, decode_picture
 
 pytest.importorskip('starlette')
 pytest.importorskip('uvicorn')
+
+from starlette.requests import Request
+
+from mmfer.serve.app import _receive, is_from_this_page
 
 LIMITS = UploadLimits(max_bytes=500_000, max_pixels=400 * 400)
 
@@ -94,6 +100,9 @@ def test_a_drawn_face_is_read(page):
         ('/api/read', b'GIF89a', 415, 'This is no picture'),
         ('/api/read', png()[:-20], 422, 'cut off'),
         ('/api/read', png(401, 400), 413, 'more than 0.16 megapixels'),
+        ('/api/read', png(1, 10000), 422, '1x10000 pixels: one side is more than 100 times'),
+        ('/api/read?keep_num=' + 5000 * '9', png(), 400, "whole number, not '9{20}'"),
+        ('/api/read?keep_rate=' + 5000 * '9', png(), 400, "a number, not '9{20}'"),
         ('/api/read?keep_num=17', png(), 400, 'keep_num=17'),
         ('/api/read?keep_num=few', png(), 400, "keep_num must be a whole number, not 'few'"),
         ('/api/read?keep_rate=0', png(), 400, 'keep_rate.*got 0.0'),
@@ -103,6 +112,55 @@ def test_a_drawn_face_is_read(page):
 def test_refused(page, path, body, status, message):
     answered, _, content = ask(page, 'POST', path, body)
     assert answered == status and re.search(message, json.loads(content)['error'])
+
+
+@pytest.mark.parametrize('number', [5000 * '9', '-1', 'x'])
+def test_drawn_faces_have_numbers(page, number):
+    status, _, content = ask(page, 'GET', f'/api/drawn/{number}')
+    assert status == 404 and 'whole numbers' in json.loads(content)['error']
+
+
+def test_a_length_that_is_too_long_a_number(page):
+    """Python itself reads 4300 digits at most."""
+    headers = {'Content-Length': 5000 * '9'}
+    assert ask(page, 'POST', '/api/read', headers=headers)[0] == 400  # by the server
+
+    async def receive():
+        pytest.fail('the body was read')
+
+    headers = [(b'content-length', 5000 * b'9')]
+    request = Request(dict(type='http', method='POST', headers=headers), receive)
+    with pytest.raises(RefusedPictureError, match='larger than'):
+        asyncio.run(anext(_receive(request, LIMITS)))
+
+
+def test_thin_pictures_are_read_as_far_as_they_are_taken(page):
+    assert ask(page, 'POST', '/api/read', png(10, 1000))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ('error', 'told'),
+    [
+        (ValueError("the scores of 'array 0' are NaN"), ": the scores of 'array 0' are NaN"),
+        (RuntimeError('in /home/me/model.py'), ' (RuntimeError); the server says why.'),
+        (cv2.error('in /io/resize.cpp'), ' (error); the server says why.'),
+    ],
+)
+def test_what_the_model_cannot_read_is_told_in_a_sentence(page, monkeypatch, caplog, error, told):
+    def fail(self, image, settings):
+        raise error
+
+    monkeypatch.setattr(PageModel, 'read', fail)
+    status, _, content = ask(page, 'POST', '/api/read', png())
+    assert status == 422
+    assert json.loads(content)['error'] == f'The picture cannot be read{told}'
+    assert ('Traceback' in caplog.text) != isinstance(error, ValueError)
+
+
+def test_numbers_that_are_none_are_no_answer(page, monkeypatch):
+    monkeypatch.setattr(PageModel, 'read', lambda *_: dict(score=float('nan')))
+    status, _, content = ask(page, 'POST', '/api/read', png())
+    assert status == 422 and b'NaN' not in content and b'cannot be read' in content
 
 
 def test_a_large_file_is_refused_before_it_is_sent(page):
@@ -137,15 +195,55 @@ def test_other_websites_cannot_ask(page):
         assert status == 200 or 'of this page only' in json.loads(content)['error']
 
 
+@pytest.mark.parametrize(
+    ('name', 'value', 'status'),
+    [
+        ('Origin', 'http://{place}', 200),
+        ('Origin', 'https://{place}', 200),  # a web server with encryption is before it
+        ('Origin', 'http://elsewhere.example', 403),
+        ('Origin', 'http://localhost:1', 403),
+        ('Origin', 'null', 403),
+        ('Origin', '', 403),
+        ('Referer', 'http://{place}/', 200),
+        ('Referer', 'http://elsewhere.example/{place}', 403),
+        ('Referer', 'http://{place}@elsewhere.example/', 403),
+    ],
+)
+def test_browsers_that_do_not_send_sec_fetch_site(page, name, value, status):
+    """Older ones; all where the page has no HTTPS and is on another machine."""
+    headers = {name: value.format(place=urlsplit(page).netloc)}
+    assert ask(page, 'POST', '/api/read', png(), headers=headers)[0] == status
+
+
+def test_the_port_of_an_address_may_be_left_out():
+    assert is_from_this_page(dict(host='example.org:443', origin='https://example.org'))
+    assert is_from_this_page(dict(host='Example.org', origin='http://example.org:80'))
+    assert not is_from_this_page(dict(host='example.org', origin='http://example.org:443'))
+    assert not is_from_this_page(dict(origin=''))
+    assert is_from_this_page(dict(host='example.org'))  # a program such as curl
+
+
+class Places(asyncio.Semaphore):
+    """Tells who has got a place."""
+
+    def __init__(self, count, came):
+        super().__init__(count)
+        self.came = came
+
+    async def acquire(self):
+        await super().acquire()
+        self.came.append(self)
+
+
 class SlowModel:
     """Lets pictures come and begins to read them, but does not end before ``finish`` is set."""
 
     def __init__(self):
-        self.came, self.begun, self.answers = [], [], []
+        self.came, self.decoded, self.begun, self.answers = [], [], [], []
         self.finish = threading.Event()
 
     def decode(self, content, limits):
-        self.came.append(content)
+        self.decoded.append(content)
         return decode_picture(content, limits)
 
     def read(self, image, settings):
@@ -177,6 +275,7 @@ class SlowModel:
 @pytest.fixture
 def slow(monkeypatch):
     slow = SlowModel()
+    monkeypatch.setattr('mmfer.serve.app.asyncio.Semaphore', partial(Places, came=slow.came))
     monkeypatch.setattr('mmfer.serve.app.decode_picture', slow.decode)
     monkeypatch.setattr(PageModel, 'read', lambda self, *arguments: slow.read(*arguments))
     yield slow
@@ -187,8 +286,9 @@ def test_the_server_ends_although_pictures_wait(slow, monkeypatch, caplog):
     monkeypatch.setattr('mmfer.serve.server._GRACE', 0)
     with ExitStack() as stack, served(small_inferencer(**POOLINGS)) as page:
         stack.enter_context(slow.asked(page, 3))
-    # Python waits at its end for the thread that reads; those who wait for it have none.
-    assert len(slow.begun) == 1
+    # Python waits at its end for the thread that reads; those who wait for it have none, and their
+    # pictures are not unfolded in memory.
+    assert len(slow.begun) == len(slow.decoded) == 1
     assert [status for status, _, _ in slow.answers] == [503] * 3
     assert b'The server is ending' in slow.answers[0][2] and 'Traceback' not in caplog.text
 
@@ -202,6 +302,76 @@ def test_more_pictures_than_may_wait(slow, monkeypatch):
             slow.finish.set()
         assert [status for status, _, _ in slow.answers] == [200] * 3
         assert ask(page, 'POST', '/api/read', png())[0] == 200
+
+
+@contextmanager
+def silent(page, count, start=b''):
+    """Senders who announce a picture and do not send it."""
+    place = urlsplit(page)
+    with ExitStack() as stack:
+        senders = []
+        for _ in range(count):
+            sender = stack.enter_context(socket.create_connection((place.hostname, place.port)))
+            sender.settimeout(60)
+            sender.sendall(start or b'POST /api/read HTTP/1.1\r\n')
+            senders.append(sender)
+        yield senders
+
+
+HEADERS = b'POST /api/read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n'
+
+
+def test_silent_senders_lock_nobody_out():
+    with served(small_inferencer(**POOLINGS)) as page, silent(page, 40, HEADERS + b'x'):
+        assert ask(page, 'POST', '/api/read', png())[0] == 200
+
+
+def test_a_file_has_so_many_seconds_to_come(caplog):
+    limits = UploadLimits(max_seconds=0.05)
+    with served(small_inferencer(**POOLINGS), limits) as page:
+        with silent(page, 1, HEADERS + b'x') as (sender,):
+            answer = sender.recv(10_000)
+        assert answer.startswith(b'HTTP/1.1 408') and b'within 0.05 seconds' in answer
+    assert 'Traceback' not in caplog.text
+
+
+@pytest.mark.parametrize('start', [b'P', b'POST /api/read HTTP/1.1\r\nHost: loc'])
+def test_headers_have_so_many_seconds_to_come(monkeypatch, start):
+    monkeypatch.setattr('mmfer.serve.server._HEADER_SECONDS', 0.05)
+    with served(small_inferencer(**POOLINGS)) as page:
+        with silent(page, 1, start) as (sender,):
+            assert sender.recv(10_000) == b''
+        # A second request on a connection has no longer.
+        with silent(page, 1, b'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n' + start) as (sender,):
+            while sender.recv(10_000):
+                pass
+        assert ask(page, 'POST', '/api/read', png())[0] == 200
+
+
+def test_no_more_bytes_at_once_than_that_many_files_have(monkeypatch):
+    monkeypatch.setattr('mmfer.serve.app._AT_ONCE', 1)
+    limits = UploadLimits(max_bytes=1000)
+    with served(small_inferencer(**POOLINGS), limits) as page:
+        with silent(page, 1, HEADERS + bytes(999)):
+            deadline = time.monotonic() + 60
+            while ask(page, 'POST', '/api/read', png())[0] != 503:
+                assert time.monotonic() < deadline
+        while ask(page, 'POST', '/api/read', png())[0] != 200:  # it has left
+            assert time.monotonic() < deadline
+
+
+def test_senders_who_leave_make_no_noise(slow, caplog):
+    with served(small_inferencer(**POOLINGS)) as page:
+        with slow.asked(page, 1):
+            whole = HEADERS.replace(b'1000', str(len(png())).encode()) + png()
+            with silent(page, 1, HEADERS + b'x'), silent(page, 1, whole):
+                while len(slow.came) < 2:
+                    time.sleep(0.01)
+            slow.finish.set()
+        # Nobody reads the picture of the one who has left while it waited.
+        assert ask(page, 'POST', '/api/read', png())[0] == 200
+        assert len(slow.begun) == 2
+    assert 'Traceback' not in caplog.text and 'Exception' not in caplog.text
 
 
 def test_many_who_only_look(page):

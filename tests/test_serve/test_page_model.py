@@ -82,6 +82,25 @@ def test_requests_at_once_do_not_mix():
     assert [scores(answer) for answer in answers] == expected
 
 
+@pytest.mark.parametrize('side', [24, 48])
+def test_images_of_another_size_than_the_backbones(side):
+    """Everything is counted on their grid, of patches of 8 pixels."""
+    inferencer = small_inferencer(side=side, **POOLINGS)
+    model, patches = PageModel(inferencer, 'small'), (side // 8) ** 2
+    answer = model.read(faces(1)[0])
+    assert model.describe()['num_patches'] == patches
+    whole = model.read(faces(1)[0], PoolingSettings(patches, 1.0))
+    assert whole['tokens'] == [patches, patches]
+    assert scores(whole) == scores(whole, 'whole') == scores(answer, 'whole')
+    with pytest.raises(ValueError, match=f'keep_num={patches + 1}'):
+        model.check(PoolingSettings(patches + 1))
+
+
+def test_thin_pictures_are_drawn():
+    image = np.zeros((1, 10000, 3), np.uint8)
+    assert decode(PageModel(small_inferencer(), 'small').read(image)['picture']).shape[0] == 1
+
+
 def test_without_poolings():
     model = PageModel(small_inferencer(), 'small')
     about, answer = model.describe(), model.read(faces(1)[0])

@@ -27,6 +27,7 @@ def test_everything(tmp_path, monkeypatch):
     done = run(config, checkpoint, '--out', out, *options)
     assert done.returncode == 0, done.stderr
     assert 'test set' in done.stdout and 'gives  scores, logits' in done.stdout
+    assert done.stdout.splitlines()[-1].startswith('net.pt2: ')
     compiled = AotModel(out)
     facts = compiled.facts
     assert facts['licence'] == 'CC0-1.0' and facts['input_size'] == [SIZE, SIZE]

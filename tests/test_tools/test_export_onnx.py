@@ -50,6 +50,8 @@ def test_everything(trained, tmp_path):
     )
     assert OnnxModel(out.with_suffix('.int8.onnx')).facts['precision'] == 'int8'
     report = json.loads(out.with_suffix('.json').read_text())
+    assert [speed['name'] for speed in report['speed']] == ['net.onnx', 'net.int8.onnx']
+    assert ' times as fast here as what FaceInferencer runs (' in done.stdout.splitlines()[-1]
     assert report['facts'] == exported.facts and report['tolerance'] == 1e-4
     rows = [(row['pictures'], row['batch_size'], row['count']) for row in report['comparisons']]
     expected = [('random pixels', size, 7) for size in (1, 2, 7)]
@@ -58,6 +60,23 @@ def test_everything(trained, tmp_path):
     assert report['int8']['pictures'] == 6
     assert report['int8']['metrics'].keys() == {'float32', 'int8'}
     assert report['int8']['bytes'] == out.with_suffix('.int8.onnx').stat().st_size
+
+
+@pytest.mark.parametrize('task', ['expression', 'landmarks'])
+def test_another_size(tmp_path, task):
+    """As it was asked for: ``--verify`` compares on the test set at that size."""
+    out = tmp_path / 'net.onnx'
+    options = ('--size', 48, 64, '--verify', '--num', 3)
+    done = run('export_onnx', *write_task(tmp_path, task), '--out', out, *options)
+    assert done.returncode == 0, done.stderr
+    assert 'test set, resized' in done.stdout
+    exported = OnnxModel(out)
+    assert exported.facts['input_size'] == [48, 64]
+    if task == 'landmarks':  # in pixels of the images
+        points = exported(torch.zeros(1, 3, 48, 64))['landmarks'][0]
+        assert points.mean(0).tolist() == pytest.approx([31.5, 23.5], abs=4)  # a fresh head's
+    with pytest.raises(ValueError, match='48x64 pixels.*got 64x48.*--size'):
+        exported(torch.zeros(1, 3, 64, 48))
 
 
 def test_a_difference_writes_nothing(trained, tmp_path):
@@ -70,8 +89,10 @@ def test_a_difference_writes_nothing(trained, tmp_path):
 
 def test_without_a_checkpoint_and_with_preprocessing(trained, tmp_path):
     out = tmp_path / 'net.onnx'
-    done = run('export_onnx', trained[0], '--out', out, '--with-preprocessing', '--size', 48)
+    options = ('--with-preprocessing', '--size', 48, '--no-timing')
+    done = run('export_onnx', trained[0], '--out', out, *options)
     assert done.returncode == 0, done.stderr
+    assert 'gives  logits' in done.stdout.splitlines()[-1]
     assert 'weights are random' in done.stdout + done.stderr
     exported = OnnxModel(out)
     assert exported.input_shape == ('batch', 48, 48, 3)

@@ -42,6 +42,12 @@ def test_transfer():
     assert ', '.join(['197'] * 8) in done.stdout
 
 
+def test_tokens_are_those_of_the_shape():
+    config = 'configs/transfer/transfer_ir50-vit-small_1xb64-40e_rafdb-112px.py'
+    done = run_tool(TOOL, config, '--shape', '128', '64')
+    assert ', '.join(['129'] * 8) in done.stdout, done.stderr
+
+
 def test_kt_adapter(tmp_path):
     """MobileOne-s0 costs 275 MFLOPs when its branches are merged, the adapter 21.02."""
     out = tmp_path / 'cost.json'

@@ -78,6 +78,18 @@ def test_roc_of_two_models_and_of_a_pairs_file(call, tmp_path):
     assert image is not None
 
 
+def test_every_curve_has_a_name_of_its_own(call, tmp_path):
+    """Configs in folders of their own may be called alike, and so may checkpoints."""
+    config, checkpoint = write_task(tmp_path, 'recognition')
+    configs = [tmp_path / name / config.name for name in 'abc']
+    for path in configs:
+        path.parent.mkdir()
+        path.write_text(config.read_text())
+    others = [word for path in configs for word in ('--versus', path, checkpoint)]
+    _, printed = call('vis_roc', config, checkpoint, *others)
+    assert '4 ROC curves' in printed
+
+
 def test_number_of_pictures_and_overrides(call, tmp_path):
     paths = write_task(tmp_path, 'age')
     assert '5 faces' in call('vis_age', *paths, '--num', 5)[1]

@@ -5,8 +5,12 @@
 
 writes a package of PyTorch's AOTInductor for the processor of this machine: any batch size, all
 that is needed to use it (class names, task, input size, normalisation, licence) as metadata, no
-need of mmfer to run it. It is the quickest form on a processor; docs/speed.md has figures. It needs
-a C++ compiler here, and where it runs the same version of PyTorch and the same vector instructions.
+need of mmfer to run it. It needs a C++ compiler here, and where it runs the same version of PyTorch
+and the same vector instructions. Whether it is quicker depends on the processor: docs/speed.md has
+figures, and the last line is measured here,
+
+    NAME.pt2: N times as fast here as what FaceInferencer runs (LOW to HIGH): 8 image(s) in ...
+
 
 --verify compares with PyTorch as export_onnx.py does; nothing is written if they differ by more
 than rounding. Its figures go to NAME.json. Without CHECKPOINT the weights are random. A package is
@@ -19,6 +23,7 @@ arguments are wrong.
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from mmfer.deployment.command_line import exit_status, parse_export_args
@@ -34,6 +39,7 @@ def export(args: argparse.Namespace) -> None:
     # Imported late: --help answers at once.
     import torch
 
+    from mmfer.benchmark.export_speed import measure_exports
     from mmfer.deployment.aot import export_package
     from mmfer.deployment.compare import verify
     from mmfer.deployment.exported import AotModel
@@ -53,6 +59,9 @@ def export(args: argparse.Namespace) -> None:
     if args.verify:
         report.update(verify(loaded, compiled, args.num, args.tolerance))
     atomic_write(out, content)
+    if not args.no_timing:
+        speeds = measure_exports(loaded.model, {out.name: compiled}, loaded.size)
+        report['speed'] = list(map(asdict, speeds))
     print(f'wrote {out} ({len(content) / 2**20:.1f} MiB)')
     print(f'  takes  {compiled.input_name}')
     print(f'  gives  {", ".join(compiled.output_names)}')
@@ -60,6 +69,8 @@ def export(args: argparse.Namespace) -> None:
         path = out.with_suffix('.json')
         atomic_write_json(path, report)
         print(f'figures are in {path}')
+    if not args.no_timing:
+        print(*speeds, sep='\n')
 
 
 if __name__ == '__main__':

@@ -70,9 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     curves = {}
     for config, checkpoint in [(args.config, args.checkpoint), *args.versus]:
-        name = Path(config).stem
-        if name in curves:
-            name = f'{name}, {checkpoint}'
+        names = (Path(config).stem, f'{Path(config).stem}, {checkpoint}', f'{config}, {checkpoint}')
+        name = next((name for name in names if name not in curves), names[-1])
         curves[name] = curve_of(config, checkpoint)
     save_figure(draw_roc(curves, sorted(args.far), 'Face verification'), args.out)
     for name, curve in curves.items():

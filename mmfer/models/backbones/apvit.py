@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -115,7 +116,7 @@ class APViT(BaseModule):
             feature_channels = None
         else:
             self.cnn = MODELS.build(cnn)
-            feature_channels, *grid = self._probe_cnn()
+            feature_channels, *grid = self._probe_cnn(self.img_size)
             self.grid = tuple(grid)
             # A 1x1 convolution, written as the linear layer it is on tokens.
             self.projection = nn.Linear(feature_channels, self.embed_dims)
@@ -163,11 +164,12 @@ class APViT(BaseModule):
         return arch
 
     @torch.no_grad()
-    def _probe_cnn(self) -> tuple[int, int, int]:
-        """Channels, height and width of the CNN's last output for one picture of ``img_size``."""
+    def _probe_cnn(self, size: tuple[int, int]) -> tuple[int, int, int]:
+        """Channels, height and width of the CNN's last output for one image of a size."""
         training = self.cnn.training
         self.cnn.eval()
-        features = self.cnn(torch.zeros(1, 3, *self.img_size))
+        weight = next(self.cnn.parameters(), torch.zeros(()))
+        features = self.cnn(weight.new_zeros(1, 3, *size))
         self.cnn.train(training)
         features = features[-1] if isinstance(features, (tuple, list)) else features
         if features.ndim != 4:
@@ -236,9 +238,27 @@ class APViT(BaseModule):
         tokens, left = self._encode(x, return_indices=True)
         return (self._output(tokens),), left
 
-    def token_counts(self) -> list[int]:
-        """How many tokens leave each block, [class] included: 161, ..., 117, 105 for (160, .9)."""
-        patches = self.num_patches
+    def grid_of(self, size: Sequence[int] | None = None) -> tuple[int, int]:
+        """Rows and columns of patches that images of a size have.
+
+        Args:
+            size: Height and width in pixels. Defaults to ``img_size``. For another one a CNN is run
+                on a black image.
+        """
+        if size is None or tuple(size) == self.img_size:
+            return self.grid
+        if self.cnn is not None:
+            return tuple(self._probe_cnn(size)[1:])
+        blank = self.pos_embed.new_zeros(1, 3, *size)
+        return tuple(self.patch_embed(blank)[1])
+
+    def token_counts(self, size: Sequence[int] | None = None) -> list[int]:
+        """How many tokens leave each block, [class] included: 161, ..., 117, 105 for (160, .9).
+
+        Args:
+            size: See :meth:`grid_of`.
+        """
+        patches = math.prod(self.grid_of(size))
         if self.app is not None and self.app.mode == 'hard':
             patches = self.app.keep_num
         counts = []

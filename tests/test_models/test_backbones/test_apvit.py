@@ -129,6 +129,16 @@ def test_indices_are_those_of_the_grid_at_every_picture_size(size, cnn):
         assert set(left['layers.3'][image].tolist()) < set(left['app'][image].tolist())
 
 
+@pytest.mark.parametrize('cnn', [CNN, None])
+def test_the_grid_of_every_picture_size(cnn):
+    model = build(cnn=cnn, patch_size=8, app=dict(keep_num=12), atp=dict(keep_rate=0.5, start=3))
+    assert model.grid_of() == model.grid_of((48, 48)) == model.grid == (6, 6)
+    assert model.grid_of((64, 40)) == (8, 5)
+    model.app = None
+    assert model.token_counts((64, 40)) == [41, 41, 41, 21]
+    assert not any(module.training for module in model.modules())
+
+
 def test_dropped_patches_have_no_influence_after_app():
     model = build(cnn=None, patch_size=8, app=dict(keep_num=10))
     x = torch.randn(1, 3, 48, 48)
