@@ -10,6 +10,7 @@ from mmfer.registry import DATASETS
 
 from .annotation_files import class_name, list_files, read_lines
 from .holdout_dataset import HoldoutDataset
+from .transforms.annotation_check import check_box
 
 #: What the numbers in AffectNet's annotations mean. The last three are no expression.
 AFFECTNET_LABELS = {
@@ -175,9 +176,9 @@ def _to_box(row: dict[str, str]) -> np.ndarray:
         x, y, width, height = (float(row[name]) for name in _BOX)
     except ValueError as error:
         raise ValueError(f'{_BOX} are {[row[n] for n in _BOX]}, not numbers') from error
-    if not (width > 0 and height > 0):
-        raise ValueError(f'a face of {width:g}x{height:g} pixels')
-    return np.array([x, y, x + width, y + height], np.float32)
+    box = np.array([x, y, x + width, y + height], np.float32)
+    check_box(box)
+    return box
 
 
 def _read_npy(path: Path) -> str:

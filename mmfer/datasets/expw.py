@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ from mmfer.registry import DATASETS
 from .annotation_files import class_name, read_lines
 from .named_split_dataset import NamedSplitDataset
 from .splits import split_by_name, split_by_rank
+from .transforms.annotation_check import check_box
 
 #: What the numbers in ExpW's label file mean.
 EXPW_LABELS = {
@@ -168,15 +170,17 @@ def _read_line(line: str) -> dict:
     if len(fields) != len(_FIELDS):
         raise ValueError(f'{len(fields)} fields instead of {len(_FIELDS)}: {", ".join(_FIELDS)}')
     row = dict(zip(_FIELDS, fields, strict=True))
-    x1, y1, x2, y2 = box = np.array([float(row[name]) for name in _BOX], np.float32)
-    if not (x1 < x2 and y1 < y2):
-        raise ValueError(f'a face with the box {dict(zip(_BOX, box.tolist(), strict=True))}')
+    box = np.array([float(row[name]) for name in _BOX], np.float32)
+    check_box(box)
+    confidence = float(row['confidence'])
+    if not math.isfinite(confidence):
+        raise ValueError(f'confidence {row["confidence"]!r} is no number')
     expression = class_name(row['label'], EXPW_LABELS)
     return dict(
         picture=row['name'],
         face=int(row['face']),
         face_box=box,
-        confidence=float(row['confidence']),
+        confidence=confidence,
         expression=expression,
         gt_label=expression,
     )

@@ -10,6 +10,7 @@ from mmfer.tasks import TASKS
 
 from .face_dataset import FaceDataset
 from .splits import PARTS
+from .transforms.annotation_check import check_box
 
 #: The key that a sample needs to serve a task.
 LABEL_OF_TASK = dict(
@@ -143,6 +144,8 @@ def _to_sample(record: dict, root: Path, label: str, classes: list[str] | None) 
     ):
         if key in sample:
             sample[key] = _to_array(sample[key], dtype, shape, f'{key} of {name}')
+    if 'face_box' in sample:
+        check_box(sample['face_box'])
     return sample
 
 

@@ -12,6 +12,7 @@ from mmpretrain.datasets import BaseDataset
 from mmfer.categories import EXPRESSIONS
 
 from .splits import SPLITS
+from .transforms.annotation_check import AnnotationError
 from .transforms.load_face_image import UnreadableImageError
 from .unmixed_copies import UnmixedCopies
 
@@ -41,11 +42,12 @@ class FaceDataset(UnmixedCopies, BaseDataset):
     ``test``      for the result
     ============  =========================================
 
-    In training, an image that cannot be read is named in a warning, counted once however often it
-    is met, and replaced by another one drawn at random; more than ``max_bad_images`` of them are an
-    error that lists them. In evaluation (``test_mode``) the first one is an error, as a result on
-    other images than the protocol's would not be one. The count is shared by the data loader's
-    workers; every process of a distributed run counts for itself.
+    In training, an image that cannot be read, or whose box or points cannot be about it, is named
+    in a warning, counted once however often it is met, and replaced by another one drawn at random;
+    more than ``max_bad_images`` of them are an error that lists them. In evaluation (``test_mode``)
+    the first one is an error, as a result on other images than the protocol's would not be one. The
+    count is shared by the data loader's workers; every process of a distributed run counts for
+    itself.
 
     Args:
         data_root: Folder of the dataset, see the subclass.
@@ -176,7 +178,7 @@ class FaceDataset(UnmixedCopies, BaseDataset):
         """Run the pipeline on one sample; None makes mmengine's ``BaseDataset`` draw another."""
         try:
             return super().prepare_data(idx)
-        except UnreadableImageError as error:
+        except (UnreadableImageError, AnnotationError) as error:
             if self.test_mode:
                 raise
             self._note_bad_image(idx, str(error))

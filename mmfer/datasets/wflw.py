@@ -10,6 +10,7 @@ from mmfer.wflw_points import NUM_LANDMARKS
 
 from .annotation_files import read_lines
 from .holdout_dataset import HoldoutDataset
+from .transforms.annotation_check import check_box
 
 #: What makes a face hard, in the order of the files; large pose, exaggerated expression and so on.
 WFLW_ATTRIBUTES = ('pose', 'expression', 'illumination', 'makeup', 'occlusion', 'blur')
@@ -86,6 +87,7 @@ def _read_line(line: str) -> dict:
     *numbers, name = fields
     values = np.array([_to_float(*field) for field in enumerate(numbers, start=1)])
     points, box, attributes = np.split(values, [2 * NUM_LANDMARKS, 2 * NUM_LANDMARKS + 4])
+    check_box(box)
     if not np.isin(attributes, (0, 1)).all():
         named = dict(zip(WFLW_ATTRIBUTES, numbers[-len(WFLW_ATTRIBUTES) :], strict=True))
         raise ValueError(f'attributes are 0 or 1, not {named}')
