@@ -121,7 +121,7 @@ class AffectNet(HoldoutDataset):
         name = dict(train='training.csv', val='validation.csv')[self.official]
         folder = self._find_images(root)
         path = self.require_file(root / _LISTS / name)
-        samples = read_lines(path, lambda line: self._read_line(line, folder))
+        samples = read_lines(path, lambda line: self._read_line(line, folder), _statement)
         return [sample for sample in samples if sample is not None]
 
     def _read_line(self, line: str, folder: Path) -> dict | None:
@@ -171,6 +171,11 @@ class AffectNet(HoldoutDataset):
         ]
 
 
+def _statement(sample: dict) -> tuple[tuple, str]:
+    """A face is told by its image and its box."""
+    return (sample['img_path'], *sample.get('face_box', ())), sample['gt_label']
+
+
 def _to_box(row: dict[str, str]) -> np.ndarray:
     try:
         x, y, width, height = (float(row[name]) for name in _BOX)
@@ -185,7 +190,7 @@ def _read_npy(path: Path) -> str:
     try:
         # Labels are short texts. A pickled object, which could run code, is refused.
         return class_name(str(np.load(path, allow_pickle=False).item()), AFFECTNET_LABELS)
-    except ValueError as error:
+    except (EOFError, ValueError) as error:
         raise ValueError(f'{path} is not one plain number in an npy file: {error}') from error
 
 

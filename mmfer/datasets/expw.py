@@ -120,7 +120,8 @@ class ExpW(NamedSplitDataset):
         root = self.require_folder(Path(self.data_root))
         data = root if (root / 'label').is_dir() else root / 'data'
         images = self.require_folder(data / self.image_dir)
-        samples = read_lines(self.require_file(data / 'label/label.lst'), _read_line)
+        path = self.require_file(data / 'label/label.lst')
+        samples = read_lines(path, _read_line, _statement)
         for sample in samples:
             if self.image_dir != 'image/origin':
                 del sample['face_box']  # its pixels are not those of this image
@@ -161,6 +162,12 @@ class ExpW(NamedSplitDataset):
 
 def _without_extension(name: str) -> str:
     return re.sub(r'\.(jpe?g|png|bmp)$', '', Path(name).name, flags=re.IGNORECASE)
+
+
+def _statement(sample: dict) -> tuple[tuple, str]:
+    """A face is told by its number and its box."""
+    face = (sample['picture'], sample['face'], *sample['face_box'].tolist())
+    return face, sample['expression']
 
 
 def _read_line(line: str) -> dict:

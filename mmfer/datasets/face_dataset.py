@@ -10,14 +10,12 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from mmfer.categories import EXPRESSIONS
+from mmfer.utils.short_list import short_list
 
 from .splits import SPLITS
 from .transforms.annotation_check import AnnotationError
 from .transforms.load_face_image import UnreadableImageError
 from .unmixed_copies import UnmixedCopies
-
-# So many names are enough to see what is wrong, more would hide the rest of the message.
-_NAMED = 5
 
 
 class EmptySplitError(ValueError):
@@ -226,14 +224,14 @@ class FaceDataset(UnmixedCopies, BaseDataset):
         # One listing a folder is much quicker than asking for every file, above all over a network.
         present = {}
         for folder in {os.path.dirname(path) for path in paths}:
+            # An image in '.' has a path without a folder.
             self.require_folder(Path(folder))
-            present[folder] = set(os.listdir(folder))
+            present[folder] = set(os.listdir(folder or '.'))
         missing = [p for p in paths if os.path.basename(p) not in present[os.path.dirname(p)]]
         if missing:
-            named = ''.join(f'\n  {path}' for path in missing[:_NAMED])
-            more = f'\n  and {len(missing) - _NAMED} more' if len(missing) > _NAMED else ''
             raise self.missing(
-                f'{len(missing)} of {len(paths)} listed images are missing:{named}{more}'
+                f'{len(missing)} of {len(paths)} listed images are missing:\n  '
+                + short_list(missing, '\n  ')
             )
 
     def _where_to_set_it(self) -> str:

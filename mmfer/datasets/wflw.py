@@ -69,11 +69,16 @@ class WFLW(HoldoutDataset):
         root = self.require_folder(Path(self.data_root))
         images = self.require_folder(root / 'WFLW_images')
         path = self.require_file(root / _LISTS / f'list_98pt_rect_attr_{self.official}.txt')
-        faces = self.hold_out(read_lines(path, _read_line), itemgetter('img_path'))
+        faces = self.hold_out(read_lines(path, _read_line, _statement), itemgetter('img_path'))
         if self.subset is not None:
             column = WFLW_ATTRIBUTES.index(self.subset)
             faces = [face for face in faces if face['attributes'][column]]
         return [{**face, 'img_path': str(images / face['img_path'])} for face in faces]
+
+
+def _statement(face: dict) -> tuple[tuple, list]:
+    """A face is told by its image and its points."""
+    return (face['img_path'], face['gt_landmarks'].tobytes()), face['attributes'].tolist()
 
 
 def _read_line(line: str) -> dict:
