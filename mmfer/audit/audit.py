@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 from torch.utils.data import DataLoader
 
-from mmfer.utils.short_list import short_list
+from mmfer.utils.short_list import short_lines
 
 from .duplicates import ALIKE, SAME, Link, find_exact, find_near, groups_of
 from .findings import Audit, Entry, Group, Pair
@@ -66,7 +66,7 @@ def audit(
             if fingerprint.error
         ],
         misplaced=[
-            dict(asdict(entry), reason=short_list(fingerprint.misplaced, '; '))
+            dict(asdict(entry), reason=short_lines(fingerprint.misplaced, '; ').removeprefix('; '))
             for entry, fingerprint in zip(entries, fingerprints, strict=True)
             if fingerprint.misplaced
         ],

@@ -96,7 +96,8 @@ class AffectNet(HoldoutDataset):
         self.require_one_of('num_classes', num_classes, tuple(_CLASSES))
         self.image_dir = image_dir
         self.image_name = image_name
-        kwargs.setdefault('classes', _CLASSES[num_classes])
+        if kwargs.get('classes') is None:
+            kwargs['classes'] = _CLASSES[num_classes]
         super().__init__(data_root, *args, **kwargs)
 
     def load_annotations(self) -> list[dict]:

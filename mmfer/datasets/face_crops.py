@@ -79,6 +79,10 @@ class FaceCrops(FaceDataset):
         self.crops_file = ann_file
         super().__init__(data_root, *args, **kwargs)
 
+    @property
+    def known_classes(self) -> Sequence[str]:
+        return self._known_classes
+
     def load_annotations(self) -> list[dict]:
         root = self.require_folder(Path(self.data_root))
         path = self.require_file(root / self.crops_file)
@@ -105,6 +109,7 @@ class FaceCrops(FaceDataset):
             names = self._metainfo.get('classes')
             if not names:
                 _refuse_gaps(path, records)
+        self._known_classes = names or ()
         samples, statements = [], Statements()
         for index, record in enumerate(records):
             place = f'data_list[{index}]'

@@ -1,7 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import itertools
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from mmfer.categories import EXPRESSIONS
-from mmfer.utils.short_list import short_list
+from mmfer.utils.short_list import short_lines, short_list
 
+from .class_numbers import class_numbers, read_class_names
 from .splits import SPLITS
 from .transforms.annotation_check import AnnotationError
 from .transforms.load_face_image import UnreadableImageError
@@ -29,7 +31,8 @@ class FaceDataset(UnmixedCopies, BaseDataset):
     with classes by name. They are numbered here: in the order of ``classes``, which by default are
     mmfer's (:data:`mmfer.datasets.EXPRESSIONS`), not in that of the files. Samples of a class that
     ``classes`` does not name are skipped, and the log has their number; so a part of the classes,
-    or another order, can be selected for every dataset with classes.
+    or another order, can be selected for every dataset with classes. Names that neither the dataset
+    nor :attr:`known_classes` has are an error.
 
     ============  =========================================
     split         images
@@ -80,6 +83,7 @@ class FaceDataset(UnmixedCopies, BaseDataset):
         max_bad_images: int = 10,
         **kwargs,
     ):
+        kwargs['classes'] = read_class_names(kwargs.get('classes'))
         self.split = self.require_one_of('split', split, SPLITS)
         self.max_bad_images = self.require_not_negative('max_bad_images', max_bad_images)
         super().__init__(
@@ -149,10 +153,17 @@ class FaceDataset(UnmixedCopies, BaseDataset):
         """Log a message in the name of the dataset and the split."""
         print_log(f'{type(self).__name__}, {self.split}: {message}', 'current', level)
 
+    @property
+    def known_classes(self) -> Iterable[str]:
+        """What ``classes`` may name, beside the classes of the samples."""
+        return self.METAINFO.get('classes', ())
+
     # What happens around it ------------------------------------------------------------------
 
     def load_data_list(self) -> list[dict]:
-        samples = self._number_classes(self.load_annotations())
+        # Classes that the dataset finds for itself need no check.
+        given = bool(self._metainfo.get('classes'))
+        samples = self._number_classes(self.load_annotations(), given)
         if not samples:
             raise self.empty(f"no sample in '{self.data_root}'. {self._where_to_set_it()}")
         self._require_images([sample['img_path'] for sample in samples])
@@ -185,10 +196,12 @@ class FaceDataset(UnmixedCopies, BaseDataset):
     def extra_repr(self) -> list[str]:
         return [f'{name}: \t{getattr(self, name)}' for name in self.SHOWN]
 
-    def _number_classes(self, samples: list[dict]) -> list[dict]:
+    def _number_classes(self, samples: list[dict], check: bool) -> list[dict]:
         """Replace names of classes by their numbers; skip samples of other classes."""
-        classes = tuple(self._metainfo.get('classes', ()))
-        numbers = {name: number for number, name in enumerate(classes)}
+        classes = tuple(self._metainfo.get('classes') or ())
+        found = (s['gt_label'] for s in samples if isinstance(s.get('gt_label'), str))
+        known = itertools.chain(self.known_classes, found) if check else classes
+        numbers = class_numbers(type(self).__name__, classes, known)
         numbered = []
         for sample in samples:
             name = sample.get('gt_label')
@@ -199,7 +212,8 @@ class FaceDataset(UnmixedCopies, BaseDataset):
             numbered.append(sample)
         if len(numbered) < len(samples):
             skipped = len(samples) - len(numbered)
-            self.log(f'{skipped} samples are skipped, their class is none of {classes}')
+            named = short_list(classes, most=20)
+            self.log(f'{skipped} samples are skipped, their class is none of ({named})')
         return numbered
 
     def _forget_bad_images(self) -> None:
@@ -230,8 +244,7 @@ class FaceDataset(UnmixedCopies, BaseDataset):
         missing = [p for p in paths if os.path.basename(p) not in present[os.path.dirname(p)]]
         if missing:
             raise self.missing(
-                f'{len(missing)} of {len(paths)} listed images are missing:\n  '
-                + short_list(missing, '\n  ')
+                f'{len(missing)} of {len(paths)} listed images are missing:{short_lines(missing)}'
             )
 
     def _where_to_set_it(self) -> str:

@@ -1,18 +1,28 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Lists of any length in messages: the first ones, and how many more there are."""
+
 from collections.abc import Collection
 from itertools import islice
 
-# So many names are enough to see what is wrong, more would hide the rest of the message.
+# So many are enough to see what is wrong, more would hide the rest of the message.
 _NAMED = 5
 
 
-def short_list(items: Collection, separator: str = ', ') -> str:
-    """The first five of some names for a message, and how many more there are.
+def short_list(names: Collection, most: int = _NAMED) -> str:
+    """Names in a sentence, quoted: ``'a', 'b', 'c', 'd', 'e' and 12 more``.
 
     Args:
-        items: Names of files, classes, …; any number.
-        separator: Between them, such as a new line. Default: a comma.
+        names: Any number of them.
+        most: So many are shown. Default 5.
     """
-    more = len(items) - _NAMED
-    named = [str(item) for item in islice(items, _NAMED)]
-    return separator.join([*named, f'and {more:,} more'] if more > 0 else named)
+    return ', '.join(_first([*map(repr, names)], most)) or 'none'
+
+
+def short_lines(lines: Collection, separator: str = '\n  ') -> str:
+    """Five lines below a sentence, and how many more there are."""
+    return separator + separator.join(_first(lines, _NAMED)) if lines else ''
+
+
+def _first(items: Collection, most: int) -> list[str]:
+    shown = [str(item) for item in islice(items, most)]
+    return [*shown, f'and {len(items) - most:,} more'] if len(items) > most else shown

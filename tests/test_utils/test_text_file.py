@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from mmfer.utils.short_list import short_list
+from mmfer.utils.short_list import short_lines, short_list
 from mmfer.utils.text_file import read_text
 
 TEXT = 'café 1\nb 2\n'
@@ -43,7 +43,9 @@ def test_bytes_of_names_can_be_kept(tmp_path):
     assert read_text(path, 'surrogateescape') == 'caf\udce9\n'
 
 
-def test_a_short_list_names_five_and_counts_the_rest():
-    assert short_list('abcde') == 'a, b, c, d, e'
-    assert short_list({number: 0 for number in range(3000)}, '; ').endswith('; 4; and 2,995 more')
-    assert short_list([]) == ''
+def test_lists_name_the_first_and_count_the_rest():
+    assert short_list('abcde') == "'a', 'b', 'c', 'd', 'e'"
+    assert short_list({number: 0 for number in range(3000)}) == '0, 1, 2, 3, 4, and 2,995 more'
+    assert short_list('abc', most=2) == "'a', 'b', and 1 more"
+    assert short_list([]) == 'none' and short_lines([]) == ''
+    assert short_lines(range(7)) == '\n  0\n  1\n  2\n  3\n  4\n  and 2 more'
