@@ -7,6 +7,7 @@ from .affectnet import AffectNet
 from .affectnet_hq import AffectNetHQ
 from .affwild2 import AffWild2
 from .cfp import CFP
+from .custom_dataset import CustomDataset
 from .expw import ExpW
 from .face_crops import FaceCrops
 from .face_dataset import FaceDataset
@@ -34,6 +35,7 @@ __all__ = [
     'AffectNet',
     'AffectNetHQ',
     'ClassBalancedSampler',
+    'CustomDataset',
     'ExpW',
     'FERPlus',
     'FaceCrops',
