@@ -9,6 +9,7 @@ from .affwild2 import AffWild2
 from .cfp import CFP
 from .class_balanced_dataset import ClassBalancedDataset
 from .concat_dataset import ConcatDataset
+from .custom_dataset import CustomDataset
 from .expw import ExpW
 from .face_crops import FaceCrops
 from .face_dataset import FaceDataset
@@ -39,6 +40,7 @@ __all__ = [
     'ClassBalancedDataset',
     'ClassBalancedSampler',
     'ConcatDataset',
+    'CustomDataset',
     'ExpW',
     'FERPlus',
     'FaceCrops',
