@@ -1,17 +1,24 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import logging
 import math
+import os
 
 from mmengine.fileio import get_file_backend
 from mmengine.logging import print_log
 from mmpretrain.datasets import CustomDataset as _CustomDataset
 
 from mmfer.registry import DATASETS
+from mmfer.utils.checks import check_count
 from mmfer.utils.files_below import is_junk
+
+from .annotation_files import read_lines
+from .class_numbers import read_class_names
+from .tolerant_reading import TolerantReading
+from .unmixed_copies import UnmixedCopies
 
 
 @DATASETS.register_module()
-class CustomDataset(_CustomDataset):
+class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
     """mmpretrain's ``CustomDataset``, whose folders are numbered by what they are called.
 
     * Hidden folders and those of operating systems (:func:`is_junk`) are no classes, and such files
@@ -22,12 +29,21 @@ class CustomDataset(_CustomDataset):
     * Names of ``classes`` of which no folder has one are other names for the folders in
       alphabetical order, as in mmpretrain.
 
-    The arguments are mmpretrain's.
+    * Images that cannot be read are counted and replaced in training: :class:`TolerantReading`.
+
+    Args:
+        *args, **kwargs: mmpretrain's.
+        max_bad_images: Unreadable images tolerated in training. Default 10.
 
     Raises:
-        ValueError: Some of the folders are called like classes and others not, or two alike; or a
-            label of ``ann_file`` is the number of no class.
+        ValueError: Some of the folders are called like classes and others not, or two alike; a line
+            of ``ann_file`` is wrong, contradicts another one, or has the number of no class.
     """
+
+    def __init__(self, *args, max_bad_images: int = 10, **kwargs):
+        self.max_bad_images = check_count('CustomDataset: max_bad_images', max_bad_images, 0)
+        kwargs['classes'] = read_class_names(kwargs.get('classes'))
+        super().__init__(*args, **kwargs)
 
     def _find_samples(self) -> list[tuple[str, int]]:
         if not self.with_label:
@@ -70,7 +86,7 @@ class CustomDataset(_CustomDataset):
         return known
 
     def load_data_list(self) -> list[dict]:
-        samples = super().load_data_list()
+        samples = self._read_list() if os.path.isfile(self.ann_file) else super().load_data_list()
         count = len(self.CLASSES) if self.CLASSES else math.inf
         for sample in samples if self.with_label else ():
             if not 0 <= sample['gt_label'] < count:
@@ -80,6 +96,18 @@ class CustomDataset(_CustomDataset):
                 )
         return samples
 
+    def _read_list(self) -> list[dict]:
+        if not self.with_label:
+            lines = read_lines(self.ann_file, lambda line: (line.strip(),))
+        else:
+            lines = read_lines(self.ann_file, _read_line, statement=tuple)
+        join_path = get_file_backend(self.img_prefix, enable_singleton=True).join_path
+        keys = ('img_path', 'gt_label')
+        return [
+            dict(zip(keys, (join_path(self.img_prefix, name), *label), strict=False))
+            for name, *label in lines
+        ]
+
     def is_valid_file(self, filename: str) -> bool:
         """Whether a file is an image, and neither it nor a folder that it is in is junk."""
         parts = filename.replace('\\', '/').split('/')
@@ -87,3 +115,11 @@ class CustomDataset(_CustomDataset):
 
     def _place(self) -> str:
         return self.img_prefix or '.'
+
+
+def _read_line(line: str) -> tuple[str, int]:
+    try:
+        name, label = line.strip().rsplit(maxsplit=1)
+        return name, int(label)
+    except ValueError as error:
+        raise ValueError('not like "a/0.jpg 3", with the number of a class') from error

@@ -1,13 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import itertools
-import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from mmfer.categories import EXPRESSIONS
@@ -15,8 +12,7 @@ from mmfer.utils.short_list import short_lines, short_list
 
 from .class_numbers import class_numbers, read_class_names
 from .splits import SPLITS
-from .transforms.annotation_check import AnnotationError
-from .transforms.load_face_image import UnreadableImageError
+from .tolerant_reading import TolerantReading
 from .unmixed_copies import UnmixedCopies
 
 
@@ -24,7 +20,7 @@ class EmptySplitError(ValueError):
     """A dataset has no sample in the requested split."""
 
 
-class FaceDataset(UnmixedCopies, BaseDataset):
+class FaceDataset(TolerantReading, UnmixedCopies, BaseDataset):
     """What all face datasets on disk share: splits, class numbers, errors, tolerant reading.
 
     A subclass describes its folder in :attr:`LAYOUT` and reads it in :meth:`load_annotations`,
@@ -43,12 +39,8 @@ class FaceDataset(UnmixedCopies, BaseDataset):
     ``test``      for the result
     ============  =========================================
 
-    In training, an image that cannot be read, or whose box or points cannot be about it, is named
-    in a warning, counted once however often it is met, and replaced by another one drawn at random;
-    more than ``max_bad_images`` of them are an error that lists them. In evaluation (``test_mode``)
-    the first one is an error, as a result on other images than the protocol's would not be one. The
-    count is shared by the data loader's workers; every process of a distributed run counts for
-    itself.
+    Images that cannot be used are replaced in training, and counted, and an error in evaluation:
+    :class:`TolerantReading`.
 
     Args:
         data_root: Folder of the dataset, see the subclass.
@@ -149,10 +141,6 @@ class FaceDataset(UnmixedCopies, BaseDataset):
         """The error for a split without samples."""
         return EmptySplitError(f'{type(self).__name__}: split={self.split!r} is empty, {reason}')
 
-    def log(self, message: str, level: int = logging.INFO) -> None:
-        """Log a message in the name of the dataset and the split."""
-        print_log(f'{type(self).__name__}, {self.split}: {message}', 'current', level)
-
     @property
     def known_classes(self) -> Iterable[str]:
         """What ``classes`` may name, beside the classes of the samples."""
@@ -168,30 +156,6 @@ class FaceDataset(UnmixedCopies, BaseDataset):
             raise self.empty(f"no sample in '{self.data_root}'. {self._where_to_set_it()}")
         self._require_images([sample['img_path'] for sample in samples])
         return samples
-
-    def full_init(self) -> None:
-        if not self._fully_initialized:
-            super().full_init()
-            self._forget_bad_images()
-
-    def get_subset_(self, indices: Sequence[int] | int) -> None:
-        super().get_subset_(indices)
-        self._forget_bad_images()
-
-    def get_subset(self, indices: Sequence[int] | int) -> 'FaceDataset':
-        subset = super().get_subset(indices)
-        subset._forget_bad_images()
-        return subset
-
-    def prepare_data(self, idx: int) -> dict | None:
-        """Run the pipeline on one sample; None makes mmengine's ``BaseDataset`` draw another."""
-        try:
-            return super().prepare_data(idx)
-        except (UnreadableImageError, AnnotationError) as error:
-            if self.test_mode:
-                raise
-            self._note_bad_image(idx, str(error))
-            return None
 
     def extra_repr(self) -> list[str]:
         return [f'{name}: \t{getattr(self, name)}' for name in self.SHOWN]
@@ -215,24 +179,6 @@ class FaceDataset(UnmixedCopies, BaseDataset):
             named = short_list(classes, most=20)
             self.log(f'{skipped} samples are skipped, their class is none of ({named})')
         return numbered
-
-    def _forget_bad_images(self) -> None:
-        # One flag a sample in shared memory: forked workers write to the same flags, and setting
-        # one twice is harmless, so no lock is needed and repeats are not counted again.
-        self._bad_images = torch.zeros(len(self), dtype=torch.bool).share_memory_()
-
-    def _note_bad_image(self, idx: int, message: str) -> None:
-        if not self._bad_images[idx]:
-            self._bad_images[idx] = True
-            self.log(f'{message}; training goes on without it', logging.WARNING)
-        bad = self._bad_images.nonzero().flatten().tolist()
-        if len(bad) > self.max_bad_images:
-            paths = '\n  '.join(self.get_data_info(i)['img_path'] for i in bad)
-            raise RuntimeError(
-                f'{len(bad)} images of {type(self).__name__} cannot be read, max_bad_images='
-                f'{self.max_bad_images} are tolerated. Repair or remove these, or raise '
-                f'max_bad_images of the dataset in the config:\n  {paths}'
-            )
 
     def _require_images(self, paths: list[str]) -> None:
         # One listing a folder is much quicker than asking for every file, above all over a network.

@@ -18,9 +18,9 @@ def short_list(names: Collection, most: int = _NAMED) -> str:
     return ', '.join(_first([*map(repr, names)], most)) or 'none'
 
 
-def short_lines(lines: Collection, separator: str = '\n  ') -> str:
-    """Five lines below a sentence, and how many more there are."""
-    return separator + separator.join(_first(lines, _NAMED)) if lines else ''
+def short_lines(lines: Collection, separator: str = '\n  ', most: int = _NAMED) -> str:
+    """Some lines below a sentence, by default 5, and how many more there are."""
+    return separator + separator.join(_first(lines, most)) if lines else ''
 
 
 def _first(items: Collection, most: int) -> list[str]:
