@@ -69,8 +69,13 @@ class ConcatDataset(_ConcatDataset):
             return
         remedy = 'They cannot be concatenated'
         if key == 'classes' and first and other:
-            both = list(dict.fromkeys(chain(first, other)))
-            remedy = f'Give all of them the same list in the config, such as classes={both}'
+            both = {}
+            for name in chain(first, other):
+                # Folders may be called like classes but for capital letters (CustomDataset).
+                both.setdefault(str(name).casefold(), name)
+            remedy = (
+                f'Give all of them the same list in the config, such as classes={[*both.values()]}'
+            )
         named = [type(self.datasets[place]).__name__ for place in (0, number)]
         raise ValueError(
             f'ConcatDataset: datasets[{number}] ({named[1]}) has the {key} {other}, datasets[0] '

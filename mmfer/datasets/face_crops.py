@@ -120,6 +120,7 @@ class FaceCrops(FaceDataset):
                     samples.append(_to_sample(record, root, label, names))
             except ValueError as error:
                 raise ValueError(f'{path}, {place}: {error}') from error
+        _require_equal_counts(path, samples)
         statements.log_repeats(path)
         return samples
 
@@ -140,11 +141,23 @@ def _read_json(path: Path) -> tuple[dict, list[dict]]:
 
 def _check_record(record: dict) -> None:
     if not isinstance(record, dict) or not isinstance(record.get('img_path'), str):
-        raise ValueError(f'no img_path in {record!r}')
+        raise ValueError(f'no img_path in {record!r:.200}')
     if record.get('split') not in PARTS:
         raise ValueError(
             f'split of {record["img_path"]!r} is {record.get("split")!r}, not one of {PARTS}'
         )
+
+
+def _require_equal_counts(path: Path, samples: list[dict]) -> None:
+    """A batch needs as many points and flags of every face."""
+    for key in ('gt_landmarks', 'attributes'):
+        first = next((sample for sample in samples if key in sample), None)
+        for sample in samples if first else ():
+            if key in sample and len(sample[key]) != len(first[key]):
+                raise ValueError(
+                    f'{path}: {sample["img_path"]!r} has {len(sample[key])} {key}, '
+                    f'{first["img_path"]!r} has {len(first[key])}; all must have as many'
+                )
 
 
 def _class_names(path: Path, metainfo: dict) -> list[str] | None:

@@ -40,7 +40,7 @@ class AlignJob(Job):
 
 
 def list_images(folder: str | Path, out: str | Path) -> list[str]:
-    """Images under a folder, sorted, without what :func:`.files_below` calls junk.
+    """Images under a folder, sorted; hidden files and folders are skipped.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -55,10 +55,11 @@ def list_images(folder: str | Path, out: str | Path) -> list[str]:
         )
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder '{folder}'")
+    paths = (path.relative_to(folder) for path in files_below(folder))
     names = sorted(
-        path.relative_to(folder).as_posix()
-        for path in files_below(folder)
-        if path.suffix.lower() in IMAGE_SUFFIXES
+        path.as_posix()
+        for path in paths
+        if path.suffix.lower() in IMAGE_SUFFIXES and not any(part[0] == '.' for part in path.parts)
     )
     if not names:
         raise ValueError(f"'{folder}' holds no images ({', '.join(IMAGE_SUFFIXES)})")

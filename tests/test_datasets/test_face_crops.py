@@ -211,3 +211,12 @@ def test_images_in_the_working_folder(write, monkeypatch):
     root = write([dict(img_path='a.jpg', split='train', gt_age=3)], task='age')
     monkeypatch.chdir(root)
     assert FaceCrops('.').get_data_info(0)['img_path'] == 'a.jpg'
+
+
+@pytest.mark.parametrize('key', ['gt_landmarks', 'attributes'])
+def test_all_faces_have_as_many_points_and_flags(write, key):
+    values = dict(gt_landmarks=POINTS, attributes=[0, 1])
+    few = dict(values, **{key: values[key][1:]})
+    root = write([record(**values), record('b.jpg', **few)], task='landmarks')
+    with pytest.raises(ValueError, match=f"b.jpg' has .* {key}, .*a.jpg' has "):
+        FaceCrops(root)

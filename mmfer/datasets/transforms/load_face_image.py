@@ -12,6 +12,9 @@ from .annotation_check import PIXEL_KEYS, AnnotationError, misplacement, turn_pr
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', 0xDA, b'\xff\xd9'
 _PNG_START, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
 
+# Whose images mmcv turns as their EXIF orientation says.
+_TURNED, _TURNING = ('color', 'grayscale'), ('cv2', 'pillow')
+
 
 class UnreadableImageError(OSError):
     """An image file cannot be opened, is cut off, or is no image. The message names the file.
@@ -100,7 +103,7 @@ class LoadFaceImage(LoadImageFromFile):
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         if any(results.get(key) is not None for key in PIXEL_KEYS):
             wrong = misplacement(results, image.shape[1::-1])
-            if not wrong and not self.color_type.endswith('ignore_orientation'):
+            if not wrong and self.color_type in _TURNED and self.imdecode_backend in _TURNING:
                 wrong = turn_problem(content)
             if wrong:
                 raise AnnotationError(f"cannot use the annotation of image '{path}': {wrong}")
