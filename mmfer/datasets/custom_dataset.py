@@ -10,6 +10,7 @@ from mmpretrain.datasets import CustomDataset as _CustomDataset
 from mmfer.registry import DATASETS
 from mmfer.utils.checks import check_count
 from mmfer.utils.files_below import is_junk
+from mmfer.utils.short_list import short_list
 
 from .annotation_files import read_lines
 from .class_numbers import read_class_names
@@ -64,9 +65,11 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
             empty += [] if files else [folder]
         endings = ', '.join(sorted(self.extensions))
         if not samples:
-            raise RuntimeError(f'no image ({endings}) in the folders {folders} of {self._place()}')
+            raise RuntimeError(
+                f'no image ({endings}) in the folders {short_list(folders)} of {self._place()}'
+            )
         if empty:
-            what = f'no image ({endings}) in the folders {empty} of {self._place()}'
+            what = f'no image ({endings}) in the folders {short_list(empty)} of {self._place()}'
             print_log(f'CustomDataset: {what}', 'current', logging.WARNING)
         return samples
 
@@ -78,10 +81,11 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
             return {name: number for number, name in enumerate(folders)}
         unknown = [name for name in folders if name not in known]
         if unknown or len(set(known.values())) < len(known):
-            what = f'{unknown} are none of its' if unknown else 'several are of one of its'
+            what = f'{short_list(unknown)} are none' if unknown else 'several are of one'
             raise ValueError(
-                f'CustomDataset: of the folders {folders} in {self._place()}, {what} classes '
-                f'{tuple(classes)}. Take folders that are no classes away, or rename them'
+                f'CustomDataset: of the folders {short_list(folders, most=20)} in {self._place()}, '
+                f'{what} of its classes ({short_list(classes, most=20)}). Take folders that are no '
+                'classes away, or rename them'
             )
         return known
 
@@ -92,7 +96,8 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
             if not 0 <= sample['gt_label'] < count:
                 raise ValueError(
                     f'CustomDataset: {self.ann_file} gives {sample["img_path"]} the label '
-                    f'{sample["gt_label"]}; classes are numbered from 0: {self.CLASSES}'
+                    f'{sample["gt_label"]}; classes are numbered from 0: '
+                    + short_list(self.CLASSES or (), most=20)
                 )
         return samples
 

@@ -97,7 +97,8 @@ class FaceCrops(FaceDataset):
                 f'{TASKS}'
             )
         self._metainfo['task'] = task
-        lost = sum(metainfo.get('skipped', {}).get(part, 0) for part in self.parts)
+        skipped = metainfo.get('skipped')
+        lost = sum(skipped.get(p, 0) for p in self.parts) if isinstance(skipped, dict) else 0
         if lost:
             self.log(
                 f'{path} lacks {lost} images that could not be converted; results are not those of '
