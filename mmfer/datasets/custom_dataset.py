@@ -14,6 +14,7 @@ from mmfer.utils.short_list import short_list
 
 from .annotation_files import read_lines
 from .class_numbers import read_class_names
+from .determinism import random_transforms
 from .tolerant_reading import TolerantReading
 from .unmixed_copies import UnmixedCopies
 
@@ -34,6 +35,8 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
 
     Args:
         *args, **kwargs: mmpretrain's.
+        test_mode: Whether an unreadable image is an error at once. Default: where nothing in the
+            pipeline is random, as in testing; so no result is of other images by oversight.
         max_bad_images: Unreadable images tolerated in training. Default 10.
 
     Raises:
@@ -41,10 +44,12 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
             of ``ann_file`` is wrong, contradicts another one, or has the number of no class.
     """
 
-    def __init__(self, *args, max_bad_images: int = 10, **kwargs):
+    def __init__(self, *args, test_mode: bool | None = None, max_bad_images: int = 10, **kwargs):
         self.max_bad_images = check_count('CustomDataset: max_bad_images', max_bad_images, 0)
         kwargs['classes'] = read_class_names(kwargs.get('classes'))
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, test_mode=bool(test_mode), **kwargs)
+        if test_mode is None:
+            self.test_mode = not random_transforms(self.pipeline.transforms)
 
     def _find_samples(self) -> list[tuple[str, int]]:
         if not self.with_label:

@@ -85,28 +85,37 @@ def faces(tmp_path):
 
 
 LOAD = [dict(type='LoadFaceImage')]
+AUGMENT = [*LOAD, dict(type='RandomFlipFace', prob=0.5)]
 
 
 def test_bad_images_are_replaced_in_training(faces, logged):
-    dataset = CustomDataset(str(faces), pipeline=LOAD)
+    dataset = CustomDataset(str(faces), pipeline=AUGMENT)
     assert not dataset[0]['img_path'].endswith('anger/00000.jpg')
     assert len(logged) == 1 and 'CustomDataset: ' in logged[0][0] and 'anger/00000' in logged[0][0]
     with pytest.raises(RuntimeError, match='1 images of CustomDataset .*max_bad_images=0'):
-        CustomDataset(str(faces), pipeline=LOAD, max_bad_images=0)[0]
+        CustomDataset(str(faces), pipeline=AUGMENT, max_bad_images=0)[0]
 
 
 def test_all_bad_images_are_an_error(faces, logged):
     for path in faces.rglob('*.jpg'):
         path.write_bytes(b'none')
     with pytest.raises(RuntimeError, match='11 images of CustomDataset'):
-        CustomDataset(str(faces), pipeline=LOAD)[0]
+        CustomDataset(str(faces), pipeline=AUGMENT)[0]
     with pytest.raises(RuntimeError, match='all 12 images of CustomDataset'):
-        CustomDataset(str(faces), pipeline=LOAD, max_bad_images=11)[0]
+        CustomDataset(str(faces), pipeline=AUGMENT, max_bad_images=11)[0]
 
 
-def test_a_bad_image_is_an_error_in_evaluation(faces):
+@pytest.mark.parametrize('options', [dict(), dict(test_mode=True)])
+def test_a_bad_image_is_an_error_in_evaluation(faces, options):
     with pytest.raises(UnreadableImageError, match='anger/00000.jpg'):
-        CustomDataset(str(faces), pipeline=LOAD, test_mode=True)[0]
+        CustomDataset(str(faces), pipeline=LOAD, **options)[0]
+    with pytest.raises(UnreadableImageError, match='anger/00000.jpg'):
+        CustomDataset(str(faces), pipeline=AUGMENT, test_mode=True)[0]
+
+
+def test_training_without_augmentation_can_say_what_it_is(faces, logged):
+    CustomDataset(str(faces), pipeline=LOAD, test_mode=False)[0]
+    assert len(logged) == 1
 
 
 @pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
