@@ -2,6 +2,7 @@
 """Errors of aligned faces against labelled landmarks, from the report of an alignment."""
 
 import csv
+import io
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from mmfer.datasets import WFLW
 from mmfer.faces import ALIGNED, POINT_NAMES
 from mmfer.faces.point_errors import corner_error, eye_error, eye_slope
+from mmfer.utils.text_file import read_text
 
 _POINT_COLUMNS = [f'{name}_{axis}' for name in POINT_NAMES for axis in 'xy']
 
@@ -60,16 +62,15 @@ def read_points(report: str | Path) -> dict[str, np.ndarray]:
         FileNotFoundError: There is no such report.
         ValueError: The file is no report of an alignment.
     """
-    with open(report, newline='', encoding='utf-8') as file:
-        rows = csv.DictReader(file)
-        missing = {'path', 'decision', *_POINT_COLUMNS} - set(rows.fieldnames or ())
-        if missing:
-            raise ValueError(f"'{report}' is no report of align_faces.py: no column {min(missing)}")
-        return {
-            row['path']: np.array([float(row[column]) for column in _POINT_COLUMNS]).reshape(5, 2)
-            for row in rows
-            if row['decision'] == ALIGNED
-        }
+    rows = csv.DictReader(io.StringIO(read_text(report)))
+    missing = {'path', 'decision', *_POINT_COLUMNS} - set(rows.fieldnames or ())
+    if missing:
+        raise ValueError(f"'{report}' is no report of align_faces.py: no column {min(missing)}")
+    return {
+        row['path']: np.array([float(row[column]) for column in _POINT_COLUMNS]).reshape(5, 2)
+        for row in rows
+        if row['decision'] == ALIGNED
+    }
 
 
 def read_wflw(data_root: str | Path) -> dict[str, list[np.ndarray]]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mmengine.fileio import load
 
+from mmfer.utils.files_below import is_junk
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 # In an installed package, and in a working copy that was never installed.
 _PLACES = (_PACKAGE / '.mim', _PACKAGE.parent)
@@ -105,4 +107,5 @@ def find_model(name: str) -> IndexedModel:
 
 
 def _is_leaf(path: Path, folder: Path) -> bool:
-    return '_base_' not in path.relative_to(folder).parts
+    parts = path.relative_to(folder).parts
+    return '_base_' not in parts and not any(map(is_junk, parts))

@@ -10,6 +10,8 @@ from itertools import islice
 import numpy as np
 from torch.utils.data import DataLoader
 
+from mmfer.utils.short_list import short_lines
+
 from .duplicates import ALIKE, SAME, Link, find_exact, find_near, groups_of
 from .findings import Audit, Entry, Group, Pair
 from .fingerprint import Fingerprint, take_fingerprint
@@ -62,6 +64,11 @@ def audit(
             dict(asdict(entry), reason=fingerprint.error)
             for entry, fingerprint in zip(entries, fingerprints, strict=True)
             if fingerprint.error
+        ],
+        misplaced=[
+            dict(asdict(entry), reason=short_lines(fingerprint.misplaced, '; ').removeprefix('; '))
+            for entry, fingerprint in zip(entries, fingerprints, strict=True)
+            if fingerprint.misplaced
         ],
         odd=[
             dict(asdict(entry), notes=said)

@@ -77,6 +77,7 @@ class Audit:
         groups: Images that are the same: leaks first, then contradictions.
         alike: Pairs for a person to look at: those across splits and the most similar first.
         broken: Entries of images that cannot be read, with a ``reason``.
+        misplaced: Entries of images whose boxes or points cannot be about them, with a ``reason``.
         odd: Entries of images that are odd, with ``notes``.
         people: See :func:`~mmfer.audit.statistics.shared_people`.
     """
@@ -87,13 +88,14 @@ class Audit:
     groups: list[Group]
     alike: list[Pair]
     broken: list[dict]
+    misplaced: list[dict]
     odd: list[dict]
     people: list[dict]
 
     @property
     def clean(self) -> bool:
-        """Whether there is no leak and every file can be read."""
-        return not (self.leaks or self.broken)
+        """Whether there is no leak, and every file can be read and is what its boxes are about."""
+        return not (self.leaks or self.broken or self.misplaced)
 
     @property
     def leaks(self) -> list[Group]:

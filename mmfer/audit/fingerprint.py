@@ -10,6 +10,7 @@ import numpy as np
 from mmengine import fileio
 
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
+from mmfer.datasets.transforms.annotation_check import misplacement, turn_problem
 
 from .perceptual_hash import hash_picture
 from .pictures import Picture
@@ -43,6 +44,7 @@ class Fingerprint:
         num_bytes: Of the file; 0 for drawn pictures.
         grey: Whether it has no colour.
         notes: What is odd about the file itself: suffix, transparency, blank.
+        misplaced: Why boxes or points cannot be about it, one text for each face.
         hashes: (3, 4) uint64, of :func:`~mmfer.audit.perceptual_hash.hash_picture`; None where
             there is nothing to see.
         thumbnail: (64, 64) uint8, grey.
@@ -55,6 +57,7 @@ class Fingerprint:
     num_bytes: int = 0
     grey: bool = False
     notes: tuple[str, ...] = ()
+    misplaced: tuple[str, ...] = ()
     hashes: np.ndarray | None = None
     thumbnail: np.ndarray | None = None
 
@@ -92,9 +95,18 @@ def take_fingerprint(picture: Picture) -> Fingerprint:
         num_bytes=len(content) if content else 0,
         grey=bool((image[..., :1] == image[..., 1:]).all()),
         notes=tuple(notes),
+        misplaced=tuple(_misplaced(picture, content, (width, height))),
         hashes=None if blank else hash_picture(grey),
         thumbnail=cv2.resize(grey, (SIZE, SIZE), interpolation=cv2.INTER_AREA),
     )
+
+
+def _misplaced(picture: Picture, content: bytes | None, size: tuple[int, int]) -> list[str]:
+    if not (picture.faces and content):
+        return []
+    found = [wrong for face in picture.faces if (wrong := misplacement(face, size))]
+    turned = turn_problem(content)
+    return [*found, turned] if turned else found
 
 
 def _notes_on_file(name: str, content: bytes) -> list[str]:

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 
 from mmfer.datasets import SynthFace
+from mmfer.datasets.transforms.annotation_check import PIXEL_KEYS
 from mmfer.registry import DATASETS
 from mmfer.utils.files_below import IMAGE_SUFFIXES, files_below
 
@@ -26,12 +27,15 @@ class Picture:
         label: Class or age, for people to read; None where there is none.
         person: Who is shown, where the dataset knows.
         drawn_by: Dataset and index of a picture that has no file.
+        faces: Boxes and points of the samples that show it, as far as they have some
+            (:data:`~mmfer.datasets.transforms.annotation_check.PIXEL_KEYS`).
     """
 
     name: str
     label: str | None = None
     person: str | None = None
     drawn_by: tuple[Any, int] | None = field(default=None, repr=False, compare=False)
+    faces: list[dict] = field(default_factory=list, repr=False, compare=False)
 
 
 @dataclass
@@ -111,7 +115,7 @@ def merge_equal(splits: Iterable[Split]) -> list[Split]:
 
 
 def _pictures_of(dataset) -> Iterator[Picture]:
-    seen = set()
+    seen: dict[Picture, Picture] = {}
     for leaf, index in _samples(dataset):
         classes = leaf.metainfo.get('classes')
         info = leaf.get_data_info(index)
@@ -126,8 +130,10 @@ def _pictures_of(dataset) -> Iterator[Picture]:
         )
         # Several faces of one picture, or the same one drawn more often, are one to look at.
         if picture not in seen:
-            seen.add(picture)
+            seen[picture] = picture
             yield picture
+        if face := {key: info[key] for key in PIXEL_KEYS if info.get(key) is not None}:
+            seen[picture].faces.append(face)
 
 
 def _samples(dataset) -> list[tuple[Any, int]]:

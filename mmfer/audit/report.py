@@ -26,6 +26,7 @@ TITLES = dict(
     duplicates='Duplicates (one image several times in a split)',
     alike='Alike (pairs to look at)',
     broken='Unreadable files',
+    misplaced='Misplaced annotations (boxes or points that cannot be about their image)',
     odd='Odd files',
 )
 
@@ -46,7 +47,11 @@ def verdict(result: Audit) -> str:
         parts.append(f'{_count(len(result.leaks), "image")} in splits that should be apart')
     if result.broken:
         parts.append(_count(len(result.broken), 'unreadable file'))
-    return 'NOT CLEAN: ' + ' and '.join(parts) if parts else 'clean: no leak, no unreadable file'
+    if result.misplaced:
+        parts.append(f'{_count(len(result.misplaced), "image")} with misplaced annotations')
+    if parts:
+        return 'NOT CLEAN: ' + ' and '.join(parts)
+    return 'clean: no leak, no unreadable file, no misplaced annotation'
 
 
 def write_report(

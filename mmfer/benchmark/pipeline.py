@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mmfer.datasets.determinism import leaf_datasets
 from mmfer.inference.split_loader import spread
 
 from .timing import CLOCKS, Measurement, interleave
@@ -92,9 +93,7 @@ def _time_steps(
     dataset: Any, indices: Sequence[int], clock: Callable[[], float]
 ) -> dict[str, float]:
     """Milliseconds an image of each step."""
-    base = dataset
-    while hasattr(base, 'dataset'):
-        base = base.dataset
+    base = leaf_datasets(dataset)[0]  # those that are concatenated have like pipelines
     spent: dict[str, float] = {}
     with _one_thread():
         for index in indices:

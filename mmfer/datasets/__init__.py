@@ -7,11 +7,15 @@ from .affectnet import AffectNet
 from .affectnet_hq import AffectNetHQ
 from .affwild2 import AffWild2
 from .cfp import CFP
+from .class_balanced_dataset import ClassBalancedDataset
+from .concat_dataset import ConcatDataset
+from .custom_dataset import CustomDataset
 from .expw import ExpW
 from .face_crops import FaceCrops
 from .face_dataset import FaceDataset
 from .ferplus import FERPlus
 from .fully_balanced_dataset import FullyBalancedDataset
+from .k_fold_dataset import KFoldDataset
 from .named_split_dataset import NamedSplitDataset
 from .rafdb import RAFDB
 from .samplers import ClassBalancedSampler
@@ -33,12 +37,16 @@ __all__ = [
     'AffWild2',
     'AffectNet',
     'AffectNetHQ',
+    'ClassBalancedDataset',
     'ClassBalancedSampler',
+    'ConcatDataset',
+    'CustomDataset',
     'ExpW',
     'FERPlus',
     'FaceCrops',
     'FaceDataset',
     'FullyBalancedDataset',
+    'KFoldDataset',
     'NamedSplitDataset',
     'SynthFace',
     'UTKFace',

@@ -10,6 +10,7 @@ from mmfer.registry import DATASETS
 
 from .annotation_files import class_name, list_files, read_lines
 from .holdout_dataset import HoldoutDataset
+from .transforms.annotation_check import check_box
 
 #: What the numbers in AffectNet's annotations mean. The last three are no expression.
 AFFECTNET_LABELS = {
@@ -95,7 +96,8 @@ class AffectNet(HoldoutDataset):
         self.require_one_of('num_classes', num_classes, tuple(_CLASSES))
         self.image_dir = image_dir
         self.image_name = image_name
-        kwargs.setdefault('classes', _CLASSES[num_classes])
+        if kwargs.get('classes') is None:
+            kwargs['classes'] = _CLASSES[num_classes]
         super().__init__(data_root, *args, **kwargs)
 
     def load_annotations(self) -> list[dict]:
@@ -120,7 +122,7 @@ class AffectNet(HoldoutDataset):
         name = dict(train='training.csv', val='validation.csv')[self.official]
         folder = self._find_images(root)
         path = self.require_file(root / _LISTS / name)
-        samples = read_lines(path, lambda line: self._read_line(line, folder))
+        samples = read_lines(path, lambda line: self._read_line(line, folder), _statement)
         return [sample for sample in samples if sample is not None]
 
     def _read_line(self, line: str, folder: Path) -> dict | None:
@@ -170,21 +172,26 @@ class AffectNet(HoldoutDataset):
         ]
 
 
+def _statement(sample: dict) -> tuple[tuple, str]:
+    """A face is told by its image and its box."""
+    return (sample['img_path'], *sample.get('face_box', ())), sample['gt_label']
+
+
 def _to_box(row: dict[str, str]) -> np.ndarray:
     try:
         x, y, width, height = (float(row[name]) for name in _BOX)
     except ValueError as error:
         raise ValueError(f'{_BOX} are {[row[n] for n in _BOX]}, not numbers') from error
-    if not (width > 0 and height > 0):
-        raise ValueError(f'a face of {width:g}x{height:g} pixels')
-    return np.array([x, y, x + width, y + height], np.float32)
+    box = np.array([x, y, x + width, y + height], np.float32)
+    check_box(box)
+    return box
 
 
 def _read_npy(path: Path) -> str:
     try:
         # Labels are short texts. A pickled object, which could run code, is refused.
         return class_name(str(np.load(path, allow_pickle=False).item()), AFFECTNET_LABELS)
-    except ValueError as error:
+    except (EOFError, ValueError) as error:
         raise ValueError(f'{path} is not one plain number in an npy file: {error}') from error
 
 

@@ -42,6 +42,10 @@ class AffectNetHQ(NamedSplitDataset):
         self.folders = dict(folders) if folders is not None else None
         super().__init__(data_root, *args, **kwargs)
 
+    @property
+    def known_classes(self) -> tuple[str, ...]:
+        return (*EXPRESSIONS, *(self.folders or {}).values())
+
     def load_all(self) -> list[dict]:
         root = self.require_folder(Path(self.data_root))
         if self.folders is None:

@@ -12,9 +12,11 @@ import numpy as np
 from mmfer.categories import ACTION_UNITS, EXPRESSIONS
 from mmfer.registry import DATASETS
 from mmfer.utils.checks import check_count
+from mmfer.utils.short_list import short_list
 
 from .affwild2_files import EXPRESSION_NAMES, UNLABELLED, read_action_units, read_expressions
 from .annotation_files import list_files
+from .class_numbers import class_numbers
 from .frame_table import FrameTable
 from .holdout_dataset import HoldoutDataset
 
@@ -30,7 +32,6 @@ AFFWILD2_TRACKS = {
 
 _PARTS = {'train': 'Train_Set', 'val': 'Validation_Set'}
 _Lists = dict[str, dict[str, dict[str, Path]]]  # task -> part -> video -> annotation file
-_NAMED = 5
 
 
 @DATASETS.register_module()
@@ -218,21 +219,18 @@ class AffWild2(HoldoutDataset):
         present = set(os.listdir(images))
         absent = [video for video in files if video not in present]
         if absent:
-            more = ' …' if len(absent) > _NAMED else ''
             raise self.missing(
                 f"{len(absent)} of {len(files)} annotated videos have no folder in '{images}': "
-                f'{absent[:_NAMED]}{more}. Unpack all archives of frames'
+                f'{short_list(absent)}. Unpack all archives of frames'
             )
 
     # Their frames ------------------------------------------------------------------------------
 
     def _read_frames(self, images: Path, files: dict[str, dict[str, Path]]) -> FrameTable:
-        classes = self._metainfo['classes']
-        numbers_of_classes = np.array(
-            # The last entry is what a frame without a label, -1, finds.
-            [classes.index(n) if n in classes else UNLABELLED for n in (*EXPRESSION_NAMES, None)],
-            np.int8,
-        )
+        numbers = class_numbers('AffWild2', self._metainfo['classes'], EXPRESSION_NAMES)
+        # The last entry is what a frame without a label, -1, finds.
+        of_files = [numbers.get(name, UNLABELLED) for name in (*EXPRESSION_NAMES, None)]
+        numbers_of_classes = np.array(of_files, np.int8)
         videos, counts, columns = sorted(files), Counter(), []
         for index, video in enumerate(videos):
             expressions, units = self._read_video(files[video])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mmfer.categories import EXPRESSIONS
+from mmfer.utils.text_file import read_text
 
 #: What stands for a frame without a label.
 UNLABELLED = -1
@@ -68,7 +69,7 @@ def read_action_units(path: str | Path, units: Sequence[str]) -> np.ndarray:
 
 def _read(path: str | Path, columns: int | None = None) -> tuple[list[str], np.ndarray]:
     """Names and numbers, (F, columns) int8; by default there is a column for each name."""
-    header, *lines = Path(path).read_text(encoding='utf-8-sig').rstrip().split('\n')
+    header, *lines = read_text(path).rstrip().split('\n')
     names = [name.strip() for name in header.split(',')]
     columns = columns or len(names)
     if not lines:

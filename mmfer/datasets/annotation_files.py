@@ -1,39 +1,94 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """What the readers of all datasets share: lines of an annotation file, and files of a folder."""
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from mmengine.fileio import list_from_file
+from mmengine.logging import print_log
 
 from mmfer.utils.files_below import IMAGE_SUFFIXES, is_junk
+from mmfer.utils.text_file import read_text
 
 _T = TypeVar('_T')
 # So much of both ends of a line is shown in errors; lists of landmarks have 1,600 characters.
 _SHOWN = 60
 
 
-def read_lines(path: str | Path, parse: Callable[[str], _T]) -> list[_T]:
-    """Parse a text file line by line; blank lines and a byte order mark are skipped.
+class Statements:
+    """What a list says of each image or face: of one, it may not say two things.
+
+    Attributes:
+        repeats: How many entries say what another one has said already.
+    """
+
+    def __init__(self):
+        self.repeats = 0
+        self._said: dict[Hashable, tuple[str, Any]] = {}
+
+    def add(self, about: Hashable, says: Any, place: str) -> None:
+        """Note an entry.
+
+        Args:
+            about: What identifies the image or face.
+            says: The label, comparable.
+            place: Where this is written, such as ``'line 7'``.
+
+        Raises:
+            ValueError: Another place says something else.
+        """
+        first, before = self._said.setdefault(about, (place, says))
+        if before != says:
+            raise ValueError(
+                f'contradicts {first} about the same image: {before!r} there, {says!r} here. '
+                'Remove the wrong one'
+            )
+        self.repeats += first != place
+
+    def log_repeats(self, path: str | Path) -> None:
+        """Warn of repetitions, which stay: the lists of protocols are taken as they are."""
+        if self.repeats:
+            print_log(
+                f'{path}: {self.repeats} entries repeat others; these images count more than once',
+                'current',
+                logging.WARNING,
+            )
+
+
+def read_lines(
+    path: str | Path,
+    parse: Callable[[str], _T],
+    statement: Callable[[_T], tuple[Hashable, Any]] | None = None,
+) -> list[_T]:
+    """Parse a text file (:func:`.read_text`) line by line; blank lines are skipped.
 
     Args:
-        path: The file, UTF-8.
+        path: The file.
         parse: What a line means; raises ValueError for a line that is wrong.
+        statement: What a parsed line is about, and what it says of that, for
+            :class:`Statements`; not asked where ``parse`` returned None. Default: lines have
+            nothing to do with each other.
 
     Returns:
         What ``parse`` returned for each line.
 
     Raises:
-        ValueError: A line is wrong; gives file, number, line and reason.
+        ValueError: A line is wrong, or contradicts another one; gives file, number, line and
+            reason.
     """
-    parsed = []
-    for number, line in enumerate(list_from_file(path, encoding='utf-8-sig'), start=1):
-        if line.strip():
-            try:
-                parsed.append(parse(line))
-            except ValueError as error:
-                raise ValueError(f'{path}, line {number}: {_shorten(line)!r}: {error}') from error
+    parsed, statements = [], Statements()
+    for number, line in enumerate(read_text(path).split('\n'), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = parse(line)
+            if statement and value is not None:
+                statements.add(*statement(value), f'line {number}')
+        except ValueError as error:
+            raise ValueError(f'{path}, line {number}: {_shorten(line)!r}: {error}') from error
+        parsed.append(value)
+    statements.log_repeats(path)
     return parsed
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mmfer.registry import DATASETS
 
+from .class_numbers import class_numbers
 from .named_split_dataset import NamedSplitDataset
 from .splits import CFP_FRONTAL, read_split_file
 
@@ -33,12 +34,18 @@ class CFP(NamedSplitDataset):
 
     LAYOUT = '  Data/Images/001/frontal/01.jpg … 10.jpg    (500 people: 001 to 500)'
 
+    @property
+    def known_classes(self) -> tuple[str, ...]:
+        return self._people
+
     def load_all(self) -> list[dict]:
         root = self.require_folder(Path(self.data_root))
         data = root if (root / 'Images').is_dir() else root / 'Data'
         images = self.require_folder(data / 'Images')
         present = sorted(p.name for p in images.iterdir() if p.name.isdecimal() and p.is_dir())
         classes = self._metainfo.setdefault('classes', tuple(present))
+        self._people = tuple(present)
+        class_numbers('CFP', classes, present)
         for person in classes:
             self.require_folder(images / person / 'frontal')
         return [

@@ -53,6 +53,13 @@ def innermost_dataset(dataset: Any) -> BaseDataset:
     return dataset
 
 
+def leaf_datasets(dataset: Any) -> list:
+    """The datasets with a pipeline in all wrappers, also in those that concatenate."""
+    if hasattr(dataset, 'datasets'):
+        return [leaf for part in dataset.datasets for leaf in leaf_datasets(part)]
+    return leaf_datasets(dataset.dataset) if hasattr(dataset, 'dataset') else [dataset]
+
+
 def random_transforms(transforms: Iterable, declared: Collection[str] = ()) -> list[str]:
     """Names of the transforms that may draw random numbers.
 

@@ -2,6 +2,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from mmfer.utils.files_below import is_junk
+from mmfer.utils.short_list import short_list
+
 from .annotation_files import list_files
 from .face_dataset import FaceDataset
 
@@ -26,7 +29,7 @@ EXPRESSION_FOLDERS = {
 def known_folders(dataset: FaceDataset, place: Path, remedy: str) -> dict[str, str]:
     """Class of each folder in ``place`` by :data:`EXPRESSION_FOLDERS`, in alphabetical order.
 
-    Hidden folders are skipped.
+    Junk (:func:`.is_junk`) is skipped.
 
     Args:
         dataset: In whose name errors are raised.
@@ -36,11 +39,11 @@ def known_folders(dataset: FaceDataset, place: Path, remedy: str) -> dict[str, s
     Raises:
         ValueError: A folder has another name.
     """
-    present = sorted(p.name for p in place.iterdir() if p.is_dir() and p.name[0] != '.')
+    present = sorted(p.name for p in place.iterdir() if p.is_dir() and not is_junk(p.name))
     unknown = [folder for folder in present if folder.lower() not in EXPRESSION_FOLDERS]
     if unknown:
         raise ValueError(
-            f"{type(dataset).__name__}: '{place}' has the folders {unknown}; known names are "
+            f"{type(dataset).__name__}: '{place}' has the folders {short_list(unknown)}; known are "
             f'{tuple(EXPRESSION_FOLDERS)}. {remedy}, or move them elsewhere'
         )
     return {folder: EXPRESSION_FOLDERS[folder.lower()] for folder in present}
@@ -50,11 +53,12 @@ def read_folders(dataset: FaceDataset, place: Path, folders: Mapping[str, str]) 
     """Samples of the images in ``folders`` (folder -> class), in the order of the folders.
 
     Raises:
-        FileNotFoundError: A folder is missing, or one of the dataset's classes has none.
+        FileNotFoundError: A folder is missing, or one of the classes that such datasets have.
     """
     paths = {folder: dataset.require_folder(place / folder) for folder in folders}
     classes = dataset._metainfo['classes']
-    lacking = [name for name in classes if name not in folders.values()]
+    usual = dataset.METAINFO['classes']
+    lacking = [name for name in classes if name in usual and name not in folders.values()]
     if lacking:
         raise dataset.missing(
             f"'{place}' has no folder for {lacking}; to read fewer expressions, set classes"

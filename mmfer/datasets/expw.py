@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ from mmfer.registry import DATASETS
 from .annotation_files import class_name, read_lines
 from .named_split_dataset import NamedSplitDataset
 from .splits import split_by_name, split_by_rank
+from .transforms.annotation_check import check_box
 
 #: What the numbers in ExpW's label file mean.
 EXPW_LABELS = {
@@ -118,7 +120,8 @@ class ExpW(NamedSplitDataset):
         root = self.require_folder(Path(self.data_root))
         data = root if (root / 'label').is_dir() else root / 'data'
         images = self.require_folder(data / self.image_dir)
-        samples = read_lines(self.require_file(data / 'label/label.lst'), _read_line)
+        path = self.require_file(data / 'label/label.lst')
+        samples = read_lines(path, _read_line, _statement)
         for sample in samples:
             if self.image_dir != 'image/origin':
                 del sample['face_box']  # its pixels are not those of this image
@@ -161,6 +164,12 @@ def _without_extension(name: str) -> str:
     return re.sub(r'\.(jpe?g|png|bmp)$', '', Path(name).name, flags=re.IGNORECASE)
 
 
+def _statement(sample: dict) -> tuple[tuple, str]:
+    """A face is told by its number and its box."""
+    face = (sample['picture'], sample['face'], *sample['face_box'].tolist())
+    return face, sample['expression']
+
+
 def _read_line(line: str) -> dict:
     """A face, without a path yet."""
     # From the end, as a name may hold spaces.
@@ -168,15 +177,17 @@ def _read_line(line: str) -> dict:
     if len(fields) != len(_FIELDS):
         raise ValueError(f'{len(fields)} fields instead of {len(_FIELDS)}: {", ".join(_FIELDS)}')
     row = dict(zip(_FIELDS, fields, strict=True))
-    x1, y1, x2, y2 = box = np.array([float(row[name]) for name in _BOX], np.float32)
-    if not (x1 < x2 and y1 < y2):
-        raise ValueError(f'a face with the box {dict(zip(_BOX, box.tolist(), strict=True))}')
+    box = np.array([float(row[name]) for name in _BOX], np.float32)
+    check_box(box)
+    confidence = float(row['confidence'])
+    if not math.isfinite(confidence):
+        raise ValueError(f'confidence {row["confidence"]!r} is no number')
     expression = class_name(row['label'], EXPW_LABELS)
     return dict(
         picture=row['name'],
         face=int(row['face']),
         face_box=box,
-        confidence=float(row['confidence']),
+        confidence=confidence,
         expression=expression,
         gt_label=expression,
     )

@@ -1,36 +1,34 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import logging
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from mmfer.categories import EXPRESSIONS
+from mmfer.utils.short_list import short_lines, short_list
 
+from .class_numbers import class_numbers, read_class_names
 from .splits import SPLITS
-from .transforms.load_face_image import UnreadableImageError
+from .tolerant_reading import TolerantReading
 from .unmixed_copies import UnmixedCopies
-
-# So many names are enough to see what is wrong, more would hide the rest of the message.
-_NAMED = 5
 
 
 class EmptySplitError(ValueError):
     """A dataset has no sample in the requested split."""
 
 
-class FaceDataset(UnmixedCopies, BaseDataset):
+class FaceDataset(TolerantReading, UnmixedCopies, BaseDataset):
     """What all face datasets on disk share: splits, class numbers, errors, tolerant reading.
 
     A subclass describes its folder in :attr:`LAYOUT` and reads it in :meth:`load_annotations`,
     with classes by name. They are numbered here: in the order of ``classes``, which by default are
     mmfer's (:data:`mmfer.datasets.EXPRESSIONS`), not in that of the files. Samples of a class that
     ``classes`` does not name are skipped, and the log has their number; so a part of the classes,
-    or another order, can be selected for every dataset with classes.
+    or another order, can be selected for every dataset with classes. Names that neither the dataset
+    nor :attr:`known_classes` has are an error.
 
     ============  =========================================
     split         images
@@ -41,11 +39,8 @@ class FaceDataset(UnmixedCopies, BaseDataset):
     ``test``      for the result
     ============  =========================================
 
-    In training, an image that cannot be read is named in a warning, counted once however often it
-    is met, and replaced by another one drawn at random; more than ``max_bad_images`` of them are an
-    error that lists them. In evaluation (``test_mode``) the first one is an error, as a result on
-    other images than the protocol's would not be one. The count is shared by the data loader's
-    workers; every process of a distributed run counts for itself.
+    Images that cannot be used are replaced in training, and counted, and an error in evaluation:
+    :class:`TolerantReading`.
 
     Args:
         data_root: Folder of the dataset, see the subclass.
@@ -80,6 +75,7 @@ class FaceDataset(UnmixedCopies, BaseDataset):
         max_bad_images: int = 10,
         **kwargs,
     ):
+        kwargs['classes'] = read_class_names(kwargs.get('classes'))
         self.split = self.require_one_of('split', split, SPLITS)
         self.max_bad_images = self.require_not_negative('max_bad_images', max_bad_images)
         super().__init__(
@@ -145,50 +141,31 @@ class FaceDataset(UnmixedCopies, BaseDataset):
         """The error for a split without samples."""
         return EmptySplitError(f'{type(self).__name__}: split={self.split!r} is empty, {reason}')
 
-    def log(self, message: str, level: int = logging.INFO) -> None:
-        """Log a message in the name of the dataset and the split."""
-        print_log(f'{type(self).__name__}, {self.split}: {message}', 'current', level)
+    @property
+    def known_classes(self) -> Iterable[str]:
+        """What ``classes`` may name, beside the classes of the samples."""
+        return self.METAINFO.get('classes', ())
 
     # What happens around it ------------------------------------------------------------------
 
     def load_data_list(self) -> list[dict]:
-        samples = self._number_classes(self.load_annotations())
+        # Classes that the dataset finds for itself need no check.
+        given = bool(self._metainfo.get('classes'))
+        samples = self._number_classes(self.load_annotations(), given)
         if not samples:
             raise self.empty(f"no sample in '{self.data_root}'. {self._where_to_set_it()}")
         self._require_images([sample['img_path'] for sample in samples])
         return samples
 
-    def full_init(self) -> None:
-        if not self._fully_initialized:
-            super().full_init()
-            self._forget_bad_images()
-
-    def get_subset_(self, indices: Sequence[int] | int) -> None:
-        super().get_subset_(indices)
-        self._forget_bad_images()
-
-    def get_subset(self, indices: Sequence[int] | int) -> 'FaceDataset':
-        subset = super().get_subset(indices)
-        subset._forget_bad_images()
-        return subset
-
-    def prepare_data(self, idx: int) -> dict | None:
-        """Run the pipeline on one sample; None makes mmengine's ``BaseDataset`` draw another."""
-        try:
-            return super().prepare_data(idx)
-        except UnreadableImageError as error:
-            if self.test_mode:
-                raise
-            self._note_bad_image(idx, str(error))
-            return None
-
     def extra_repr(self) -> list[str]:
         return [f'{name}: \t{getattr(self, name)}' for name in self.SHOWN]
 
-    def _number_classes(self, samples: list[dict]) -> list[dict]:
+    def _number_classes(self, samples: list[dict], check: bool) -> list[dict]:
         """Replace names of classes by their numbers; skip samples of other classes."""
-        classes = tuple(self._metainfo.get('classes', ()))
-        numbers = {name: number for number, name in enumerate(classes)}
+        classes = tuple(self._metainfo.get('classes') or ())
+        found = (s['gt_label'] for s in samples if isinstance(s.get('gt_label'), str))
+        known = itertools.chain(self.known_classes, found) if check else classes
+        numbers = class_numbers(type(self).__name__, classes, known)
         numbered = []
         for sample in samples:
             name = sample.get('gt_label')
@@ -199,39 +176,21 @@ class FaceDataset(UnmixedCopies, BaseDataset):
             numbered.append(sample)
         if len(numbered) < len(samples):
             skipped = len(samples) - len(numbered)
-            self.log(f'{skipped} samples are skipped, their class is none of {classes}')
+            named = short_list(classes, most=20)
+            self.log(f'{skipped} samples are skipped, their class is none of ({named})')
         return numbered
-
-    def _forget_bad_images(self) -> None:
-        # One flag a sample in shared memory: forked workers write to the same flags, and setting
-        # one twice is harmless, so no lock is needed and repeats are not counted again.
-        self._bad_images = torch.zeros(len(self), dtype=torch.bool).share_memory_()
-
-    def _note_bad_image(self, idx: int, message: str) -> None:
-        if not self._bad_images[idx]:
-            self._bad_images[idx] = True
-            self.log(f'{message}; training goes on without it', logging.WARNING)
-        bad = self._bad_images.nonzero().flatten().tolist()
-        if len(bad) > self.max_bad_images:
-            paths = '\n  '.join(self.get_data_info(i)['img_path'] for i in bad)
-            raise RuntimeError(
-                f'{len(bad)} images of {type(self).__name__} cannot be read, max_bad_images='
-                f'{self.max_bad_images} are tolerated. Repair or remove these, or raise '
-                f'max_bad_images of the dataset in the config:\n  {paths}'
-            )
 
     def _require_images(self, paths: list[str]) -> None:
         # One listing a folder is much quicker than asking for every file, above all over a network.
         present = {}
         for folder in {os.path.dirname(path) for path in paths}:
+            # An image in '.' has a path without a folder.
             self.require_folder(Path(folder))
-            present[folder] = set(os.listdir(folder))
+            present[folder] = set(os.listdir(folder or '.'))
         missing = [p for p in paths if os.path.basename(p) not in present[os.path.dirname(p)]]
         if missing:
-            named = ''.join(f'\n  {path}' for path in missing[:_NAMED])
-            more = f'\n  and {len(missing) - _NAMED} more' if len(missing) > _NAMED else ''
             raise self.missing(
-                f'{len(missing)} of {len(paths)} listed images are missing:{named}{more}'
+                f'{len(missing)} of {len(paths)} listed images are missing:{short_lines(missing)}'
             )
 
     def _where_to_set_it(self) -> str:

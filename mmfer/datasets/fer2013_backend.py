@@ -31,7 +31,7 @@ def list_fer2013(path: str | Path) -> Iterator[tuple[int, str]]:
     """
     with open(path, 'rb') as file:
         first = file.readline()
-        header = [name.strip().lower() for name in first.decode('utf-8-sig').split(',')]
+        header = [name.strip().lower() for name in first.decode('utf-8-sig', 'replace').split(',')]
         if not {'usage', 'pixels'} <= set(header):
             raise ValueError(
                 f"{path}, line 1: {first[:60]!r} does not name the columns 'pixels' and 'Usage' of "
@@ -40,7 +40,7 @@ def list_fer2013(path: str | Path) -> Iterator[tuple[int, str]]:
         column, offset = header.index('usage'), len(first)
         for number, line in enumerate(file, start=2):
             if line.strip():
-                fields = line.decode().split(',')
+                fields = line.decode(errors='replace').split(',')
                 if len(fields) != len(header):
                     raise ValueError(
                         f'{path}, line {number}: {len(fields)} fields instead of {len(header)}'
@@ -84,7 +84,7 @@ class Fer2013Backend(BaseStorageBackend):
         path, offset, _ = filepath.removeprefix(f'{_PREFIX}://').rsplit('/', 2)
         with open(path, 'rb') as file:
             file.seek(int(offset))
-            fields = next(csv.reader([file.readline().decode()]), [''])
+            fields = next(csv.reader([file.readline().decode(errors='replace')]), [''])
         pixels = _to_greys(max(fields, key=len))  # the one long field, in whatever column it is
         if len(pixels) != FER2013_SIZE**2 or not ((pixels >= 0) & (pixels <= 255)).all():
             raise OSError(

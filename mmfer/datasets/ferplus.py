@@ -6,6 +6,7 @@ import numpy as np
 from mmfer.categories import EXPRESSIONS_8
 from mmfer.registry import DATASETS
 
+from .class_numbers import class_numbers
 from .face_dataset import FaceDataset
 from .ferplus_files import (
     FERPLUS_FOLDERS,
@@ -94,9 +95,8 @@ class FERPlus(FaceDataset):
 
     def load_annotations(self) -> list[dict]:
         root = self.require_folder(Path(self.data_root))
-        for name in self._metainfo['classes']:
-            self.require_one_of('classes', name, _EMOTIONS)
-        columns = [_EMOTIONS.index(name) for name in self._metainfo['classes']]
+        classes = class_numbers('FERPlus', self._metainfo['classes'], _EMOTIONS)
+        columns = [_EMOTIONS.index(name) for name in classes]
         rows = read_votes(self.require_file(root / VOTES_FILE))
         samples, undecided = [], 0
         for row, path in zip(rows, self._paths(root, rows), strict=True):

@@ -2,6 +2,7 @@
 """FER+'s table of votes, FER2013's table of pictures, and which row belongs to which."""
 
 import csv
+from collections.abc import Hashable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,7 +64,12 @@ def read_votes(path: str | Path) -> list[VotedPicture]:
             )
         return VotedPicture(row['Usage'], row['Image name'], np.array(counts, np.int64))
 
-    return [row for row in read_lines(path, parse) if row is not None]
+    return [row for row in read_lines(path, parse, _statement) if row is not None]
+
+
+def _statement(row: VotedPicture) -> tuple[Hashable, tuple]:
+    """A picture is told by its name; those that have none are told by themselves."""
+    return row.name or id(row), (row.usage, *row.votes.tolist())
 
 
 def locate_pixels(path: str | Path, rows: list[VotedPicture]) -> list[str]:

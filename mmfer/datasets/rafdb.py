@@ -57,7 +57,9 @@ class RAFDB(HoldoutDataset):
         basic = root if (root / 'EmoLabel').is_dir() else root / 'basic'
         image_dir = self.require_folder(basic / self.image_dir)
         path = self.require_file(basic / 'EmoLabel/list_patition_label.txt')
-        entries = [e for e in read_lines(path, _read_line) if e[0].startswith(f'{self.official}_')]
+        # A line is about its first word and says the second.
+        entries = read_lines(path, _read_line, statement=tuple)
+        entries = [entry for entry in entries if entry[0].startswith(f'{self.official}_')]
         return [
             dict(
                 img_path=str(image_dir / self.image_name.format(stem=Path(name).stem)),

@@ -5,7 +5,7 @@ from mmengine.dataset import BaseDataset, ClassBalancedDataset, ConcatDataset, R
 def classes_of_samples(dataset: BaseDataset) -> list[set[int]]:
     """Classes of every sample of a dataset, which may stand in mmengine's wrappers.
 
-    mmengine's ``get_cat_ids`` is missing in ``ConcatDataset`` and ``RepeatDataset``, and fails
+    mmengine's ``get_cat_ids`` is missing in its ``ConcatDataset`` and ``RepeatDataset``, and fails
     in what is wrapped around these.
 
     Args:
@@ -16,7 +16,10 @@ def classes_of_samples(dataset: BaseDataset) -> list[set[int]]:
         where the label is negative: so mmfer's datasets mark what is not labelled.
     """
     if isinstance(dataset, ConcatDataset):
-        return [classes for part in dataset.datasets for classes in classes_of_samples(part)]
+        dataset.full_init()
+        found = [classes for part in dataset.datasets for classes in classes_of_samples(part)]
+        order = getattr(dataset, 'order', None)  # of mmfer's
+        return found if order is None else [found[place] for place in order]
     if isinstance(dataset, RepeatDataset):
         return classes_of_samples(dataset.dataset) * dataset.times
     if isinstance(dataset, ClassBalancedDataset):

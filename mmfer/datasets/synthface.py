@@ -24,7 +24,9 @@ from mmfer.synth import (
 from mmfer.synth.labels import Stream, stream
 from mmfer.tasks import TASKS
 from mmfer.utils.checks import check_count
+from mmfer.utils.short_list import short_list
 
+from .class_numbers import class_numbers, read_class_names
 from .transforms.face_geometry import bounding_box
 from .unmixed_copies import UnmixedCopies
 
@@ -95,11 +97,12 @@ class SynthFace(UnmixedCopies, BaseDataset):
         pipeline (Sequence): Transforms; the first one finds ``img`` already there. Defaults to ().
         **kwargs: ``indices``, ``test_mode``, ``lazy_init``, ``serialize_data``, ``metainfo``,
             ``max_refetch`` and ``classes`` of :class:`mmpretrain.datasets.BaseDataset`. Labels are
-            numbered as ``classes`` are, which have the usual names in any order.
+            numbered as ``classes`` are. Pictures of a class that they do not name are left out, and
+            counted in the log.
 
     Raises:
         ValueError: If an argument is out of its range, ``difficulty`` has an unknown key, or
-            ``classes`` are others.
+            ``classes`` has an unknown name.
     """
 
     METAINFO = {'dataset_name': 'SynthFace'}
@@ -136,6 +139,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
                 'SynthFace: single_task must be in [0, 1], and 0 without action_units=True, got '
                 f'{single_task!r}'
             )
+        kwargs['classes'] = read_class_names(kwargs.get('classes'))
         self.split = split
         self.crop = crop
         self.num_samples = check_count('SynthFace: num_samples', num_samples, 1)
@@ -163,19 +167,21 @@ class SynthFace(UnmixedCopies, BaseDataset):
 
     def load_data_list(self) -> list[dict]:
         """Choose the labels of all pictures; nothing is drawn yet."""
-        numbers = self._class_numbers()
-        return [self._annotate(index, numbers) for index in range(self.num_samples)]
-
-    def _class_numbers(self) -> list[int]:
-        """Place of each class that is drawn among those of the meta information."""
         drawn = self._drawn_classes
-        classes = self._metainfo.get('classes', drawn)
-        numbers = {name: number for number, name in enumerate(classes)}
-        if len(classes) != len(drawn) or set(numbers) != set(drawn):
-            raise ValueError(f'SynthFace: classes must be {drawn} in any order, got {classes}')
-        return [numbers[name] for name in drawn]
+        numbers = class_numbers('SynthFace', self._metainfo.get('classes', drawn), drawn)
+        places = [numbers.get(name) for name in drawn]
+        samples = [self._annotate(index, places) for index in range(self.num_samples)]
+        kept = [sample for sample in samples if sample['gt_label'] is not None]
+        if len(kept) < len(samples):
+            skipped = len(samples) - len(kept)
+            print_log(
+                f'SynthFace, {self.split}: {skipped} samples are skipped, their class is none of '
+                f'({short_list(numbers, most=20)})',
+                logger='current',
+            )
+        return kept
 
-    def _annotate(self, index: int, numbers: Sequence[int]) -> dict:
+    def _annotate(self, index: int, numbers: Sequence[int | None]) -> dict:
         labels = sample_labels(self.seed, self.split, index, self.num_identities)
         expression = self._observed(labels.expression, index)
         size = (self.image_size, self.image_size)
@@ -201,7 +207,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
         _, face = compose_face(labels, self.seed, self.split, index, self.difficulty)
         info['gt_au'] = active_units(face.left, face.right, self._metainfo['action_units'])
         chance = stream(Stream.MISSING_LABEL, self.seed, self.split, index).random()
-        if chance < self.single_task / 2:
+        if info['gt_label'] is not None and chance < self.single_task / 2:
             info['gt_label'] = -1
         elif chance < self.single_task:
             info['gt_au'][:] = -1

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from mmfer.registry import DATASETS
+from mmfer.utils.short_list import short_lines
 
 from .annotation_files import list_files
 from .named_split_dataset import NamedSplitDataset
@@ -90,7 +91,8 @@ class UTKFace(NamedSplitDataset):
         return next(iter(found.values()))
 
     def _report_bad_names(self) -> None:
-        listed = ''.join(f'\n  {path}: {reason}' for path, reason in self.bad_names)
+        bad = [f'{path}: {reason}' for path, reason in self.bad_names]
+        listed = short_lines(bad)
         if len(self.bad_names) > self.max_bad_names:
             raise ValueError(
                 f'UTKFace: {len(self.bad_names)} file names give no age, max_bad_names='

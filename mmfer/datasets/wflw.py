@@ -10,6 +10,7 @@ from mmfer.wflw_points import NUM_LANDMARKS
 
 from .annotation_files import read_lines
 from .holdout_dataset import HoldoutDataset
+from .transforms.annotation_check import check_box
 
 #: What makes a face hard, in the order of the files; large pose, exaggerated expression and so on.
 WFLW_ATTRIBUTES = ('pose', 'expression', 'illumination', 'makeup', 'occlusion', 'blur')
@@ -68,11 +69,16 @@ class WFLW(HoldoutDataset):
         root = self.require_folder(Path(self.data_root))
         images = self.require_folder(root / 'WFLW_images')
         path = self.require_file(root / _LISTS / f'list_98pt_rect_attr_{self.official}.txt')
-        faces = self.hold_out(read_lines(path, _read_line), itemgetter('img_path'))
+        faces = self.hold_out(read_lines(path, _read_line, _statement), itemgetter('img_path'))
         if self.subset is not None:
             column = WFLW_ATTRIBUTES.index(self.subset)
             faces = [face for face in faces if face['attributes'][column]]
         return [{**face, 'img_path': str(images / face['img_path'])} for face in faces]
+
+
+def _statement(face: dict) -> tuple[tuple, list]:
+    """A face is told by its image and its points."""
+    return (face['img_path'], face['gt_landmarks'].tobytes()), face['attributes'].tolist()
 
 
 def _read_line(line: str) -> dict:
@@ -86,6 +92,7 @@ def _read_line(line: str) -> dict:
     *numbers, name = fields
     values = np.array([_to_float(*field) for field in enumerate(numbers, start=1)])
     points, box, attributes = np.split(values, [2 * NUM_LANDMARKS, 2 * NUM_LANDMARKS + 4])
+    check_box(box)
     if not np.isin(attributes, (0, 1)).all():
         named = dict(zip(WFLW_ATTRIBUTES, numbers[-len(WFLW_ATTRIBUTES) :], strict=True))
         raise ValueError(f'attributes are 0 or 1, not {named}')

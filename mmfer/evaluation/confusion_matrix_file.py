@@ -1,11 +1,13 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mmfer.utils.atomic_file import atomic_write_csv
+from mmfer.utils.text_file import read_text
 
 
 def write_confusion_matrix(path: str | Path, matrix: np.ndarray, classes: Sequence[str]) -> None:
@@ -40,8 +42,7 @@ def read_confusion_matrix(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]
             f'there is no confusion matrix {path}; tools/test.py writes confusion_matrix.csv into '
             "the work folder where test_evaluator has dict(type='ConfusionMatrix')"
         )
-    with open(path, newline='', encoding='utf-8') as file:
-        (_, *classes), *rows = list(csv.reader(file)) or [['']]
+    (_, *classes), *rows = list(csv.reader(io.StringIO(read_text(path)))) or [['']]
     names = [row[0] if row else '' for row in rows]
     if not classes or names != classes:
         raise ValueError(

@@ -9,9 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmfer.datasets.annotation_files import read_lines
-
-# So many names are enough to see what is wrong.
-_NAMED = 3
+from mmfer.utils.short_list import short_list
 
 
 class Pair(NamedTuple):
@@ -29,7 +27,8 @@ def read_pairs(path: str | Path) -> list[Pair]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A line is not like that, or there is none.
+        ValueError: A line is not like that, or says of a pair what another line denies, or there is
+            none.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -37,7 +36,7 @@ def read_pairs(path: str | Path) -> list[Pair]:
             f'there is no pairs file {path} (from {os.getcwd()}); it is named by pairs_file of '
             'FaceVerification'
         )
-    pairs = read_lines(path, _read_pair)
+    pairs = read_lines(path, _read_pair, lambda pair: (frozenset(pair[:2]), pair.same))
     if not pairs:
         raise ValueError(f'the pairs file {path} has no pair')
     return pairs
@@ -81,6 +80,6 @@ def find_pairs(pairs: Sequence[Pair], paths: Sequence[str]) -> tuple[np.ndarray,
 def _refuse(problem: str, wrong: list[str], paths: Sequence[str]) -> None:
     if wrong:
         raise ValueError(
-            f'{len(wrong)} pictures of pairs_file {problem}: {sorted(wrong)[:_NAMED]}, …; '
-            f'tested were {list(paths[:_NAMED])}, …'
+            f'{len(wrong)} pictures of pairs_file {problem}: {short_list(sorted(wrong))}; tested '
+            f'were {short_list(paths)}'
         )

@@ -11,6 +11,7 @@ from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
 from mmfer.faces import DETECTORS, POINT_NAMES, Alignment, FaceAligner, FaceChoice
 from mmfer.utils.atomic_file import atomic_write_csv
 from mmfer.utils.files_below import IMAGE_SUFFIXES, files_below
+from mmfer.utils.text_file import read_text
 
 from .image_writer import ImageWriter, Job, Outcome, Report, Track, no_progress
 from .journal import fingerprint
@@ -72,8 +73,7 @@ def read_list(path: str | Path) -> list[str]:
         FileNotFoundError: There is no such file.
         ValueError: It names none, or one that is not inside the root folder.
     """
-    # Names of files need not be text; Windows marks text as such.
-    lines = Path(path).read_text('utf-8-sig', 'surrogateescape').splitlines()
+    lines = read_text(path, 'surrogateescape').split('\n')  # names of files need not be text
     names = list(dict.fromkeys(Path(line.strip()).as_posix() for line in lines if line.strip()))
     if not names:
         raise ValueError(f"'{path}' names no images; it is to have one path a line")

@@ -13,5 +13,11 @@ def unwrapped(dataset: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def find_test_dataset(cfg: Config) -> Mapping[str, Any]:
-    """The config of the dataset that is tested on, out of its wrappers; empty if there is none."""
-    return unwrapped((cfg.get('test_dataloader') or {}).get('dataset') or {})
+    """The config of the dataset that is tested on, out of its wrappers; empty if there is none.
+
+    Of several that are concatenated, it is the first one's.
+    """
+    dataset = unwrapped((cfg.get('test_dataloader') or {}).get('dataset') or {})
+    while dataset.get('datasets'):
+        dataset = unwrapped(dataset['datasets'][0])
+    return dataset

@@ -1,11 +1,20 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import pytest
-from expression_trees import write_affwild2
+from expression_trees import expw_line, write_affwild2, write_expw
 from face_trees import write_cfp, write_folders
 from mmengine.config import Config
+from PIL import Image
 from rafdb_tree import write_rafdb
 
-from mmfer.audit import audit, merge_equal, split_of_folder, splits_of_config
+from mmfer.audit import (
+    audit,
+    merge_equal,
+    split_of_folder,
+    splits_of_config,
+    to_text,
+    write_report,
+)
+from mmfer.audit.report import TITLES
 
 
 def loader(**dataset):
@@ -107,3 +116,23 @@ def test_folders(tmp_path):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(ValueError, match='empty'):
         split_of_folder('empty', tmp_path / 'empty')
+
+
+def test_misplaced_boxes_are_listed(tmp_path):
+    lines = [expw_line(f'{i}.jpg', i % 7) for i in range(40)]
+    # Two faces of one image, one of them elsewhere.
+    lines += [expw_line('7.jpg', 0, face=1, box=(60, 60, 90, 90))]
+    root = write_expw(tmp_path, lines)
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    Image.new('RGB', (24, 24), 'red').save(root / 'data/image/origin/9.jpg', exif=exif)
+    cfg = dict(type='ExpW', data_root=str(root), split='trainval')
+    splits = splits_of_config(Config(dict(train_dataloader=loader(**cfg))))
+    result = audit(splits)
+    found, turned = result.misplaced
+    assert turned['name'].endswith('/9.jpg') and 'orientation is 8' in turned['reason']
+    assert found['name'].endswith('/7.jpg') and 'in the image of 24x24' in found['reason']
+    assert not result.clean and '2 images with misplaced annotations' in to_text(result)
+    write_report(result, splits, tmp_path / 'report')
+    page = (tmp_path / 'report/report.html').read_text()
+    assert TITLES['misplaced'] in page and found['reason'] in page

@@ -163,5 +163,5 @@ def test_clean_set_is_called_clean(tmp_path):
     write_folders(tmp_path, {'happy': 3})
     result = audit([split_of_folder('all', tmp_path)])
     text = to_text(result)
-    assert result.clean and 'clean: no leak, no unreadable file.' in text
+    assert result.clean and 'clean: no leak, no unreadable file, no misplaced annotation.' in text
     assert TITLES['leaks'] not in text

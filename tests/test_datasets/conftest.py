@@ -7,7 +7,7 @@ def logged(monkeypatch):
     """What datasets log, as (message, level)."""
     messages = []
     monkeypatch.setattr(
-        'mmfer.datasets.face_dataset.print_log',
+        'mmfer.datasets.tolerant_reading.print_log',
         lambda message, logger, level: messages.append((message, level)),
     )
     return messages

@@ -95,7 +95,7 @@ def test_extensions(tmp_path, extension):
 
 def test_unknown_folder_is_named(tmp_path):
     write_folders(tmp_path, {'contempt': 1, 'sad': 1})
-    with pytest.raises(ValueError, match=r"\['contempt'\].*sad"):
+    with pytest.raises(ValueError, match="the folders 'contempt'.*sad"):
         AffectNetHQ(tmp_path)
 
 

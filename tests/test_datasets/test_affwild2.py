@@ -270,6 +270,13 @@ class TestLayouts:
         dataset = AffWild2(root, classes=(*EXPRESSIONS, 'Other'))
         assert [name for _, _, name, _ in frames(dataset)] == ['Other', 'Neutral']
 
+    def test_a_misspelt_class_is_an_error(self, tmp_path):
+        root = write_affwild2(tmp_path, {'Train_Set/a': [0, 1]}, {'Train_Set/a': [0, 1]})
+        with pytest.raises(
+            ValueError, match="AffWild2: classes name 'neutral'; known are .*'Other'"
+        ):
+            AffWild2(root, classes=('neutral', 'Anger'))
+
     def test_other_classes_are_skipped_and_counted(self, tmp_path, logged):
         root = write(tmp_path)
         dataset = AffWild2(root, classes=('Neutral', 'Happiness'))

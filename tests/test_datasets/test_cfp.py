@@ -41,7 +41,7 @@ def test_people_can_be_chosen(tmp_path):
     dataset = CFP(tmp_path, classes=['003', '001'])
     assert Counter(key[:3] for key in keys(dataset)) == {'001': 7, '003': 7}
     assert dataset.get_gt_labels().tolist() == [0] * 7 + [1] * 7
-    with pytest.raises(FileNotFoundError, match="Images/009/frontal'"):
+    with pytest.raises(ValueError, match="classes name '009'; known are '001', '002', '003'"):
         CFP(tmp_path, classes=['001', '009'])
 
 

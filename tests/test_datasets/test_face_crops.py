@@ -96,7 +96,20 @@ def test_task_can_be_chosen(write):
             record('b.jpg', gt_age=3, gt_landmarks=[1, 2]),
             r'gt_landmarks .*\(N, 2\) .*\(2,\)',
         ),
-        (record('b.jpg', gt_age=3, attributes=[300]), 'attributes .*shape'),
+        (record('b.jpg', gt_age=3, attributes=[300]), 'attributes .*0 to 255'),
+        (record('b.jpg', gt_age=3, attributes=[0.5]), 'attributes .*0 to 255'),
+        (record('b.jpg', gt_age='31'), "gt_age .*'31'"),
+        (record('b.jpg', gt_age=True), 'gt_age .*True'),
+        (record('b.jpg', gt_age=-1), 'gt_age .*0 to 120'),
+        (record('b.jpg', gt_age=1987), 'gt_age .*0 to 120'),
+        (record('b.jpg', gt_age=3, gt_label=True), 'gt_label .*True'),
+        (record('b.jpg', gt_age=3, gt_label=1.0), r'gt_label .*1\.0'),
+        (record('b.jpg', gt_age=3, gt_label='x'), "gt_label .*'x'"),
+        (record('b.jpg', gt_age=3, face_box=[9, 2, 3, 4]), 'no box, x1=9'),
+        (record('b.jpg', gt_age=3, gt_landmarks=[['1', '2']]), 'gt_landmarks .*numbers'),
+        (record('b.jpg', gt_age=3, gt_landmarks=[[1, 2], [3]]), 'gt_landmarks .*numbers'),
+        (record(gt_age=4), r'contradicts data_list\[0\].*3.*4'),
+        (dict(record(gt_age=3), split='test'), r"contradicts data_list\[0\].*'train'.*'test'"),
     ],
 )
 def test_wrong_sample_is_named(write, wrong, message):
@@ -143,3 +156,67 @@ def test_says_that_images_were_lost_on_the_way(write, logged):
     FaceCrops(root, 'test')
     ((message, level),) = logged
     assert 'lacks 2 images' in message and level == logging.WARNING
+
+
+@pytest.mark.parametrize(
+    ('labels', 'message'),
+    [
+        ([0, 12], 'up to 12, but none is 1.*Name the classes'),
+        ([1, 2], 'none is 0'),
+        ([0, -3], r'data_list\[1\]: gt_label .*-3.*from 0'),
+        ([0, 'Anger'], r"data_list\[1\]: gt_label .*'Anger'"),
+        ([0, True], r'data_list\[1\]: gt_label .*True'),
+    ],
+)
+def test_labels_without_names_are_whole_numbers_from_0(write, labels, message):
+    records = [record(f'{i}.jpg', gt_label=label) for i, label in enumerate(labels)]
+    with pytest.raises(ValueError, match=message):
+        FaceCrops(write(records, task='expression'))
+    good = [record(f'{i}.jpg', gt_label=i % 3) for i in range(6)]
+    dataset = FaceCrops(write(good, task='expression'))
+    assert [dataset.get_data_info(i)['gt_label'] for i in range(6)] == [0, 1, 2, 0, 1, 2]
+
+
+def test_names_in_the_config_are_those_of_the_numbers(write):
+    root = write([record(gt_label=2)], task='expression')
+    assert FaceCrops(root, classes=('a', 'b', 'c')).get_data_info(0)['gt_label'] == 2
+    with pytest.raises(ValueError, match='gt_label .*2.*0 to 1'):
+        FaceCrops(root, classes=('a', 'b'))
+
+
+@pytest.mark.parametrize('classes', ['Anger', ['a', 'a'], [0, 1]])
+def test_wrong_names(write, classes):
+    with pytest.raises(ValueError, match='annotations.json: classes of metainfo'):
+        FaceCrops(write([record(gt_label=0)], task='expression', classes=classes))
+
+
+def test_faces_of_one_image_may_differ_and_repetitions_are_counted(write, monkeypatch):
+    messages = []
+    monkeypatch.setattr(
+        'mmfer.datasets.annotation_files.print_log', lambda m, *_: messages.append(m)
+    )
+    faces = [record(gt_age=age, face_box=[0, 0, 9, 10 + age]) for age in (3, 4, 4)]
+    assert len(FaceCrops(write(faces, task='age'))) == 3
+    assert len(messages) == 1 and '1 entries repeat others' in messages[0]
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+def test_marked_encodings(write, encoding):
+    path = write([record(gt_age=3)], task='age') / 'annotations.json'
+    path.write_text(path.read_text(), encoding=encoding)
+    assert len(FaceCrops(path.parent)) == 1
+
+
+def test_images_in_the_working_folder(write, monkeypatch):
+    root = write([dict(img_path='a.jpg', split='train', gt_age=3)], task='age')
+    monkeypatch.chdir(root)
+    assert FaceCrops('.').get_data_info(0)['img_path'] == 'a.jpg'
+
+
+@pytest.mark.parametrize('key', ['gt_landmarks', 'attributes'])
+def test_all_faces_have_as_many_points_and_flags(write, key):
+    values = dict(gt_landmarks=POINTS, attributes=[0, 1])
+    few = dict(values, **{key: values[key][1:]})
+    root = write([record(**values), record('b.jpg', **few)], task='landmarks')
+    with pytest.raises(ValueError, match=f"b.jpg' has .* {key}, .*a.jpg' has "):
+        FaceCrops(root)

@@ -46,8 +46,32 @@ def test_more_bad_images_than_tolerated_are_an_error_that_lists_them(root, logge
     with pytest.raises(RuntimeError) as error:
         for index in range(3):
             dataset[index]
-    assert '3 images of RAFDB cannot be read, max_bad_images=2' in str(error.value)
+    assert '3 images of RAFDB cannot be used, max_bad_images=2' in str(error.value)
     assert all(f'train_0000{number}_aligned.jpg' in str(error.value) for number in (1, 2, 3))
+
+
+def test_all_images_bad_is_an_error_whatever_is_tolerated(root, logged):
+    spoil(root, *range(1, 13))
+    dataset = RAFDB(root, pipeline=PIPELINE, max_bad_images=100)
+    with pytest.raises(RuntimeError, match='all 12 images of RAFDB .*truncated') as error:
+        dataset[0]
+    assert 'train_00012_aligned.jpg' in str(error.value)
+
+
+def test_thousands_of_bad_images_are_listed_in_short(root, logged):
+    dataset = RAFDB(root, pipeline=PIPELINE, max_bad_images=0, indices=[0] * 3000)
+    dataset._bad_images[1:] = True
+    with pytest.raises(RuntimeError, match='and 2,980 more$') as error:
+        dataset._note_bad_image(0, 'why')
+    assert len(str(error.value)) < 5000
+
+
+@pytest.mark.parametrize('test_mode', [False, True])
+def test_a_pipeline_that_returns_nothing_is_named(root, test_mode):
+    pipeline = [*PIPELINE, lambda results: None]
+    dataset = RAFDB(root, pipeline=pipeline, max_refetch=5, test_mode=test_mode)
+    with pytest.raises(RuntimeError, match=r"None.*train_00003_aligned.jpg'.*of 12 samples"):
+        dataset[2]
 
 
 def test_bad_image_is_an_error_in_evaluation(root):

@@ -143,10 +143,18 @@ class TestDataset:
             wanted = [plain['gt_au'][ACTION_UNITS.index(unit)] for unit in some]
             np.testing.assert_array_equal(sample['gt_au'], wanted)
 
-    def test_other_classes_are_refused(self):
-        for classes in (EXPRESSIONS[:6], (*EXPRESSIONS, 'Contempt'), (*EXPRESSIONS[:6], 'Joy')):
-            with pytest.raises(ValueError, match='classes'):
-                quick(num_samples=1, classes=classes)
+    def test_other_classes_are_left_out(self):
+        whole = quick(num_samples=40)
+        part = quick(num_samples=40, classes=('Neutral', 'Anger', 'Contempt'), cache=True)
+        kept = [i for i, label in enumerate(whole.get_gt_labels()) if label in (6, 0)]
+        assert 0 < len(part) == len(kept) < 40
+        for index, sample in zip(kept, part, strict=True):
+            np.testing.assert_array_equal(sample['img'], whole[index]['img'])
+            assert sample['gt_label'] == {6: 0, 0: 1}[whole[index]['gt_label']]
+
+    def test_unknown_classes_are_refused(self):
+        with pytest.raises(ValueError, match="classes name 'Joy'; known are 'Anger'.*'Contempt'"):
+            quick(num_samples=1, classes=(*EXPRESSIONS[:6], 'Joy'))
 
     @pytest.mark.parametrize('cache', [False, True])
     def test_face_box_is_what_the_landmarks_span(self, cache):

@@ -135,8 +135,16 @@ def test_mistakes_in_a_pairs_file_are_found_when_the_metric_is_built(tmp_path):
 
 def test_a_mark_at_the_beginning_of_a_pairs_file_is_no_part_of_a_name(tmp_path):
     path = tmp_path / 'pairs.txt'
-    path.write_text('a.jpg b.jpg 1\n', encoding='utf-8-sig')  # as Windows' editor writes it
-    assert read_pairs(path)[0].first == 'a.jpg'
+    for encoding in ('utf-8-sig', 'utf-16'):  # as editors on Windows write it
+        path.write_text('a.jpg b.jpg 1\n', encoding=encoding)
+        assert read_pairs(path)[0].first == 'a.jpg'
+
+
+def test_a_pair_cannot_be_both(tmp_path):
+    path = tmp_path / 'pairs.txt'
+    path.write_text('a.jpg b.jpg 1\na.jpg c.jpg 0\nb.jpg a.jpg 0\n')
+    with pytest.raises(ValueError, match=r'pairs.txt, line 3: .*contradicts line 1'):
+        read_pairs(path)
 
 
 def test_pictures_are_found_by_the_end_of_their_path(tmp_path):

@@ -173,3 +173,30 @@ def test_landmarks_follow_the_pipeline(module, tmp_path, mode):
     pupils = (sample['gt_landmarks'][[96, 97]] + 0.5) * 4 - 0.5
     for (x, y), colour in zip(np.rint(pupils).astype(int), ('BLUE', 'ORANGE'), strict=True):
         assert np.abs(last[y, x].astype(int) - getattr(module, colour)).max() < 30
+
+
+def test_concatenated_sets(tmp_path):
+    (tmp_path / 'config.py').write_text(
+        "default_scope = 'mmfer'\n"
+        "load = [dict(type='ResizeFace', size=64)]\n"
+        "faces = dict(type='SynthFace', num_samples=3, pipeline=load)\n"
+        'others = dict(faces, seed=1)\n'
+        "both = dict(type='ConcatDataset', datasets=[faces, others])\n"
+        "train_dataloader = dict(dataset=dict(type='RepeatDataset', times=2, dataset=both))\n"
+        'val_dataloader = dict(\n'
+        "    dataset=dict(type='ConcatDataset', datasets=[faces, dict(faces, pipeline=[])])\n"
+        ')\n'
+    )
+    words = (
+        tmp_path / 'config.py',
+        '--mode',
+        'pipeline',
+        '--num',
+        '4',
+        '--out',
+        tmp_path / 'a.png',
+    )
+    done = run_tool(TOOL, *words)
+    assert done.returncode == 0 and (tmp_path / 'a.png').is_file(), done.stderr
+    done = run_tool(TOOL, *words, '--split', 'val')
+    assert done.returncode == 1 and 'have different pipelines' in done.stderr

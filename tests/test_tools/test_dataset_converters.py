@@ -317,3 +317,15 @@ def test_real_pictures(real_data, tmp_path):
         dataset = FaceCrops(tmp_path, split)
         points = np.stack([dataset.get_data_info(i)['gt_landmarks'] for i in range(len(dataset))])
         assert (points > 0).all() and (points < 63).all()
+
+
+def test_boxes_of_another_image_give_no_crops(tmp_path):
+    lines = [expw_line(f'{i}.jpg', i % 7) for i in range(40)]
+    lines[3] = expw_line('3.jpg', 3, box=(60, 60, 90, 90))
+    root, out = write_expw(tmp_path / 'expw', lines), tmp_path / 'crops'
+    done = run_tool(TOOL, 'ExpW', root, out, '--kind', 'tight', '--size', 32)
+    assert done.returncode == 1 and 'no crop of' in done.stderr
+    with open(out / 'skipped.csv', newline='') as file:
+        _, (path, _, reason) = csv.reader(file)
+    assert path.endswith('/3.jpg') and '0% is in the image of 24x24' in reason
+    assert len(annotations(out)['data_list']) == len(list(out.rglob('*.jpg'))) == 39

@@ -34,3 +34,11 @@ def test_what_the_graph_depends_on_counts():
         key(KT.replace('-age-', '-landmarks-')),
     ]
     assert len({key(APVIT), *others}) == 7
+
+
+def test_what_systems_leave_among_configs_is_none(tmp_path):
+    for name in ('a.py', '._a.py', '.ipynb_checkpoints/a-checkpoint.py', '_base_/b.py'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    find_configs = load_tool('deployment/export_configs.py').find_configs
+    assert find_configs([str(tmp_path)]) == [tmp_path / 'a.py']

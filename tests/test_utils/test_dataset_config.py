@@ -15,5 +15,8 @@ def test_the_dataset_that_is_tested_on():
     loader = dict(dataset=dict(type='RepeatDataset', dataset=dict(type='RAFDB')))
     cfg = Config(dict(train_dataloader=dict(dataset=dict(type='SFEW')), test_dataloader=loader))
     assert find_test_dataset(cfg) == dict(type='RAFDB')
+    both = dict(type='ConcatDataset', datasets=[loader['dataset'], dict(type='SFEW')])
+    around = dict(dataset=dict(type='RepeatDataset', dataset=both))
+    assert find_test_dataset(Config(dict(test_dataloader=around))) == dict(type='RAFDB')
     for none in (dict(), dict(test_dataloader=None), dict(test_dataloader=dict(batch_size=1))):
         assert find_test_dataset(Config(none)) == {}

@@ -98,12 +98,19 @@ def detach_pipeline(dataset) -> list:
     """Take the pipeline's steps out of a dataset, which from then on gives what they start from."""
     from mmengine.dataset import Compose
 
-    holder = dataset
-    while hasattr(holder, 'dataset'):  # wrappers such as ClassBalancedDataset
-        holder = holder.dataset
-    steps = holder.pipeline.transforms
-    holder.pipeline = Compose([])
-    return steps
+    from mmfer.datasets.determinism import leaf_datasets
+
+    leaves = leaf_datasets(dataset)
+    pipeline = leaves[0].pipeline
+    for leaf in leaves:
+        if repr(leaf.pipeline) != repr(pipeline):
+            raise SystemExit(
+                'the datasets that are concatenated have different pipelines; browse one after '
+                'the other, with a config of its own for each'
+            )
+    for leaf in leaves:
+        leaf.pipeline = Compose([])
+    return pipeline.transforms
 
 
 def frames_of(dataset, steps: list, index: int, preprocessor, training: bool) -> list[Frame]:

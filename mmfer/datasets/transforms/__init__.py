@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from .annotation_check import AnnotationError
 from .crop_face import FACE_CROPS, IMAGE_CROPS, CropFace, face_square
 from .load_face_image import LoadFaceImage, UnreadableImageError, is_truncated
 from .pack_inputs import PackInputs
@@ -12,6 +13,7 @@ from .resize_face import ResizeFace
 __all__ = [
     'FACE_CROPS',
     'IMAGE_CROPS',
+    'AnnotationError',
     'CropFace',
     'LoadFaceImage',
     'PackInputs',

@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 
 from mmfer.registry import TRANSFORMS
 
+from .annotation_check import AnnotationError
 from .face_geometry import Square, bounding_box, crop_map, picture_box, warp, whole_pixels, widen
 from .face_results import check_border, check_size, put_picture
 
@@ -54,7 +55,8 @@ def face_square(
         The square in pixels of the picture; parts of it may be outside.
 
     Raises:
-        ValueError: Nothing is given, or the face has no extent.
+        ValueError: Nothing is given.
+        AnnotationError: The face has no extent.
     """
     if landmarks is not None:
         box = bounding_box(landmarks)
@@ -68,7 +70,7 @@ def face_square(
         box, crop.scale if scale is None else scale, crop.shift if shift is None else shift
     )
     if not (np.isfinite(square).all() and square.side > 0):
-        raise ValueError(f'a face with the box {np.asarray(box).tolist()} has no extent')
+        raise AnnotationError(f'a face with the box {np.asarray(box).tolist()} has no extent')
     return square
 
 
@@ -99,8 +101,8 @@ class CropFace(BaseTransform):
         fill: Grey value or BGR, 0 to 255. Default 0, black.
 
     Raises:
-        ValueError: An argument is wrong, the sample lacks what ``source`` asks for, or the face has
-            no extent; the last two name the picture.
+        ValueError: An argument is wrong, or the sample lacks what ``source`` asks for.
+        AnnotationError: The face has no extent. These two name the picture.
     """
 
     def __init__(
@@ -145,7 +147,7 @@ class CropFace(BaseTransform):
         try:
             return face_square(self.kind, **known, scale=self.scale, shift=self.shift)
         except ValueError as error:
-            raise ValueError(
+            raise type(error)(
                 f'{type(self).__name__}(source={self.source!r}) cannot crop '
                 f'{results.get("img_path", "a picture")!r} with the keys {sorted(results)}: {error}'
             ) from error

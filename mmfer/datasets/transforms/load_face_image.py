@@ -7,8 +7,13 @@ from mmengine import fileio
 
 from mmfer.registry import TRANSFORMS
 
+from .annotation_check import PIXEL_KEYS, AnnotationError, misplacement, turn_problem
+
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', 0xDA, b'\xff\xd9'
 _PNG_START, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
+
+# Whose images mmcv turns as their EXIF orientation says.
+_TURNED, _TURNING = ('color', 'grayscale'), ('cv2', 'pillow')
 
 
 class UnreadableImageError(OSError):
@@ -60,8 +65,13 @@ class LoadFaceImage(LoadImageFromFile):
     mmcv's ``LoadImageFromFile`` differs: with OpenCV 4 a truncated JPEG passes there as a picture
     whose lower part is grey, and most errors do not say which file they are about.
 
-    Required key: ``img_path``. Added keys: ``img`` (H, W, 3) uint8 in BGR, ``img_shape`` and
-    ``ori_shape`` (H, W).
+    A sample's box and points are checked against the image, as this is where they meet: those that
+    are for another one are refused, too, and all of an image that is turned when it is read, by its
+    EXIF orientation, as they may be for the image before that. ``'color_ignore_orientation'`` does
+    not turn it.
+
+    Required key: ``img_path``. Used if there: ``face_box`` (4,), ``gt_landmarks`` (N, 2).
+    Added keys: ``img`` (H, W, 3) uint8 in BGR, ``img_shape`` and ``ori_shape`` (H, W).
 
     Args:
         color_type: Flag of :func:`mmcv.imfrombytes`. ``'color'`` turns grey images into three equal
@@ -71,6 +81,8 @@ class LoadFaceImage(LoadImageFromFile):
 
     Raises:
         UnreadableImageError: The file is missing, a folder, empty, truncated or not an image.
+        AnnotationError: The box or the points cannot be about it, see
+            :func:`.annotation_check.misplacement`.
     """
 
     def __init__(
@@ -85,16 +97,25 @@ class LoadFaceImage(LoadImageFromFile):
 
     def transform(self, results: dict) -> dict:
         path = results['img_path']
-        image = self._decode(path)
+        content = self._read(path)
+        image = self._decode(content, path)
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        if any(results.get(key) is not None for key in PIXEL_KEYS):
+            wrong = misplacement(results, image.shape[1::-1])
+            if not wrong and self.color_type in _TURNED and self.imdecode_backend in _TURNING:
+                wrong = turn_problem(content)
+            if wrong:
+                raise AnnotationError(f"cannot use the annotation of image '{path}': {wrong}")
         return results
 
-    def _decode(self, path: str) -> np.ndarray:
+    def _read(self, path: str) -> bytes:
         try:
-            content = fileio.get(path, backend_args=self.backend_args)
+            return fileio.get(path, backend_args=self.backend_args)
         except OSError as error:
             raise _unreadable(path, error.strerror or str(error)) from error
+
+    def _decode(self, content: bytes, path: str) -> np.ndarray:
         if not content:
             raise _unreadable(path, 'the file is empty')
         if is_truncated(content):

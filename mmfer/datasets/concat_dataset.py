@@ -1,0 +1,125 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import copy
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+from mmengine.dataset import ConcatDataset as _ConcatDataset
+
+from mmfer.registry import DATASETS
+
+# What labels mean. All else of the meta information says where they come from.
+_MEANINGS = ('classes', 'task', 'attributes', 'action_units')
+
+
+@DATASETS.register_module()
+class ConcatDataset(_ConcatDataset):
+    """mmengine's ``ConcatDataset`` for datasets of different origin.
+
+    Labels must mean the same in all of them: they have the same classes in the same order, and the
+    same task, action units and attributes where they name them. mmengine's demands that all of the
+    meta information is equal, the name of the dataset as well, and its samples cannot be balanced
+    by classes or divided into folds.
+
+    The meta information is that of the first dataset.
+
+    Args:
+        datasets: Datasets or their configs.
+        lazy_init: Whether to read them later. Default False.
+        ignore_keys: Keys of the meta information that may differ nevertheless. Default: none.
+
+    Raises:
+        ValueError: Labels mean different things; says in which datasets, and what to do.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence,
+        lazy_init: bool = False,
+        ignore_keys: str | Sequence[str] = (),
+    ):
+        ignored = (ignore_keys,) if isinstance(ignore_keys, str) else tuple(ignore_keys or ())
+        self._compared = [key for key in _MEANINGS if key not in ignored]
+        #: Place of each sample in the concatenation; None where there is no choice of samples.
+        self.order: list[int] | None = None
+        if not datasets:
+            raise ValueError('ConcatDataset: datasets is empty')
+        # In place of mmengine's __init__, which compares all meta information, and does so before
+        # those datasets are read that find their classes then.
+        self.datasets = [DATASETS.build(d) if isinstance(d, dict) else d for d in datasets]
+        self._metainfo = self.datasets[0].metainfo
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
+
+    def full_init(self) -> None:
+        """Read all datasets and compare what their labels mean."""
+        if self._fully_initialized:
+            return
+        super().full_init()
+        self._metainfo = self.datasets[0].metainfo
+        for number, dataset in enumerate(self.datasets[1:], start=1):
+            for key in self._compared:
+                self._compare(key, number, dataset.metainfo)
+
+    def _compare(self, key: str, number: int, metainfo: dict) -> None:
+        first, other = (_plain(info.get(key)) for info in (self._metainfo, metainfo))
+        # Whoever names no task may have any; whoever names no classes has other labels.
+        if first == other or (key != 'classes' and None in (first, other)):
+            return
+        remedy = 'They cannot be concatenated'
+        if key == 'classes' and first and other:
+            both = {}
+            for name in chain(first, other):
+                # Folders may be called like classes but for capital letters (CustomDataset).
+                both.setdefault(str(name).casefold(), name)
+            remedy = (
+                f'Give all of them the same list in the config, such as classes={[*both.values()]}'
+            )
+        named = [type(self.datasets[place]).__name__ for place in (0, number)]
+        raise ValueError(
+            f'ConcatDataset: datasets[{number}] ({named[1]}) has the {key} {other}, datasets[0] '
+            f'({named[0]}) has {first}, so labels do not mean the same. {remedy}'
+        )
+
+    # mmengine asks for these two in __getitem__ and get_data_info, and everywhere for the length.
+
+    def _get_ori_dataset_idx(self, idx: int) -> tuple[int, int]:
+        return super()._get_ori_dataset_idx(idx if self.order is None else self.order[idx])
+
+    def __len__(self) -> int:
+        return super().__len__() if self.order is None else len(self.order)
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Classes of a sample."""
+        dataset, within = self._get_ori_dataset_idx(idx)
+        return self.datasets[dataset].get_cat_ids(within)
+
+    def get_subset(self, indices: Sequence[int]) -> 'ConcatDataset':
+        """A choice of the samples, for ``KFoldDataset``.
+
+        What is drawn in place of a bad image is of this choice, too: each dataset within becomes
+        one of its own chosen samples.
+
+        Args:
+            indices: Those to take, in their order.
+        """
+        places = [self._get_ori_dataset_idx(index) for index in indices]
+        chosen = [[w for d, w in places if d == number] for number in range(len(self.datasets))]
+        used = [number for number, within in enumerate(chosen) if within]
+        subset = copy.copy(self)
+        subset._fully_initialized = False
+        subset.order = None
+        subset.datasets = [self.datasets[number].get_subset(chosen[number]) for number in used]
+        subset.full_init()
+        # The next one of the chosen samples of each dataset.
+        starts = dict(zip(used, (0, *subset.cumulative_sizes), strict=False))
+        subset.order = []
+        for number, _ in places:
+            subset.order.append(starts[number])
+            starts[number] += 1
+        return subset
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,135 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import logging
+import math
+import os
+
+from mmengine.fileio import get_file_backend
+from mmengine.logging import print_log
+from mmpretrain.datasets import CustomDataset as _CustomDataset
+
+from mmfer.registry import DATASETS
+from mmfer.utils.checks import check_count
+from mmfer.utils.files_below import is_junk
+from mmfer.utils.short_list import short_list
+
+from .annotation_files import read_lines
+from .class_numbers import read_class_names
+from .determinism import random_transforms
+from .tolerant_reading import TolerantReading
+from .unmixed_copies import UnmixedCopies
+
+
+@DATASETS.register_module()
+class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
+    """mmpretrain's ``CustomDataset``, whose folders are numbered by what they are called.
+
+    * Hidden folders and those of operating systems (:func:`is_junk`) are no classes, and such files
+      are no images.
+    * Where ``classes`` (or ``metainfo``) has the names of the folders, they are numbered in *its*
+      order, in mmpretrain by the alphabet; upper and lower case are the same. So all parts of a
+      dataset number alike, though a class be missing in one of them.
+    * Names of ``classes`` of which no folder has one are other names for the folders in
+      alphabetical order, as in mmpretrain.
+
+    * Images that cannot be read are counted and replaced in training: :class:`TolerantReading`.
+
+    Args:
+        *args, **kwargs: mmpretrain's.
+        test_mode: Whether an unreadable image is an error at once. Default: where nothing in the
+            pipeline is random, as in testing; so no result is of other images by oversight.
+        max_bad_images: Unreadable images tolerated in training. Default 10.
+
+    Raises:
+        ValueError: Some of the folders are called like classes and others not, or two alike; a line
+            of ``ann_file`` is wrong, contradicts another one, or has the number of no class.
+    """
+
+    def __init__(self, *args, test_mode: bool | None = None, max_bad_images: int = 10, **kwargs):
+        self.max_bad_images = check_count('CustomDataset: max_bad_images', max_bad_images, 0)
+        kwargs['classes'] = read_class_names(kwargs.get('classes'))
+        super().__init__(*args, test_mode=bool(test_mode), **kwargs)
+        if test_mode is None:
+            self.test_mode = not random_transforms(self.pipeline.transforms)
+
+    def _find_samples(self) -> list[tuple[str, int]]:
+        if not self.with_label:
+            return super()._find_samples()
+        backend = get_file_backend(self.img_prefix, enable_singleton=True)
+        entries = backend.list_dir_or_file(self.img_prefix, list_file=False)
+        folders = sorted(name for name in entries if not is_junk(name))
+        classes = self.CLASSES or folders
+        self.folder_to_idx = self._numbers(folders, classes)
+        self._metainfo['classes'] = tuple(classes)
+
+        samples, empty = [], []
+        for folder, number in self.folder_to_idx.items():
+            place = backend.join_path(self.img_prefix, folder)
+            files = backend.list_dir_or_file(place, list_dir=False, recursive=True)
+            files = sorted(file for file in files if self.is_valid_file(file))
+            samples += [(backend.join_path(folder, file), number) for file in files]
+            empty += [] if files else [folder]
+        endings = ', '.join(sorted(self.extensions))
+        if not samples:
+            raise RuntimeError(
+                f'no image ({endings}) in the folders {short_list(folders)} of {self._place()}'
+            )
+        if empty:
+            what = f'no image ({endings}) in the folders {short_list(empty)} of {self._place()}'
+            print_log(f'CustomDataset: {what}', 'current', logging.WARNING)
+        return samples
+
+    def _numbers(self, folders: list[str], classes) -> dict[str, int]:
+        """The number of each folder."""
+        numbers = {str(name).casefold(): number for number, name in enumerate(classes)}
+        known = {name: numbers[name.casefold()] for name in folders if name.casefold() in numbers}
+        if not known and len(folders) == len(classes):
+            return {name: number for number, name in enumerate(folders)}
+        unknown = [name for name in folders if name not in known]
+        if unknown or len(set(known.values())) < len(known):
+            what = f'{short_list(unknown)} are none' if unknown else 'several are of one'
+            raise ValueError(
+                f'CustomDataset: of the folders {short_list(folders, most=20)} in {self._place()}, '
+                f'{what} of its classes ({short_list(classes, most=20)}). Take folders that are no '
+                'classes away, or rename them'
+            )
+        return known
+
+    def load_data_list(self) -> list[dict]:
+        samples = self._read_list() if os.path.isfile(self.ann_file) else super().load_data_list()
+        count = len(self.CLASSES) if self.CLASSES else math.inf
+        for sample in samples if self.with_label else ():
+            if not 0 <= sample['gt_label'] < count:
+                raise ValueError(
+                    f'CustomDataset: {self.ann_file} gives {sample["img_path"]} the label '
+                    f'{sample["gt_label"]}; classes are numbered from 0: '
+                    + short_list(self.CLASSES or (), most=20)
+                )
+        return samples
+
+    def _read_list(self) -> list[dict]:
+        if not self.with_label:
+            lines = read_lines(self.ann_file, lambda line: (line.strip(),))
+        else:
+            lines = read_lines(self.ann_file, _read_line, statement=tuple)
+        join_path = get_file_backend(self.img_prefix, enable_singleton=True).join_path
+        keys = ('img_path', 'gt_label')
+        return [
+            dict(zip(keys, (join_path(self.img_prefix, name), *label), strict=False))
+            for name, *label in lines
+        ]
+
+    def is_valid_file(self, filename: str) -> bool:
+        """Whether a file is an image, and neither it nor a folder that it is in is junk."""
+        parts = filename.replace('\\', '/').split('/')
+        return super().is_valid_file(filename) and not any(map(is_junk, parts))
+
+    def _place(self) -> str:
+        return self.img_prefix or '.'
+
+
+def _read_line(line: str) -> tuple[str, int]:
+    try:
+        name, label = line.strip().rsplit(maxsplit=1)
+        return name, int(label)
+    except ValueError as error:
+        raise ValueError('not like "a/0.jpg 3", with the number of a class') from error
