@@ -1,7 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import functools
 import logging
-import sys
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -9,8 +10,10 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmpretrain.models import ImageClassifier
 
-from mmfer.checkpoint.config_text import ConfigTextError, read_config_text
+from mmfer.checkpoint.config_parts import read_config_text
+from mmfer.checkpoint.config_text import ConfigTextError
 from mmfer.checkpoint.safe_load import load_checkpoint_file
+from mmfer.inference.build_limit import at_most
 from mmfer.inference.load_model import build_model, load_model
 from mmfer.inference.model_facts import class_names
 from mmfer.models.removed_settings import drop_computation
@@ -53,6 +56,7 @@ def get_model(
         CheckpointError: A checkpoint cannot be read.
     """
     cfg, own_weights = _find(model)
+    carried = own_weights is not None and cfg.filename is None
     weights = own_weights if weights is None else str(weights)
     if weights is None and not allow_untrained:
         raise ValueError(
@@ -64,9 +68,12 @@ def get_model(
         built, meta = build_model(cfg).to(device).eval(), {}
         print_log(f'{model} is untrained: no weights were named', 'current', logging.WARNING)
     else:
-        built, meta = load_model(cfg, weights, device)
+        build = functools.partial(_build_carried, weights) if carried else build_model
+        built, meta = load_model(cfg, weights, device, build=build)
     built._config = cfg
-    built._dataset_meta = dict(meta.get('dataset_meta') or {}, classes=class_names(cfg, meta))
+    notes = meta.get('dataset_meta')
+    notes = notes if isinstance(notes, Mapping) else {}
+    built._dataset_meta = dict(notes, classes=class_names(cfg, meta))
     return built
 
 
@@ -94,18 +101,24 @@ def _config_in(path: Path) -> Config:
             'as its weights'
         )
     try:
-        cfg = Config(drop_computation(read_config_text(text).to_dict()))
+        cfg = read_config_text(text)
     except ConfigTextError as error:
         raise ValueError(f'{path}: {error}') from error
-    if missing := [name for name in _own_modules(cfg) if name not in sys.modules]:
-        raise ValueError(
-            f'{path} was trained with parts from {", ".join(missing)}, and what a checkpoint names '
-            'is not imported. Import that first, or name the config as the model, and this file as '
-            'its weights (--model CONFIG --weights CHECKPOINT)'
-        )
+    # Of the model alone: what is no name of a model's part would be imported.
+    cfg.model = drop_computation(cfg.model.to_dict())
     return cfg
 
 
-def _own_modules(cfg: Config) -> list[str]:
-    names = (cfg.get('custom_imports') or {}).get('imports') or []
-    return [names] if isinstance(names, str) else list(names)
+def _build_carried(path: str, cfg: Config) -> ImageClassifier:
+    """Build the model of a config that came with weights, whose values nobody has checked."""
+    try:
+        # No number takes less than a byte; some weights are made twice, or only for training.
+        with at_most(4 * os.path.getsize(path) + 2**22):
+            model = build_model(cfg)
+    except Exception as error:
+        raise ValueError(
+            f'{path}: the model of its config cannot be built: {type(error).__name__}: {error}'
+        ) from error
+    if not isinstance(model, ImageClassifier):
+        raise ValueError(f'{path}: config.model is a {type(model).__name__}, no ImageClassifier')
+    return model
