@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mmengine.fileio import load
 
+from mmfer.utils import safe_yaml  # noqa: F401
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 # In an installed package, and in a working copy that was never installed.
 _PLACES = (_PACKAGE / '.mim', _PACKAGE.parent)

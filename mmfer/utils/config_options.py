@@ -24,6 +24,8 @@ from mmengine.runner import (
 )
 from torch.utils.data import DataLoader
 
+from . import safe_yaml  # noqa: F401
+
 #: Top-level names that the runner reads from the config without having them as arguments.
 _RUNNER_EXTRAS = frozenset(
     [
