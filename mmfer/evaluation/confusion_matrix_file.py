@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mmfer.utils.atomic_file import atomic_write_csv
+from mmfer.utils.csv_text import plain_cell
 
 
 def write_confusion_matrix(path: str | Path, matrix: np.ndarray, classes: Sequence[str]) -> None:
@@ -57,7 +58,7 @@ def read_confusion_matrix(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]
             f'{path} must have {len(classes)} counts of 0 or more for each of its {len(classes)} '
             f'classes; it has the shape {matrix.shape} and {matrix.min()} as the smallest'
         )
-    return matrix, tuple(classes)
+    return matrix, tuple(map(plain_cell, classes))
 
 
 def add_confusion_matrices(paths: Sequence[str | Path]) -> tuple[np.ndarray, tuple[str, ...]]:
