@@ -104,7 +104,6 @@ def _config_in(path: Path) -> Config:
         cfg = read_config_text(text)
     except ConfigTextError as error:
         raise ValueError(f'{path}: {error}') from error
-    # Of the model alone: what is no name of a model's part would be imported.
     cfg.model = drop_computation(cfg.model.to_dict())
     return cfg
 

@@ -17,6 +17,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope, Registry
 
 from mmfer.registry import DATASETS, MODELS, SCOPE, TRANSFORMS
+from mmfer.utils.components import registered
 
 from .config_text import ConfigTextError, parse_config_text
 
@@ -108,8 +109,6 @@ def read_config_text(text: str) -> Config:
             which, where, and what to do.
     """
     settings = parse_config_text(text)
-    for registry in (MODELS, DATASETS, TRANSFORMS):
-        registry.import_from_location()
     scope = settings.get('default_scope', SCOPE)
     if scope not in _SCOPES:
         raise _refuse('config.default_scope', scope, f'is none of {", ".join(_SCOPES)}')
@@ -251,7 +250,7 @@ def _timm(settings: dict, where: str) -> dict:
 
 
 def _part(name: Any, where: str, registry: Registry, names: frozenset[str] | None) -> type:
-    """Look up a part, as :meth:`Registry.get` does, but import nothing.
+    """Look up a part.
 
     Args:
         name: Its name, bare or with a scope.
@@ -259,18 +258,13 @@ def _part(name: Any, where: str, registry: Registry, names: frozenset[str] | Non
         registry: mmfer's node, which is asked first, then its parents.
         names: See :func:`_checked`; None: all of the packages' parts.
     """
-    scope, dot, bare = name.rpartition('.') if isinstance(name, str) else ('', '', '')
-    node = None if dot and not scope else registry
-    while bare and node is not None:
-        kind = node.module_dict.get(bare) if scope in ('', node.scope) else None
-        if kind is not None:
-            break
-        node = node.parent
-    else:
+    kind = registered(name, registry) if isinstance(name, str) else None
+    if kind is None:
         raise _unknown(where, name)
     package = getattr(kind, '__module__', '').split('.')[0]
+    listed = names is None or name.rpartition('.')[2] in names | _LAYERS
     own = package == SCOPE and names is not _LAYERS
-    if package not in _PACKAGES or not (own or names is None or bare in names | _LAYERS):
+    if package not in _PACKAGES or not (own or listed):
         raise _unknown(where, name)
     return kind
 
