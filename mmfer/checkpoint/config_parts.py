@@ -274,7 +274,7 @@ def _unknown(where: str, name: Any) -> ConfigTextError:
 
 
 def _refuse(where: str, value: Any, reason: str) -> ConfigTextError:
-    return ConfigTextError(f'{where} {_shown(value)} {reason}. {_REMEDY}')
+    return ConfigTextError(f'{where[:200]} {_shown(value)} {reason}. {_REMEDY}')
 
 
 def _shown(value: Any) -> str:
