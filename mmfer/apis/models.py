@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -14,6 +15,7 @@ from mmfer.checkpoint.config_parts import read_config_text
 from mmfer.checkpoint.config_text import ConfigTextError
 from mmfer.checkpoint.safe_load import load_checkpoint_file
 from mmfer.inference.build_limit import at_most
+from mmfer.inference.face_cutter import FaceCutter
 from mmfer.inference.load_model import build_model, load_model
 from mmfer.inference.model_facts import class_names
 from mmfer.models.removed_settings import drop_computation
@@ -23,6 +25,8 @@ from .model_index import find_model
 
 #: What a file of weights may be called.
 CHECKPOINT_SUFFIXES = ('.safetensors', '.pth', '.pt')
+
+_TRIAL = 64  # pixels
 
 
 def get_model(
@@ -109,7 +113,9 @@ def _config_in(path: Path) -> Config:
 
 
 def _build_carried(path: str, cfg: Config) -> ImageClassifier:
-    """Build the model of a config that came with weights, whose values nobody has checked."""
+    """Build the model of a config that came with weights, whose values nobody has checked, and try
+    its test pipeline.
+    """
     try:
         # No number takes less than a byte; some weights are made twice, or only for training.
         with at_most(4 * os.path.getsize(path) + 2**22):
@@ -118,6 +124,17 @@ def _build_carried(path: str, cfg: Config) -> ImageClassifier:
         raise ValueError(
             f'{path}: the model of its config cannot be built: {type(error).__name__}: {error}'
         ) from error
-    if not isinstance(model, ImageClassifier):
-        raise ValueError(f'{path}: config.model is a {type(model).__name__}, no ImageClassifier')
+    if not isinstance(model, ImageClassifier) or not model.with_head:
+        raise ValueError(
+            f'{path}: config.model is a {type(model).__name__}, no ImageClassifier with a head'
+        )
+    try:
+        FaceCutter(cfg)(np.zeros((_TRIAL, _TRIAL, 3), np.uint8))
+    except ValueError:  # says what the pipeline lacks, to whoever wants faces cut
+        pass
+    except Exception as error:
+        raise ValueError(
+            f'{path}: the test pipeline of its config cannot be used: {type(error).__name__}: '
+            f'{error}'
+        ) from error
     return model

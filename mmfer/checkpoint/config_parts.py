@@ -82,7 +82,7 @@ _WORD = re.compile(r'[\w+ -]{0,64}', re.ASCII)
 _TIMM_NAME = re.compile(r'[\w.-]{1,64}', re.ASCII)
 #: Numbers beyond these only make the process run out of memory.
 _LARGEST = 2**20
-_LARGEST_IMAGE = 2**14
+_LARGEST_IMAGE = 2**12
 _DEEPEST = 30
 
 _THAT_MAY = ' that the config in a file of weights may name'

@@ -262,10 +262,15 @@ class TestOddValuesOfGoodParts:
             ('model.head', [dict(type='MLPClsHead')]),
             ('data_preprocessor.mean', 'abc'),
             ('model', dict(type='IRNet')),
+            ('model.head', None),
+            (f'{DATA}.pipeline', [dict(type='Resize', scale=('a', 'b'))]),
+            (f'{DATA}.pipeline', [dict(type='Resize', scale=(-3, 0))]),
+            (f'{DATA}.pipeline', [dict(type='Resize', scale=(8, 9), interpolation='evil')]),
+            (f'{DATA}.pipeline', [dict(type='NumpyToPIL'), *PIPELINE[1:]]),
         ],
     )
-    def test_models(self, place, value, checkpoint):
-        with pytest.raises(ValueError, match='a.pth.*(cannot be built|ImageClassifier)'):
+    def test_models_and_pipelines(self, place, value, checkpoint):
+        with pytest.raises(ValueError, match='a.pth.*(cannot be|ImageClassifier)'):
             get_model(checkpoint(place, value))
 
     def test_notes_of_the_classes(self, checkpoint):
