@@ -75,8 +75,9 @@ _OF_TRAINING = {
     *('backend_args', 'file_client_args'),  # how images are read from a server
     '_scope_',  # all is looked up from mmfer's registries on
 }
-#: Of a test set, which is not built, what cutting and drawing faces go by.
-_OF_FACES = ('image_size', 'crop', 'seed', 'task', 'difficulty')
+#: How a test set of drawn faces is drawn; and numbers of it, which take no memory.
+_DRAWN = ('split', 'image_size', 'crop', 'task', 'difficulty', 'action_units', 'single_task')
+_DRAWN_NUMBERS = ('num_samples', 'num_identities', 'label_noise')
 #: Values such as ``'cls_token'`` and ``'deit-tiny'``; no paths, addresses or names with dots.
 _WORD = re.compile(r'[\w+ -]{0,64}', re.ASCII)
 _TIMM_NAME = re.compile(r'[\w.-]{1,64}', re.ASCII)
@@ -100,7 +101,7 @@ def read_config_text(text: str) -> Config:
 
     Returns:
         ``default_scope``, ``data_preprocessor``, ``model`` and, of ``test_dataloader``, the
-        dataset's type, class names, pipeline and what drawn faces are drawn by. How to train, and
+        dataset's type, class names, pipeline and how drawn faces are drawn. How to train, and
         where the data were, is left out.
 
     Raises:
@@ -165,10 +166,12 @@ def _loader(settings: Any, where: str) -> dict[str, Any]:
         kind = _part(dataset['type'], f'{where}.type', DATASETS, None)
         kept['type'] = dataset['type']
         if kind.__name__ == 'SynthFace':
-            drawn = {key: dataset[key] for key in _OF_FACES if key in dataset}
-            _checked({**drawn, 'seed': 0}, where, DATASETS, frozenset())  # a seed may be any number
-            _build(dict(drawn, type='mmfer.SynthFace', num_samples=1), where, DATASETS)
-            kept.update(drawn)
+            for registry, keys in ((DATASETS, _DRAWN), (MODELS, _DRAWN_NUMBERS)):
+                drawn = {key: dataset[key] for key in keys if key in dataset}
+                kept.update(_checked(drawn, where, registry, frozenset()))
+            if 'seed' in dataset:
+                kept['seed'] = dataset['seed']
+            _build(dict(kept, lazy_init=True), where, DATASETS)
     names = dataset.get('metainfo')
     names = names.get('classes') if isinstance(names, Mapping) else None
     if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):

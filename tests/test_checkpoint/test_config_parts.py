@@ -93,6 +93,7 @@ HOSTILE = {
         *(dict(type='SynthFace', **{key: 'evil/a'}) for key in ('crop', 'task', 'difficulty')),
         *(dict(type='SynthFace', image_size=size) for size in (10**5, 0, '1')),
         dict(type='SynthFace', seed=-(10**5000)),
+        dict(type='SynthFace', num_samples=10**12),
     ],
     # In what is left out: others may build it.
     'custom': [dict(type='os.system'), [dict(a=[dict(_scope_='evil')])], dict(type='evil.run')],
@@ -122,7 +123,6 @@ UNUSED = {
     f'{DATA}.metainfo': FILE,
     f'{DATA}.classes': FILE,
     f'{DATA}.cache': True,
-    f'{DATA}.num_samples': 10**12,
     f'{DATA}.pipeline.0.backend_args': dict(backend='petrel'),
     f'{DATA}.pipeline.0.file_client_args': dict(backend='http'),
     'test_dataloader.collate_fn': dict(type='evil'),
