@@ -16,6 +16,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+#: Older ones decode WebP, JPEG and other images from anywhere with known holes (CVE-2023-4863).
+OPENCV = 'opencv-python>=4.8.1.78'
+
 #: Import name -> what to install.
 REQUIREMENTS = {
     'mmengine': 'mmengine>=0.10.4,<1',
@@ -37,6 +40,16 @@ def check_version(name: str, version: str) -> None:
     if Version(version).base_version not in Requirement(wanted).specifier:
         raise ImportError(
             f'mmfer needs {wanted}, found {name} {version}. Mend it with\n    {install_command()}'
+        )
+
+
+def check_opencv(version: str) -> None:
+    """Raise ImportError where OpenCV, under whatever distribution's name, is too old to be safe."""
+    # The package's fourth number counts its builds and is not in the module's version.
+    if Version(version).release[:3] < (4, 8, 1):
+        raise ImportError(
+            f'mmfer needs {OPENCV}, found OpenCV {version}, which runs code hidden in images. Mend '
+            f'it with\n    pip install "{OPENCV}"'
         )
 
 
@@ -68,15 +81,16 @@ def check_packages() -> None:
     # mmcv-lite has no compiled operators, and mmfer needs none; mmcv warns at each start.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
     try:
-        import cv2  # noqa: F401
+        import cv2
     except ModuleNotFoundError as error:
-        raise ImportError('mmfer needs OpenCV:\n    pip install opencv-python') from error
+        raise ImportError(f'mmfer needs OpenCV:\n    pip install "{OPENCV}"') from error
     except ImportError as error:
         raise ImportError(
             f'OpenCV cannot be imported ({error}). On a machine without display libraries, lay its '
             'headless build over it:\n    pip install --force-reinstall --no-deps '
             'opencv-python-headless'
         ) from error
+    check_opencv(cv2.__version__)
     for name in REQUIREMENTS:
         try:
             version = find_version(name)

@@ -65,7 +65,7 @@ def test_version_without_a_file_is_asked_of_the_package(monkeypatch, tmp_path):
     ('error', 'message'),
     [
         (ImportError('libGL.so.1: cannot open it'), 'libGL.so.1.*\n.*opencv-python-headless'),
-        (ModuleNotFoundError("No module named 'cv2'"), 'pip install opencv-python$'),
+        (ModuleNotFoundError("No module named 'cv2'"), 'pip install "opencv-python>='),
     ],
 )
 def test_what_is_said_where_opencv_cannot_be_imported(monkeypatch, error, message):
@@ -84,3 +84,21 @@ def test_what_is_said_where_opencv_cannot_be_imported(monkeypatch, error, messag
 def test_requirements_are_those_of_the_file(repo_root):
     lines = (repo_root / 'requirements/mminstall.txt').read_text().split()
     assert set(lines) == set(compatibility.REQUIREMENTS.values())
+
+
+@pytest.mark.parametrize('version', ['4.8.1', '4.8.1.78', '4.10.0-dev', '5.0.0', '4.9.0rc1'])
+def test_safe_versions_of_opencv(version):
+    compatibility.check_opencv(version)
+
+
+@pytest.mark.parametrize('version', ['4.8.0', '4.5.4', '3.4.20', '4.6.0-dev'])
+def test_versions_of_opencv_with_known_holes_are_refused(monkeypatch, version):
+    monkeypatch.setattr('cv2.__version__', version)
+    with pytest.raises(ImportError, match=f'found OpenCV {version}.*\n.*pip install "opencv'):
+        compatibility.check_packages()
+
+
+def test_the_file_asks_for_the_same_opencv(repo_root):
+    lines = (repo_root / 'requirements/runtime.txt').read_text().split()
+    assert compatibility.OPENCV in lines
+    assert all('>=' in line for line in lines if line in ('numpy', 'pillow', 'matplotlib'))

@@ -9,6 +9,7 @@ import numpy as np
 from mmengine.fileio import load
 
 from mmfer.evaluation.confusion_matrix_file import read_confusion_matrix
+from mmfer.utils import safe_yaml  # noqa: F401
 
 _METRIC = 'class_accuracy/'
 _LOADED = ('.json', '.yaml', '.yml')
@@ -27,7 +28,7 @@ def read_class_accuracies(path: str | Path) -> dict[str, float]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is another kind of file, or there is no class in it.
+        ValueError: It is another kind of file or damaged, or there is no class in it.
     """
     path = Path(path)
     if not path.is_file():
@@ -45,16 +46,19 @@ def read_class_accuracies(path: str | Path) -> dict[str, float]:
             f'{path}: per-class accuracies are read from {", ".join(_LOADED)} or .csv, the latter '
             'a confusion matrix (pickles may run code when they are loaded and are left alone)'
         )
-    metrics = load(path)
-    found = metrics if isinstance(metrics, dict) else {}
-    accuracies = {
-        name.removeprefix(_METRIC): float(value)
-        for name, value in found.items()
-        if name.startswith(_METRIC) and name != f'{_METRIC}mean'
-    }
+    try:
+        metrics = load(path)
+        found = metrics if isinstance(metrics, dict) else {}
+        accuracies = {
+            name.removeprefix(_METRIC): float(value)
+            for name, value in found.items()
+            if str(name).startswith(_METRIC) and name != f'{_METRIC}mean'
+        }
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f'{path} holds no metrics: {error}') from error
     if not accuracies:
         raise ValueError(
-            f'{path} has no metric {_METRIC}<class>, only {sorted(found)}; add '
+            f'{path} has no metric {_METRIC}<class>, only {sorted(map(str, found))}; add '
             "dict(type='MeanClassAccuracy') to test_evaluator, or name confusion_matrix.csv of the "
             'same test'
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mmengine.fileio import load
 
+from mmfer.utils import safe_yaml  # noqa: F401
 from mmfer.utils.files_below import is_junk
 
 _PACKAGE = Path(__file__).resolve().parents[1]

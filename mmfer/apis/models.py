@@ -1,16 +1,21 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import functools
 import logging
-import sys
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmpretrain.models import ImageClassifier
 
-from mmfer.checkpoint.config_text import ConfigTextError, read_config_text
+from mmfer.checkpoint.config_parts import read_config_text
+from mmfer.checkpoint.config_text import ConfigTextError
 from mmfer.checkpoint.safe_load import load_checkpoint_file
+from mmfer.inference.build_limit import at_most
+from mmfer.inference.face_cutter import FaceCutter
 from mmfer.inference.load_model import build_model, load_model
 from mmfer.inference.model_facts import class_names
 from mmfer.models.removed_settings import drop_computation
@@ -20,6 +25,8 @@ from .model_index import find_model
 
 #: What a file of weights may be called.
 CHECKPOINT_SUFFIXES = ('.safetensors', '.pth', '.pt')
+
+_TRIAL = 64  # pixels
 
 
 def get_model(
@@ -53,6 +60,7 @@ def get_model(
         CheckpointError: A checkpoint cannot be read.
     """
     cfg, own_weights = _find(model)
+    carried = own_weights is not None and cfg.filename is None
     weights = own_weights if weights is None else str(weights)
     if weights is None and not allow_untrained:
         raise ValueError(
@@ -64,9 +72,12 @@ def get_model(
         built, meta = build_model(cfg).to(device).eval(), {}
         print_log(f'{model} is untrained: no weights were named', 'current', logging.WARNING)
     else:
-        built, meta = load_model(cfg, weights, device)
+        build = functools.partial(_build_carried, weights) if carried else build_model
+        built, meta = load_model(cfg, weights, device, build=build)
     built._config = cfg
-    built._dataset_meta = dict(meta.get('dataset_meta') or {}, classes=class_names(cfg, meta))
+    notes = meta.get('dataset_meta')
+    notes = notes if isinstance(notes, Mapping) else {}
+    built._dataset_meta = dict(notes, classes=class_names(cfg, meta))
     return built
 
 
@@ -94,18 +105,36 @@ def _config_in(path: Path) -> Config:
             'as its weights'
         )
     try:
-        cfg = Config(drop_computation(read_config_text(text).to_dict()))
+        cfg = read_config_text(text)
     except ConfigTextError as error:
         raise ValueError(f'{path}: {error}') from error
-    if missing := [name for name in _own_modules(cfg) if name not in sys.modules]:
-        raise ValueError(
-            f'{path} was trained with parts from {", ".join(missing)}, and what a checkpoint names '
-            'is not imported. Import that first, or name the config as the model, and this file as '
-            'its weights (--model CONFIG --weights CHECKPOINT)'
-        )
+    cfg.model = drop_computation(cfg.model.to_dict())
     return cfg
 
 
-def _own_modules(cfg: Config) -> list[str]:
-    names = (cfg.get('custom_imports') or {}).get('imports') or []
-    return [names] if isinstance(names, str) else list(names)
+def _build_carried(path: str, cfg: Config) -> ImageClassifier:
+    """Build the model of a config that came with weights, whose values nobody has checked, and try
+    its test pipeline.
+    """
+    try:
+        # No number takes less than a byte; some weights are made twice, or only for training.
+        with at_most(4 * os.path.getsize(path) + 2**22):
+            model = build_model(cfg)
+    except Exception as error:
+        raise ValueError(
+            f'{path}: the model of its config cannot be built: {type(error).__name__}: {error}'
+        ) from error
+    if not isinstance(model, ImageClassifier) or not model.with_head:
+        raise ValueError(
+            f'{path}: config.model is a {type(model).__name__}, no ImageClassifier with a head'
+        )
+    try:
+        FaceCutter(cfg)(np.zeros((_TRIAL, _TRIAL, 3), np.uint8))
+    except ValueError:  # says what the pipeline lacks, to whoever wants faces cut
+        pass
+    except Exception as error:
+        raise ValueError(
+            f'{path}: the test pipeline of its config cannot be used: {type(error).__name__}: '
+            f'{error}'
+        ) from error
+    return model

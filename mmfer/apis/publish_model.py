@@ -6,7 +6,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmfer.checkpoint.config_text import ConfigTextError, read_config_text
+from mmfer.checkpoint.config_parts import read_config_text
+from mmfer.checkpoint.config_text import ConfigTextError
 from mmfer.checkpoint.safetensors_file import SUFFIX, name_with_digest, to_bytes
 from mmfer.inference.load_model import load_model
 from mmfer.inference.model_facts import model_facts

@@ -4,28 +4,23 @@
 Checkpoints carry the config that they were trained with, as the text that
 :attr:`mmengine.config.Config.pretty_text` makes of it: assignments of plain values. MMEngine reads
 such a text back by executing it as a Python file, which is right for config files and wrong for a
-file of weights that somebody sent.
+file of weights that somebody sent. What the values name is checked by
+:func:`~mmfer.checkpoint.config_parts.read_config_text`.
 """
 
 import ast
-import re
-from collections.abc import Mapping
+import warnings
 from typing import Any
 
-from mmengine.config import Config
-
-# What a registry does not know it imports, if the name has dots, from anywhere, and calls it.
-_TYPE_NAME = re.compile(r'(mmfer\.)?[A-Za-z_]\w*')
-# Of a scope it imports the package, whatever it is.
-_SCOPE_NAME = re.compile('mmfer|mmpretrain|mmengine')
-_NAMES = {'type': _TYPE_NAME, '_scope_': _SCOPE_NAME, 'default_scope': _SCOPE_NAME}
+#: Characters; those of the shipped configs have less than 20 thousand.
+_LONGEST = 2**21
 
 
 class ConfigTextError(ValueError):
-    """A config's text holds more than assignments of plain values."""
+    """A config's text holds more than assignments of plain values, or names what it may not."""
 
 
-def read_config_text(text: str) -> Config:
+def parse_config_text(text: str) -> dict[str, Any]:
     """Read what ``Config.pretty_text`` wrote; nothing in it is executed or imported.
 
     Args:
@@ -33,30 +28,44 @@ def read_config_text(text: str) -> Config:
             lists, tuples, sets, and dicts, which may be written as ``dict(key=value)``.
 
     Raises:
-        ConfigTextError: There is something else in it, a ``type`` is no name without a path, or a
-            scope is that of another package than mmfer, MMPretrain and MMEngine.
+        ConfigTextError: There is something else in it, or it is too long or too deep to be read.
     """
+    if len(text) > _LONGEST:
+        raise ConfigTextError(
+            f'the config has {len(text)} characters, and no config has more than {_LONGEST}'
+        )
     try:
-        module = ast.parse(text)
-    except (SyntaxError, ValueError) as error:  # the latter: null bytes
+        with warnings.catch_warnings():  # of escapes in strings that Python does not know
+            warnings.simplefilter('ignore')
+            statements = ast.parse(text).body
+        return dict(map(_assignment, statements))
+    except ConfigTextError:
+        raise
+    except (SyntaxError, ValueError) as error:  # the latter: null bytes, halves of characters
         raise ConfigTextError(f'the config is no text of assignments: {error}') from error
-    settings = {}
-    for statement in module.body:
-        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
-            raise _refuse(statement)
-        settings[statement.targets[0].id] = _value(statement.value)
-    _check_names(settings, 'config')
-    return Config(settings)
+    except (RecursionError, MemoryError) as error:
+        raise ConfigTextError(
+            f'the config is nested too deep to be read ({type(error).__name__})'
+        ) from error
+
+
+def _assignment(statement: ast.stmt) -> tuple[str, Any]:
+    if not isinstance(statement, ast.Assign) or len(statement.targets) > 1:
+        raise _refuse(statement)
+    if not isinstance(statement.targets[0], ast.Name):
+        raise _refuse(statement)
+    return statement.targets[0].id, _value(statement.value)
 
 
 class _DictCalls(ast.NodeTransformer):
     """Write ``dict(key=value)`` as ``{'key': value}``, and refuse all other calls."""
 
     def visit_Call(self, node: ast.Call) -> ast.Dict:
-        named = all(keyword.arg for keyword in node.keywords)  # no **others
+        names = [keyword.arg for keyword in node.keywords]
+        named = all(names) and len(set(names)) == len(names)  # no **others, none twice
         if not isinstance(node.func, ast.Name) or node.func.id != 'dict' or node.args or not named:
             raise _refuse(node)
-        keys = [ast.Constant(keyword.arg) for keyword in node.keywords]
+        keys = [ast.Constant(name) for name in names]
         return ast.Dict(keys, [self.visit(keyword.value) for keyword in node.keywords])
 
 
@@ -69,23 +78,11 @@ def _value(node: ast.expr) -> Any:
 
 
 def _refuse(node: ast.AST) -> ConfigTextError:
+    try:
+        written = repr(ast.unparse(node)[:80])
+    except (ValueError, RecursionError):  # the former: numbers of thousands of digits
+        written = f'a {type(node).__name__}'
     return ConfigTextError(
-        f'line {node.lineno} of the config is not an assignment of plain values: '
-        f'{ast.unparse(node)[:80]!r}. Nothing of it was run; give the config as a file instead'
+        f'line {node.lineno} of the config is not an assignment of plain values: {written}. '
+        'Nothing of it was run; give the config as a file instead'
     )
-
-
-def _check_names(value: Any, where: str) -> None:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            allowed = _NAMES.get(key)
-            if allowed and isinstance(item, str) and not allowed.fullmatch(item):
-                raise ConfigTextError(
-                    f'{where}.{key} is {item!r}, which is not the name of a registered component '
-                    'or scope; a config that came with weights may not name others. Give the '
-                    'config as a file instead'
-                )
-            _check_names(item, f'{where}.{key}')
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            _check_names(item, f'{where}.{index}')

@@ -253,8 +253,15 @@ def _first_line(error: Exception) -> str:
 
 
 def load_from_local(filename: str, map_location: Any = None) -> Any:
-    """:func:`load_checkpoint_file` under a name that MMEngine's log understands ("by local")."""
-    return load_checkpoint_file(filename, map_location)
+    """:func:`load_checkpoint_file` under a name that MMEngine's log understands ("by local").
+
+    Without ``meta['config']``: MMEngine's runner, which has not written that for years, runs it as
+    Python when it resumes.
+    """
+    content = load_checkpoint_file(filename, map_location)
+    if isinstance(content, dict) and isinstance(content.get('meta'), dict):
+        content['meta'].pop('config', None)
+    return content
 
 
 def load_from_http(filename: str, map_location: Any = None) -> Any:

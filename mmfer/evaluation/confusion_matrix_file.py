@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mmfer.utils.atomic_file import atomic_write_csv
+from mmfer.utils.csv_text import plain_cell
 from mmfer.utils.text_file import read_text
 
 
@@ -58,7 +59,7 @@ def read_confusion_matrix(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]
             f'{path} must have {len(classes)} counts of 0 or more for each of its {len(classes)} '
             f'classes; it has the shape {matrix.shape} and {matrix.min()} as the smallest'
         )
-    return matrix, tuple(classes)
+    return matrix, tuple(map(plain_cell, classes))
 
 
 def add_confusion_matrices(paths: Sequence[str | Path]) -> tuple[np.ndarray, tuple[str, ...]]:

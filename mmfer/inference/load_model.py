@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import copy
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ def load_model(
     checkpoint: str | Path,
     device: str | torch.device = 'cpu',
     whole: bool = False,
+    build: Callable[[Config], ImageClassifier] | None = None,
 ) -> tuple[ImageClassifier, dict[str, Any]]:
     """Build the model of a config for inference and fill it from a checkpoint.
 
@@ -29,6 +31,7 @@ def load_model(
         device: Where the model goes. Default ``'cpu'``.
         whole: Whether weights that the model has no place for are an error, or a warning. Those of
             priors, which a ``FaceAnalyzer`` saves with ``save_priors``, never count. Default False.
+        build: What builds the model. Default :func:`build_model`.
 
     Returns:
         The model, in eval mode, and the checkpoint's ``meta`` (empty if it has none).
@@ -39,7 +42,7 @@ def load_model(
         ValueError: It holds no weights; or a weight of the model is missing in it, has another
             shape, or is not a number.
     """
-    model = build_model(cfg)
+    model = (build or build_model)(cfg)
     weights, meta = load_weights(str(checkpoint))
     name = cfg.filename or 'the config'
     report = compare_state_dicts(model.state_dict(), weights)

@@ -39,7 +39,7 @@ def class_names(cfg: Config, meta: Mapping[str, Any] | None = None) -> tuple[str
         return ()
     dataset = find_test_dataset(cfg)
     kind = component_class(dataset, DATASETS)
-    places: list[Mapping[str, Any]] = [
+    places = [
         (meta or {}).get('dataset_meta') or {},
         dataset.get('metainfo') or {},
         getattr(kind, 'METAINFO', None) or {},
@@ -49,7 +49,7 @@ def class_names(cfg: Config, meta: Mapping[str, Any] | None = None) -> tuple[str
         places.append({'classes': EXPRESSIONS})
     count = head.get('num_classes')
     for place in places:
-        names = place.get('classes') or ()
+        names = place.get('classes') if isinstance(place, Mapping) else ()
         if isinstance(names, Sequence) and not isinstance(names, str):
             names = tuple(map(str, names))
             if len(set(names)) == len(names) == count:

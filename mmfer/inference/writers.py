@@ -4,7 +4,6 @@ was killed leaves whole pictures, but for the one that it was writing.
 """
 
 import contextlib
-import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from mmfer.faces import POINT_NAMES
+from mmfer.utils.csv_text import csv_text
 
 from .results import FaceResult, PictureResult
 
@@ -150,9 +150,7 @@ class CsvWriter(_LineWriter):
         self._write_rows([[row.get(name) for name in self.columns] for row in rows])
 
     def _write_rows(self, rows: Sequence[Sequence[Any]]) -> None:
-        text = io.StringIO()
-        csv.writer(text, lineterminator='\n').writerows(rows)
-        self._put(text.getvalue())
+        self._put(csv_text(rows))
 
 
 def _face_columns(face: FaceResult) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
 from mmfer.faces import DETECTORS, POINT_NAMES, Alignment, FaceAligner, FaceChoice
 from mmfer.utils.atomic_file import atomic_write_csv
 from mmfer.utils.files_below import IMAGE_SUFFIXES, files_below
+from mmfer.utils.inside import check_name
 from mmfer.utils.text_file import read_text
 
 from .image_writer import ImageWriter, Job, Outcome, Report, Track, no_progress
@@ -77,12 +78,9 @@ def read_list(path: str | Path) -> list[str]:
     names = list(dict.fromkeys(Path(line.strip()).as_posix() for line in lines if line.strip()))
     if not names:
         raise ValueError(f"'{path}' names no images; it is to have one path a line")
-    for name in names:
-        if Path(name).is_absolute() or '..' in Path(name).parts:
-            raise ValueError(
-                f"'{path}' names {name!r}; paths are to be relative to the root folder and inside "
-                'of it, crops have the same in the target folder'
-            )
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            check_name(line.strip(), f"'{path}', line {number},")
     return names
 
 

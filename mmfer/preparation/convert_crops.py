@@ -2,6 +2,7 @@
 """Cut the faces of a dataset out once, into files that ``FaceCrops`` reads."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from mmengine.registry import DefaultScope
 from mmfer.datasets.transforms import UnreadableImageError
 from mmfer.registry import TRANSFORMS
 from mmfer.utils.atomic_file import atomic_write, atomic_write_csv
+from mmfer.utils.inside import check_name
 
 from .image_writer import ImageWriter, Job, Outcome, Report, Track, no_progress
 from .journal import fingerprint
@@ -44,6 +46,9 @@ def plan_crops(
 
     A picture with several faces gives several crops: ``a.jpg``, ``a.1.jpg``, ``a.2.jpg``, in the
     order of the dataset; what another picture has taken is left out.
+
+    Raises:
+        ValueError: A picture lies outside of ``data_root``, and so would its crop.
     """
     jobs, taken, counts = [], set(), Counter()
     for split, dataset in datasets.items():
@@ -51,7 +56,9 @@ def plan_crops(
             sample = dataset.get_data_info(index)
             del sample['sample_idx']
             path = Path(sample['img_path'])
-            stem = (Path('images', split) / path.relative_to(data_root)).with_suffix('').as_posix()
+            name = os.path.relpath(path, data_root)
+            check_name(name, f'{type(dataset).__name__}, {split},')
+            stem = Path('images', split, name).with_suffix('').as_posix()
             target = f'{stem}.{image_format}'
             while target in taken:
                 counts[stem] += 1

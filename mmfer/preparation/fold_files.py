@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-
 from mmfer.datasets.splits import PARTS, write_split_file
+from mmfer.utils.config_options import read_config
 from mmfer.utils.dataset_config import unwrapped
 
 from .dataset_parts import SET_ELSEWHERE, build_parts
@@ -17,7 +16,7 @@ from .k_folds import disjoint_folds, parts_of_fold, stratified_folds
 
 def dataset_of_config(path: str) -> dict[str, Any]:
     """Arguments of the dataset that a config trains on, ``type`` and ``data_root`` among them."""
-    loader = Config.fromfile(path).to_dict().get('train_dataloader') or {}
+    loader = read_config(path).to_dict().get('train_dataloader') or {}
     cfg = unwrapped(loader.get('dataset') or {})
     unwanted = SET_ELSEWHERE - {'type', 'data_root'}
     return {key: value for key, value in cfg.items() if key not in unwanted}

@@ -17,6 +17,7 @@ import numpy as np
 from torch.utils.data import DataLoader
 
 from mmfer.utils.atomic_file import atomic_write, remove_parts
+from mmfer.utils.inside import path_inside
 
 from .journal import Journal
 
@@ -109,12 +110,14 @@ class ImageWriter:
 
         Raises:
             SettingsError: ``out`` holds images of other settings.
+            ValueError: A job would write outside ``out``.
             OSError: A file could not be written.
         """
+        folders = {path_inside(self.out, job.target, 'the dataset').parent for job in jobs}
         journal = Journal(self.out, self.settings())
         done = {job.target: self._find(journal, job) for job in jobs}
         self.jobs = [job for job in jobs if done[job.target] is None]
-        for folder in {(self.out / job.target).parent for job in self.jobs}:
+        for folder in folders if self.jobs else ():
             remove_parts(folder)
         outcomes: Iterable = ()
         if self.jobs:

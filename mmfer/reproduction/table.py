@@ -1,12 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Tables of what was measured beside what was published."""
 
-import csv
-import io
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mmfer.utils.csv_text import csv_text
 from mmfer.utils.markdown import markdown_table
 
 from .index import Experiment
@@ -111,24 +110,22 @@ def to_markdown(results: Results) -> str:
 
 def to_csv(results: Results) -> str:
     """A line for each row and column: the paper's value, mean, spread, difference, every seed's."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator='\n')
-    writer.writerow(
+    lines = [
         ['experiment', 'row', 'column', 'paper', 'mean', 'sd', 'difference', 'seeds', 'values']
-    )
+    ]
     for row in results.experiment.rows:
         for column in results.columns:
             values = results.measured.get((row, column.name), {})
             published = results.published.get(row, {})
             paper = None if column.stands_in else published.get(column.name)
-            writer.writerow(_csv_line(results.experiment.name, row, column.name, paper, values))
+            lines.append(_csv_line(results.experiment.name, row, column.name, paper, values))
         cost = results.cost(row)
         if cost is not None:
             unit = results.experiment.cost
             paper = results.published.get(row, {}).get(unit)
             line = _csv_line(results.experiment.name, row, unit, paper, {None: cost})
-            writer.writerow([*line[:-2], '', ''])
-    return buffer.getvalue()
+            lines.append([*line[:-2], '', ''])
+    return csv_text(lines)
 
 
 def _row(results: Results, row: str) -> list[tuple[str, str]]:

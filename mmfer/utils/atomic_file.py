@@ -2,8 +2,6 @@
 """Write files so that at any moment either the old or the whole new one is there."""
 
 import contextlib
-import csv
-import io
 import json
 import os
 import secrets
@@ -12,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.fileio import LocalBackend, register_backend
+
+from .csv_text import csv_text
 
 _PART = '.part'
 _STEM = 20  # characters of a name that may be as long as the file system allows
@@ -60,11 +60,11 @@ def atomic_write_text(path: str | Path, text: str) -> None:
 
 
 def atomic_write_csv(path: str | Path, rows: Iterable[Iterable], comment: str = '') -> None:
-    """:func:`atomic_write_text` of rows as CSV, below the lines of ``comment``, each behind a #."""
-    content = io.StringIO()
-    content.writelines(f'# {line}\n' for line in comment.splitlines())
-    csv.writer(content, lineterminator='\n').writerows(rows)
-    atomic_write_text(path, content.getvalue())
+    """:func:`atomic_write_text` of :func:`.csv_text`, below the lines of ``comment``, each behind
+    a #.
+    """
+    comments = ''.join(f'# {line}\n' for line in comment.splitlines())
+    atomic_write_text(path, comments + csv_text(rows))
 
 
 def atomic_write_json(path: str | Path, content: Any) -> None:

@@ -8,6 +8,33 @@ from typing import Any
 from mmengine.registry import Registry
 
 
+def registered(name: str, registry: Registry) -> Any:
+    """What a registry has under a name, itself or its parents; None if there is nothing.
+
+    As :meth:`Registry.get`, which goes on to import what it does not find, whatever that is.
+
+    Args:
+        name: Bare, or behind the scope of the registry or of one of its parents.
+        registry: Asked first.
+    """
+    registry.import_from_location()
+    scope, dot, bare = name.rpartition('.')
+    if dot and scope == registry.scope:
+        return registry.module_dict.get(bare)
+    node: Registry | None = registry
+    while dot and node is not None and node.scope != scope:
+        node = node.parent
+    while node is not None and bare not in node.module_dict:
+        node = node.parent
+    return node and node.module_dict[bare]
+
+
+def find(name: str, registry: Registry) -> Any:
+    """:func:`registered`, and the object of a whole path, ``'mmpretrain.datasets.PackInputs'``."""
+    found = registered(name, registry)
+    return registry.get(name) if found is None and '.' in name else found
+
+
 def component_class(component: Any, registry: Registry) -> type | None:
     """Return the class that a registry would build.
 
@@ -23,7 +50,7 @@ def component_class(component: Any, registry: Registry) -> type | None:
     """
     kind = component.get('type') if isinstance(component, Mapping) else component
     if isinstance(kind, str):
-        kind = registry.get(kind)
+        kind = find(kind, registry)
     return kind if inspect.isclass(kind) else None
 
 

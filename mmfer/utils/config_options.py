@@ -24,6 +24,9 @@ from mmengine.runner import (
 )
 from torch.utils.data import DataLoader
 
+from . import safe_yaml  # noqa: F401
+from .components import find
+
 #: Top-level names that the runner reads from the config without having them as arguments.
 _RUNNER_EXTRAS = frozenset(
     [
@@ -216,7 +219,7 @@ def _classes(component: Any) -> list:
     from mmfer import registry
 
     nodes = [node for node in vars(registry).values() if isinstance(node, Registry)]
-    return [found for node in nodes if (found := node.get(component)) is not None]
+    return [found for node in nodes if (found := find(component, node)) is not None]
 
 
 def _unknown(cfg: Config, node: Mapping, path: str, parent: str, key: str) -> UnknownOptionError:

@@ -36,6 +36,27 @@ def test_other_files_are_refused(tmp_path):
             read_class_accuracies(tmp_path / 'other.json')
 
 
+@pytest.mark.parametrize('suffix', ['yaml', 'yml', 'json'])
+@pytest.mark.parametrize(
+    'content',
+    [
+        "class_accuracy/a: !!python/object/apply:builtins.open ['MARK', 'w']",
+        "class_accuracy/a: !!python/object/new:tuple [!!python/name:os.system '']",
+        '!!python/module:antigravity a: 1',
+        *('a: [', '{"class_accuracy/a": "x"}', '{"class_accuracy/a": [1]}', '\x00', '{1: 2}'),
+        *('[' * 9999, '&a [*a]', '{"class_accuracy/a": 1' + '0' * 400 + '}'),
+    ],
+    ids=lambda text: repr(text[:30]),
+)
+def test_nothing_in_a_file_is_run(tmp_path, monkeypatch, content, suffix):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / f'metrics.{suffix}'
+    path.write_text(content.replace('MARK', str(tmp_path / 'mark')))
+    with pytest.raises(ValueError, match=f'metrics.{suffix}'):
+        read_class_accuracies(path)
+    assert not (tmp_path / 'mark').exists()
+
+
 def test_mean_and_standard_deviation():
     tests = [{'a': 10.0, 'b': 30.0}, {'b': 50.0, 'a': 20.0}, {'a': 60.0, 'b': 40.0}]
     means, spreads = mean_and_spread(tests)

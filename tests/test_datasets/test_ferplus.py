@@ -203,6 +203,17 @@ def test_images_as_files(tmp_path):
     assert failed.returncode == 2 and 'fer2013.csv' in failed.stderr
 
 
+@pytest.mark.parametrize('name', ['../../evil.png', '/evil.png', '..\\evil.png'])
+def test_no_image_is_written_outside(tmp_path, name):
+    write_ferplus(tmp_path, ALL)
+    path = tmp_path / 'fer2013new.csv'
+    path.write_text(path.read_text().replace('fer0000003.png', name))
+    before = sorted(tmp_path.rglob('*'))
+    done = run_tool(TOOL, tmp_path, tmp_path / 'b/images')
+    assert done.returncode == 2 and 'fer2013new.csv names' in done.stderr
+    assert sorted(tmp_path.rglob('*')) == before
+
+
 def test_broken_row_counts_as_a_bad_image(tmp_path):
     write_ferplus(tmp_path, ALL)
     path = tmp_path / 'fer2013.csv'

@@ -207,3 +207,16 @@ def test_load_from_takes_no_random_state_over(tmp_path, runtime):
         cfg = toy_config(tmp_path / name, runtime, load_from=str(tmp_path / f'{name}.pth'))
         ends.append(train(cfg))
     assert_same_end(*ends)
+
+
+def test_config_text_in_a_checkpoint_is_not_run(tmp_path, runtime):
+    """MMEngine's ``resume`` runs ``meta['config']``, which runners of long ago wrote."""
+    mark = tmp_path / 'mark'
+    cfg = toy_config(tmp_path, runtime)
+    cut(cfg, epoch=1)
+    path = tmp_path / 'epoch_1.pth'
+    content = torch.load(path, weights_only=True)
+    content['meta']['config'] = f'open({str(mark)!r}, "w")'
+    torch.save(content, path)
+    assert train(toy_config(tmp_path, runtime), 'auto').iter == 12
+    assert not mark.exists()

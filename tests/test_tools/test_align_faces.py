@@ -166,13 +166,24 @@ def test_lists_of_pictures(pictures, tmp_path):
         'happy/00002.png',
         'sad/00001.png',
     ]
-    for line in ('/a.jpg', 'sad/../../a.jpg'):
-        listed.write_text(line)
-        with pytest.raises(ValueError, match='names.txt.*a.jpg'):
+    for line in ('/a.jpg', 'sad/../../a.jpg', '..\\a.jpg', 'C:/a.jpg'):
+        listed.write_text(f'sad/00001.jpg\n\n{line}')
+        with pytest.raises(ValueError, match='names.txt.*line 3.*a.jpg'):
             read_list(listed)
     listed.write_text('\n')
     with pytest.raises(ValueError, match='names.txt'):
         read_list(listed)
+
+
+def test_nothing_is_written_through_a_link(pictures, tmp_path):
+    out, elsewhere = tmp_path / 'out', tmp_path / 'elsewhere'
+    for folder in (out, elsewhere):
+        folder.mkdir()
+    (elsewhere / '.a.jpg.0.part').touch()
+    (out / 'sad').symlink_to(elsewhere, target_is_directory=True)
+    with pytest.raises(ValueError, match='sad/.*elsewhere'):
+        align(pictures, out)
+    assert [path.name for path in elsewhere.iterdir()] == ['.a.jpg.0.part']
 
 
 def test_pictures_are_never_replaced(pictures, tmp_path):

@@ -300,6 +300,16 @@ def test_errors_of_the_command(tmp_path):
     assert 'Traceback' not in done.stderr
 
 
+@pytest.mark.parametrize('absolute', [False, True])
+def test_no_crop_is_written_outside(tmp_path, absolute):
+    name = str(tmp_path / 'a/evil.jpg') if absolute else '../../a/evil.jpg'
+    root = write_wflw(tmp_path / 'wflw', [wflw_line('good.jpg'), wflw_line(name)])
+    before = sorted(tmp_path.rglob('*'))
+    done = run_tool(TOOL, 'WFLW', root, tmp_path / 'b/out', '--kind', 'tight')
+    assert done.returncode == 2 and 'WFLW, train' in done.stderr and 'evil.jpg' in done.stderr
+    assert sorted(tmp_path.rglob('*')) == before
+
+
 def test_written_split_is_read_back(tmp_path):
     root = write_cfp(tmp_path / 'cfp')
     done = run_tool('dataset_converters/write_split.py', 'CFP', root, tmp_path / 'split.csv')

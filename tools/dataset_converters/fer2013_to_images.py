@@ -31,10 +31,13 @@ def write(args: argparse.Namespace) -> int:
     from rich.progress import track
 
     from mmfer.datasets.fer2013_backend import Fer2013Backend
-    from mmfer.datasets.ferplus_files import find_named_images
+    from mmfer.datasets.ferplus_files import VOTES_FILE, find_named_images
     from mmfer.utils.atomic_file import atomic_write, remove_parts
+    from mmfer.utils.inside import path_inside
 
-    images = [(args.out / path, uri) for path, uri in find_named_images(args.data_root)]
+    named = find_named_images(args.data_root)
+    source = Path(args.data_root, VOTES_FILE)
+    images = [(path_inside(args.out, path, source), uri) for path, uri in named]
     for folder in {path.parent for path, _ in images}:
         remove_parts(folder)  # of an earlier run that was killed
     new = [(path, uri) for path, uri in images if not path.is_file()]

@@ -66,13 +66,12 @@ def find_configs(paths: list[str]) -> list[Path]:
 
 def group(configs: list[Path]) -> dict[str, list[Path]]:
     """Configs by the graph that they are exported to."""
-    from mmengine.config import Config
-
+    from mmfer.utils.config_options import read_config
     from mmfer.utils.picture_size import picture_size
 
     groups = {}
     for path in configs:
-        cfg = Config.fromfile(path)
+        cfg = read_config(path)
         groups.setdefault(graph_key(cfg, picture_size(cfg)[0]), []).append(path)
     return groups
 

@@ -108,17 +108,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def collect(sources: list[str], options: list[str]) -> list:
     """The splits of all sources; those of a config have its name where it is not the only one."""
-    from mmengine.config import Config
     from mmengine.registry import init_default_scope
 
     from mmfer.audit import split_of_folder, splits_of_config
-    from mmfer.utils.config_options import merge_options, parse_options
+    from mmfer.utils.config_options import merge_options, parse_options, read_config
 
     configs = [source for source in sources if is_config(source)]
     folders = [source.split('=', maxsplit=1) for source in sources if not is_config(source)]
     splits = [split_of_folder(name, folder) for name, folder in folders]
     for path in configs:
-        cfg = Config.fromfile(path)
+        cfg = read_config(path)
         init_default_scope(cfg.get('default_scope', 'mmfer'))
         merge_options(cfg, parse_options(options))
         splits += splits_of_config(cfg, f'{Path(path).stem}:' if len(sources) > 1 else '')

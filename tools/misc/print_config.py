@@ -16,12 +16,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_config_options(parser)
     args = parser.parse_args(argv)
 
-    from mmengine.config import Config
+    from mmfer.utils.config_options import parse_options, read_config
 
-    from mmfer.utils.config_options import merge_options, parse_options
-
-    cfg = Config.fromfile(args.config)
-    merge_options(cfg, parse_options(args.cfg_options))
+    cfg = read_config(args.config, parse_options(args.cfg_options))
     print(cfg.pretty_text)
     if args.save_path:
         if not args.save_path.endswith(('.py', '.json', '.yaml', '.yml')):

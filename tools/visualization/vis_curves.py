@@ -11,8 +11,6 @@ Examples:
 """
 
 import argparse
-import csv
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,9 +77,9 @@ def name_runs(args: argparse.Namespace) -> dict[str, list[str]]:
 
 def make_table(runs: dict[str, list[str]], logs: dict[str, list], keys: list[str]) -> str:
     """A line for each value: run,work_dir,key,part,unit,step,value."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator='\n')
-    writer.writerow(['run', 'work_dir', 'key', 'part', 'unit', 'step', 'value'])
+    from mmfer.utils.csv_text import csv_text
+
+    rows = [['run', 'work_dir', 'key', 'part', 'unit', 'step', 'value']]
     for name, folders in runs.items():
         for folder, log in zip(folders, logs[name], strict=True):
             for key in keys:
@@ -89,8 +87,8 @@ def make_table(runs: dict[str, list[str]], logs: dict[str, list], keys: list[str
                     continue
                 curve = log[key]
                 for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):
-                    writer.writerow([name, folder, key, curve.part, curve.unit, step, value])
-    return buffer.getvalue()
+                    rows.append([name, folder, key, curve.part, curve.unit, step, value])
+    return csv_text(rows)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mmfer.utils.atomic_file import atomic_write_csv
+from mmfer.utils.csv_text import plain_cell
 
 from ..annotation_files import read_lines
 
@@ -45,7 +46,7 @@ def read_split_file(path: str | Path, key: Callable[[str], str]) -> dict[str, st
             return
         if len(fields) != 2 or fields[1] not in PARTS:
             raise ValueError(f'not "name,split" with a split of {PARTS}')
-        name = key(fields[0])
+        name = key(plain_cell(fields[0]))
         if name in parts:
             raise ValueError(f'names the image {name!r} again')
         parts[name] = fields[1]

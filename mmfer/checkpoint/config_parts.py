@@ -1,0 +1,287 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""What a config that came with weights may name.
+
+MMEngine's registries import what they do not know, by any name, and call it with the rest of the
+dict; and parts of MMPretrain hand their arguments to other libraries, which open files and
+addresses. So of the config in somebody's file of weights only that is used which a prediction
+needs, and there only parts of the lists below are named, with arguments that are no path, no
+address and no name of code.
+"""
+
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope, Registry
+
+from mmfer.registry import DATASETS, MODELS, SCOPE, TRANSFORMS
+from mmfer.utils.components import registered
+
+from .config_text import ConfigTextError, parse_config_text
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: Of MMPretrain. Not here: what reads files (tokenizers, CLIP's and DALL-E's targets), what hands
+#: arguments to other libraries (TimmClassifier, HuggingFaceClassifier), and what trains itself.
+_MODELS = _names(
+    """
+    ImageClassifier ClsDataPreprocessor
+    AlexNet ConvNeXt DeiT3 DenseNet DistilledVisionTransformer EdgeNeXt EfficientNet EfficientNetV2
+    HRNet LeNet5 MobileNetV2 MobileNetV3 MobileOne MobileViT PoolFormer RegNet RepVGG Res2Net
+    ResNeSt ResNeXt ResNet ResNetV1c ResNetV1d ResNet_CIFAR SEResNeXt SEResNet ShuffleNetV1
+    ShuffleNetV2 SwinTransformer SwinTransformerV2 TIMMBackbone TinyViT VAN VGG VisionTransformer
+    ClsBatchNormNeck GeneralizedMeanPooling GlobalAveragePooling HRFuseScales LinearNeck
+    ArcFaceClsHead CSRAClsHead ClsHead DeiTClsHead LinearClsHead MultiLabelClsHead
+    MultiLabelLinearClsHead StackedLinearClsHead VisionTransformerClsHead
+    AsymmetricLoss CrossEntropyLoss FocalLoss LabelSmoothLoss SeesawLoss
+    """
+)
+#: Of torch, MMCV and MMPretrain, under keys such as ``norm_cfg``. Some of these MMPretrain looks up
+#: in its own registry, so mmfer's parts are not among them.
+_LAYERS = _names(
+    """
+    BN BN1d BN2d BN3d GN GRN IN IN1d IN2d IN3d LN LN2d SyncBN
+    Conv Conv1d Conv2d Conv2dAdaptivePadding Conv3d ConvAWS ConvWS
+    Clamp Clip ELU GELU HSigmoid HSwish LeakyReLU PReLU QuickGELU RReLU ReLU ReLU6 SiLU Sigmoid
+    Swish Tanh DropPath Dropout
+    """
+)
+#: Of MMPretrain and MMCV. Not here: what holds other transforms or those of other libraries.
+_TRANSFORMS = _names(
+    """
+    CenterCrop ColorJitter EfficientNetCenterCrop LoadAnnotations LoadImageFromFile Normalize
+    NumpyToPIL PILToNumpy PackInputs PackMultiTaskInputs Pad RandomCrop RandomFlip RandomGrayscale
+    RandomResizedCrop Resize ResizeEdge
+    """
+)
+_PACKAGES = ('mmfer', 'mmpretrain', 'mmengine', 'mmcv', 'torch')
+_SCOPES = ('mmfer', 'mmpretrain', 'mmengine')
+
+#: The arguments of ``TIMMBackbone``, which hands all to timm; other ones import, open or download.
+_TIMM = _names(
+    """
+    type model_name features_only in_channels out_indices output_stride num_classes global_pool
+    img_size drop_rate drop_path_rate
+    """
+)
+#: What only training uses; weights come from the file itself.
+_OF_TRAINING = {
+    *('init_cfg', 'pretrained', 'train_cfg', 'batch_augments', 'priors', 'num_priors'),
+    *('backend_args', 'file_client_args'),  # how images are read from a server
+    '_scope_',  # all is looked up from mmfer's registries on
+}
+#: How a test set of drawn faces is drawn; and numbers of it, which take no memory.
+_DRAWN = ('split', 'image_size', 'crop', 'task', 'difficulty', 'action_units', 'single_task')
+_DRAWN_NUMBERS = ('num_samples', 'num_identities', 'label_noise')
+#: Values such as ``'cls_token'`` and ``'deit-tiny'``; no paths, addresses or names with dots.
+_WORD = re.compile(r'[\w+ -]{0,64}', re.ASCII)
+_TIMM_NAME = re.compile(r'[\w.-]{1,64}', re.ASCII)
+#: Numbers beyond these only make the process run out of memory.
+_LARGEST = 2**20
+_LARGEST_IMAGE = 2**12
+_DEEPEST = 30
+
+_THAT_MAY = ' that the config in a file of weights may name'
+_REMEDY = (
+    'Nothing was imported, opened or called. If you trust it, name its config file as the model, '
+    'and this file as its weights (--model CONFIG --weights CHECKPOINT)'
+)
+
+
+def read_config_text(text: str) -> Config:
+    """Read what a prediction needs of the config in a file of weights, and refuse what may do harm.
+
+    Args:
+        text: As :attr:`mmengine.config.Config.pretty_text` wrote it.
+
+    Returns:
+        ``default_scope``, ``data_preprocessor``, ``model`` and, of ``test_dataloader``, the
+        dataset's type, class names, pipeline and how drawn faces are drawn. How to train, and
+        where the data were, is left out.
+
+    Raises:
+        ConfigTextError: It is no text of plain values; or a part is none of the known ones, an
+            argument is none that such a config may have, or a section is missing or odd. Says
+            which, where, and what to do.
+    """
+    settings = parse_config_text(text)
+    scope = settings.get('default_scope', SCOPE)
+    if scope not in _SCOPES:
+        raise _refuse('config.default_scope', scope, f'is none of {", ".join(_SCOPES)}')
+    _check_imports(settings.get('custom_imports'))
+    _check_addresses(settings, 'config')
+    kept = dict(default_scope=SCOPE, model=_model(settings.get('model'), 'config.model'))
+    if settings.get('data_preprocessor') is not None:
+        kept['data_preprocessor'] = _model(
+            settings['data_preprocessor'], 'config.data_preprocessor'
+        )
+    if settings.get('test_dataloader') is not None:
+        kept['test_dataloader'] = _loader(settings['test_dataloader'], 'config.test_dataloader')
+    return Config(kept)
+
+
+def _model(settings: Any, where: str) -> dict[str, Any]:
+    if not isinstance(settings, Mapping):
+        raise _refuse(where, settings, 'is no dict')
+    return _checked(settings, where, MODELS, _MODELS)
+
+
+def _check_imports(value: Any) -> None:
+    names = value.get('imports') if isinstance(value, Mapping) else value
+    for name in names if isinstance(names, (list, tuple)) else [names]:
+        if name is not None and not (isinstance(name, str) and name in sys.modules):
+            raise _refuse('config.custom_imports', name, 'is not imported for a file of weights')
+
+
+def _check_addresses(value: Any, where: str) -> None:
+    """Refuse names of code in all of the config: what is left out here, others may build."""
+    if where.count('.') > _DEEPEST:
+        raise _refuse(where, '', 'is nested too deep')
+    if isinstance(value, Mapping):
+        scope, kind = value.get('_scope_', SCOPE), value.get('type')
+        if scope not in _SCOPES:
+            raise _refuse(f'{where}._scope_', scope, f'is none of {", ".join(_SCOPES)}')
+        if isinstance(kind, str) and kind.rpartition('.')[0] not in ('', *_SCOPES):
+            raise _refuse(f'{where}.type', kind, 'is no name of a registered part')
+        for key, item in value.items():
+            _check_addresses(item, f'{where}.{key}' if isinstance(key, str) else f'{where}.?')
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            _check_addresses(item, f'{where}.{index}')
+
+
+def _loader(settings: Any, where: str) -> dict[str, Any]:
+    dataset = settings
+    while isinstance(dataset, Mapping) and isinstance(dataset.get('dataset'), Mapping):
+        dataset, where = dataset['dataset'], f'{where}.dataset'
+    if dataset is settings or not isinstance(dataset, Mapping):
+        raise _refuse(where, dataset, 'has no dataset')
+    kept = {}
+    if 'type' in dataset:
+        kind = _part(dataset['type'], f'{where}.type', DATASETS, None)
+        kept['type'] = dataset['type']
+        if kind.__name__ == 'SynthFace':
+            for registry, keys in ((DATASETS, _DRAWN), (MODELS, _DRAWN_NUMBERS)):
+                drawn = {key: dataset[key] for key in keys if key in dataset}
+                kept.update(_checked(drawn, where, registry, frozenset()))
+            if 'seed' in dataset:
+                kept['seed'] = dataset['seed']
+            _build(dict(kept, lazy_init=True), where, DATASETS)
+    names = dataset.get('metainfo')
+    names = names.get('classes') if isinstance(names, Mapping) else None
+    if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
+        kept['metainfo'] = dict(classes=names)
+    steps = dataset.get('pipeline') or []
+    if not isinstance(steps, (list, tuple)):
+        raise _refuse(f'{where}.pipeline', steps, 'is no list')
+    kept['pipeline'] = [_step(step, f'{where}.pipeline.{i}') for i, step in enumerate(steps)]
+    return dict(dataset=kept)
+
+
+def _step(step: Any, where: str) -> dict[str, Any]:
+    if not isinstance(step, Mapping) or 'type' not in step:
+        raise _refuse(where, step, 'is no dict with a type')
+    kept = _checked(step, where, TRANSFORMS, _TRANSFORMS)
+    _build(kept, where, TRANSFORMS)
+    return kept
+
+
+def _build(settings: dict, where: str, registry: Registry) -> None:
+    """Refuse arguments that a part of the lists does not take, by making it once."""
+    try:
+        with DefaultScope.overwrite_default_scope(SCOPE):
+            registry.build(settings)
+    except Exception as error:
+        raise ConfigTextError(
+            f'{where} cannot be built: {type(error).__name__}: {error}'
+        ) from error
+
+
+def _checked(value: Any, where: str, registry: Registry, names: frozenset[str]) -> Any:
+    """A value without what only training uses.
+
+    Args:
+        value: A plain value of the config.
+        where: Its place.
+        registry: Where types are looked up.
+        names: Those of other packages that may be named; all of mmfer's may.
+    """
+    if isinstance(value, Mapping):
+        kept = {key: item for key, item in value.items() if key not in _OF_TRAINING}
+        for key in ('type', 'conv_type'):
+            if key in kept:
+                kind = _part(kept[key], f'{where}.{key}', registry, names)
+                if kind.__name__ == 'TIMMBackbone':
+                    return _timm(kept, where)
+        for key, item in kept.items():
+            if not isinstance(key, str) or not _WORD.fullmatch(key):
+                raise _refuse(where, key, 'is no name of an argument')
+            if key not in ('type', 'conv_type'):
+                layers = key.endswith(('_cfg', '_cfgs', '_layer')) and registry is MODELS
+                allowed = _LAYERS if layers else names
+                kept[key] = _checked(item, f'{where}.{key}', registry, allowed)
+        return kept
+    if isinstance(value, (list, tuple)):
+        return type(value)(
+            _checked(item, f'{where}.{i}', registry, names) for i, item in enumerate(value)
+        )
+    if isinstance(value, str) and not _WORD.fullmatch(value):
+        raise _refuse(where, value, 'looks like a path, an address or a name of code')
+    largest = _LARGEST if registry is MODELS else _LARGEST_IMAGE
+    if isinstance(value, int) and abs(value) > largest:
+        raise _refuse(where, '', f'is a number beyond {largest}')
+    if not isinstance(value, (str, int, float, type(None))):
+        raise _refuse(where, value, f'is a {type(value).__name__}')
+    return value
+
+
+def _timm(settings: dict, where: str) -> dict:
+    name = settings.get('model_name')
+    if not isinstance(name, str) or not _TIMM_NAME.fullmatch(name):
+        raise _refuse(f'{where}.model_name', name, "is no name of timm's own models")
+    for key, value in settings.items():
+        if key not in _TIMM:
+            raise _refuse(f'{where}.{key}', value, f'is no argument of timm{_THAT_MAY}')
+        if key not in ('type', 'model_name'):
+            _checked(value, f'{where}.{key}', MODELS, frozenset())
+    return settings
+
+
+def _part(name: Any, where: str, registry: Registry, names: frozenset[str] | None) -> type:
+    """Look up a part.
+
+    Args:
+        name: Its name, bare or with a scope.
+        where: The place in the config.
+        registry: mmfer's node, which is asked first, then its parents.
+        names: See :func:`_checked`; None: all of the packages' parts.
+    """
+    kind = registered(name, registry) if isinstance(name, str) else None
+    if kind is None:
+        raise _unknown(where, name)
+    package = getattr(kind, '__module__', '').split('.')[0]
+    listed = names is None or name.rpartition('.')[2] in names | _LAYERS
+    own = package == SCOPE and names is not _LAYERS
+    if package not in _PACKAGES or not (own or listed):
+        raise _unknown(where, name)
+    return kind
+
+
+def _unknown(where: str, name: Any) -> ConfigTextError:
+    return _refuse(where, name, f'is no part{_THAT_MAY}')
+
+
+def _refuse(where: str, value: Any, reason: str) -> ConfigTextError:
+    return ConfigTextError(f'{where[:200]} {_shown(value)} {reason}. {_REMEDY}')
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)[:80]
+    except ValueError:  # a number of thousands of digits
+        return f'a {type(value).__name__}'
