@@ -85,8 +85,8 @@ class WeightsMatchHook(Hook):
     def _check_whole(self, runner, checkpoint: Mapping, report: StateDictReport) -> None:
         """Check that a run can go on from a checkpoint as it would have."""
         reason = why_incomplete(checkpoint)
-        foreign = [name for name in report.unexpected if not name.startswith('priors.')]
-        if not reason and (report.missing or report.reshaped or foreign):
+        names = report.missing + report.unexpected  # frozen priors have files of their own
+        if not reason and (report.reshaped or any(not n.startswith('priors.') for n in names)):
             reason = f'{report}\n{report.details(self.max_listed)}\n'
         if not reason and runner.param_schedulers and 'param_schedulers' not in checkpoint:
             reason = 'it has no param_schedulers'
