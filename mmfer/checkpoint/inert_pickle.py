@@ -4,7 +4,7 @@
 A pickle is a program: it may name any function and have it called. Here every name is answered with
 a class of its own that records what was to be done with it and does nothing, so what comes out is a
 tree of plain values and records. What becomes of the records is decided afterwards, from a table
-(:mod:`mmfer.checkpoint.torch_file`). Nothing of this depends on torch, whose own restricted
+(:mod:`mmfer.checkpoint.restored_values`). Nothing of this depends on torch, whose own restricted
 unpickler (``weights_only=True``) could be made to run code before torch 2.6 (CVE-2025-32434) and
 2.10 (CVE-2026-24747).
 """
