@@ -43,7 +43,7 @@ def read_torch_file(path: str, device: str | torch.device = 'cpu') -> Any:
     """Read a file of ``torch.save``; nothing that it names is imported or called.
 
     Tensors that shared memory share it again. All numbers are checked against the sums that the zip
-    format holds of them; the format of torch < 1.6 has none, which is logged.
+    format holds of them; a file without sums, such as those of torch < 1.6, is read with a warning.
 
     Args:
         path: The file.
@@ -105,6 +105,10 @@ def _read_zip(path: str, file: BinaryIO) -> tuple[Any, _Numbers]:
         raise CheckpointError(f'{path} is damaged: it holds records twice. Download it again')
     if not main:
         raise CheckpointError(f'{path} is a zip file, but none that torch.save wrote')
+    if not any(record.CRC for record in records.values()):
+        _warn(path, 'was saved without sums (torch.serialization.set_crc32_options)')
+        for record in records.values():
+            del record.CRC  # zipfile would check it
     if (order := f'{folder}byteorder') in records:
         _check_byteorder(path, archive.read(order).decode())
     tree = _read_tree(path, io.BytesIO(archive.read(main)))
@@ -145,12 +149,12 @@ def _read_old(path: str, file: BinaryIO) -> tuple[Any, _Numbers]:
         stored[key] = torch.frombuffer(values or bytearray(1), dtype=torch.uint8)[: storage.size]
     if file.read(1):
         raise ValueError('there is something behind its end')
-    print_log(
-        f'{path} is in the format of torch < 1.6, which has no sums: damage to it cannot be seen',
-        'current',
-        logging.WARNING,
-    )
+    _warn(path, 'is in the format of torch < 1.6, which has no sums')
     return tree, lambda storage: stored[storage.key]
+
+
+def _warn(path: str, reason: str) -> None:
+    print_log(f'{path} {reason}: damage to it cannot be seen', 'current', logging.WARNING)
 
 
 def _check_byteorder(path: str, order: str) -> None:

@@ -166,6 +166,16 @@ def test_damage_is_seen_or_does_no_harm(tmp_path):
     assert refused > 150
 
 
+@pytest.mark.skipif(not hasattr(torch.serialization, 'set_crc32_options'), reason='torch < 2.6')
+def test_sums_that_were_turned_off(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({'a': BASE}, tmp_path / 'a.pth')
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert torch.equal(read_torch_file(str(tmp_path / 'a.pth'))['a'], BASE)
+
+
 def test_damage_to_the_old_format_is_an_error_of_ours(tmp_path):
     """It has no sums, so that numbers may change; but nothing else happens."""
     rng = random.Random(0)
