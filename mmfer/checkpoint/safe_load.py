@@ -152,7 +152,7 @@ def load_from_http(filename: str, map_location: Any = None) -> Any:
     finally:
         if is_main_process():
             barrier()
-    return load_checkpoint_file(path, map_location)
+    return load_from_local(path, map_location)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

@@ -29,7 +29,6 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mmfer.evaluation.finite_predictions import NonFinitePredictionError
 from mmfer.models.pooling_settings import PoolingSettings
 from mmfer.responsible_use import RESPONSIBLE_USE
 
@@ -113,10 +112,7 @@ def build_app(
         except RefusedPictureError as error:
             return _error(error.status, str(error))
         async with turn:
-            try:
-                return JSONResponse(await run_in_threadpool(model.read, image, settings))
-            except NonFinitePredictionError as error:
-                return _error(500, str(error))
+            return JSONResponse(await run_in_threadpool(model.read, image, settings))
 
     return Starlette(
         routes=[

@@ -80,7 +80,7 @@ def test_answers_that_are_not_finite_are_none():
     inferencer.model.head.layers[-1].fc.bias.data.fill_(np.nan)
     with served(inferencer) as page:
         status, _, content = ask(page, 'POST', '/api/read', png())
-    assert status == 500 and 'pred_score that is not finite' in json.loads(content)['error']
+    assert status >= 400 and not any(name.encode() in content for name in EXPRESSIONS)
 
 
 def test_a_drawn_face_is_read(page):
