@@ -112,6 +112,14 @@ def _array(_: None, version: int, shape: tuple, dtype: np.dtype, columns: bool, 
     return _array_of(data, dtype, shape, 'F' if columns else 'C')
 
 
+def _are_versions(metadata: Any) -> bool:
+    """Whether these are what a state dict says of its modules, which read it when they load."""
+    return isinstance(metadata, dict) and all(
+        isinstance(module, dict) and isinstance(module.get('version', 1), int)
+        for module in metadata.values()
+    )
+
+
 #: What is made of a name's arguments.
 _MAKERS = {
     '_codecs.encode': lambda text, *_: text.encode('latin1'),  # bytes
@@ -234,7 +242,7 @@ class Restorer:
             if isinstance(made, OrderedDict | Counter):
                 made.update((self.restore(k), self.restore(v)) for k, v in record.items)
                 metadata = self.restore((record.state or {}).get('_metadata'))
-                if isinstance(metadata, dict):  # versions of a state dict's modules
+                if _are_versions(metadata):
                     made._metadata = metadata
             elif record.state is not None:
                 made = _FILLERS[name](made, *self.restore(record.state))

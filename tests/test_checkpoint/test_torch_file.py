@@ -316,6 +316,14 @@ def test_a_place_in_the_memo_takes_no_memory(tmp_path):
     assert read_torch_file(path) is None
 
 
+@pytest.mark.parametrize('metadata', [3, [1], {'': 3}, {'': {'version': 'x'}}], ids=str)
+def test_odd_versions_of_modules_are_left_out(tmp_path, metadata):
+    weights = nn.BatchNorm1d(2).state_dict()
+    weights._metadata = metadata
+    torch.save(weights, tmp_path / 'a.pth')
+    nn.BatchNorm1d(2).load_state_dict(read_torch_file(str(tmp_path / 'a.pth')))
+
+
 def test_methods_are_not_replaced(tmp_path):
     program = b'\x80\x02ccollections\nOrderedDict\n)R}(X\x05\0\0\0itemsK\x01ub.'
     found = read_torch_file(archive(tmp_path / 'a.pth', program))
