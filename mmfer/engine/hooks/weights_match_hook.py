@@ -96,7 +96,7 @@ class WeightsMatchHook(Hook):
         if reason:
             raise WeightsMismatchError(
                 f'training cannot be resumed from this checkpoint: {reason}. Resume an earlier one '
-                '(--resume without a value finds it), or start a new run from its weights with '
+                '(--resume FILE), or start a new run from its weights with '
                 'load_from (--cfg-options load_from=FILE, without --resume)'
             )
 
