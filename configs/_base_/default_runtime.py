@@ -25,11 +25,12 @@ default_hooks = dict(
     random_state=dict(type='RandomStateHook'),
     # Writes checkpoints that load with torch.load(..., weights_only=True).
     plain_checkpoint=dict(type='PlainCheckpointHook'),
-    # Stops at the first loss that is NaN or infinite, before anything is saved.
+    # Stops at the first loss, weight or prediction that is NaN or infinite, before it is saved.
     non_finite_loss=dict(type='NonFiniteLossHook'),
     # Refuses checkpoints whose class names differ from the data set's; check=False allows it.
     class_names=dict(type='ClassNamesHook', check=True),
-    # Refuses checkpoints that fill less than half of the model's parameters; 0 allows it.
+    # Refuses checkpoints that fill less than half of the model's parameters, and to resume a run
+    # from one of which anything is lost; 0 allows both.
     weights_match=dict(type='WeightsMatchHook', min_matched=0.5),
 )
 

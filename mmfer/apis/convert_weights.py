@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from mmengine.runner import save_checkpoint
 from torch import Tensor
 
-from mmfer.checkpoint.state_dicts import compare_state_dicts
+from mmfer.checkpoint.state_dicts import check_numbers, compare_state_dicts
 from mmfer.utils import atomic_file  # noqa: F401  registers the backend
 from mmfer.version import __version__
 
@@ -30,7 +30,8 @@ def convert_weights(
         say (Callable): Takes each line of the report.
 
     Raises:
-        ValueError: Keys are missing, unexpected, or of another shape. Nothing is written.
+        ValueError: Keys are missing, unexpected, of another shape, or not finite. Nothing is
+            written.
     """
     state_dict, reshaped = reshape_like(converted, model_state)
     report = compare_state_dicts(model_state, state_dict)
@@ -42,6 +43,10 @@ def convert_weights(
             f'{source} does not hold the model it was said to hold; nothing was written\n'
             f'{report.details(10)}'
         )
+    try:
+        check_numbers(state_dict)
+    except ValueError as error:
+        raise ValueError(f'{source}: {error}; nothing was written') from error
     content = dict(meta=dict(meta, mmfer_version=__version__), state_dict=state_dict)
     save_checkpoint(content, target, backend_args=dict(backend='atomic'))
     say(f'wrote {target}')

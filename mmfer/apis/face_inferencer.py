@@ -14,6 +14,7 @@ from rich.progress import track
 from torch import Tensor
 
 from mmfer.datasets.transforms.face_geometry import invert, move_points
+from mmfer.evaluation.finite_predictions import NonFinitePredictionError
 from mmfer.faces import DETECTORS, Face, FaceChoice, FaceDetector
 from mmfer.inference.draw_faces import draw_faces
 from mmfer.inference.face_cutter import Cut, FaceCutter, NotAFaceError
@@ -285,7 +286,12 @@ class FaceInferencer:
             cuts = [cut for job in jobs for cut in job.cuts]
             predictions = []
             for start in range(0, len(cuts), batch_size):
-                predictions += self.forward(cuts[start : start + batch_size], patches)
+                try:
+                    predictions += self.forward(cuts[start : start + batch_size], patches)
+                except NonFinitePredictionError as error:
+                    sources = [job.picture.source for job in jobs for _ in job.cuts]
+                    source = sources[start + error.index]
+                    raise NonFinitePredictionError(source, error.field, error.index) from None
             remaining = iter(predictions)
             # Let go of each: the next batch is read while this list is still here.
             jobs.reverse()

@@ -3,29 +3,34 @@
 
 What is known about the weights is stored as JSON under one key of the format's metadata. One,
 because the library writes several keys in an order that changes from run to run, and the same
-weights are to become the same file.
+weights are to become the same file. A digest of all else is among it, so that damage is seen
+whatever the file is called.
 """
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from mmengine.logging import print_log
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from mmfer.utils.file_digest import file_digest
 
-from . import CheckpointError
+from . import CheckpointError, damage_explained
 
 SUFFIX = '.safetensors'
 
 #: Key of the format's metadata under which everything is stored.
 _KEY = 'mmfer'
+#: Key among the facts, for the digest of the weights and the other facts.
+_DIGEST = 'sha256'
 _DIGITS = 8
 _NAMED_DIGEST = re.compile(rf'-([0-9a-f]{{{_DIGITS}}}){re.escape(SUFFIX)}$')
 
@@ -39,8 +44,20 @@ def to_bytes(weights: Mapping[str, Tensor], meta: Mapping[str, Any]) -> bytes:
     """
     # Clones: the format has no shared memory, and tied weights may share theirs.
     tensors = {name: value.detach().cpu().clone().contiguous() for name, value in weights.items()}
-    text = json.dumps(meta, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return save(tensors, {_KEY: text})
+    return save(tensors, {_KEY: _to_json({**meta, _DIGEST: _digest(tensors, meta)})})
+
+
+def _to_json(meta: Mapping[str, Any]) -> str:
+    return json.dumps(meta, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def _digest(weights: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:
+    """Of names, types, shapes and numbers of all weights, and of the facts."""
+    digest = hashlib.sha256(_to_json(meta).encode())
+    for name, value in sorted(weights.items()):
+        digest.update(repr((name, str(value.dtype), tuple(value.shape))).encode())
+        digest.update(value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def name_with_digest(stem: str, content: bytes) -> str:
@@ -53,8 +70,8 @@ def read_safetensors(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read weights and what is known about them.
 
-    A name that ends in ``-`` and eight hexadecimal digits is a promise about the content, and it is
-    checked.
+    The digest in the file is checked, and so is that in its name: one that ends in ``-`` and eight
+    hexadecimal digits. A file without either is read, and the log says that damage is not seen.
 
     Returns:
         Tensors by name; and the facts, an empty dict for files of other projects.
@@ -63,29 +80,34 @@ def read_safetensors(
         CheckpointError: The file is damaged, no safetensors, or not the one its name says.
     """
     path = Path(path)
-    _check_digest(path)
-    try:
+    promised = _check_digest(path)
+    with damage_explained(path):
         with safe_open(path, framework='pt', device=str(device)) as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             text = (file.metadata() or {}).get(_KEY, '{}')
-    except SafetensorError as error:
-        raise CheckpointError(
-            f'{path} cannot be read: it is truncated or damaged, or no safetensors file ({error}). '
-            'Download it or copy it again'
-        ) from error
-    try:
         meta = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f'{path}: its metadata are no JSON ({error})') from error
-    if not isinstance(meta, dict):
-        raise CheckpointError(f'{path}: its metadata are a {type(meta).__name__}, no dict')
+        if not isinstance(meta, dict):
+            raise CheckpointError(f'{path}: its metadata are a {type(meta).__name__}, no dict')
+        digest = meta.pop(_DIGEST, None)
+        if digest is not None and digest != _digest(weights, meta):
+            raise CheckpointError(
+                f'{path} was altered or damaged: its weights are not those that its sha256 was '
+                'made of. Download it or copy it again'
+            )
+    if digest is None and not promised:
+        print_log(
+            f'{path} has no digest, neither inside nor in its name: damage to it cannot be seen',
+            'current',
+            logging.WARNING,
+        )
     return weights, meta
 
 
-def _check_digest(path: Path) -> None:
+def _check_digest(path: Path) -> bool:
+    """Whether the name promises a digest; raises if it is not that of the file."""
     promised = _NAMED_DIGEST.search(path.name.lower())
     if promised is None:
-        return
+        return False
     found = file_digest(path)
     if not found.startswith(promised[1]):
         raise CheckpointError(
@@ -93,3 +115,4 @@ def _check_digest(path: Path) -> None:
             f'{promised[1]}, and it begins with {found[:_DIGITS]}. Download it or copy '
             'it again; if it was changed on purpose, take the digits out of its name'
         )
+    return True

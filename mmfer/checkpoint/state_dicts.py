@@ -1,25 +1,43 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Find the weights in a checkpoint and compare them with those of a model."""
 
+import contextlib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
+from torch import nn
+
+#: What torch.compile puts before the names of what it wraps, a whole model or a part.
+_COMPILED = re.compile(r'(?<![^.])_orig_mod\.')
 
 
 def unwrap(checkpoint: Mapping) -> dict[str, torch.Tensor]:
-    """The state dict in a checkpoint: bare, or under a usual key, and without ``module.``.
+    """The state dict in a checkpoint: bare, or under a usual key, by :func:`plain_names`.
 
     Raises:
-        ValueError: There are no named tensors in it.
+        ValueError: There are no named tensors in it, or some twice.
     """
     for wrapper in ('model', 'state_dict'):  # the one may lie in the other
         if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(wrapper), Mapping):
             checkpoint = checkpoint[wrapper]
     if not isinstance(checkpoint, Mapping) or not any(map(torch.is_tensor, checkpoint.values())):
         raise ValueError('it holds no named tensors, neither bare nor as "state_dict" or "model"')
-    return {key.removeprefix('module.'): value for key, value in checkpoint.items()}
+    return plain_names(checkpoint)
+
+
+def plain_names(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights without the ``module.`` of DataParallel and the ``_orig_mod.`` of torch.compile.
+
+    Raises:
+        ValueError: Two names become one.
+    """
+    plain = {_COMPILED.sub('', str(k)).removeprefix('module.'): v for k, v in weights.items()}
+    if len(plain) < len(weights):
+        raise ValueError('it holds weights twice, with and without "module." or "_orig_mod."')
+    return plain
 
 
 def take_prefix(weights: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
@@ -29,6 +47,20 @@ def take_prefix(weights: Mapping[str, torch.Tensor], prefix: str) -> dict[str, t
         for name, value in weights.items()
         if name.startswith(prefix)
     }
+
+
+def as_loaded(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights as the parts of a model take them over: position embeddings of backbones for
+    other sizes of image in the size of ours.
+    """
+    weights = dict(weights)
+    for name, module in model.named_modules():
+        prefix = f'{name}.' if name else ''
+        for hook in module._load_state_dict_pre_hooks.values():
+            # Where one cannot make it fit, the shapes tell.
+            with contextlib.suppress(Exception):
+                hook(weights, prefix, {}, False, [], [], [])
+    return weights
 
 
 @dataclass
@@ -82,8 +114,8 @@ def compare_state_dicts(
         total += value.numel()
         if other is None:
             report.missing.append(name)
-        elif tuple(getattr(other, 'shape', ())) != tuple(value.shape):
-            shape = tuple(getattr(other, 'shape', ()))
+        elif not torch.is_tensor(other) or other.shape != value.shape:
+            shape = tuple(other.shape) if torch.is_tensor(other) else type(other).__name__
             report.reshaped.append(f'{name} (model {tuple(value.shape)}, checkpoint {shape})')
         else:
             report.matched.append(name)
@@ -93,14 +125,34 @@ def compare_state_dicts(
     return report
 
 
-def check_numbers(weights: Mapping[str, torch.Tensor], names: Iterable[str]) -> None:
-    """Check that training has not diverged: a net with NaN always answers the same.
+def check_numbers(weights: Mapping[str, torch.Tensor], names: Iterable[str] | None = None) -> None:
+    """Check that all weights and buffers are finite.
+
+    A net with NaN or infinite weights always answers the same, and one with an infinite variance,
+    which half precision makes of those above 65504, goes on without what that normalizes.
+
+    Args:
+        weights: Tensors by name.
+        names: Which of them. Default: all.
 
     Raises:
-        ValueError: One of the weights that are named holds NaN.
+        ValueError: One of them holds NaN or infinity.
     """
-    if broken := [name for name in names if weights[name].isnan().any()]:
+    names = [
+        name for name in (weights if names is None else names) if torch.is_tensor(weights[name])
+    ]
+    # One question for all, because a GPU is waited for at each.
+    finite = [_is_finite(weights[name]) for name in names]
+    if finite and not torch.stack(finite).all():
+        broken = [name for name, sound in zip(names, finite, strict=True) if not sound]
         raise ValueError(
-            f'it holds what is not a number in {len(broken)} weights, such as {broken[0]}: its '
-            'training has diverged. Use an earlier checkpoint'
+            f'it holds NaN or infinity in {len(broken)} weights, such as {broken[0]}: its training '
+            'has diverged, or they overflowed in half precision. Use an earlier checkpoint, or one '
+            'of a higher precision'
         )
+
+
+def _is_finite(value: torch.Tensor) -> torch.Tensor:
+    if value.is_floating_point() and value.element_size() == 1:  # 8 bits: no such test
+        value = value.float()
+    return value.isfinite().all()

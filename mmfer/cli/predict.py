@@ -121,6 +121,7 @@ def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> i
     from rich.console import Console
     from rich.progress import track
 
+    from mmfer.evaluation.finite_predictions import NonFinitePredictionError
     from mmfer.inference.annotated_files import AnnotatedFiles
     from mmfer.inference.pictures import count_pictures
     from mmfer.inference.results import UNREADABLE
@@ -159,6 +160,8 @@ def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> i
                     unreadable.append((result.source, result.reason))
     except KeyboardInterrupt:
         interrupted = True
+    except NonFinitePredictionError as error:
+        raise CommandError(error) from error
     except OSError as error:
         raise CommandError(f'cannot write --out {args.out}: {error}') from error
     seconds = max(time.monotonic() - start, 1e-9)

@@ -12,6 +12,7 @@ from mmpretrain.models.utils import ShiftWindowMSA
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmfer.evaluation.finite_predictions import check_predictions
 from mmfer.models.heads import AgeHead, ExpressionAUHead, LandmarkHead
 from mmfer.utils.reparameterize import merge_branches
 
@@ -126,6 +127,9 @@ def store_outputs(outputs: Mapping[str, Tensor], data_samples: Sequence[DataSamp
     Args:
         outputs: See :func:`compute_outputs`; ``logits`` are not needed.
         data_samples: As many as there are rows.
+
+    Raises:
+        NonFinitePredictionError: An output is NaN or infinite.
     """
     for index, sample in enumerate(data_samples):
         row = {name: value[index] for name, value in outputs.items()}
@@ -136,6 +140,7 @@ def store_outputs(outputs: Mapping[str, Tensor], data_samples: Sequence[DataSamp
         for name, field in _FIELDS.items():
             if name in row:
                 sample.set_field(row[name], field)
+    check_predictions(data_samples)
 
 
 class TraceableWindowAttention(ShiftWindowMSA):

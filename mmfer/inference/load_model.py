@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from mmpretrain.models import ImageClassifier
 
 from mmfer.checkpoint.safe_load import load_weights
-from mmfer.checkpoint.state_dicts import check_numbers, compare_state_dicts
+from mmfer.checkpoint.state_dicts import as_loaded, check_numbers, compare_state_dicts
 from mmfer.registry import MODELS
 
 
@@ -24,6 +24,8 @@ def load_model(
     build: Callable[[Config], ImageClassifier] | None = None,
 ) -> tuple[ImageClassifier, dict[str, Any]]:
     """Build the model of a config for inference and fill it from a checkpoint.
+
+    Position embeddings are resized as in training, where ``img_size`` is another one.
 
     Args:
         cfg: The whole config.
@@ -40,10 +42,11 @@ def load_model(
         FileNotFoundError: There is no such file.
         CheckpointError: The file cannot be read.
         ValueError: It holds no weights; or a weight of the model is missing in it, has another
-            shape, or is not a number.
+            shape, or is NaN or infinite.
     """
     model = (build or build_model)(cfg)
     weights, meta = load_weights(str(checkpoint))
+    weights = as_loaded(model, weights)
     name = cfg.filename or 'the config'
     report = compare_state_dicts(model.state_dict(), weights)
     if report.missing or report.reshaped:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmfer.engine.launch import load_config
+from mmfer.evaluation.finite_predictions import check_predictions
 from mmfer.models.layers.feature_tokens import pool_feature
 from mmfer.utils.config_options import parse_options
 
@@ -112,8 +113,13 @@ class ModelRunner:
 
         Returns:
             The samples with predictions, where the model is.
+
+        Raises:
+            NonFinitePredictionError: A prediction is NaN or infinite.
         """
-        return self.model.test_step(batch)
+        samples = self.model.test_step(batch)
+        check_predictions(samples)
+        return samples
 
     @torch.no_grad()
     def inspect(self, batch: Mapping[str, Any]) -> list[Inspection]:
@@ -124,6 +130,7 @@ class ModelRunner:
 
         Raises:
             TypeError: The model is an exported one, of which only the outputs are known.
+            NonFinitePredictionError: A prediction is NaN or infinite.
         """
         model = self.model
         if not isinstance(model, ImageClassifier):
@@ -141,6 +148,7 @@ class ModelRunner:
             maps = model.backbone(data['inputs'])
         feats = model.neck(maps) if model.with_neck else maps
         samples = model.head.predict(feats, data['data_samples'])
+        check_predictions(samples)
         encoded, adapted = (pool_feature(x).float().cpu().numpy() for x in (maps, feats))
         kept = {stage: positions.cpu().numpy() for stage, positions in kept.items()}
         rows = zip(batch['inputs'], samples, encoded, adapted, strict=True)

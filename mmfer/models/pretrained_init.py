@@ -6,7 +6,13 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
-from mmfer.checkpoint.state_dicts import take_prefix, unwrap
+from mmfer.checkpoint.state_dicts import (
+    as_loaded,
+    check_numbers,
+    compare_state_dicts,
+    take_prefix,
+    unwrap,
+)
 from mmfer.registry import WEIGHT_INITIALIZERS
 
 
@@ -26,7 +32,7 @@ class PretrainedInit(MMEnginePretrainedInit):
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: No key of the file is a key of the module.
+        ValueError: No weight of the file fits one of the module, or one is NaN or infinite.
     """
 
     def __init__(
@@ -57,18 +63,21 @@ class PretrainedInit(MMEnginePretrainedInit):
             weights = take_prefix(weights, self.prefix.rstrip('.') + '.')
         if self.exclude is not None:
             weights = {k: v for k, v in weights.items() if not k.startswith(self.exclude)}
-        wanted = module.state_dict().keys()
-        common = wanted & weights.keys()
-        if not common:
+        weights = as_loaded(module, weights)
+        report = compare_state_dicts(module.state_dict(), weights)
+        if not report.matched:
             raise ValueError(
-                f'{self.checkpoint} has no weights for {type(module).__name__}: none of its '
-                f'{len(weights)} keys (such as {sorted(weights)[:3]}) is among the '
-                f'{len(wanted)} of the model (such as {sorted(wanted)[:3]}). Convert the file with '
-                'tools/model_converters, or name the part to take in init_cfg.prefix'
+                f'{self.checkpoint} has no weights for {type(module).__name__}: {report}.\n'
+                f'{report.details()}\nConvert the file with tools/model_converters, or name the '
+                'part to take in init_cfg.prefix'
             )
+        try:
+            check_numbers(weights, report.matched)
+        except ValueError as error:
+            raise ValueError(f'{self.checkpoint}: {error}') from error
         print_log(
-            f'{type(module).__name__}: {len(common)} of {len(wanted)} weights from '
-            f'{self.checkpoint}',
+            f'{type(module).__name__}: {len(report.matched)} weights from {self.checkpoint}: '
+            f'{report}',
             'current',
         )
         load_state_dict(module, weights, strict=False, logger='current')

@@ -14,6 +14,7 @@ from mmfer.analysis.pooling import face_batches, pooled_faces
 from mmfer.apis.face_inferencer import FaceInferencer
 from mmfer.apis.models import get_model
 from mmfer.datasets import EXPRESSIONS
+from mmfer.evaluation.finite_predictions import NonFinitePredictionError
 from mmfer.inference.model_runner import ModelRunner
 from mmfer.inference.pictures import Picture
 from mmfer.inference.split_loader import build_split_loader
@@ -54,6 +55,25 @@ def empty(height=80, width=120):
 
 
 class TestPredictions:
+    def test_what_is_not_finite_has_no_class_but_a_name(self, files, predictions, tmp_path):
+        """Weights that are finite can overflow; argmax would call NaN the first class."""
+        images = drawn(predictions)[:5]
+        for number, image in enumerate(images):
+            cv2.imwrite(str(tmp_path / f'{number}.png'), image)
+        for task, field in (('expression', 'pred_score'), ('age', 'pred_age')):
+            inferencer = make(files, task)
+            calls = iter([False, True])
+
+            def spoilt(batch, step=inferencer.model.test_step, calls=calls, field=field):
+                samples = step(batch)
+                if next(calls):
+                    samples[1].set_field(torch.tensor([torch.nan] * 7), field)
+                return samples
+
+            inferencer.model.test_step = spoilt
+            with pytest.raises(NonFinitePredictionError, match=rf'3\.png with {field}'):
+                inferencer(tmp_path, batch_size=2)
+
     def test_aligned_faces_as_in_testing(self, files, predictions):
         results = make(files)(drawn(predictions))
         assert len(results) == 12

@@ -4,6 +4,7 @@ import sys
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.runner.checkpoint import load_state_dict
 from task_models import write_task
 
 from mmfer.apis.model_index import find_model, list_models, read_model_index
@@ -101,6 +102,19 @@ class TestGetModel:
         torch.save(content, checkpoint)
         with pytest.raises(ValueError, match='age.pth.*head.layers.1.fc.bias'):
             get_model(config, checkpoint)
+
+    @pytest.mark.parametrize('kind', ['apvit', 'transfer'])
+    def test_another_size_of_image(self, tmp_path, kind):
+        """Position embeddings are resized, as training does where it starts from other weights."""
+        config, checkpoint = write_task(tmp_path, 'expression', backbone=kind)
+        option = 'model.backbone.img_size=64'
+        model = get_model(config, checkpoint, cfg_options=[option])
+        trained = get_model(config, cfg_options=[option])
+        load_state_dict(trained, torch.load(checkpoint, weights_only=True)['state_dict'])
+        assert model.backbone.pos_embed.shape == (1, 65, 16)
+        assert torch.equal(model.backbone.pos_embed, trained.backbone.pos_embed)
+        with pytest.raises(ValueError, match='backbone.pos_embed'):
+            get_model(config, checkpoint, cfg_options=['model.backbone.arch.embed_dims=32'])
 
     def test_files_without_weights(self, tmp_path):
         config, checkpoint = write_task(tmp_path, 'age')

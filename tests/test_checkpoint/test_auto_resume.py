@@ -2,14 +2,20 @@
 import pytest
 import torch
 
-from mmfer.checkpoint.auto_resume import find_resumable, list_checkpoints
+from mmfer.checkpoint.auto_resume import (
+    find_resumable,
+    list_checkpoints,
+    note_contents,
+    why_not_resumable,
+)
 
 
 @pytest.fixture
 def save(tmp_path):
     def _save(name, **content):
-        keys = ('meta', 'state_dict', 'optimizer', 'message_hub')
-        torch.save({**{key: {} for key in keys}, **content}, tmp_path / name)
+        parts = {key: {} for key in ('state_dict', 'optimizer', 'message_hub')}
+        meta = dict(epoch=1, iter=3)
+        torch.save({'meta': meta, **parts, **content}, tmp_path / name)
         return tmp_path / name
 
     return _save
@@ -59,6 +65,60 @@ def test_skips_what_does_not_load_and_says_why(tmp_path, save):
     assert names(skipped) == ['epoch_4.pth', 'epoch_3.pth', 'epoch_2.pth']
     for reason, word in zip(skipped.values(), ['no optimizer', 'empty', 'truncated'], strict=True):
         assert word in reason
+
+
+def test_lost_values_are_seen(tmp_path, save):
+    """Whatever part they are lost from; more than there were may be there."""
+    whole = dict(
+        state_dict={'a': torch.zeros(4), 'b': torch.zeros(2)},
+        optimizer={'state': {0: {'m': torch.zeros(4)}, 1: {'m': torch.zeros(2)}}},
+        random_state=[{'torch': torch.zeros(8)}],
+        meta=dict(epoch=1, iter=3),
+        message_hub={},
+    )
+    note_contents(whole)
+    path = save('epoch_1.pth', **whole)
+    assert not why_not_resumable(path)
+    losses = dict(
+        state_dict={'a': torch.zeros(4)},
+        optimizer={'state': {0: {'m': torch.zeros(4)}, 1: {}}},
+        random_state=[],
+        meta=dict(epoch=1),
+    )
+    for key, part in losses.items():
+        save('epoch_2.pth', **{**whole, key: part})
+        found, skipped = find_resumable(tmp_path)
+        assert found == path and f'of its {key} there are' in skipped[tmp_path / 'epoch_2.pth']
+    del whole['random_state']
+    save('epoch_2.pth', **whole)
+    assert 'no random_state' in why_not_resumable(tmp_path / 'epoch_2.pth')
+
+
+@pytest.mark.parametrize(
+    'content, reason',
+    [
+        (dict(state_dict={'a': torch.tensor([1.0, torch.nan])}), 'NaN'),
+        (dict(state_dict={'running_var': torch.tensor([torch.inf])}), 'running_var'),
+        (dict(meta={}), 'epoch'),
+        (dict(meta=[1]), 'meta'),
+        (dict(optimizer=None), 'optimizer'),
+        (dict(contents=3), 'contents'),
+        (dict(contents={'meta': 'x'}), 'contents'),
+    ],
+)
+def test_skips_what_loading_would_refuse(tmp_path, save, content, reason):
+    good = save('epoch_1.pth')
+    newest = save('epoch_2.pth', **content)
+    path, skipped = find_resumable(tmp_path)
+    assert path == good and reason in skipped[newest]
+
+
+@pytest.mark.parametrize('hint', [b'\xff\xfe', b'a\0b.pth', b'x' * 5000, b'.', b'..', b'folder'])
+def test_a_damaged_hint_is_none(tmp_path, save, hint):
+    newest = save('epoch_1.pth')
+    (tmp_path / 'folder').mkdir()
+    (tmp_path / 'last_checkpoint').write_bytes(hint)
+    assert find_resumable(tmp_path)[0] == newest
 
 
 def test_nothing_there(tmp_path):

@@ -1,7 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import http.client
+import io
 import os
 import pickle
 import pickletools
+import urllib.request
+import urllib.response
 
 import numpy as np
 import pytest
@@ -111,13 +115,9 @@ def test_getattr_is_never_resolved(tmp_path, mark):
         load_checkpoint_file(str(path))
 
 
-def test_torchscript_is_refused(tmp_path, monkeypatch):
+def test_torchscript_is_refused(tmp_path):
     path = tmp_path / 'program.pth'
     torch.jit.save(torch.jit.script(nn.Linear(1, 1)), str(path))
-    with pytest.raises(UnsafeCheckpointError, match='TorchScript'):
-        load_checkpoint_file(str(path))
-    # As older versions of torch do.
-    monkeypatch.setattr(torch, 'load', lambda path, **_: torch.jit.load(path))
     with pytest.raises(UnsafeCheckpointError, match='TorchScript'):
         load_checkpoint_file(str(path))
 
@@ -181,30 +181,108 @@ def test_missing_file():
         load_checkpoint_file('nowhere.pth')
 
 
-def test_downloads_are_kept_and_loaded_safely(tmp_path, mark, monkeypatch):
-    register_safe_loaders()
-    downloads = []
-
-    def download(url, path):
-        downloads.append(url)
-        torch.save({'state_dict': EVIL['eval'](mark)} if 'evil' in url else {'a': 1}, path)
-
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
-    for _ in range(2):
-        assert CheckpointLoader.load_checkpoint('https://host/a.pth?raw=true') == {'a': 1}
-    assert downloads == ['https://host/a.pth?raw=true']
-    assert (tmp_path / 'checkpoints' / 'a.pth').is_file()
-    with pytest.raises(UnsafeCheckpointError):
-        CheckpointLoader.load_checkpoint('https://host/evil.pth')
+@pytest.mark.parametrize(
+    'content, place',
+    [
+        (dict(meta=[1]), 'meta is a list'),
+        (dict(meta='text'), 'meta is a str'),
+        (dict(meta=dict(dataset_meta=[1])), 'meta.dataset_meta is a list'),
+        (dict(meta=dict(dataset_meta=dict(classes='abc'))), 'meta.dataset_meta.classes is a str'),
+    ],
+)
+def test_notes_of_another_type(tmp_path, content, place):
+    path = tmp_path / 'a.pth'
+    torch.save(dict(content, state_dict={'a': torch.ones(1)}), path)
+    with pytest.raises(CheckpointError, match=rf'{path}: {place}'):
+        load_checkpoint_file(str(path))
 
 
-def test_machines_that_share_no_folder_download_for_themselves(tmp_path, monkeypatch):
-    """On the second machine of a distributed training no process is the main one."""
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', lambda _, path: torch.save(3, path))
-    monkeypatch.setattr('mmfer.checkpoint.safe_load.is_main_process', lambda: False)
-    assert load_from_http('https://host/a.pth') == 3
+class TestDownloads:
+    """From addresses of a server that exists in this class only."""
+
+    @pytest.fixture(autouse=True)
+    def server(self, tmp_path, monkeypatch):
+        self.files, self.asked = {}, []
+        monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+        monkeypatch.setattr(urllib.request.HTTPHandler, 'http_open', self.answer)
+        monkeypatch.setattr(urllib.request.HTTPSHandler, 'https_open', self.answer)
+        register_safe_loaders()
+
+    def serve(self, url, content):
+        file = io.BytesIO()
+        torch.save(content, file)
+        self.files[url] = file.getvalue()
+
+    def answer(self, *args):
+        url = args[-1].full_url
+        self.asked.append(url)
+        content = self.files[url]
+        headers = http.client.HTTPMessage()
+        if isinstance(content, str):
+            headers['Location'], code, content = content, 302, b''
+        else:
+            headers['Content-Length'], code = str(len(content)), 200
+            content = content.removesuffix(b'cut')
+        answer = urllib.response.addinfourl(io.BytesIO(content), headers, url, code)
+        answer.msg = 'OK'
+        return answer
+
+    def test_they_are_kept(self):
+        self.serve('https://host/a.pth?raw=true', {'a': 1})
+        for _ in range(2):
+            assert CheckpointLoader.load_checkpoint('https://host/a.pth?raw=true') == {'a': 1}
+        assert self.asked == ['https://host/a.pth?raw=true']
+
+    def test_addresses_with_the_same_name_are_two_files(self):
+        urls = ('https://a/x.pth', 'https://b/x.pth', 'https://a/c/x.pth', 'https://a/x.pth?v=2')
+        for number, url in enumerate(urls):
+            self.serve(url, number)
+        for _ in range(2):
+            assert [load_from_http(url) for url in urls] == [0, 1, 2, 3]
+
+    def test_they_are_loaded_safely(self, mark):
+        self.serve('https://host/evil.pth', {'state_dict': EVIL['eval'](mark)})
+        with pytest.raises(UnsafeCheckpointError):
+            CheckpointLoader.load_checkpoint('https://host/evil.pth')
+
+    def test_plain_http_is_asked_for(self, monkeypatch):
+        self.serve('http://host/a.pth', 3)
+        with pytest.raises(CheckpointError, match='MMFER_ALLOW_HTTP'):
+            CheckpointLoader.load_checkpoint('http://host/a.pth')
+        assert not self.asked
+        monkeypatch.setenv('MMFER_ALLOW_HTTP', '1')
+        assert CheckpointLoader.load_checkpoint('http://host/a.pth') == 3
+
+    @pytest.mark.parametrize('allowed', ['0', '1'])
+    def test_https_stays_https(self, monkeypatch, allowed):
+        monkeypatch.setenv('MMFER_ALLOW_HTTP', allowed)
+        self.files['https://host/a.pth'] = 'https://other/b.pth'
+        self.serve('https://other/b.pth', 4)
+        assert load_from_http('https://host/a.pth') == 4
+        for address in ('http://other/b.pth', 'HTTP://other/b.pth', 'ftp://other/b.pth'):
+            self.files['https://host/c.pth'] = address
+            with pytest.raises(CheckpointError, match='https'):
+                load_from_http('https://host/c.pth')
+
+    def test_half_a_download_is_not_kept(self, tmp_path):
+        self.serve('https://host/a.pth', {'a': 1})
+        self.files['https://host/a.pth'] += b'cut'
+        with pytest.raises(OSError, match='bytes'):
+            load_from_http('https://host/a.pth')
+        assert not list((tmp_path / 'hub' / 'checkpoints').iterdir())
+
+    def test_machines_that_share_no_folder_download_for_themselves(self, monkeypatch):
+        """On the second machine of a distributed training no process is the main one."""
+        monkeypatch.setattr('mmfer.checkpoint.safe_load.is_main_process', lambda: False)
+        self.serve('https://host/a.pth', 3)
+        assert load_from_http('https://host/a.pth') == 3
+
+    @pytest.mark.parametrize(
+        'address', ['torchvision://resnet18', 'open-mmlab://a', 'mmcls://a', 's3://a', 'x:s3://a']
+    )
+    def test_what_mmengine_would_unpickle_is_refused(self, address):
+        with pytest.raises(CheckpointError, match='not loaded'):
+            CheckpointLoader.load_checkpoint(address)
 
 
 def test_init_cfg_goes_through_the_safe_loader(tmp_path, mark):

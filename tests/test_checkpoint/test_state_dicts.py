@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmfer.checkpoint.state_dicts import compare_state_dicts, unwrap
+from mmfer.checkpoint.state_dicts import as_loaded, check_numbers, compare_state_dicts, unwrap
 
 
 def test_counts_names_shapes_and_numbers():
@@ -45,6 +45,70 @@ def test_the_counter_of_batches_may_be_missing():
 def test_a_share_is_rounded_down():
     model = {'a': torch.zeros(9999), 'b': torch.zeros(1)}
     assert '(99.9% of the model)' in str(compare_state_dicts(model, {'a': torch.zeros(9999)}))
+
+
+def test_what_is_no_tensor_is_of_another_shape():
+    report = compare_state_dicts({'a': torch.tensor(1.0)}, {'a': 'one'})
+    assert report.reshaped == ['a (model (), checkpoint str)'] and not report.matched
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
+def test_numbers_that_are_not_finite(value):
+    weights = nn.BatchNorm1d(3).state_dict()
+    check_numbers(weights)
+    weights['running_var'][1] = value
+    with pytest.raises(ValueError, match='in 1 weights, such as running_var'):
+        check_numbers(weights)
+    check_numbers(weights, ['weight', 'num_batches_tracked'])
+
+
+@pytest.mark.parametrize('dtype', ['int64', 'bool', 'float16', 'bfloat16', 'complex64'])
+def test_numbers_of_any_type(dtype):
+    check_numbers({'a': torch.ones(3, dtype=getattr(torch, dtype)), 'note': 'text'})
+    if hasattr(torch, 'float8_e5m2'):
+        with pytest.raises(ValueError, match='a'):
+            check_numbers({'a': torch.tensor([torch.inf]).to(torch.float8_e5m2)})
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['a.b', 'module.a.b', '_orig_mod.a.b', 'module._orig_mod.a.b', '_orig_mod.module.a.b'],
+)
+def test_wrappers_leave_the_names(name):
+    assert list(unwrap({name: torch.zeros(1)})) == ['a.b']
+
+
+def test_compiled_parts_leave_the_names():
+    names = ('a._orig_mod.b', 'a._orig_mod.c._orig_mod.d', 'a.module.b2', 'my_orig_mod.b')
+    expected = ['a.b', 'a.c.d', 'a.module.b2', 'my_orig_mod.b']
+    assert list(unwrap(dict.fromkeys(names, torch.zeros(1)))) == expected
+    twice = dict.fromkeys(('a', '_orig_mod.a'), torch.zeros(1))
+    with pytest.raises(ValueError, match='twice'):
+        unwrap(twice)
+
+
+class Grid(nn.Module):
+    """Takes position embeddings of any length, as backbones do."""
+
+    def __init__(self):
+        super().__init__()
+        self.pos_embed = nn.Parameter(torch.zeros(4))
+        self._register_load_state_dict_pre_hook(self.resize)
+
+    def resize(self, state_dict, prefix, *_):
+        given = state_dict[f'{prefix}pos_embed']
+        if len(given) % 2:
+            raise RuntimeError('odd')
+        state_dict[f'{prefix}pos_embed'] = given[:4]
+
+
+def test_weights_are_resized_as_the_model_does():
+    model = nn.Sequential(Grid())
+    given = {'0.pos_embed': torch.arange(6.0)}
+    assert as_loaded(model, given)['0.pos_embed'].tolist() == [0, 1, 2, 3]
+    assert len(given['0.pos_embed']) == 6
+    odd = {'0.pos_embed': torch.arange(5.0)}
+    assert len(as_loaded(model, odd)['0.pos_embed']) == 5  # comparing says so
 
 
 def test_unwrap_finds_the_tensors():

@@ -16,6 +16,7 @@ from task_models import SIZE, write_task
 
 from mmfer.cli import main
 from mmfer.inference.writers import read_json_lines
+from mmfer.models import MLPClsHead
 from mmfer.registry import MODELS
 
 APVIT = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'
@@ -62,6 +63,15 @@ def test_a_folder(model, photos, tmp_path, capsys):
     for row, result in zip(rows(out), results, strict=True):
         (face,) = result.faces
         assert row['class_name'] == face.class_name and float(row['score']) == face.score
+
+
+def test_answers_that_are_not_finite_are_none(model, photos, tmp_path, capsys, monkeypatch):
+    """Their first class would be written else, and the status would be 0."""
+    nothing = torch.full((1, 7), torch.nan)
+    monkeypatch.setattr(MLPClsHead, 'forward', lambda self, feats: nothing)
+    assert predict(photos / 'b.png', '--out', tmp_path / 'out', '--csv', *model) == 2
+    assert f'{photos / "b.png"} with pred_score' in capsys.readouterr().err
+    assert rows(tmp_path / 'out') == []
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,16 @@ import logging
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from toy_training import toy_config
 
 from mmfer.categories import EXPRESSIONS
 from mmfer.engine.hooks.class_names_hook import ClassNamesError
-from mmfer.engine.hooks.non_finite_loss_hook import NonFiniteLossError
+from mmfer.engine.hooks.non_finite_loss_hook import NonFiniteLossError, NonFiniteWeightsError
 from mmfer.engine.hooks.weights_match_hook import WeightsMatchHook, WeightsMismatchError
-from mmfer.engine.launch import build_runner
+from mmfer.engine.launch import build_runner, set_resume
+from mmfer.evaluation.finite_predictions import NonFinitePredictionError
+from mmfer.registry import HOOKS
 
 
 @pytest.fixture
@@ -45,10 +48,48 @@ def test_non_finite_loss_stops_before_anything_is_saved(config, tmp_path):
 
 def test_weights_that_are_no_numbers_are_refused(config, checkpoint, tmp_path):
     content = torch.load(checkpoint, weights_only=True)
-    content['state_dict']['head.bias'][0] = torch.nan
-    torch.save(content, tmp_path / 'diverged.pth')
-    with pytest.raises(WeightsMismatchError, match='head.bias'):
-        build_runner(config(load_from=str(tmp_path / 'diverged.pth'))).test()
+    for key, value in (('head.bias', torch.nan), ('backbone.1.running_var', torch.inf)):
+        weights = {**content['state_dict']}
+        weights[key] = weights[key].clone()
+        weights[key][0] = value
+        torch.save(dict(content, state_dict=weights), tmp_path / 'diverged.pth')
+        with pytest.raises(WeightsMismatchError, match=key):
+            build_runner(config(key, load_from=str(tmp_path / 'diverged.pth'))).test()
+
+
+@HOOKS.register_module()
+class SpoilHook(Hook):
+    """Make a weight or buffer not finite after the last step of an epoch."""
+
+    priority = 'HIGH'
+
+    def __init__(self, name, epoch, value):
+        self.name, self.epoch, self.value = name, epoch, value
+
+    def after_train_epoch(self, runner):
+        if runner.epoch == self.epoch:
+            runner.model.state_dict()[self.name][0] = self.value
+
+
+@pytest.mark.parametrize('name', ['head.bias', 'backbone.1.running_mean', 'backbone.1.running_var'])
+def test_weights_that_are_not_finite_are_not_saved(config, tmp_path, name):
+    """Of the last step nothing comes after; running statistics have no part in a loss at all."""
+    cfg = config(train_cfg__max_epochs=2)
+    cfg.custom_hooks = [dict(type='SpoilHook', name=name, epoch=1, value=float('nan'))]
+    with pytest.raises(NonFiniteWeightsError, match=f'epoch 2.*{name}.*--resume'):
+        build_runner(cfg).train()
+    assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == ['epoch_1.pth']
+    cfg = config(train_cfg__max_epochs=2)
+    set_resume(cfg, 'auto')
+    assert build_runner(cfg).train() is not None
+    assert sorted(path.name for path in (tmp_path / 'run').glob('*.pth'))[-1] == 'epoch_2.pth'
+
+
+@pytest.mark.parametrize('loop', ['test', 'val'])
+def test_predictions_that_are_not_finite_name_the_image(config, checkpoint, loop):
+    cfg = config(load_from=checkpoint, **{f'{loop}_dataloader__dataset__nan_at': 10})
+    with pytest.raises(NonFinitePredictionError, match=r'faces/10\.png.*pred_score'):
+        getattr(build_runner(cfg), loop)()
 
 
 def test_classes_in_another_order(config, checkpoint):
@@ -119,6 +160,76 @@ def test_few_differences_are_listed_and_allowed(config, checkpoint, tmp_path):
     runner.test()
     said = '\n'.join(records)
     assert '1 are missing' in said and 'in the model only: head.bias' in said
+
+
+def test_compiled_and_wrapped_models_give_their_weights(config, checkpoint, tmp_path):
+    """Under names of torch.compile nothing would be loaded, and nothing said."""
+    content = torch.load(checkpoint, weights_only=True)
+    expected = content['state_dict']
+    for name, prefix in (('a', '_orig_mod.'), ('b', 'module._orig_mod.'), ('c', 'module.')):
+        renamed = {
+            prefix + key.replace('backbone.', 'backbone._orig_mod.'): value
+            for key, value in expected.items()
+        }
+        torch.save(dict(content, state_dict=renamed), tmp_path / f'{name}.pth')
+        runner = build_runner(config(name, load_from=str(tmp_path / f'{name}.pth')))
+        runner.load_or_resume()
+        for key, value in runner.model.state_dict().items():
+            assert torch.equal(value, expected[key]), key
+
+
+class TestIncomplete:
+    """Half a model may be a start; a run is only resumed from all of it."""
+
+    def resumed(self, config, tmp_path, content, **changes):
+        torch.save(content, tmp_path / 'cut.pth')
+        cfg = config('resumed', train_cfg__max_epochs=2, **changes)
+        set_resume(cfg, str(tmp_path / 'cut.pth'))
+        return build_runner(cfg).train()
+
+    def test_whole(self, config, checkpoint, tmp_path):
+        content = torch.load(checkpoint, weights_only=True)
+        assert self.resumed(config, tmp_path, content) is not None
+        del content['contents']  # of before, or of stock MMEngine
+        assert self.resumed(config, tmp_path, content) is not None
+
+    @pytest.mark.parametrize('noted', [True, False], ids=['noted', 'of before'])
+    @pytest.mark.parametrize(
+        'take',
+        [
+            lambda content: content['state_dict'].pop('head.bias'),
+            lambda content: content['state_dict'].pop('backbone.1.running_var'),
+            lambda content: content['optimizer']['state'].pop(3),
+            lambda content: content['optimizer']['param_groups'][0]['params'].pop(),
+            lambda content: content.pop('optimizer'),
+            lambda content: content.pop('message_hub'),
+            lambda content: content.pop('param_schedulers'),
+            lambda content: content['meta'].pop('iter'),
+            lambda content: content['state_dict'].update(other=torch.ones(1)),
+            lambda content: content['state_dict'].update({'head.bias': torch.ones(9)}),
+        ],
+        ids=range(10),
+    )
+    def test_what_is_lost(self, config, checkpoint, tmp_path, take, noted):
+        content = torch.load(checkpoint, weights_only=True)
+        take(content)
+        if not noted:
+            del content['contents']
+        with pytest.raises(WeightsMismatchError, match='cannot be resumed'):
+            self.resumed(config, tmp_path, content)
+
+    @pytest.mark.parametrize('key', ['random_state', 'message_hub', 'optimizer'])
+    def test_what_only_the_note_tells(self, config, checkpoint, tmp_path, key):
+        content = torch.load(checkpoint, weights_only=True)
+        content[key] = type(content[key])()
+        with pytest.raises(WeightsMismatchError, match=f'of its {key} there are'):
+            self.resumed(config, tmp_path, content)
+
+    def test_the_check_can_be_turned_off(self, config, checkpoint, tmp_path):
+        content = torch.load(checkpoint, weights_only=True)
+        del content['state_dict']['head.bias']
+        changes = dict(default_hooks__weights_match__min_matched=0)
+        assert self.resumed(config, tmp_path, content, **changes) is not None
 
 
 @pytest.mark.parametrize('value', [-0.1, 50])

@@ -7,6 +7,7 @@ from mmengine.model import BaseModel
 from task_models import KINDS, SIZE, write_task
 
 from mmfer.datasets import EXPRESSIONS
+from mmfer.evaluation.finite_predictions import NonFinitePredictionError
 from mmfer.inference.model_runner import ModelRunner, pack_images
 from mmfer.inference.split_loader import build_split_loader
 from mmfer.registry import DATASETS
@@ -135,6 +136,34 @@ def test_whatever_answers_test_step_is_run(tmp_path):
     torch.testing.assert_close(torch.stack(scores), expected)
     with pytest.raises(TypeError, match='Foreign'):
         runner.inspect(batch)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+@pytest.mark.parametrize('field', ['pred_score', 'pred_age', 'pred_landmarks', 'pred_au', 'feat'])
+def test_predictions_that_are_not_finite_name_their_image(tmp_path, field, value):
+    known, loader = read(write_task(tmp_path, 'expression'))
+
+    class Broken(Foreign):
+        def forward(self, inputs, data_samples=None, mode='tensor'):
+            samples = super().forward(inputs, data_samples, mode)
+            broken = value if field == 'pred_age' else torch.tensor([[0.5, value]])
+            samples[3].set_field(broken, field)
+            return samples
+
+    batch = next(iter(loader))
+    runner = ModelRunner(Broken(), known.cfg)
+    with pytest.raises(NonFinitePredictionError, match=f'synthface://test/3 .*{field}') as error:
+        runner.predict(batch)
+    assert error.value.index == 3
+    with pytest.raises(NonFinitePredictionError, match='image 3 of a batch'):
+        runner.predict(pack_images(np.zeros((5, SIZE, SIZE, 3), np.uint8)))
+
+
+def test_inspections_that_are_not_finite_name_their_image(tmp_path):
+    runner, loader = read(write_task(tmp_path, 'expression'))
+    next(runner.model.head.parameters()).data.fill_(torch.inf)
+    with pytest.raises(NonFinitePredictionError, match='synthface://test/0 .*pred_score'):
+        list(runner.inspect_all(loader))
 
 
 def test_packed_images():

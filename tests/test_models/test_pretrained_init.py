@@ -45,6 +45,31 @@ def test_a_file_of_another_model_is_an_error(tmp_path):
         net_from(tmp_path / 'other.pth').init_weights()
 
 
+def test_a_file_of_which_nothing_fits_is_an_error(tmp_path):
+    """The names alone are not enough: of other shapes nothing is loaded."""
+    state = {key: torch.zeros(99) for key in IRNet(**SMALL).state_dict()}
+    torch.save(state, tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match='99'):
+        net_from(tmp_path / 'other.pth').init_weights()
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_weights_that_are_not_finite_are_an_error(tmp_path, value):
+    state = IRNet(**SMALL).state_dict()
+    state['stem.1.running_var'][0] = value
+    torch.save(state, tmp_path / 'net.pth')
+    with pytest.raises(ValueError, match='net.pth.*stem.1.running_var'):
+        net_from(tmp_path / 'net.pth').init_weights()
+
+
+def test_a_compiled_net_is_the_net(tmp_path):
+    state = IRNet(**SMALL).state_dict()
+    torch.save({f'_orig_mod.{key}': value for key, value in state.items()}, tmp_path / 'net.pth')
+    net = net_from(tmp_path / 'net.pth')
+    net.init_weights()
+    assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
+
+
 def test_a_missing_file_says_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match='absent.pth.*init_cfg=None'):
         net_from(tmp_path / 'absent.pth').init_weights()

@@ -81,6 +81,14 @@ def test_the_model(page):
     assert tuple(about['responsible_use']) == RESPONSIBLE_USE
 
 
+def test_answers_that_are_not_finite_are_none():
+    inferencer = small_inferencer()
+    inferencer.model.head.layers[-1].fc.bias.data.fill_(np.nan)
+    with served(inferencer) as page:
+        status, _, content = ask(page, 'POST', '/api/read', png())
+    assert status >= 400 and not any(name.encode() in content for name in EXPRESSIONS)
+
+
 def test_a_drawn_face_is_read(page):
     status, headers, content = ask(page, 'GET', '/api/drawn/3')
     assert status == 200 and headers['x-expression'] in EXPRESSIONS

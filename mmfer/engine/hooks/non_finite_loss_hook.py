@@ -6,11 +6,17 @@ import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
+from mmfer.checkpoint.state_dicts import check_numbers
+from mmfer.evaluation.finite_predictions import check_predictions
 from mmfer.registry import HOOKS
 
 
 class NonFiniteLossError(FloatingPointError):
     """A loss became NaN or infinite during training."""
+
+
+class NonFiniteWeightsError(FloatingPointError):
+    """A weight or buffer became NaN or infinite during training."""
 
 
 def _image_names(data_batch) -> list[str]:
@@ -26,14 +32,18 @@ def _image_names(data_batch) -> list[str]:
 
 @HOOKS.register_module()
 class NonFiniteLossHook(Hook):
-    """Stop training at the first loss that is NaN or infinite, and say where it happened.
+    """Stop at the first loss, weight or prediction that is NaN or infinite, and say where.
 
-    MMEngine goes on and saves weights that are all NaN. This hook looks at every iteration, which
-    costs nothing extra: the runner reads the losses anyway. It acts before a checkpoint can be
-    saved, so the last checkpoint is sound.
+    MMEngine goes on and saves weights that are all NaN. This hook looks at the loss of every
+    iteration, which costs nothing extra: the runner reads the losses anyway. The last step of an
+    epoch has no loss after it, and the running statistics have no part in any, so weights and
+    buffers are looked at before they are saved: the last checkpoint is always sound. Predictions in
+    validation and test are looked at, because the metrics would take NaN for the first class.
 
     Raises:
         NonFiniteLossError: With the iteration, epoch, learning rate, loss terms and pictures.
+        NonFiniteWeightsError: With the name of a weight.
+        NonFinitePredictionError: With the name of an image.
     """
 
     # After RuntimeInfoHook (VERY_HIGH) has read the losses, before CheckpointHook (VERY_LOW).
@@ -60,6 +70,22 @@ class NonFiniteLossHook(Hook):
             'lower optim_wrapper.optimizer.lr, set optim_wrapper.clip_grad.max_norm, or train '
             'without --amp. Then continue from the last checkpoint with --resume.'
         )
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        try:
+            check_numbers(checkpoint['state_dict'])
+        except ValueError as error:
+            raise NonFiniteWeightsError(
+                f'no checkpoint was saved at iteration {runner.iter + 1} (epoch {runner.epoch + 1})'
+                f': {error}. Lower optim_wrapper.optimizer.lr, set optim_wrapper.clip_grad.'
+                'max_norm, or train without --amp, and continue from the last one with --resume.'
+            ) from error
+
+    def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        check_predictions(outputs or ())
+
+    def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        check_predictions(outputs or ())
 
 
 def _listed(values: dict) -> str:

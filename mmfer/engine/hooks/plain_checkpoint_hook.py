@@ -5,6 +5,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 
+from mmfer.checkpoint.auto_resume import note_contents
 from mmfer.checkpoint.plain import NotPlainError, from_plain, to_plain
 from mmfer.registry import HOOKS
 
@@ -17,6 +18,9 @@ class PlainCheckpointHook(Hook):
     refuses to load. This hook stores the numbers in them instead and rebuilds the buffers when the
     checkpoint is loaded, so a resumed run goes on smoothing its logs where it left off. A stock
     MMEngine runner can still load the weights; it starts the logs' history anew.
+
+    How much there is of everything goes into the checkpoint as well, so that a run does not go on
+    from one of which something was lost.
 
     Notes in ``meta`` and in the message hub that have no plain form are left out with a warning.
     Functions in the state of a scheduler (``OneCycleLR`` has one) are left out as well: a resumed
@@ -39,6 +43,7 @@ class PlainCheckpointHook(Hook):
             # The weights are an OrderedDict with `_metadata` as an attribute, which must stay.
             if key != 'state_dict':
                 checkpoint[key] = to_plain(checkpoint[key], key)
+        note_contents(checkpoint)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         for key in ('meta', 'message_hub'):

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from ..finite_predictions import NonFinitePredictionError
+
 _HINTS = {
     'gt_age': "pack it: dict(type='PackInputs', algorithm_keys=('gt_age',))",
     'gt_landmarks': "pack them: dict(type='PackInputs', algorithm_keys=('gt_landmarks',))",
@@ -27,6 +29,7 @@ def read_field(metric: object, sample: Mapping, key: str) -> np.ndarray:
 
     Raises:
         ValueError: The sample has no such field; says where it comes from.
+        NonFinitePredictionError: It was predicted and is not finite.
     """
     if key not in sample:
         raise ValueError(
@@ -34,7 +37,10 @@ def read_field(metric: object, sample: Mapping, key: str) -> np.ndarray:
             f'{_HINTS[key]}'
         )
     value = sample[key]
-    return value.detach().float().cpu().numpy() if torch.is_tensor(value) else np.asarray(value)
+    value = value.detach().float().cpu().numpy() if torch.is_tensor(value) else np.asarray(value)
+    if not key.startswith(('gt_', 'img_')) and not np.isfinite(value).all():
+        raise NonFinitePredictionError(name_of(sample), key, 0)
+    return value
 
 
 def name_of(sample: Mapping) -> str:

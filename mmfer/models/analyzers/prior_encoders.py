@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmfer.checkpoint.safe_load import load_weights
-from mmfer.checkpoint.state_dicts import compare_state_dicts, take_prefix
+from mmfer.checkpoint.state_dicts import check_numbers, compare_state_dicts, take_prefix
 from mmfer.registry import MODELS
 from mmfer.utils.random_state import get_random_state, set_random_state
 
@@ -127,7 +127,7 @@ class PriorEncoders:
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: A weight of the encoder is missing or has another shape.
+            ValueError: A weight of the encoder is missing, has another shape, or is not finite.
         """
         key = f'model.priors.{task}.checkpoint'
         try:
@@ -146,5 +146,9 @@ class PriorEncoders:
                 f'{type(encoder).__name__}: {report}.\n{report.details()}\nThe architecture '
                 f'in model.priors.{task}.backbone has to be the one that {key} was trained with'
             )
+        try:
+            check_numbers(weights, report.matched)
+        except ValueError as error:
+            raise ValueError(f'{key}: {path}: {error}') from error
         print_log(f'Prior encoder of {task!r}: {report}, from {path}', 'current')
         encoder.load_state_dict(weights, strict=False)

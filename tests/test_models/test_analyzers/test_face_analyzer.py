@@ -323,6 +323,14 @@ def test_prior_checkpoints_must_be_complete(baseline, tmp_path):
         ready(priors=with_checkpoint(baseline, VIT))
 
 
+def test_prior_checkpoints_must_be_finite(baseline, tmp_path):
+    content = torch.load(baseline)
+    content['state_dict']['backbone.stages.1.0.bn1.running_var'][0] = torch.inf
+    torch.save(content, tmp_path / 'inf.pth')
+    with pytest.raises(ValueError, match='priors.age.checkpoint.*inf.pth.*bn1.running_var'):
+        ready(priors=with_checkpoint(tmp_path / 'inf.pth'))
+
+
 class Bomb:
     def __reduce__(self):
         return (eval, ('1 / 0',))
