@@ -25,7 +25,7 @@ class ConfigTextError(ValueError):
     """A config's text holds more than assignments of plain values."""
 
 
-def read_config_text(text: str) -> Config:
+def parse_config_text(text: str) -> dict[str, Any]:
     """Read what ``Config.pretty_text`` wrote; nothing in it is executed or imported.
 
     Args:
@@ -33,8 +33,7 @@ def read_config_text(text: str) -> Config:
             lists, tuples, sets, and dicts, which may be written as ``dict(key=value)``.
 
     Raises:
-        ConfigTextError: There is something else in it, a ``type`` is no name without a path, or a
-            scope is that of another package than mmfer, MMPretrain and MMEngine.
+        ConfigTextError: There is something else in it.
     """
     try:
         module = ast.parse(text)
@@ -45,6 +44,17 @@ def read_config_text(text: str) -> Config:
         if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
             raise _refuse(statement)
         settings[statement.targets[0].id] = _value(statement.value)
+    return settings
+
+
+def read_config_text(text: str) -> Config:
+    """Read a config that may be built: :func:`parse_config_text`, and what it names is checked.
+
+    Raises:
+        ConfigTextError: As there; or a ``type`` is no name without a path, or a scope is that of
+            another package than mmfer, MMPretrain and MMEngine.
+    """
+    settings = parse_config_text(text)
     _check_names(settings, 'config')
     return Config(settings)
 
