@@ -18,6 +18,7 @@ from mmfer.registry import OPTIM_WRAPPERS, RUNNERS
 from mmfer.utils.components import component_class
 from mmfer.utils.config_options import read_config
 
+from .checked_runner import CheckedRunner
 from .optim_wrappers import BFloat16OptimWrapper
 
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -64,7 +65,7 @@ def build_runner(cfg: Config) -> Runner:
     """Build the runner of a config, set up for the machine it is on."""
     if cfg.get('launcher', 'none') != 'none' and not torch.cuda.is_available():
         _set_up_gloo(cfg)
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else CheckedRunner.from_cfg(cfg)
 
 
 def _set_up_gloo(cfg: Config) -> None:

@@ -77,8 +77,9 @@ class ResumeHook(Hook):
         except ResumeError as error:
             raise ResumeError(
                 f'cannot resume {runner._load_from} with {"; ".join(changes)}. '
-                f'The reason: {error}. Give these settings their former values, or start a new run from the weights, '
-                'with --cfg-options load_from=CHECKPOINT and another --work-dir instead of --resume'
+                f'The reason: {error}. Give these settings their former values, or start a new run '
+                'from the weights, with --cfg-options load_from=CHECKPOINT and another --work-dir '
+                'instead of --resume'
             ) from error
         for change in changes:
             runner.logger.warning(f'Resuming with another setting, {change}')
