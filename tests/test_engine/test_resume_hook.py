@@ -11,6 +11,7 @@ from mmfer.engine.launch import build_runner, set_resume
 from mmfer.engine.resumed_schedule import ResumeError, differences, training_settings
 
 COSINE = dict(type='CosineAnnealingLR', T_max=4, by_epoch=True)
+PLATEAU = [dict(type='ReduceOnPlateauLR', monitor='accuracy')]
 ONE_CYCLE = dict(type='OneCycleLR', eta_max=0.1, by_epoch=False)
 ADAM = dict(_delete_=True, type='Adam', lr=0.1)
 BY_ITERATION = dict(
@@ -138,7 +139,7 @@ def test_iterations_are_converted_by_epochs(run, scheduler, changes):
     fresh, resumed = run(name='fresh', **changes), run(str(run.folder / 'epoch_2.pth'), **changes)
     assert (resumed.epoch, resumed.iter) == (4, 24)
     assert rates(resumed)[6:] == rates(fresh)[12:]
-    assert any('iterations in an epoch: 3 -> 6' in line for line in resumed.said)
+    assert any('iterations so far: 6 -> 12' in line for line in resumed.said)
 
 
 def test_another_number_of_processes(run, change):
@@ -146,7 +147,7 @@ def test_another_number_of_processes(run, change):
     run()
 
     def of_two(content):
-        content['meta'].update(world_size=2, iter=4, epoch_length=2)
+        content['meta'].update(world_size=2, iter=4)
 
     change(of_two)
     resumed = run(str(run.folder / 'epoch_2.pth'))
@@ -163,14 +164,23 @@ def test_a_resumed_run_is_resumed_as_it_was(run):
     assert_same(whole, again)
 
 
-def test_in_the_middle_of_an_epoch(run):
-    run(default_hooks__checkpoint__by_epoch=False)
-    resumed = run(
-        str(run.folder / 'iter_4.pth'),
-        train_dataloader__batch_size=2,
-        param_scheduler=[dict(COSINE, by_epoch=False, T_max=24)],
-    )
-    assert math.isclose(rates(resumed)[4], 0.05 * (1 + math.cos(math.pi * 8 / 24)))
+@pytest.mark.parametrize('batch', [4, 2])
+def test_an_epoch_in_the_middle_of_which_was_saved_begins_anew(run, batch):
+    """Else the schedule would end before the training does."""
+    schedule = [dict(COSINE, convert_to_iter_based=True)]
+    changes = dict(train_dataloader__batch_size=batch, param_scheduler=schedule)
+    run(default_hooks__checkpoint__by_epoch=False, param_scheduler=schedule)
+    fresh, resumed = run(name='fresh', **changes), run(str(run.folder / 'iter_4.pth'), **changes)
+    length = 12 // batch
+    assert (resumed.epoch, resumed.iter) == (4, 4 * length)
+    assert rates(resumed)[4:] == rates(fresh)[length:]
+    assert any(f'iterations so far: 4 -> {length}' in line for line in resumed.said)
+
+
+def test_a_schedule_by_metrics_may_become_longer(run):
+    run(param_scheduler=PLATEAU)
+    resumed = run(str(run.folder / 'epoch_4.pth'), param_scheduler=PLATEAU, train_cfg__max_epochs=6)
+    assert resumed.iter == 18 and resumed.param_schedulers[0].end == 6
 
 
 def test_training_by_iterations_stays_at_its_iteration(run):
@@ -183,9 +193,6 @@ def test_training_by_iterations_stays_at_its_iteration(run):
     )
     assert resumed.iter == 12
     assert math.isclose(rates(resumed)[6], 0.1 * (1 + math.cos(math.pi * 6 / 12)))
-
-
-PLATEAU = [dict(type='ReduceOnPlateauLR', monitor='accuracy')]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
-from mmengine.runner import BaseLoop, IterBasedTrainLoop
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop
 
 from mmfer.registry import HOOKS
 
@@ -16,7 +16,8 @@ from ..resumed_schedule import (
 )
 
 _NEEDED = ('meta', 'optimizer', 'message_hub')
-_EPOCH_LENGTH = 'iterations in an epoch'
+_ITERATIONS = 'iterations so far'
+_OF_THE_SCHEDULE = ('optim_wrapper', 'param_scheduler', 'auto_scale_lr')
 
 
 @HOOKS.register_module()
@@ -24,14 +25,14 @@ class ResumeHook(Hook):
     """Let a resumed run follow its config, where that has changed since the checkpoint.
 
     MMEngine takes learning rate, weight decay, schedule and iteration from the checkpoint, whatever
-    the config says. This hook compares the settings of optimizer, schedule and batches, the length
-    of an epoch and the number of processes with those of the checkpoint. Where all are the same,
-    everything is resumed as it was, bit for bit. Otherwise every change is logged, and
+    the config says. This hook compares the settings of optimizer, schedule and batches, the
+    iterations so far and the number of processes with those of the checkpoint. Where all are the
+    same, everything is resumed as it was, bit for bit. Otherwise every change is logged, and
 
     * the optimizer keeps its momenta and gets the settings of the config;
     * the schedule is that of the config, at the epoch that training has come to;
-    * iterations are counted in epochs of the new length. Training by iterations goes on at the
-      same iteration.
+    * iterations are those of the finished epochs, at their present length; an epoch in which the
+      checkpoint was saved begins anew. Training by iterations goes on at the same iteration.
 
     Raises:
         ResumeError: A change cannot take effect: another kind of optimizer or of loop, other
@@ -40,9 +41,7 @@ class ResumeHook(Hook):
     """
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        meta = checkpoint['meta']
-        meta['epoch_length'] = len(runner.train_dataloader)
-        meta['world_size'] = get_world_size()
+        checkpoint['meta']['world_size'] = get_world_size()
 
     def before_train(self, runner) -> None:
         loop = runner.train_loop
@@ -98,12 +97,9 @@ class ResumeHook(Hook):
         if before is None:
             before, after = {'the config in the checkpoint': 'cannot be compared'}, {}
         processes = meta.get('world_size') or len(checkpoint.get('random_state') or [])
-        for name, was, now in (
-            (_EPOCH_LENGTH, _epoch_length(meta), len(runner.train_dataloader)),
-            ('processes', processes, get_world_size()),
-        ):
-            if was:  # else the checkpoint does not say
-                before[name], after[name] = was, now
+        if processes:  # else the checkpoint does not say
+            before['processes'], after['processes'] = processes, get_world_size()
+        before[_ITERATIONS], after[_ITERATIONS] = meta['iter'], _iterations(runner, meta)
         return before, after
 
     @staticmethod
@@ -113,16 +109,16 @@ class ResumeHook(Hook):
         by_iteration = isinstance(loop, IterBasedTrainLoop)
         if _counts_iterations(before, by_iteration) != by_iteration:
             raise ResumeError('training by epochs and by iterations count differently')
+        meta['iter'] = _iterations(runner, meta)
         schedulers = flat(runner.param_schedulers)
         if any(getattr(scheduler, 'need_val_args', False) for scheduler in schedulers):
-            if not all(change.startswith('train_cfg.max_') for change in changes):
+            if any(change.startswith(_OF_THE_SCHEDULE) for change in changes):
                 raise ResumeError('its schedule depends on the metrics of past epochs')
+            for state, scheduler in zip(checkpoint['param_schedulers'], schedulers, strict=True):
+                state['end'] = scheduler.end
             return
-        length = len(runner.train_dataloader)
-        if not by_iteration and before.get(_EPOCH_LENGTH):
-            meta['iter'] = round(meta['iter'] * length / before[_EPOCH_LENGTH])
         epochs = 0 if by_iteration else meta['epoch']
-        advance(schedulers, epochs, length, meta['iter'])
+        advance(schedulers, epochs, len(runner.train_dataloader), meta['iter'])
         put_settings(checkpoint['optimizer'], runner.optim_wrapper)
         # Those that were built for this run have been advanced, and stay.
         checkpoint.pop('param_schedulers', None)
@@ -138,11 +134,14 @@ class ResumeHook(Hook):
             )
 
 
-def _epoch_length(meta: dict) -> int | None:
-    """Iterations in an epoch; None where the checkpoint does not say."""
-    epoch, iteration = meta['epoch'], meta['iter']
-    whole = epoch > 0 and iteration % epoch == 0
-    return meta.get('epoch_length') or (iteration // epoch if whole else None)
+def _iterations(runner, meta: dict) -> int:
+    """Iterations that count as done.
+
+    An epoch that was not finished begins anew, so those of whole epochs count alone.
+    """
+    if isinstance(runner.train_loop, EpochBasedTrainLoop):
+        return meta['epoch'] * len(runner.train_dataloader)
+    return meta['iter']
 
 
 def _counts_iterations(settings: dict, default: bool) -> bool:
