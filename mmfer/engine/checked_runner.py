@@ -45,6 +45,8 @@ class CheckedRunner(Runner):
 
     def build_optim_wrapper(self, optim_wrapper):
         built = super().build_optim_wrapper(optim_wrapper)
+        if built is optim_wrapper:
+            return built  # resumed, at any point of a schedule
         wrappers = built.values() if isinstance(built, OptimWrapperDict) else [built]
         groups = [
             group

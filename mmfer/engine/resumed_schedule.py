@@ -126,11 +126,12 @@ def _require_fit(groups: list, state: Mapping, optimizer: torch.optim.Optimizer)
             'another'
         )
     had = {name for of_one in state.values() for name in of_one}
-    missing = _state_names(optimizer) - had if state else set()
-    if missing:
+    needed = _state_names(optimizer)
+    # SGD without momentum remembers nothing, and so goes on from SGD alone.
+    if state and (needed - had or (not needed and had - {'momentum_buffer'})):
         raise ResumeError(
-            f'optim_wrapper.optimizer is {type(optimizer).__name__} with {sorted(missing)} for '
-            f'each parameter; the checkpoint has {sorted(had)}'
+            f'optim_wrapper.optimizer is {type(optimizer).__name__}, which keeps '
+            f'{sorted(needed) or "nothing"} for each parameter; the checkpoint has {sorted(had)}'
         )
 
 

@@ -14,6 +14,7 @@ COSINE = dict(type='CosineAnnealingLR', T_max=4, by_epoch=True)
 PLATEAU = [dict(type='ReduceOnPlateauLR', monitor='accuracy')]
 ONE_CYCLE = dict(type='OneCycleLR', eta_max=0.1, by_epoch=False)
 ADAM = dict(_delete_=True, type='Adam', lr=0.1)
+SGD = dict(optim_wrapper__optimizer=dict(_delete_=True, type='SGD', lr=0.1))
 BY_ITERATION = dict(
     train_cfg=dict(_delete_=True, by_epoch=False, max_iters=12, val_interval=12),
     train_dataloader__sampler=dict(type='InfiniteSampler'),
@@ -103,6 +104,7 @@ def test_nothing_is_said_where_nothing_has_changed(run):
         dict(optim_wrapper__optimizer__lr=0.01),
         dict(optim_wrapper__optimizer__weight_decay=0.5),
         dict(optim_wrapper__optimizer__momentum=0.1),
+        dict(optim_wrapper__optimizer__momentum=0),
         dict(optim_wrapper__paramwise_cfg=None, param_scheduler=None),
         dict(param_scheduler=[dict(type='StepLR', step_size=1, gamma=0.5)]),
         dict(param_scheduler=[dict(type='LinearLR', end=3), COSINE]),
@@ -198,16 +200,9 @@ def test_training_by_iterations_stays_at_its_iteration(run):
 @pytest.mark.parametrize(
     ('before', 'after', 'reason'),
     [
-        (
-            {},
-            dict(optim_wrapper__optimizer=dict(_delete_=True, type='AdamW')),
-            'AdamW with .*exp_avg',
-        ),
-        (
-            {},
-            dict(optim_wrapper__paramwise_cfg=dict(bias_lr_mult=2.0)),
-            '1 groups, this run .* in 6',
-        ),
+        (dict(optim_wrapper__optimizer=ADAM), SGD, 'SGD, which keeps nothing'),
+        ({}, dict(optim_wrapper__optimizer=ADAM), 'Adam, which keeps .*exp_avg'),
+        ({}, dict(optim_wrapper__paramwise_cfg=dict(bias_lr_mult=2.0)), '1 groups, this .* in 6'),
         ({}, dict(randomness__seed=1), 'seed 0 .*--seed 0'),
         ({}, BY_ITERATION, 'by epochs and by iterations'),
         (
@@ -215,15 +210,9 @@ def test_training_by_iterations_stays_at_its_iteration(run):
             dict(param_scheduler=PLATEAU, optim_wrapper__optimizer__lr=0.2),
             'metrics of past epochs',
         ),
-        (
-            {},
-            dict(
-                param_scheduler=[dict(type='OneCycleLR', total_steps=3, eta_max=1, by_epoch=False)]
-            ),
-            'brought to epoch 2',
-        ),
+        ({}, dict(param_scheduler=[dict(ONE_CYCLE, total_steps=3)]), 'brought to epoch 2'),
     ],
-    ids=['optimizer', 'groups', 'seed', 'loop', 'plateau', 'short'],
+    ids=['plainer', 'optimizer', 'groups', 'seed', 'loop', 'plateau', 'short'],
 )
 def test_what_cannot_take_effect_is_refused(run, before, after, reason):
     run(**before)
@@ -245,6 +234,11 @@ def test_an_optimizer_of_the_same_kind_keeps_its_momenta(run):
     )
     state = next(iter(resumed.optim_wrapper.optimizer.state.values()))
     assert state['step'] == 12
+
+
+def test_resumed_where_the_schedule_has_come_to_zero(run):
+    run()
+    assert run(str(run.folder / 'epoch_4.pth'), train_cfg__max_epochs=5).epoch == 5
 
 
 def test_nothing_left_to_train(run):
