@@ -23,6 +23,8 @@ default_hooks = dict(
     confusion_matrix=dict(type='ConfusionMatrixHook'),
     # Saves and restores random states, so that resuming is exact.
     random_state=dict(type='RandomStateHook'),
+    # Lets a resumed run follow its config where that was changed: learning rate, schedule, batch.
+    resume=dict(type='ResumeHook'),
     # Writes checkpoints that load with torch.load(..., weights_only=True).
     plain_checkpoint=dict(type='PlainCheckpointHook'),
     # Stops at the first loss, weight or prediction that is NaN or infinite, before it is saved.

@@ -18,8 +18,18 @@ from mmfer.registry import OPTIM_WRAPPERS, RUNNERS
 from mmfer.utils.components import component_class
 from mmfer.utils.config_options import read_config
 
+from .checked_runner import CheckedRunner
 from .optim_wrappers import BFloat16OptimWrapper
 
+#: Hooks that MMEngine has by default, unless the config says None.
+_STOCK_HOOKS = (
+    'runtime_info',
+    'timer',
+    'sampler_seed',
+    'logger',
+    'param_scheduler',
+    'checkpoint',
+)
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -57,14 +67,37 @@ def load_config(
                 cfg[name].pin_memory = False
             else:
                 cfg[name].setdefault('pin_memory', True)
+            if not cfg[name].get('num_workers'):
+                # Options of worker processes, which torch refuses where there are none.
+                for option in ('persistent_workers', 'prefetch_factor', 'multiprocessing_context'):
+                    cfg[name].pop(option, None)
     return cfg
 
 
 def build_runner(cfg: Config) -> Runner:
     """Build the runner of a config, set up for the machine it is on."""
+    hooks = cfg.get('default_hooks') or {}
+    # MMEngine takes only its own hooks away; those that are None here are none of them.
+    for name in [name for name, hook in hooks.items() if hook is None and name not in _STOCK_HOOKS]:
+        del hooks[name]
     if cfg.get('launcher', 'none') != 'none' and not torch.cuda.is_available():
         _set_up_gloo(cfg)
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    _require_whole_loops(cfg)
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else CheckedRunner.from_cfg(cfg)
+
+
+def _require_whole_loops(cfg: Config) -> None:
+    """Raise where one of the settings that make a loop was taken away without the others."""
+    others = {'train': 'optim_wrapper', 'val': 'val_evaluator', 'test': 'test_evaluator'}
+    for part, other in others.items():
+        names = (f'{part}_dataloader', f'{part}_cfg', other)
+        lacking = [name for name in names if cfg.get(name) is None]
+        if lacking and len(lacking) < len(names):
+            hint = '. train.py --no-validate trains without validation' if part == 'val' else ''
+            raise ValueError(
+                f'{" and ".join(lacking)} is None, and {", ".join(names)} go together: set all of '
+                f'them to None, or none{hint}'
+            )
 
 
 def _set_up_gloo(cfg: Config) -> None:

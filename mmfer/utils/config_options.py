@@ -2,15 +2,16 @@
 """Check ``--cfg-options`` before they are merged: MMEngine takes any name and ignores typos."""
 
 import argparse
+import copy
 import difflib
 import inspect
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.optim import OptimWrapper
 from mmengine.registry import Registry
 from mmengine.runner import (
@@ -22,10 +23,12 @@ from mmengine.runner import (
     ValLoop,
     set_random_seed,
 )
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.utils.data import DataLoader
 
 from . import safe_yaml  # noqa: F401
 from .components import find
+from .option_values import UnknownOptionError, fitting_value
 
 #: Top-level names that the runner reads from the config without having them as arguments.
 _RUNNER_EXTRAS = frozenset(
@@ -45,6 +48,18 @@ _RUNNER_EXTRAS = frozenset(
 )
 _DATALOADER = ([DataLoader], ['num_batch_per_epoch'])
 _TEST_LOOP = ([ValLoop, TestLoop], ['type'])
+#: What mmengine's and mmpretrain's constructors look up; a name that they do not know is ignored.
+_PARAMWISE = [
+    'bias_decay_mult',
+    'bias_lr_mult',
+    'bypass_duplicate',
+    'custom_keys',
+    'dcn_offset_lr_mult',
+    'dwconv_decay_mult',
+    'flat_decay_mult',
+    'layer_decay_rate',
+    'norm_decay_mult',
+]
 #: Sections without a `type` whose signature would tell: what is built from them, and further names.
 _SECTIONS = {
     'train_dataloader': _DATALOADER,
@@ -53,6 +68,8 @@ _SECTIONS = {
     'train_cfg': ([EpochBasedTrainLoop, IterBasedTrainLoop], ['type', 'by_epoch']),
     'val_cfg': _TEST_LOOP,
     'test_cfg': _TEST_LOOP,
+    'optim_wrapper.clip_grad': ([clip_grad_norm_, clip_grad_value_], ['type']),
+    'optim_wrapper.paramwise_cfg': ([], _PARAMWISE),
     'optim_wrapper': ([OptimWrapper], ['type', 'constructor', 'paramwise_cfg']),
     'auto_scale_lr': ([], ['enable', 'base_batch_size']),
     'env_cfg': ([], ['cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit']),
@@ -61,14 +78,8 @@ _SECTIONS = {
     'log_processor': ([LogProcessor], ['type']),
     'randomness': ([set_random_seed], []),
 }
-_NEW_HOOK = re.compile(r'default_hooks\.\w+')
-
-
-class UnknownOptionError(KeyError):
-    """An override names something that does not exist, or that nothing would read."""
-
-    def __str__(self) -> str:  # KeyError would show the repr, with its line breaks escaped
-        return self.args[0]
+_CONTAINERS = (Mapping, list, tuple)
+_ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -121,20 +132,64 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
         cfg: The config; changed in place.
         options: Dotted path -> value, as :class:`mmengine.config.DictAction` parses them. Numbers
             in a path are list indices: ``val_evaluator.0.topk``. Where one of them chooses another
-            ``type``, the arguments of that one are known; those in the config stay.
+            ``type``, the arguments of that one are known; those in the config stay. A section that
+            is not in the config and has a default, such as the loss of a head, starts from that.
 
     Raises:
         UnknownOptionError: A path does not exist in the config, and no component on the way to it
             takes an argument of this name; or it is a helper variable of the config file that has
-            been copied to its place already, so that changing it would do nothing.
+            been copied to its place already, so that changing it would do nothing; or two of them
+            contradict each other; or a value is of another kind than what it replaces, see
+            :func:`.fitting_value`.
     """
-    options = dict(options or {})
-    for path in options:
+    tree = cfg.to_dict()  # plain: a ConfigDict resolves lazily and a Config is no Mapping
+    steps = []
+    for path, value in _in_order(dict(options or {})):
         _check_has_effect(cfg, path)
-        # A further hook is given by several options, one of which is its type.
-        if not (_NEW_HOOK.match(path) and f'{_NEW_HOOK.match(path)[0]}.type' in options):
-            _check_path(cfg, path, options)
-    cfg.merge_from_dict(options)
+        for step in _steps(cfg, tree, path, value, options):
+            steps.append(step)
+            tree = _replaced(tree, *step)
+    before = dict(walk(cfg))
+    for path, value in (options or {}).items():
+        if path.endswith('.type') and before.get(path, value) != value:
+            _check_leftovers(tree, path)
+    for keys, value in steps:
+        top, *rest = keys
+        cfg[top] = _replaced(cfg.get(top), rest, value)
+
+
+def _in_order(options: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Deletions first, then types, the outer before the inner: they decide what others mean."""
+    for path in options:
+        keys = path.split('.')
+        for outer in ('.'.join(keys[:depth]) for depth in range(1, len(keys))):
+            if outer in options:
+                raise UnknownOptionError(
+                    f'--cfg-options {outer} and {path}: the first replaces what the second is in. '
+                    'Give one of them'
+                )
+
+    def rank(item):
+        *outer, leaf = item[0].split('.')
+        return leaf != '_delete_', leaf != 'type', len(outer) if leaf in ('_delete_', 'type') else 0
+
+    return sorted(options.items(), key=rank)
+
+
+def _replaced(node: Any, keys: Sequence[str], value: Any) -> Any:
+    """A copy of a section or list in which one value is another; what is not there is made."""
+    if not keys:
+        return value
+    key, rest = keys[0], keys[1:]
+    if isinstance(node, (list, tuple)):
+        items = list(node)
+        items[int(key)] = _replaced(items[int(key)], rest, value)
+        return type(node)(items)
+    if key == '_delete_':
+        return ConfigDict() if value else node
+    changed = ConfigDict() if node is None else node.copy()
+    changed[key] = _replaced(changed.get(key), rest, value)
+    return changed
 
 
 def _check_has_effect(cfg: Config, path: str) -> None:
@@ -154,76 +209,176 @@ def _check_has_effect(cfg: Config, path: str) -> None:
     )
 
 
-def _check_path(cfg: Config, path: str, options: Mapping[str, Any]) -> None:
-    # Plain dicts: a ConfigDict resolves lazily and a Config is no Mapping.
-    node, keys = cfg.to_dict(), path.split('.')
+def _steps(
+    cfg: Config, tree: Mapping, path: str, value: Any, options: Mapping[str, Any]
+) -> Iterator[tuple[list[str], Any]]:
+    """Check one override; what it sets: first the defaults of a section it is the first in."""
+    node, keys = tree, path.split('.')
+    current, parameters = None, []
     for depth, key in enumerate(keys):
-        parent = '.'.join(keys[:depth])
-        if isinstance(node, (list, tuple)):
-            if not key.isdigit() or int(key) >= len(node):
+        parent, last = '.'.join(keys[:depth]), depth == len(keys) - 1
+        inside_list = isinstance(node, (list, tuple))
+        if inside_list:
+            if not (key.isascii() and key.isdecimal() and int(key) < len(node)):
+                indices = f'from 0 to {len(node) - 1}' if node else 'of one, and it is empty'
                 raise UnknownOptionError(
                     f'--cfg-options {path}: `{parent}` is a list of {len(node)}; `{key}` should '
-                    f'be an index from 0 to {len(node) - 1}'
+                    f'be an index {indices}'
                 )
-            node = node[int(key)]
+            current, parameters = node[int(key)], []
         elif isinstance(node, Mapping):
-            if 'type' in node:
-                # Another option may choose another component; the argument is one of that then.
-                node = {**node, 'type': options.get(f'{parent}.type', node['type'])}
-            if key not in node:
-                if not _accepts(node, parent, key):
-                    raise _unknown(cfg, node, path, parent, key)
-                return  # a new branch: there is nothing to check its inner names against
-            node = node[key]
+            parameters = _parameters(node, parent, key)
+            if key not in node and not _accepts(node, parent, key, options):
+                raise _unknown(cfg, node, path, parent, key)
+            defaults = [p.default for p in parameters if p.default is not p.empty]
+            current = node[key] if key in node else next(iter(defaults), None)
+            if key not in node and not last:
+                if f'{parent}.{key}' in _SECTIONS:
+                    current = {}
+                elif not isinstance(current, (Mapping, list, tuple)) or keys[depth + 1 :] == [
+                    'type'
+                ]:
+                    break  # a new section: there is nothing to check its inner names against
+                else:
+                    # Else the section would have these settings only, without the type.
+                    yield keys[: depth + 1], copy.deepcopy(current)
         else:
             raise UnknownOptionError(
                 f'--cfg-options {path}: `{parent}` is {node!r} in the config, so nothing inside it '
                 'can be set. Write the whole section in a config file that inherits from this one'
             )
+        node = current
+    else:
+        _check_component(path, value, current, options)
+        if keys[-1] != '_delete_':
+            value = fitting_value(path, value, current, parameters, inside_list)
+    yield keys, value
 
 
-def _accepts(node: Mapping, parent: str, key: str) -> bool:
-    return key in ('_delete_', '_scope_') or key in _accepted_names(node, parent)
+def _check_component(path: str, value: Any, current: Any, options: Mapping[str, Any]) -> None:
+    """Raise where a component would have no type, or one that is registered nowhere."""
+    parent, _, leaf = path.rpartition('.')
+    if leaf == '_delete_' and value and f'{parent}.type' not in options:
+        raise UnknownOptionError(
+            f'--cfg-options {path}: what takes the place of `{parent}` needs {parent}.type=NAME '
+            f'and its arguments. To have none, write {parent}=None'
+        )
+    known = leaf == 'type' and isinstance(value, str) and _classes(current)
+    if known and not _classes(value) and 'custom_imports.imports' not in options:
+        names = {name for node in _registries() if find(current, node) for name in _names_in(node)}
+        near = difflib.get_close_matches(value, names, n=3, cutoff=0.6)
+        hint = f'Did you mean {" or ".join(near)}?' if near else f'It is {current} now.'
+        raise UnknownOptionError(
+            f'--cfg-options {path}={value}: nothing of this name is registered. {hint} Parts of '
+            'your own are found when custom_imports of the config names their module'
+        )
 
 
-def _accepted_names(node: Mapping, parent: str) -> set[str]:
+def _registries() -> list[Registry]:
+    from mmfer import registry
+
+    return [node for node in vars(registry).values() if isinstance(node, Registry)]
+
+
+def _names_in(node: Registry | None) -> Iterator[str]:
+    """Names that are registered in a registry and its parents."""
+    while node is not None:
+        yield from node.module_dict
+        node = node.parent
+
+
+def _accepts(node: Mapping, parent: str, key: str, options: Mapping[str, Any]) -> bool:
+    if parent == 'default_hooks':
+        # A further hook is given by several options, one of which is its type.
+        return f'{parent}.{key}.type' in options
+    if key in ('_delete_', '_scope_', 'type'):
+        return True
+    names = _accepted_names(node, parent)
+    return names is None or key in names
+
+
+def _accepted_names(node: Mapping, parent: str) -> set[str] | None:
+    """Names that may stand in a section; None where every name may."""
     if not parent:
         return _runner_names()
     components, names = _SECTIONS.get(parent, ([], []))
-    return set(names).union(*map(_argument_names, [node.get('type'), *components]))
+    found = [_arguments(function) for function in _classes(node.get('type')) + components]
+    if any(arguments is None for arguments in found):
+        return None
+    if any(hasattr(component, 'build_iter_from_epoch') for component in _classes(node.get('type'))):
+        names = [*names, 'convert_to_iter_based']  # read by the registry of schedulers
+    return set(names).union(*found)
+
+
+def _parameters(node: Mapping, parent: str, key: str) -> list[inspect.Parameter]:
+    """What the components that a section may be take by a name."""
+    if not parent:
+        return [p for name, p in _signature(Runner.__init__).items() if name == key]
+    components = _classes(node.get('type')) + _SECTIONS.get(parent, ([], []))[0]
+    return [arguments[key] for c in components if key in (arguments := _arguments(c, closed=False))]
 
 
 def _runner_names() -> set[str]:
     return set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'} | _RUNNER_EXTRAS
 
 
-def _argument_names(component: Any) -> set[str]:
-    """Names that a component's constructor takes, its bases' too where it hands ``**kwargs`` on."""
-    names = set()
-    for cls in _classes(component):
-        for base in inspect.getmro(cls) if inspect.isclass(cls) else [cls]:
-            function = base.__dict__.get('__init__') if inspect.isclass(base) else base
-            if not inspect.isroutine(function) or base is object:
-                continue
-            parameters = inspect.signature(function).parameters.values()
-            names |= {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
-            if all(p.kind is not p.VAR_KEYWORD for p in parameters):
-                break
-    return names - {'self'}
+def _arguments(component: Any, closed: bool = True) -> dict[str, inspect.Parameter] | None:
+    """What a constructor takes by name, its bases' too where it hands ``**kwargs`` on.
+
+    With ``closed``, None where it takes every name.
+    """
+    found, takes_all = {}, False
+    for base in inspect.getmro(component) if inspect.isclass(component) else [component]:
+        function = base.__dict__.get('__init__') if inspect.isclass(base) else base
+        if not inspect.isroutine(function) or base is object:
+            continue
+        parameters = _signature(function)
+        for name, parameter in parameters.items():
+            if name != 'self' and parameter.kind not in _ANY_NUMBER:
+                found.setdefault(name, parameter)
+        takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        if not takes_all:
+            break
+    return None if closed and takes_all else found
+
+
+@cache
+def _signature(function: Any) -> Mapping[str, inspect.Parameter]:
+    """Parameters by name, with annotations that are types where Python can tell."""
+    try:
+        return inspect.signature(function, eval_str=True).parameters
+    except Exception:  # an annotation may be any text
+        return inspect.signature(function).parameters
 
 
 def _classes(component: Any) -> list:
     """What a config's ``type`` stands for; a name may be registered in several registries."""
     if not isinstance(component, str):
         return [component] if callable(component) else []
-    from mmfer import registry
+    return [found for node in _registries() if (found := find(component, node)) is not None]
 
-    nodes = [node for node in vars(registry).values() if isinstance(node, Registry)]
-    return [found for node in nodes if (found := find(component, node)) is not None]
+
+def _check_leftovers(tree: Mapping, path: str) -> None:
+    """Raise where the arguments of the component before are none of the one that was chosen."""
+    keys = path.split('.')[:-1]
+    node = tree
+    for key in keys:
+        node = node[int(key)] if isinstance(node, (list, tuple)) else node[key]
+    parent = '.'.join(keys)
+    names = _accepted_names(node, parent)
+    if not names:
+        return  # every name, or a type that is not known here
+    left = [key for key in node if key not in names and key not in ('type', '_scope_')]
+    if left:
+        raise UnknownOptionError(
+            f'--cfg-options {path}={node["type"]}: it takes no {", ".join(left)}, which '
+            f'`{parent}` has in the config. Add {parent}._delete_=True to start from nothing, '
+            'and give what it needs'
+        )
 
 
 def _unknown(cfg: Config, node: Mapping, path: str, parent: str, key: str) -> UnknownOptionError:
-    names = sorted({*map(str, node), *_accepted_names(node, parent)})
+    names = sorted({*map(str, node), *(_accepted_names(node, parent) or ())})
     prefix = f'{parent}.' if parent else ''
     near = [prefix + name for name in difflib.get_close_matches(key, names, n=3, cutoff=0.6)]
     paths = [p for p, _ in walk(cfg) if p.split('.')[0] in _runner_names()]
@@ -233,6 +388,8 @@ def _unknown(cfg: Config, node: Mapping, path: str, parent: str, key: str) -> Un
     near = list(dict.fromkeys(near))
     where = f'`{parent}`' if parent else 'the config'
     hint = f'Did you mean {" or ".join(near[:4])}?' if near else f'It has: {", ".join(names)}.'
+    if parent == 'default_hooks':
+        hint = f'A further hook needs {parent}.{key}.type=NAME as well. {hint}'
     return UnknownOptionError(f'--cfg-options {path}: {where} has no `{key}`. {hint}')
 
 

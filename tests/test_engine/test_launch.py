@@ -2,6 +2,7 @@
 import pytest
 import torch
 from mmengine.config import Config
+from toy_training import toy_config
 
 from mmfer.engine.launch import (
     build_runner,
@@ -105,3 +106,36 @@ def test_resume_choices(tmp_path, monkeypatch, before, resume, after):
 def test_resume_from_nowhere():
     with pytest.raises(FileNotFoundError, match='none.pth'):
         set_resume(Config(dict(work_dir='work')), 'none.pth')
+
+
+@pytest.mark.parametrize('workers', ['num_workers=0, ', ''])
+def test_without_workers_their_options_are_left_out(tmp_path, workers):
+    path = tmp_path / 'loaders.py'
+    loader = f'dict(batch_size=2, {workers}persistent_workers=True, prefetch_factor=4)'
+    other = 'dict(batch_size=2, num_workers=2, persistent_workers=True)'
+    path.write_text(f'val_dataloader = {loader}\ntest_dataloader = {other}\n')
+    cfg = load_config(path)
+    assert 'persistent_workers' not in cfg.val_dataloader
+    assert 'prefetch_factor' not in cfg.val_dataloader
+    assert cfg.test_dataloader.persistent_workers
+    option = {'test_dataloader.num_workers': 0}
+    assert 'persistent_workers' not in load_config(path, option).test_dataloader
+
+
+@pytest.mark.parametrize('name', ['confusion_matrix', 'class_names', 'checkpoint', 'resume'])
+def test_a_hook_that_is_none_is_not_there(tmp_path, repo_root, name):
+    runtime = repo_root / 'configs/_base_/default_runtime.py'
+    cfg = toy_config(tmp_path, runtime)
+    assert any(hook_name(cfg, name) == type(hook).__name__ for hook in build_runner(cfg).hooks)
+    without = toy_config(tmp_path, runtime, **{f'default_hooks__{name}': None})
+    assert all(hook_name(cfg, name) != type(hook).__name__ for hook in build_runner(without).hooks)
+
+
+def hook_name(cfg, name):
+    return cfg.default_hooks[name].type
+
+
+def test_one_of_the_settings_that_go_together(tmp_path, repo_root):
+    cfg = toy_config(tmp_path, repo_root / 'configs/_base_/default_runtime.py', val_evaluator=None)
+    with pytest.raises(ValueError, match='val_evaluator is None, and .*no-validate'):
+        build_runner(cfg)

@@ -203,3 +203,17 @@ def test_print_config(toy, tmp_path):
     assert result.returncode == 0, result.stderr
     assert 'width=5' in result.stdout
     assert json.loads((tmp_path / 'full.json').read_text())['model']['width'] == 5
+
+
+@pytest.mark.parametrize('name', ['full.json', 'full.txt', 'full.py'])
+def test_print_config_leaves_no_part_of_a_file(tmp_path, name):
+    config = tmp_path / 'with_a_function.py'
+    config.write_text('custom_hooks = [dict(type=len)]\n')
+    saved = tmp_path / name
+    saved.write_text('as before')
+    words = (config, '--save-path', saved)
+    if name == 'full.py':
+        words = (config.with_name('missing.py'), '--save-path', saved)
+    result = run_tool('misc/print_config.py', *words)
+    assert result.returncode != 0 and not result.stdout
+    assert saved.read_text() == 'as before' and len(list(tmp_path.iterdir())) == 2

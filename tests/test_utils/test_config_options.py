@@ -19,10 +19,13 @@ train_dataloader = dict(
 val_dataloader = dict(dataset=dict(type='CustomDataset', data_root=data_root))
 val_evaluator = [dict(type='Accuracy', topk=1)]
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1))
+param_scheduler = dict(type='MultiStepLR', milestones=[1, 3])
 train_cfg = dict(by_epoch=True, max_epochs=4)
 randomness = dict(seed=0)
 default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1))
 """
+
+BIAS = dict(bias_lr_mult=2)
 
 
 @pytest.fixture
@@ -112,6 +115,95 @@ def test_what_does_not_exist_is_an_error_with_a_hint(cfg, path, message):
     with pytest.raises(UnknownOptionError, match=message):
         merge_options(cfg, {path: 1})
     assert cfg.pretty_text == before
+
+
+@pytest.mark.parametrize(
+    ('options', 'path', 'value'),
+    [
+        # The rest of a default stays, so that the component can be built.
+        ('model.head.loss.loss_weight=2.0', 'model.head.loss.type', 'CrossEntropyLoss'),
+        ('optim_wrapper.optimizer.nesterov=True', 'optim_wrapper.optimizer.nesterov', True),
+        ('optim_wrapper.clip_grad.max_norm=1', 'optim_wrapper.clip_grad', dict(max_norm=1)),
+        (
+            'optim_wrapper.paramwise_cfg.bias_lr_mult=2',
+            'optim_wrapper.paramwise_cfg.bias_lr_mult',
+            2,
+        ),
+        ('model.backbone.out_indices.0=2', 'model.backbone.out_indices', (2,)),  # of a default
+        ('model.backbone.out_indices=[1,2]', 'model.backbone.out_indices', [1, 2]),
+        ('train_dataloader.dataset.pipeline.1.scale=[64,48]', 'train_pipeline.1.scale', 112),
+        ('train_dataloader.dataset.data_root=2024', 'train_dataloader.dataset.data_root', '2024'),
+        ('load_from=5', 'load_from', '5'),  # a text by its annotation, and None so far
+        ('model.head=None', 'model.head', None),
+        ('default_hooks.checkpoint=None', 'default_hooks.checkpoint', None),
+        ('val_evaluator=[]', 'val_evaluator', []),
+        ('train_dataloader.sampler.shuffle=0', 'train_dataloader.sampler.shuffle', 0),
+        (
+            'train_dataloader.dataset.classes=names.txt',
+            'train_dataloader.dataset.classes',
+            'names.txt',
+        ),
+        ('param_scheduler.milestones.1=9', 'param_scheduler.milestones', [1, 9]),
+        ('model.head._delete_=True model.head.type=ClsHead', 'model.head', dict(type='ClsHead')),
+    ],
+)
+def test_what_command_lines_say(cfg, options, path, value):
+    merge_options(cfg, parse_options(options.split()))
+    node = cfg
+    for key in path.split('.'):
+        node = node[int(key)] if key.isdigit() else node[key]
+    assert node == value and isinstance(node, type(value))
+
+
+@pytest.mark.parametrize(
+    ('word', 'message'),
+    [
+        ('model.head={"num_classes":7}', r'is a section.*model\.head\.NAME=VALUE'),
+        ('model.head={"num_classes":7,"topk":1}', 'is a section'),
+        ('model.head=LinearClsHead', 'is a section'),
+        ('model.neck=GlobalAveragePooling', 'is a section.*model.neck.NAME=VALUE, or None'),
+        ('train_dataloader.sampler.shuffle=no', 'is True or False .now True'),
+        ('train_dataloader.batch_size=', 'is a number .now 4'),
+        ('train_dataloader.batch_size=many', 'is a number'),
+        ('optim_wrapper.optimizer.lr=0,001', 'is a number'),
+        ('optim_wrapper.optimizer.lr=None', 'is a number'),
+        ('optim_wrapper.optimizer.type=SDG', 'Did you mean SGD'),
+        ('optim_wrapper.clip_grad.max_nrom=1', 'max_norm'),
+        ('optim_wrapper.paramwise_cfg.norm_decay=0', 'norm_decay_mult'),
+        ('model.backbone.type=VisionTransformer', 'takes no depth, .*_delete_=True'),
+        ('model.head._delete_=True', 'needs model.head.type=NAME'),
+        ('param_scheduler.milestones=15', r'milestones=\[A,B\]'),
+        ('param_scheduler.milestones=a,b', r'milestones=\[A,B\]'),
+        ('val_evaluator=Accuracy', r'a list of sections.*val_evaluator\.0\.NAME=VALUE'),
+        ('val_evaluator.0=None', 'only a config file'),
+        ('val_evaluator.²=1', 'index from 0 to 0'),
+        ('default_hooks.ema=EMAHook', 'default_hooks.ema.type=NAME'),
+        ('model=None', 'is a section'),
+        ('model..depth=1', 'has no ``'),
+    ],
+)
+def test_values_of_another_kind_are_an_error_that_says_how(cfg, word, message):
+    before = cfg.pretty_text
+    with pytest.raises(UnknownOptionError, match=message):
+        merge_options(cfg, parse_options([word]))
+    assert cfg.pretty_text == before
+
+
+def test_options_that_contradict_each_other(cfg):
+    with pytest.raises(UnknownOptionError, match='replaces what the second is in'):
+        merge_options(cfg, {'model.head': None, 'model.head.topk': 1})
+
+
+def test_arguments_of_a_new_hook_are_checked(cfg):
+    options = {'default_hooks.stop.type': 'EarlyStoppingHook', 'default_hooks.stop.monito': 'a'}
+    with pytest.raises(UnknownOptionError, match=r'default_hooks\.stop\.monitor'):
+        merge_options(cfg, options)
+
+
+def test_sections_that_a_file_shares_are_changed_one_by_one(cfg):
+    cfg.test_evaluator = cfg.val_evaluator
+    merge_options(cfg, {'val_evaluator.0.topk': 5})
+    assert cfg.test_evaluator[0].topk == 1
 
 
 def test_helper_variables_have_no_effect_and_say_where_the_value_went(cfg):

@@ -3,6 +3,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from mmfer.utils.config_arguments import add_config_options, tool_parser
 
@@ -16,14 +17,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_config_options(parser)
     args = parser.parse_args(argv)
 
+    from mmengine.fileio import dump
+
+    from mmfer.utils.atomic_file import atomic_write_text
     from mmfer.utils.config_options import parse_options, read_config
 
+    path = Path(args.save_path or 'config.py')
+    if path.suffix not in ('.py', '.json', '.yaml', '.yml'):
+        parser.error(f'--save-path {path}: write .py, .json, .yaml or .yml')
     cfg = read_config(args.config, parse_options(args.cfg_options))
-    print(cfg.pretty_text)
     if args.save_path:
-        if not args.save_path.endswith(('.py', '.json', '.yaml', '.yml')):
-            parser.error(f'--save-path {args.save_path}: write .py, .json, .yaml or .yml')
-        cfg.dump(args.save_path)
+        # Whole before the file is opened: not every config can be written in every format.
+        text = cfg.pretty_text
+        if path.suffix != '.py':
+            text = dump(cfg.to_dict(), file_format=path.suffix[1:])
+        atomic_write_text(path, text)
+    print(cfg.pretty_text)
     return 0
 
 

@@ -6,6 +6,7 @@ from .plain_checkpoint_hook import PlainCheckpointHook  # noqa: F401
 from .pooling_decay_hook import PoolingDecayHook  # noqa: F401
 from .prior_token_cache_hook import PriorTokenCacheHook  # noqa: F401
 from .random_state_hook import RandomStateHook  # noqa: F401
+from .resume_hook import ResumeHook  # noqa: F401
 from .safe_checkpoint_hook import SafeCheckpointHook  # noqa: F401
 from .visualization_hook import VisualizationHook  # noqa: F401
 from .weights_match_hook import WeightsMatchHook  # noqa: F401

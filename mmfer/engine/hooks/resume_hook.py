@@ -1,0 +1,164 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop
+
+from mmfer.registry import HOOKS
+
+from ..resumed_schedule import (
+    ResumeError,
+    advance,
+    differences,
+    flat,
+    put_settings,
+    saved_settings,
+    training_settings,
+)
+
+_NEEDED = ('meta', 'optimizer', 'message_hub')
+_ITERATIONS = 'iterations so far'
+_OF_THE_SCHEDULE = ('optim_wrapper', 'param_scheduler', 'auto_scale_lr')
+
+
+@HOOKS.register_module()
+class ResumeHook(Hook):
+    """Let a resumed run follow its config, where that has changed since the checkpoint.
+
+    MMEngine takes learning rate, weight decay, schedule and iteration from the checkpoint, whatever
+    the config says. This hook compares the settings of optimizer, schedule and batches, the
+    iterations so far and the number of processes with those of the checkpoint. Where all are the
+    same, everything is resumed as it was, bit for bit. Otherwise every change is logged, and
+
+    * the optimizer keeps its momenta and gets the settings of the config;
+    * the schedule is that of the config, at the epoch that training has come to;
+    * iterations are those of the finished epochs, at their present length; an epoch in which the
+      checkpoint was saved begins anew. Training by iterations goes on at the same iteration.
+
+    Raises:
+        ResumeError: A change cannot take effect: another kind of optimizer or of loop, other
+            parameters, another seed, a new schedule that depends on the metrics of past epochs; or
+            the checkpoint has weights only.
+    """
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        checkpoint['meta']['world_size'] = get_world_size()
+
+    def before_train(self, runner) -> None:
+        loop = runner.train_loop
+        if runner._resume and loop.iter > 0 and _finished(loop):
+            runner.logger.warning(
+                f'Nothing is left to train: the checkpoint is at epoch {loop.epoch}, iteration '
+                f'{loop.iter}, and train_cfg ends at {_end(loop)}.'
+            )
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        meta = checkpoint.get('meta', {})
+        # The runner would execute what a checkpoint has there, as a config file in Python.
+        meta.pop('config', None)
+        loop = runner._train_loop
+        if not runner._resume or not isinstance(loop, BaseLoop):
+            return
+        if lacking := [
+            key for key in ('meta', 'optimizer', 'message_hub') if key not in checkpoint
+        ]:
+            raise ResumeError(
+                f'{runner._load_from} has no {", ".join(lacking)}, so training cannot go on from '
+                'it. Start a new run from its weights: --cfg-options load_from=CHECKPOINT instead '
+                'of --resume'
+            )
+        self._require_same_seed(runner, meta)
+        before, after = self._settings(runner, checkpoint)
+        changes = list(differences(before, after))
+        if not changes:
+            return
+        try:
+            self._take_over(runner, checkpoint, before, changes)
+        except ResumeError as error:
+            raise ResumeError(
+                f'cannot resume {runner._load_from} with {"; ".join(changes)}. '
+                f'The reason: {error}. Give these settings their former values, or start a new run '
+                'from the weights, with --cfg-options load_from=CHECKPOINT and another --work-dir '
+                'instead of --resume'
+            ) from error
+        for change in changes:
+            runner.logger.warning(f'Resuming with another setting, {change}')
+        rates = {name: values[0] for name, values in runner.optim_wrapper.get_lr().items()}
+        runner.logger.warning(
+            f'These hold from here on, epoch {meta["epoch"]}, iteration {meta["iter"]}: '
+            + ', '.join(f'{name}={value:.4g}' for name, value in rates.items())
+            + '. The optimizer keeps its momenta.'
+        )
+
+    @staticmethod
+    def _settings(runner, checkpoint: dict) -> tuple[dict, dict]:
+        """What the checkpoint was trained with, and what this run has, by the same names."""
+        meta = checkpoint['meta']
+        before, after = saved_settings(meta.get('cfg')), training_settings(runner.cfg)
+        if before is None:
+            before, after = {'the config in the checkpoint': 'cannot be compared'}, {}
+        processes = meta.get('world_size') or len(checkpoint.get('random_state') or [])
+        if processes:  # else the checkpoint does not say
+            before['processes'], after['processes'] = processes, get_world_size()
+        before[_ITERATIONS], after[_ITERATIONS] = meta['iter'], _iterations(runner, meta)
+        return before, after
+
+    @staticmethod
+    def _take_over(runner, checkpoint: dict, before: dict, changes: list[str]) -> None:
+        """Put the settings of this run into the checkpoint before it is loaded."""
+        meta, loop = checkpoint['meta'], runner.train_loop
+        by_iteration = isinstance(loop, IterBasedTrainLoop)
+        if _counts_iterations(before, by_iteration) != by_iteration:
+            raise ResumeError('training by epochs and by iterations count differently')
+        meta['iter'] = _iterations(runner, meta)
+        schedulers = flat(runner.param_schedulers)
+        if any(getattr(scheduler, 'need_val_args', False) for scheduler in schedulers):
+            if any(change.startswith(_OF_THE_SCHEDULE) for change in changes):
+                raise ResumeError('its schedule depends on the metrics of past epochs')
+            for state, scheduler in zip(checkpoint['param_schedulers'], schedulers, strict=True):
+                state['end'] = scheduler.end
+            return
+        epochs = 0 if by_iteration else meta['epoch']
+        advance(schedulers, epochs, len(runner.train_dataloader), meta['iter'])
+        put_settings(checkpoint['optimizer'], runner.optim_wrapper)
+        # Those that were built for this run have been advanced, and stay.
+        checkpoint.pop('param_schedulers', None)
+
+    @staticmethod
+    def _require_same_seed(runner, meta: dict) -> None:
+        was, now = meta.get('seed'), runner._randomness_cfg.get('seed')
+        if None not in (was, now) and was != now:
+            raise ResumeError(
+                f'{runner._load_from} was trained with the seed {was} (randomness.seed), and a '
+                f'resumed run goes on with its random numbers: {now} would have no effect. Resume '
+                f'with --seed {was}, or start a new run in another --work-dir'
+            )
+
+
+def _iterations(runner, meta: dict) -> int:
+    """Iterations that count as done.
+
+    An epoch that was not finished begins anew, so those of whole epochs count alone.
+    """
+    if isinstance(runner.train_loop, EpochBasedTrainLoop):
+        return meta['epoch'] * len(runner.train_dataloader)
+    return meta['iter']
+
+
+def _counts_iterations(settings: dict, default: bool) -> bool:
+    if 'train_cfg.by_epoch' not in settings and 'train_cfg.type' not in settings:
+        return default
+    if 'train_cfg.by_epoch' in settings:
+        return not settings['train_cfg.by_epoch']
+    return 'Iter' in str(settings['train_cfg.type'])
+
+
+def _finished(loop: BaseLoop) -> bool:
+    if isinstance(loop, IterBasedTrainLoop):
+        return loop.iter >= loop.max_iters
+    return loop.epoch >= loop.max_epochs
+
+
+def _end(loop: BaseLoop) -> str:
+    if isinstance(loop, IterBasedTrainLoop):
+        return f'max_iters={loop.max_iters}'
+    return f'max_epochs={loop.max_epochs}'

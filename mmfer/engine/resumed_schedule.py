@@ -1,0 +1,153 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Optimizer and schedule of a run, at any point of it, as its config has them."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper, OptimWrapperDict, _ParamScheduler
+
+from mmfer.checkpoint.config_text import ConfigTextError, parse_config_text
+from mmfer.utils.config_options import walk
+
+#: What decides how a step of training changes the weights, and how many steps there are.
+_SECTIONS = (
+    'optim_wrapper',
+    'param_scheduler',
+    'auto_scale_lr',
+    'train_cfg.type',
+    'train_cfg.by_epoch',
+    'train_cfg.max_epochs',
+    'train_cfg.max_iters',
+    'train_dataloader.batch_size',
+    'train_dataloader.batch_sampler',
+    'train_dataloader.drop_last',
+    'train_dataloader.num_batch_per_epoch',
+    'train_dataloader.sampler',
+)
+
+
+class ResumeError(ValueError):
+    """A run cannot go on from a checkpoint with these settings."""
+
+
+def training_settings(cfg: Mapping[str, Any] | Config) -> dict[str, Any]:
+    """What a config says about optimizer, schedule and batches: dotted paths with plain values."""
+    return {
+        path: value
+        for path, value in walk(cfg)
+        if any(path == section or path.startswith(f'{section}.') for section in _SECTIONS)
+        and not (isinstance(value, (Mapping, list, tuple)) and value)
+    }
+
+
+def saved_settings(text: Any) -> dict[str, Any] | None:
+    """:func:`training_settings` of the config in a checkpoint; None where it cannot be read."""
+    try:
+        return training_settings(parse_config_text(text))
+    except (ConfigTextError, TypeError):
+        return None
+
+
+def flat(schedulers: Sequence | Mapping | None) -> list[_ParamScheduler]:
+    """The schedulers of a runner; one with several optimizers keeps a list for each."""
+    if isinstance(schedulers, Mapping):
+        return [scheduler for of_one in schedulers.values() for scheduler in of_one]
+    return list(schedulers or ())
+
+
+def advance(
+    schedulers: Sequence[_ParamScheduler], epochs: int, epoch_length: int, iterations: int
+) -> None:
+    """Step new schedulers as training steps them, so that the optimizer has the values it had then.
+
+    Args:
+        schedulers: As they were built; they and their optimizer change.
+        epochs: Finished epochs.
+        epoch_length: Iterations in an epoch.
+        iterations: Iterations since the start, those of an unfinished epoch included.
+
+    Raises:
+        ResumeError: A schedule is shorter.
+    """
+    by_epoch = [scheduler for scheduler in schedulers if scheduler.by_epoch]
+    by_iteration = [scheduler for scheduler in schedulers if not scheduler.by_epoch]
+
+    def step(some, times=1):
+        for _ in range(times if some else 0):
+            for scheduler in some:
+                scheduler.step()
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # torch expects a step of the optimizer before each
+            for _ in range(epochs):
+                step(by_iteration, epoch_length)
+                step(by_epoch)
+            step(by_iteration, iterations - epochs * epoch_length)
+    except ValueError as error:
+        raise ResumeError(
+            f'param_scheduler cannot be brought to epoch {epochs}, iteration {iterations}: {error}'
+        ) from error
+
+
+def put_settings(saved: dict, optimizer: OptimWrapper) -> None:
+    """Replace learning rate, weight decay and so on in the saved state of an optimizer.
+
+    Args:
+        saved: ``state_dict()`` of the optimizer wrapper that trained; its momenta stay.
+        optimizer: The wrapper whose settings it gets.
+
+    Raises:
+        ResumeError: The state is that of another kind of optimizer, or of other parameters.
+    """
+    if isinstance(optimizer, OptimWrapperDict):
+        for name, one in optimizer.items():
+            put_settings(saved[name], one)
+        return
+    present = optimizer.state_dict()
+    groups = saved['param_groups']
+    _require_fit(groups, saved['state'], optimizer.optimizer)
+    for number, (old, new) in enumerate(zip(groups, present['param_groups'], strict=True)):
+        groups[number] = {**new, 'params': old['params']}
+    saved.pop('base_param_settings', None)
+    if 'base_param_settings' in present:
+        saved['base_param_settings'] = present['base_param_settings']
+
+
+def _require_fit(groups: list, state: Mapping, optimizer: torch.optim.Optimizer) -> None:
+    counts = [[len(group['params']) for group in some] for some in (groups, optimizer.param_groups)]
+    if counts[0] != counts[1]:
+        raise ResumeError(
+            f'the checkpoint has {sum(counts[0])} parameters in {len(counts[0])} groups, this run '
+            f'{sum(counts[1])} in {len(counts[1])}: the model or optim_wrapper.paramwise_cfg is '
+            'another'
+        )
+    had = {name for of_one in state.values() for name in of_one}
+    needed = _state_names(optimizer)
+    # SGD without momentum remembers nothing, and so goes on from SGD alone.
+    if state and (needed - had or (not needed and had - {'momentum_buffer'})):
+        raise ResumeError(
+            f'optim_wrapper.optimizer is {type(optimizer).__name__}, which keeps '
+            f'{sorted(needed) or "nothing"} for each parameter; the checkpoint has {sorted(had)}'
+        )
+
+
+def _state_names(optimizer: torch.optim.Optimizer) -> set[str]:
+    """What an optimizer of this kind and with these settings remembers of a parameter."""
+    settings = {k: v for k, v in optimizer.param_groups[0].items() if k != 'params'}
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    parameter.grad = torch.zeros(2)
+    probe = type(optimizer)([{'params': [parameter], **settings}])
+    probe.step()
+    return set(probe.state[parameter])
+
+
+def differences(before: Mapping, after: Mapping) -> Iterator[str]:
+    """One line for each setting that is not the same: its name, what it was and what it is."""
+    for name in sorted({*before, *after}):
+        values = [some.get(name, 'not set') for some in (before, after)]
+        if values[0] != values[1]:
+            yield f'{name}: {values[0]} -> {values[1]}'
