@@ -2,7 +2,7 @@
 import functools
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -75,9 +75,7 @@ def get_model(
         build = functools.partial(_build_carried, weights) if carried else build_model
         built, meta = load_model(cfg, weights, device, build=build)
     built._config = cfg
-    notes = meta.get('dataset_meta')
-    notes = notes if isinstance(notes, Mapping) else {}
-    built._dataset_meta = dict(notes, classes=class_names(cfg, meta))
+    built._dataset_meta = dict(meta.get('dataset_meta') or {}, classes=class_names(cfg, meta))
     return built
 
 

@@ -40,6 +40,9 @@ class ResumeHook(Hook):
             the checkpoint has weights only.
     """
 
+    # After WeightsMatchHook has looked at the checkpoint as it stands in the file.
+    priority = 'BELOW_NORMAL'
+
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         checkpoint['meta']['world_size'] = get_world_size()
 
@@ -53,8 +56,6 @@ class ResumeHook(Hook):
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         meta = checkpoint.get('meta', {})
-        # The runner would execute what a checkpoint has there, as a config file in Python.
-        meta.pop('config', None)
         loop = runner._train_loop
         if not runner._resume or not isinstance(loop, BaseLoop):
             return
