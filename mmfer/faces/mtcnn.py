@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import torch
 
-from .detector import FaceDetector
+from .detector import MAX_SIDE, FaceDetector
 from .face import Face
 
 _INSTALL = (
@@ -31,7 +31,7 @@ class MTCNN(FaceDetector):
     Args:
         min_size: Side of the smallest face to look for, pixels of the picture after it was shrunk,
             12 or more. Smaller ones take longer. Default 20.
-        max_side: See :class:`FaceDetector`. Default 640.
+        max_side: See :class:`FaceDetector`. Default 2560.
         device: Where to compute. Default ``'cpu'``.
 
     Raises:
@@ -43,7 +43,10 @@ class MTCNN(FaceDetector):
     """
 
     def __init__(
-        self, min_size: int = 20, max_side: int | None = 640, device: str | torch.device = 'cpu'
+        self,
+        min_size: int = 20,
+        max_side: int | None = MAX_SIDE,
+        device: str | torch.device = 'cpu',
     ):
         super().__init__(max_side)
         if not min_size >= 12:

@@ -299,6 +299,15 @@ class TestArguments:
         with pytest.raises(ValueError, match="detector.*'retina'"):
             make(files, detector='retina')
 
+    def test_max_side(self, files, real_data):
+        weights = dict(detector='yunet', detector_weights=real_data / YUNET)
+        assert make(files, **weights).detector.max_side == 2560
+        assert make(files, **weights, max_side=640).detector.max_side == 640
+        with pytest.raises(ValueError, match='max_side must be 32 or more.*3'):
+            make(files, **weights, max_side=3)
+        with pytest.raises(ValueError, match='max_side=640.*aligned faces'):
+            make(files, max_side=640)
+
     @pytest.mark.parametrize('device', ['meta', 'cuda:99'])
     def test_a_device_that_is_not_there(self, files, device):
         with pytest.raises(ValueError, match=f"device.*'{device}'"):

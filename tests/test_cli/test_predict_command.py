@@ -110,6 +110,7 @@ def test_patches(repo_root, photos, tmp_path, capsys):
         (['{photos}/none.jpg'], "none.jpg'"),
         (['{photos}', '--batch-size', '0'], 'batch_size .*0'),
         (['{photos}', '--min-score', '7'], 'min_score .*7.0'),
+        (['{photos}', '--max-side', '640'], '--max-side.*aligned'),
         (['{photos}', '--model', 'apvit_ir51'], "'apvit_ir51'"),
         (['{photos}', '--weights', 'none.pth'], 'none.pth'),
         (['{photos}', '--cfg-options', 'model.head.numclasses=3'], 'num_classes'),
@@ -197,7 +198,7 @@ def test_photographs(real_data, tmp_path, model):
     words = [word for word in model if word != '--aligned']
     folder = real_data / 'smile_folders' / 'happiness'
     weights = real_data / 'weights/yunet_n_dynamic.onnx'
-    options = ['--detector-weights', weights, '--csv', '--max-pictures', 3]
+    options = ['--detector-weights', weights, '--max-side', 640, '--csv', '--max-pictures', 3]
     assert predict(folder, '--out', tmp_path / 'out', *words, *options) == 0
     assert len(rows(tmp_path / 'out')) == 3 and len(files(tmp_path / 'out')) == 4
     for row in rows(tmp_path / 'out'):
