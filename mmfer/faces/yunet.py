@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import math
 from pathlib import Path
 from threading import Lock
 
@@ -99,13 +100,15 @@ class YuNet(FaceDetector):
             found += [move_face(face, back) for face in faces]
         # Of the last pass, as those before it leave such faces to it.
         if not found or any(fills(face, *seen.shape[1::-1]) for face in faces):
-            border = round(BORDER * max(seen.shape[:2]))
-            with_border = cv2.copyMakeBorder(seen, *[border] * 4, cv2.BORDER_CONSTANT)
-            shift = np.array([[1, 0, -border], [0, 1, -border]], float)
-            again = self._search(with_border)
+            side = min(longer, COARSER[-1])
+            seen, back = shrink(image, side) if side < longer else (image, np.eye(2, 3))
+            border = math.ceil(BORDER * side)
+            seen = cv2.copyMakeBorder(seen, *[border] * 4, cv2.BORDER_CONSTANT)
+            back = chain(np.array([[1, 0, -border], [0, 1, -border]], float), back)
+            again = self._search(seen)
             if again:
                 del found[len(found) - len(faces) :]
-                found += [move_face(face, chain(shift, back)) for face in again]
+                found += [move_face(face, back) for face in again]
         return merge_faces(found)
 
     def _search(self, image: np.ndarray) -> list[Face]:
