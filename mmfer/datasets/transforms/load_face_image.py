@@ -6,8 +6,9 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
 
 from mmfer.registry import TRANSFORMS
+from mmfer.utils.image_header import ImageHeaderError, check_image, scan_jpeg
 
-_JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', 0xDA, b'\xff\xd9'
+_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 _PNG_START, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
 
 
@@ -35,22 +36,17 @@ def is_truncated(content: bytes) -> bool:
     if content.startswith(_PNG_START):
         return _PNG_END not in content
     if content.startswith(_JPEG_START):
-        return content.rfind(_JPEG_END, _first_scan(content)) < 0
+        return content.rfind(_JPEG_END, scan_jpeg(content)[0]) < 0
     return False
 
 
-def _first_scan(jpeg: bytes) -> int:
-    """Position of the first start-of-scan marker, or the length where there is none."""
-    position = 2
-    while position + 4 <= len(jpeg) and jpeg[position] == 0xFF:
-        marker = jpeg[position + 1]
-        if marker == _JPEG_SCAN:
-            return position
-        if marker == 0xFF:  # a fill byte
-            position += 1
-        else:
-            position += 2 + int.from_bytes(jpeg[position + 2 : position + 4], 'big')
-    return len(jpeg)
+def to_8_bits(image: np.ndarray) -> np.ndarray:
+    """Make uint8 of uint16 by the bits that are in use: 8, 10, 12, 14 or 16, whichever first hold
+    the brightest pixel. Cameras store 10 to 14 bits in 16, which would be nearly black otherwise.
+    """
+    brightest = int(image.max(initial=0))
+    unused = next(bits for bits in (0, 2, 4, 6, 8) if brightest < 256 << bits)
+    return (image >> unused).astype(np.uint8)
 
 
 @TRANSFORMS.register_module()
@@ -60,6 +56,9 @@ class LoadFaceImage(LoadImageFromFile):
     mmcv's ``LoadImageFromFile`` differs: with OpenCV 4 a truncated JPEG passes there as a picture
     whose lower part is grey, and most errors do not say which file they are about.
 
+    Format and size are read from the header first: a small file that would unfold to a huge image
+    takes no memory. Images of 16 bits become 8 as :func:`to_8_bits` says.
+
     Required key: ``img_path``. Added keys: ``img`` (H, W, 3) uint8 in BGR, ``img_shape`` and
     ``ori_shape`` (H, W).
 
@@ -68,9 +67,12 @@ class LoadFaceImage(LoadImageFromFile):
             channels and obeys the EXIF orientation. Default ``'color'``.
         imdecode_backend: Decoder of :func:`mmcv.imfrombytes`. Default ``'cv2'``.
         backend_args: Where files are read from, see :func:`mmengine.fileio.get`. Default: by path.
+        max_pixels: Width times height of the largest image that is decoded. Default: what the
+            environment variable ``MMFER_MAX_PIXELS`` says, else 178,956,970.
 
     Raises:
-        UnreadableImageError: The file is missing, a folder, empty, truncated or not an image.
+        UnreadableImageError: The file is missing, a folder, empty, truncated, too large or not an
+            image.
     """
 
     def __init__(
@@ -78,10 +80,14 @@ class LoadFaceImage(LoadImageFromFile):
         color_type: str = 'color',
         imdecode_backend: str = 'cv2',
         backend_args: dict | None = None,
+        max_pixels: int | None = None,
     ):
         super().__init__(
             color_type=color_type, imdecode_backend=imdecode_backend, backend_args=backend_args
         )
+        if max_pixels is not None and not max_pixels >= 1:
+            raise ValueError(f'LoadFaceImage: max_pixels must be 1 or more, not {max_pixels!r}')
+        self.max_pixels = max_pixels
 
     def transform(self, results: dict) -> dict:
         path = results['img_path']
@@ -100,8 +106,9 @@ class LoadFaceImage(LoadImageFromFile):
         if is_truncated(content):
             raise _unreadable(path, f'the file is truncated, it ends after {len(content)} bytes')
         try:
-            image = mmcv.imfrombytes(content, flag=self.color_type, backend=self.imdecode_backend)
-        except (OSError, cv2.error) as error:
+            check_image(content, self.max_pixels)
+            image = self._decode_bytes(content)
+        except (OSError, cv2.error, ImageHeaderError) as error:
             raise _unreadable(path, str(error)) from error
         if image is None:
             raise _unreadable(
@@ -109,7 +116,18 @@ class LoadFaceImage(LoadImageFromFile):
                 'it is damaged, or of a format that the '
                 f'{self.imdecode_backend} decoder does not know',
             )
+        if image.dtype == np.uint16:
+            return to_8_bits(image)
+        if image.dtype != np.uint8:
+            raise _unreadable(path, f'its pixels are {image.dtype}; 8 and 16 bits are read')
         return image
+
+    def _decode_bytes(self, content: bytes) -> np.ndarray | None:
+        if (self.color_type, self.imdecode_backend) == ('color', 'cv2'):
+            # As mmcv does, but for images of 16 bits, of which that would take the upper 8.
+            flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+            return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+        return mmcv.imfrombytes(content, flag=self.color_type, backend=self.imdecode_backend)
 
 
 def _unreadable(path: str, reason: str) -> UnreadableImageError:
