@@ -12,7 +12,8 @@ from mmengine.dataset import Compose
 
 from mmfer.datasets import SynthFace
 from mmfer.registry import DATASETS
-from mmfer.utils.files_below import IMAGE_SUFFIXES, files_below
+from mmfer.utils.files_below import IMAGE, media_below, warn_left_out
+from mmfer.utils.image_header import FORMATS
 
 _ROLES = ('train', 'val', 'test')
 
@@ -77,6 +78,8 @@ def splits_of_config(cfg: Config, prefix: str = '') -> list[Split]:
 def split_of_folder(name: str, folder: str | Path) -> Split:
     """Collect the pictures below a folder; the subfolders that they are in are their labels.
 
+    What is a picture its content tells; the log says which files are none.
+
     Raises:
         FileNotFoundError: There is no such folder.
         ValueError: It has no picture.
@@ -84,11 +87,10 @@ def split_of_folder(name: str, folder: str | Path) -> Split:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"the folder '{folder}' ({name}) does not exist")
-    paths = [path for path in files_below(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
+    paths, left_out = media_below(folder, [IMAGE])
+    warn_left_out(folder, left_out, [IMAGE])
     if not paths:
-        raise ValueError(
-            f"'{folder}' ({name}) has no picture; looked for {', '.join(IMAGE_SUFFIXES)}"
-        )
+        raise ValueError(f"'{folder}' ({name}) has no picture; looked for {', '.join(FORMATS)}")
     pictures = []
     for path in paths:
         label = path.parent.relative_to(folder).as_posix()

@@ -14,6 +14,7 @@ from mmengine.registry import DefaultScope
 from mmfer.datasets.transforms import UnreadableImageError
 from mmfer.registry import TRANSFORMS
 from mmfer.utils.atomic_file import atomic_write, atomic_write_csv
+from mmfer.utils.unique_names import UniqueNames
 
 from .image_writer import ImageWriter, Job, Outcome, Report, Track, no_progress
 from .journal import fingerprint
@@ -45,18 +46,14 @@ def plan_crops(
     A picture with several faces gives several crops: ``a.jpg``, ``a.1.jpg``, ``a.2.jpg``, in the
     order of the dataset; what another picture has taken is left out.
     """
-    jobs, taken, counts = [], set(), Counter()
+    jobs, new_name = [], UniqueNames('.', first=1)
     for split, dataset in datasets.items():
         for index in range(len(dataset)):
             sample = dataset.get_data_info(index)
             del sample['sample_idx']
             path = Path(sample['img_path'])
             stem = (Path('images', split) / path.relative_to(data_root)).with_suffix('').as_posix()
-            target = f'{stem}.{image_format}'
-            while target in taken:
-                counts[stem] += 1
-                target = f'{stem}.{counts[stem]}.{image_format}'
-            taken.add(target)
+            target = new_name(stem, f'.{image_format}')
             jobs.append(CropJob(target, fingerprint(path, _labels(sample)), sample, split))
     return jobs
 
