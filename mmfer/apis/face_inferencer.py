@@ -326,12 +326,13 @@ class FaceInferencer:
         height, width = picture.image.shape[:2]
         result = replace(result, status=FACES, width=width, height=height)
         if self.detector is None:
-            return _Job(picture, result, [None], [self.pipeline(picture.image)])
-        found = self.detector(picture.image)
-        counting = [face for face in found if self._counts(face)]
-        reason = '' if counting else self._choice(found, (width, height)).reason
+            faces, reason = [None], ''
+        else:
+            found = self.detector(picture.image)
+            faces = [face for face in found if self._counts(face)]
+            reason = '' if faces else self._choice(found, (width, height)).reason
         job = _Job(picture, result, [], [])
-        for face in counting:
+        for face in faces:
             try:
                 job.cuts.append(self.pipeline(picture.image, face))
             except NotAFaceError as error:

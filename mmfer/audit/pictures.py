@@ -43,11 +43,13 @@ class Split:
         name: As it is called in reports.
         roles: What it is for. A picture in two splits of different roles is a leak.
         pictures: Each one once, however often a wrapper repeats it.
+        left_out: Files of a folder that are no pictures.
     """
 
     name: str
     roles: frozenset[str]
     pictures: list[Picture]
+    left_out: list[str] = field(default_factory=list)
 
 
 def splits_of_config(cfg: Config, prefix: str = '') -> list[Split]:
@@ -95,7 +97,7 @@ def split_of_folder(name: str, folder: str | Path) -> Split:
     for path in paths:
         label = path.parent.relative_to(folder).as_posix()
         pictures.append(Picture(str(path), label if label != '.' else None))
-    return Split(name, frozenset([name]), pictures)
+    return Split(name, frozenset([name]), pictures, [str(path) for path in left_out])
 
 
 def merge_equal(splits: Iterable[Split]) -> list[Split]:

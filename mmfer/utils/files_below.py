@@ -112,8 +112,7 @@ def warn_left_out(
     said += [f'{count} of {suffix}' for suffix, count in sorted(texts.items())]
     if said:
         print_log(
-            f"'{folder}': {len(left_out)} files that are no {' or '.join(kinds)} are left out: "
-            f'{", ".join(said)}',
+            f"'{folder}': {len(left_out)} left out as no {' or '.join(kinds)}: {', '.join(said)}",
             'current',
             logging.WARNING if names else logging.INFO,
         )

@@ -4,8 +4,11 @@
 Names of files say nothing here: an image is what begins as one.
 """
 
+import math
 import os
 import re
+import struct
+from collections.abc import Callable
 from io import BytesIO
 from typing import NamedTuple
 
@@ -62,8 +65,8 @@ _BOXES = (b'ftyp', b'moov', b'mdat', b'wide', b'skip', b'pnot')
 _HEIF = (b'heic', b'heix', b'hevc', b'hevx', b'heim', b'heis', b'mif1', b'msf1')
 _AUDIO = (b'M4A ', b'M4B ', b'M4P ')
 
-_PILLOW = {'TIFF': 'TIFF', 'AVIF': 'AVIF', 'JPEG 2000': 'JPEG2000', 'PPM': 'PPM', 'BMP': 'BMP'}
-_NEW_SUBFILE_TYPE = 254  # of TIFF: bit 0 tells a preview of another image in the file
+# Tags of TIFF. Bit 0 of the first one tells a preview of another image in the file.
+_NEW_SUBFILE_TYPE, _WIDTHS, _HEIGHTS = 254, (256, 322), (257, 323)  # of images, of tiles
 
 
 class ImageHeaderError(ValueError):
@@ -132,16 +135,7 @@ def image_size(content: bytes) -> ImageSize:
         what = f'is {name}' if name else 'is damaged, or no image'
         raise ImageHeaderError(f'it {what}; {", ".join(FORMATS)} are read')
     try:
-        if name == 'PNG':
-            size = _big(content[16:20]), _big(content[20:24])
-        elif name == 'JPEG':
-            size = scan_jpeg(content)[1]
-        elif name == 'GIF':
-            size = _little(content[6:8]), _little(content[8:10])
-        elif name == 'WebP':
-            size = _webp_size(content)
-        else:
-            size = _pillow_size(content, _PILLOW[name])
+        size = _SIZES[name](content)
     except ImageHeaderError:
         raise
     except Exception as error:  # whatever a parser makes of bytes that it does not expect
@@ -228,6 +222,45 @@ def _brands(head: bytes) -> list[bytes]:
     return [head[8:12], *(head[at : at + 4] for at in range(16, end, 4))]
 
 
+# Of what a header says more than once, decoders take this or that: the largest counts.
+
+
+def _jpeg_2000_size(content: bytes) -> tuple[int, int]:
+    # Each start of a code stream; the boxes before it are not what is decoded.
+    sizes = []
+    for start in re.finditer(rb'\xffO\xffQ', content):
+        x, y, left, top = struct.unpack_from('>4I', content, start.end() + 4)
+        sizes.append((x - left, y - top))
+    return max(sizes, key=math.prod)
+
+
+def _tiff_size(content: bytes) -> tuple[int, int]:
+    """Of the first image in the file, and of its tiles."""
+    order = '<' if content.startswith(b'II') else '>'
+    large = content[2:4] in (b'+\0', b'\0+')
+    number, entry, offset = ('Q', 'HHQ8s', 8) if large else ('H', 'HHI4s', 4)
+    (place,) = struct.unpack_from(order + ('Q' if large else 'I'), content, offset)
+    (count,) = struct.unpack_from(order + number, content, place)
+    place += struct.calcsize(order + number)
+    found: dict[int, int] = {}
+    for _ in range(min(count, 65_535)):
+        tag, kind, _, field = struct.unpack_from(order + entry, content, place)
+        place += struct.calcsize(order + entry)
+        if kind in (1, 3, 4, 16):  # 8, 16, 32 and 64 bits, at the beginning of the field
+            kind = {1: 'B', 3: 'H', 4: 'I', 16: 'Q'}[kind]
+            found[tag] = max(found.get(tag, 0), struct.unpack_from(order + kind, field)[0])
+    if found.get(_NEW_SUBFILE_TYPE, 0) & 1:
+        raise ImageHeaderError('it begins with a preview, as camera raw does; develop it first')
+    return max(found.get(tag, 0) for tag in _WIDTHS), max(found.get(tag, 0) for tag in _HEIGHTS)
+
+
+def _bmp_size(content: bytes) -> tuple[int, int]:
+    if content[14] == 12:
+        return struct.unpack_from('<2H', content, 18)
+    width, height = struct.unpack_from('<2i', content, 18)
+    return width, abs(height)  # below 0 where the first row is the upper one
+
+
 def _webp_size(content: bytes) -> tuple[int, int]:
     kind = content[12:16]
     if kind == b'VP8X':
@@ -238,15 +271,16 @@ def _webp_size(content: bytes) -> tuple[int, int]:
     return _little(content[26:28]) & 0x3FFF, _little(content[28:30]) & 0x3FFF
 
 
-def _pillow_size(content: bytes, plugin: str) -> tuple[int, int]:
-    Image.init()
-    if plugin not in Image.OPEN:
-        raise ImageHeaderError(f'this Pillow cannot read the header of {plugin}')
-    # The plug-in itself: Image.open has a limit of its own, and tries other formats.
-    with Image.OPEN[plugin][0](BytesIO(content), '') as image:
-        if plugin == 'TIFF' and image.tag_v2.get(_NEW_SUBFILE_TYPE, 0) & 1:
-            raise ImageHeaderError('it begins with a preview, as camera raw does; develop it first')
-        return image.size
+def _pillow_size(plugin: str) -> Callable[[bytes], tuple[int, int]]:
+    def read(content: bytes) -> tuple[int, int]:
+        Image.init()
+        if plugin not in Image.OPEN:
+            raise ImageHeaderError(f'this Pillow cannot read the header of {plugin}')
+        # The plug-in itself: Image.open has a limit of its own, and tries other formats.
+        with Image.OPEN[plugin][0](BytesIO(content), '') as image:
+            return image.size
+
+    return read
 
 
 def _big(field: bytes) -> int:
@@ -255,3 +289,16 @@ def _big(field: bytes) -> int:
 
 def _little(field: bytes) -> int:
     return int.from_bytes(field, 'little')
+
+
+_SIZES: dict[str, Callable[[bytes], tuple[int, int]]] = {
+    'JPEG': lambda content: scan_jpeg(content)[1],
+    'PNG': lambda content: struct.unpack_from('>2I', content, 16),
+    'WebP': _webp_size,
+    'BMP': _bmp_size,
+    'TIFF': _tiff_size,
+    'GIF': lambda content: struct.unpack_from('<2H', content, 6),
+    'AVIF': _pillow_size('AVIF'),
+    'JPEG 2000': _jpeg_2000_size,
+    'PPM': _pillow_size('PPM'),
+}

@@ -150,7 +150,8 @@ class TestStream:
         assert [result.reason for result in results] == [
             *(
                 'no face',
-                'it is damaged, or of a format that the cv2 decoder does not know',
+                'it is damaged, or no image; JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, JPEG 2000, PPM '
+                'are read',
                 'No such file or directory',
                 '',
             )
@@ -288,6 +289,13 @@ class TestPatches:
             inferencer.check_patches('layers.4')
         with pytest.raises(ValueError, match='IRNet.*model.backbone'):
             make(files)(empty(), patches=True)
+
+
+@pytest.mark.parametrize(('height', 'width'), [(1, 10_000), (10_000, 1), (10, 81)])
+def test_a_strip_is_no_face(files, height, width):
+    (result,) = make(files)(np.zeros((height, width, 3), np.uint8))
+    assert result.status == 'no face' and not result.faces
+    assert result.reason.startswith(f'a picture of {width}x{height} pixels is no face')
 
 
 class TestArguments:

@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import struct
 from io import BytesIO
 
 import cv2
@@ -62,6 +63,24 @@ def test_sizes_that_a_header_may_hide():
     assert scan_jpeg(content[:2] + thumbnail + content[2:])[1] == (70, 30)
     alone = b'\xff\xd0\xff\xff\xff\x01'
     assert scan_jpeg(content[:2] + alone + content[2:])[1] == (70, 30)
+
+
+def test_a_header_that_says_two_sizes():
+    """Which one a decoder takes is its own affair: the largest counts."""
+    tiff = b'II*\0\x08\0\0\0' + struct.pack('<H', 4)
+    for tag, value in ((256, 30_000), (256, 70), (257, 30_000), (257, 30)):
+        tiff += struct.pack('<HHII', tag, 4, 1, value)
+    assert image_size(tiff)[1:] == (30_000, 30_000)
+    tile = struct.pack('<HHII', 322, 4, 1, 40_000)
+    assert image_size(tiff[:8] + struct.pack('<H', 5) + tile + tiff[10:])[1:] == (40_000, 30_000)
+    content = saved(format='JPEG2000')
+    box = content.index(b'ihdr') + 4
+    small = content[:box] + struct.pack('>2I', 3, 7) + content[box + 8 :]
+    assert image_size(small)[1:] == (70, 30)
+    jpeg = saved(format='JPEG')
+    frame = b'\xff\xc0\x00\x0b\x08' + struct.pack('>2H', 9, 9) + b'\x01\x01\x11\x00'
+    assert image_size(jpeg[:2] + frame + jpeg[2:])[1:] == (70, 30)
+    assert image_size(saved(format='BMP')[:22] + struct.pack('<i', -30) + bytes(40))[1:] == (70, 30)
 
 
 @pytest.mark.parametrize(
