@@ -108,7 +108,7 @@ def count_pictures(inputs: Any) -> int | None:
             _listed(Path(item).expanduser())[0] if isinstance(item, (str, Path)) else [None]
         ):
             frames = 1
-            if path is not None and media_kind(path) == VIDEO:
+            if path is not None and _is_film(path):
                 capture = cv2.VideoCapture(_to_open(path))
                 frames = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 1)
                 capture.release()
@@ -140,24 +140,28 @@ def _from_path(path: str | Path, open_video: Callable[[str], Any]) -> Iterator[P
     files, left_out = _listed(path)
     warn_left_out(path, left_out)
     if not files:
-        error = f'the folder holds no picture and no video, but {len(left_out)} other files'
+        others = f', but {len(left_out)} other files' if left_out else ''
+        error = f'the folder holds no picture and no video{others}'
         yield Picture(str(path), path.name, error=error)
     for file in files:
         name = file.relative_to(path).as_posix() if path.is_dir() else file.name
-        # What cannot be opened says why where images are read.
-        if media_kind(file) != VIDEO or not os.access(file, os.R_OK):
-            yield _read_file(file, name)
-        elif _is_text(file):
-            # Not shown to FFmpeg, which knows playlists and opens what they name.
-            yield Picture(str(file), name, error=_NO_FRAME)
-        else:
+        if _is_film(file):
             yield from _frames(open_video(_to_open(file)), str(file), name)
+        elif media_kind(file) == VIDEO and os.access(file, os.R_OK):
+            yield Picture(str(file), name, error=_NO_FRAME)
+        else:  # what cannot be opened says why there
+            yield _read_file(file, name)
 
 
-def _is_text(path: Path) -> bool:
+def _is_film(path: Path) -> bool:
+    """Whether FFmpeg is to open a file. It knows playlists, and opens what they name: text is none,
+    whatever it is called.
+    """
+    if media_kind(path) != VIDEO or not os.access(path, os.R_OK):
+        return False
     with open(path, 'rb') as file:
         head = file.read(HEAD)
-    return bool(head) and not is_video(head) and b'\0' not in head
+    return not head or is_video(head) or b'\0' in head
 
 
 def _to_open(video: Path) -> str:

@@ -70,7 +70,7 @@ _NEW_SUBFILE_TYPE, _WIDTHS, _HEIGHTS = 254, (256, 322), (257, 323)  # of images,
 
 
 class ImageHeaderError(ValueError):
-    """An image is not to be decoded; the message says why, without the name of the file."""
+    """An image cannot be decoded, or is not to be; says why, without the name of the file."""
 
 
 def image_format(head: bytes) -> str | None:

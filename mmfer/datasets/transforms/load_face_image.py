@@ -49,6 +49,51 @@ def to_8_bits(image: np.ndarray) -> np.ndarray:
     return (image >> unused).astype(np.uint8)
 
 
+def decode_image(
+    content: bytes,
+    color_type: str = 'color',
+    imdecode_backend: str = 'cv2',
+    max_pixels: int | None = None,
+) -> np.ndarray:
+    """Decode the content of an image file; every reader of images comes here.
+
+    Args:
+        content: The whole file.
+        color_type: See :class:`LoadFaceImage`, as the others.
+        imdecode_backend: See there.
+        max_pixels: See there.
+
+    Returns:
+        uint8 (H, W, 3) in BGR, or what ``color_type`` says.
+
+    Raises:
+        ImageHeaderError: It is empty, truncated, too large, damaged or no image; says which.
+    """
+    if not content:
+        raise ImageHeaderError('the file is empty')
+    if is_truncated(content):
+        raise ImageHeaderError(f'the file is truncated, it ends after {len(content)} bytes')
+    check_image(content, max_pixels)
+    try:
+        if (color_type, imdecode_backend) == ('color', 'cv2'):
+            # As mmcv does, but for images of 16 bits, of which that would take the upper 8.
+            flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+        else:
+            image = mmcv.imfrombytes(content, flag=color_type, backend=imdecode_backend)
+    except (OSError, cv2.error) as error:
+        raise ImageHeaderError(str(error)) from error
+    if image is None:
+        raise ImageHeaderError(
+            f'it is damaged, or of a format that the {imdecode_backend} decoder does not know'
+        )
+    if image.dtype == np.uint16:
+        return to_8_bits(image)
+    if image.dtype != np.uint8:
+        raise ImageHeaderError(f'its pixels are {image.dtype}; 8 and 16 bits are read')
+    return image
+
+
 @TRANSFORMS.register_module()
 class LoadFaceImage(LoadImageFromFile):
     """Read an image and refuse what is not one, with the file's name and the reason.
@@ -101,33 +146,10 @@ class LoadFaceImage(LoadImageFromFile):
             content = fileio.get(path, backend_args=self.backend_args)
         except OSError as error:
             raise _unreadable(path, error.strerror or str(error)) from error
-        if not content:
-            raise _unreadable(path, 'the file is empty')
-        if is_truncated(content):
-            raise _unreadable(path, f'the file is truncated, it ends after {len(content)} bytes')
         try:
-            check_image(content, self.max_pixels)
-            image = self._decode_bytes(content)
-        except (OSError, cv2.error, ImageHeaderError) as error:
+            return decode_image(content, self.color_type, self.imdecode_backend, self.max_pixels)
+        except ImageHeaderError as error:
             raise _unreadable(path, str(error)) from error
-        if image is None:
-            raise _unreadable(
-                path,
-                'it is damaged, or of a format that the '
-                f'{self.imdecode_backend} decoder does not know',
-            )
-        if image.dtype == np.uint16:
-            return to_8_bits(image)
-        if image.dtype != np.uint8:
-            raise _unreadable(path, f'its pixels are {image.dtype}; 8 and 16 bits are read')
-        return image
-
-    def _decode_bytes(self, content: bytes) -> np.ndarray | None:
-        if (self.color_type, self.imdecode_backend) == ('color', 'cv2'):
-            # As mmcv does, but for images of 16 bits, of which that would take the upper 8.
-            flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-            return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-        return mmcv.imfrombytes(content, flag=self.color_type, backend=self.imdecode_backend)
 
 
 def _unreadable(path: str, reason: str) -> UnreadableImageError:
