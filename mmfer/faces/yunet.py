@@ -23,6 +23,7 @@ YUNET_FILES = {
 }
 
 _WHERE = 'docs/alignment.md says where published files come from'
+_ABOUT = 0.1  # by which scores of one face may differ
 _OVERLAP = 0.3  # of the boxes of two faces, at most; the value of OpenCV's sample
 
 
@@ -100,15 +101,17 @@ class YuNet(FaceDetector):
             found += [move_face(face, back) for face in faces]
         # Of the last pass, as those before it leave such faces to it.
         if not found or any(fills(face, *seen.shape[1::-1]) for face in faces):
+            best = max((face.score for face in faces), default=0)
             side = min(longer, COARSER[-1])
             seen, back = shrink(image, side) if side < longer else (image, np.eye(2, 3))
             border = math.ceil(BORDER * side)
             seen = cv2.copyMakeBorder(seen, *[border] * 4, cv2.BORDER_CONSTANT)
             back = chain(np.array([[1, 0, -border], [0, 1, -border]], float), back)
             again = self._search(seen)
-            if again:
+            # Its points are better at the same score; what is seen less well stays.
+            if max((face.score for face in again), default=0) >= best - _ABOUT:
                 del found[len(found) - len(faces) :]
-                found += [move_face(face, back) for face in again]
+            found += [move_face(face, back) for face in again]
         return merge_faces(found)
 
     def _search(self, image: np.ndarray) -> list[Face]:
