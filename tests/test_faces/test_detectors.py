@@ -146,6 +146,21 @@ class TestSizesOfFaces:
         assert seen == looks
 
 
+@pytest.mark.parametrize(('score', 'expected'), [(0.85, 250), (0.5, 200), (None, 200)])
+def test_which_of_two_looks_counts(real_data, monkeypatch, score, expected):
+    """The one with a border, whose points are better, unless the face is seen less well there."""
+    detector = YuNet(real_data / YUNET)
+
+    def search(image):
+        if image.shape[0] == 224:
+            return [Face(np.array([0, 0, 200, 200]), 0.9, np.zeros((5, 2)))]
+        return [] if score is None else [Face(np.array([0, 0, 250, 250]), score, np.zeros((5, 2)))]
+
+    monkeypatch.setattr(detector, '_search', search)
+    (face,) = detector(np.zeros((224, 224, 3), np.uint8))
+    assert face.size == expected
+
+
 def test_threads_may_share_yunet(real_data, portrait):
     detector = YuNet(real_data / YUNET)
     pictures = [cv2.resize(portrait[0], (side, side)) for side in range(150, 310, 20)]
