@@ -84,6 +84,8 @@ class FaceInferencer:
         cfg_options: ``KEY=VALUE`` words that override the config, such as
             ``'model.backbone.app.keep_num=80'``.
         show_progress: Whether calls show a progress bar; streams do not. Default True.
+        max_side: Longer side to which larger images are shrunk for the search, pixels, 32 or more;
+            640 searches films quickest. Default: that of the detector, 2560.
 
     Attributes:
         model: The network, in eval mode.
@@ -112,11 +114,12 @@ class FaceInferencer:
         batch_size: int | None = None,
         cfg_options: Iterable[str] = (),
         show_progress: bool = True,
+        max_side: int | None = None,
     ):
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be 1 or more, not {batch_size!r}')
         self._choice = FaceChoice(min_score, min_size)
-        self.detector = _make_detector(detector, detector_weights)
+        self.detector = _make_detector(detector, detector_weights, max_side)
         if isinstance(model, BaseModel):
             if not isinstance(getattr(model, '_config', None), Config):
                 raise ValueError('the model does not know its config; build it by mmfer.get_model')
@@ -329,12 +332,13 @@ class FaceInferencer:
         height, width = picture.image.shape[:2]
         result = replace(result, status=FACES, width=width, height=height)
         if self.detector is None:
-            return _Job(picture, result, [None], [self.pipeline(picture.image)])
-        found = self.detector(picture.image)
-        counting = [face for face in found if self._counts(face)]
-        reason = '' if counting else self._choice(found, (width, height)).reason
+            faces, reason = [None], ''
+        else:
+            found = self.detector(picture.image)
+            faces = [face for face in found if self._counts(face)]
+            reason = '' if faces else self._choice(found, (width, height)).reason
         job = _Job(picture, result, [], [])
-        for face in counting:
+        for face in faces:
             try:
                 job.cuts.append(self.pipeline(picture.image, face))
             except NotAFaceError as error:
@@ -390,19 +394,29 @@ def _to_result(
 
 
 def _make_detector(
-    detector: str | FaceDetector | None, weights: str | Path | None
+    detector: str | FaceDetector | None, weights: str | Path | None, max_side: int | None
 ) -> FaceDetector | None:
     if detector is None or isinstance(detector, FaceDetector):
+        if max_side is not None:
+            raise ValueError(
+                f'max_side={max_side!r} (--max-side) is for a detector that is named, not for '
+                + (
+                    'aligned faces'
+                    if detector is None
+                    else f'a {type(detector).__name__} made before'
+                )
+            )
         return detector
     if detector not in DETECTORS or detector == 'whole':
         allowed = [name for name in DETECTORS if name != 'whole']
         raise ValueError(f'detector must be one of {allowed}, a FaceDetector or None: {detector!r}')
+    options = {} if max_side is None else dict(max_side=max_side)
     if detector != 'yunet':
-        return DETECTORS[detector]()
+        return DETECTORS[detector](**options)
     if weights is None:
         raise ValueError(
             'the detector YuNet needs its file: detector_weights=... (--detector-weights); '
             'docs/alignment.md says where it comes from. For pictures that are aligned faces, say '
             'detector=None (--aligned)'
         )
-    return DETECTORS[detector](weights)
+    return DETECTORS[detector](weights, **options)

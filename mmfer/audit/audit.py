@@ -120,6 +120,7 @@ def _summary(split: Split, fingerprints: list[Fingerprint]) -> dict:
         name=split.name,
         roles=sorted(split.roles),
         pictures=len(split.pictures),
+        left_out=split.left_out,
         sizes=size_statistics(fingerprints),
         classes=classes,
         imbalance=imbalance(classes),

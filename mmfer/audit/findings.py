@@ -70,7 +70,7 @@ class Audit:
 
     Attributes:
         thresholds: Similarities from which two images are the ``same`` or ``alike``.
-        splits: ``name``, ``roles``, number of ``pictures``, ``sizes`` (see
+        splits: ``name``, ``roles``, number of ``pictures``, files ``left_out``, ``sizes`` (see
             :func:`~mmfer.audit.statistics.size_statistics`), ``classes`` (label -> number) and
             ``imbalance`` of each.
         overlap: Row i, column j: images of split i that are also in split j; i = j: more than once.

@@ -13,7 +13,8 @@ from mmengine.dataset import Compose
 from mmfer.datasets import SynthFace
 from mmfer.datasets.transforms.annotation_check import PIXEL_KEYS
 from mmfer.registry import DATASETS
-from mmfer.utils.files_below import IMAGE_SUFFIXES, files_below
+from mmfer.utils.files_below import IMAGE, media_below, warn_left_out
+from mmfer.utils.image_header import FORMATS
 
 _ROLES = ('train', 'val', 'test')
 
@@ -46,11 +47,13 @@ class Split:
         name: As it is called in reports.
         roles: What it is for. A picture in two splits of different roles is a leak.
         pictures: Each one once, however often a wrapper repeats it.
+        left_out: Files of a folder that are no pictures.
     """
 
     name: str
     roles: frozenset[str]
     pictures: list[Picture]
+    left_out: list[str] = field(default_factory=list)
 
 
 def splits_of_config(cfg: Config, prefix: str = '') -> list[Split]:
@@ -81,6 +84,8 @@ def splits_of_config(cfg: Config, prefix: str = '') -> list[Split]:
 def split_of_folder(name: str, folder: str | Path) -> Split:
     """Collect the pictures below a folder; the subfolders that they are in are their labels.
 
+    What is a picture its content tells; the log says which files are none.
+
     Raises:
         FileNotFoundError: There is no such folder.
         ValueError: It has no picture.
@@ -88,16 +93,15 @@ def split_of_folder(name: str, folder: str | Path) -> Split:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"the folder '{folder}' ({name}) does not exist")
-    paths = [path for path in files_below(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
+    paths, left_out = media_below(folder, [IMAGE])
+    warn_left_out(folder, left_out, [IMAGE])
     if not paths:
-        raise ValueError(
-            f"'{folder}' ({name}) has no picture; looked for {', '.join(IMAGE_SUFFIXES)}"
-        )
+        raise ValueError(f"'{folder}' ({name}) has no picture; looked for {', '.join(FORMATS)}")
     pictures = []
     for path in paths:
         label = path.parent.relative_to(folder).as_posix()
         pictures.append(Picture(str(path), label if label != '.' else None))
-    return Split(name, frozenset([name]), pictures)
+    return Split(name, frozenset([name]), pictures, [str(path) for path in left_out])
 
 
 def merge_equal(splits: Iterable[Split]) -> list[Split]:

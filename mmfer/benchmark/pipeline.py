@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from mmfer.datasets.determinism import leaf_datasets
+from mmfer.datasets.transforms import LoadFaceImage
 from mmfer.inference.split_loader import spread
 
 from .timing import CLOCKS, Measurement, interleave
@@ -65,6 +66,9 @@ def time_pipeline(
     paths = [dataset.get_data_info(index).get('img_path') for index in indices]
     runs = {'pipeline': lambda: [dataset[index] for index in indices]}
     if all(path and Path(path).is_file() for path in paths):
+        read = LoadFaceImage()
+        for path in paths:  # what is refused there is not decoded by the bare work either
+            read(dict(img_path=path))
         runs['bare'] = lambda: [decode_and_resize(path, size) for path in paths]
     with _one_thread():
         return interleave(runs, turns, clock=clock)

@@ -20,6 +20,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -100,6 +101,8 @@ def _parse_input(word: str, out: Path) -> str | int:
 
 def _check_free(out: Path, inputs: list[str | int]) -> None:
     """Refuse a folder in which an annotated picture could take the place of somebody's own."""
+    from mmfer.utils.files_below import is_junk
+
     from . import CommandError
 
     for path in (Path(item) for item in inputs if isinstance(item, str)):
@@ -110,7 +113,7 @@ def _check_free(out: Path, inputs: list[str | int]) -> None:
             )
     if not out.is_dir() or any((out / name).exists() for name in RESULTS):
         return
-    if any(not path.name.startswith('.') for path in out.iterdir()):
+    if any(not is_junk(path.name) for path in out.iterdir()):
         raise CommandError(
             f'--out {out} holds files that are not from an earlier run, which annotated pictures '
             'of the same names would replace; name a new folder, or use --no-draw'
@@ -150,10 +153,11 @@ def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> i
                 console=console,
                 disable=not console.is_terminal,
             ):
+                if not args.no_draw and (drawn := files.write(picture, result)):
+                    drawn = drawn.relative_to(args.out).as_posix()
+                    result = replace(result, drawn=drawn)
                 for writer in writers:
                     writer.write(result)
-                if not args.no_draw:
-                    files.write(picture, result)
                 counts[result.status] += 1
                 counts['found'] += len(result.faces)
                 if result.status == UNREADABLE:

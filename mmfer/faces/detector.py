@@ -7,6 +7,9 @@ from mmfer.datasets.transforms.face_geometry import invert, move_box, move_point
 
 from .face import Face
 
+#: Longer side to which detectors shrink larger images for the search, unless told otherwise.
+MAX_SIDE = 2560
+
 
 class FaceDetector(ABC):
     """Finds faces and five points of each.
@@ -48,18 +51,11 @@ class FaceDetector(ABC):
     def __call__(self, image: np.ndarray) -> list[Face]:
         self._check(image)
         height, width = image.shape[:2]
-        longer = max(height, width)
-        if self.max_side is None or longer <= self.max_side:
+        if self.max_side is None or max(height, width) <= self.max_side:
             faces = self._find(image)
         else:
-            zoom = self.max_side / longer
-            size = max(round(width * zoom), 1), max(round(height * zoom), 1)
-            matrix = resize_map((width, height), size)
-            back = invert(matrix)
-            faces = [
-                Face(move_box(face.box, back), face.score, move_points(face.points, back))
-                for face in self._find(warp(image, matrix, size))
-            ]
+            small, back = shrink(image, self.max_side)
+            faces = [move_face(face, back) for face in self._find(small)]
         faces = [
             Face(
                 face.box.astype(np.float64).round(self._decimals),
@@ -78,3 +74,17 @@ class FaceDetector(ABC):
             raise TypeError(f'{name} searches uint8 arrays (H, W, 3) in BGR, not {what}')
         if image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise ValueError(f'{name} searches pictures (H, W, 3) in BGR, not {image.shape}')
+
+
+def shrink(image: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Shrink an image such that its longer side has ``side`` pixels; also returns the map back."""
+    height, width = image.shape[:2]
+    zoom = side / max(height, width)
+    size = max(round(width * zoom), 1), max(round(height * zoom), 1)
+    matrix = resize_map((width, height), size)
+    return warp(image, matrix, size), invert(matrix)
+
+
+def move_face(face: Face, matrix: np.ndarray) -> Face:
+    """Map box and points of a face."""
+    return Face(move_box(face.box, matrix), face.score, move_points(face.points, matrix))

@@ -1,14 +1,17 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import math
 from pathlib import Path
 from threading import Lock
 
 import cv2
 import numpy as np
 
+from mmfer.datasets.transforms.face_geometry import chain
 from mmfer.utils.file_digest import file_digest
 
-from .detector import FaceDetector
+from .detector import MAX_SIDE, FaceDetector, move_face, shrink
 from .face import Face
+from .search_passes import BORDER, COARSER, fills, merge_faces, plan_passes
 
 #: Published model files by their sha256.
 YUNET_FILES = {
@@ -20,21 +23,23 @@ YUNET_FILES = {
 }
 
 _WHERE = 'docs/alignment.md says where published files come from'
+_ABOUT = 0.1  # by which scores of one face may differ
 _OVERLAP = 0.3  # of the boxes of two faces, at most; the value of OpenCV's sample
 
 
 class YuNet(FaceDetector):
     """YuNet (Wu, Peng and Yu, *YuNet: A Tiny Millisecond-level Face Detector*, 2023) in OpenCV.
 
-    It knows faces of about 10 to 300 pixels and takes parts of a larger one for faces, therefore
-    pictures are shrunk. Nothing is downloaded.
+    It knows faces of about 10 to 320 pixels and takes parts of a larger one for faces, therefore an
+    image is searched at up to three sizes (:mod:`.search_passes`). Nothing is downloaded.
 
     Args:
         model: The ONNX file.
         sha256: What its sha256 has to be, in hexadecimal digits; for a file that is not among
             :data:`YUNET_FILES`. Default: one of those.
         score_floor: Faces of lower scores are not reported, in (0, 1). Default 0.3.
-        max_side: See :class:`FaceDetector`. Default 640.
+        max_side: See :class:`FaceDetector`. Of larger images faces below 10 pixels of so many are
+            not found; what is searched grows with its square. Default 2560.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -55,7 +60,7 @@ class YuNet(FaceDetector):
         model: str | Path,
         sha256: str | None = None,
         score_floor: float = 0.3,
-        max_side: int | None = 640,
+        max_side: int | None = MAX_SIDE,
     ):
         super().__init__(max_side)
         if not 0 < score_floor < 1:
@@ -84,10 +89,32 @@ class YuNet(FaceDetector):
             sha256=self.sha256,
             score_floor=self.score_floor,
             max_side=self.max_side,
+            coarser=' '.join(map(str, COARSER)),
             opencv=cv2.__version__,
         )
 
     def _find(self, image: np.ndarray) -> list[Face]:
+        longer, found = max(image.shape[:2]), []
+        for side, largest in plan_passes(longer):
+            seen, back = shrink(image, side) if side < longer else (image, np.eye(2, 3))
+            faces = [face for face in self._search(seen) if face.size <= largest]
+            found += [move_face(face, back) for face in faces]
+        # Of the last pass, as those before it leave such faces to it.
+        if not found or any(fills(face, *seen.shape[1::-1]) for face in faces):
+            best = max((face.score for face in faces), default=0)
+            side = min(longer, COARSER[-1])
+            seen, back = shrink(image, side) if side < longer else (image, np.eye(2, 3))
+            border = math.ceil(BORDER * side)
+            seen = cv2.copyMakeBorder(seen, *[border] * 4, cv2.BORDER_CONSTANT)
+            back = chain(np.array([[1, 0, -border], [0, 1, -border]], float), back)
+            again = self._search(seen)
+            # Its points are better at the same score; what is seen less well stays.
+            if max((face.score for face in again), default=0) >= best - _ABOUT:
+                del found[len(found) - len(faces) :]
+            found += [move_face(face, back) for face in again]
+        return merge_faces(found)
+
+    def _search(self, image: np.ndarray) -> list[Face]:
         height, width = image.shape[:2]
         with self._lock:
             self._network.setInputSize((width, height))

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from mmfer.utils.atomic_file import atomic_write
+from mmfer.utils.unique_names import UniqueNames
 
 from .draw_faces import draw_faces
 from .pictures import Picture
@@ -31,7 +32,7 @@ class AnnotatedFiles:
     def __init__(self, folder: str | Path, stage: str | None = None):
         self.folder = Path(folder)
         self.stage = stage
-        self._names: set[str] = set()
+        self._new_name = UniqueNames()
         self._video: _Video | None = None
         self._source = ''
 
@@ -70,13 +71,7 @@ class AnnotatedFiles:
         return self._video.path
 
     def _path(self, name: str, suffix: str) -> Path:
-        stem = PurePosixPath(name).with_suffix('')
-        unique, count = f'{stem}{suffix}', 1
-        while unique in self._names:
-            count += 1
-            unique = f'{stem}_{count}{suffix}'
-        self._names.add(unique)
-        return self.folder / unique
+        return self.folder / self._new_name(str(PurePosixPath(name).with_suffix('')), suffix)
 
     def _finish_video(self) -> None:
         if self._video is not None:

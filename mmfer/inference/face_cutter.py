@@ -35,8 +35,14 @@ _ALIGNED = 224
 _FRAME = (LoadImageFromFile, LoadAnnotations, PackInputs, PackMultiTaskInputs)
 
 
+# A picture that is one face has no side that is so many times the other.
+_THIN = 8
+
+
 class NotAFaceError(ValueError):
-    """The five points of a face cannot be those of one: they coincide or are mirrored."""
+    """What is to be cut out is no face: its five points coincide or are mirrored, or a picture that
+    is to be one is but a strip.
+    """
 
 
 class Cut(NamedTuple):
@@ -100,12 +106,20 @@ class FaceCutter:
             face: A face found in it. Default None: the picture is one of a face already.
 
         Raises:
-            NotAFaceError: The points of the face are those of none.
+            NotAFaceError: The points of the face are those of none, or the picture, which is to be
+                a face, is more than 8 times as long as it is wide.
             ValueError: A step of the pipeline moves pixels in a way that cannot be followed.
         """
         results = dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
         results['warp_matrix'] = np.eye(2, 3)
-        if face is not None:
+        if face is None:
+            height, width = image.shape[:2]
+            if max(height, width) > _THIN * min(height, width):
+                raise NotAFaceError(
+                    f'a picture of {width}x{height} pixels is no face: one side is more than '
+                    f'{_THIN} times the other'
+                )
+        else:
             x1, y1, x2, y2 = face.box
             top = y1 + self._forehead * (y2 - y1)
             results['face_box'] = np.array([x1, top, x2, y2], np.float32)

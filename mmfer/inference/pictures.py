@@ -5,8 +5,8 @@ Nothing here reads ahead: a picture is decoded when it is asked for, and what ca
 handed on as such.
 """
 
+import os
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +14,19 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
-from mmfer.utils.files_below import IMAGE_SUFFIXES, files_below
-
-VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
+from mmfer.utils.files_below import VIDEO, media_below, media_kind, warn_left_out
+from mmfer.utils.image_header import HEAD, ImageHeaderError, check_size, is_video
 
 # What is said of videos that do not tell.
 _FRAME_RATE = 25.0
 
-# A video may end a second before this share of the length that it announces, which is not exact in
-# every container. Seconds, not frames: where the frame rate changes their number is a guess.
+_NO_FRAME = 'no frame is readable'
+
+# A video may end a second (half of it, if it is shorter than two) before this share of the length
+# that it announces, which is not exact in every container. Seconds, not frames, where they are
+# known: where the frame rate changes the number of frames is a guess.
 _WHOLE = 0.9
 
 
@@ -63,7 +64,8 @@ def read_pictures(
     Of an animated picture, or a file of several pages, it is the first one.
 
     Args:
-        inputs: The path of a picture, a video, or a folder, which is searched with all below it;
+        inputs: The path of a picture, a video, or a folder, which is searched with all below it
+            (what they are their content tells; the log says which files of a folder are neither);
             an array uint8 (H, W, 3) in BGR; the number of a camera; a :class:`Picture`, which is
             handed on; or an iterable of these.
         open_video: Makes of a path or a number what has the methods of ``cv2.VideoCapture``.
@@ -102,10 +104,11 @@ def count_pictures(inputs: Any) -> int | None:
     for item in [inputs] if _is_single(inputs) else inputs:
         if isinstance(item, int):
             return None
-        paths = _listed(Path(item).expanduser()) if isinstance(item, (str, Path)) else [Path()]
-        for path in paths:
+        for path in (
+            _listed(Path(item).expanduser())[0] if isinstance(item, (str, Path)) else [None]
+        ):
             frames = 1
-            if path.suffix.lower() in VIDEO_SUFFIXES:
+            if path is not None and _is_film(path):
                 capture = cv2.VideoCapture(_to_open(path))
                 frames = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 1)
                 capture.release()
@@ -125,33 +128,40 @@ def _checked(image: np.ndarray) -> np.ndarray:
     return image
 
 
-def _listed(path: Path) -> list[Path]:
-    """A folder's pictures and videos, hidden ones left out; or the path itself."""
-    if not path.is_dir():
-        return [path]
-    known = IMAGE_SUFFIXES + VIDEO_SUFFIXES
-    return [
-        file
-        for file in files_below(path)
-        if file.suffix.lower() in known
-        and not any(part.startswith('.') for part in file.relative_to(path).parts)
-    ]
+def _listed(path: Path) -> tuple[list[Path], list[Path]]:
+    """A folder's pictures and videos, and what is left out; or the path itself, and nothing."""
+    return media_below(path) if path.is_dir() else ([path], [])
 
 
 def _from_path(path: str | Path, open_video: Callable[[str], Any]) -> Iterator[Picture]:
     if '://' in str(path):
         raise ValueError(f'{path} is an address; download it first and name the file')
     path = Path(path).expanduser()
-    files = _listed(path)
+    files, left_out = _listed(path)
+    warn_left_out(path, left_out)
     if not files:
-        kinds = ', '.join(IMAGE_SUFFIXES + VIDEO_SUFFIXES)
-        yield Picture(str(path), path.name, error=f'the folder holds none of {kinds}')
+        others = f', but {len(left_out)} other files' if left_out else ''
+        error = f'the folder holds no picture and no video{others}'
+        yield Picture(str(path), path.name, error=error)
     for file in files:
         name = file.relative_to(path).as_posix() if path.is_dir() else file.name
-        if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file():
+        if _is_film(file):
             yield from _frames(open_video(_to_open(file)), str(file), name)
-        else:
+        elif media_kind(file) == VIDEO and os.access(file, os.R_OK):
+            yield Picture(str(file), name, error=_NO_FRAME)
+        else:  # what cannot be opened says why there
             yield _read_file(file, name)
+
+
+def _is_film(path: Path) -> bool:
+    """Whether FFmpeg is to open a file. It knows playlists, and opens what they name: text is none,
+    whatever it is called.
+    """
+    if media_kind(path) != VIDEO or not os.access(path, os.R_OK):
+        return False
+    with open(path, 'rb') as file:
+        head = file.read(HEAD)
+    return not head or is_video(head) or b'\0' in head
 
 
 def _to_open(video: Path) -> str:
@@ -160,11 +170,8 @@ def _to_open(video: Path) -> str:
 
 
 def _read_file(path: Path, name: str) -> Picture:
-    if _is_bomb(path):
-        megapixels = 2 * Image.MAX_IMAGE_PIXELS / 1e6
-        return Picture(
-            str(path), name, error=f'it has more than {megapixels:.0f} megapixels; make it smaller'
-        )
+    if path.exists() and not path.is_file():
+        return Picture(str(path), name, error='it is no file, but a pipe or a device')
     try:
         return Picture(str(path), name, LoadFaceImage()(dict(img_path=str(path)))['img'])
     except UnreadableImageError as error:
@@ -172,25 +179,16 @@ def _read_file(path: Path, name: str) -> Picture:
         return Picture(str(path), name, error=str(error).partition("': ")[2] or str(error))
 
 
-def _is_bomb(path: Path) -> bool:
-    """Whether the header announces more pixels than Pillow allows, as OpenCV would decode them."""
-    try:
-        with warnings.catch_warnings():
-            # From half of the limit on Pillow warns.
-            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            Image.open(path).close()
-    except Image.DecompressionBombError:
-        return True
-    except Exception:  # whatever a parser makes of bytes that it does not expect: the decoder tells
-        return False
-    return False
-
-
 def _frames(capture: Any, source: str, name: str, live: bool = False) -> Iterator[Picture]:
     try:
-        rate = capture.get(cv2.CAP_PROP_FPS)
-        rate = float(rate) if 0 < rate < 1000 else _FRAME_RATE
-        length = 0.0 if live else _announced_seconds(capture)
+        try:
+            size = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+            check_size(*(int(capture.get(side)) for side in size))
+        except ImageHeaderError as error:
+            yield Picture(source, name, error=str(error))
+            return
+        announced = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        rate = float(announced[0]) if 0 < announced[0] < 1000 else _FRAME_RATE
         # Counted, not asked for: numbers of frames are not exact in every container.
         number, first, reached, start = 0, 0.0, 0.0, time.monotonic()
         while True:
@@ -204,16 +202,31 @@ def _frames(capture: Any, source: str, name: str, live: bool = False) -> Iterato
             yield Picture(source, name, image, '', number, round(seconds, 3), rate, live)
             number += 1
         if not number:
-            reason = 'no such camera, or another program has it' if live else 'no frame is readable'
+            reason = 'no such camera, or another program has it' if live else _NO_FRAME
             yield Picture(source, name, error=reason)
-        elif 0 < reached < _WHOLE * length - 1:
-            reason = f'it ends after {reached:.1f} of {length:.1f} seconds: cut off or damaged'
+        elif not live and (reason := _missing_end(number, reached, rate, *announced)):
             yield Picture(source, name, None, reason, number, round(seconds + 1 / rate, 3), rate)
     finally:
         capture.release()
 
 
-def _announced_seconds(capture: Any) -> float:
-    """How long a video says that it is; 0 or less where it does not."""
-    rate = capture.get(cv2.CAP_PROP_FPS)
-    return capture.get(cv2.CAP_PROP_FRAME_COUNT) / rate if rate > 0 else 0.0
+def _missing_end(
+    number: int, reached: float, rate: float, announced_rate: float, announced: float
+) -> str:
+    """Say that a video ends long before it should; empty where it does not, or tells no length.
+
+    Args:
+        number: Frames that were read.
+        reached: When the last one is shown, seconds; 0 where that is not known.
+        rate: Frames a second, as reckoned with.
+        announced_rate: As the video says; 0 or less where it does not.
+        announced: How many frames it says that it has.
+    """
+    length = announced / announced_rate if announced_rate > 0 else 0.0
+    end = (reached or (number - 1) / rate) + 1 / rate
+    if end >= _WHOLE * length - min(1.0, length / 2):
+        return ''
+    return (
+        f'it ends after {number} of {announced:.0f} frames, {end:.1f} of {length:.1f} seconds: '
+        'cut off or damaged'
+    )

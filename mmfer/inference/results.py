@@ -81,6 +81,8 @@ class PictureResult:
         width: Pixels; None where it cannot be read.
         height: Pixels.
         faces: Best detection first.
+        drawn: The file with what was found drawn in, by its path in the folder of results; None
+            where none was written.
     """
 
     source: str
@@ -91,6 +93,7 @@ class PictureResult:
     width: int | None = None
     height: int | None = None
     faces: tuple[FaceResult, ...] = ()
+    drawn: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what is None is left out."""

@@ -97,7 +97,7 @@ def read_json_lines(path: str | Path) -> Iterator[PictureResult]:
                 raise ValueError(f'{path}, line {number}: {error}') from error
 
 
-_PICTURE = ('source', 'frame', 'time', 'width', 'height', 'status', 'reason')
+_PICTURE = ('source', 'frame', 'time', 'width', 'height', 'status', 'reason', 'drawn')
 _FACE = (
     *('face', 'x1', 'y1', 'x2', 'y2', 'detection_score'),
     *(f'{name}_{axis}' for name in POINT_NAMES for axis in 'xy'),
@@ -109,7 +109,8 @@ class CsvWriter(_LineWriter):
 
     The columns, fixed by the task of the model:
 
-    * ``source``, ``frame``, ``time``, ``width``, ``height``, ``status``, ``reason`` of the picture;
+    * ``source``, ``frame``, ``time``, ``width``, ``height``, ``status``, ``reason``, ``drawn`` of
+      the picture;
     * ``face`` (its number in the picture, from 0), ``x1`` to ``y2``, ``detection_score``,
       ``left_eye_x`` to ``right_mouth_y``;
     * of classifiers ``label``, ``class_name``, ``score``, ``score_<class>`` of each class and

@@ -10,9 +10,11 @@ from pathlib import Path
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
 from mmfer.faces import DETECTORS, POINT_NAMES, Alignment, FaceAligner, FaceChoice
 from mmfer.utils.atomic_file import atomic_write_csv
-from mmfer.utils.files_below import IMAGE_SUFFIXES, files_below
+from mmfer.utils.files_below import IMAGE, media_below, warn_left_out
+from mmfer.utils.image_header import FORMATS
 from mmfer.utils.inside import check_name
 from mmfer.utils.text_file import read_text
+from mmfer.utils.unique_names import UniqueNames
 
 from .image_writer import ImageWriter, Job, Outcome, Report, Track, no_progress
 from .journal import fingerprint
@@ -41,7 +43,9 @@ class AlignJob(Job):
 
 
 def list_images(folder: str | Path, out: str | Path) -> list[str]:
-    """Images under a folder, sorted; hidden files and folders are skipped.
+    """Images under a folder, sorted; what is one its content tells.
+
+    Junk is skipped, and the log says which other files are no images.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -56,14 +60,11 @@ def list_images(folder: str | Path, out: str | Path) -> list[str]:
         )
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder '{folder}'")
-    paths = (path.relative_to(folder) for path in files_below(folder))
-    names = sorted(
-        path.as_posix()
-        for path in paths
-        if path.suffix.lower() in IMAGE_SUFFIXES and not any(part[0] == '.' for part in path.parts)
-    )
+    paths, left_out = media_below(folder, [IMAGE])
+    warn_left_out(folder, left_out, [IMAGE])
+    names = sorted(path.relative_to(folder).as_posix() for path in paths)
     if not names:
-        raise ValueError(f"'{folder}' holds no images ({', '.join(IMAGE_SUFFIXES)})")
+        raise ValueError(f"'{folder}' holds no images ({', '.join(FORMATS)})")
     return names
 
 
@@ -89,24 +90,24 @@ def plan_alignment(
 ) -> list[AlignJob]:
     """List which image goes where: to the same place in ``out``, with another suffix.
 
+    Where two would have the same name (``a.jpg`` and ``a.png``) the second gets ``a_2.jpg``;
+    :data:`REPORT` tells which is which.
+
     Raises:
-        ValueError: Two images would go to the same place, or ``out`` is ``root``, where crops
-            would replace images.
+        ValueError: ``out`` is ``root``, where crops would replace images.
     """
     root, out = Path(root), Path(out)
     if out.resolve() == root.resolve():
         raise ValueError(f"crops in '{out}' would replace the images there; name another folder")
-    sources = {}
-    for name in names:
-        target = Path(name).with_suffix(f'.{image_format}').as_posix()
-        if target in sources:
-            raise ValueError(
-                f"'{sources[target]}' and '{name}' would both become '{target}'; rename one of them"
-            )
-        sources[target] = name
+    new_name = UniqueNames()
     return [
-        AlignJob(target, fingerprint(root / name), name, str(root / name))
-        for target, name in sources.items()
+        AlignJob(
+            new_name(Path(name).with_suffix('').as_posix(), f'.{image_format}'),
+            fingerprint(root / name),
+            name,
+            str(root / name),
+        )
+        for name in names
     ]
 
 

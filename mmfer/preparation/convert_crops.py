@@ -16,6 +16,7 @@ from mmfer.datasets.transforms import UnreadableImageError
 from mmfer.registry import TRANSFORMS
 from mmfer.utils.atomic_file import atomic_write, atomic_write_csv
 from mmfer.utils.inside import check_name
+from mmfer.utils.unique_names import UniqueNames
 
 from .image_writer import ImageWriter, Job, Outcome, Report, Track, no_progress
 from .journal import fingerprint
@@ -50,7 +51,7 @@ def plan_crops(
     Raises:
         ValueError: A picture lies outside of ``data_root``, and so would its crop.
     """
-    jobs, taken, counts = [], set(), Counter()
+    jobs, new_name = [], UniqueNames('.', first=1)
     for split, dataset in datasets.items():
         for index in range(len(dataset)):
             sample = dataset.get_data_info(index)
@@ -59,11 +60,7 @@ def plan_crops(
             name = os.path.relpath(path, data_root)
             check_name(name, f'{type(dataset).__name__}, {split},')
             stem = Path('images', split, name).with_suffix('').as_posix()
-            target = f'{stem}.{image_format}'
-            while target in taken:
-                counts[stem] += 1
-                target = f'{stem}.{counts[stem]}.{image_format}'
-            taken.add(target)
+            target = new_name(stem, f'.{image_format}')
             jobs.append(CropJob(target, fingerprint(path, _labels(sample)), sample, split))
     return jobs
 

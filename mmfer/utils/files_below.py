@@ -1,9 +1,23 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import logging
 import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-#: What a file of an image may be called.
+from mmengine.logging import print_log
+
+from .image_header import HEAD, image_format, is_video
+
+#: What a file of an image may be called in data sets, which have a layout.
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
+
+IMAGE, VIDEO = 'image', 'video'
+
+# Text that lies beside images, as labels and descriptions do; it is counted, not named.
+_BESIDE = ('.txt', '.json', '.jsonl', '.csv', '.xml', '.yml', '.yaml', '.md')
+_NAMED = 10
 
 
 # What systems leave in folders beside hidden files (`._*`, `.DS_Store`, `.ipynb_checkpoints`).
@@ -36,3 +50,69 @@ def files_below(folder: str | Path) -> list[Path]:
             found += [Path(place, name) for name in names if not is_junk(name)]
             starts += [path for name in sorted(folders) if (path := Path(place, name)).is_symlink()]
     return sorted(found)
+
+
+def media_kind(path: Path) -> str | None:
+    """Whether a file is to be read as an image or as a film: by its content, whatever it is called.
+
+    One that begins as neither, but is called as such, is damaged, and reading it tells so.
+
+    Returns:
+        :data:`IMAGE`, :data:`VIDEO`, or None for everything else, also for what is no file that has
+        an end (a pipe, a device).
+    """
+    head = b''
+    if path.is_file():
+        try:
+            with open(path, 'rb') as file:
+                head = file.read(HEAD)
+        except OSError:  # its name decides, and reading it tells why
+            pass
+    elif path.exists():
+        return None
+    if image_format(head):
+        return IMAGE
+    if is_video(head):
+        return VIDEO
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return IMAGE
+    return VIDEO if suffix in VIDEO_SUFFIXES else None
+
+
+def media_below(
+    folder: str | Path, kinds: Sequence[str] = (IMAGE, VIDEO)
+) -> tuple[list[Path], list[Path]]:
+    """Images and films in a folder and in all below it, by :func:`media_kind`.
+
+    Args:
+        folder: See :func:`files_below`.
+        kinds: Which of them to find. Default: both.
+
+    Returns:
+        Those, and the files that are left out; both sorted.
+    """
+    found, left_out = [], []
+    for path in files_below(folder):
+        (found if media_kind(path) in kinds else left_out).append(path)
+    return found, left_out
+
+
+def warn_left_out(
+    folder: str | Path, left_out: Sequence[Path], kinds: Sequence[str] = (IMAGE, VIDEO)
+) -> None:
+    """Say in the log which files of a folder :func:`media_below` left out, if any."""
+    texts = Counter(path.suffix.lower() for path in left_out if path.suffix.lower() in _BESIDE)
+    names = [
+        path.relative_to(folder).as_posix() for path in left_out if path.suffix.lower() not in texts
+    ]
+    said = names[:_NAMED]
+    if len(names) > _NAMED:
+        said.append(f'{len(names) - _NAMED} more')
+    said += [f'{count} of {suffix}' for suffix, count in sorted(texts.items())]
+    if said:
+        print_log(
+            f"'{folder}': {len(left_out)} left out as no {' or '.join(kinds)}: {', '.join(said)}",
+            'current',
+            logging.WARNING if names else logging.INFO,
+        )

@@ -170,7 +170,8 @@ class TestStream:
         assert [result.reason for result in results] == [
             *(
                 'no face',
-                'it is damaged, or of a format that the cv2 decoder does not know',
+                'it is damaged, or no image; JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, JPEG 2000, PPM '
+                'are read',
                 'No such file or directory',
                 '',
             )
@@ -310,6 +311,13 @@ class TestPatches:
             make(files)(empty(), patches=True)
 
 
+@pytest.mark.parametrize(('height', 'width'), [(1, 10_000), (10_000, 1), (10, 81)])
+def test_a_strip_is_no_face(files, height, width):
+    (result,) = make(files)(np.zeros((height, width, 3), np.uint8))
+    assert result.status == 'no face' and not result.faces
+    assert result.reason.startswith(f'a picture of {width}x{height} pixels is no face')
+
+
 class TestArguments:
     def test_yunet_needs_its_file(self, files):
         with pytest.raises(ValueError, match='detector_weights.*detector=None'):
@@ -318,6 +326,15 @@ class TestArguments:
     def test_unknown_detector(self, files):
         with pytest.raises(ValueError, match="detector.*'retina'"):
             make(files, detector='retina')
+
+    def test_max_side(self, files, real_data):
+        weights = dict(detector='yunet', detector_weights=real_data / YUNET)
+        assert make(files, **weights).detector.max_side == 2560
+        assert make(files, **weights, max_side=640).detector.max_side == 640
+        with pytest.raises(ValueError, match='max_side must be 32 or more.*3'):
+            make(files, **weights, max_side=3)
+        with pytest.raises(ValueError, match='max_side=640.*aligned faces'):
+            make(files, max_side=640)
 
     @pytest.mark.parametrize('device', ['meta', 'cuda:99'])
     def test_a_device_that_is_not_there(self, files, device):

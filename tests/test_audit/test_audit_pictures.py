@@ -109,7 +109,11 @@ def test_config_without_data():
 def test_folders(tmp_path):
     write_folders(tmp_path, {'.': 1, 'happy': 2, 'sad/more': 1})
     (tmp_path / 'happy/notes.txt').touch()
+    (tmp_path / 'happy/00001.jpg').rename(
+        tmp_path / 'happy/00001.jfif'
+    )  # what it is its content says
     split = split_of_folder('mine', tmp_path)
+    assert split.left_out == [str(tmp_path / 'happy/notes.txt')]
     assert [picture.label for picture in split.pictures] == [None, 'happy', 'happy', 'sad/more']
     with pytest.raises(FileNotFoundError, match='nowhere'):
         split_of_folder('other', tmp_path / 'nowhere')

@@ -97,6 +97,45 @@ def test_unreadable_files_are_named_and_the_others_done(model, photos, tmp_path,
     assert [row['status'] for row in rows(tmp_path / 'out')] == ['faces', 'unreadable', 'faces']
 
 
+def test_drawn_files_are_named_and_none_replaces_another(model, photos, tmp_path):
+    """Also where a file system does not tell capitals from small letters."""
+    for name in ('a.jpeg', 'A.JPG'):
+        (photos / name).write_bytes((photos / 'a.jpg').read_bytes())
+    out = tmp_path / 'out'
+    assert predict(photos, '--out', out, *model) == 0
+    drawn = {os.path.basename(row['source']): row['drawn'] for row in rows(out)}
+    assert drawn == {'A.JPG': 'A.jpg', 'a.jpeg': 'a_2.jpg', 'a.jpg': 'a_3.jpg', 'b.png': 'b.png'}
+    assert all((out / name).is_file() for name in drawn.values())
+    assert [result.drawn for result in read_json_lines(out / 'results.jsonl')] == list(
+        drawn.values()
+    )
+    assert predict(photos, '--out', tmp_path / 'plain', '--no-draw', *model) == 0
+    assert {row['drawn'] for row in rows(tmp_path / 'plain')} == {''}
+
+
+def test_a_film_that_was_cut_off_is_a_failure(model, tmp_path, capsys):
+    path = tmp_path / 'film.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 10, (SIZE, SIZE))
+    for index in range(20):
+        writer.write(np.random.default_rng(index).integers(0, 255, (SIZE, SIZE, 3), np.uint8))
+    writer.release()
+    content = path.read_bytes()
+    frames = [found.start() for found in re.finditer(b'\xff\xd8\xff', content)]
+    path.write_bytes(content[: frames[1] - 8])
+    assert predict(path, '--out', tmp_path / 'out', *model) == 1
+    said = f'cannot read {path}: it ends after 1 of 20 frames, 0.1 of 2.0 seconds'
+    assert said in capsys.readouterr().err
+    assert [row['status'] for row in rows(tmp_path / 'out')] == ['faces', 'unreadable']
+
+
+def test_files_that_are_left_out_are_named(model, photos, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr('mmfer.utils.files_below.print_log', lambda *words: said.append(words[0]))
+    (photos / 'b.docx').write_bytes(b'PK')
+    assert predict(photos, '--out', tmp_path / 'out', *model) == 0
+    assert said == [f"'{photos}': 1 left out as no image or video: b.docx"]
+
+
 def test_patches(repo_root, photos, tmp_path, capsys):
     weights = tmp_path / 'epoch_1.pth'
     cfg = Config.fromfile(repo_root / f'configs/apvit/{APVIT}.py')
@@ -120,6 +159,7 @@ def test_patches(repo_root, photos, tmp_path, capsys):
         (['{photos}/none.jpg'], "none.jpg'"),
         (['{photos}', '--batch-size', '0'], 'batch_size .*0'),
         (['{photos}', '--min-score', '7'], 'min_score .*7.0'),
+        (['{photos}', '--max-side', '640'], '--max-side.*aligned'),
         (['{photos}', '--model', 'apvit_ir51'], "'apvit_ir51'"),
         (['{photos}', '--weights', 'none.pth'], 'none.pth'),
         (['{photos}', '--cfg-options', 'model.head.numclasses=3'], 'num_classes'),
@@ -207,7 +247,7 @@ def test_photographs(real_data, tmp_path, model):
     words = [word for word in model if word != '--aligned']
     folder = real_data / 'smile_folders' / 'happiness'
     weights = real_data / 'weights/yunet_n_dynamic.onnx'
-    options = ['--detector-weights', weights, '--csv', '--max-pictures', 3]
+    options = ['--detector-weights', weights, '--max-side', 640, '--csv', '--max-pictures', 3]
     assert predict(folder, '--out', tmp_path / 'out', *words, *options) == 0
     assert len(rows(tmp_path / 'out')) == 3 and len(files(tmp_path / 'out')) == 4
     for row in rows(tmp_path / 'out'):

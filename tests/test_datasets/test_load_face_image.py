@@ -1,5 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import pickle
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -17,6 +19,15 @@ def picture():
 
 def encode(picture, suffix, *options):
     return cv2.imencode(suffix, picture, options)[1].tobytes()
+
+
+def one_bit_png(width, height):
+    def chunk(kind, content):
+        checked = struct.pack('>I', zlib.crc32(kind + content))
+        return struct.pack('>I', len(content)) + kind + content + checked
+
+    header = chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 1, 0, 0, 0, 0))
+    return b'\x89PNG\r\n\x1a\n' + header + chunk(b'IDAT', b'') + chunk(b'IEND', b'')
 
 
 def load(path):
@@ -71,7 +82,7 @@ def test_the_end_of_an_embedded_thumbnail_is_not_the_end(picture):
     ('content', 'reason'),
     [
         (b'', 'the file is empty'),
-        (b'no picture', 'it is damaged, or of a format that the cv2 decoder'),
+        (b'no picture', 'it is damaged, or no image; JPEG, PNG'),
     ],
 )
 def test_what_is_no_image_is_refused(tmp_path, content, reason):
@@ -91,3 +102,54 @@ def test_folder_and_missing_file_are_refused(tmp_path):
 def test_error_survives_the_way_out_of_a_worker():
     error = pickle.loads(pickle.dumps(UnreadableImageError('cannot read a.jpg')))
     assert isinstance(error, UnreadableImageError) and 'a.jpg' in str(error)
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.tif', '.ppm', '.jp2'])
+@pytest.mark.parametrize('bits', [8, 10, 12, 14, 16])
+def test_16_bits_become_8_by_those_in_use(tmp_path, picture, suffix, bits):
+    """A camera's 12 bits in 16 would be nearly black by the upper 8."""
+    stored = picture.astype(np.uint16) << (bits - 8)
+    stored[0, 0] = 2**bits - 1
+    path = tmp_path / f'face{suffix}'
+    path.write_bytes(encode(stored, suffix))
+    loaded = load(path)['img']
+    assert loaded.dtype == np.uint8
+    np.testing.assert_array_equal(loaded[1:], picture[1:])
+
+
+@pytest.mark.parametrize('suffix', ['.hdr', '.pfm'])
+def test_other_pixels_than_8_or_16_bits_are_refused(tmp_path, picture, suffix):
+    path = tmp_path / 'face.png'
+    path.write_bytes(encode(picture.astype(np.float32) / 255, suffix))
+    with pytest.raises(UnreadableImageError, match='JPEG, PNG, WebP.* are read'):
+        load(path)
+
+
+def test_a_file_that_would_fill_the_memory(tmp_path, monkeypatch):
+    """900 megapixels in 109 kB: nothing is decoded."""
+    path = tmp_path / 'face.png'
+    path.write_bytes(one_bit_png(30_000, 30_000))
+    monkeypatch.setattr(cv2, 'imdecode', lambda *args: pytest.fail('it was decoded'))
+    with pytest.raises(UnreadableImageError, match="face.png': its 30000x30000 pixels .* 179.0;"):
+        load(path)
+
+
+def test_limits(tmp_path, picture, monkeypatch):
+    path = tmp_path / 'face.png'
+    path.write_bytes(encode(picture, '.png'))
+
+    def load_up_to(pixels):
+        return LoadFaceImage(max_pixels=pixels)(dict(img_path=str(path)))
+
+    load_up_to(64 * 48)
+    with pytest.raises(UnreadableImageError, match='48x64'):
+        load_up_to(64 * 48 - 1)
+    monkeypatch.setenv('MMFER_MAX_PIXELS', '3071')
+    with pytest.raises(UnreadableImageError, match='48x64.*MMFER_MAX_PIXELS'):
+        load(path)
+    load_up_to(64 * 48)
+    with pytest.raises(ValueError, match='max_pixels.*0'):
+        load_up_to(0)
+    monkeypatch.setenv('MMFER_MAX_PIXELS', 'many')
+    with pytest.raises(ValueError, match="MMFER_MAX_PIXELS is 'many'"):
+        load(path)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmfer.analysis.alignment_errors import read_wflw
-from mmfer.faces import DETECTORS, MTCNN, YUNET_FILES, YuNet
+from mmfer.faces import DETECTORS, MTCNN, YUNET_FILES, Face, YuNet
 from mmfer.faces.point_errors import labelled_points
 
 YUNET = 'weights/yunet_n_dynamic.onnx'
@@ -74,6 +74,91 @@ class TestBoth:
         assert DETECTORS[settings['type']] is type(detector)
         assert all(isinstance(value, (str, int, float)) for value in settings.values())
         assert {'opencv', 'facenet_pytorch'} & set(settings)
+
+
+class TestSizesOfFaces:
+    """YuNet, from small faces in large photographs to those that fill the image."""
+
+    @pytest.fixture(scope='class')
+    def yunet(self, real_data):
+        return YuNet(real_data / YUNET)
+
+    def test_a_group_in_24_megapixels(self, yunet, portrait):
+        """At 640 pixels none of them is found."""
+        photo = np.full((4000, 6000, 3), (90, 140, 120), np.uint8)
+        small = cv2.resize(portrait[0], (150, 150), interpolation=cv2.INTER_AREA)
+        corners = [(x, y) for y in (500, 2100, 3600) for x in range(300, 5800, 1200)]
+        for x, y in corners:
+            photo[y : y + 150, x : x + 150] = small
+        faces = [face for face in yunet(photo) if face.score >= 0.6]
+        assert len(faces) == len(corners) == 15
+        nearest = {
+            min(corners, key=lambda c: np.abs(face.points.mean(0) - c).max()) for face in faces
+        }
+        assert len(nearest) == 15
+
+    @pytest.mark.parametrize('side', [320, 700, 1500, 4000])
+    def test_a_face_that_fills_the_image_is_one(self, yunet, portrait, side):
+        """At 640 pixels and more its parts are taken for faces, and eyes are half a face off."""
+        image, points = portrait
+        (x1, y1), (x2, y2) = points.min(0), points.max(0)
+        half = round(0.9 * max(x2 - x1, y2 - y1))
+        x, y = round((x1 + x2) / 2) - half, round((y1 + y2) / 2) - half
+        close = image[y : y + 2 * half, x : x + 2 * half]
+        faces = yunet(cv2.resize(close, (side, side), interpolation=cv2.INTER_CUBIC))
+        (face,) = (face for face in faces if face.score >= 0.6)
+        zoom = side / (2 * half)
+        assert off(face, (points - (x, y) + 0.5) * zoom - 0.5) < 10
+
+    def test_both_at_once(self, yunet, portrait):
+        image, points = portrait
+        photo = np.full((2400, 2400, 3), (90, 140, 120), np.uint8)
+        photo[500:2300, :1800] = cv2.resize(image, (1800, 1800), interpolation=cv2.INTER_CUBIC)
+        photo[100:190, 2200:2290] = cv2.resize(image, (90, 90), interpolation=cv2.INTER_AREA)
+        large, small = sorted(
+            (face for face in yunet(photo) if face.score >= 0.6), key=lambda face: -face.size
+        )
+        zoom = 1800 / image.shape[1]
+        assert off(large, (points + 0.5) * zoom - 0.5 + (0, 500)) < 10
+        assert small.box[0] > 2190 and small.box[3] < 200
+
+    @pytest.mark.parametrize(
+        ('shape', 'faces', 'looks'),
+        [
+            ((1080, 1920), [40], [(360, 640), (135, 240)]),
+            ((1080, 1920), [], [(360, 640), (135, 240), (215, 320)]),
+            ((1080, 1920), [130], [(360, 640), (135, 240), (215, 320)]),
+            ((320, 320), [300], [(320, 320), (320, 320)]),
+            ((224, 224), [150], [(224, 224)]),
+            ((224, 224), [200], [(224, 224), (300, 300)]),
+        ],
+    )
+    def test_cost(self, real_data, monkeypatch, shape, faces, looks):
+        """What the network sees; of a film with max_side=640 1.1 to 1.4 times one search."""
+        detector, seen = YuNet(real_data / YUNET, max_side=640), []
+
+        def search(image):
+            seen.append(image.shape[:2])
+            return [Face(np.array([0, 0, side, side]), 0.9, np.zeros((5, 2))) for side in faces]
+
+        monkeypatch.setattr(detector, '_search', search)
+        detector(np.zeros((*shape, 3), np.uint8))
+        assert seen == looks
+
+
+@pytest.mark.parametrize(('score', 'expected'), [(0.85, 250), (0.5, 200), (None, 200)])
+def test_which_of_two_looks_counts(real_data, monkeypatch, score, expected):
+    """The one with a border, whose points are better, unless the face is seen less well there."""
+    detector = YuNet(real_data / YUNET)
+
+    def search(image):
+        if image.shape[0] == 224:
+            return [Face(np.array([0, 0, 200, 200]), 0.9, np.zeros((5, 2)))]
+        return [] if score is None else [Face(np.array([0, 0, 250, 250]), score, np.zeros((5, 2)))]
+
+    monkeypatch.setattr(detector, '_search', search)
+    (face,) = detector(np.zeros((224, 224, 3), np.uint8))
+    assert face.size == expected
 
 
 def test_threads_may_share_yunet(real_data, portrait):

@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import os
 import re
 
 import cv2
@@ -105,8 +106,7 @@ def test_what_cannot_be_read_says_why(folder, tmp_path):
         'No such file or directory',
         'the file is truncated, it ends after 300 bytes',
         'no frame is readable',
-        'the folder holds none of .jpg, .jpeg, .png, .bmp, .webp, .tif, .tiff, .mp4, .avi, .mov, '
-        '.mkv, .webm, .m4v, .mpg, .mpeg, .wmv',
+        'the folder holds no picture and no video',
         'No such file or directory',
     ]
     assert all(picture.image is None for picture in pictures)
@@ -121,7 +121,8 @@ def test_a_video_that_was_cut_off_says_so_behind_its_last_frame(tmp_path):
     *frames, end = read_pictures(tmp_path / 'cut.avi')
     assert 30 < len(frames) < 70 and not any(picture.error for picture in frames)
     assert end.image is None and end.frame == len(frames) and end.time == len(frames) / 8
-    assert re.fullmatch(r'it ends after \d\.\d of 12\.5 seconds: cut off or damaged', end.error)
+    told = r'it ends after (\d+) of 100 frames, \d\.\d of 12\.5 seconds: cut off or damaged'
+    assert int(re.fullmatch(told, end.error)[1]) == len(frames)
 
 
 class FakeVideo(FakeCamera):
@@ -136,7 +137,7 @@ class FakeVideo(FakeCamera):
         }
 
     def get(self, what):
-        return self.said[what]
+        return self.said.get(what, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,8 @@ class FakeVideo(FakeCamera):
         (30, 10.0, 300.0, True),
         (30, 10.0, 2900.0, False),  # with a frame rate that changes
         (3000, 1000.0, 2900.0, False),
-        (30, 10.0, 0.0, False),  # what is not known is not blamed
+        (30, 10.0, 0.0, True),  # no time is known: by the number of frames
+        (3, 10.0, 0.0, False),
         (-1e17, 10.0, 300.0, False),
         (30, 0.0, 300.0, False),
     ],
@@ -160,6 +162,22 @@ def test_only_videos_that_miss_seconds_are_blamed(tmp_path, announced, rate, rea
 
     pictures = list(read_pictures(tmp_path / 'film.avi', open_video))
     assert [bool(picture.error) for picture in pictures] == [False] * 3 + [True] * complains
+
+
+@pytest.mark.parametrize(('announced', 'complains'), [(1, False), (3, True), (30, True)])
+def test_a_video_cut_off_behind_its_first_frame(tmp_path, announced, complains):
+    """That is shown at 0 seconds, as if its time were not known."""
+    (tmp_path / 'film.avi').touch()
+
+    def open_video(path):
+        video = FakeVideo(announced, 10.0, 0.0)
+        video.left = 1
+        return video
+
+    first, *end = read_pictures(tmp_path / 'film.avi', open_video)
+    assert not first.error and len(end) == complains
+    if complains:
+        assert end[0].error.startswith(f'it ends after 1 of {announced} frames, 0.1 of ')
 
 
 @pytest.mark.parametrize(
@@ -201,12 +219,56 @@ def test_the_first_of_several_pictures(tmp_path):
 
 def test_a_picture_that_would_fill_the_memory(tmp_path, monkeypatch):
     """By its header: nothing of it is decoded."""
-    monkeypatch.setattr('PIL.Image.MAX_IMAGE_PIXELS', 300)
+    monkeypatch.setenv('MMFER_MAX_PIXELS', '600')
     for name, width in (('large.png', 31), ('good.png', 30)):
         cv2.imwrite(str(tmp_path / name), grey(5, (20, width)))
     good, large = read_pictures(tmp_path)
     assert good.image is not None and large.image is None
-    assert large.error == 'it has more than 0 megapixels; make it smaller'
+    assert large.error.startswith('its 31x20 pixels are') and 'MMFER_MAX_PIXELS' in large.error
+
+
+def test_a_film_that_would_fill_the_memory(folder, monkeypatch):
+    monkeypatch.setenv('MMFER_MAX_PIXELS', '700')
+    (film,) = read_pictures(folder / 'b/film.avi')
+    assert film.image is None and film.error.startswith('its 32x24 pixels are')
+
+
+def test_formats_that_are_not_known_by_their_names(folder, tmp_path):
+    """A folder is searched by content: what is read when it is named is read in its folder."""
+    names = {'a.jpg': 'one.jfif', 'c.PNG': 'two', 'b/d.bmp': 'three.dat', 'b/film.avi': 'four.mts'}
+    other = tmp_path / 'other'
+    other.mkdir()
+    for source, target in names.items():
+        (folder / source).rename(other / target)
+    Image.fromarray(grey(9)).save(other / 'five.gif')
+    (other / 'six.heic').write_bytes(b'\0\0\0\x18ftypheic\0\0\0\0mif1heic')
+    (other / 'seven.docx').write_bytes(b'PK\3\4')
+    (other / 'seven.txt').write_text('a face')
+    pictures = list(read_pictures(other))
+    assert [(p.name, p.error[:10]) for p in pictures] == [
+        *(('five.gif', ''), ('four.mts', ''), ('four.mts', ''), ('four.mts', '')),
+        *(('one.jfif', ''), ('six.heic', 'it is HEIC'), ('three.dat', ''), ('two', '')),
+    ]
+    assert count_pictures(other) == 8
+    alone = [p for name in sorted(other.iterdir()) for p in read_pictures(name)]
+    assert [p.name for p in alone if not p.error] == [p.name for p in pictures if not p.error]
+
+
+def test_what_is_no_file_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / 'pipe.jpg')
+    (picture,) = read_pictures(tmp_path / 'pipe.jpg')
+    assert picture.error == 'it is no file, but a pipe or a device'
+    (nothing,) = read_pictures(tmp_path)
+    assert 'but 1 other files' in nothing.error
+
+
+def test_a_playlist_is_not_followed(tmp_path, monkeypatch):
+    """Called as a film; FFmpeg would open what it names."""
+    (tmp_path / 'film.mp4').write_text('#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n')
+    monkeypatch.setattr(cv2, 'VideoCapture', lambda path: pytest.fail('it was opened'))
+    assert count_pictures(tmp_path) == 1
+    (film,) = read_pictures(tmp_path, cv2.VideoCapture)
+    assert film.error == 'no frame is readable'
 
 
 def test_arrays_and_pictures(folder):

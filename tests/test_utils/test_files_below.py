@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from mmfer.utils.files_below import files_below, is_junk
+from mmfer.utils.files_below import IMAGE, files_below, is_junk, media_below, warn_left_out
 
 
 @pytest.fixture
@@ -55,3 +55,20 @@ def test_no_folder_comes_twice(folder):
     for name in ('b/far', 'farther'):
         (folder / name).symlink_to(folder.parent / 'else')
     assert set(listed(folder)) - set(before) == {'farther/4.jpg'}
+
+
+def test_left_out_files_are_named_and_text_beside_is_counted(folder, monkeypatch):
+    said = []
+    monkeypatch.setattr('mmfer.utils.files_below.print_log', lambda *words: said.append(words[0]))
+    for name in ('b/x.docx', 'labels.csv', 'b/1.txt', 'b/2.txt'):
+        (folder / name).write_text('text')
+    (folder / 'b/film').write_bytes(b'FLV\x01\5')
+    found, left_out = media_below(folder, [IMAGE])
+    assert [path.name for path in found] == ['a.jpg', '1.jpg', '2.jpg']
+    warn_left_out(folder, left_out, [IMAGE])
+    assert said == [f"'{folder}': 5 left out as no image: b/film, b/x.docx, 1 of .csv, 2 of .txt"]
+    assert 'film' in [path.name for path in media_below(folder)[0]]
+    warn_left_out(folder, [])
+    assert len(said) == 1
+    warn_left_out(folder, [folder / f'{number}.bin' for number in range(30)])
+    assert said[1].endswith('8.bin, 9.bin, 20 more')

@@ -46,8 +46,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     group.add_argument(
         '--max-side',
         type=int,
-        default=640,
-        help='larger pictures are shrunk to as many pixels for the search (default: 640)',
+        default=2560,
+        help='larger pictures are shrunk to as many pixels for the search (default: 2560)',
     )
     group = parser.add_argument_group('which face counts')
     group.add_argument(

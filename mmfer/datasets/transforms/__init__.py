@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from .annotation_check import AnnotationError
 from .crop_face import FACE_CROPS, IMAGE_CROPS, CropFace, face_square
-from .load_face_image import LoadFaceImage, UnreadableImageError, is_truncated
+from .load_face_image import LoadFaceImage, UnreadableImageError, decode_image, is_truncated
 from .pack_inputs import PackInputs
 from .random_color_jitter import RandomColorJitter
 from .random_crop_face import RandomCropFace
@@ -25,5 +25,6 @@ __all__ = [
     'ResizeFace',
     'UnreadableImageError',
     'face_square',
+    'decode_image',
     'is_truncated',
 ]

@@ -6,10 +6,11 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
 
 from mmfer.registry import TRANSFORMS
+from mmfer.utils.image_header import ImageHeaderError, check_image, scan_jpeg
 
 from .annotation_check import PIXEL_KEYS, AnnotationError, misplacement, turn_problem
 
-_JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', 0xDA, b'\xff\xd9'
+_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 _PNG_START, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
 
 # Whose images mmcv turns as their EXIF orientation says.
@@ -40,22 +41,62 @@ def is_truncated(content: bytes) -> bool:
     if content.startswith(_PNG_START):
         return _PNG_END not in content
     if content.startswith(_JPEG_START):
-        return content.rfind(_JPEG_END, _first_scan(content)) < 0
+        return content.rfind(_JPEG_END, scan_jpeg(content)[0]) < 0
     return False
 
 
-def _first_scan(jpeg: bytes) -> int:
-    """Position of the first start-of-scan marker, or the length where there is none."""
-    position = 2
-    while position + 4 <= len(jpeg) and jpeg[position] == 0xFF:
-        marker = jpeg[position + 1]
-        if marker == _JPEG_SCAN:
-            return position
-        if marker == 0xFF:  # a fill byte
-            position += 1
+def to_8_bits(image: np.ndarray) -> np.ndarray:
+    """Make uint8 of uint16 by the bits that are in use: 8, 10, 12, 14 or 16, whichever first hold
+    the brightest pixel. Cameras store 10 to 14 bits in 16, which would be nearly black otherwise.
+    """
+    brightest = int(image.max(initial=0))
+    unused = next(bits for bits in (0, 2, 4, 6, 8) if brightest < 256 << bits)
+    return (image >> unused).astype(np.uint8)
+
+
+def decode_image(
+    content: bytes,
+    color_type: str = 'color',
+    imdecode_backend: str = 'cv2',
+    max_pixels: int | None = None,
+) -> np.ndarray:
+    """Decode the content of an image file; every reader of images comes here.
+
+    Args:
+        content: The whole file.
+        color_type: See :class:`LoadFaceImage`, as the others.
+        imdecode_backend: See there.
+        max_pixels: See there.
+
+    Returns:
+        uint8 (H, W, 3) in BGR, or what ``color_type`` says.
+
+    Raises:
+        ImageHeaderError: It is empty, truncated, too large, damaged or no image; says which.
+    """
+    if not content:
+        raise ImageHeaderError('the file is empty')
+    if is_truncated(content):
+        raise ImageHeaderError(f'the file is truncated, it ends after {len(content)} bytes')
+    check_image(content, max_pixels)
+    try:
+        if (color_type, imdecode_backend) == ('color', 'cv2'):
+            # As mmcv does, but for images of 16 bits, of which that would take the upper 8.
+            flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
         else:
-            position += 2 + int.from_bytes(jpeg[position + 2 : position + 4], 'big')
-    return len(jpeg)
+            image = mmcv.imfrombytes(content, flag=color_type, backend=imdecode_backend)
+    except (OSError, cv2.error) as error:
+        raise ImageHeaderError(str(error)) from error
+    if image is None:
+        raise ImageHeaderError(
+            f'it is damaged, or of a format that the {imdecode_backend} decoder does not know'
+        )
+    if image.dtype == np.uint16:
+        return to_8_bits(image)
+    if image.dtype != np.uint8:
+        raise ImageHeaderError(f'its pixels are {image.dtype}; 8 and 16 bits are read')
+    return image
 
 
 @TRANSFORMS.register_module()
@@ -64,6 +105,9 @@ class LoadFaceImage(LoadImageFromFile):
 
     mmcv's ``LoadImageFromFile`` differs: with OpenCV 4 a truncated JPEG passes there as a picture
     whose lower part is grey, and most errors do not say which file they are about.
+
+    Format and size are read from the header first: a small file that would unfold to a huge image
+    takes no memory. Images of 16 bits become 8 as :func:`to_8_bits` says.
 
     A sample's box and points are checked against the image, as this is where they meet: those that
     are for another one are refused, too, and all of an image that is turned when it is read, by its
@@ -78,9 +122,12 @@ class LoadFaceImage(LoadImageFromFile):
             channels and obeys the EXIF orientation. Default ``'color'``.
         imdecode_backend: Decoder of :func:`mmcv.imfrombytes`. Default ``'cv2'``.
         backend_args: Where files are read from, see :func:`mmengine.fileio.get`. Default: by path.
+        max_pixels: Width times height of the largest image that is decoded. Default: what the
+            environment variable ``MMFER_MAX_PIXELS`` says, else 178,956,970.
 
     Raises:
-        UnreadableImageError: The file is missing, a folder, empty, truncated or not an image.
+        UnreadableImageError: The file is missing, a folder, empty, truncated, too large or not an
+            image.
         AnnotationError: The box or the points cannot be about it, see
             :func:`.annotation_check.misplacement`.
     """
@@ -90,10 +137,14 @@ class LoadFaceImage(LoadImageFromFile):
         color_type: str = 'color',
         imdecode_backend: str = 'cv2',
         backend_args: dict | None = None,
+        max_pixels: int | None = None,
     ):
         super().__init__(
             color_type=color_type, imdecode_backend=imdecode_backend, backend_args=backend_args
         )
+        if max_pixels is not None and not max_pixels >= 1:
+            raise ValueError(f'LoadFaceImage: max_pixels must be 1 or more, not {max_pixels!r}')
+        self.max_pixels = max_pixels
 
     def transform(self, results: dict) -> dict:
         path = results['img_path']
@@ -116,21 +167,10 @@ class LoadFaceImage(LoadImageFromFile):
             raise _unreadable(path, error.strerror or str(error)) from error
 
     def _decode(self, content: bytes, path: str) -> np.ndarray:
-        if not content:
-            raise _unreadable(path, 'the file is empty')
-        if is_truncated(content):
-            raise _unreadable(path, f'the file is truncated, it ends after {len(content)} bytes')
         try:
-            image = mmcv.imfrombytes(content, flag=self.color_type, backend=self.imdecode_backend)
-        except (OSError, cv2.error) as error:
+            return decode_image(content, self.color_type, self.imdecode_backend, self.max_pixels)
+        except ImageHeaderError as error:
             raise _unreadable(path, str(error)) from error
-        if image is None:
-            raise _unreadable(
-                path,
-                'it is damaged, or of a format that the '
-                f'{self.imdecode_backend} decoder does not know',
-            )
-        return image
 
 
 def _unreadable(path: str, reason: str) -> UnreadableImageError:

@@ -1,0 +1,34 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import unicodedata
+from collections import Counter
+
+
+class UniqueNames:
+    """Gives every file that is made of another one a name of its own.
+
+    Names are also told apart where a file system takes ``A.jpg`` and ``a.jpg``, or two spellings of
+    ``ä``, for one.
+
+    Args:
+        separator: Between a name that is taken and a number. Default ``'_'``.
+        first: That number, for the second file of a name. Default 2.
+    """
+
+    def __init__(self, separator: str = '_', first: int = 2):
+        self.separator = separator
+        self.first = first
+        self._taken: set[str] = set()
+        self._counts: Counter[str] = Counter()
+
+    def __call__(self, stem: str, suffix: str) -> str:
+        """``stem`` and ``suffix``, with a number between them where that is taken."""
+        name, plain = f'{stem}{suffix}', _folded(f'{stem}{suffix}')
+        while _folded(name) in self._taken:
+            name = f'{stem}{self.separator}{self.first + self._counts[plain]}{suffix}'
+            self._counts[plain] += 1
+        self._taken.add(_folded(name))
+        return name
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize('NFC', name).casefold()
