@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mmfer.datasets.transforms.face_geometry import invert, move_points
 from mmfer.evaluation.finite_predictions import NonFinitePredictionError
-from mmfer.faces import DETECTORS, Face, FaceChoice, FaceDetector
+from mmfer.faces import DETECTORS, MAX_FRAME_SIDE, Face, FaceChoice, FaceDetector
 from mmfer.inference.draw_faces import draw_faces
 from mmfer.inference.face_cutter import Cut, FaceCutter, NotAFaceError
 from mmfer.inference.model_runner import ModelRunner, pack_images
@@ -84,8 +84,9 @@ class FaceInferencer:
         cfg_options: ``KEY=VALUE`` words that override the config, such as
             ``'model.backbone.app.keep_num=80'``.
         show_progress: Whether calls show a progress bar; streams do not. Default True.
-        max_side: Longer side to which larger images are shrunk for the search, pixels, 32 or more;
-            640 searches films quickest. Default: that of the detector, 2560.
+        max_side: Longer side to which larger images are shrunk for the search, pixels, 32 or more.
+            Default: that of the detector, 2560; for frames of films and cameras 640, where the
+            detector is one that is named.
 
     Attributes:
         model: The network, in eval mode.
@@ -120,6 +121,8 @@ class FaceInferencer:
             raise ValueError(f'batch_size must be 1 or more, not {batch_size!r}')
         self._choice = FaceChoice(min_score, min_size)
         self.detector = _make_detector(detector, detector_weights, max_side)
+        named = isinstance(detector, str) and max_side is None
+        self._frame_side = MAX_FRAME_SIDE if named else None
         if isinstance(model, BaseModel):
             if not isinstance(getattr(model, '_config', None), Config):
                 raise ValueError('the model does not know its config; build it by mmfer.get_model')
@@ -334,7 +337,8 @@ class FaceInferencer:
         if self.detector is None:
             faces, reason = [None], ''
         else:
-            found = self.detector(picture.image)
+            frame = picture.frame is not None and self._frame_side
+            found = self.detector(picture.image, **(dict(max_side=frame) if frame else {}))
             faces = [face for face in found if self._counts(face)]
             reason = '' if faces else self._choice(found, (width, height)).reason
         job = _Job(picture, result, [], [])

@@ -49,8 +49,8 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
         '--max-side',
         type=int,
         metavar='PIXELS',
-        help='larger images are shrunk to as many for the search; 640 is quickest for films '
-        '(default: 2560)',
+        help='larger images are shrunk to as many for the search (default: 2560; films and '
+        'cameras: 640)',
     )
     group.add_argument(
         '--min-score', type=float, default=0.6, help='of a face, 0 to 1 (default: 0.6)'

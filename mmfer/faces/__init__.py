@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Find faces and bring them to the place and size that models expect."""
 
-from .detector import FaceDetector
+from .detector import MAX_FRAME_SIDE, FaceDetector
 from .face import POINT_NAMES, Face
 from .face_aligner import ALIGNED, NO_FACE, REFUSED, WHOLE, Alignment, FaceAligner
 from .face_choice import SEVERAL, Choice, FaceChoice
@@ -17,6 +17,7 @@ DETECTORS = {'yunet': YuNet, 'mtcnn': MTCNN, 'whole': WholePicture}
 __all__ = [
     'ALIGNED',
     'DETECTORS',
+    'MAX_FRAME_SIDE',
     'MTCNN',
     'NO_FACE',
     'POINT_NAMES',

@@ -10,12 +10,16 @@ from .face import Face
 #: Longer side to which detectors shrink larger images for the search, unless told otherwise.
 MAX_SIDE = 2560
 
+#: The same for frames of films and cameras, which come many times a second.
+MAX_FRAME_SIDE = 640
+
 
 class FaceDetector(ABC):
     """Finds faces and five points of each.
 
     ``detector(image)`` takes a picture, uint8 (H, W, 3) in BGR, and returns its faces, best score
-    first, in pixels of that picture, rounded to a thousandth.
+    first, in pixels of that picture, rounded to a thousandth. ``detector(image, max_side=640)``
+    searches this one at a smaller size.
 
     A subclass writes :meth:`_find` and :attr:`settings`.
 
@@ -48,13 +52,13 @@ class FaceDetector(ABC):
     def _find(self, image: np.ndarray) -> list[Face]:
         """Search a picture of at most ``max_side`` pixels; any order."""
 
-    def __call__(self, image: np.ndarray) -> list[Face]:
+    def __call__(self, image: np.ndarray, max_side: int | None = None) -> list[Face]:
         self._check(image)
-        height, width = image.shape[:2]
-        if self.max_side is None or max(height, width) <= self.max_side:
+        limit = min(side for side in (self.max_side, max_side, max(image.shape[:2])) if side)
+        if limit == max(image.shape[:2]):
             faces = self._find(image)
         else:
-            small, back = shrink(image, self.max_side)
+            small, back = shrink(image, limit)
             faces = [move_face(face, back) for face in self._find(small)]
         faces = [
             Face(

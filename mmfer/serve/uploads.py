@@ -1,18 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Pictures from strangers: what is looked at before they are decoded."""
 
-import math
 from dataclasses import dataclass
-from io import BytesIO
 
-import cv2
-import mmcv
 import numpy as np
-from PIL import Image
 
-from mmfer.datasets.transforms.load_face_image import is_truncated
+from mmfer.datasets.transforms.load_face_image import decode_image
+from mmfer.utils.image_header import ImageHeaderError, image_format, image_size
 
-_FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP')
+_FORMATS = ('JPEG', 'PNG', 'WebP', 'BMP')
 _THINNEST = 100
 FORMATS_TEXT = 'JPEG, PNG, WebP or BMP'
 
@@ -93,32 +89,17 @@ def decode_picture(content: bytes, limits: UploadLimits) -> np.ndarray:
         RefusedPictureError: It is too large, too thin, of another format, cut off or damaged.
     """
     limits.check_bytes(len(content))
-    width, height = _read_size(content)
-    limits.check_pixels(width * height)
-    if max(width, height) > _THINNEST * min(width, height):
-        raise RefusedPictureError(
-            422,
-            f'The picture has {width:g}x{height:g} pixels: one side is more than {_THINNEST} times '
-            'the other, which leaves no room for a face.',
-        )
-    if is_truncated(content):
-        raise RefusedPictureError(422, 'The file is cut off: its end is missing.')
+    if image_format(content) not in _FORMATS:
+        raise RefusedPictureError(415, f'This is no picture; send {FORMATS_TEXT}.')
     try:
-        image = mmcv.imfrombytes(content, flag='color', backend='cv2')
-    except cv2.error:
-        image = None
-    if image is None:
-        raise RefusedPictureError(422, 'The file is damaged: it cannot be decoded.')
-    return image
-
-
-def _read_size(content: bytes) -> tuple[float, float]:
-    """Width and height that the header announces."""
-    try:
-        # Only these parsers are run. Opening reads the header and decodes nothing.
-        with Image.open(BytesIO(content), formats=_FORMATS) as picture:
-            return picture.size
-    except Image.DecompressionBombError:
-        return math.inf, math.inf  # Pillow's own limit, 179 megapixels
-    except Exception as error:  # whatever a parser makes of bytes that it does not expect
-        raise RefusedPictureError(415, f'This is no picture; send {FORMATS_TEXT}.') from error
+        _, width, height = image_size(content)
+        limits.check_pixels(width * height)
+        if max(width, height) > _THINNEST * min(width, height):
+            raise RefusedPictureError(
+                422,
+                f'The picture has {width}x{height} pixels: one side is more than {_THINNEST} times '
+                'the other, which leaves no room for a face.',
+            )
+        return decode_image(content, max_pixels=limits.max_pixels)
+    except ImageHeaderError as error:
+        raise RefusedPictureError(422, f'The picture cannot be read: {error}.') from error

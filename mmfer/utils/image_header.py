@@ -139,7 +139,7 @@ def image_size(content: bytes) -> ImageSize:
     except ImageHeaderError:
         raise
     except Exception as error:  # whatever a parser makes of bytes that it does not expect
-        raise ImageHeaderError(f'its {name} header is damaged: {error}') from error
+        raise ImageHeaderError(f'its {name} header is damaged or cut off') from error
     if min(size) < 1:
         raise ImageHeaderError(f'its {name} header is damaged, it tells no size')
     return ImageSize(name, *size)

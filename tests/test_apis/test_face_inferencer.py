@@ -336,6 +336,20 @@ class TestArguments:
         with pytest.raises(ValueError, match='max_side=640.*aligned faces'):
             make(files, max_side=640)
 
+    @pytest.mark.parametrize(('given', 'frames', 'images'), [(None, 640, 1500), (1200, 1200, 1200)])
+    def test_frames_are_searched_at_a_smaller_size(
+        self, files, real_data, monkeypatch, given, frames, images
+    ):
+        inferencer = make(
+            files, detector='yunet', detector_weights=real_data / YUNET, max_side=given
+        )
+        searched = []
+        monkeypatch.setattr(inferencer.detector, '_find', lambda i: searched.append(i.shape) or [])
+        image = np.zeros((900, 1500, 3), np.uint8)
+        inferencer._look(Picture('film.mp4', 'film.mp4', image, frame=0, time=0.0))
+        inferencer._look(Picture('a.jpg', 'a.jpg', image))
+        assert [max(shape) for shape in searched] == [frames, images]
+
     @pytest.mark.parametrize('device', ['meta', 'cuda:99'])
     def test_a_device_that_is_not_there(self, files, device):
         with pytest.raises(ValueError, match=f"device.*'{device}'"):

@@ -106,7 +106,7 @@ def test_a_drawn_face_is_read(page):
     [
         ('/api/read', b'', 415, 'No picture came; send JPEG'),
         ('/api/read', b'GIF89a', 415, 'This is no picture'),
-        ('/api/read', png()[:-20], 422, 'cut off'),
+        ('/api/read', png()[:-20], 422, 'truncated'),
         ('/api/read', png(401, 400), 413, 'more than 0.16 megapixels'),
         ('/api/read', png(1, 10000), 422, '1x10000 pixels: one side is more than 100 times'),
         ('/api/read?keep_num=' + 5000 * '9', png(), 400, "whole number, not '9{20}'"),
