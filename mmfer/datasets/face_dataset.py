@@ -211,7 +211,8 @@ class FaceDataset(UnmixedCopies, BaseDataset):
         if not self._bad_images[idx]:
             self._bad_images[idx] = True
             self.log(f'{message}; training goes on without it', logging.WARNING)
-        bad = self._bad_images.nonzero().flatten().tolist()
+        # Of a copy: nonzero() counts, then lists, and other workers set flags meanwhile.
+        bad = self._bad_images.clone().nonzero().flatten().tolist()
         if len(bad) > self.max_bad_images:
             paths = '\n  '.join(self.get_data_info(i)['img_path'] for i in bad)
             raise RuntimeError(
