@@ -108,6 +108,6 @@ class _Video:
     def close(self) -> None:
         self._writer.release()
         with self._stack:
-            # OpenCV's writer says nothing of a full disk, on which the index at the end has no room.
+            # OpenCV says nothing of a full disk, on which the index at the end has no room.
             if not cv2.VideoCapture(self._part).isOpened():
                 raise OSError(f'could not write {self.path}; is there room on the disk?')

@@ -125,6 +125,20 @@ class Stage:
             yield
         self._lock = None
 
+    def test_of(self, title: str, folder: str, checkpoint: Path) -> 'Stage':
+        """The stage that tests another checkpoint of this training, in a folder inside this one."""
+        stage = Stage(
+            f'{self.name}, {title}',
+            self.cfg,
+            self.folder / folder,
+            [],
+            self.tools,
+            self.processes,
+            checkpoint,
+        )
+        stage._lock = self._lock  # the folder is in the one that is held
+        return stage
+
     def prepare(self) -> None:
         """Write down what the stage is made from, or check that it is still the same.
 

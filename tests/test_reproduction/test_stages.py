@@ -1,16 +1,21 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import hashlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
+from forked_processes import Python
 from mmengine.config import Config
 from stand_in_tools import write_tools
 
 from mmfer.reproduction.stages import Stage, StageError, last_checkpoint_name
 from mmfer.utils.file_digest import file_digest
+from mmfer.utils.file_lock import InUseError, file_lock
 
 
 @pytest.fixture
@@ -204,3 +209,66 @@ def test_another_process_is_waited_for_and_a_killed_one_holds_nothing(make, tmp_
             other.kill()
     assert entered.wait(30)
     thread.join()
+
+
+# A stage whose training lasts, and tells by a lock that it lives; argv: folder, platform.
+LASTING = """
+import pathlib, sys
+from mmengine.config import Config
+from mmfer.reproduction import stages
+folder = pathlib.Path(sys.argv[1])
+stages.sys.platform = sys.argv[2]
+stage = stages.Stage('age', Config(dict(train_cfg=dict(max_epochs=2))), folder / 'age', [], folder)
+with stage.held(print):
+    stage.prepare()
+    stage.train(print)
+"""
+TRAINING = """
+import os, sys, time
+sys.path[:0] = PATH
+from mmfer.utils.file_lock import file_lock
+folder = os.path.dirname(__file__)
+with file_lock(folder + '/alive'):
+    open(folder + '/pid', 'w').write(f'{os.getpid()} ')
+    time.sleep(600)
+"""
+
+
+def stop_in_training(folder, how, platform=sys.platform):
+    """Send a stage a signal in the middle of its training; return the training's pid."""
+    (folder / 'train.py').write_text(TRAINING.replace('PATH', repr(sys.path)))
+    process, note = Python('-c', LASTING, folder, platform), folder / 'pid'
+    try:
+        while not (note.exists() and note.read_text().endswith(' ')):
+            assert process.is_running()
+            time.sleep(0.01)
+    finally:
+        process.send_signal(how)
+        assert process.wait().returncode == {signal.SIGKILL: -9, signal.SIGTERM: 143}[how]
+    return int(note.read_text())
+
+
+def released(path):
+    """Wait until nobody holds the lock."""
+    with file_lock(path, wait=lambda holder: None):
+        return True
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='elsewhere a kill leaves the tool running')
+@pytest.mark.parametrize('how', [signal.SIGTERM, signal.SIGKILL])
+def test_a_training_ends_with_the_command_that_started_it(tmp_path, how):
+    stop_in_training(tmp_path, how)
+    assert released(tmp_path / 'alive') and released(tmp_path / 'age' / '.lock')
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='has no such locks')
+def test_where_a_training_outlives_the_command_it_keeps_the_lock(tmp_path):
+    stop_in_training(tmp_path, signal.SIGTERM, 'darwin')
+    assert released(tmp_path / 'alive')  # the signal is passed on
+    (tmp_path / 'pid').unlink()
+    training = stop_in_training(tmp_path, signal.SIGKILL, 'darwin')
+    lock = tmp_path / 'age' / '.lock'
+    with pytest.raises(InUseError), file_lock(lock):
+        pass
+    os.kill(training, signal.SIGKILL)
+    assert released(lock)
