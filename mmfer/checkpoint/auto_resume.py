@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Find the checkpoint from which an interrupted run goes on."""
 
+import os
 import re
 from pathlib import Path
 
@@ -22,7 +23,9 @@ def list_checkpoints(work_dir: str | Path) -> list[Path]:
     work_dir = Path(work_dir)
     hint = work_dir / 'last_checkpoint'
     last = Path(hint.read_text().strip()).name if hint.is_file() else ''
-    matches = [m for p in work_dir.glob('*.pth') if (m := _NUMBERED.fullmatch(p.name))]
+    # Unlike glob(), a listing tells of a folder that cannot be read.
+    names = os.listdir(work_dir) if work_dir.is_dir() else []
+    matches = [match for name in names if (match := _NUMBERED.fullmatch(name))]
     matches.sort(
         key=lambda m: (last.startswith(m['kind']), int(m['number']), m['kind']), reverse=True
     )

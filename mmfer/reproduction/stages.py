@@ -151,7 +151,7 @@ class Stage:
         digests = [file_digest(path) for path in self.inputs]
         state = self._read_state()
         if state is None:
-            if self.folder.is_dir() and any(self.folder.glob('*.pth')):
+            if self.folder.is_dir() and any(n.endswith('.pth') for n in os.listdir(self.folder)):
                 raise StageError(
                     f'{self.folder} holds checkpoints but no {_STATE}, so it is not known what '
                     'they are. Choose another --work-dir, or move them away'

@@ -230,7 +230,8 @@ from mmfer.utils.file_lock import file_lock
 folder = os.path.dirname(__file__)
 with file_lock(folder + '/alive'):
     open(folder + '/pid', 'w').write(f'{os.getpid()} ')
-    time.sleep(600)
+    time.sleep(60)
+    open(folder + '/ended', 'w')
 """
 
 
@@ -259,12 +260,14 @@ def released(path):
 def test_a_training_ends_with_the_command_that_started_it(tmp_path, how):
     stop_in_training(tmp_path, how)
     assert released(tmp_path / 'alive') and released(tmp_path / 'age' / '.lock')
+    assert not (tmp_path / 'ended').exists()
 
 
 @pytest.mark.skipif(os.name != 'posix', reason='has no such locks')
 def test_where_a_training_outlives_the_command_it_keeps_the_lock(tmp_path):
     stop_in_training(tmp_path, signal.SIGTERM, 'darwin')
     assert released(tmp_path / 'alive')  # the signal is passed on
+    assert not (tmp_path / 'ended').exists()
     (tmp_path / 'pid').unlink()
     training = stop_in_training(tmp_path, signal.SIGKILL, 'darwin')
     lock = tmp_path / 'age' / '.lock'

@@ -1,4 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import os
+
 import pytest
 
 from mmfer.utils.files_below import files_below, is_junk
@@ -55,3 +57,15 @@ def test_no_folder_comes_twice(folder):
     for name in ('b/far', 'farther'):
         (folder / name).symlink_to(folder.parent / 'else')
     assert set(listed(folder)) - set(before) == {'farther/4.jpg'}
+
+
+def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch):
+    def scan(path):
+        if str(path).endswith('c'):
+            raise PermissionError(13, os.strerror(13), str(path))
+        return scandir(path)
+
+    scandir = os.scandir
+    monkeypatch.setattr(os, 'scandir', scan)
+    with pytest.raises(PermissionError, match='top/b/c'):
+        files_below(folder)

@@ -53,11 +53,13 @@ def find_configs(paths: list[str]) -> list[Path]:
     Raises:
         FileNotFoundError: One of the paths does not exist.
     """
+    from mmfer.utils.files_below import files_below
+
     found = []
     for path in map(Path, paths):
         if not path.exists():
             raise FileNotFoundError(f'there is no config and no folder {path}')
-        files = [path] if path.is_file() else sorted(path.rglob('*.py'))
+        files = [path] if path.is_file() else [f for f in files_below(path) if f.suffix == '.py']
         found += [file for file in files if '_base_' not in file.parts]
     return found
 
