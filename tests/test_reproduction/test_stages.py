@@ -186,7 +186,8 @@ def test_several_processes_go_through_the_scripts(make, tools, tmp_path):
 
 
 def test_another_process_is_waited_for_and_a_killed_one_holds_nothing(make, tmp_path):
-    stage, said, entered = make(), [], threading.Event()
+    stage, said = make(), []
+    waiting, entered = threading.Event(), threading.Event()
     code = (
         'import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1])\n'
         'lock.acquire(); print("held", flush=True); time.sleep(60)'
@@ -194,8 +195,12 @@ def test_another_process_is_waited_for_and_a_killed_one_holds_nothing(make, tmp_
     (tmp_path / 'age').mkdir()
     command = [sys.executable, '-c', code, str(tmp_path / 'age' / '.lock')]
 
+    def say(text):
+        said.append(text)
+        waiting.set()
+
     def enter():
-        with stage.held(said.append):
+        with stage.held(say):
             entered.set()
 
     with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
@@ -203,12 +208,13 @@ def test_another_process_is_waited_for_and_a_killed_one_holds_nothing(make, tmp_
             assert other.stdout.readline().strip() == b'held'
             thread = threading.Thread(target=enter)
             thread.start()
-            assert not entered.wait(0.5)
+            waiting.wait()
+            assert not entered.is_set()
             assert said == ['wait  baseline, age: another process is at it']
         finally:
             other.kill()
-    assert entered.wait(30)
     thread.join()
+    assert entered.is_set()
 
 
 # A stage whose training lasts, and tells by a lock that it lives; argv: folder, platform.

@@ -1,14 +1,18 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import multiprocessing
 import os
+import runpy
 import signal
 import socket
+import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from forked_processes import Python
 
+from mmfer.utils import atomic_file
 from mmfer.utils import file_lock as module
 from mmfer.utils.file_lock import InUseError, file_lock
 
@@ -107,3 +111,27 @@ def test_file_systems_without_locks(tmp_path, monkeypatch):
     monkeypatch.setattr(module.fcntl, 'flock', flock)
     with pytest.warns(UserWarning, match='no locks'), file_lock(tmp_path / 'lock') as descriptor:
         assert descriptor is None
+
+
+def test_windows(tmp_path, monkeypatch):
+    """Without fcntl, and with locks that are errors of their own."""
+    locked = set()
+
+    def locking(descriptor, mode, count):
+        number = os.fstat(descriptor).st_ino
+        if number in locked:
+            raise PermissionError(13, os.strerror(13))
+        locked.add(number)
+
+    fake = SimpleNamespace(locking=locking, LK_NBLCK=2)
+    monkeypatch.setitem(sys.modules, 'msvcrt', fake)
+    monkeypatch.setitem(sys.modules, 'fcntl', None)
+    names = runpy.run_path(module.__file__)
+    with names['file_lock'](tmp_path / 'lock') as descriptor:
+        assert os.lseek(descriptor, 0, os.SEEK_CUR) < 100  # the text is at the beginning
+        second = names['file_lock'](tmp_path / 'lock')
+        with pytest.raises(names['InUseError'], match='process'), second:
+            pass
+    atomic = runpy.run_path(atomic_file.__file__)
+    atomic['atomic_write'](tmp_path / 'a', b'new')
+    assert (tmp_path / 'a').read_bytes() == b'new' and atomic['remove_parts'](tmp_path) == []
