@@ -11,9 +11,13 @@ from mmfer.utils.file_lock import InUseError, file_lock
 
 # A worker that is still starting when its main process is killed; a lock tells that it lives.
 STARTING = """
-import contextlib, os, sys, time
+import contextlib, os, sys, threading, time
 from mmfer.preparation import image_writer
 from mmfer.utils.file_lock import file_lock
+
+def give_up():
+    open(sys.argv[1] + '/lives', 'w').close()
+    os._exit(0)
 
 def slow_start(worker):
     stack = contextlib.ExitStack()
@@ -22,7 +26,9 @@ def slow_start(worker):
     open(sys.argv[1] + '/starts', 'w').close()
     while os.getppid() == main:
         time.sleep(0.01)
-    keep.append(stack)
+    keep.extend([stack, threading.Timer(30, give_up)])
+    keep[1].daemon = True
+    keep[1].start()
     init(worker)
 
 keep, init = [], image_writer._end_with_main_process
@@ -70,5 +76,5 @@ def test_a_worker_that_starts_ends_with_a_main_process_that_was_killed(tmp_path)
     finally:
         main.send_signal(signal.SIGKILL)
     with file_lock(tmp_path / 'alive', wait=lambda holder: None):
-        pass
+        assert not (tmp_path / 'lives').exists()
     main.wait()
