@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import ast
 import builtins
 import importlib.util
 
@@ -102,3 +103,16 @@ def test_the_file_asks_for_the_same_opencv(repo_root):
     lines = (repo_root / 'requirements/runtime.txt').read_text().split()
     assert compatibility.OPENCV in lines
     assert all('>=' in line for line in lines if line in ('numpy', 'pillow', 'matplotlib'))
+
+
+#: Of the standard library, not on Windows.
+POSIX = {'crypt', 'fcntl', 'grp', 'posix', 'pty', 'pwd', 'resource', 'syslog', 'termios', 'tty'}
+
+
+@pytest.mark.parametrize('folder', ['mmfer', 'tools', 'tests'])
+def test_modules_of_one_system_are_imported_where_they_are_used_or_in_a_try(repo_root, folder):
+    for path in sorted((repo_root / folder).rglob('*.py')):
+        for node in ast.parse(path.read_text(encoding='utf-8')).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            assert not POSIX.intersection(names), f'{path}:{node.lineno}'

@@ -88,9 +88,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--select',
         choices=['last', 'best'],
         default='last',
-        help='what counts of a run: the test of its last epoch, or its best validation, as in the '
-        'released code; on RAF-DB, AffectNet, SFEW and Aff-Wild2 both are of the same pictures '
-        '(default: last)',
+        help='what counts of a run: the test of its last epoch, or of the one with the best '
+        'validation accuracy, if a checkpoint of it was kept; on RAF-DB, AffectNet, SFEW and '
+        'Aff-Wild2 validation is on the test pictures (default: last)',
     )
     parser.add_argument('--gpus', type=int, default=1, help='processes for each training')
     add_config_options(parser, 'for every training')

@@ -69,8 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         launch.set_auto_scale_lr(cfg)
     if args.compile:
         cfg.compile = True
-    launch.set_resume(cfg, args.resume)
-    launch.build_runner(cfg).train()
+    with launch.one_training(cfg):
+        launch.set_resume(cfg, args.resume)
+        launch.build_runner(cfg).train()
     return 0
 
 

@@ -63,7 +63,8 @@ def _find(work_dir: Path) -> list[Path]:
     if not work_dir.is_dir():
         raise FileNotFoundError(f'there is no work folder {work_dir}')
     files = []
-    for folder in sorted(work_dir.glob('*/vis_data')):
+    # Unlike glob(), this tells of a folder that cannot be read.
+    for folder in sorted(path / 'vis_data' for path in work_dir.iterdir()):
         # The same lines stand in <timestamp>.json; a visualizer may have either switched off.
         named = [folder / 'scalars.json', folder / f'{folder.parent.name}.json']
         files += [path for path in named if path.is_file()][:1]

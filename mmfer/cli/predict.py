@@ -132,6 +132,10 @@ def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> i
 
     from . import INTERRUPTED, CommandError
 
+    try:
+        expected = count_pictures(inputs)
+    except OSError as error:
+        raise CommandError(f'cannot read {error.filename}: {error.strerror}') from error
     counts, unreadable = Counter(), []
     start, interrupted = time.monotonic(), False
     try:
@@ -149,7 +153,7 @@ def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> i
             for picture, result in track(
                 islice(pictures, args.max_pictures),
                 'predicting',
-                total=count_pictures(inputs),
+                total=expected,
                 console=console,
                 disable=not console.is_terminal,
             ):

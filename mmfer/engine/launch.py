@@ -1,9 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """From a config file and command-line choices to a runner: what train.py and test.py share."""
 
+import contextlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mmfer.checkpoint.auto_resume import find_resumable
 from mmfer.registry import OPTIM_WRAPPERS, RUNNERS
 from mmfer.utils.components import component_class
 from mmfer.utils.config_options import read_config
+from mmfer.utils.file_lock import file_lock
 
 from .checked_runner import CheckedRunner
 from .optim_wrappers import BFloat16OptimWrapper
@@ -121,6 +123,21 @@ def _set_up_gloo(cfg: Config) -> None:
     cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
 
 
+@contextlib.contextmanager
+def one_training(cfg: Config) -> Iterator[None]:
+    """Keep other trainings out of the work folder, from before it is looked for checkpoints.
+
+    The first process of a job holds the lock for all of them. Tests in the folder need none.
+
+    Raises:
+        InUseError: Another training is in it; nothing was written.
+    """
+    with contextlib.ExitStack() as stack:
+        if _is_first_process():
+            stack.enter_context(file_lock(Path(cfg.work_dir, '.training.lock')))
+        yield
+
+
 def set_resume(cfg: Config, resume: str | None) -> None:
     """Decide from which checkpoint training goes on and put it into ``cfg``.
 
@@ -154,9 +171,15 @@ def set_resume(cfg: Config, resume: str | None) -> None:
 
 
 def _say(message: str, level: int = logging.INFO) -> None:
-    """Log once per job. The process group may not exist yet, so launchers' variables are asked."""
-    if os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0':
+    """Log once per job."""
+    if _is_first_process():
         print_log(message, 'current', level)
+
+
+def _is_first_process() -> bool:
+    """The process group may not exist yet, so launchers' variables are asked."""
+    names = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
+    return next((os.environ[name] for name in names if name in os.environ), '0') == '0'
 
 
 def set_amp(cfg: Config, dtype: str) -> None:

@@ -1,11 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import os
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
-from mmfer.utils.atomic_file import atomic_write
+from mmfer.utils.atomic_file import atomic_write, replacing
 from mmfer.utils.unique_names import UniqueNames
 
 from .draw_faces import draw_faces
@@ -13,7 +13,6 @@ from .pictures import Picture
 from .results import UNREADABLE, PictureResult
 
 _QUALITY = 92  # of JPEG
-_STEM = 50  # characters of a name
 _LOSSLESS = ('.png', '.bmp', '.tif', '.tiff')
 
 
@@ -85,17 +84,16 @@ class _Video:
     def __init__(self, path: Path, frame_rate: float, size: tuple[int, int]):
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.size = path, size
-        # Always the same, so that the next run replaces what a killed one left. Cut off, as names
-        # may be as long as is allowed; absolute, as FFmpeg takes what is before a colon elsewhere
-        # for a protocol.
-        self._part = path.absolute().with_name(f'.{path.stem[:_STEM]}.part{path.suffix}')
         codec = cv2.VideoWriter.fourcc(*'mp4v')
-        self._writer = cv2.VideoWriter(str(self._part), codec, frame_rate, size)
-        if not self._writer.isOpened():
-            raise OSError(
-                f'OpenCV {cv2.__version__} cannot write {path}: its build has no MPEG-4 encoder, '
-                'or the folder is read-only'
-            )
+        with ExitStack() as stack:
+            # An absolute name, as FFmpeg takes what is before a colon elsewhere for a protocol.
+            self._part = stack.enter_context(replacing(path, path.suffix)).name
+            self._writer = cv2.VideoWriter(self._part, codec, frame_rate, size)
+            if not self._writer.isOpened():
+                raise OSError(
+                    f'OpenCV {cv2.__version__} cannot write {path}: its build has no MPEG-4 encoder'
+                )
+            self._stack = stack.pop_all()
 
     def write(self, image: np.ndarray) -> None:
         if image.shape[1::-1] != self.size:  # a camera that was turned
@@ -104,8 +102,7 @@ class _Video:
 
     def close(self) -> None:
         self._writer.release()
-        # OpenCV's writer says nothing of a full disk, on which the index at the end has no room.
-        if not cv2.VideoCapture(str(self._part)).isOpened():
-            self._part.unlink(missing_ok=True)
-            raise OSError(f'could not write {self.path}; is there room on the disk?')
-        os.replace(self._part, self.path)
+        with self._stack:
+            # OpenCV says nothing of a full disk, on which the index at the end has no room.
+            if not cv2.VideoCapture(self._part).isOpened():
+                raise OSError(f'could not write {self.path}; is there room on the disk?')

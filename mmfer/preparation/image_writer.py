@@ -6,6 +6,9 @@ journal, with a fingerprint of what it was made of; so a run resumes where it wa
 whose source has changed meanwhile is done again.
 """
 
+import multiprocessing
+import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,13 +19,16 @@ import cv2
 import numpy as np
 from torch.utils.data import DataLoader
 
-from mmfer.utils.atomic_file import atomic_write, remove_parts
+from mmfer.utils.atomic_file import atomic_write
+from mmfer.utils.file_lock import file_lock
 from mmfer.utils.inside import path_inside
 
 from .journal import Journal
 
 #: Encoder settings; the first is the default. Images of one setting are the same bytes every time.
 IMAGE_FORMATS = {'jpg': [cv2.IMWRITE_JPEG_QUALITY, 95], 'png': [cv2.IMWRITE_PNG_COMPRESSION, 3]}
+
+_LOCK = '.lock'
 
 #: Wraps the iterator of results, given their number, to show progress.
 Track = Callable[[Iterator, int], Iterable]
@@ -61,8 +67,8 @@ class Outcome(NamedTuple):
 class ImageWriter:
     """A map-style dataset whose items are images being written: a data loader then runs it.
 
-    The loader keeps the order, hands on the workers' errors and, unlike those of
-    ``multiprocessing.Pool``, its workers end when the main process is killed.
+    The loader keeps the order and hands on the workers' errors. Workers end when the main process
+    is killed, while they start as well.
 
     Args:
         out: Target folder; may hold a part, or all, of the same run.
@@ -111,14 +117,20 @@ class ImageWriter:
         Raises:
             SettingsError: ``out`` holds images of other settings.
             ValueError: A job would write outside ``out``.
+            InUseError: Another process writes there.
             OSError: A file could not be written.
         """
-        folders = {path_inside(self.out, job.target, 'the dataset').parent for job in jobs}
-        journal = Journal(self.out, self.settings())
+        for job in jobs:
+            path_inside(self.out, job.target, 'the dataset')
+        settings = self.settings()
+        with file_lock(self.out / _LOCK):
+            return self._run(jobs, Journal(self.out, settings), summary, workers, track)
+
+    def _run(
+        self, jobs: Sequence[Job], journal: Journal, summary: str, workers: int, track: Track
+    ) -> tuple[list[dict], int]:
         done = {job.target: self._find(journal, job) for job in jobs}
         self.jobs = [job for job in jobs if done[job.target] is None]
-        for folder in folders if self.jobs else ():
-            remove_parts(folder)
         outcomes: Iterable = ()
         if self.jobs:
             (self.out / summary).unlink(missing_ok=True)
@@ -130,6 +142,7 @@ class ImageWriter:
                 num_workers=workers,
                 collate_fn=_unchanged,
                 multiprocessing_context=context,
+                worker_init_fn=_end_with_main_process,
             )
             outcomes = track(iter(loader), len(self.jobs))
         with journal:
@@ -161,6 +174,20 @@ class ImageWriter:
         if result is not None and self.has_image(result) and not (self.out / job.target).is_file():
             return None
         return result
+
+
+def _end_with_main_process(worker: int) -> None:
+    """End this worker when the main process does, however.
+
+    The loader's own workers look for that, too, but take whoever is their parent when they have
+    started for the main process: one that was killed before is never missed.
+    """
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _unchanged(item):

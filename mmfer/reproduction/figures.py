@@ -83,7 +83,7 @@ def _confusion(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure:
     panels = {}
     (row,) = results.experiment.rows
     for database in runs.databases(results.experiment):
-        stages = [runs.stage(database, row, seed) for seed in seeds]
+        stages = [runs.counted(runs.stage(database, row, seed)) for seed in seeds]
         found = [read_confusion_matrix(stage.confusion) for stage in stages if stage.is_tested]
         if found:
             panels[database] = (sum(matrix for matrix, _ in found), found[0][1])
@@ -94,7 +94,7 @@ def _attention(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | N
     """Kept patches and attention of the first seed's models."""
     without, pooled = results.experiment.rows
     (database,) = runs.databases(results.experiment)
-    stages = [runs.stage(database, row, seeds[0]) for row in (without, pooled)]
+    stages = [runs.counted(runs.stage(database, row, seeds[0])) for row in (without, pooled)]
     if not all(stage.is_tested for stage in stages):
         return None
     files = [(stage.config_file, stage.checkpoint) for stage in stages]

@@ -36,7 +36,7 @@ def list_stages(runs: Runs, experiment: Experiment, seeds: Sequence[int]) -> str
     """The trainings of an experiment in their order, and whether they are done."""
     lines = [f'{experiment.name}: {experiment.title}']
     lines += [
-        f'  {_state(stage):8}{stage.name}: {stage.folder}'
+        f'  {_state(runs.counted(stage)):8}{stage.name}: {stage.folder}'
         for stage in plan(runs, experiment, seeds)
     ]
     return '\n'.join(lines) + '\n'

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import yaml
 
-from mmfer.analysis.training_logs import read_training_log
 from mmfer.utils.atomic_file import atomic_write
 from mmfer.visualization.figures import save_figure
 
@@ -19,8 +18,12 @@ from .table import Column, Results, to_csv, to_markdown
 
 _SELECTED = {
     'last': 'Tests of the last epoch; the released code selects the best one by the test list.\n',
-    'best': 'The best validation of each run, as the released code selects.\n',
+    'best': 'Tests of the epoch with the best validation accuracy of each run.\n',
 }
+_NOT_KEPT = (
+    'No checkpoint of that epoch was kept, and the last epoch was tested (training with '
+    f'default_hooks.checkpoint.save_best={ACCURACY} keeps it): '
+)
 _STANDS_IN = (
     "Small nets on drawn faces stand in for the paper's; only gains compare. A gain is that over "
     'the row without one; the trend is its sign where it is larger than its standard deviation.\n'
@@ -42,6 +45,7 @@ class Report:
         self.runs = runs
         self.seeds = seeds
         self.progress = progress
+        self._not_kept: list[str] = []
 
     @classmethod
     def from_file(cls, path: Path, *args) -> 'Report':
@@ -75,9 +79,11 @@ class Report:
                 stage = self.runs.stage(database, row, seed)
                 with self.progress, stage.held(self.progress.say):
                     self._train(stage)
-                    if not stage.is_tested:
-                        self.progress.say(f'test  {stage.name}')
-                    stage.test(self.progress.tell)
+                    counted = self.runs.counted(stage)
+                    counted.prepare()
+                    if not counted.is_tested:
+                        self.progress.say(f'test  {counted.name}')
+                    counted.test(self.progress.tell)
                 self._write(self._done(experiment))
         self.collect(experiment)
 
@@ -90,13 +96,17 @@ class Report:
     def _done(self, experiment: Experiment) -> Results:
         """The results of all runs that are done."""
         measured: dict[tuple[str, str], dict[int, float]] = {}
+        self._not_kept = []
         for seed in self.seeds:
             for database, row in self.runs.cells(experiment):
                 stage = self.runs.stage(database, row, seed)
-                if not stage.is_tested:
+                counted = self.runs.counted(stage)
+                if not counted.is_tested:
                     continue
+                if self.runs.settings.select == 'best' and counted is stage:
+                    self._not_kept.append(stage.name)
                 for name, metric in (experiment.metrics or {database: ACCURACY}).items():
-                    value = _reached(stage, metric, self.runs.settings.select)
+                    value = _reached(counted, metric)
                     measured.setdefault((row, name), {})[seed] = value
         return self._results(experiment, measured)
 
@@ -143,6 +153,8 @@ class Report:
         text = f'{name}. {experiment.title}\n\n{to_markdown(results)}'
         if results.has_runs:
             text += f'\n{_SELECTED[self.runs.settings.select]}'
+            if self._not_kept:
+                text += f'{_NOT_KEPT}{"; ".join(self._not_kept)}.\n'
         if self.runs.settings.synth:
             text += f'\n{_STANDS_IN}'
         atomic_write(self._path(results, 'md'), text.encode())
@@ -153,17 +165,12 @@ class Report:
         return self.runs.settings.work_dir / f'{results.experiment.name}.{suffix}'
 
 
-def _reached(stage: Stage, metric: str, select: str) -> float:
-    """A run's result: of the test of its last checkpoint, or of its best validation."""
-    if select == 'best':
-        curves = read_training_log(stage.folder)
-        found = {n: c.values.max() for n, c in curves.items() if c.part == 'validation'}
-        where, section = 'validation', 'val_evaluator'
-    else:
-        found, where, section = stage.metrics, 'test', 'test_evaluator'
+def _reached(stage: Stage, metric: str) -> float:
+    """A figure of a test."""
+    found = stage.metrics
     if metric not in found:
         raise ExperimentError(
-            f'{stage.folder}: its {where} gave no {metric}, only {", ".join(found)}; see {section} '
-            'in its config'
+            f'{stage.folder}: its test gave no {metric}, only {", ".join(found)}; see '
+            'test_evaluator in its config'
         )
     return float(found[metric])

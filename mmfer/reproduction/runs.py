@@ -16,6 +16,7 @@ from mmfer.utils.config_options import merge_options, walk
 from mmfer.utils.dataset_config import unwrapped
 from mmfer.utils.picture_size import picture_size
 
+from .best_epoch import best_epoch
 from .index import Experiment, ExperimentError, Index, Source
 from .stages import Stage
 from .variants import Variants, get
@@ -37,8 +38,8 @@ class Settings:
         synth: Whether drawn faces stand in for every database.
         options: ``--cfg-options`` for every run.
         processes: GPUs, or processes on CPUs, for each training.
-        select: What a run has reached: ``'last'``, the test of its last checkpoint; ``'best'``, its
-            best validation.
+        select: What a run has reached: the test of its ``'last'`` checkpoint, or of that with the
+            ``'best'`` validation accuracy.
     """
 
     work_dir: Path
@@ -113,6 +114,16 @@ class Runs:
         cfg = self.config(database, variant)
         inputs = self._start(cfg, self.index.databases[database].weights)
         return self._stage(f'{database}, {name}', cfg, Path(database) / name, seed, inputs)
+
+    def counted(self, stage: Stage) -> Stage:
+        """The stage whose test is the result of a run.
+
+        Returns:
+            ``stage`` itself also where the best epoch counts and no checkpoint of it was kept.
+        """
+        if self.settings.select == 'best' and stage.is_trained:
+            return best_epoch(stage) or stage
+        return stage
 
     def sources(self, database: str, variant: str) -> list[Stage]:
         """Stages whose checkpoints the run starts from, themselves after theirs."""

@@ -1,21 +1,24 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Trainings that build on one another: done once, continued after a stop, never overwritten."""
 
+import ctypes
 import difflib
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from mmengine.config import Config
 
 from mmfer.utils.atomic_file import atomic_write, atomic_write_json
 from mmfer.utils.file_digest import file_digest
+from mmfer.utils.file_lock import file_lock
 
 _CONFIG = 'config.py'
 _STATE = 'stage.json'
@@ -73,6 +76,7 @@ class Stage:
         self.tools = tools
         self.processes = processes
         self.given = given
+        self._lock: int | None = None
 
     @property
     def checkpoint(self) -> Path:
@@ -110,18 +114,30 @@ class Stage:
 
     @contextmanager
     def held(self, say: Callable[[str], None]) -> Iterator[None]:
-        """Keep other processes out of the folder; one that is in it is waited for."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / _LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            say(f'wait  {self.name}: another process is at it')
-            lock.acquire()
-        try:
+        """Keep other processes out of the folder; one that is in it is waited for.
+
+        The tool that runs in the folder holds the lock as well, so a training that outlives this
+        process is waited for, too.
+        """
+        path = self.folder / _LOCK
+        with file_lock(path, lambda holder: say(f'wait  {self.name}: {holder} is at it')) as lock:
+            self._lock = lock
             yield
-        finally:
-            lock.release()
+        self._lock = None
+
+    def test_of(self, title: str, folder: str, checkpoint: Path) -> 'Stage':
+        """The stage that tests another checkpoint of this training, in a folder inside this one."""
+        stage = Stage(
+            f'{self.name}, {title}',
+            self.cfg,
+            self.folder / folder,
+            [],
+            self.tools,
+            self.processes,
+            checkpoint,
+        )
+        stage._lock = self._lock  # the folder is in the one that is held
+        return stage
 
     def prepare(self) -> None:
         """Write down what the stage is made from, or check that it is still the same.
@@ -135,7 +151,7 @@ class Stage:
         digests = [file_digest(path) for path in self.inputs]
         state = self._read_state()
         if state is None:
-            if self.folder.is_dir() and any(self.folder.glob('*.pth')):
+            if self.folder.is_dir() and any(n.endswith('.pth') for n in os.listdir(self.folder)):
                 raise StageError(
                     f'{self.folder} holds checkpoints but no {_STATE}, so it is not known what '
                     'they are. Choose another --work-dir, or move them away'
@@ -206,21 +222,16 @@ class Stage:
         log = self.folder / f'{verb}.log'
         started = time.monotonic()
         with (
+            _exit_on_sigterm(),
             open(log, 'a') as file,
-            subprocess.Popen(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors='replace',
-            ) as process,
+            _start(command, self._lock) as process,
         ):
             try:
                 for line in process.stdout:
                     file.write(line)
                     if 'Epoch(' in line or 'Iter(' in line:
                         tell(line.split(' - INFO - ')[-1].strip())
-            except BaseException:  # a keyboard interrupt above all: the child has to end as well
+            except BaseException:  # a signal above all: the child has to end as well
                 process.terminate()
                 raise
         if process.returncode:
@@ -229,3 +240,50 @@ class Stage:
                 f'{self.name}: {verb}ing failed after {time.monotonic() - started:.0f} s. The end '
                 f'of {log}:\n  {tail}\nWhen it is mended, the same command goes on from here'
             )
+
+
+def _start(command: Sequence[str], lock: int | None) -> subprocess.Popen:
+    """Start a tool that holds the lock, too, and on Linux ends with this process.
+
+    Args:
+        command: The tool.
+        lock: Descriptor of a lock's file.
+    """
+    options = {}
+    passed = None if lock is None or os.name != 'posix' else os.dup(lock)
+    if passed is not None:
+        options['pass_fds'] = [passed]
+    if sys.platform == 'linux':
+        library, parent = ctypes.CDLL(None), os.getpid()
+
+        def end_with_parent() -> None:
+            library.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG; exec and a shell's exec keep it
+            if os.getppid() != parent:  # it was too late
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        options['preexec_fn'] = end_with_parent
+    try:
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors='replace',
+            **options,
+        )
+    finally:
+        if passed is not None:
+            os.close(passed)
+
+
+@contextmanager
+def _exit_on_sigterm() -> Iterator[None]:
+    """Let a signal to end raise what ends the tools, too, and not this process alone."""
+    if threading.current_thread() is not threading.main_thread():  # which signals go to
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -4,43 +4,106 @@
 import contextlib
 import json
 import os
+import re
 import secrets
-from collections.abc import Iterable
+import socket
+import time
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mmengine.fileio import LocalBackend, register_backend
 
 from .csv_text import csv_text
 
-_PART = '.part'
+try:
+    import fcntl
+except ImportError:  # Windows, which renames and deletes no open file
+    fcntl = None
+
 _STEM = 20  # characters of a name that may be as long as the file system allows
+_PART = re.compile(r'\..+\.(?P<host>[0-9a-f]{8})[0-9a-f]{8}\.part(\.\w+)?')
+_HOST = f'{zlib.crc32(socket.gethostname().encode()):08x}'
+_DAY = 24 * 3600
+_cleared: set[Path] = set()
 
 
-def atomic_write(path: str | Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` through a hidden neighbour that replaces it at the end.
+@contextlib.contextmanager
+def replacing(path: str | Path, suffix: str = '') -> Iterator[BinaryIO]:
+    """Open a hidden neighbour of ``path``, which replaces it at the end of the block.
 
     The neighbour (``.NAME.DIGITS.part``, same folder, hence same file system) is flushed to the
     disk before it takes the name, so neither a killed process nor a power cut leaves half a file
-    under ``path``. Threads and processes may write one path at once: the last one counts.
+    under ``path``. Its name is this writer's alone: threads and processes may write one path at
+    once, and the last one counts. What killed writers left in the folder is deleted before this
+    process writes there for the first time (:func:`remove_parts`).
+
+    Args:
+        path: Its folder is made if need be.
+        suffix: What the hidden name ends with, for those who open it by its name, the ``name`` of
+            the file. Default: nothing.
 
     Raises:
-        OSError: The content could not be written. What was at ``path`` before is still there, and
-            the half-written neighbour is gone.
+        OSError: The content could not be written. After any error, what was at ``path`` before is
+            still there, and the neighbour is gone.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name[:_STEM]}.{secrets.token_hex(8)}{_PART}')
+    if path.parent not in _cleared:
+        _cleared.add(path.parent)
+        remove_parts(path.parent)
+    file = _open_part(path, suffix)
     try:
-        try:
-            with open(part, 'wb') as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        except BaseException:  # Ctrl-C, too
-            part.unlink(missing_ok=True)
-            raise
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        if fcntl is None:
+            file.close()
+        os.replace(file.name, path)
+    except BaseException:  # Ctrl-C, too
+        with contextlib.suppress(OSError):  # a full disk may refuse what is left to be flushed
+            file.close()
+        Path(file.name).unlink(missing_ok=True)
+        raise
+    finally:
+        file.close()
+    _sync_folder(path.parent)
+
+
+def _open_part(path: Path, suffix: str) -> BinaryIO:
+    """Open a part that is locked as long as it is written."""
+    while True:
+        name = f'.{path.name[:_STEM]}.{_HOST}{secrets.token_hex(4)}.part{suffix}'
+        file = open(path.with_name(name), 'xb')  # noqa: SIM115  closed by the caller
+        # Between both steps another process may have found it without a lock, and deleted it.
+        if _lock(file.fileno()) is not False and os.path.exists(file.name):
+            return file
+        file.close()
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Lock a file; False if another process has, None where there are no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def atomic_write(path: str | Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` as :func:`replacing` does.
+
+    Raises:
+        OSError: It could not be written; says how much, and what to do.
+    """
+    try:
+        with replacing(path) as file:
+            file.write(content)
     except OSError as error:
         raise OSError(
             error.errno,
@@ -49,7 +112,6 @@ def atomic_write(path: str | Path, content: bytes) -> None:
             'command again (training goes on with --resume)',
             str(path),
         ) from error
-    _sync_folder(path.parent)
 
 
 def atomic_write_text(path: str | Path, text: str) -> None:
@@ -86,16 +148,38 @@ def _sync_folder(folder: Path) -> None:
 
 
 def remove_parts(folder: str | Path) -> list[str]:
-    """Delete what :func:`atomic_write` left in ``folder`` when its process was killed.
+    """Delete what :func:`replacing` left in ``folder`` when its process was killed.
+
+    Parts that are being written are locked, and left alone. Of locks between machines nobody can be
+    sure, so those of other machines are deleted when they are a day old.
 
     Returns:
-        The names deleted. Call it before writing starts, in one process only.
+        The names deleted.
     """
     names = []
-    for part in sorted(Path(folder).glob(f'.*{_PART}')):
-        part.unlink(missing_ok=True)
-        names.append(part.name)
-    return names
+    with contextlib.suppress(OSError):  # a folder that may be written but not read
+        names = [name for name in sorted(os.listdir(folder)) if _PART.fullmatch(name)]
+    return [name for name in names if _remove_part(Path(folder, name))]
+
+
+def _remove_part(part: Path) -> bool:
+    try:
+        own = _PART.fullmatch(part.name)['host'] == _HOST
+        if not own and part.stat().st_mtime > time.time() - _DAY:
+            return False
+        if fcntl is not None:
+            descriptor = os.open(part, os.O_RDWR)
+            try:
+                if not _lock(descriptor):
+                    return False
+                part.unlink()
+            finally:
+                os.close(descriptor)
+        else:
+            part.unlink()
+    except OSError:  # somebody else was quicker, or it is open, or not ours to delete
+        return False
+    return True
 
 
 class AtomicLocalBackend(LocalBackend):

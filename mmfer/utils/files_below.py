@@ -37,10 +37,14 @@ def files_below(folder: str | Path) -> list[Path]:
 
     Links to folders are followed, as datasets and their loaders do, but every folder is looked into
     once: a link that leads back, or to a place that was found without it, adds nothing.
+
+    Raises:
+        OSError: A folder cannot be read, above all a PermissionError; it is named. A part of the
+            files would look like all of them.
     """
     found, seen, starts = [], set(), [Path(folder)]
     for start in starts:  # which gets links as they are met, behind the tree that they are in
-        for place, folders, names in os.walk(start):
+        for place, folders, names in os.walk(start, onerror=_raise):
             real = os.path.realpath(place)
             if real in seen:
                 folders.clear()
@@ -116,3 +120,8 @@ def warn_left_out(
             'current',
             logging.WARNING if names else logging.INFO,
         )
+
+
+def _raise(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):  # which has no files
+        raise error

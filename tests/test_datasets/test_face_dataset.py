@@ -1,5 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import logging
+import os
 
 import pytest
 import torch
@@ -96,6 +97,32 @@ def test_workers_share_the_count(root):
     assert len(read_all(RAFDB(root, pipeline=PIPELINE, max_bad_images=2))) == 12
     with pytest.raises(RuntimeError, match='2 images of RAFDB'):
         read_all(RAFDB(root, pipeline=PIPELINE, max_bad_images=1))
+
+
+def test_flags_that_others_set_while_they_are_listed(root):
+    dataset = RAFDB(root)
+    dataset.max_bad_images = 100_000
+    flags = torch.zeros(dataset.max_bad_images, dtype=torch.bool).share_memory_()
+    dataset._bad_images = flags
+    flags[0] = True  # so that nothing is logged
+    context = torch.multiprocessing.get_context('fork')
+
+    def write():
+        numbers, parent = flags.numpy(), os.getppid()
+        while os.getppid() == parent:  # which may abort
+            numbers[1:] = True
+            numbers[1:] = False
+
+    writers = [context.Process(target=write, daemon=True) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    try:
+        for _ in range(40):
+            dataset._note_bad_image(0, 'truncated')
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.join()
 
 
 def test_count_lasts_over_epochs(root):

@@ -2,8 +2,8 @@
 """Training with stored prior tokens is training with the prior encoders."""
 
 import os
-import resource
 import shutil
+import threading
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from mmengine.hooks import Hook
 from toy_analyzer import CNN, PRIORS, training_config
 
 from mmfer.datasets import SynthFace
+from mmfer.engine.hooks import PriorTokenCacheHook
 from mmfer.engine.launch import build_runner
 from mmfer.models.analyzers.prior_encoders import PriorEncoders
 from mmfer.models.analyzers.prior_token_cache import PriorTokenCache, PriorTokenCacheError
@@ -266,8 +267,9 @@ def test_changed_files_are_refused(config, tmp_path):
 
 
 @pytest.mark.parametrize('damage', ['shorter', 'other bits', 'gone', 'notes', 'notes empty'])
-def test_damaged_files_are_refused(config, tmp_path, damage):
-    train(config('first', cache={}))
+def test_damaged_files_are_written_anew(config, tmp_path, damage, pictures_seen):
+    first = train(config('first', cache={}))
+    pictures_seen()
     tokens, notes = tmp_path / 'cache' / 'tokens.npy', tmp_path / 'cache' / 'tokens.json'
     content = bytearray(tokens.read_bytes())
     if damage == 'shorter':
@@ -281,9 +283,69 @@ def test_damaged_files_are_refused(config, tmp_path, damage):
         notes.write_bytes(notes.read_bytes()[:-10])
     else:
         notes.write_text('{}')
-    with pytest.raises(PriorTokenCacheError, match='rebuild=True'):
-        train(config('second', cache={}))
-    train(config('third', cache=dict(rebuild=True)))
+    assert losses(train(config('second', cache={}))) == losses(first)
+    assert pictures_seen() == 12
+    train(config('third', cache={}))
+    assert pictures_seen() == 0
+
+
+def test_a_disk_that_loses_what_is_written_is_noticed(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def lose(source, target):
+        replace(source, target)
+        if str(target).endswith('.npy'):
+            os.truncate(target, 100)
+
+    monkeypatch.setattr(os, 'replace', lose)
+    with pytest.raises(PriorTokenCacheError, match='damaged'):
+        PriorTokenCache.build(tmp_path, {}, [dict(age=torch.zeros(100, 100))], 100)
+
+
+def test_who_comes_second_waits_and_computes_nothing(config, tmp_path, monkeypatch):
+    """Both hooks in one process, whose locks exclude each other as those of two do."""
+    events = []
+    waiting, building = threading.Event(), threading.Event()
+
+    def build(cls, folder, key, batches, num_samples):
+        events.append('build')
+        building.set()
+        waiting.wait()
+        return original(folder, key, [dict(age=torch.randn(num_samples, 3))], num_samples)
+
+    original = PriorTokenCache.build
+    monkeypatch.setattr(PriorTokenCache, 'build', classmethod(build))
+    runners = [build_runner(config(name, cache={})) for name in 'ab']
+    hooks = [hook for r in runners for hook in r.hooks if isinstance(hook, PriorTokenCacheHook)]
+    info = runners[1].logger.info
+
+    def said(message, *args):
+        if 'waiting for it' in message:
+            events.append('wait')
+            waiting.set()
+        info(message, *args)
+
+    monkeypatch.setattr(runners[1].logger, 'info', said)
+    for runner in runners:
+        runner._train_loop = runner.build_train_loop(runner._train_loop)
+    first = threading.Thread(target=hooks[0].before_train, args=runners[:1])
+    first.start()
+    building.wait()
+    hooks[1].before_train(runners[1])
+    first.join()
+    assert events == ['build', 'wait']
+    rows = [runner.model.prior_cache.rows for runner in runners]
+    assert np.array_equal(*rows) and len(rows[0]) == 11
+
+
+def test_a_folder_that_may_only_be_read(config, tmp_path, monkeypatch):
+    first = train(config('first', cache={}))
+
+    def refuse(path, wait):
+        raise PermissionError(13, os.strerror(13), str(path))
+
+    monkeypatch.setattr('mmfer.engine.hooks.prior_token_cache_hook.file_lock', refuse)
+    assert losses(train(config('second', cache={}))) == losses(first)
 
 
 def test_an_unfinished_file_is_not_believed(config, tmp_path, pictures_seen):
@@ -306,6 +368,7 @@ def test_an_unfinished_file_is_not_believed(config, tmp_path, pictures_seen):
 
 
 def test_full_disk(tmp_path):
+    resource = pytest.importorskip('resource')
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))  # as if the disk ended there
     try:

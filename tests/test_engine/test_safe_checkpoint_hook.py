@@ -55,9 +55,10 @@ def test_full_disk_costs_only_the_newest_checkpoint(config, tmp_path, monkeypatc
 
 
 def test_leftovers_of_a_killed_run_are_cleared(config, tmp_path):
-    part = tmp_path / 'run' / '.epoch_1.pth.123.part'
+    part = tmp_path / 'run' / '.epoch_1.pth.0123456789abcdef.part'  # of another machine, long ago
     part.parent.mkdir()
     part.write_bytes(b'half')
+    os.utime(part, (0, 0))
     build_runner(config(train_cfg__max_epochs=1)).train()
     assert not part.exists()
 

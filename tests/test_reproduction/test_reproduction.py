@@ -122,21 +122,37 @@ def test_costs_need_a_table_that_has_them(report):
         report.costs(report.runs.index.find('table2'))
 
 
-def test_best_validation_counts_when_asked_for(report, tmp_path):
+def test_the_best_epoch_is_tested_and_every_figure_is_of_that_test(report, tmp_path, monkeypatch):
+    """Validation is best in epoch 1, by accuracy; another metric is best in epoch 2."""
+    monkeypatch.setattr('mmfer.reproduction.best_epoch.ACCURACY', 'age/mae')
     table = report.runs.index.find('table2')
+    table.metrics.update(error='age/mae', near='age/cs@5')
     report.reproduce(table)
     for seed in range(2):
-        log = tmp_path / f'work/RAF-DB/apvit/seed{seed}/20260101_000000/vis_data/scalars.json'
+        folder = tmp_path / f'work/RAF-DB/apvit/seed{seed}'
+        log = folder / '20260101_000000/vis_data/scalars.json'
         log.parent.mkdir(parents=True)
         lines = [{'loss': 1.0, 'epoch': 1, 'iter': 1, 'step': 1}]
-        lines += [{'age/mae': 50.0 + seed - step, 'step': step} for step in (2, 1, 3)]
+        lines += [{'age/mae': 99.0 - step, 'age/cs@5': step, 'step': step} for step in (2, 1)]
         log.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    (folder / 'epoch_1.pth').rename(folder / 'best_age_mae_epoch_1.pth')
+    best = folder / 'best_age_mae_epoch_1.pth'
+    best.write_text('12345')  # the stand-in's error is the length
     report.runs.settings = dataclasses.replace(report.runs.settings, select='best')
+    report.reproduce(table)
+    (tmp_path / 'work/RAF-DB/apvit/seed0/epoch_1.pth').unlink()
     report.collect(table)
-    assert '49.50 ± 0.71' in (tmp_path / 'work/table2.md').read_text()
+    text = (tmp_path / 'work/table2.csv').read_text()
+    error, near = (line.split(',')[-1] for line in text.splitlines()[1:3])
+    last = json.loads((tmp_path / 'work/RAF-DB/apvit/seed0/metrics.json').read_text())
+    assert [float(value) for value in error.split()] == [last['age/mae'], 5]
+    assert [float(value) for value in near.split()] == [last['age/cs@5'], 95]
+    text = (tmp_path / 'work/table2.md').read_text()
+    assert 'last epoch was tested' in text and text.endswith('RAF-DB, apvit, seed 0.\n')
+
     report.runs.settings = dataclasses.replace(report.runs.settings, select='last')
     report.collect(table)
-    assert '49.50' not in (tmp_path / 'work/table2.md').read_text()
+    assert ' 5.0000' not in (tmp_path / 'work/table2.csv').read_text()
 
 
 def test_a_metric_that_no_test_gave(report, monkeypatch):

@@ -1,16 +1,21 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import hashlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
+from forked_processes import Python
 from mmengine.config import Config
 from stand_in_tools import write_tools
 
 from mmfer.reproduction.stages import Stage, StageError, last_checkpoint_name
 from mmfer.utils.file_digest import file_digest
+from mmfer.utils.file_lock import InUseError, file_lock
 
 
 @pytest.fixture
@@ -181,7 +186,8 @@ def test_several_processes_go_through_the_scripts(make, tools, tmp_path):
 
 
 def test_another_process_is_waited_for_and_a_killed_one_holds_nothing(make, tmp_path):
-    stage, said, entered = make(), [], threading.Event()
+    stage, said = make(), []
+    waiting, entered = threading.Event(), threading.Event()
     code = (
         'import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1])\n'
         'lock.acquire(); print("held", flush=True); time.sleep(60)'
@@ -189,8 +195,12 @@ def test_another_process_is_waited_for_and_a_killed_one_holds_nothing(make, tmp_
     (tmp_path / 'age').mkdir()
     command = [sys.executable, '-c', code, str(tmp_path / 'age' / '.lock')]
 
+    def say(text):
+        said.append(text)
+        waiting.set()
+
     def enter():
-        with stage.held(said.append):
+        with stage.held(say):
             entered.set()
 
     with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
@@ -198,9 +208,76 @@ def test_another_process_is_waited_for_and_a_killed_one_holds_nothing(make, tmp_
             assert other.stdout.readline().strip() == b'held'
             thread = threading.Thread(target=enter)
             thread.start()
-            assert not entered.wait(0.5)
+            waiting.wait()
+            assert not entered.is_set()
             assert said == ['wait  baseline, age: another process is at it']
         finally:
             other.kill()
-    assert entered.wait(30)
     thread.join()
+    assert entered.is_set()
+
+
+# A stage whose training lasts, and tells by a lock that it lives; argv: folder, platform.
+LASTING = """
+import pathlib, sys
+from mmengine.config import Config
+from mmfer.reproduction import stages
+folder = pathlib.Path(sys.argv[1])
+stages.sys.platform = sys.argv[2]
+stage = stages.Stage('age', Config(dict(train_cfg=dict(max_epochs=2))), folder / 'age', [], folder)
+with stage.held(print):
+    stage.prepare()
+    stage.train(print)
+"""
+TRAINING = """
+import os, sys, time
+sys.path[:0] = PATH
+from mmfer.utils.file_lock import file_lock
+folder = os.path.dirname(__file__)
+with file_lock(folder + '/alive'):
+    open(folder + '/pid', 'w').write(f'{os.getpid()} ')
+    time.sleep(60)
+    open(folder + '/ended', 'w')
+"""
+
+
+def stop_in_training(folder, how, platform=sys.platform):
+    """Send a stage a signal in the middle of its training; return the training's pid."""
+    (folder / 'train.py').write_text(TRAINING.replace('PATH', repr(sys.path)))
+    process, note = Python('-c', LASTING, folder, platform), folder / 'pid'
+    try:
+        while not (note.exists() and note.read_text().endswith(' ')):
+            assert process.is_running()
+            time.sleep(0.01)
+    finally:
+        process.send_signal(how)
+        assert process.wait().returncode == {signal.SIGKILL: -9, signal.SIGTERM: 143}[how]
+    return int(note.read_text())
+
+
+def released(path):
+    """Wait until nobody holds the lock."""
+    with file_lock(path, wait=lambda holder: None):
+        return True
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='elsewhere a kill leaves the tool running')
+@pytest.mark.parametrize('how', [signal.SIGTERM, signal.SIGKILL])
+def test_a_training_ends_with_the_command_that_started_it(tmp_path, how):
+    stop_in_training(tmp_path, how)
+    assert released(tmp_path / 'alive') and released(tmp_path / 'age' / '.lock')
+    assert not (tmp_path / 'ended').exists()
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='has no such locks')
+def test_where_a_training_outlives_the_command_it_keeps_the_lock(tmp_path):
+    stop_in_training(tmp_path, signal.SIGTERM, 'darwin')
+    assert released(tmp_path / 'alive')  # the signal is passed on
+    assert not (tmp_path / 'ended').exists()
+    (tmp_path / 'pid').unlink()
+    training = stop_in_training(tmp_path, signal.SIGKILL, 'darwin')
+    lock = tmp_path / 'age' / '.lock'
+    with pytest.raises(InUseError), file_lock(lock):
+        pass
+    os.kill(training, signal.SIGKILL)
+    assert released(lock)

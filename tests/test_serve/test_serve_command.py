@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 
 import cv2
@@ -56,13 +55,12 @@ def test_serves_until_it_is_interrupted(model, tmp_path, repo_root):
         address = re.fullmatch(r'(http://127\.0\.0\.1:\d+/)  \(Ctrl-C ends it\)\n', line)[1]
         picture = cv2.imencode('.png', np.zeros((SIZE, SIZE, 3), np.uint8))[1].tobytes()
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        deadline = time.monotonic() + 300
         while True:
             try:
                 answer = opener.open(f'{address}api/read', picture, timeout=300).read()
                 break
             except ConnectionError:
-                assert time.monotonic() < deadline
+                assert process.poll() is None
         assert b'"status":"faces"' in answer
         assert list(scratch.rglob('*')) == []
         process.send_signal(signal.SIGINT)

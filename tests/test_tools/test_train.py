@@ -14,6 +14,7 @@ from tool_calls import run_tool
 from toy_training import ToyModel, toy_config
 
 from mmfer.engine.launch import build_runner, load_config
+from mmfer.utils.file_lock import file_lock
 
 CONFIG_BASE = Path('configs') / '_base_' / 'default_runtime.py'
 
@@ -75,6 +76,22 @@ def test_help_does_not_offer_gpus():
     # mim appends --gpus or --device when it finds the former in this text.
     assert done.returncode == 0 and '--gpus' not in done.stdout
     assert '--launcher' in done.stdout
+
+
+def test_a_second_training_in_a_work_folder_is_refused_and_writes_nothing(toy, tmp_path):
+    config, work = toy(train_cfg__max_epochs=1), tmp_path / 'work'
+    words = ('--work-dir', work, '--resume')
+    assert run_tool('train.py', config, *words, cwd=tmp_path).returncode == 0
+    before = {path: path.stat().st_mtime_ns for path in work.rglob('*')}
+    with file_lock(work / '.training.lock'):
+        done = run_tool('train.py', config, *words, cwd=tmp_path)
+        assert done.returncode == 1 and f'{work} is in use by process {os.getpid()}' in done.stderr
+        after = {path: path.stat().st_mtime_ns for path in work.rglob('*')}
+        assert after.keys() - before.keys() == {work / '.training.lock'}
+        assert all(after[path] == time for path, time in before.items() if path.is_file())
+        tested = run_tool('test.py', config, work / 'epoch_1.pth', *words[:2], cwd=tmp_path)
+        assert tested.returncode == 0, tested.stderr
+    assert run_tool('train.py', config, *words, cwd=tmp_path).returncode == 0
 
 
 def test_train_resume_and_test(toy, tmp_path):

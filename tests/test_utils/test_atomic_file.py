@@ -8,13 +8,17 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from forked_processes import run_python
 from mmengine.fileio import get_file_backend
 
+from mmfer.utils import atomic_file
 from mmfer.utils.atomic_file import (
+    _HOST,
     AtomicLocalBackend,
     atomic_write,
     atomic_write_json,
     remove_parts,
+    replacing,
 )
 
 
@@ -111,3 +115,43 @@ def test_json(tmp_path):
     content = dict(name='ä', values=[1, 0.5, None])
     atomic_write_json(tmp_path / 'new' / 'a.json', content)
     assert json.loads((tmp_path / 'new' / 'a.json').read_text()) == content
+
+
+PART = f'.epoch_1.pth.{_HOST}01234567.part'
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='has no such locks')
+def test_what_killed_writers_left_goes_before_the_first_write_and_living_ones_stay(tmp_path):
+    (tmp_path / PART).touch()
+    stranger = tmp_path / f'.epoch_1.pth.{"0" * 8}01234567.part'  # of another machine: it may live
+    stranger.touch()
+    others = {'.page.part', 'a.part', '.a.0123.part'}
+    for name in others:  # of other programs
+        (tmp_path / name).touch()
+    with replacing(tmp_path / 'video.mp4', '.mp4') as file:
+        file.write(b'fra')
+        name = os.path.basename(file.name)
+        assert name.endswith('.mp4')
+        assert set(os.listdir(tmp_path)) == {name, stranger.name, *others}
+        code = 'import sys; from mmfer.utils.atomic_file import *\nprint(remove_parts(sys.argv[1]))'
+        assert run_python('-c', code, tmp_path).stdout == '[]\n'  # another process
+        file.write(b'mes')
+    assert (tmp_path / 'video.mp4').read_bytes() == b'frames'
+    os.utime(stranger, (0, 0))
+    assert remove_parts(tmp_path) == [stranger.name]
+
+
+def test_a_part_that_is_deleted_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    """By another process that takes it for a dead one's."""
+    flock, calls = atomic_file._lock, []
+
+    def lock(descriptor):
+        calls.append(descriptor)
+        if len(calls) == 1:
+            for path in tmp_path.iterdir():
+                path.unlink()
+        return flock(descriptor)
+
+    monkeypatch.setattr(atomic_file, '_lock', lock)
+    atomic_write(tmp_path / 'a', b'new')
+    assert len(calls) == 2 and os.listdir(tmp_path) == ['a']

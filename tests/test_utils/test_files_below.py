@@ -1,4 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import os
+
 import pytest
 
 from mmfer.utils.files_below import IMAGE, files_below, is_junk, media_below, warn_left_out
@@ -72,3 +74,15 @@ def test_left_out_files_are_named_and_text_beside_is_counted(folder, monkeypatch
     assert len(said) == 1
     warn_left_out(folder, [folder / f'{number}.bin' for number in range(30)])
     assert said[1].endswith('8.bin, 9.bin, 20 more')
+
+
+def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch):
+    def scan(path):
+        if str(path).endswith('c'):
+            raise PermissionError(13, os.strerror(13), str(path))
+        return scandir(path)
+
+    scandir = os.scandir
+    monkeypatch.setattr(os, 'scandir', scan)
+    with pytest.raises(PermissionError, match='top/b/c'):
+        files_below(folder)

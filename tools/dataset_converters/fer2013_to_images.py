@@ -32,14 +32,12 @@ def write(args: argparse.Namespace) -> int:
 
     from mmfer.datasets.fer2013_backend import Fer2013Backend
     from mmfer.datasets.ferplus_files import VOTES_FILE, find_named_images
-    from mmfer.utils.atomic_file import atomic_write, remove_parts
+    from mmfer.utils.atomic_file import atomic_write
     from mmfer.utils.inside import path_inside
 
     named = find_named_images(args.data_root)
     source = Path(args.data_root, VOTES_FILE)
     images = [(path_inside(args.out, path, source), uri) for path, uri in named]
-    for folder in {path.parent for path, _ in images}:
-        remove_parts(folder)  # of an earlier run that was killed
     new = [(path, uri) for path, uri in images if not path.is_file()]
     for path, uri in track(new, 'images'):
         atomic_write(path, Fer2013Backend().get(uri))

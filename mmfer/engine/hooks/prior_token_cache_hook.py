@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,14 @@ from torch.utils.data import DataLoader, Dataset
 import mmfer
 from mmfer.datasets.determinism import fingerprint_samples, innermost_dataset, random_transforms
 from mmfer.models.analyzers import FaceAnalyzer
-from mmfer.models.analyzers.prior_token_cache import PriorTokenCache, PriorTokenCacheError
+from mmfer.models.analyzers.prior_token_cache import (
+    DamagedTokensError,
+    PriorTokenCache,
+    PriorTokenCacheError,
+)
 from mmfer.models.utils import FaceDataPreprocessor
 from mmfer.registry import HOOKS
+from mmfer.utils.file_lock import file_lock
 from mmfer.utils.random_state import get_random_state, set_random_state
 
 #: Raise it when the meaning of the stored numbers changes.
@@ -66,7 +72,8 @@ class PriorTokenCacheHook(Hook):
     The tokens are kept with what they were made from: weights and architecture of every prior, the
     dataset with all its samples (annotations, size and time of every file), the pipeline, the data
     preprocessor, the precision, the kind of device and the versions of the packages. If any of it
-    has changed, they are refused, and the error names it.
+    has changed, they are refused, and the error names it. Tokens whose file is damaged are computed
+    anew. Trainings with one ``cache_dir`` may start together: one computes, the others wait.
 
     Note:
         In a distributed run the first process computes and the others wait, for as long as
@@ -84,8 +91,8 @@ class PriorTokenCacheHook(Hook):
         TypeError: The model is not a ``FaceAnalyzer``, or its training data does not come from a
             config of one dataset.
         ValueError: Something changes the pictures at random; says what, and what to do.
-        PriorTokenCacheError: The tokens there were made from something else or are damaged, or
-            there is no room for them.
+        PriorTokenCacheError: The tokens there were made from something else, or there is no room
+            for them.
     """
 
     def __init__(
@@ -129,9 +136,10 @@ class PriorTokenCacheHook(Hook):
         if is_main_process():
             try:
                 outcome[0] = self._key(runner, dataset)
-                cache = None if self.rebuild else PriorTokenCache.open(folder, outcome[0])
-                if cache is None:
-                    cache = self._build(runner, dataset, folder, outcome[0])
+                with _alone_in(folder, runner):
+                    cache = None if self.rebuild else self._open(runner, folder, outcome[0])
+                    if cache is None:
+                        cache = self._build(runner, dataset, folder, outcome[0])
             except Exception as caught:  # whatever it is, the others must not wait for it
                 error = caught
                 outcome[1] = f'{type(caught).__name__}: {caught}'
@@ -141,13 +149,23 @@ class PriorTokenCacheHook(Hook):
         if outcome[1] is not None:
             raise PriorTokenCacheError(f'the first process could not prepare them: {outcome[1]}')
         if not is_main_process():
-            cache = PriorTokenCache.open(folder, outcome[0])
+            with _alone_in(folder, runner):
+                cache = PriorTokenCache.open(folder, outcome[0])
             if cache is None:
                 raise PriorTokenCacheError(
                     f'{folder}, where the first process keeps the prior tokens, is not there for '
                     'this one. Give the PriorTokenCacheHook a cache_dir that all machines share'
                 )
         return cache
+
+    @staticmethod
+    def _open(runner: Runner, folder: Path, key: dict) -> PriorTokenCache | None:
+        """What is there, if it is whole."""
+        try:
+            return PriorTokenCache.open(folder, key)
+        except DamagedTokensError as error:
+            runner.logger.warning(f'Prior tokens are computed anew: {error}')
+            return None
 
     # ---- is it sound? -------------------------------------------------------------------------
 
@@ -252,3 +270,18 @@ class PriorTokenCacheHook(Hook):
 
 def _model_of(runner: Runner):
     return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+@contextmanager
+def _alone_in(folder: Path, runner: Runner) -> Iterator[None]:
+    """Wait until no other process is at the tokens, and keep others from them meanwhile."""
+
+    def wait(holder: str) -> None:
+        runner.logger.info(f'The prior tokens in {folder} are in use by {holder}: waiting for it')
+
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(folder / '.lock', wait))
+        except OSError as error:  # a folder that may only be read, to which nobody writes
+            runner.logger.info(f'{folder} is used without a lock: {error}')
+        yield

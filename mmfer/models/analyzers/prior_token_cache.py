@@ -1,16 +1,17 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import hashlib
+import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmfer.utils.atomic_file import atomic_write
+from mmfer.utils.atomic_file import atomic_write, replacing
 from mmfer.utils.file_digest import file_digest
 
 _TOKENS = 'tokens.npy'
@@ -21,12 +22,17 @@ class PriorTokenCacheError(RuntimeError):
     """Stored prior tokens that must not be used, or cannot be stored."""
 
 
+class DamagedTokensError(PriorTokenCacheError):
+    """Stored prior tokens that are not what was written."""
+
+
 class PriorTokenCache:
     """Prior tokens of a whole dataset in a file, instead of the encoders that made them.
 
     ``tokens.npy`` holds one float32 row a sample, the tokens of all tasks side by side; it is
     mapped into memory, so processes of one machine share it. ``tokens.json`` says what the rows
-    were made from, and holds the file's SHA-256. It is written last: without it there is no cache.
+    were made from, and holds the SHA-256 of what was written. It is written last: without it there
+    is no cache. One process builds at a time, by a lock of the caller's.
 
     Args:
         rows: ``(N, W)``, float32; row ``i`` belongs to the sample with ``sample_idx == i``.
@@ -68,8 +74,8 @@ class PriorTokenCache:
             None if there are none.
 
         Raises:
-            PriorTokenCacheError: They were made from something else, which is named, or the files
-                are damaged.
+            DamagedTokensError: The files are damaged.
+            PriorTokenCacheError: The tokens were made from something else, which is named.
         """
         folder = Path(folder)
         if not (folder / _NOTES).exists():
@@ -116,21 +122,19 @@ class PriorTokenCache:
             PriorTokenCacheError: They cannot be written; nothing half-written is left.
         """
         folder = Path(folder)
-        part = folder / f'.{_TOKENS}.part'
-        try:
-            with _explained(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-                # As long as the notes are missing, the tokens are not believed.
-                (folder / _NOTES).unlink(missing_ok=True)
-            widths = _write_rows(part, batches, num_samples)
-            with _explained(folder):
-                digest = file_digest(part)
-                os.replace(part, folder / _TOKENS)
-                notes = dict(key=key, widths=widths, sha256=digest)
-                atomic_write(folder / _NOTES, json.dumps(notes, indent=1).encode())
-        finally:
-            part.unlink(missing_ok=True)
-        return cls.open(folder, key)
+        with _explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            # As long as the notes are missing, the tokens are not believed.
+            (folder / _NOTES).unlink(missing_ok=True)
+            with replacing(folder / _TOKENS) as file:
+                widths, digest = _write_rows(file, batches, num_samples)
+            notes = dict(key=key, widths=widths, sha256=digest)
+            atomic_write(folder / _NOTES, json.dumps(notes, indent=1).encode())
+        return cls.open(folder, key)  # which reads all of it again
+
+
+class _DataError(Exception):
+    """Carries an error of the data set through :func:`_explained`."""
 
 
 @contextmanager
@@ -138,6 +142,8 @@ def _explained(folder: Path) -> Iterator[None]:
     """Errors of the file system say what to do. Those of the data set pass by as they are."""
     try:
         yield
+    except _DataError as error:
+        raise error.__cause__ from None
     except OSError as error:
         raise PriorTokenCacheError(
             f'the prior tokens could not be written to {folder} ({error.strerror}); nothing '
@@ -145,43 +151,40 @@ def _explained(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def _own_errors(batches: Iterable) -> Iterator:
+    try:
+        yield from batches
+    except OSError as error:
+        raise _DataError from error
+
+
 def _write_rows(
-    path: Path, batches: Iterable[Mapping[str, Tensor]], num_samples: int
-) -> dict[str, int]:
-    """Write an ``.npy`` file of ``num_samples`` rows; return the widths of the tasks.
+    file: BinaryIO, batches: Iterable[Mapping[str, Tensor]], num_samples: int
+) -> tuple[dict[str, int], str]:
+    """Write an ``.npy`` file of ``num_samples`` rows; return the widths of the tasks and a SHA-256.
 
     Written and not memory-mapped: a full disk is an error then and not the process' death.
     """
-    widths, done = {}, 0
-    with _explained(path.parent):
-        file = open(path, 'wb')  # noqa: SIM115  closed below, where errors are told apart
-    try:
-        for tokens in batches:
-            rows = torch.cat(list(tokens.values()), 1)[: num_samples - done]
-            done += len(rows)
-            with _explained(path.parent):
-                if not widths:
-                    widths = {task: token.shape[1] for task, token in tokens.items()}
-                    shape = (num_samples, sum(widths.values()))
-                    header = dict(descr='<f4', fortran_order=False, shape=shape)
-                    np.lib.format.write_array_header_1_0(file, header)
-                file.write(rows.float().cpu().numpy().astype('<f4').tobytes())
-        with _explained(path.parent):
-            file.flush()
-            os.fsync(file.fileno())
-    finally:
-        with _explained(path.parent):
-            file.close()
+    widths, done, digest = {}, 0, hashlib.sha256()
+    for tokens in _own_errors(batches):
+        rows = torch.cat(list(tokens.values()), 1)[: num_samples - done]
+        done += len(rows)
+        content = io.BytesIO()
+        if not widths:
+            widths = {task: token.shape[1] for task, token in tokens.items()}
+            shape = (num_samples, sum(widths.values()))
+            header = dict(descr='<f4', fortran_order=False, shape=shape)
+            np.lib.format.write_array_header_1_0(content, header)
+        content.write(rows.float().cpu().numpy().astype('<f4').tobytes())
+        file.write(content.getbuffer())
+        digest.update(content.getbuffer())
     if done != num_samples:
         raise PriorTokenCacheError(f'there are tokens of {done} samples instead of {num_samples}')
-    return widths
+    return widths, digest.hexdigest()
 
 
-def _damaged(path: Path, reason: str) -> PriorTokenCacheError:
-    return PriorTokenCacheError(
-        f'{path} is damaged ({reason}). Delete the folder {path.parent}, or set rebuild=True of '
-        'the PriorTokenCacheHook, and the prior tokens are computed anew'
-    )
+def _damaged(path: Path, reason: str) -> DamagedTokensError:
+    return DamagedTokensError(f'{path} is damaged ({reason})')
 
 
 def _flatten(value: Any, name: str = '') -> dict[str, Any]:
