@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from mmengine.fileio import LocalBackend, register_backend
 
-from .csv_text import csv_text
+from mmfer.utils.csv_text import csv_text
 
 try:
     import fcntl
