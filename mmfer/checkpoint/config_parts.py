@@ -31,13 +31,17 @@ def _names(text: str) -> frozenset[str]:
 _MODELS = _names(
     """
     ImageClassifier ClsDataPreprocessor
-    AlexNet ConvNeXt DeiT3 DenseNet DistilledVisionTransformer EdgeNeXt EfficientNet EfficientNetV2
-    HRNet LeNet5 MobileNetV2 MobileNetV3 MobileOne MobileViT PoolFormer RegNet RepVGG Res2Net
-    ResNeSt ResNeXt ResNet ResNetV1c ResNetV1d ResNet_CIFAR SEResNeXt SEResNet ShuffleNetV1
-    ShuffleNetV2 SwinTransformer SwinTransformerV2 TIMMBackbone TinyViT VAN VGG VisionTransformer
+    AlexNet BEiTViT Conformer ConvNeXt CSPDarkNet CSPResNet CSPResNeXt DaViT DeiT3 DenseNet
+    DistilledVisionTransformer EdgeNeXt EfficientFormer EfficientNet EfficientNetV2 HorNet HRNet
+    InceptionV3 LeNet5 LeViT MlpMixer MobileNetV2 MobileNetV3 MobileOne MobileViT MViT PCPVT
+    PoolFormer RegNet RepLKNet RepVGG Res2Net ResNeSt ResNet ResNet_CIFAR ResNetV1c ResNetV1d
+    ResNeXt RevVisionTransformer RIFormer SEResNet SEResNeXt ShuffleNetV1 ShuffleNetV2 SVT
+    SwinTransformer SwinTransformerV2 T2T_ViT TIMMBackbone TinyViT VAN VGG VisionTransformer
+    ViTEVA02 XCiT
     ClsBatchNormNeck GeneralizedMeanPooling GlobalAveragePooling HRFuseScales LinearNeck
-    ArcFaceClsHead CSRAClsHead ClsHead DeiTClsHead LinearClsHead MultiLabelClsHead
-    MultiLabelLinearClsHead StackedLinearClsHead VisionTransformerClsHead
+    ArcFaceClsHead ClsHead ConformerHead CSRAClsHead DeiTClsHead EfficientFormerClsHead LeViTClsHead
+    LinearClsHead MultiLabelClsHead MultiLabelLinearClsHead StackedLinearClsHead
+    VisionTransformerClsHead
     AsymmetricLoss CrossEntropyLoss FocalLoss LabelSmoothLoss SeesawLoss
     """
 )

@@ -343,6 +343,7 @@ def test_the_usual_parts_of_other_packages():
         dict(type='ConvNeXt', norm_cfg=dict(type='LN2d'), act_cfg=dict(type='GELU')),
         dict(type='ResNet', depth=18, conv_cfg=None, norm_cfg=dict(type='SyncBN')),
         dict(type='mmpretrain.ResNet', depth=18),
+        *(dict(type='BEiTViT', arch='base'), dict(type='MViT', arch='tiny')),
     ):
         assert read_config_text(changed('model.backbone', backbone)).model.backbone.type
     assert read_config_text(f'model = {CONFIG["model"]}').model == Config(CONFIG).model
