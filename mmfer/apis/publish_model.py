@@ -79,8 +79,7 @@ def _config_text(cfg: Config) -> str:
         read_config_text(cfg.pretty_text)
     except ConfigTextError as error:  # mostly a user's own parts
         print_log(
-            f'{cfg.filename} has to be given along with its weights, and named as the model '
-            f'(--model CONFIG --weights FILE): {error}',
+            f'whoever uses these weights needs {cfg.filename} too: {error}',
             'current',
             logging.WARNING,
         )
