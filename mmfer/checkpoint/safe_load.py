@@ -118,8 +118,8 @@ def _check_notes(path: str, content: Any) -> None:
         if content is not None and not isinstance(content, kind):
             wanted = 'a dict' if kind is dict else 'a list or tuple'
             raise CheckpointError(
-                f'{path}: {".".join(where)} is a {type(content).__name__}, not {wanted}. Remove it, '
-                'or use the weights alone: torch.save(dict(state_dict=...), ...)'
+                f'{path}: {".".join(where)} is a {type(content).__name__}, not {wanted}. Remove '
+                'it, or use the weights alone: torch.save(dict(state_dict=...), ...)'
             )
 
 
