@@ -12,6 +12,7 @@ import numpy as np
 from mmfer.datasets import WFLW
 from mmfer.faces import ALIGNED, POINT_NAMES
 from mmfer.faces.point_errors import corner_error, eye_error, eye_slope
+from mmfer.utils.csv_text import plain_cell
 from mmfer.utils.text_file import read_text
 
 _POINT_COLUMNS = [f'{name}_{axis}' for name in POINT_NAMES for axis in 'xy']
@@ -66,10 +67,10 @@ def read_points(report: str | Path) -> dict[str, np.ndarray]:
     missing = {'path', 'decision', *_POINT_COLUMNS} - set(rows.fieldnames or ())
     if missing:
         raise ValueError(f"'{report}' is no report of align_faces.py: no column {min(missing)}")
+    aligned = [row for row in rows if row['decision'] == ALIGNED]
     return {
-        row['path']: np.array([float(row[column]) for column in _POINT_COLUMNS]).reshape(5, 2)
-        for row in rows
-        if row['decision'] == ALIGNED
+        plain_cell(row['path']): np.array([float(row[c]) for c in _POINT_COLUMNS]).reshape(5, 2)
+        for row in aligned
     }
 
 

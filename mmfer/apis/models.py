@@ -84,10 +84,10 @@ def _find(model: str | Path | Config) -> tuple[Config, str | None]:
     if isinstance(model, Config):
         return Config(model.to_dict(), filename=model.filename), None
     path = Path(model).expanduser()
-    if path.suffix.lower() in CHECKPOINT_SUFFIXES:
-        return _config_in(path), str(path)
     if path.suffix == '.py':
         return read_config(path), None
+    if path.suffix.lower() in CHECKPOINT_SUFFIXES or path.is_file():
+        return _config_in(path), str(path)
     entry = find_model(str(model))
     return read_config(entry.config), entry.weights
 

@@ -1,13 +1,15 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Turn a training checkpoint into a file for other people: weights, and how they are used."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from mmfer.checkpoint.config_parts import read_config_text
-from mmfer.checkpoint.config_text import ConfigTextError
+from mmfer.checkpoint.config_text import ConfigTextError, parse_config_text
 from mmfer.checkpoint.safetensors_file import SUFFIX, name_with_digest, to_bytes
 from mmfer.inference.load_model import load_model
 from mmfer.inference.model_facts import model_facts
@@ -28,7 +30,8 @@ def publish_model(
     """Write a model's weights and all that is needed to use them.
 
     The file holds no optimizer, no frozen priors and no notes of the training run. It is the same,
-    byte for byte, whenever and wherever it is made of the same files.
+    byte for byte, whenever and wherever it is made of the same files. Where the config names parts
+    of your own, whoever uses the file needs the config too; the log says so.
 
     Args:
         config: Config file that the model was trained with.
@@ -69,7 +72,15 @@ def publish_model(
 
 def _config_text(cfg: Config) -> str:
     try:
-        read_config_text(cfg.pretty_text)
+        parse_config_text(cfg.pretty_text)
     except ConfigTextError as error:
         raise ValueError(f'{cfg.filename} cannot travel with its weights: {error}') from error
+    try:
+        read_config_text(cfg.pretty_text)
+    except ConfigTextError as error:  # mostly a user's own parts
+        print_log(
+            f'whoever uses these weights needs {cfg.filename} too: {error}',
+            'current',
+            logging.WARNING,
+        )
     return cfg.pretty_text

@@ -70,7 +70,7 @@ def why_incomplete(checkpoint: Mapping) -> str:
         return f'its {CONTENTS} are not the numbers of its values'
     missing += [key for key in noted if key not in checkpoint and key not in missing]
     if missing:
-        return f'it has no {", ".join(missing)}'
+        return f'it has no {", ".join(map(str, missing))}'
     for key, wanted in noted.items():
         if (found := _size(checkpoint[key])) < wanted:
             return f'of its {key} there are {found} of {wanted} values, so something was lost'

@@ -31,13 +31,17 @@ def _names(text: str) -> frozenset[str]:
 _MODELS = _names(
     """
     ImageClassifier ClsDataPreprocessor
-    AlexNet ConvNeXt DeiT3 DenseNet DistilledVisionTransformer EdgeNeXt EfficientNet EfficientNetV2
-    HRNet LeNet5 MobileNetV2 MobileNetV3 MobileOne MobileViT PoolFormer RegNet RepVGG Res2Net
-    ResNeSt ResNeXt ResNet ResNetV1c ResNetV1d ResNet_CIFAR SEResNeXt SEResNet ShuffleNetV1
-    ShuffleNetV2 SwinTransformer SwinTransformerV2 TIMMBackbone TinyViT VAN VGG VisionTransformer
+    AlexNet BEiTViT Conformer ConvNeXt CSPDarkNet CSPResNet CSPResNeXt DaViT DeiT3 DenseNet
+    DistilledVisionTransformer EdgeNeXt EfficientFormer EfficientNet EfficientNetV2 HorNet HRNet
+    InceptionV3 LeNet5 LeViT MlpMixer MobileNetV2 MobileNetV3 MobileOne MobileViT MViT PCPVT
+    PoolFormer RegNet RepLKNet RepVGG Res2Net ResNeSt ResNet ResNet_CIFAR ResNetV1c ResNetV1d
+    ResNeXt RevVisionTransformer RIFormer SEResNet SEResNeXt ShuffleNetV1 ShuffleNetV2 SVT
+    SwinTransformer SwinTransformerV2 T2T_ViT TIMMBackbone TinyViT VAN VGG VisionTransformer
+    ViTEVA02 XCiT
     ClsBatchNormNeck GeneralizedMeanPooling GlobalAveragePooling HRFuseScales LinearNeck
-    ArcFaceClsHead CSRAClsHead ClsHead DeiTClsHead LinearClsHead MultiLabelClsHead
-    MultiLabelLinearClsHead StackedLinearClsHead VisionTransformerClsHead
+    ArcFaceClsHead ClsHead ConformerHead CSRAClsHead DeiTClsHead EfficientFormerClsHead LeViTClsHead
+    LinearClsHead MultiLabelClsHead MultiLabelLinearClsHead StackedLinearClsHead
+    VisionTransformerClsHead
     AsymmetricLoss CrossEntropyLoss FocalLoss LabelSmoothLoss SeesawLoss
     """
 )
@@ -65,8 +69,10 @@ _SCOPES = ('mmfer', 'mmpretrain', 'mmengine')
 #: The arguments of ``TIMMBackbone``, which hands all to timm; other ones import, open or download.
 _TIMM = _names(
     """
-    type model_name features_only in_channels out_indices output_stride num_classes global_pool
-    img_size drop_rate drop_path_rate
+    type model_name features_only in_channels in_chans out_indices output_stride num_classes
+    global_pool img_size patch_size window_size embed_dim depth num_heads dynamic_img_size
+    dynamic_img_pad class_token reg_tokens no_embed_class drop_rate drop_path_rate drop_block_rate
+    pos_drop_rate patch_drop_rate proj_drop_rate attn_drop_rate bn_eps bn_momentum norm_layer
     """
 )
 #: What only training uses; weights come from the file itself.
@@ -84,7 +90,6 @@ _TIMM_NAME = re.compile(r'[\w.-]{1,64}', re.ASCII)
 #: Numbers beyond these only make the process run out of memory.
 _LARGEST = 2**20
 _LARGEST_IMAGE = 2**12
-_DEEPEST = 30
 
 _THAT_MAY = ' that the config in a file of weights may name'
 _REMEDY = (
@@ -114,7 +119,6 @@ def read_config_text(text: str) -> Config:
     if scope not in _SCOPES:
         raise _refuse('config.default_scope', scope, f'is none of {", ".join(_SCOPES)}')
     _check_imports(settings.get('custom_imports'))
-    _check_addresses(settings, 'config')
     kept = dict(default_scope=SCOPE, model=_model(settings.get('model'), 'config.model'))
     if settings.get('data_preprocessor') is not None:
         kept['data_preprocessor'] = _model(
@@ -134,25 +138,9 @@ def _model(settings: Any, where: str) -> dict[str, Any]:
 def _check_imports(value: Any) -> None:
     names = value.get('imports') if isinstance(value, Mapping) else value
     for name in names if isinstance(names, (list, tuple)) else [names]:
-        if name is not None and not (isinstance(name, str) and name in sys.modules):
+        known = isinstance(name, str) and (name.split('.')[0] in _PACKAGES or name in sys.modules)
+        if name is not None and not known:
             raise _refuse('config.custom_imports', name, 'is not imported for a file of weights')
-
-
-def _check_addresses(value: Any, where: str) -> None:
-    """Refuse names of code in all of the config: what is left out here, others may build."""
-    if where.count('.') > _DEEPEST:
-        raise _refuse(where, '', 'is nested too deep')
-    if isinstance(value, Mapping):
-        scope, kind = value.get('_scope_', SCOPE), value.get('type')
-        if scope not in _SCOPES:
-            raise _refuse(f'{where}._scope_', scope, f'is none of {", ".join(_SCOPES)}')
-        if isinstance(kind, str) and kind.rpartition('.')[0] not in ('', *_SCOPES):
-            raise _refuse(f'{where}.type', kind, 'is no name of a registered part')
-        for key, item in value.items():
-            _check_addresses(item, f'{where}.{key}' if isinstance(key, str) else f'{where}.?')
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            _check_addresses(item, f'{where}.{index}')
 
 
 def _loader(settings: Any, where: str) -> dict[str, Any]:
@@ -163,8 +151,7 @@ def _loader(settings: Any, where: str) -> dict[str, Any]:
         raise _refuse(where, dataset, 'has no dataset')
     kept = {}
     if 'type' in dataset:
-        kind = _part(dataset['type'], f'{where}.type', DATASETS, None)
-        kept['type'] = dataset['type']
+        kept['type'], kind = _part(dataset['type'], f'{where}.type', DATASETS, None)
         if kind.__name__ == 'SynthFace':
             for registry, keys in ((DATASETS, _DRAWN), (MODELS, _DRAWN_NUMBERS)):
                 drawn = {key: dataset[key] for key in keys if key in dataset}
@@ -215,7 +202,7 @@ def _checked(value: Any, where: str, registry: Registry, names: frozenset[str]) 
         kept = {key: item for key, item in value.items() if key not in _OF_TRAINING}
         for key in ('type', 'conv_type'):
             if key in kept:
-                kind = _part(kept[key], f'{where}.{key}', registry, names)
+                kept[key], kind = _part(kept[key], f'{where}.{key}', registry, names)
                 if kind.__name__ == 'TIMMBackbone':
                     return _timm(kept, where)
         for key, item in kept.items():
@@ -247,29 +234,42 @@ def _timm(settings: dict, where: str) -> dict:
     for key, value in settings.items():
         if key not in _TIMM:
             raise _refuse(f'{where}.{key}', value, f'is no argument of timm{_THAT_MAY}')
-        if key not in ('type', 'model_name'):
+        if key == 'norm_layer':
+            settings[key], _ = _part(value, f'{where}.{key}', MODELS, _LAYERS)
+        elif key not in ('type', 'model_name'):
             _checked(value, f'{where}.{key}', MODELS, frozenset())
     return settings
 
 
-def _part(name: Any, where: str, registry: Registry, names: frozenset[str] | None) -> type:
+def _part(
+    name: Any, where: str, registry: Registry, names: frozenset[str] | None
+) -> tuple[str, type]:
     """Look up a part.
 
     Args:
-        name: Its name, bare or with a scope.
+        name: Its name: bare, with a scope, or the whole path of a class, as configs in MMEngine's
+            Python style have it.
         where: The place in the config.
         registry: mmfer's node, which is asked first, then its parents.
         names: See :func:`_checked`; None: all of the packages' parts.
+
+    Returns:
+        The name under which the registry has it, and what it is.
     """
-    kind = registered(name, registry) if isinstance(name, str) else None
-    if kind is None:
+    if not isinstance(name, str):
         raise _unknown(where, name)
+    module, _, bare = name.rpartition('.')
+    kind = registered(name, registry)
+    if kind is None and module.split('.')[0] in _PACKAGES:
+        kind, name = registered(bare, registry), bare
+        if kind is None or vars(sys.modules.get(module, object)).get(bare) is not kind:
+            raise _unknown(where, f'{module}.{bare}')
     package = getattr(kind, '__module__', '').split('.')[0]
-    listed = names is None or name.rpartition('.')[2] in names | _LAYERS
+    listed = names is None or bare in names | _LAYERS
     own = package == SCOPE and names is not _LAYERS
     if package not in _PACKAGES or not (own or listed):
         raise _unknown(where, name)
-    return kind
+    return name, kind
 
 
 def _unknown(where: str, name: Any) -> ConfigTextError:

@@ -21,7 +21,11 @@ from .inert_pickle import Inert
 #: Packages whose objects ride along in training checkpoints (configs, dataset notes, the methods
 #: of histories). They stay records; nothing of them is imported or called.
 _INERT_PACKAGES = ('mmengine.', 'mmcv.', 'mmcls.', 'mmpretrain.', 'mmfer.', 'addict.')
-_INERT_NAMES = ('builtins.getattr', 'builtins.slice', 'pathlib.PosixPath', 'pathlib.WindowsPath')
+_INERT_NAMES = (
+    *('builtins.getattr', 'builtins.slice', 'pathlib.PosixPath', 'pathlib.WindowsPath'),
+    # Command lines, beside the weights of DeiT, MAE, DINO, timm and what started from them.
+    'argparse.Namespace',
+)
 #: Of these, what is fine inside a HistoryBuffer only; elsewhere somebody wants to call something.
 FUNCTIONS = {'builtins.getattr', 'builtins.slice'}
 

@@ -111,15 +111,16 @@ def _load_safetensors(path: str, device: str | torch.device) -> dict:
 
 def _check_notes(path: str, content: Any) -> None:
     """Refuse notes of other types than those that everybody who reads them counts on."""
-    where, kinds = 'meta', (dict, dict, (list, tuple))
-    for key, kind in zip(('meta', 'dataset_meta', 'classes'), kinds, strict=True):
+    where = []
+    for key, kind in dict(meta=dict, dataset_meta=dict, classes=(list, tuple)).items():
         content = content.get(key) if isinstance(content, dict) else None
+        where.append(key)
         if content is not None and not isinstance(content, kind):
+            wanted = 'a dict' if kind is dict else 'a list or tuple'
             raise CheckpointError(
-                f'{path}: {where} is a {type(content).__name__}, which tells nothing. Take it out, '
-                'or use the weights alone: torch.save(dict(state_dict=...), ...)'
+                f'{path}: {".".join(where)} is a {type(content).__name__}, not {wanted}. Remove '
+                'it, or use the weights alone: torch.save(dict(state_dict=...), ...)'
             )
-        where = f'{where}.{"dataset_meta" if key == "meta" else "classes"}'
 
 
 def load_from_local(filename: str, map_location: Any = None) -> Any:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-# What a spreadsheet takes for a formula. Apostrophes before it are counted, so that each text has
-# a cell of its own.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠].", re.DOTALL)
+# What a spreadsheet takes for a formula; some take white space off first. Apostrophes before it are
+# counted, so that each text has a cell of its own.
+_FORMULA = re.compile(r"'*([\t\r\n]|[\s\0\ufeff\u200b]*[=+\-@＝＋－＠]).", re.DOTALL)
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:

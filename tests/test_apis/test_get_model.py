@@ -10,6 +10,7 @@ from task_models import write_task
 from mmfer.apis.model_index import find_model, list_models, read_model_index
 from mmfer.apis.models import get_model
 from mmfer.apis.publish_model import publish_model
+from mmfer.checkpoint import CheckpointError
 from mmfer.datasets import EXPRESSIONS
 from mmfer.inference.model_facts import class_names, model_facts, normalisation, task_of
 from mmfer.version import __version__
@@ -122,15 +123,20 @@ class TestGetModel:
         with pytest.raises(ValueError, match='age.pth'):
             get_model(config, checkpoint)
 
-    @pytest.mark.parametrize('name', ['EPOCH_1.PTH', 'AGE.SAFETENSORS'])
-    def test_names_in_capitals(self, tmp_path, name):
+    @pytest.mark.parametrize('name', ['EPOCH_1.PTH', 'AGE.SAFETENSORS', 'a.PTH.tar'])
+    def test_names_in_capitals_and_with_other_endings(self, tmp_path, name):
         config, checkpoint = write_task(tmp_path, 'age')
         publish_model(config, checkpoint, tmp_path / 'age.safetensors').rename(tmp_path / name)
-        if name.endswith('.PTH'):
+        if 'PTH' in name:
             content = torch.load(checkpoint, weights_only=True)
             meta = dict(cfg=Config.fromfile(config).pretty_text)
             torch.save(dict(content, meta=meta), tmp_path / name)
         assert get_model(tmp_path / name).head.in_channels == 16
+
+    def test_files_of_other_kinds(self, tmp_path):
+        (tmp_path / 'net.onnx').write_bytes(b'a graph')
+        with pytest.raises(CheckpointError, match='net.onnx is not a checkpoint'):
+            get_model(tmp_path / 'net.onnx')
 
     def test_missing_files(self, tmp_path):
         with pytest.raises(FileNotFoundError, match='config .*none.py'):

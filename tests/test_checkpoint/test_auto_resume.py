@@ -104,6 +104,7 @@ def test_lost_values_are_seen(tmp_path, save):
         (dict(optimizer=None), 'optimizer'),
         (dict(contents=3), 'contents'),
         (dict(contents={'meta': 'x'}), 'contents'),
+        (dict(contents={3: 1}), 'no 3'),
     ],
 )
 def test_skips_what_loading_would_refuse(tmp_path, save, content, reason):

@@ -40,10 +40,10 @@ HOSTILE = {
     'model.backbone': [
         *(dict(type='evil'), dict(type='mmfer.FaceInferencer', model='evil.py', detector=None)),
         *(dict(type=name) for name in ('mmfer.get_model', 'mmengine.evil', 'mmpretrain.evil')),
-        *(dict(type=name) for name in ('mmfer.models.IRNet', '.IRNet', 'evil.IRNet', '', 'IRNet ')),
+        *(dict(type=name) for name in ('mmfer.evil.IRNet', '.IRNet', 'evil.IRNet', '', 'IRNet ')),
+        *(dict(type=name) for name in ('mmfer.models.get_model', 'mmfer.registry.MODELS')),
         *(dict(type=name) for name in ('os.system', 'builtins.exec', 'mmengine.Config.fromfile')),
         *(dict(type=name) for name in (5, None, ['IRNet'], {'type': 'IRNet'}, b'IRNet', ...)),
-        *(dict(type='IRNet', _scope_=name) for name in ('evil', 'mmfer.evil', 3, ['mmfer'])),
         # Registered, and not on the list: they open files, addresses, or other people's code.
         dict(type='HuggingFaceClassifier', model_name='evil/evil', trust_remote_code=True),
         dict(type='TimmClassifier', model_name='hf-hub:evil/evil', pretrained=True),
@@ -51,7 +51,7 @@ HOSTILE = {
         dict(type='LoRAModel', module=dict(type='evil'), targets=[]),
         dict(type='Resize'),  # of another registry: as a model it would be imported
         # timm's arguments.
-        *(dict(TIMM, norm_layer=name) for name in ('evil', 'evil.run', 'BN')),
+        *(dict(TIMM, norm_layer=name) for name in ('evil', 'evil.run', 'IRNet')),
         *(dict(TIMM, act_layer='evil.run'), dict(TIMM, checkpoint_path=FILE)),
         *(dict(TIMM, pretrained_cfg=dict(url='http://evil.org/a')), dict(TIMM, cache_dir='evil')),
         *(dict(TIMM, pretrained_cfg_overlay=dict(file=FILE)), dict(TIMM, scriptable=True)),
@@ -96,9 +96,6 @@ HOSTILE = {
         dict(type='SynthFace', seed=-(10**5000)),
         dict(type='SynthFace', num_samples=10**12),
     ],
-    # In what is left out: others may build it.
-    'custom': [dict(type='os.system'), [dict(a=[dict(_scope_='evil')])], dict(type='evil.run')],
-    'train_pipeline': [[dict(type='builtins.exec')]],
     f'{DATA}.pipeline': [
         *([dict(type=name)] for name in ('evil', 'evil.run', 'mmfer.evil', 'IRNet', 'BN')),
         [dict(type='Albumentations', transforms=[dict(type='evil')])],
@@ -131,7 +128,12 @@ UNUSED = {
     'train_dataloader': dict(dataset=dict(type='evil')),
     'tta_model': dict(type='evil'),
     'tta_pipeline': [dict(type='evil')],
-    'custom_hooks': [dict(type='evil')],
+    'custom_hooks': [dict(type='evil.run')],
+    'custom': [dict(a=[dict(_scope_='evil')])],
+    'custom_imports': ['mmfer.no_module_yet'],
+    'model.backbone._scope_': 'evil',
+    'optim_wrapper': dict(type='OptimWrapper', optimizer=dict(type='torch.optim.AdamW')),
+    'train_pipeline': [dict(type='builtins.exec')],
     'visualizer': dict(type='evil', vis_backends=[dict(type='evil')]),
     'load_from': 'http://evil.org/a.pth',
     '_base_': 'evil.py',
@@ -310,6 +312,18 @@ def test_shipped_configs_travel(path):
     assert found.get('data_preprocessor') == cfg.get('data_preprocessor')
 
 
+@pytest.mark.parametrize(
+    'name',
+    [
+        *('mmfer.models.backbones.apvit.APViT', 'mmfer.models.APViT'),
+        *('mmpretrain.models.ResNet', 'mmpretrain.models.backbones.resnet.ResNet'),
+    ],
+)
+def test_whole_paths_as_configs_in_the_python_style_have_them(name, trap):
+    found = read_config_text(changed('model.backbone', dict(type=name))).model.backbone
+    assert found.type == name.rpartition('.')[2]
+
+
 @pytest.mark.parametrize('prefix', ['', 'mmpretrain.', 'mmfer.', 'mmengine.'])
 def test_scopes_as_registries_know_them(prefix):
     known = {'': 'APViT', 'mmpretrain.': 'ResNet', 'mmfer.': 'APViT', 'mmengine.': 'BN'}[prefix]
@@ -323,11 +337,13 @@ def test_scopes_as_registries_know_them(prefix):
 def test_the_usual_parts_of_other_packages():
     for backbone in (
         dict(TIMM, features_only=True, out_indices=(3,), pretrained=True, drop_rate=0.1),
-        dict(TIMM, model_name='resnet18.a1_in1k'),
+        dict(TIMM, model_name='resnet18.a1_in1k', norm_layer='BN2d', attn_drop_rate=0.1),
+        dict(TIMM, model_name='vit_tiny_patch16_224', dynamic_img_size=True, patch_size=16),
         dict(VIT, norm_cfg=dict(type='LN', eps=1e-6), patch_cfg=dict(conv_type='Conv2d')),
         dict(type='ConvNeXt', norm_cfg=dict(type='LN2d'), act_cfg=dict(type='GELU')),
         dict(type='ResNet', depth=18, conv_cfg=None, norm_cfg=dict(type='SyncBN')),
         dict(type='mmpretrain.ResNet', depth=18),
+        *(dict(type='BEiTViT', arch='base'), dict(type='MViT', arch='tiny')),
     ):
         assert read_config_text(changed('model.backbone', backbone)).model.backbone.type
     assert read_config_text(f'model = {CONFIG["model"]}').model == Config(CONFIG).model

@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Files of torch.save, read without torch.load; what torch.load makes of them is the reference."""
 
+import argparse
 import collections
 import io
 import os
@@ -365,3 +366,10 @@ def test_of_numpy_1_and_2(tmp_path):
         renamed = program.replace(b'numpy._core.multiarray', b'numpy.core.multiarray')
         renamed = renamed.replace(b'numpy.core.multiarray', name)
         assert read_torch_file(archive(tmp_path / 'a.pth', renamed)) == 'a'
+
+
+def test_command_lines_beside_weights_stay_records(tmp_path):
+    """timm, MAE, DeiT and DINO save them; nothing of them is needed."""
+    torch.save(dict(model=BASE, args=argparse.Namespace(lr=1)), tmp_path / 'a.pth')
+    found = read_torch_file(str(tmp_path / 'a.pth'))
+    assert torch.equal(found['model'], BASE) and isinstance(found['args'], Inert)

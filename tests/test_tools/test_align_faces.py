@@ -16,7 +16,7 @@ from tool_calls import run_tool
 
 from mmfer.analysis.alignment_errors import alignment_errors, read_points, read_wflw
 from mmfer.datasets.transforms.face_geometry import warp
-from mmfer.faces import FaceChoice, face_template, similarity_map
+from mmfer.faces import POINT_NAMES, FaceChoice, face_template, similarity_map
 from mmfer.preparation.align_faces import (
     align_faces,
     list_images,
@@ -25,6 +25,7 @@ from mmfer.preparation.align_faces import (
 )
 from mmfer.preparation.image_writer import Report
 from mmfer.preparation.journal import SettingsError
+from mmfer.utils.atomic_file import atomic_write_csv
 
 TOOL = 'dataset_converters/align_faces.py'
 WHOLE = dict(type='whole')
@@ -302,6 +303,15 @@ def test_real_pictures(real_data, yunet, tmp_path):
     crop = warp(cv2.imread(str(root / name)), matrix, (112, 112))
     _, encoded = cv2.imencode('.jpg', crop, [cv2.IMWRITE_JPEG_QUALITY, 95])
     assert encoded.tobytes() == (tmp_path / 'first' / name).read_bytes()
+
+
+def test_names_in_reports_come_back(tmp_path):
+    """Those that a spreadsheet would run are written as text."""
+    columns = [f'{point}_{axis}' for point in POINT_NAMES for axis in 'xy']
+    row = ['=1+1.jpg', 'aligned', *range(10)]
+    atomic_write_csv(tmp_path / 'report.csv', [['path', 'decision', *columns], row])
+    (name,) = read_points(tmp_path / 'report.csv')
+    assert name == '=1+1.jpg'
 
 
 @pytest.mark.parametrize('kind', ['yunet', 'mtcnn'])

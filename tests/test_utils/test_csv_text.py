@@ -15,12 +15,13 @@ from mmfer.utils.csv_text import csv_text, plain_cell
 FORMULAS = (
     *('=cmd|"/c calc"!A1', '@SUM(A1)', '+1+cmd', '-2+3+cmd', '\tx', '\r=1', '\n=1', '＝1+1'),
     *("'=1+1", "''=1+1", '-a.jpg', '=HYPERLINK("http://evil.org"),b', '=a\r=b'),
+    *(' =1+1', '\xa0@SUM(A1)', '\ufeff=1+1', "' -a.jpg"),
 )
 HARMLESS = (
     *('a.jpg', "'a'", 'a=b', '', '-', '+', '=', 'ä/-b.jpg', '/a', '#1', 'a"=1'),
     *('a\r=1', 'a\n=1', 'a;=1', 'a\t=1'),
 )
-NUMBERS = (-1.5, 1e-5, -3, '-1.5', '+2', '-1e-05', np.float32(-1), '-inf', None, True)
+NUMBERS = (' -1', -1.5, 1e-5, -3, '-1.5', '+2', '-1e-05', np.float32(-1), '-inf', None, True)
 
 
 def cells(text):
