@@ -11,7 +11,7 @@ import torch
 
 from . import CheckpointError
 from .safe_load import load_checkpoint_file
-from .state_dicts import check_numbers
+from .state_dicts import check_numbers, named_tensors
 
 _NUMBERED = re.compile(r'(?P<kind>epoch|iter)_(?P<number>\d+)\.pth')
 _NEEDED = ('meta', 'state_dict', 'optimizer', 'message_hub')
@@ -78,6 +78,7 @@ def why_incomplete(checkpoint: Mapping) -> str:
         return 'its meta does not say at which epoch and iter it was saved'
     try:
         check_numbers(checkpoint['state_dict'])
+        check_numbers(dict(named_tensors(checkpoint['optimizer'], 'optimizer')))
     except ValueError as error:
         return str(error)
     return ''

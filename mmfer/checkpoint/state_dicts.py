@@ -4,8 +4,9 @@
 import contextlib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
@@ -150,6 +151,16 @@ def check_numbers(weights: Mapping[str, torch.Tensor], names: Iterable[str] | No
             'has diverged, or they overflowed in half precision. Use an earlier checkpoint, or one '
             'of a higher precision'
         )
+
+
+def named_tensors(value: Any, name: str) -> Iterator[tuple[str, torch.Tensor]]:
+    """The tensors in nested dicts and lists, such as an optimizer's state, with their place."""
+    if torch.is_tensor(value):
+        yield name, value
+    elif isinstance(value, (Mapping, list, tuple)):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, item in items:
+            yield from named_tensors(item, f'{name}.{key}')
 
 
 def _is_finite(value: torch.Tensor) -> torch.Tensor:

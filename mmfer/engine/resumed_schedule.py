@@ -126,7 +126,7 @@ def _require_fit(groups: list, state: Mapping, optimizer: torch.optim.Optimizer)
             'another'
         )
     had = {name for of_one in state.values() for name in of_one}
-    needed = _state_names(optimizer)
+    needed = state_names(optimizer, optimizer.param_groups[0])
     # SGD without momentum remembers nothing, and so goes on from SGD alone.
     if state and (needed - had or (not needed and had - {'momentum_buffer'})):
         raise ResumeError(
@@ -135,12 +135,12 @@ def _require_fit(groups: list, state: Mapping, optimizer: torch.optim.Optimizer)
         )
 
 
-def _state_names(optimizer: torch.optim.Optimizer) -> set[str]:
-    """What an optimizer of this kind and with these settings remembers of a parameter."""
-    settings = {k: v for k, v in optimizer.param_groups[0].items() if k != 'params'}
+def state_names(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> set[str]:
+    """What an optimizer of this kind, with the settings of this group, remembers of a parameter."""
+    settings = {k: v for k, v in group.items() if k not in ('params', 'param_names')}
     parameter = torch.nn.Parameter(torch.zeros(2))
     parameter.grad = torch.zeros(2)
-    probe = type(optimizer)([{'params': [parameter], **settings}])
+    probe = type(optimizer)([{'params': [parameter], **settings}], lr=0.1)
     probe.step()
     return set(probe.state[parameter])
 

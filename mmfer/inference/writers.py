@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from mmfer.faces import POINT_NAMES
 from mmfer.utils.csv_text import csv_text
+from mmfer.utils.file_lock import file_lock
 
 from .results import FaceResult, PictureResult
 
@@ -21,40 +20,28 @@ from .results import FaceResult, PictureResult
 class _LineWriter:
     """A file that is written in whole lines; a context manager.
 
-    One process at a time, by a lock file beside it (``.NAME.lock``) that goes when it is closed; on
-    file systems without locks nobody watches over that.
+    One process at a time, by a lock file beside it (``.NAME.lock``) that goes when it is closed.
     The text is UTF-8; bytes in the name of a file that are none become ``\\udcXX``.
 
     Raises:
-        OSError: The file cannot be written, or another process is writing it.
+        InUseError: Another process is writing it.
+        OSError: The file cannot be written.
     """
 
     def __init__(self, path: str | Path):
         self._path = Path(path)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # No buffer: what was written is in the hands of the operating system.
-        self._file = open(path, 'ab', buffering=0)  # noqa: SIM115  closed by __exit__
-        self._lock = FileLock(self._path.with_name(f'.{self._path.name}.lock'), thread_local=False)
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            self._file.close()
-            raise OSError(
-                f'another run is writing {path}; wait for its end, or name another folder'
-            ) from None
-        except (OSError, NotImplementedError):  # the file system has no locks
-            pass
-        self._file.truncate(0)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(file_lock(self._path.with_name(f'.{self._path.name}.lock')))
+            # No buffer: what was written is in the hands of the operating system.
+            self._file = stack.enter_context(open(path, 'ab', buffering=0))
+            self._file.truncate(0)
+            self._open = stack.pop_all()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error) -> None:
-        self._file.close()
-        # Before the release: afterwards it may be another run's.
-        with contextlib.suppress(OSError):
-            Path(self._lock.lock_file).unlink()
-        self._lock.release()
+        self._open.close()
 
     def _put(self, text: str) -> None:
         end = self._file.seek(0, io.SEEK_END)

@@ -2,6 +2,7 @@
 """Hooks that stop a run which would otherwise go wrong silently."""
 
 import logging
+import math
 
 import pytest
 import torch
@@ -71,6 +72,16 @@ class SpoilHook(Hook):
             runner.model.state_dict()[self.name][0] = self.value
 
 
+@HOOKS.register_module()
+class SpoilOptimizerHook(SpoilHook):
+    """Make what the optimizer remembers infinite."""
+
+    def after_train_epoch(self, runner):
+        if runner.epoch == self.epoch:
+            state = next(iter(runner.optim_wrapper.optimizer.state.values()))
+            state[self.name].fill_(self.value)
+
+
 @pytest.mark.parametrize('name', ['head.bias', 'backbone.1.running_mean', 'backbone.1.running_var'])
 def test_weights_that_are_not_finite_are_not_saved(config, tmp_path, name):
     """Of the last step nothing comes after; running statistics have no part in a loss at all."""
@@ -83,6 +94,16 @@ def test_weights_that_are_not_finite_are_not_saved(config, tmp_path, name):
     set_resume(cfg, 'auto')
     assert build_runner(cfg).train() is not None
     assert sorted(path.name for path in (tmp_path / 'run').glob('*.pth'))[-1] == 'epoch_2.pth'
+
+
+def test_an_optimizer_that_is_not_finite_is_not_saved(config, tmp_path):
+    """Adam divides by an infinite mean of squares: the weight stays finite, and as it is."""
+    adam = dict(_delete_=True, type='Adam', lr=0.1)
+    cfg = config(train_cfg__max_epochs=2, optim_wrapper__optimizer=adam)
+    cfg.custom_hooks = [dict(type='SpoilOptimizerHook', name='exp_avg_sq', epoch=1, value=math.inf)]
+    with pytest.raises(NonFiniteWeightsError, match=r'epoch 2.*optimizer\.state\.0\.exp_avg_sq'):
+        build_runner(cfg).train()
+    assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == ['epoch_1.pth']
 
 
 @pytest.mark.parametrize('loop', ['test', 'val'])
@@ -204,11 +225,14 @@ class TestIncomplete:
             lambda content: content.pop('optimizer'),
             lambda content: content.pop('message_hub'),
             lambda content: content.pop('param_schedulers'),
+            lambda content: content['param_schedulers'].clear(),
+            lambda content: content['optimizer']['state'].clear(),
+            lambda content: content['optimizer']['state'][0]['momentum_buffer'].fill_(math.nan),
             lambda content: content['meta'].pop('iter'),
             lambda content: content['state_dict'].update(other=torch.ones(1)),
             lambda content: content['state_dict'].update({'head.bias': torch.ones(9)}),
         ],
-        ids=range(10),
+        ids=range(13),
     )
     def test_what_is_lost(self, config, checkpoint, tmp_path, take, noted):
         content = torch.load(checkpoint, weights_only=True)

@@ -5,14 +5,17 @@ import math
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapper
 from toy_training import toy_config
 
 from mmfer.engine.launch import build_runner, set_resume
 from mmfer.engine.resumed_schedule import ResumeError, differences, training_settings
+from mmfer.registry import OPTIM_WRAPPERS
 
 COSINE = dict(type='CosineAnnealingLR', T_max=4, by_epoch=True)
 PLATEAU = [dict(type='ReduceOnPlateauLR', monitor='accuracy')]
 ONE_CYCLE = dict(type='OneCycleLR', eta_max=0.1, by_epoch=False)
+SCALED = dict(base_batch_size=4, enable=True)
 ADAM = dict(_delete_=True, type='Adam', lr=0.1)
 SGD = dict(optim_wrapper__optimizer=dict(_delete_=True, type='SGD', lr=0.1))
 BY_ITERATION = dict(
@@ -21,6 +24,22 @@ BY_ITERATION = dict(
     param_scheduler=[dict(type='CosineAnnealingLR', T_max=12, by_epoch=False)],
     default_hooks__checkpoint__by_epoch=False,
 )
+
+
+@OPTIM_WRAPPERS.register_module()
+class ScaledOptimWrapper(OptimWrapper):
+    """Its state has a scale, which in training becomes twice what it was."""
+
+    def __init__(self, loss_scale, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = loss_scale
+
+    def state_dict(self):
+        return {**super().state_dict(), 'loss_scaler': {'scale': 2 * self.scale}}
+
+    def load_state_dict(self, state_dict):
+        self.scale = state_dict.pop('loss_scaler', {'scale': self.scale})['scale']
+        super().load_state_dict(state_dict)
 
 
 @pytest.fixture
@@ -185,6 +204,40 @@ def test_a_schedule_by_metrics_may_become_longer(run):
     assert resumed.iter == 18 and resumed.param_schedulers[0].end == 6
 
 
+@pytest.mark.parametrize('interval', [1, 2])
+def test_a_schedule_by_metrics_gets_those_behind_the_checkpoint(run, interval):
+    """The validation after which the rate is halved follows the checkpoint of its epoch."""
+    schedule = [dict(PLATEAU[0], patience=0, rule='greater', threshold=1000, factor=0.5)]
+    changes = dict(param_scheduler=schedule, train_cfg__val_interval=interval)
+    changes.update(train_cfg__max_epochs=6)
+    whole = run(**changes)
+    assert min(rates(whole)) < 0.1
+    for epoch in (2, 4, 5):
+        resumed = run(str(run.folder / f'epoch_{epoch}.pth'), name='resumed', **changes)
+        assert rates(resumed) == rates(whole)
+        assert_same(resumed, whole)
+    longer = run(str(run.folder / 'epoch_4.pth'), **{**changes, 'train_cfg__max_epochs': 7})
+    rate = rates(longer)[12]
+    assert rate == rates(whole)[12]
+    assert any(f'epoch 4, iteration 12: lr={rate:.4g}.' in line for line in longer.said)
+
+
+@pytest.mark.parametrize('schedule', [None, []], ids=['none', 'empty'])
+def test_a_schedule_is_added(run, schedule):
+    run(param_scheduler=schedule)
+    fresh, resumed = run(name='fresh'), run(str(run.folder / 'epoch_2.pth'))
+    assert rates(resumed)[6:] == rates(fresh)[6:]
+
+
+def test_the_loss_scale_is_that_of_the_config(run):
+    """As of AmpOptimWrapper, which needs a GPU."""
+    scaled = dict(optim_wrapper__type='ScaledOptimWrapper', optim_wrapper__loss_scale=2.0)
+    run(**scaled)
+    assert run(str(run.folder / 'epoch_2.pth'), **scaled).optim_wrapper.scale == 4
+    scaled['optim_wrapper__loss_scale'] = 7.0
+    assert run(str(run.folder / 'epoch_2.pth'), **scaled).optim_wrapper.scale == 7
+
+
 def test_training_by_iterations_stays_at_its_iteration(run):
     run(**BY_ITERATION, default_hooks__checkpoint__interval=6)
     resumed = run(
@@ -204,6 +257,13 @@ def test_training_by_iterations_stays_at_its_iteration(run):
         ({}, dict(optim_wrapper__optimizer=ADAM), 'Adam, which keeps .*exp_avg'),
         ({}, dict(optim_wrapper__paramwise_cfg=dict(bias_lr_mult=2.0)), '1 groups, this .* in 6'),
         ({}, dict(randomness__seed=1), 'seed 0 .*--seed 0'),
+        ({}, dict(train_dataloader__sampler__seed=1), 'its own random numbers'),
+        (dict(custom_hooks=[dict(type='EMAHook')]), {}, 'averaged weights'),
+        (
+            dict(param_scheduler=PLATEAU, auto_scale_lr=SCALED),
+            dict(param_scheduler=PLATEAU, auto_scale_lr=SCALED, train_dataloader__batch_size=2),
+            'metrics of past epochs',
+        ),
         ({}, BY_ITERATION, 'by epochs and by iterations'),
         (
             dict(param_scheduler=PLATEAU),
@@ -212,7 +272,7 @@ def test_training_by_iterations_stays_at_its_iteration(run):
         ),
         ({}, dict(param_scheduler=[dict(ONE_CYCLE, total_steps=3)]), 'brought to epoch 2'),
     ],
-    ids=['plainer', 'optimizer', 'groups', 'seed', 'loop', 'plateau', 'short'],
+    ids=lambda value: value if isinstance(value, str) else '',
 )
 def test_what_cannot_take_effect_is_refused(run, before, after, reason):
     run(**before)

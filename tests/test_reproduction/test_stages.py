@@ -189,8 +189,8 @@ def test_another_process_is_waited_for_and_a_killed_one_holds_nothing(make, tmp_
     stage, said = make(), []
     waiting, entered = threading.Event(), threading.Event()
     code = (
-        'import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1])\n'
-        'lock.acquire(); print("held", flush=True); time.sleep(60)'
+        'import fcntl, sys, time; file = open(sys.argv[1], "w"); fcntl.flock(file, fcntl.LOCK_EX)\n'
+        'print("held", flush=True); time.sleep(60)'
     )
     (tmp_path / 'age').mkdir()
     command = [sys.executable, '-c', code, str(tmp_path / 'age' / '.lock')]

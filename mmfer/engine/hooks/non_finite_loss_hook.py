@@ -6,7 +6,7 @@ import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
-from mmfer.checkpoint.state_dicts import check_numbers
+from mmfer.checkpoint.state_dicts import check_numbers, named_tensors
 from mmfer.evaluation.finite_predictions import check_predictions
 from mmfer.registry import HOOKS
 
@@ -16,7 +16,7 @@ class NonFiniteLossError(FloatingPointError):
 
 
 class NonFiniteWeightsError(FloatingPointError):
-    """A weight or buffer became NaN or infinite during training."""
+    """A weight, a buffer or what the optimizer remembers became NaN or infinite during training."""
 
 
 def _image_names(data_batch) -> list[str]:
@@ -36,9 +36,10 @@ class NonFiniteLossHook(Hook):
 
     MMEngine goes on and saves weights that are all NaN. This hook looks at the loss of every
     iteration, which costs nothing extra: the runner reads the losses anyway. The last step of an
-    epoch has no loss after it, and the running statistics have no part in any, so weights and
-    buffers are looked at before they are saved: the last checkpoint is always sound. Predictions in
-    validation and test are looked at, because the metrics would take NaN for the first class.
+    epoch has no loss after it, and the running statistics have no part in any, so weights, buffers
+    and the optimizer's state are looked at before they are saved: the last checkpoint is sound.
+    Predictions in validation and test are looked at, because the metrics would take NaN for the
+    first class.
 
     Raises:
         NonFiniteLossError: With the iteration, epoch, learning rate, loss terms and pictures.
@@ -74,6 +75,7 @@ class NonFiniteLossHook(Hook):
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         try:
             check_numbers(checkpoint['state_dict'])
+            check_numbers(dict(named_tensors(checkpoint.get('optimizer'), 'optimizer')))
         except ValueError as error:
             raise NonFiniteWeightsError(
                 f'no checkpoint was saved at iteration {runner.iter + 1} (epoch {runner.epoch + 1})'

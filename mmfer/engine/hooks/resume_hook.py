@@ -1,6 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from collections.abc import Mapping
+
 from mmengine.dist import get_world_size
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
+from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop
 
 from mmfer.registry import HOOKS
@@ -15,7 +18,6 @@ from ..resumed_schedule import (
     training_settings,
 )
 
-_NEEDED = ('meta', 'optimizer', 'message_hub')
 _ITERATIONS = 'iterations so far'
 _OF_THE_SCHEDULE = ('optim_wrapper', 'param_scheduler', 'auto_scale_lr')
 
@@ -27,7 +29,8 @@ class ResumeHook(Hook):
     MMEngine takes learning rate, weight decay, schedule and iteration from the checkpoint, whatever
     the config says. This hook compares the settings of optimizer, schedule and batches, the
     iterations so far and the number of processes with those of the checkpoint. Where all are the
-    same, everything is resumed as it was, bit for bit. Otherwise every change is logged, and
+    same, everything is resumed as it was, bit for bit; a schedule that goes by metrics first gets
+    those of the validation that follows the checkpoint. Otherwise every change is logged, and
 
     * the optimizer keeps its momenta and gets the settings of the config;
     * the schedule is that of the config, at the epoch that training has come to;
@@ -43,6 +46,9 @@ class ResumeHook(Hook):
     # After WeightsMatchHook has looked at the checkpoint as it stands in the file.
     priority = 'BELOW_NORMAL'
 
+    def __init__(self) -> None:
+        self._resumed = self._changed = False
+
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         checkpoint['meta']['world_size'] = get_world_size()
 
@@ -52,6 +58,20 @@ class ResumeHook(Hook):
             runner.logger.warning(
                 f'Nothing is left to train: the checkpoint is at epoch {loop.epoch}, iteration '
                 f'{loop.iter}, and train_cfg ends at {_end(loop)}.'
+            )
+
+    def before_train_epoch(self, runner) -> None:
+        if not self._resumed:
+            return
+        self._resumed = False
+        if _lacks_validation(runner):
+            runner.val_loop.run()
+        if self._changed:
+            rates = {name: values[0] for name, values in runner.optim_wrapper.get_lr().items()}
+            runner.logger.warning(
+                f'These hold from here on, epoch {runner.epoch}, iteration {runner.iter}: '
+                + ', '.join(f'{name}={value:.4g}' for name, value in rates.items())
+                + '. The optimizer keeps its momenta.'
             )
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
@@ -68,8 +88,16 @@ class ResumeHook(Hook):
                 'of --resume'
             )
         self._require_same_seed(runner, meta)
+        if 'ema_state_dict' in checkpoint and not any(isinstance(h, EMAHook) for h in runner.hooks):
+            raise ResumeError(
+                f'{runner._load_from} was trained with an EMAHook, which this config has not: '
+                'training would go on from the averaged weights. Leave it in custom_hooks, or '
+                'start a new run from these weights, with --cfg-options load_from=CHECKPOINT and '
+                'another --work-dir instead of --resume'
+            )
         before, after = self._settings(runner, checkpoint)
         changes = list(differences(before, after))
+        self._resumed, self._changed = True, bool(changes)
         if not changes:
             return
         try:
@@ -83,12 +111,6 @@ class ResumeHook(Hook):
             ) from error
         for change in changes:
             runner.logger.warning(f'Resuming with another setting, {change}')
-        rates = {name: values[0] for name, values in runner.optim_wrapper.get_lr().items()}
-        runner.logger.warning(
-            f'These hold from here on, epoch {meta["epoch"]}, iteration {meta["iter"]}: '
-            + ', '.join(f'{name}={value:.4g}' for name, value in rates.items())
-            + '. The optimizer keeps its momenta.'
-        )
 
     @staticmethod
     def _settings(runner, checkpoint: dict) -> tuple[dict, dict]:
@@ -110,10 +132,13 @@ class ResumeHook(Hook):
         by_iteration = isinstance(loop, IterBasedTrainLoop)
         if _counts_iterations(before, by_iteration) != by_iteration:
             raise ResumeError('training by epochs and by iterations count differently')
+        if any(change.startswith('train_dataloader.sampler.seed') for change in changes):
+            raise ResumeError('a resumed run goes on with its own random numbers')
         meta['iter'] = _iterations(runner, meta)
         schedulers = flat(runner.param_schedulers)
         if any(getattr(scheduler, 'need_val_args', False) for scheduler in schedulers):
-            if any(change.startswith(_OF_THE_SCHEDULE) for change in changes):
+            rates = [_first_rates(o) for o in (checkpoint['optimizer'], runner.optim_wrapper)]
+            if rates[0] != rates[1] or any(c.startswith(_OF_THE_SCHEDULE) for c in changes):
                 raise ResumeError('its schedule depends on the metrics of past epochs')
             for state, scheduler in zip(checkpoint['param_schedulers'], schedulers, strict=True):
                 state['end'] = scheduler.end
@@ -121,6 +146,8 @@ class ResumeHook(Hook):
         epochs = 0 if by_iteration else meta['epoch']
         advance(schedulers, epochs, len(runner.train_dataloader), meta['iter'])
         put_settings(checkpoint['optimizer'], runner.optim_wrapper)
+        if any(change.startswith('optim_wrapper.loss_scale') for change in changes):
+            checkpoint['optimizer'].pop('loss_scaler', None)
         # Those that were built for this run have been advanced, and stay.
         checkpoint.pop('param_schedulers', None)
 
@@ -133,6 +160,24 @@ class ResumeHook(Hook):
                 f'resumed run goes on with its random numbers: {now} would have no effect. Resume '
                 f'with --seed {was}, or start a new run in another --work-dir'
             )
+
+
+def _first_rates(optimizer: Mapping | OptimWrapper) -> list[float | None]:
+    state = optimizer if isinstance(optimizer, Mapping) else optimizer.state_dict()
+    return [group.get('initial_lr') for group in state.get('param_groups', ())]
+
+
+def _lacks_validation(runner) -> bool:
+    """Whether a schedule waits for the metrics of the validation that follows the checkpoint.
+
+    That is saved before it.
+    """
+    loop, schedulers = runner.train_loop, flat(runner.param_schedulers)
+    steps = [s.last_step for s in schedulers if getattr(s, 'need_val_args', False)]
+    done = loop.iter if isinstance(loop, IterBasedTrainLoop) else loop.epoch
+    if not steps or runner.val_loop is None or done < loop.val_begin or done % loop.val_interval:
+        return False
+    return min(steps) < done // loop.val_interval - (loop.val_begin - 1) // loop.val_interval
 
 
 def _iterations(runner, meta: dict) -> int:

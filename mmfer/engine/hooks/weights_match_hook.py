@@ -15,6 +15,8 @@ from mmfer.checkpoint.state_dicts import (
 )
 from mmfer.registry import HOOKS
 
+from ..resumed_schedule import flat, saved_settings, state_names
+
 
 class WeightsMismatchError(ValueError):
     """A checkpoint fills too little of the model it is loaded into, or with no numbers."""
@@ -88,8 +90,8 @@ class WeightsMatchHook(Hook):
         names = report.missing + report.unexpected  # frozen priors have files of their own
         if not reason and (report.reshaped or any(not n.startswith('priors.') for n in names)):
             reason = f'{report}\n{report.details(self.max_listed)}\n'
-        if not reason and runner.param_schedulers and 'param_schedulers' not in checkpoint:
-            reason = 'it has no param_schedulers'
+        if not reason and _lost_schedule(checkpoint):
+            reason = 'its param_schedulers are lost'
         optimizer = getattr(runner.optim_wrapper, 'optimizer', None)
         if not reason and CONTENTS not in checkpoint and isinstance(optimizer, Optimizer):
             reason = _lost_state(optimizer, checkpoint['optimizer'])
@@ -110,14 +112,21 @@ def _lost_state(optimizer: Optimizer, saved: Mapping) -> str:
         return 'its optimizer is that of something else'
     params = [param for group in optimizer.param_groups for param in group['params']]
     numbers = [number for group in saved['param_groups'] for number in group['params']]
-    state = saved['state']
     if len(params) != len(numbers):
         return f'its optimizer has {len(numbers)} parameters, and that of the config {len(params)}'
+    state, names = saved['state'], state_names(optimizer, saved['param_groups'][0])
     pairs = zip(params, numbers, strict=True)
-    lost = [number for param, number in pairs if param.requires_grad and number not in state]
-    if not state or not lost:
+    lost = [n for param, n in pairs if names and param.requires_grad and n not in state]
+    if not lost:
         return ''
     return f'its optimizer has no state for {len(lost)} of {len(numbers)} parameters'
+
+
+def _lost_schedule(checkpoint: Mapping) -> bool:
+    """Whether a checkpoint has no state of the schedule that its own config has."""
+    settings = saved_settings(checkpoint['meta'].get('cfg')) or {}
+    had = any(name.startswith('param_scheduler.') for name in settings)
+    return had and not flat(checkpoint.get('param_schedulers'))
 
 
 def _put_back(checkpoint: dict, weights: dict) -> None:
