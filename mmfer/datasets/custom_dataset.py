@@ -32,6 +32,8 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
     * Where ``classes`` (or ``metainfo``) has the names of the folders, they are numbered in *its*
       order, in mmpretrain by the alphabet; upper and lower case are the same. So all parts of a
       dataset number alike, though a class be missing in one of them.
+    * Where each of ``classes`` has a folder, images in other folders are skipped, and counted in
+      the log; so a part of the classes can be selected, as in every dataset.
     * Names of ``classes`` of which no folder has one are other names for the folders in
       alphabetical order, as in mmpretrain.
 
@@ -45,8 +47,9 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
         max_bad_images: Unreadable images tolerated in training. Default 10.
 
     Raises:
-        ValueError: Some of the folders are called like classes and others not, or two alike; a line
-            of ``ann_file`` is wrong, contradicts another one, or has the number of no class.
+        ValueError: Two folders are called like one class, or, where one class has a folder and
+            another has none, a folder like no class; a line of ``ann_file`` is wrong, contradicts
+            another one, or has the number of no class.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
                 for file in files
             ]
             empty = [folder for folder, files in images.items() if not files]
+            self._log_skipped([name for name in folders if name not in images], classes)
         warn_left_out(self._place(), left_out, self._only or [IMAGE])
         endings = ', '.join(sorted(self.extensions)) if self._only else 'by suffix or content'
         if not samples:
@@ -93,6 +97,15 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
             what = f'no image ({endings}) in the folders {short_list(empty)} of {self._place()}'
             print_log(f'CustomDataset: {what}', 'current', logging.WARNING)
         return samples
+
+    def _log_skipped(self, folders: list[str], classes: Sequence[str]) -> None:
+        if folders:
+            count = sum(len(self._images(folder, [])) for folder in folders)
+            self.log(
+                f'{count} samples are skipped, their folders ({short_list(folders)}) are none of '
+                f'the classes ({short_list(classes, most=20)})',
+                logging.WARNING,
+            )
 
     def _images(self, folder: str, left_out: list[Path]) -> list[str]:
         """Images in a folder and in all below it, by their paths in it; notes what is none."""
@@ -115,8 +128,9 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
         if not known and len(folders) == len(classes):
             return {name: number for number, name in enumerate(folders)}
         unknown = [name for name in folders if name not in known]
-        if unknown or len(set(known.values())) < len(known):
-            what = f'{short_list(unknown)} are none' if unknown else 'several are of one'
+        several = len(set(known.values())) < len(known)
+        if several or (unknown and len(known) < len(classes)):
+            what = 'several are of one' if several else f'{short_list(unknown)} are none'
             raise ValueError(
                 f'CustomDataset: of the folders {short_list(folders, most=20)} in {self._place()}, '
                 f'{what} of its classes ({short_list(classes, most=20)}). Take folders that are no '

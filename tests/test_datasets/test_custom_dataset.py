@@ -81,6 +81,14 @@ def test_folders_that_fit_no_class_are_an_error(tree, folders, classes, named):
         CustomDataset(tree(*folders), classes=classes)
 
 
+def test_a_part_of_the_classes_is_selected(tree, logged):
+    dataset = CustomDataset(tree('anger', 'joy', 'neutral'), classes=['Neutral', 'Joy'])
+    assert labels(dataset) == {'neutral': 0, 'joy': 1}
+    assert "1 samples are skipped, their folders ('anger')" in logged[-1][0]
+    with pytest.raises(ValueError, match='classes is empty'):
+        CustomDataset(dataset.data_root, classes=[])
+
+
 def test_an_empty_folder_is_a_class(tree, tmp_path):
     root = tree('anger')
     (tmp_path / 'joy').mkdir()
