@@ -11,22 +11,25 @@ from mmengine import fileio
 
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
 from mmfer.datasets.transforms.annotation_check import misplacement, turn_problem
+from mmfer.utils.image_header import HEAD, image_format
 
 from .perceptual_hash import hash_picture
 from .pictures import Picture
 from .same_picture import SIZE
 
-#: How the files of a format begin, and which suffixes say so.
-_FORMATS = {
-    'JPEG': (b'\xff\xd8\xff', ('.jpg', '.jpeg', '.jpe')),
-    'PNG': (b'\x89PNG\r\n\x1a\n', ('.png',)),
-    'BMP': (b'BM', ('.bmp',)),
-    'WebP': (b'RIFF', ('.webp',)),
-    'TIFF': (b'II*\0', ('.tif', '.tiff')),
-    'TIFF (big-endian)': (b'MM\0*', ('.tif', '.tiff')),
-    'GIF': (b'GIF8', ('.gif',)),
+#: Which suffixes say that a file is of a format.
+_SUFFIXES = {
+    'JPEG': ('.jpg', '.jpeg', '.jpe', '.jfif', '.mpo'),
+    'PNG': ('.png',),
+    'BMP': ('.bmp', '.dib'),
+    'WebP': ('.webp',),
+    'TIFF': ('.tif', '.tiff'),
+    'GIF': ('.gif',),
+    'AVIF': ('.avif',),
+    'JPEG 2000': ('.jp2', '.j2k', '.j2c', '.jpc', '.jpf', '.jpx'),
+    'PPM': ('.ppm', '.pgm', '.pbm', '.pnm', '.pam'),
 }
-_WITH_ALPHA = ('PNG', 'WebP', 'TIFF', 'TIFF (big-endian)', 'GIF')
+_WITH_ALPHA = ('PNG', 'WebP', 'TIFF', 'GIF', 'AVIF')
 
 _LOAD = LoadFaceImage()
 _BLANK = 2.0  # standard deviation of grey values below which there is nothing to see
@@ -111,9 +114,9 @@ def _misplaced(picture: Picture, content: bytes | None, size: tuple[int, int]) -
 
 def _notes_on_file(name: str, content: bytes) -> list[str]:
     notes = []
-    form = next((f for f, (start, _) in _FORMATS.items() if content.startswith(start)), None)
+    form = image_format(content[:HEAD])
     suffix = Path(name).suffix.lower()
-    if form and suffix not in _FORMATS[form][1]:
+    if suffix not in _SUFFIXES[form]:
         notes.append(f'a {form} file that is called {suffix or "without a suffix"}')
     if form in _WITH_ALPHA:
         whole = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from mmengine.logging import print_log
 
-from mmfer.utils.files_below import IMAGE_SUFFIXES, is_junk
+from mmfer.utils.files_below import IMAGE, IMAGE_SUFFIXES, is_junk, media_kind, warn_left_out
 from mmfer.utils.text_file import read_text
 
 _T = TypeVar('_T')
@@ -111,13 +111,23 @@ def class_name(number: str, names: Mapping[int, str]) -> str:
     return names[int(number)]
 
 
-def list_files(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[Path]:
-    """Files of one kind in a folder, by default images, sorted by name.
+def list_files(folder: Path, suffixes: Sequence[str] | None = None) -> list[Path]:
+    """Files of one kind in a folder, sorted by name.
 
-    Other files and junk (:func:`is_junk`) are skipped.
+    Junk (:func:`is_junk`) is skipped, and the log names other files that are left out.
+
+    Args:
+        folder: Not searched below.
+        suffixes: What such files are called. Default: images, whatever they are called.
     """
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in suffixes and not is_junk(path.name)
-    )
+    found, left_out = [], []
+    for path in folder.iterdir():
+        if is_junk(path.name):
+            continue
+        wanted = path.suffix.lower() in (suffixes or IMAGE_SUFFIXES)  # need not be opened
+        if wanted or (not suffixes and media_kind(path) == IMAGE):
+            found.append(path)
+        elif path.is_file():
+            left_out.append(path)
+    warn_left_out(folder, sorted(left_out), suffixes or [IMAGE])
+    return sorted(found)

@@ -15,7 +15,10 @@ def read_class_names(classes: str | Sequence[str] | None) -> tuple[str, ...] | N
 
     Raises:
         FileNotFoundError: There is no such file.
+        ValueError: There is no name.
     """
+    if classes is not None and not len(classes):
+        raise ValueError('classes is empty; without it a dataset has all of its classes')
     if not isinstance(classes, str):
         return classes
     path = Path(os.path.expanduser(classes))

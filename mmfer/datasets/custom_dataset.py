@@ -2,14 +2,16 @@
 import logging
 import math
 import os
+from collections.abc import Sequence
+from pathlib import Path
 
-from mmengine.fileio import get_file_backend
+from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.logging import print_log
 from mmpretrain.datasets import CustomDataset as _CustomDataset
 
 from mmfer.registry import DATASETS
 from mmfer.utils.checks import check_count
-from mmfer.utils.files_below import is_junk
+from mmfer.utils.files_below import IMAGE, files_below, is_junk, media_kind, warn_left_out
 from mmfer.utils.short_list import short_list
 
 from .annotation_files import read_lines
@@ -25,9 +27,13 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
 
     * Hidden folders and those of operating systems (:func:`is_junk`) are no classes, and such files
       are no images.
+    * What is an image its content tells, too, as in ``predict`` and the audit: a file without a
+      suffix, or a WebP, is no less one. The log names what is left out.
     * Where ``classes`` (or ``metainfo``) has the names of the folders, they are numbered in *its*
       order, in mmpretrain by the alphabet; upper and lower case are the same. So all parts of a
       dataset number alike, though a class be missing in one of them.
+    * Where each of ``classes`` has a folder, images in other folders are skipped, and counted in
+      the log; so a part of the classes can be selected, as in every dataset.
     * Names of ``classes`` of which no folder has one are other names for the folders in
       alphabetical order, as in mmpretrain.
 
@@ -35,48 +41,85 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
 
     Args:
         *args, **kwargs: mmpretrain's.
+        extensions: Suffixes of the only files to take. Default: all images.
         test_mode: Whether an unreadable image is an error at once. Default: where nothing in the
             pipeline is random, as in testing; so no result is of other images by oversight.
         max_bad_images: Unreadable images tolerated in training. Default 10.
 
     Raises:
-        ValueError: Some of the folders are called like classes and others not, or two alike; a line
-            of ``ann_file`` is wrong, contradicts another one, or has the number of no class.
+        ValueError: Two folders are called like one class, or, where one class has a folder and
+            another has none, a folder like no class; a line of ``ann_file`` is wrong, contradicts
+            another one, or has the number of no class.
     """
 
-    def __init__(self, *args, test_mode: bool | None = None, max_bad_images: int = 10, **kwargs):
+    def __init__(
+        self,
+        *args,
+        extensions: Sequence[str] | None = None,
+        test_mode: bool | None = None,
+        max_bad_images: int = 10,
+        **kwargs,
+    ):
+        self._only = extensions
+        if extensions is not None:
+            kwargs['extensions'] = extensions
         self.max_bad_images = check_count('CustomDataset: max_bad_images', max_bad_images, 0)
         kwargs['classes'] = read_class_names(kwargs.get('classes'))
         super().__init__(*args, test_mode=bool(test_mode), **kwargs)
         if test_mode is None:
             self.test_mode = not random_transforms(self.pipeline.transforms)
 
-    def _find_samples(self) -> list[tuple[str, int]]:
-        if not self.with_label:
-            return super()._find_samples()
+    def _find_samples(self) -> list:
         backend = get_file_backend(self.img_prefix, enable_singleton=True)
-        entries = backend.list_dir_or_file(self.img_prefix, list_file=False)
-        folders = sorted(name for name in entries if not is_junk(name))
-        classes = self.CLASSES or folders
-        self.folder_to_idx = self._numbers(folders, classes)
-        self._metainfo['classes'] = tuple(classes)
-
-        samples, empty = [], []
-        for folder, number in self.folder_to_idx.items():
-            place = backend.join_path(self.img_prefix, folder)
-            files = backend.list_dir_or_file(place, list_dir=False, recursive=True)
-            files = sorted(file for file in files if self.is_valid_file(file))
-            samples += [(backend.join_path(folder, file), number) for file in files]
-            empty += [] if files else [folder]
-        endings = ', '.join(sorted(self.extensions))
+        left_out: list[Path] = []
+        if not self.with_label:
+            samples, folders, empty = self._images('', left_out), (), ()
+        else:
+            entries = backend.list_dir_or_file(self.img_prefix, list_file=False)
+            folders = sorted(name for name in entries if not is_junk(name))
+            classes = self.CLASSES or folders
+            self.folder_to_idx = self._numbers(folders, classes)
+            self._metainfo['classes'] = tuple(classes)
+            images = {folder: self._images(folder, left_out) for folder in self.folder_to_idx}
+            samples = [
+                (backend.join_path(folder, file), self.folder_to_idx[folder])
+                for folder, files in images.items()
+                for file in files
+            ]
+            empty = [folder for folder, files in images.items() if not files]
+            self._log_skipped([name for name in folders if name not in images], classes)
+        warn_left_out(self._place(), left_out, self._only or [IMAGE])
+        endings = ', '.join(sorted(self.extensions)) if self._only else 'by suffix or content'
         if not samples:
-            raise RuntimeError(
-                f'no image ({endings}) in the folders {short_list(folders)} of {self._place()}'
-            )
+            where = f'the folders {short_list(folders)} of ' if self.with_label else ''
+            raise RuntimeError(f'no image ({endings}) in {where}{self._place()}')
         if empty:
             what = f'no image ({endings}) in the folders {short_list(empty)} of {self._place()}'
             print_log(f'CustomDataset: {what}', 'current', logging.WARNING)
         return samples
+
+    def _log_skipped(self, folders: list[str], classes: Sequence[str]) -> None:
+        if folders:
+            count = sum(len(self._images(folder, [])) for folder in folders)
+            self.log(
+                f'{count} samples are skipped, their folders ({short_list(folders)}) are none of '
+                f'the classes ({short_list(classes, most=20)})',
+                logging.WARNING,
+            )
+
+    def _images(self, folder: str, left_out: list[Path]) -> list[str]:
+        """Images in a folder and in all below it, by their paths in it; notes what is none."""
+        backend = get_file_backend(self.img_prefix, enable_singleton=True)
+        place = backend.join_path(self.img_prefix, folder)
+        if not isinstance(backend, LocalBackend):
+            files = backend.list_dir_or_file(place, list_dir=False, recursive=True)
+            return sorted(file for file in files if self.is_valid_file(file))
+        images = []
+        for path in files_below(place):
+            wanted = super().is_valid_file(path.name)  # most are, and need not be opened
+            wanted = wanted or (self._only is None and media_kind(path) == IMAGE)
+            (images if wanted else left_out).append(path)
+        return sorted(path.relative_to(place).as_posix() for path in images)
 
     def _numbers(self, folders: list[str], classes) -> dict[str, int]:
         """The number of each folder."""
@@ -85,8 +128,9 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
         if not known and len(folders) == len(classes):
             return {name: number for number, name in enumerate(folders)}
         unknown = [name for name in folders if name not in known]
-        if unknown or len(set(known.values())) < len(known):
-            what = f'{short_list(unknown)} are none' if unknown else 'several are of one'
+        several = len(set(known.values())) < len(known)
+        if several or (unknown and len(known) < len(classes)):
+            what = 'several are of one' if several else f'{short_list(unknown)} are none'
             raise ValueError(
                 f'CustomDataset: of the folders {short_list(folders, most=20)} in {self._place()}, '
                 f'{what} of its classes ({short_list(classes, most=20)}). Take folders that are no '

@@ -36,6 +36,13 @@ class VotedPicture(NamedTuple):
     name: str
     votes: np.ndarray
 
+    @property
+    def shows_face(self) -> bool:
+        """Whether there is a name, and a vote for more than "no face", the last column. The
+        authors' table gives one row without a face the name of another picture.
+        """
+        return bool(self.name and self.votes[:-1].any())
+
 
 def read_votes(path: str | Path) -> list[VotedPicture]:
     """Read ``fer2013new.csv``, whose columns are found by their names.
@@ -68,8 +75,8 @@ def read_votes(path: str | Path) -> list[VotedPicture]:
 
 
 def _statement(row: VotedPicture) -> tuple[Hashable, tuple]:
-    """A picture is told by its name; those that have none are told by themselves."""
-    return row.name or id(row), (row.usage, *row.votes.tolist())
+    """A picture is told by its name; one that shows no face has no label, and is told by itself."""
+    return row.name if row.shows_face else id(row), (row.usage, *row.votes.tolist())
 
 
 def locate_pixels(path: str | Path, rows: list[VotedPicture]) -> list[str]:
@@ -94,7 +101,7 @@ def locate_pixels(path: str | Path, rows: list[VotedPicture]) -> list[str]:
 
 
 def find_named_images(data_root: str | Path) -> list[tuple[Path, str]]:
-    """List the images that have a name, with their place as files.
+    """List the images that have a name and show a face, with their place as files.
 
     Args:
         data_root: Folder with both tables.
@@ -108,5 +115,5 @@ def find_named_images(data_root: str | Path) -> list[tuple[Path, str]]:
     return [
         (Path(FERPLUS_FOLDERS[row.usage], row.name), uri)
         for row, uri in zip(rows, locate_pixels(root / PIXELS_FILE, rows), strict=True)
-        if row.name
+        if row.shows_face
     ]

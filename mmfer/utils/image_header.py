@@ -176,8 +176,8 @@ def check_size(width: int, height: int, max_pixels: int | None = None) -> None:
     limit = pixel_limit() if max_pixels is None else max_pixels
     if width * height > limit:
         raise ImageHeaderError(
-            f'its {width}x{height} pixels are {width * height / 1e6:.1f} megapixels, more than '
-            f'{limit / 1e6:.1f}; make it smaller, or allow more by {LIMIT_VARIABLE}=PIXELS'
+            f'its {width}x{height} pixels are {width * height:,}, more than {limit:,}; make it '
+            f'smaller, or allow more by {LIMIT_VARIABLE}=PIXELS'
         )
     if max(width, height) > MAX_IMAGE_SIDE:
         raise ImageHeaderError(
@@ -190,6 +190,25 @@ def check_image(content: bytes, max_pixels: int | None = None) -> ImageSize:
     size = image_size(content)
     check_size(size.width, size.height, max_pixels)
     return size
+
+
+def pillow_image(content: bytes) -> Image.Image:
+    """Open an image in Pillow, whatever its size, for what its header says; it is not decoded.
+
+    Args:
+        content: The whole file, of one of :data:`FORMATS`.
+
+    Raises:
+        ImageHeaderError: This Pillow does not know the format.
+        Exception: Whatever Pillow makes of a damaged header.
+    """
+    name = image_format(content[:HEAD]) or ''
+    plugin = name.upper().replace(' ', '')
+    Image.init()
+    if plugin not in Image.OPEN:
+        raise ImageHeaderError(f'this Pillow cannot read the header of {name}')
+    # The plug-in itself: Image.open has a limit of its own, and tries other formats.
+    return Image.OPEN[plugin][0](BytesIO(content), '')
 
 
 def scan_jpeg(jpeg: bytes) -> tuple[int, tuple[int, int]]:
@@ -271,16 +290,9 @@ def _webp_size(content: bytes) -> tuple[int, int]:
     return _little(content[26:28]) & 0x3FFF, _little(content[28:30]) & 0x3FFF
 
 
-def _pillow_size(plugin: str) -> Callable[[bytes], tuple[int, int]]:
-    def read(content: bytes) -> tuple[int, int]:
-        Image.init()
-        if plugin not in Image.OPEN:
-            raise ImageHeaderError(f'this Pillow cannot read the header of {plugin}')
-        # The plug-in itself: Image.open has a limit of its own, and tries other formats.
-        with Image.OPEN[plugin][0](BytesIO(content), '') as image:
-            return image.size
-
-    return read
+def _pillow_size(content: bytes) -> tuple[int, int]:
+    with pillow_image(content) as image:
+        return image.size
 
 
 def _big(field: bytes) -> int:
@@ -298,7 +310,7 @@ _SIZES: dict[str, Callable[[bytes], tuple[int, int]]] = {
     'BMP': _bmp_size,
     'TIFF': _tiff_size,
     'GIF': lambda content: struct.unpack_from('<2H', content, 6),
-    'AVIF': _pillow_size('AVIF'),
+    'AVIF': _pillow_size,
     'JPEG 2000': _jpeg_2000_size,
-    'PPM': _pillow_size('PPM'),
+    'PPM': _pillow_size,
 }

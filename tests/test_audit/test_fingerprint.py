@@ -63,6 +63,8 @@ def test_wrong_suffix_and_transparency(tmp_path, face):
     assert write(tmp_path / 'opaque.png', opaque).notes == ()
     opaque[3, 5, 3] = 254
     assert 'transparent' in write(tmp_path / 'alpha.png', opaque).notes[0]
+    (tmp_path / 'a.jfif').write_bytes(cv2.imencode('.jpg', face)[1].tobytes())
+    assert take_fingerprint(Picture(str(tmp_path / 'a.jfif'))).notes == ()
 
 
 def test_blank_pictures_have_no_hash(tmp_path):

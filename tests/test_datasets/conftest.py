@@ -11,3 +11,14 @@ def logged(monkeypatch):
         lambda message, logger, level: messages.append((message, level)),
     )
     return messages
+
+
+@pytest.fixture
+def left_out(monkeypatch):
+    """What the log says of files that are left out."""
+    messages = []
+    monkeypatch.setattr(
+        'mmfer.utils.files_below.print_log',
+        lambda message, logger, level: messages.append(message),
+    )
+    return messages

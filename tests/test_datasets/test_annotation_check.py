@@ -2,6 +2,7 @@
 """Boxes and points that are for another image than theirs."""
 
 import pickle
+from io import BytesIO
 
 import cv2
 import numpy as np
@@ -123,3 +124,13 @@ def test_images_are_as_before_for_annotations_that_fit(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), image)
     loaded = LoadFaceImage()(dict(img_path=str(tmp_path / 'a.png'), **box(3, 3, 20, 20)))
     np.testing.assert_array_equal(loaded['img'], image)
+
+
+@pytest.mark.parametrize('form', ['PNG', 'JPEG', 'TIFF'])
+def test_orientation_of_an_image_above_the_limit_of_pillow(monkeypatch, form):
+    """MMFER_MAX_PIXELS may allow more than Pillow does."""
+    file, exif = BytesIO(), Image.Exif()
+    exif[0x0112] = 6
+    Image.new('RGB', (40, 30)).save(file, form, exif=exif)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
+    assert turned_by(file.getvalue()) == 6

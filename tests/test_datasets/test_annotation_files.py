@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """What all lists have in common: encodings, and that no list says two things of one face."""
 
+import cv2
 import numpy as np
 import pytest
 from expression_trees import (
@@ -144,3 +145,15 @@ def test_what_systems_leave_behind_is_no_image(tmp_path):
     for name in ('b.jpg', 'a.PNG', '._a.png', '.c.jpg', 'Thumbs.db', 'desktop.ini', 'a.txt'):
         (tmp_path / name).touch()
     assert [path.name for path in list_files(tmp_path)] == ['a.PNG', 'b.jpg']
+
+
+def test_images_are_found_by_content_and_others_named(tmp_path, left_out):
+    image = np.full((4, 4, 3), 9, np.uint8)
+    for suffix, name in (('.jpg', 'a.jfif'), ('.png', 'b'), ('.webp', 'c.webp')):
+        (tmp_path / name).write_bytes(cv2.imencode(suffix, image)[1].tobytes())
+    (tmp_path / 'd.zip').write_bytes(b'PK')
+    (tmp_path / 'folder').mkdir()
+    assert [path.name for path in list_files(tmp_path)] == ['a.jfif', 'b', 'c.webp']
+    assert '1 left out as no image: d.zip' in left_out[-1]
+    assert [path.name for path in list_files(tmp_path, ('.webp',))] == ['c.webp']
+    assert '3 left out as no .webp: a.jfif, b, d.zip' in left_out[-1]

@@ -1,4 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import cv2
+import numpy as np
 import pytest
 from face_trees import write_folders
 
@@ -32,6 +34,28 @@ def test_junk_is_no_class_and_no_image(tree, tmp_path):
     assert labels(dataset) == {'anger': 0, 'joy': 1} and len(dataset) == 2
 
 
+def test_images_are_found_by_content_and_others_named(tree, tmp_path, left_out):
+    root = tree('a', 'b')
+    image = cv2.imencode('.webp', np.full((4, 4, 3), 9, np.uint8))[1].tobytes()
+    for name in ('1.webp', '2', '3.jfif'):
+        (tmp_path / 'a' / name).write_bytes(image)
+    (tmp_path / 'b/x.zip').write_bytes(b'PK')
+    names = ['0.jpg', '1.webp', '2', '3.jfif']
+    for kwargs in ({}, dict(with_label=False)):
+        dataset = CustomDataset(root, **kwargs)
+        found = [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
+        assert found == [*(f'{root}/a/{name}' for name in names), f'{root}/b/0.jpg']
+    assert '1 left out as no image: b/x.zip' in left_out[-1]
+    assert len(CustomDataset(root, extensions=['.jpg', '.webp'])) == 3
+    assert '3 left out as no .jpg or .webp: a/2, a/3.jfif, b/x.zip' in left_out[-1]
+
+
+def test_a_link_that_leads_back_adds_nothing(tree, tmp_path):
+    root = tree('a', 'b')
+    (tmp_path / 'a/loop').symlink_to(tmp_path / 'a', target_is_directory=True)
+    assert labels(CustomDataset(root)) == {'a': 0, 'b': 1} and len(CustomDataset(root)) == 2
+
+
 def test_folders_have_the_numbers_of_their_names(tree):
     classes = ('Surprise', 'Joy', 'Anger')
     dataset = CustomDataset(tree('anger', 'surprise'), metainfo=dict(classes=classes))
@@ -55,6 +79,14 @@ def test_other_names_are_given_in_alphabetical_order(tree):
 def test_folders_that_fit_no_class_are_an_error(tree, folders, classes, named):
     with pytest.raises(ValueError, match=named):
         CustomDataset(tree(*folders), classes=classes)
+
+
+def test_a_part_of_the_classes_is_selected(tree, logged):
+    dataset = CustomDataset(tree('anger', 'joy', 'neutral'), classes=['Neutral', 'Joy'])
+    assert labels(dataset) == {'neutral': 0, 'joy': 1}
+    assert "1 samples are skipped, their folders ('anger')" in logged[-1][0]
+    with pytest.raises(ValueError, match='classes is empty'):
+        CustomDataset(dataset.data_root, classes=[])
 
 
 def test_an_empty_folder_is_a_class(tree, tmp_path):

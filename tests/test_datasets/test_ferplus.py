@@ -203,6 +203,29 @@ def test_images_as_files(tmp_path):
     assert failed.returncode == 2 and 'fer2013.csv' in failed.stderr
 
 
+def test_a_row_without_a_face_may_have_the_name_of_another_picture(tmp_path):
+    """As line 34,336 of the published table has."""
+    write_ferplus(tmp_path, ALL)
+    path = tmp_path / 'fer2013new.csv'
+    nameless = 'PrivateTest,,0,0,0,0,0,0,0,0,0,10'
+    named = nameless.replace(',', ',fer0000021.png', 1)
+    path.write_text(path.read_text().replace(nameless, named))
+    assert len(FERPlus(tmp_path, 'test')) == 8
+    assert run_tool(TOOL, tmp_path, tmp_path / 'images').returncode == 0
+    image = cv2.imread(str(tmp_path / 'images/FER2013Test/fer0000021.png'), -1)
+    np.testing.assert_array_equal(image, fer2013_pixels(21))
+    label = ',0,10,0,0,0,0,0,0,0,0'
+    path.write_text(path.read_text() + f'PrivateTest,fer0000020.png{label}\n')
+    with pytest.raises(ValueError, match='contradicts line'):
+        FERPlus(tmp_path, 'test', image_dir='images')
+
+
+def test_published_table(real_data):
+    root = real_data / 'ferplus_layout'
+    counts = [len(FERPlus(root, split, image_dir='images')) for split in ('train', 'val')]
+    assert counts == [25060, 3199]
+
+
 @pytest.mark.parametrize('name', ['../../evil.png', '/evil.png', '..\\evil.png'])
 def test_no_image_is_written_outside(tmp_path, name):
     write_ferplus(tmp_path, ALL)

@@ -130,7 +130,7 @@ def test_a_file_that_would_fill_the_memory(tmp_path, monkeypatch):
     path = tmp_path / 'face.png'
     path.write_bytes(one_bit_png(30_000, 30_000))
     monkeypatch.setattr(cv2, 'imdecode', lambda *args: pytest.fail('it was decoded'))
-    with pytest.raises(UnreadableImageError, match="face.png': its 30000x30000 pixels .* 179.0;"):
+    with pytest.raises(UnreadableImageError, match="face.png': its 30000x30000 .* 178,956,970;"):
         load(path)
 
 

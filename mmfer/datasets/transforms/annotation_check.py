@@ -1,10 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Whether boxes and points can be about the image that they come with."""
 
-from io import BytesIO
-
 import numpy as np
-from PIL import Image
+
+from mmfer.utils.image_header import pillow_image
 
 from .face_geometry import bounding_box
 
@@ -96,9 +95,9 @@ def turned_by(content: bytes) -> int:
     if mark is None or mark not in content:
         return 1
     try:
-        with Image.open(BytesIO(content)) as image:
+        with pillow_image(content) as image:
             orientation = image.getexif().get(_ORIENTATION, 1)
-    except (OSError, SyntaxError, ValueError):  # Pillow's, for damaged EXIF
+    except Exception:  # whatever Pillow makes of damaged EXIF
         return 1
     return orientation if orientation in range(1, 9) else 1
 
