@@ -16,6 +16,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope, Registry
 
+from mmfer import registry as nodes
 from mmfer.registry import DATASETS, MODELS, SCOPE, TRANSFORMS
 from mmfer.utils.components import registered
 
@@ -86,6 +87,8 @@ _LARGEST = 2**20
 _LARGEST_IMAGE = 2**12
 _DEEPEST = 30
 
+_REGISTRIES = [node for node in vars(nodes).values() if isinstance(node, Registry)]
+
 _THAT_MAY = ' that the config in a file of weights may name'
 _REMEDY = (
     'Nothing was imported, opened or called. If you trust it, name its config file as the model, '
@@ -114,7 +117,7 @@ def read_config_text(text: str) -> Config:
     if scope not in _SCOPES:
         raise _refuse('config.default_scope', scope, f'is none of {", ".join(_SCOPES)}')
     _check_imports(settings.get('custom_imports'))
-    _check_addresses(settings, 'config')
+    settings = _with_short_names(settings, 'config')
     kept = dict(default_scope=SCOPE, model=_model(settings.get('model'), 'config.model'))
     if settings.get('data_preprocessor') is not None:
         kept['data_preprocessor'] = _model(
@@ -138,21 +141,32 @@ def _check_imports(value: Any) -> None:
             raise _refuse('config.custom_imports', name, 'is not imported for a file of weights')
 
 
-def _check_addresses(value: Any, where: str) -> None:
-    """Refuse names of code in all of the config: what is left out here, others may build."""
+def _with_short_names(value: Any, where: str) -> Any:
+    """The config with registered names in the place of whole paths of registered classes.
+
+    Other names of code are refused in all of it: what is left out here, others may build.
+    """
     if where.count('.') > _DEEPEST:
         raise _refuse(where, '', 'is nested too deep')
     if isinstance(value, Mapping):
         scope, kind = value.get('_scope_', SCOPE), value.get('type')
         if scope not in _SCOPES:
             raise _refuse(f'{where}._scope_', scope, f'is none of {", ".join(_SCOPES)}')
+        value = {
+            key: _with_short_names(item, f'{where}.{key}' if isinstance(key, str) else f'{where}.?')
+            for key, item in value.items()
+        }
         if isinstance(kind, str) and kind.rpartition('.')[0] not in ('', *_SCOPES):
-            raise _refuse(f'{where}.type', kind, 'is no name of a registered part')
-        for key, item in value.items():
-            _check_addresses(item, f'{where}.{key}' if isinstance(key, str) else f'{where}.?')
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            _check_addresses(item, f'{where}.{index}')
+            if not any(registered(kind, registry) for registry in _REGISTRIES):
+                raise _refuse(f'{where}.type', kind, 'is no name of a registered part')
+            package, name = kind.split('.')[0], kind.rpartition('.')[2]
+            value['type'] = f'{package}.{name}' if package in _SCOPES else name
+        return value
+    if isinstance(value, (list, tuple)):
+        return type(value)(
+            _with_short_names(item, f'{where}.{index}') for index, item in enumerate(value)
+        )
+    return value
 
 
 def _loader(settings: Any, where: str) -> dict[str, Any]:

@@ -14,19 +14,24 @@ def registered(name: str, registry: Registry) -> Any:
     As :meth:`Registry.get`, which goes on to import what it does not find, whatever that is.
 
     Args:
-        name: Bare, or behind the scope of the registry or of one of its parents.
+        name: Bare, behind the scope of the registry or of one of its parents, or the whole path of
+            the class, as MMEngine writes class objects of a config: ``'mmfer.models.APViT'``.
         registry: Asked first.
     """
     registry.import_from_location()
     scope, dot, bare = name.rpartition('.')
     if dot and scope == registry.scope:
         return registry.module_dict.get(bare)
-    node: Registry | None = registry
-    while dot and node is not None and node.scope != scope:
-        node = node.parent
-    while node is not None and bare not in node.module_dict:
-        node = node.parent
-    return node and node.module_dict[bare]
+    nodes = [registry]
+    while nodes[-1].parent is not None:
+        nodes.append(nodes[-1].parent)
+    scopes = [node.scope for node in nodes]
+    if dot and scope in scopes:
+        nodes, dot = nodes[scopes.index(scope) :], ''
+    found = [node.module_dict[bare] for node in nodes if bare in node.module_dict]
+    if dot:
+        found = [part for part in found if scope and f'{part.__module__}.'.startswith(f'{scope}.')]
+    return found[0] if found else None
 
 
 def find(name: str, registry: Registry) -> Any:

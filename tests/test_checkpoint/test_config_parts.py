@@ -40,7 +40,17 @@ HOSTILE = {
     'model.backbone': [
         *(dict(type='evil'), dict(type='mmfer.FaceInferencer', model='evil.py', detector=None)),
         *(dict(type=name) for name in ('mmfer.get_model', 'mmengine.evil', 'mmpretrain.evil')),
-        *(dict(type=name) for name in ('mmfer.models.IRNet', '.IRNet', 'evil.IRNet', '', 'IRNet ')),
+        *(
+            dict(type=name)
+            for name in (
+                'mmfer.evil.IRNet',
+                'mmfer.mod.IRNet',
+                '.IRNet',
+                'evil.IRNet',
+                '',
+                'IRNet ',
+            )
+        ),
         *(dict(type=name) for name in ('os.system', 'builtins.exec', 'mmengine.Config.fromfile')),
         *(dict(type=name) for name in (5, None, ['IRNet'], {'type': 'IRNet'}, b'IRNet', ...)),
         *(dict(type='IRNet', _scope_=name) for name in ('evil', 'mmfer.evil', 3, ['mmfer'])),
@@ -318,6 +328,27 @@ def test_scopes_as_registries_know_them(prefix):
         'type': prefix + known
     }
     assert read_config_text(changed('default_scope', 'mmpretrain')).default_scope == 'mmfer'
+
+
+def test_configs_of_class_objects_travel():
+    """MMEngine writes the whole path of a class."""
+    config = copy.deepcopy(CONFIG)
+    config['model']['type'] = 'mmpretrain.models.classifiers.image.ImageClassifier'
+    config['model']['backbone']['type'] = 'mmfer.models.APViT'
+    config['train_cfg'] = dict(type='mmengine.runner.loops.EpochBasedTrainLoop')
+    config['optim_wrapper'] = dict(optimizer=dict(type='torch.optim.adamw.AdamW'))
+    dataset = config['test_dataloader']['dataset']
+    dataset['type'] = 'mmfer.datasets.synthface.SynthFace'
+    dataset['pipeline'] = [
+        dict(type='mmcv.transforms.processing.Resize', scale=(32, 32)),
+        dict(type='mmpretrain.datasets.transforms.formatting.PackInputs'),
+    ]
+    read = read_config_text(Config(config).pretty_text)
+    assert read.model.type == 'mmpretrain.ImageClassifier'
+    assert read.model.backbone.type == 'mmfer.APViT'
+    steps = read.test_dataloader.dataset.pipeline
+    assert [step.type for step in steps] == ['Resize', 'mmpretrain.PackInputs']
+    MODELS.build(read.model)
 
 
 def test_the_usual_parts_of_other_packages():

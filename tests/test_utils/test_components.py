@@ -40,14 +40,22 @@ def test_parents_count_and_others_do_not():
     'name',
     [
         *('IRNet', 'ResNet', 'BN', 'mmfer.IRNet', 'mmpretrain.ResNet', 'mmpretrain.BN'),
-        *('mmengine.BN', 'mmfer.APP'),
+        *(
+            'mmengine.BN',
+            'mmfer.APP',
+            'mmfer.models.backbones.irnet.IRNet',
+            'mmpretrain.models.ResNet',
+        ),
+        'torch.nn.GELU',
     ],
 )
 def test_what_is_registered_is_what_registries_give(name):
     assert registered(name, MODELS) is find(name, MODELS) is MODELS.get(name) is not None
 
 
-@pytest.mark.parametrize('name', ['mmfer.ResNet', 'mmengine.IRNet', '.IRNet', 'torch.IRNet', ''])
+@pytest.mark.parametrize(
+    'name', ['mmfer.ResNet', 'mmengine.IRNet', '.IRNet', 'torch.IRNet', 'mmfer.mod.IRNet', '']
+)
 def test_what_is_registered_elsewhere(name):
     assert registered(name, MODELS) is None
 
