@@ -33,7 +33,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'number in the test set and its path',
     )
     parser.add_argument(
-        '--interval', type=int, default=1, help='draw every N-th picture (default: 1)'
+        '--interval', type=int, default=1, metavar='N', help='draw every N-th image (default: 1)'
     )
     parser.add_argument(
         '--tta',
@@ -46,6 +46,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.out is None and args.out_item is not None:
         parser.error('--out-item says what --out saves: give --out FILE as well')
+    if args.interval < 1:
+        parser.error(f'--interval must be 1 or more, not {args.interval}')
     if args.tta and args.show_dir is not None:
         parser.error('--show-dir draws one view of a picture, --tta has several: give one of them')
     suffix = os.path.splitext(args.out or '')[1]
@@ -82,9 +84,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.tta:
         set_tta(cfg)
     if args.show_dir:
-        cfg.default_hooks.visualization = dict(
+        drawing = dict(
             type='VisualizationHook', enable=True, out_dir=args.show_dir, interval=args.interval
         )
+        cfg.default_hooks = dict(cfg.get('default_hooks') or {}, visualization=drawing)
+        cfg.visualizer = cfg.get('visualizer') or dict(type='UniversalVisualizer')
 
     runner = launch.build_runner(cfg)
     if args.out and args.out_item == 'pred':

@@ -67,7 +67,7 @@ def time_pipeline(
     runs = {'pipeline': lambda: [dataset[index] for index in indices]}
     if all(path and Path(path).is_file() for path in paths):
         read = LoadFaceImage()
-        for path in paths:  # what is refused there is not decoded by the bare work either
+        for path in paths:  # an image that it refuses is not decoded below either
             read(dict(img_path=path))
         runs['bare'] = lambda: [decode_and_resize(path, size) for path in paths]
     with _one_thread():

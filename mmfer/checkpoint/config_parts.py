@@ -260,8 +260,9 @@ def _part(
         raise _unknown(where, name)
     module, _, bare = name.rpartition('.')
     kind = registered(name, registry)
-    if kind is None and module.split('.')[0] in _PACKAGES:
-        kind, name = registered(bare, registry), bare
+    if kind is None and (package := module.split('.')[0]) in _PACKAGES:
+        name = f'{package}.{bare}' if package in _SCOPES else bare
+        kind = registered(name, registry)
         if kind is None or vars(sys.modules.get(module, object)).get(bare) is not kind:
             raise _unknown(where, f'{module}.{bare}')
     package = getattr(kind, '__module__', '').split('.')[0]

@@ -17,8 +17,7 @@ def evaluate(
     """Evaluate an exported model by the metrics of a config's test set.
 
     Args:
-        model: An exported model. Images of a test pipeline that makes others than it takes are
-            resized.
+        model: An exported model. Images of the test pipeline are resized to its size.
         cfg: The config; its test set must be there.
         num: How many images, spread evenly over the set. Defaults to all.
 

@@ -179,9 +179,9 @@ def _error(status: int, message: str) -> Response:
 def is_from_this_page(headers: Mapping[str, str]) -> bool:
     """Whether a request comes from the page, or from no website: a program such as curl.
 
-    Asked is what browsers add by themselves and scripts cannot change. ``Sec-Fetch-Site`` is
-    missing in older ones and where the page has no HTTPS and is on another machine; ``Origin``
-    comes with every POST; ``Referer`` is from before there was that.
+    Three headers tell, which browsers add and scripts cannot change. ``Sec-Fetch-Site`` is missing
+    in older browsers, and where the page has no HTTPS and is on another machine; ``Origin`` comes
+    with every POST; before there was that, there was ``Referer``.
     """
     if 'sec-fetch-site' in headers:
         return headers['sec-fetch-site'] == 'same-origin'

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _HEADER_SECONDS = 10  # that a connection may take to ask for something
+_ANSWER_SECONDS = 60  # that it may take to read an answer
 _GRACE = 3  # seconds for answers under way, after Ctrl-C
 
 
@@ -45,35 +46,47 @@ def address(listener: socket.socket) -> str:
 
 
 class ImpatientProtocol(H11Protocol):
-    """uvicorn's, which waits for ever for the headers of a request, with a limit to that.
+    """uvicorn's, which waits for ever for the headers of a request, and for a client that does not
+    read its answer, with a limit to both.
 
-    What is left of the body of a request that was answered early is waited for no longer either.
+    The rest of the body of a request that was answered early is not waited for any longer either.
     """
 
-    _limit: asyncio.TimerHandle | None = None
+    _asking: asyncio.TimerHandle | None = None
+    _reading: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
+        # So that writing is paused whenever the client has not taken all there is.
+        transport.set_write_buffer_limits(0)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._watch()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._reading = self.loop.call_later(_ANSWER_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._reading = _stop(self._reading)
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._stop_watching()
+        self._asking, self._reading = _stop(self._asking), _stop(self._reading)
 
     def _watch(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
-            self._stop_watching()
-        elif self._limit is None:
-            self._limit = self.loop.call_later(_HEADER_SECONDS, self.transport.close)
+            self._asking = _stop(self._asking)
+        elif self._asking is None:
+            self._asking = self.loop.call_later(_HEADER_SECONDS, self.transport.close)
 
-    def _stop_watching(self) -> None:
-        if self._limit is not None:
-            self._limit.cancel()
-            self._limit = None
+
+def _stop(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()
 
 
 def make_server(app: ASGIApp) -> uvicorn.Server:

@@ -10,6 +10,9 @@ from mmfer.utils.image_header import ImageHeaderError, image_format, image_size
 
 _FORMATS = ('JPEG', 'PNG', 'WebP', 'BMP')
 _THINNEST = 100
+# Each scan of a progressive JPEG goes over all of it; cameras and editors write about ten.
+_JPEG_SCANS = 100
+_JPEG_SCAN = b'\xff\xda'
 FORMATS_TEXT = 'JPEG, PNG, WebP or BMP'
 
 MEGABYTE = 1_000_000
@@ -92,8 +95,12 @@ def decode_picture(content: bytes, limits: UploadLimits) -> np.ndarray:
     if image_format(content) not in _FORMATS:
         raise RefusedPictureError(415, f'This is no picture; send {FORMATS_TEXT}.')
     try:
-        _, width, height = image_size(content)
+        name, width, height = image_size(content)
         limits.check_pixels(width * height)
+        if name == 'JPEG' and content.count(_JPEG_SCAN) > _JPEG_SCANS:
+            raise RefusedPictureError(
+                422, f'The picture is a JPEG of more than {_JPEG_SCANS} scans; save it anew.'
+            )
         if max(width, height) > _THINNEST * min(width, height):
             raise RefusedPictureError(
                 422,

@@ -24,6 +24,7 @@ pytest.importorskip('starlette')
 pytest.importorskip('uvicorn')
 
 from starlette.requests import Request
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mmfer.serve.app import _receive, is_from_this_page
 
@@ -353,6 +354,22 @@ def test_headers_have_so_many_seconds_to_come(monkeypatch, start):
             while sender.recv(10_000):
                 pass
         assert ask(page, 'POST', '/api/read', png())[0] == 200
+
+
+def test_answers_have_so_many_seconds_to_be_read(monkeypatch):
+    monkeypatch.setattr('mmfer.serve.server._ANSWER_SECONDS', 0.05)
+    left = threading.Event()
+    monkeypatch.setattr(
+        H11Protocol,
+        'connection_lost',
+        lambda *_, lost=H11Protocol.connection_lost: [lost(*_), left.set()],
+    )
+    with served(small_inferencer(**POOLINGS)) as page, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)  # or it takes megabytes
+        client.connect((urlsplit(page).hostname, urlsplit(page).port))
+        client.sendall(b'GET /page.js HTTP/1.1\r\nHost: localhost\r\n\r\n' * 1000)
+        assert left.wait(60)
+        assert ask(page, 'GET', '/')[0] == 200
 
 
 def test_no_more_bytes_at_once_than_that_many_files_have(monkeypatch):

@@ -72,6 +72,18 @@ def test_a_bomb_is_refused_before_it_unfolds(size, monkeypatch):
     assert refused.value.status == 413
 
 
+def test_jpegs_have_so_many_scans(monkeypatch):
+    """Each goes over the whole image: thousands take minutes."""
+    file = BytesIO()
+    Image.fromarray(picture()).save(file, 'jpeg', progressive=True)
+    content = file.getvalue()
+    decode_picture(content, UploadLimits())
+    last = content[content.rindex(b'\xff\xda') : -2]
+    monkeypatch.setattr('mmfer.serve.uploads.decode_image', lambda *_, **__: pytest.fail())
+    with pytest.raises(RefusedPictureError, match='more than 100 scans'):
+        decode_picture(content[:-2] + 100 * last + content[-2:], UploadLimits())
+
+
 def gif():
     file = BytesIO()
     Image.fromarray(picture()).save(file, 'gif')

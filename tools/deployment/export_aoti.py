@@ -11,7 +11,6 @@ figures, and the last line is measured here,
 
     NAME.pt2: N times as fast here as what FaceInferencer runs (LOW to HIGH): 8 image(s) in ...
 
-
 --verify compares with PyTorch as export_onnx.py does; nothing is written if they differ by more
 than rounding. Its figures go to NAME.json. Without CHECKPOINT the weights are random. A package is
 a program: whoever loads one runs what is in it.

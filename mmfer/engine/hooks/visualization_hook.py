@@ -18,14 +18,12 @@ _LONGEST = 200  # bytes of a path within a name; file systems allow 255 for all 
 class VisualizationHook(visualization_hook.VisualizationHook):
     """mmpretrain's ``VisualizationHook``, with a file for every image and in its colours.
 
-    In this package's registry it takes the name of mmpretrain's. That one calls a drawing as the
-    file of its image is called, so that of two ``1.jpg`` in two folders, or of two faces of one
-    image, one is left; and it takes BGR for RGB. Here a drawing is called by :func:`drawing_name`,
-    ``000012_0_Anger__1.jpg.png``, in validation with the epoch or iteration behind it. Small images
-    are enlarged.
+    In mmfer's registry it replaces mmpretrain's. That one names a drawing after the file of its
+    image, so two ``1.jpg`` in two folders, or two faces of one image, overwrite each other; and it
+    draws BGR as RGB. Here :func:`drawing_name` names a drawing, ``000012_0_Anger__1.jpg.png``; in
+    validation the epoch or iteration follows. Small images are enlarged.
 
-    The first process draws; of a distributed test these are the images that are its own. The log
-    says how many they were.
+    Only the first process draws, in a distributed test its own images. The log says how many.
 
     Args:
         **kwargs: Those of mmpretrain's hook: ``enable``, ``interval``, ``show``, ``out_dir``, ...
