@@ -110,7 +110,7 @@ def _load_safetensors(path: str, device: str | torch.device) -> dict:
 
 
 def _check_notes(path: str, content: Any) -> None:
-    """Refuse notes of other types than those that everybody who reads them counts on."""
+    """Refuse notes whose types are not those that readers expect."""
     where = []
     for key, kind in dict(meta=dict, dataset_meta=dict, classes=(list, tuple)).items():
         content = content.get(key) if isinstance(content, dict) else None

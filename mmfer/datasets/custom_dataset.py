@@ -23,27 +23,26 @@ from .unmixed_copies import UnmixedCopies
 
 @DATASETS.register_module()
 class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
-    """mmpretrain's ``CustomDataset``, whose folders are numbered by what they are called.
+    """mmpretrain's ``CustomDataset``, with folders numbered by their names.
 
-    * Hidden folders and those of operating systems (:func:`is_junk`) are no classes, and such files
-      are no images.
-    * What is an image its content tells, too, as in ``predict`` and the audit: a file without a
-      suffix, or a WebP, is no less one. The log names what is left out.
-    * Where ``classes`` (or ``metainfo``) has the names of the folders, they are numbered in *its*
-      order, in mmpretrain by the alphabet; upper and lower case are the same. So all parts of a
-      dataset number alike, though a class be missing in one of them.
-    * Where each of ``classes`` has a folder, images in other folders are skipped, and counted in
-      the log; so a part of the classes can be selected, as in every dataset.
-    * Names of ``classes`` of which no folder has one are other names for the folders in
-      alphabetical order, as in mmpretrain.
-
+    * Hidden folders and those of operating systems (:func:`is_junk`) are not classes, and such
+      files are not images.
+    * A file is an image by its content, as in ``predict`` and the audit, also without a suffix. The
+      log names the files that are left out.
+    * If ``classes`` (or ``metainfo``) lists the names of the folders, they are numbered in that
+      order; mmpretrain numbers them alphabetically. Upper and lower case are the same. So all parts
+      of a dataset have the same numbers, even if a class is missing in one of them.
+    * If each of ``classes`` has a folder, images in other folders are skipped and counted in the
+      log, so a subset of the classes can be selected, as in every dataset.
+    * If no folder has one of these names, ``classes`` are new names for the folders in alphabetical
+      order, as in mmpretrain.
     * Images that cannot be read are counted and replaced in training: :class:`TolerantReading`.
 
     Args:
         *args, **kwargs: mmpretrain's.
         extensions: Suffixes of the only files to take. Default: all images.
         test_mode: Whether an unreadable image is an error at once. Default: where nothing in the
-            pipeline is random, as in testing; so no result is of other images by oversight.
+            pipeline is random, as in testing, so that no result is of other images by mistake.
         max_bad_images: Unreadable images tolerated in training. Default 10.
 
     Raises:

@@ -11,11 +11,11 @@ class NothingToDoError(ValueError):
 
 
 class CheckedRunner(Runner):
-    """MMEngine's runner, which does not start a run that comes to nothing.
+    """MMEngine's runner, which refuses a run that would do nothing.
 
-    MMEngine trains without a step, saves what has not been trained and ends in peace, or fails in
-    a scheduler or metric that cannot know why. Here it is an error, as soon as loader and optimizer
-    are there:
+    MMEngine runs without a single step, saves untrained weights and ends without an error, or fails
+    in a scheduler or a metric with a message about something else. Here it is an error as soon as
+    loader and optimizer are built:
 
     * no iteration: no image, fewer images than a batch with ``drop_last``, no epoch;
     * processes of a distributed run with different numbers of iterations, which would wait for each
@@ -24,7 +24,7 @@ class CheckedRunner(Runner):
     * nothing to validate or to test on.
 
     Raises:
-        NothingToDoError: With the settings that it comes from.
+        NothingToDoError: Names the settings that cause it.
     """
 
     def build_train_loop(self, loop) -> BaseLoop:

@@ -89,7 +89,7 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def _require_whole_loops(cfg: Config) -> None:
-    """Raise where one of the settings that make a loop was taken away without the others."""
+    """Raise if some of the settings of a loop are missing or None, but not all of them."""
     others = {'train': 'optim_wrapper', 'val': 'val_evaluator', 'test': 'test_evaluator'}
     for part, other in others.items():
         names = (f'{part}_dataloader', f'{part}_cfg', other)
@@ -97,8 +97,8 @@ def _require_whole_loops(cfg: Config) -> None:
         if lacking and len(lacking) < len(names):
             hint = '. train.py --no-validate trains without validation' if part == 'val' else ''
             raise ValueError(
-                f'{" and ".join(lacking)} is None, and {", ".join(names)} go together: set all of '
-                f'them to None, or none{hint}'
+                f'the config has no {", no ".join(lacking)}; {", ".join(names)} go together: give '
+                f'all of them, or set all of them to None{hint}'
             )
 
 

@@ -9,7 +9,7 @@ _FIELDS = ('pred_score', 'pred_age', 'pred_landmarks', 'pred_au', 'feat')
 
 
 class NonFinitePredictionError(ValueError):
-    """A model answered an image with NaN or infinity, of which any class could be made.
+    """A model answered an image with NaN or infinity, so no class can be named.
 
     Args:
         image: What the image is called.

@@ -40,8 +40,8 @@ _THIN = 8
 
 
 class NotAFaceError(ValueError):
-    """What is to be cut out is no face: its five points coincide or are mirrored, or a picture that
-    is to be one is but a strip.
+    """This is not a face: its five points coincide or are mirrored, or the picture is a narrow
+    strip.
     """
 
 

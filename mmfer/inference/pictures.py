@@ -154,8 +154,8 @@ def _from_path(path: str | Path, open_video: Callable[[str], Any]) -> Iterator[P
 
 
 def _is_film(path: Path) -> bool:
-    """Whether FFmpeg is to open a file. It knows playlists, and opens what they name: text is none,
-    whatever it is called.
+    """Whether FFmpeg may open a file. It would follow a playlist to other files, so a text is no
+    film, whatever its name.
     """
     if media_kind(path) != VIDEO or not os.access(path, os.R_OK):
         return False

@@ -57,9 +57,9 @@ def files_below(folder: str | Path) -> list[Path]:
 
 
 def media_kind(path: Path) -> str | None:
-    """Whether a file is to be read as an image or as a film: by its content, whatever it is called.
+    """Whether a file is an image or a film, by its content and not by its name.
 
-    One that begins as neither, but is called as such, is damaged, and reading it tells so.
+    A file whose content is neither but whose name says so is damaged; reading it gives the error.
 
     Returns:
         :data:`IMAGE`, :data:`VIDEO`, or None for everything else, also for what is no file that has

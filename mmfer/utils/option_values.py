@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Whether the value of an override can stand where it is to go."""
+"""Whether the value of an override is of a kind that its place in the config takes."""
 
 import inspect
 import os
@@ -33,7 +33,7 @@ def fitting_value(
     parameters: Sequence[inspect.Parameter] = (),
     in_list: bool = False,
 ) -> Any:
-    """Return the value, or raise where it is of another kind than what it is to replace.
+    """Return the value, or raise if it is of another kind than the value it replaces.
 
     Kinds are section, list, text, number, True or False, and None. Another kind than the present
     one is right where the annotation or the default of the argument has it. Without an annotation

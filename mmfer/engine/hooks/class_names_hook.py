@@ -19,8 +19,8 @@ class ClassNamesHook(Hook):
     """Refuse to run data sets, a model and a checkpoint whose classes are not the same.
 
     Expression data sets number the same seven words in different orders, and where folders decide,
-    one that is missing renumbers those behind it; so labels can mean other classes for weeks and
-    only look bad. Compared are, before anything is loaded,
+    a missing one renumbers those after it. The labels then mean other classes, and the results only
+    look bad. Before anything is loaded, this hook compares
 
     * the classes of training and validation set, and of the sets that a wrapper puts together;
     * the outputs of the model with the classes: fewer would end in an ``IndexError``, on a GPU in a
@@ -28,7 +28,7 @@ class ClassNamesHook(Hook):
       a data set;
     * where a data set has no names, its labels with the outputs;
 
-    and the classes of a checkpoint, which are those of its training set, when it is loaded.
+    When a checkpoint is loaded, its classes (those of its training set) are compared as well.
     Checkpoints without names pass, and so do models without classes.
 
     Args:

@@ -24,7 +24,7 @@ _OF_THE_SCHEDULE = ('optim_wrapper', 'param_scheduler', 'auto_scale_lr')
 
 @HOOKS.register_module()
 class ResumeHook(Hook):
-    """Let a resumed run follow its config, where that has changed since the checkpoint.
+    """Let a resumed run follow its config if that has changed since the checkpoint.
 
     MMEngine takes learning rate, weight decay, schedule and iteration from the checkpoint, whatever
     the config says. This hook compares the settings of optimizer, schedule and batches, the

@@ -104,9 +104,9 @@ class WeightsMatchHook(Hook):
 
 
 def _lost_state(optimizer: Optimizer, saved: Mapping) -> str:
-    """Say which parameters have no state in a checkpoint of which it is not noted how much it had.
+    """Say which parameters lack a state in a checkpoint that does not say how much it holds.
 
-    None has one where the optimizer keeps none; and the frozen have none.
+    Frozen parameters have none, and some optimizers keep none at all.
     """
     if not {'state', 'param_groups'} <= saved.keys():
         return 'its optimizer is that of something else'
