@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A run that comes to nothing is an error before it starts."""
+"""A run that would do nothing is an error before it starts."""
 
 import pytest
 from toy_training import ToyModel, toy_config
