@@ -132,6 +132,8 @@ def test_windows(tmp_path, monkeypatch):
         second = names['file_lock'](tmp_path / 'lock')
         with pytest.raises(names['InUseError'], match='process'), second:
             pass
+    # This copy of the module must not take the place of the registered backend.
+    monkeypatch.setattr('mmengine.fileio.register_backend', lambda *_, **__: None)
     atomic = runpy.run_path(atomic_file.__file__)
     atomic['atomic_write'](tmp_path / 'a', b'new')
     assert (tmp_path / 'a').read_bytes() == b'new' and atomic['remove_parts'](tmp_path) == []
