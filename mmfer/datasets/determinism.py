@@ -4,7 +4,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -54,10 +54,13 @@ def innermost_dataset(dataset: Any) -> BaseDataset:
 
 
 def leaf_datasets(dataset: Any) -> list:
-    """The datasets with a pipeline in all wrappers, also in those that concatenate."""
-    if hasattr(dataset, 'datasets'):
-        return [leaf for part in dataset.datasets for leaf in leaf_datasets(part)]
-    return leaf_datasets(dataset.dataset) if hasattr(dataset, 'dataset') else [dataset]
+    """The datasets in all wrappers: of mmengine and mmpretrain, those that concatenate too, and
+    ``torch.utils.data.Subset`` and the like.
+    """
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    inner = inner.values() if isinstance(inner, Mapping) else inner
+    found = [leaf for item in inner if item is not None for leaf in leaf_datasets(item)]
+    return found or [dataset]
 
 
 def random_transforms(transforms: Iterable, declared: Collection[str] = ()) -> list[str]:

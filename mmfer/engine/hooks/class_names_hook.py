@@ -5,6 +5,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop
 
+from mmfer.datasets.determinism import leaf_datasets
 from mmfer.registry import HOOKS
 
 _PARTS = ('train', 'val', 'test')
@@ -60,7 +61,7 @@ class ClassNamesHook(Hook):
         # Wrappers do not always hand the names on.
         meta = checkpoint['meta'].setdefault('dataset_meta', {})
         if isinstance(meta, dict) and not _names_in(meta):
-            names = [_class_names(data) for data in _innermost(runner.train_dataloader.dataset)]
+            names = [_class_names(data) for data in leaf_datasets(runner.train_dataloader.dataset)]
             meta.update({'classes': names[0]} if names and names[0] else {})
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
@@ -133,16 +134,8 @@ def _data_sets(runner) -> Iterator[tuple[str, Any]]:
     for part in _PARTS:
         loop = getattr(runner, f'_{part}_loop')  # built for the run, or still a config
         if isinstance(loop, BaseLoop) and hasattr(loop, 'dataloader'):
-            for data in _innermost(loop.dataloader.dataset):
+            for data in leaf_datasets(loop.dataloader.dataset):
                 yield part, data
-
-
-def _innermost(dataset: Any) -> list:
-    """What wrappers hold: of mmengine and mmpretrain, ``torch.utils.data.Subset`` and the like."""
-    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    inner = inner.values() if isinstance(inner, Mapping) else inner
-    found = [leaf for item in inner if item is not None for leaf in _innermost(item)]
-    return found or [dataset]
 
 
 def _names_in(dataset_meta: Any) -> tuple[str, ...] | None:
