@@ -19,6 +19,8 @@ data_preprocessor = dict(
         prob=0.5,  # of an image
         area=(0.02, 0.33),  # of the box, as a share of the image
         ratio=(0.3, 3.3),  # height / width of the box
+        # Drawn as in the released code; 'log', torchvision's way, makes as many wide boxes as tall.
+        ratio_sampling='uniform',
     ),
 )
 
