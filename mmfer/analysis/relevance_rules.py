@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""How relevance goes back through one operation (Chefer, Gur and Wolf, CVPR 2021, Sec. 3.1).
+"""How relevance goes back through one operation (Chefer, Gur and Wolf, CVPR 2021, Sec. 3).
 
 Layer-wise relevance propagation starts with a relevance of 1 at the score of a class and hands it
 back, operation by operation, to what the operation was computed from. Each rule takes the relevance
@@ -27,8 +27,7 @@ def divide(relevance: Tensor, total: Tensor) -> Tensor:
 def through_linear(relevance: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """Relevance of the input of a linear layer: the z+ rule, in proportion to what adds up.
 
-    Only products ``x * w`` above 0 count, also those of two negative numbers, as in the authors'
-    code; their paper (Eq. 3) writes it for inputs that are not negative.
+    Only products ``x * w`` above 0 count, also those of two negative numbers.
 
     Args:
         relevance: Of the output, ``(B, ..., O)``.
@@ -44,7 +43,7 @@ def through_linear(relevance: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 
 def through_product(relevance: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-    """Relevance of both factors of ``left @ right``, half for each (Eqs. 8 to 10).
+    """Relevance of both factors of ``left @ right``, half for each.
 
     Args:
         relevance: Of the product, ``(B, ..., I, K)``.
@@ -53,14 +52,14 @@ def through_product(relevance: Tensor, left: Tensor, right: Tensor) -> tuple[Ten
 
     Returns:
         Relevance shaped as ``left`` and as ``right``. Each gets as much as the product has by the
-        rule, which is why the paper's normalization is a half here.
+        rule, so the paper's normalization (:func:`through_sum`) comes to a half.
     """
     quotient = divide(relevance, left @ right)
     return left * (quotient @ right.mT) / 2, right * (left.mT @ quotient) / 2
 
 
 def through_sum(relevance: Tensor, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-    """Relevance of both terms of ``one + other``, normalized (Eqs. 8 to 10).
+    """Relevance of both terms of ``one + other``, normalized.
 
     Terms of opposite signs would get relevance without bounds. Each term is therefore scaled so
     that what the two get, summed over a sample, stands in the ratio of the sums' absolute values
