@@ -102,7 +102,8 @@ def attended_faces(
         )
     if method == 'attribution':
         _check_followed(runner)
-    with recorded_attention(backbone) as weights, recorded_tokens(backbone) as tokens:
+    record = recorded_attention if method == 'rollout' else recorded_tokens
+    with record(backbone) as recorded:
         faces = pooled_faces(runner, batch)
     left = {
         stage: torch.stack([torch.from_numpy(face.kept[stage]) for face in faces])
@@ -110,14 +111,14 @@ def attended_faces(
     }
     grid = faces[0].grid
     patches = math.prod(grid)
-    positions = positions_at_blocks(left, len(weights), patches, batch=len(faces))
+    positions = positions_at_blocks(left, backbone.num_layers, patches, batch=len(faces))
     targets = [None] * len(faces)
     if method == 'rollout':
-        joined = [join_heads(w.cpu(), heads) for w in weights]
+        joined = [join_heads(w.cpu(), heads) for w in recorded]
         relevance = READ_BY[backbone.out_type](rollout(joined, positions, patches))
     else:
         targets = [_target_class(runner, face, target) for face in faces]
-        relevance = _attributed(runner, tokens[0], positions, faces, targets, heads)
+        relevance = _attributed(runner, recorded[0], positions, faces, targets, heads)
     return [
         AttendedFace(
             **vars(face),
