@@ -98,4 +98,4 @@ def _attention(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | N
     if not all(stage.is_tested for stage in stages):
         return None
     files = [(stage.config_file, stage.checkpoint) for stage in stages]
-    return compare_attention(*files[1], files[0], title='')
+    return compare_attention(*files[1], files[0], method='attribution', title='')
