@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from mmfer.faces import Face, FaceDetector, face_template
 from mmfer.datasets.transforms.crop_face import FOREHEAD
+from mmfer.faces import Face, FaceDetector, face_template
 from mmfer.inference.face_cutter import _FACE_UNITS, _UP
 from mmfer.synth.camera import CROPS
 

@@ -102,7 +102,7 @@ class NamedSplitDataset(FaceDataset):
         name = type(self).__name__
         if any('face_box' in sample for sample in samples):
             raise ValueError(
-                f'{name}: its faces have boxes; boxes={self.boxes!r} is for other sets'
+                f'{name} has boxes of its own; boxes={self.boxes!r} is for other datasets'
             )
         faces = read_found_faces(self.boxes)
         paths = [os.path.relpath(sample['img_path'], self.data_root) for sample in samples]
@@ -111,8 +111,8 @@ class NamedSplitDataset(FaceDataset):
         if unknown:
             raise ValueError(
                 f"{name}: '{self.boxes}' (boxes) says nothing of {len(unknown)} of {len(paths)} "
-                f"images in '{self.data_root}', the first is {unknown[0]!r}. Make it anew with "
-                f'align_faces.py of that very folder; it has paths such as {next(iter(faces), "")!r}'
+                f"images in '{self.data_root}', the first is {unknown[0]!r}; it has paths such as "
+                f'{next(iter(faces), None)!r}. Run align_faces.py on that very folder'
             )
         kept, left_out = [], Counter()
         for sample, path in zip(samples, paths, strict=True):

@@ -34,8 +34,8 @@ class Alignment:
         face: The face that was chosen, in pixels of the picture; None where no face counted.
         image: The result, uint8 (size, size, 3) in BGR; None if refused, and for ``kind='none'``.
         residual: Root mean square distance of its points, once aligned, from the template, in
-            pixels of 112x112 whatever the size and kind. About 1 to 3 for a frontal face, far more for profiles and
-            for what is no face. None where no face counted.
+            pixels of 112x112 whatever the size and kind. About 1 to 3 for a frontal face, far more
+            for profiles and for what is no face. None where no face counted.
     """
 
     decision: str

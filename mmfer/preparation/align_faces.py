@@ -135,8 +135,8 @@ def align_faces(
             ``border``, ``fill``.
 
     Returns:
-        Images of each decision, and those that were refused or could not be read. :data:`REPORT` in ``out`` has it image by
-        image, in the jobs' order.
+        Images of each decision, and those that were refused or could not be read. :data:`REPORT` in
+        ``out`` has it image by image, in the jobs' order.
 
     Raises:
         SettingsError: ``out`` holds crops of other settings.

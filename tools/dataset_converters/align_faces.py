@@ -11,8 +11,9 @@ aligned faces expect them. Or crop them by the box found, without alignment; or 
         --model FILE
 
 OUT has a crop at the same place for every picture and alignment.csv, which says of each picture
-what was decided, why, and where the face is. Datasets read the boxes of that file: boxes=FILE. A run that was stopped, however, goes on where it was
-when the same command is given again. docs/alignment.md tells the rules and where models come from.
+what was decided, why, and where the face is. Datasets read the boxes of that file: boxes=FILE. A
+run that was stopped, however, goes on where it was when the same command is given again.
+docs/alignment.md tells the rules and where models come from.
 
 Exit status: 0 when every picture has a crop; 1 when some have none, the others are written all the
 same; 2 when the arguments, the model file or OUT are wrong; 130 when it was interrupted.
