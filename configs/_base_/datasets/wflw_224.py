@@ -1,8 +1,8 @@
 # WFLW at 224x224: 98 landmarks, not aligned, as in the KT-Adapter paper, whose augmentation is not
 # published. Published protocol: train on the whole training list (7,500 faces), validate and test
-# on the test list (2,500). Validation after each epoch therefore *is* a look at the test set, and the
-# best epoch selected by it is an optimistic number; the last one is not. wflw_224_holdout.py avoids
-# that.
+# on the test list (2,500). Validation after each epoch therefore *is* a look at the test set, and
+# the best epoch selected by it is an optimistic number; the last one is not.
+# wflw_224_holdout.py avoids that.
 dataset_type = 'WFLW'
 data_root = 'data/wflw/'  # docs/datasets.md shows the layout
 
