@@ -4,8 +4,8 @@
 dataset_type = 'AffectNetHQ'
 data_root = 'data/affectnet-hq/'  # docs/datasets.md shows the layout
 # Boxes of a detector, as in the paper: the report that docs/alignment.md tells how to make, such as
-# 'data/affectnet-hq_faces/alignment.csv'. None: crops are fixed shares of the image, which fits images
-# that show one head and little else.
+# 'data/affectnet-hq_faces/alignment.csv'. None: crops are fixed shares of the image, which fits
+# images that show one head and little else.
 boxes = None
 
 # What happens to a batch on the device: ImageNet's mean and deviation in RGB; pictures are BGR.
