@@ -55,9 +55,9 @@ class FaceCutter:
     set's pictures. That is, for a face that was found:
 
     * a pipeline with ``CropFace`` cuts at the box found. Where its ``scale`` is the default
-      (KT-Adapter), which is meant for boxes without forehead, the box is that without its upper
-      sixth; where the config sets a ``scale`` for boxes of its data set (AffectNet, ExpW) it is all
-      of it;
+      (KT-Adapter), which is meant for boxes without forehead, or the data set has the ``boxes`` of
+      a detector, the box is that without its upper sixth; where the config sets a ``scale`` for
+      boxes of its data set (AffectNet, ExpW) it is all of it;
     * ``SynthFace``, which draws its pictures, gets the ``CropFace`` that shows what its ``crop``
       shows;
     * all others (RAF-DB, FERPlus, SFEW) hold aligned pictures: the five points found are brought
@@ -83,8 +83,8 @@ class FaceCutter:
         self._below_forehead = True
         if crops:
             at_box = [{**step, 'source': 'box'} if _is(step, CropFace) else step for step in steps]
-            if any(_is(step, CropFace) and step.get('scale') for step in steps):
-                self._below_forehead = False
+            scaled = any(_is(step, CropFace) and step.get('scale') for step in steps)
+            self._below_forehead = not scaled or bool(dataset.get('boxes'))
         elif is_component(dataset, DATASETS, SynthFace):
             at_box = [_drawn_crop(dataset.get('crop', 'loose'), size[0]), *steps]
         else:
