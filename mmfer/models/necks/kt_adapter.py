@@ -125,7 +125,8 @@ class KTAdapter(BaseModule):
                 raise ValueError(f'model.neck.{name} must be one of {allowed}, got {value!r}')
         check_count('model.neck.num_layers', num_layers)
         check_count('model.neck.num_knowledge', num_knowledge)
-        if drop_scheme == 'count' and not 0 <= num_kept < len(tasks):
+        check_count('model.neck.num_kept', num_kept, least=0)
+        if drop_scheme == 'count' and num_kept >= len(tasks):
             raise ValueError(
                 f'model.neck.num_kept must be from 0 to {len(tasks) - 1}, the number of priors; '
                 f'got {num_kept}'

@@ -438,6 +438,7 @@ def test_the_scheme_that_is_set_is_drawn(arguments, draw):
         (dict(norm='LN'), "norm .*'post', 'pre'.*'LN'"),
         (dict(drop_scheme='all'), "drop_scheme .*'independent'.*'all'"),
         (dict(drop_scheme='count', num_kept=4), 'num_kept .*3.*4'),
+        (dict(num_kept=-1), 'num_kept .*-1'),
         (dict(num_layers=0), 'num_layers .*0'),
         (dict(num_knowledge=1.5), 'num_knowledge .*1.5'),
     ],
