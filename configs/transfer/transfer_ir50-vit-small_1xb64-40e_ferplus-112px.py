@@ -14,7 +14,11 @@ model = dict(
             checkpoint='checkpoints/vit-small_imagenet.pth',
             allow_missing=('cnn.', 'projection.', 'local.'),
         ),
-        cnn=dict(init_cfg=dict(type='Pretrained', checkpoint='checkpoints/ir50_ms1m.pth')),
+        cnn=dict(
+            init_cfg=dict(
+                type='Pretrained', checkpoint='checkpoints/ir50_ms1m.pth', allow_missing=()
+            )
+        ),
     ),
     head=dict(num_classes=8),
 )

@@ -164,6 +164,36 @@ def test_deit_over_a_cnn_computes_what_it_did_with_these_tokens(tmp_path):
         MODELS.build(backbone).init_weights()
 
 
+@pytest.mark.parametrize('name', ['rafdb', 'affectnet-7', 'ferplus'])
+def test_transfer_starts_from_the_files_of_apvit(tmp_path, name):
+    arch = dict(embed_dims=32, num_layers=2, num_heads=4, feedforward_channels=32)
+    cnn = dict(depth=18, num_stages=3, base_channels=4)
+    backbone = read_config(f'transfer_ir50-vit-small_1xb64-40e_{name}-112px').model.backbone
+    backbone.arch = arch
+    backbone.cnn.update(cnn)
+    states = {
+        'vit': made_up(APViT(arch=arch, img_size=224, qkv_bias=False)).state_dict(),
+        'cnn': made_up(IRNet(**cnn)).state_dict(),
+    }
+    # As the converters write them.
+    states['vit'] = {k: v for k, v in states['vit'].items() if not k.startswith('patch_embed.')}
+    for part, holder in (('vit', backbone), ('cnn', backbone.cnn)):
+        torch.save(states[part], tmp_path / f'{part}.pth')
+        holder.init_cfg.checkpoint = str(tmp_path / f'{part}.pth')
+    ours = MODELS.build(backbone)
+    ours.init_weights()
+    state = ours.state_dict()
+    assert all(torch.equal(state[key], value) for key, value in states['vit'].items())
+    assert all(torch.equal(state[f'cnn.{key}'], value) for key, value in states['cnn'].items())
+    rest = {key.split('.')[0] for key in state.keys() - states['vit'].keys()}
+    assert rest == {'cnn', 'projection', 'local'}
+
+    del states['cnn']['stages.1.0.conv1.weight']
+    torch.save(states['cnn'], tmp_path / 'cnn.pth')
+    with pytest.raises(ValueError, match='stages.1.0.conv1.weight'):
+        MODELS.build(backbone).init_weights()
+
+
 def test_a_distilled_deit_is_another_model(tmp_path):
     state = timm.create_model('deit_tiny_distilled_patch16_224').state_dict()
     torch.save(dict(model=state), tmp_path / 'deit.pth')
