@@ -7,6 +7,7 @@ import pytest
 import torch
 from forked_processes import train_pair
 from mmengine.model import convert_sync_batchnorm
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from shipped_configs import CONFIGS, read_config
 from toy_training import toy_config
 
@@ -146,6 +147,30 @@ def test_a_resumed_run_says_what_its_schedule_starts_from(lines_of, tmp_path):
     ((level, said),), rate = lines_of(start, auto_scale_lr__base_batch_size=8)
     assert level == 'WARNING' and 'learning rate 0.1, which is for 8' in said
     assert rate == pytest.approx(0.05)
+
+
+def test_each_of_several_optimizers_has_a_line(tmp_path, repo_root):
+    base = repo_root / 'configs/_base_/default_runtime.py'
+    cfg = toy_config(tmp_path, base, log_level='INFO', auto_scale_lr__base_batch_size=4)
+    cfg.update(param_scheduler=None)
+    runner = build_runner(cfg)
+    parts = dict(backbone=(0.1, 1), head=(0.2, 3))
+    wrappers = {
+        name: OptimWrapper(
+            torch.optim.SGD(runner.model.get_submodule(name).parameters(), lr=lr),
+            accumulative_counts=count,
+        )
+        for name, (lr, count) in parts.items()
+    }
+    runner.optim_wrapper = OptimWrapperDict(**wrappers)
+    runner.model.train_step = lambda data, optim_wrapper: {}
+    runner.train()
+    (log,) = tmp_path.glob('*/*.log')
+    first, second = re.findall(r'- (\w+ - Batch of .*)', log.read_text())
+    assert re.match('INFO - Batch of backbone: .*= 4 a step, learning rate 0.1, which is', first)
+    assert re.match(
+        'WARNING - Batch of head: .*= 12 a step, learning rate 0.2, .*0.6 of it', second
+    )
 
 
 def test_two_processes_say_it_once(tmp_path, repo_root):
