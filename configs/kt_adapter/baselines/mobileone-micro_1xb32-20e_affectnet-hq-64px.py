@@ -1,4 +1,4 @@
-# Baseline of the KT-Adapter: expression on AffectNet-HQ with the small MobileOne.
+# Baseline of the KT-Adapter: expression on AffectNet-HQ with the small MobileOne, from scratch.
 _base_ = [
     '../../_base_/models/mobileone-micro.py',
     '../../_base_/datasets/affectnet-hq_64.py',

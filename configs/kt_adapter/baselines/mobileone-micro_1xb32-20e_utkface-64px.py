@@ -1,4 +1,4 @@
-# Baseline of the KT-Adapter: age on UTKFace with the small MobileOne.
+# Baseline of the KT-Adapter: age on UTKFace with the small MobileOne, from scratch.
 _base_ = [
     '../../_base_/models/mobileone-micro.py',
     '../../_base_/datasets/utkface_64.py',

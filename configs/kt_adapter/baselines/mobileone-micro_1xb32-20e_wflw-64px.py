@@ -1,4 +1,4 @@
-# Baseline of the KT-Adapter: landmarks on WFLW with the small MobileOne.
+# Baseline of the KT-Adapter: landmarks on WFLW with the small MobileOne, from scratch.
 _base_ = [
     '../../_base_/models/mobileone-micro.py',
     '../../_base_/datasets/wflw_64.py',
