@@ -87,7 +87,10 @@ def test_rules(votes, majority, soft):
     [
         ('4 0 0 1 3 2 0 0 0 0', 'neutral'),  # no majority
         ('1 0 0 2 0 0 0 0 3 4', 'sadness'),  # a row of the published file, where "no face" leads
-        ('1 0 1 0 0 0 0 0 8 0', 'neutral'),  # another one: single votes count, the first column wins
+        (
+            '1 0 1 0 0 0 0 0 8 0',
+            'neutral',
+        ),  # another one: single votes count, the first wins
         ('0 0 0 3 0 0 3 0 4 0', 'sadness'),
         ('0 0 0 0 0 0 0 1 9 0', 'contempt'),
         ('0 0 0 0 0 0 0 0 0 10', None),

@@ -1,9 +1,9 @@
 # FERPlus (FER+) at 112x112: trains on FER2013's training part, validates on PublicTest and tests on
 # PrivateTest. A picture has the expression with the most votes of the eight, and only pictures
 # without a face are left out: 28,559, 3,579 and 3,573 are there, of the paper's 28,709, 3,589 and
-# 3,589. mode='majority' in all three datasets is the rule of FER+'s authors, and easier. Augmentation
-# and metrics as in rafdb_112.py. The paper names no oversampling here: each picture appears once in
-# an epoch.
+# 3,589. mode='majority' in all three datasets is the rule of FER+'s authors, and easier.
+# Augmentation and metrics as in rafdb_112.py. The paper names no oversampling here: each picture
+# appears once in an epoch.
 _base_ = 'rafdb_112.py'
 
 dataset_type = 'FERPlus'
