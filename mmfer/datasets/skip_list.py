@@ -11,13 +11,16 @@ from mmfer.utils.text_file import read_text
 #: What ``align_faces.py`` writes beside its crops.
 ALIGNMENT_REPORT = 'alignment.csv'
 
+_LEFT_OUT = ('refused', 'unreadable')
+
 
 def read_skip_list(path: str | Path) -> list[str]:
     """Names of the images to leave out, without folder and extension.
 
     Args:
         path: A text file with a name a line (lines that begin with ``#`` are ignored), or the
-            report of ``align_faces.py``, whose images without an ``output`` are meant.
+            report of ``align_faces.py``, whose images that were ``refused`` or ``unreadable`` are
+            meant.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -29,10 +32,11 @@ def read_skip_list(path: str | Path) -> list[str]:
         lines = [line.strip() for line in text.split('\n')]
         return [Path(line).stem for line in lines if line and not line.startswith('#')]
     rows = csv.DictReader(io.StringIO(text, newline=''))
-    missing = {'path', 'output'}.difference(rows.fieldnames or ())
+    missing = {'path', 'decision'}.difference(rows.fieldnames or ())
     if missing:
         raise ValueError(
             f"'{path}' is neither a list with a name a line nor a report of align_faces.py: it has "
             f'no column {min(missing)!r}'
         )
-    return [Path(plain_cell(row['path'])).stem for row in rows if not row['output']]
+    left_out = (row['path'] for row in rows if row['decision'] in _LEFT_OUT)
+    return [Path(plain_cell(path)).stem for path in left_out]

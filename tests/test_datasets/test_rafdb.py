@@ -115,7 +115,7 @@ def test_images_may_be_listed_by_name(tmp_path, name):
 def test_another_table_is_no_skip_list(tmp_path):
     path = write_rafdb(tmp_path) / 'table.csv'
     path.write_text('path,label\ntrain_00002.jpg,3\n')
-    with pytest.raises(ValueError, match="table.csv.*'output'"):
+    with pytest.raises(ValueError, match="table.csv.*'decision'"):
         RAFDB(tmp_path, skip_list=str(path))
 
 
