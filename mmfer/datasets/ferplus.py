@@ -16,10 +16,21 @@ from .ferplus_files import (
     locate_pixels,
     read_votes,
 )
-from .ferplus_votes import FERPLUS_EMOTIONS, majority_label, plurality_label, soft_label
+from .ferplus_votes import (
+    FERPLUS_EMOTIONS,
+    majority_label,
+    plurality_label,
+    plurality_of_ten_label,
+    soft_label,
+)
 
 #: What ``mode`` may be, and the rule that it stands for.
-FERPLUS_MODES = dict(plurality=plurality_label, majority=majority_label, soft=soft_label)
+FERPLUS_MODES = {
+    'plurality': plurality_label,
+    'plurality-of-ten': plurality_of_ten_label,
+    'majority': majority_label,
+    'soft': soft_label,
+}
 
 _EMOTIONS = tuple(FERPLUS_EMOTIONS.values())
 _PARTS = {'Training': 'train', 'PublicTest': 'val', 'PrivateTest': 'test'}
@@ -35,19 +46,23 @@ class FERPlus(FaceDataset):
 
     ``mode`` says what becomes of the votes; :mod:`.ferplus_votes` has the rules:
 
-    ===============  ===========================================================================
-    ``'plurality'``  a picture has the label with the most votes of the eight, of level ones the
-                     first column in the table
-    ``'majority'``   it has the label that more than half of the votes are for, if there is one
-    ``'soft'``       it has up to three expressions with their shares, ``gt_score``, (8,) float32,
-                     which losses take instead of ``gt_label``, the first of the three
-    ===============  ===========================================================================
+    ======================  ====================================================================
+    ``'plurality'``         a picture has the label with the most votes of the eight, of level ones
+                            the first column in the table
+    ``'plurality-of-ten'``  the same, but pictures that more people find unknown or without a face
+                            than any expression in are left out
+    ``'majority'``          it has the label that more than half of the votes are for, if there is
+                            one
+    ``'soft'``              it has up to three expressions with their shares, ``gt_score``, (8,)
+                            float32, which losses take instead of ``gt_label``, the first of the
+                            three
+    ======================  ====================================================================
 
     No mode takes a picture without a face: one that FER+ gives no name, or all ten votes of which
     are "no face". ``'plurality'`` takes all others, as the APViT paper counts them (section 4.1);
-    the authors' own rules, the other two, also leave out what people disagree about, and are
-    easier. The log says how many are left out. Name the mode with an accuracy: ``'plurality'`` and
-    ``'majority'`` do not test on the same pictures, and ``'soft'`` is for training only.
+    the authors' own rules, the last two, also leave out what people disagree about, and are
+    easier. The log says how many are left out. Name the mode with an accuracy: modes do not test on
+    the same pictures, and ``'soft'`` is for training only.
 
     ============  =================================
     split         usage
@@ -60,7 +75,8 @@ class FERPlus(FaceDataset):
 
     Args:
         data_root: Folder with ``fer2013new.csv`` and ``fer2013.csv``.
-        mode: ``'plurality'``, ``'majority'`` or ``'soft'``. Default ``'plurality'``.
+        mode: ``'plurality'``, ``'plurality-of-ten'``, ``'majority'`` or ``'soft'``. Default
+            ``'plurality'``.
         image_dir: Folder, relative to ``data_root``, of pictures to take in place of the pixels in
             ``fer2013.csv``, such as aligned ones: in :data:`.FERPLUS_FOLDERS`, by the names in
             ``fer2013new.csv``. Default: the pixels.

@@ -2,8 +2,8 @@
 """What ten people's votes make of a picture of FER+ (Barsoum et al., ICMI 2016).
 
 Majority and shares are the rules of the data set's authors, who publish them as code rather than in
-the paper; both begin by forgetting a vote that nobody shares. The plurality is what later papers
-count: one label for every face.
+the paper; both begin by forgetting a vote that nobody shares. Pluralities are what later papers
+count: one label for every face, or for every one that most people could tell.
 """
 
 import numpy as np
@@ -43,6 +43,21 @@ def plurality_label(votes: np.ndarray) -> np.ndarray | None:
     """
     emotions = np.asarray(votes)[:_NUM_EMOTIONS]
     return np.eye(_NUM_EMOTIONS)[emotions.argmax()] if emotions.any() else None
+
+
+def plurality_of_ten_label(votes: np.ndarray) -> np.ndarray | None:
+    """Choose as :func:`plurality_label`, unless *unknown* or *no face* is ahead of every emotion.
+
+    Args:
+        votes: (10,), counts of the eight emotions, *unknown* and *no face*.
+
+    Returns:
+        (8,), 1 for the emotion and 0 for the others; None where one of those two is ahead, or
+        nobody voted for an emotion.
+    """
+    votes = np.asarray(votes)
+    ahead = votes[_NUM_EMOTIONS:].max() > votes[:_NUM_EMOTIONS].max()
+    return None if ahead else plurality_label(votes)
 
 
 def majority_label(votes: np.ndarray) -> np.ndarray | None:

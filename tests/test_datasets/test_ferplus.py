@@ -14,6 +14,7 @@ from mmfer.datasets.ferplus_votes import (
     FERPLUS_EMOTIONS,
     majority_label,
     plurality_label,
+    plurality_of_ten_label,
     soft_label,
 )
 from mmfer.registry import MODELS
@@ -92,13 +93,20 @@ def test_rules(votes, majority, soft):
             'neutral',
         ),  # another one: single votes count, the first wins
         ('0 0 0 3 0 0 3 0 4 0', 'sadness'),
+        ('0 0 0 4 0 0 2 0 4 0', 'sadness'),  # level with unknown
         ('0 0 0 0 0 0 0 1 9 0', 'contempt'),
         ('0 0 0 0 0 0 0 0 0 10', None),
         ('0 0 0 0 0 0 0 0 10 0', None),
     ],
 )
 def test_plurality(votes, emotion):
-    label = plurality_label(np.array(votes.split(), int))
+    votes = np.array(votes.split(), int)
+    label = plurality_label(votes)
+    known = plurality_of_ten_label(votes)
+    if label is None or votes[8:].max() > votes[:8].max():
+        assert known is None
+    else:
+        assert known.tolist() == label.tolist()
     if emotion is None:
         assert label is None
     else:
@@ -264,9 +272,13 @@ def test_published_table(real_data):
     root = real_data / 'ferplus_layout'
     counts = {
         mode: [len(FERPlus(root, split, mode=mode, image_dir='images')) for split in PARTS]
-        for mode in ('plurality', 'majority')
+        for mode in ('plurality', 'plurality-of-ten', 'majority')
     }
-    assert counts == dict(plurality=[28559, 3579], majority=[25060, 3199])
+    assert counts == {
+        'plurality': [28559, 3579],
+        'plurality-of-ten': [28389, 3553],
+        'majority': [25060, 3199],
+    }
 
 
 @pytest.mark.parametrize('name', ['../../evil.png', '/evil.png', '..\\evil.png'])
