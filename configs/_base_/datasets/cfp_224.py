@@ -44,13 +44,7 @@ train_dataloader = dict(
     worker_init_fn=dict(type='mmfer.seed_worker_from_torch'),
     sampler=dict(type='DefaultSampler', shuffle=True),
     drop_last=True,
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='train',
-        split_rule='random',
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(type=dataset_type, data_root=data_root, split='train', pipeline=train_pipeline),
 )
 
 val_dataloader = dict(
@@ -58,13 +52,7 @@ val_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='val',
-        split_rule='random',
-        pipeline=test_pipeline,
-    ),
+    dataset=dict(type=dataset_type, data_root=data_root, split='val', pipeline=test_pipeline),
 )
 
 test_dataloader = dict(
@@ -72,13 +60,7 @@ test_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='test',
-        split_rule='random',
-        pipeline=test_pipeline,
-    ),
+    dataset=dict(type=dataset_type, data_root=data_root, split='test', pipeline=test_pipeline),
 )
 
 val_evaluator = [
