@@ -315,7 +315,7 @@ def test_written_split_is_read_back(tmp_path):
     root = write_cfp(tmp_path / 'cfp')
     done = run_tool('dataset_converters/write_split.py', 'CFP', root, tmp_path / 'split.csv')
     assert done.returncode == 0, done.stderr
-    assert '21 train, ' in done.stdout
+    assert '23 train, 3 val, 4 test' in done.stdout
     for split in ('train', 'val', 'test'):
         by_file = CFP(root, split, split_file=tmp_path / 'split.csv')
         assert by_file.split_keys() == CFP(root, split).split_keys()

@@ -1,6 +1,7 @@
 # AffectNet-HQ at 224x224: seven expressions, not aligned, as in the KT-Adapter paper, whose
-# augmentation is not published. The split is mmfer's own, 70/15/15 by the pictures' names:
-# AffectNet-HQ has none.
+# augmentation is not published. AffectNet-HQ has no split, and the paper does not publish its own:
+# 15 % test, 4,173 of 27,823 as in the paper, another 15 % validate and the rest train, by a hash of
+# the pictures' names. split='trainval' of the training dataset takes all that is not tested.
 dataset_type = 'AffectNetHQ'
 data_root = 'data/affectnet-hq/'  # docs/datasets.md shows the layout
 # Boxes of a detector, as in the paper: the report that docs/alignment.md tells how to make, such as
