@@ -36,12 +36,21 @@ class Exportable(nn.Module):
         with_preprocessing: Whether it takes ``pictures`` as OpenCV reads them, uint8
             ``(B, H, W, 3)`` in BGR, and normalizes them as the model's data preprocessor does; or
             ``input``, ``(B, 3, H, W)`` float32 that is normalized. Defaults to False, the latter.
+
+    Raises:
+        ExportError: A pooling of the model selects at random.
     """
 
     def __init__(
         self, model: ImageClassifier, size: tuple[int, int], with_preprocessing: bool = False
     ):
         super().__init__()
+        for name, module in model.named_modules():
+            if getattr(module, 'criterion', None) == 'random':
+                raise ExportError(
+                    f'{name} selects patches at random (criterion), which an exported model cannot '
+                    'repeat; export a model with another criterion'
+                )
         self.model = copy.deepcopy(model)
         self.model.eval()
         merge_branches(self.model)
