@@ -124,7 +124,7 @@ def compute_outputs(head: nn.Module, feats: Sequence[Tensor]) -> dict[str, Tenso
     logits = head(feats)
     outputs = dict(scores=logits.softmax(dim=1), logits=logits)
     if isinstance(head, ExpressionAUHead):
-        outputs['action_units'] = head.fc_au(head.pre_logits(feats)).sigmoid()
+        outputs['action_units'] = head.au_logits(feats).sigmoid()
     if getattr(head, 'with_feat', False):
         outputs['feature'] = feats[-1]
     return outputs
