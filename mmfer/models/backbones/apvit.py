@@ -47,7 +47,8 @@ class APViT(BaseModule):
             position embedding. Defaults to 112.
         patch_size (int): Side of a patch in pixels when ``cnn`` is None. Defaults to 16.
         app (dict, optional): Arguments of :class:`AttentivePatchPooling` (``keep_num``,
-            ``criterion``, ``mode``, ``score_on``, ``lanet_form``). None (default) keeps all patches.
+            ``criterion``, ``mode``, ``score_on``, ``lanet_form``). None (default) keeps all
+            patches.
         atp (dict, optional): ``keep_rate``, a number or a list of one for each block from ``start``
             on; ``start``, index of the first pooling block, by default half of the blocks; and
             ``criterion`` of :class:`ATPBlock`. With ``start=0`` the list is the ``keep_rates`` of

@@ -58,9 +58,7 @@ class TransFER(APViT):
                 "of a backbone, such as dict(type='IRNet'), got None"
             )
         super().__init__(cnn, **kwargs)
-        self.local = LocalAttention(
-            self.projection.in_features, num_branches, mad_rate, lanet_form
-        )
+        self.local = LocalAttention(self.projection.in_features, num_branches, mad_rate, lanet_form)
         for layer in self.layers:
             attn = layer.attn
             attn.proj = HeadDroppingLinear(
