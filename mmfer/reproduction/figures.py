@@ -14,7 +14,7 @@ from mmfer.visualization.confusion_matrix import draw_confusion_matrices
 from mmfer.visualization.heat_map import draw_heat_map
 
 from .index import grid_variant
-from .runs import DRAWN, Runs
+from .runs import Runs
 from .table import Results
 
 
@@ -40,8 +40,8 @@ def _heat_map(results: Results) -> Figure:
     published = measured.copy()
     for row, rate in enumerate(rs):
         for place, keep in enumerate(ks):
-            name = grid_variant(keep, rate).name
-            values = results.values(name, column.name)
+            name = grid_variant(keep, rate)[0]
+            values = results.values(name, column)
             if values:
                 measured[row, place] = statistics.mean(values)
             if not column.stands_in:
@@ -63,7 +63,7 @@ def _class_bars(results: Results) -> Figure:
     """Accuracy of each class, a series for each row and for the paper's."""
     experiment, series, spreads = results.experiment, {}, {}
     for row, cells in experiment.rows.items():
-        values = {c.name: results.values(row, c.name) for c in results.columns}
+        values = {c.name: results.values(row, c) for c in results.columns}
         values = {name: of_seeds for name, of_seeds in values.items() if of_seeds}
         if values:
             series[cells[0]] = {name: statistics.mean(v) for name, v in values.items()}
@@ -74,7 +74,7 @@ def _class_bars(results: Results) -> Figure:
             series[f'{cells[0]}, paper'] = results.published[row]
     title = experiment.title
     if results.columns[0].stands_in:
-        title += f'; {DRAWN} stands in'
+        title += f'; {results.columns[0].database} stands in'
     return draw_class_bars(series, spreads=spreads, title=title)
 
 
@@ -83,7 +83,7 @@ def _confusion(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure:
     panels = {}
     (row,) = results.experiment.rows
     for database in runs.databases(results.experiment):
-        stages = [runs.counted(runs.stage(database, row, seed)) for seed in seeds]
+        stages = [runs.counted(database, runs.stage(database, row, seed)) for seed in seeds]
         found = [read_confusion_matrix(stage.confusion) for stage in stages if stage.is_tested]
         if found:
             panels[database] = (sum(matrix for matrix, _ in found), found[0][1])
@@ -94,7 +94,9 @@ def _attention(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | N
     """Kept patches and attention of the first seed's models."""
     without, pooled = results.experiment.rows
     (database,) = runs.databases(results.experiment)
-    stages = [runs.counted(runs.stage(database, row, seeds[0])) for row in (without, pooled)]
+    stages = [
+        runs.counted(database, runs.stage(database, row, seeds[0])) for row in (without, pooled)
+    ]
     if not all(stage.is_tested for stage in stages):
         return None
     files = [(stage.config_file, stage.checkpoint) for stage in stages]

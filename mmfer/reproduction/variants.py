@@ -28,13 +28,11 @@ class Variants:
 
     def exists(self, database: str, variant: str) -> bool:
         """Whether there is such a config: other models have some databases only."""
-        configs = self.index.variants[variant].configs
-        return not configs or database in configs
+        return database in self.index.variants[variant]
 
     def path(self, database: str, variant: str) -> Path:
         """The config file that a variant changes."""
-        configs = self.index.variants[variant].configs
-        return configs.get(database, self.index.databases[database].config)
+        return self.index.variants[variant][database].config
 
     def read(self, path: Path) -> Config:
         """What a config file says, for the caller to change."""
@@ -46,8 +44,9 @@ class Variants:
         Raises:
             UnknownOptionError: The config file does not have a setting that the variant changes.
         """
-        cfg = self.read(self.path(database, variant))
-        for path, (file, name) in self.index.variants[variant].parts.items():
+        recipe = self.index.variants[variant][database]
+        cfg = self.read(recipe.config)
+        for path, (file, name) in recipe.parts.items():
             _take(cfg, path, self.read(file), name)
         merge_options(cfg, self._options(database, variant))
         return cfg
@@ -60,7 +59,7 @@ class Variants:
 
     def _options(self, database: str, variant: str) -> dict[str, Any]:
         """Overrides, with keep numbers for the grid of the database's model."""
-        options = dict(self.index.variants[variant].options)
+        options = dict(self.index.variants[variant][database].options)
         for key, value in options.items():
             if key.endswith('.keep_num'):
                 options[key] = round(value * self.index.databases[database].patches / PATCHES)
@@ -76,7 +75,7 @@ class Variants:
             for key, value in self._options(database, variant).items()
             if get(self._file(path), key, default=...) != value
         }
-        parts = self.index.variants[variant].parts
+        parts = self.index.variants[variant][database].parts
         return path, repr(sorted(parts.items())), repr(sorted(changes.items()))
 
 
