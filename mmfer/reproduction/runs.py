@@ -96,6 +96,12 @@ class Runs:
         self.settings = settings
         self.variants = Variants(index)
         self._costs: dict[str, float] = {}
+        # By the names that trainings have.
+        self._given = {
+            (self.variants.name(database, variant), database): path
+            for (variant, database), path in settings.given.items()
+            if database in index.variants.get(variant, ())
+        }
 
     def databases(self, experiment: Experiment) -> tuple[str, ...]:
         """What the experiment's columns are trained on here."""
@@ -188,7 +194,7 @@ class Runs:
             cfg.merge_from_dict({key: str(self._source_stage(*source).checkpoint)})
         folder = f'{database}-leak-free' if self._protocol(database) else database
         inputs = [Path(path) for path in starts(cfg).values()]
-        given = self.settings.given.get((name, database))
+        given = self._given.get((name, database))
         return self._stage(f'{database}, {name}', cfg, Path(folder) / name, seed, inputs, given)
 
     def counted(self, database: str, stage: Stage) -> Stage:
@@ -199,7 +205,7 @@ class Runs:
 
     def sources(self, database: str, variant: str, seed: int) -> list[Stage]:
         """Stages whose checkpoints the run starts from, themselves after theirs."""
-        if (self.variants.name(database, variant), database) in self.settings.given:
+        if (self.variants.name(database, variant), database) in self._given:
             return []
         found: dict[Path, Stage] = {}
         for source, its_seed in self._sources(
