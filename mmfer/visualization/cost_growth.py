@@ -28,6 +28,12 @@ class Cost:
     memory: int
     seconds: float
 
+    def __str__(self) -> str:
+        return (
+            f'{self.name}, batch {self.batch_size}, {self.size}x{self.size}: '
+            f'{self.memory / 2**20:.0f} MiB, {self.seconds * 1e3:.1f} ms'
+        )
+
 
 def draw_cost_growth(costs: Sequence[Cost]) -> Figure:
     """Draw training memory and inference time of models, over the batch and over the image.

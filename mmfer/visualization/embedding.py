@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Features in the plane: the paper's Figures 6 and 7."""
+"""Features in the plane: the KT-Adapter paper's Figures 6 and 7."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +15,7 @@ from mmfer.evaluation.functional.verification import intra_class_variance, norma
 from .figures import FAINT, INK, PALETTE, new_panels
 
 _MARKERS = 'osv'
+_ONE_ROW = 3  # panels; more are put in two rows or more
 #: As many classes as color and marker tell apart.
 MAX_CLASSES = len(PALETTE) * len(_MARKERS)
 
@@ -53,7 +54,7 @@ def separation(features: np.ndarray, groups: np.ndarray) -> str:
     variance (small is good) and the mean silhouette with the cosine distance (from -1 to 1, large
     is good).
     """
-    caption = f'intra-class variance {intra_class_variance(features, groups):.3f}'
+    caption = f'of the features: intra-class variance {intra_class_variance(features, groups):.3f}'
     if 1 < len(np.unique(groups)) < len(groups):
         silhouette = silhouette_score(normalise(features), groups, metric='cosine')
         caption += f', silhouette {silhouette:.3f}'
@@ -68,7 +69,7 @@ def draw_embedding(
     title: str = '',
     seed: int = 0,
 ) -> Figure:
-    """Draw features of the same pictures side by side, each placed by t-SNE.
+    """Draw features of the same pictures side by side, each placed by t-SNE on its own.
 
     The numbers under a panel are about the features, see :func:`separation`.
 
@@ -90,7 +91,9 @@ def draw_embedding(
     if labels is not None and ages is not None:
         raise ValueError('points are colored by labels or by ages, not by both')
     groups = labels if ages is None else age_groups(ages)
-    figure, axes = new_panels(len(panels), len(panels), (5, 5.4), (1.5, 0), title)
+    num = len(panels)
+    per_row = num if num <= _ONE_ROW else min(4, -(-num // 2))
+    figure, axes = new_panels(num, per_row, (5, 5.4), (1.5, 0), title)
     for axis, (name, features) in zip(axes, panels.items(), strict=True):
         points = embed(features, seed=seed)
         if ages is not None:
@@ -103,8 +106,8 @@ def draw_embedding(
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_color(FAINT)
         if groups is not None:
-            by = '' if ages is None else 'by decade of life: '
-            axis.set_xlabel(by + separation(features, groups), color=INK)
+            by = '' if ages is None else 'by decade of life, '
+            axis.set_xlabel(by + separation(features, groups), color=INK, fontsize=9)
     if ages is not None:
         figure.colorbar(drawn, ax=axes, label='true age (years)', shrink=0.8, spacing='uniform')
     elif labels is not None:

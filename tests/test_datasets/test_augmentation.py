@@ -3,6 +3,7 @@
 
 import math
 import random
+from functools import partial
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from torchvision.transforms import ColorJitter as TorchvisionColorJitter
 from torchvision.transforms import RandomResizedCrop as TorchvisionCrop
 
 from mmfer.datasets.transforms import RandomColorJitter, RandomGreyFace
-from mmfer.datasets.transforms.random_color_jitter import shift_hue
+from mmfer.datasets.transforms.colors import grey_channels, shift_hue
 from mmfer.registry import TRANSFORMS
 
 PICTURE = cv2.GaussianBlur(
@@ -46,6 +47,16 @@ def as_pil(image):
 
 def as_bgr(image):
     return np.asarray(image)[..., ::-1].astype(int)
+
+
+def by_pil(change, channel_order):
+    """What a function of RGB images makes of the image, if that is read in this order."""
+    if channel_order == 'bgr':
+        return as_bgr(change(as_pil(PICTURE)))
+    return np.asarray(change(Image.fromarray(PICTURE))).astype(int)
+
+
+ORDERS = pytest.mark.parametrize('channel_order', ['bgr', 'bgr_as_rgb'])
 
 
 def test_order_is_the_papers(config):
@@ -108,14 +119,27 @@ def test_flip_mirrors_half_of_the_images(step):
     assert np.mean(flipped) == pytest.approx(0.5, abs=0.04)
 
 
-def test_grey_images_are_a_fifth_and_have_the_usual_luma(step):
+def test_grey_images_are_a_fifth_and_weighted_as_in_the_released_code(step):
     transform = step('RandomGreyFace')
     results = [transform(dict(img=PICTURE))['img'] for _ in range(2000)]
     grey = [image for image in results if not np.array_equal(image, PICTURE)]
     assert len(grey) / 2000 == pytest.approx(0.2, abs=0.03)
-    expected = as_bgr(tv.to_grayscale(as_pil(PICTURE), num_output_channels=3))
-    assert np.abs(grey[0] - expected).max() <= 1
+    expected = PICTURE @ (0.299, 0.587, 0.114)  # of B, G and R
+    assert np.abs(grey[0] - expected[..., None]).max() < 0.51, 'to the nearest'
     assert grey[0].shape == (112, 112, 3) and grey[0].dtype == np.uint8
+
+
+@ORDERS
+def test_grey_is_torchvisions(channel_order):
+    expected = by_pil(partial(tv.to_grayscale, num_output_channels=3), channel_order)
+    result = RandomGreyFace(1, channel_order)(dict(img=PICTURE))['img']
+    assert np.abs(result - expected).max() <= 1
+
+
+def test_grey_depends_on_the_order():
+    usual, released = (grey_channels(PICTURE, order) for order in ('bgr', 'bgr_as_rgb'))
+    weight = (0.299 - 0.114) * (PICTURE[..., 2] - PICTURE[..., 0].astype(int))  # of red over blue
+    assert np.abs(usual[..., 0] - released[..., 0].astype(int) - weight).max() <= 1
 
 
 def test_grey_refuses_a_wrong_probability():
@@ -123,14 +147,24 @@ def test_grey_refuses_a_wrong_probability():
         RandomGreyFace(-1)
 
 
+@ORDERS
 @pytest.mark.parametrize('shift', [-0.5, -0.1, -0.013, 0, 0.02, 0.1, 0.5])
-def test_hue_turns_as_in_torchvision(shift):
-    expected = as_bgr(tv.adjust_hue(as_pil(PICTURE), shift))
-    difference = np.abs(shift_hue(PICTURE, shift) - expected)
+def test_hue_turns_as_in_torchvision(shift, channel_order):
+    expected = by_pil(partial(tv.adjust_hue, hue_factor=shift), channel_order)
+    difference = np.abs(shift_hue(PICTURE, shift, channel_order) - expected)
     # Both go through 8-bit HSV, rounding differently on the way.
     assert difference.mean() < 1.5 and np.percentile(difference, 99) <= 6
 
 
+@pytest.mark.parametrize('shift', [-0.1, 0.02, 0.4])
+def test_hue_turns_the_other_way_round_where_channels_are_exchanged(shift):
+    """So that it makes no difference to hues drawn from both sides of 0 alike."""
+    mirrored = shift_hue(PICTURE, -shift, 'bgr').astype(int)
+    difference = np.abs(shift_hue(PICTURE, shift, 'bgr_as_rgb') - mirrored)
+    assert difference.mean() < 1.5 and np.percentile(difference, 99) <= 6
+
+
+@ORDERS
 @pytest.mark.parametrize(
     ('name', 'reference'),
     [
@@ -140,16 +174,25 @@ def test_hue_turns_as_in_torchvision(shift):
     ],
 )
 @pytest.mark.parametrize('factor', [0.6, 0.9, 1.4])
-def test_jitter_changes_as_torchvision_does(name, reference, factor):
-    transform = RandomColorJitter(**{name: (factor, factor)})
+def test_jitter_changes_as_torchvision_does(name, reference, factor, channel_order):
+    transform = RandomColorJitter(**{name: (factor, factor)}, channel_order=channel_order)
     result = transform(dict(img=PICTURE))['img']
-    assert np.abs(result - as_bgr(reference(as_pil(PICTURE), factor))).max() <= 1
+    expected = by_pil(lambda image: reference(image, factor), channel_order)
+    assert np.abs(result - expected).max() <= 1
+
+
+@pytest.mark.parametrize('name', ['RandomGreyFace', 'RandomColorJitter'])
+def test_channel_order_is_the_released_one_in_the_config_and_the_true_one_elsewhere(step, name):
+    assert step(name).channel_order == 'bgr_as_rgb'
+    assert TRANSFORMS.build(dict(type=name)).channel_order == 'bgr'
+    with pytest.raises(ValueError, match=f"{name}: channel_order .*'bgr_as_rgb'.*'rgb'"):
+        TRANSFORMS.build(dict(type=name, channel_order='rgb'))
 
 
 def test_jitter_has_the_statistics_of_torchvisions(step):
     transform = step('RandomColorJitter')
     reference = TorchvisionColorJitter(0.4, 0.4, 0.4, 0.1)
-    pil = as_pil(PICTURE)
+    released = Image.fromarray(PICTURE)  # BGR taken for RGB
 
     def statistics(image):
         return [*image.mean(axis=(0, 1)), image.std()]
@@ -158,7 +201,7 @@ def test_jitter_has_the_statistics_of_torchvisions(step):
     for _ in range(300):
         ours.append(statistics(transform(dict(img=PICTURE))['img']))
         changed = random.random() < 0.8
-        theirs.append(statistics(as_bgr(reference(pil) if changed else pil)))
+        theirs.append(statistics(np.asarray(reference(released) if changed else released)))
     np.testing.assert_allclose(np.mean(ours, axis=0), np.mean(theirs, axis=0), atol=6)
     np.testing.assert_allclose(np.std(ours, axis=0), np.std(theirs, axis=0), rtol=0.25)
 

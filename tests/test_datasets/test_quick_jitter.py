@@ -5,7 +5,7 @@ import mmcv
 import numpy as np
 import pytest
 
-from mmfer.datasets.transforms.random_color_jitter import blend, mean_grey, saturate
+from mmfer.datasets.transforms.colors import blend, mean_grey, saturate
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (7, 5), (40, 33)])

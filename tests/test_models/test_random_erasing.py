@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import itertools
 import math
 
 import numpy as np
@@ -21,7 +22,9 @@ def test_boxes_are_distributed_as_torchvisions():
             for _ in range(3000)
         ]
     )
-    ours = draw_erasing_boxes(3000, 112, 112, 1.0, SETTINGS['area'], SETTINGS['ratio']).numpy()
+    ours = draw_erasing_boxes(
+        3000, 112, 112, 1.0, SETTINGS['area'], SETTINGS['ratio'], 'log'
+    ).numpy()
     for statistic in (np.mean, np.std):
         np.testing.assert_allclose(statistic(ours, 0), statistic(theirs, 0), atol=1.5)
     quantiles = [0.05, 0.25, 0.5, 0.75, 0.95]
@@ -30,8 +33,35 @@ def test_boxes_are_distributed_as_torchvisions():
         np.testing.assert_allclose(mine, reference, rtol=0.08, atol=0.08)
 
 
-def test_boxes_lie_inside_and_keep_area_and_ratio():
-    boxes = draw_erasing_boxes(5000, 112, 96, **SETTINGS).double()
+@pytest.mark.parametrize(
+    ('sampling', 'ratio_at', 'share'),
+    [
+        ('uniform', lambda u: 0.3 + 3 * u, 0.76),
+        ('log', lambda u: 0.3 * 11**u, 0.5),
+    ],
+)
+def test_share_of_tall_boxes(sampling, ratio_at, share):
+    """The expected one is that over a grid of areas and ratios, leaving out what does not fit."""
+    shapes = []
+    for area, ratio in itertools.product((np.arange(200) + 0.5) / 200, repeat=2):
+        pixels, ratio = (0.02 + 0.31 * area) * 112**2, ratio_at(ratio)
+        height, width = round(math.sqrt(pixels * ratio)), round(math.sqrt(pixels / ratio))
+        if height < 112 and width < 112:
+            shapes.append((height > width, height, width))
+    expected = np.mean(shapes, axis=0)
+    assert expected[0] == pytest.approx(share, abs=0.01)
+    boxes = draw_erasing_boxes(
+        40000, 112, 112, 1.0, SETTINGS['area'], SETTINGS['ratio'], sampling
+    ).double()
+    heights, widths = boxes[:, 2], boxes[:, 3]
+    assert (heights > widths).double().mean().item() == pytest.approx(expected[0], abs=0.01)
+    for sides, mean in ((heights, expected[1]), (widths, expected[2])):
+        assert sides.mean().item() == pytest.approx(mean, rel=0.015)
+
+
+@pytest.mark.parametrize('sampling', ['uniform', 'log'])
+def test_boxes_lie_inside_and_keep_area_and_ratio(sampling):
+    boxes = draw_erasing_boxes(5000, 112, 96, **SETTINGS, ratio_sampling=sampling).double()
     top, left, height, width = boxes.unbind(1)
     assert (top >= 0).all() and (left >= 0).all()
     assert (top + height <= 112).all() and (left + width <= 96).all()
@@ -148,11 +178,23 @@ def test_preprocessor_takes_lists_as_well(batch):
         (dict(area=(0.3, 0.1)), r'erasing.area .*\(0.3, 0.1\)'),
         (dict(area=(0.3, 1.1)), r'erasing.area .*\(0.3, 1.1\)'),
         (dict(ratio=(0, 1)), r'erasing.ratio .*\(0, 1\)'),
+        (dict(ratio_sampling='exp'), "erasing.ratio_sampling .*'log'.*'exp'"),
     ],
 )
 def test_preprocessor_refuses_wrong_values(erasing, message):
     with pytest.raises(ValueError, match=message):
         build(erasing=erasing)
+
+
+def test_preprocessor_draws_ratios_as_the_released_code_unless_told_otherwise(batch):
+    torch.manual_seed(1)
+    uniform = random_erase(build()(batch, training=True)['inputs'])
+    torch.manual_seed(1)
+    log = random_erase(build()(batch, training=True)['inputs'], ratio_sampling='log')
+    for erasing, expected in ((dict(), uniform), (dict(ratio_sampling='log'), log)):
+        torch.manual_seed(1)
+        assert torch.equal(build(erasing=erasing)(batch, training=True)['inputs'], expected)
+    assert not torch.equal(uniform, log)
 
 
 def test_preprocessor_refuses_unknown_keys():

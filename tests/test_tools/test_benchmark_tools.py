@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 from shipped_configs import BY_NAME, read_config
+from task_models import write_task
 from tool_calls import load_tool, run_tool
 
 from mmfer.benchmark.variants import VARIANTS
@@ -164,3 +165,19 @@ def test_cost_growth(tmp_path):
     assert cv2.imread(str(figure)) is not None
     done = run('visualization/vis_cost', SMALL, '--labels', 'a', 'b', '--out', figure)
     assert done.returncode == 2 and '1 configs but 2 --labels' in done.stderr
+
+
+def test_costs_of_ensembles(tmp_path):
+    config, _ = write_task(tmp_path, 'age', adapter=True)
+    figure, out = tmp_path / 'cost.png', tmp_path / 'cost.json'
+    common = ('--labels', 'small', '--ensemble', 2, '--turns', 1, '--out', figure)
+    done = run('visualization/vis_cost', config, *common, '--json', out)
+    assert done.returncode == 0, done.stderr
+    assert 'small, encoder + adapter: ' in done.stdout
+    costs = [(cost['kept'], cost['adapter']) for cost in json.loads(out.read_text())]
+    assert costs == [(1, False), (2, False), (1, True)]
+    assert cv2.imread(str(figure)) is not None
+    done = run('visualization/vis_cost', SMALL, *common)
+    assert done.returncode == 1 and 'KT-Adapter' in done.stderr
+    done = run('visualization/vis_cost', *5 * [config], '--labels', *'abcde', *common[2:])
+    assert done.returncode == 2 and 'at most 4' in done.stderr

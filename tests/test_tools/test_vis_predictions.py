@@ -49,6 +49,16 @@ def test_features_before_and_after_the_adapter(call, tmp_path):
     assert both.shape[1] - alone.shape[1] == 5 * 150  # one panel more
 
 
+def test_features_of_several_models(call, tmp_path):
+    baseline = write_task(tmp_path, 'recognition')
+    adapter = write_task(tmp_path, 'recognition', adapter=True)
+    two, printed = call('vis_features', *baseline, '--versus', *adapter)
+    assert '12 faces' in printed
+    more = ('--versus', *adapter, '--versus', *baseline, '--labels', *'abc', '--max-classes', 2)
+    three, printed = call('vis_features', *baseline, *more)
+    assert '12 faces' not in printed and three.shape[1] - two.shape[1] == 5 * 150
+
+
 def test_features_can_be_coloured_otherwise(call, tmp_path):
     paths = write_task(tmp_path, 'age')
     by_age, _ = call('vis_features', *paths)
@@ -105,6 +115,8 @@ def test_number_of_pictures_and_overrides(call, tmp_path):
         ('vis_landmarks', ['--worst', '0'], 'whole number of at least 1'),
         ('vis_features', ['--num', '-3'], 'whole number of at least 1'),
         ('vis_features', ['--colour', 'red'], 'invalid choice'),
+        ('vis_features', ['--versus', 'b.py', 'b.pth', '--labels', 'a'], '2 models but 1 --labels'),
+        ('vis_features', ['--versus', 'config.py', 'b.pth'], "called 'config'"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_loaded(tool, arguments, message):

@@ -46,7 +46,7 @@ def test_caption_says_how_well_classes_are_apart():
     means = np.stack([unit[labels == label].mean(0) for label in range(3)])
     variance = ((unit - means[labels]) ** 2).sum(1).mean()
     silhouette = silhouette_score(features, labels, metric='cosine')
-    expected = f'intra-class variance {variance:.3f}, silhouette {silhouette:.3f}'
+    expected = f'of the features: intra-class variance {variance:.3f}, silhouette {silhouette:.3f}'
     assert separation(features, labels) == expected
     # One class, or one picture a class: there is no silhouette.
     assert 'silhouette' not in separation(features, np.zeros(60, int))
@@ -87,12 +87,20 @@ def test_ages_have_a_scale():
     panel, scale = figure.axes
     np.testing.assert_array_equal(panel.collections[0].get_array(), ages)
     assert scale.get_ylabel() == 'true age (years)'
-    assert panel.get_xlabel() == 'by decade of life: ' + separation(features, age_groups(ages))
+    assert panel.get_xlabel() == 'by decade of life, ' + separation(features, age_groups(ages))
 
 
 def test_decades_of_life():
     ages = np.array([1, 9.9, 10, 45, 79.9, 80, 116])
     assert age_groups(ages).tolist() == [0, 0, 1, 4, 7, 8, 8]
+
+
+@pytest.mark.parametrize(('num', 'columns'), [(1, 1), (3, 3), (4, 2), (5, 3), (9, 4)])
+def test_many_panels_are_put_in_rows(num, columns):
+    features, _ = clusters(6)
+    figure = draw_embedding({str(i): features for i in range(num)})
+    assert figure.axes[0].get_gridspec().ncols == columns
+    assert [axes.get_title() for axes in figure.axes][:num] == [str(i) for i in range(num)]
 
 
 def test_without_groups_there_are_points_alone():

@@ -1,9 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Plot how training memory and inference time grow with the batch and with the picture.
+"""Plot how training memory and inference time grow with the batch and with the image, or what
+ensembles of encoders cost and one encoder with a KT-Adapter (that paper's Figure 2).
 
     python tools/visualization/vis_cost.py CONFIG CONFIG --labels pooled unpooled --out cost.png
+    # configs of a KT-Adapter: 1 to 4 encoders, and 1 with the adapter
+    python tools/visualization/vis_cost.py CONFIG CONFIG --labels M C --ensemble 4 --out cost.png
 
-Neither weights nor data are needed. Pictures of other sizes need a backbone with ``img_size``.
+Neither weights nor data are needed. Images of other sizes need a backbone with ``img_size``.
 """
 
 import argparse
@@ -16,6 +19,7 @@ from mmfer.utils.config_arguments import add_config_options, tool_parser
 from mmfer.utils.timing_options import add_timing_options, check_names, positive
 
 _MODELS = 8  # as many as there are colours
+_ENCODERS = 4  # columns
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -31,8 +35,15 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         type=positive,
         nargs='+',
         metavar='PIXELS',
-        help='sides of the pictures; the first one is drawn over the batch (default: that of the '
+        help='sides of the images; the first one is drawn over the batch (default: that of the '
         'first config alone)',
+    )
+    parser.add_argument(
+        '--ensemble',
+        type=positive,
+        metavar='N',
+        help='draw 1 to N encoders of each config against one with its adapter, for one image of '
+        "the config's size",
     )
     add_timing_options(parser, turns=3)
     parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
@@ -42,8 +53,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f'{len(args.configs)} configs but {len(args.labels)} --labels')
     args.labels = args.labels or [Path(path).stem for path in args.configs]
     check_names(parser, args.labels)
-    if len(args.labels) > _MODELS:
-        parser.error(f'{len(args.labels)} models in one figure, at most {_MODELS} are legible')
+    most = _ENCODERS if args.ensemble else _MODELS
+    if len(args.labels) > most:
+        parser.error(f'{len(args.labels)} models in one figure, at most {most} are legible')
     return args
 
 
@@ -53,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     import torch
     from mmengine.registry import init_default_scope
 
+    from mmfer.benchmark.encoder_costs import measure_encoder_costs
     from mmfer.benchmark.growth import measure_growth
     from mmfer.benchmark.timing import CLOCKS
     from mmfer.engine.launch import load_config
@@ -60,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmfer.utils.config_options import parse_options
     from mmfer.utils.picture_size import picture_size
     from mmfer.visualization.cost_growth import draw_cost_growth
+    from mmfer.visualization.encoder_costs import draw_encoder_costs
     from mmfer.visualization.figures import save_figure
 
     init_default_scope('mmfer')
@@ -70,18 +84,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             label: load_config(path, options)
             for label, path in zip(args.labels, args.configs, strict=True)
         }
-        sizes = args.sizes or [max(picture_size(configs[args.labels[0]])[0])]
-        costs = measure_growth(
-            configs, args.batch_sizes, sizes, args.turns, args.device, CLOCKS[args.clock]
-        )
-        save_figure(draw_cost_growth(costs), args.out)
+        how = (args.turns, args.device, CLOCKS[args.clock])
+        if args.ensemble:
+            costs = measure_encoder_costs(configs, args.ensemble, *how)
+            save_figure(draw_encoder_costs(costs), args.out)
+        else:
+            sizes = args.sizes or [max(picture_size(configs[args.labels[0]])[0])]
+            costs = measure_growth(configs, args.batch_sizes, sizes, *how)
+            save_figure(draw_cost_growth(costs), args.out)
     except (ValueError, OSError) as error:
         sys.exit(f'error: {error}')
     for cost in costs:
-        print(
-            f'{cost.name}, batch {cost.batch_size}, {cost.size}x{cost.size}: '
-            f'{cost.memory / 2**20:.0f} MiB, {cost.seconds * 1e3:.1f} ms'
-        )
+        print(cost)
     if args.json:
         atomic_write_json(args.json, [asdict(cost) for cost in costs])
     print(f'wrote {args.out}')

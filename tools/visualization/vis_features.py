@@ -1,24 +1,54 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Place features in the plane by t-SNE, before and after the KT-Adapter (Figures 6 and 7).
+"""Place features in the plane by t-SNE: of one model before and after the KT-Adapter, or of several
+models side by side, as in the KT-Adapter paper's Figures 6 and 7.
 
 Before is the average of the canonical encoder's map, after is what the decoder gets. A model
-without an adapter has one panel.
+without an adapter has one panel. Of several models, which see the same faces, each panel shows what
+the decoder gets. The numbers under a panel are about the features, not about the drawing.
 
-Example:
+Examples:
     python tools/visualization/vis_features.py CONFIG CHECKPOINT --out features.png
+    # a baseline against a KT-Adapter
+    python tools/visualization/vis_features.py CONFIG CHECKPOINT --versus CONFIG CHECKPOINT \\
+        --labels "M (baseline)" "C to M" --out features.png
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmfer.cli.figure_arguments import make_parser
+from mmfer.utils.config_arguments import positive
+from mmfer.utils.timing_options import check_names
 
 COLOURS = ('auto', 'label', 'age', 'none')
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, 'features.png', 1000, '1000')
+    parser.add_argument(
+        '--versus',
+        nargs=2,
+        action='append',
+        default=[],
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='a further model to draw; may be given several times',
+    )
+    parser.add_argument(
+        '--labels',
+        nargs='+',
+        metavar='TITLE',
+        help='with --versus: titles of the panels (default: names of the configs)',
+    )
+    parser.add_argument(
+        '--max-classes',
+        type=positive,
+        default=10,
+        metavar='N',
+        help='with --versus: of more classes or people, draw the N with the most faces '
+        '(default: %(default)s)',
+    )
     parser.add_argument(
         '--colour',
         choices=COLOURS,
@@ -28,41 +58,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('--seed', type=int, default=0, help='of t-SNE (default: 0)')
     args = parser.parse_args(argv)
+    args.models = [(args.config, args.checkpoint), *args.versus]
+    if args.labels and len(args.labels) != len(args.models):
+        parser.error(f'{len(args.models)} models but {len(args.labels)} --labels')
+    args.labels = args.labels or [Path(config).stem for config, _ in args.models]
+    check_names(parser, args.labels)
+    return args
 
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     # Imported late: --help answers at once.
-    import numpy as np
-
-    from mmfer.inference.model_runner import ModelRunner
-    from mmfer.inference.split_loader import build_split_loader
-    from mmfer.visualization.embedding import draw_embedding
+    from mmfer.analysis.compare_features import compare_features, draw_features
     from mmfer.visualization.figures import save_figure
 
-    runner = ModelRunner.from_files(args.config, args.checkpoint, args.cfg_options, args.device)
-    loader = build_split_loader(runner.cfg, args.split, args.num)
-    classes = tuple(map(str, loader.dataset.dataset.metainfo.get('classes') or ()))
-    colour = args.colour
-    if colour == 'auto':
-        colour = 'label' if classes else 'none'
-        if runner.task == 'age':
-            colour = 'age'
-    field = {'label': ('gt_label',), 'age': ('gt_age',), 'none': ()}[colour]
-    faces = list(runner.inspect_all(loader, field))
-    if colour == 'label':  # -1 is for frames that are labelled for another task only
-        faces = [face for face in faces if int(face.sample.gt_label) >= 0]
-    encoded = np.stack([face.encoded for face in faces])
-    adapted = np.stack([face.adapted for face in faces])
-    panels = {'features of the encoder': encoded}
-    if not np.array_equal(encoded, adapted):
-        panels = {'before the adapter': encoded, 'after the adapter': adapted}
-    groups = {}
-    if colour == 'label':
-        groups['labels'] = np.array([int(face.sample.gt_label) for face in faces])
-        groups['classes'] = classes
-    elif colour == 'age':
-        groups['ages'] = np.array([float(face.sample.gt_age) for face in faces])
-    title = f'{Path(args.config).stem}, {len(faces)} faces'
-    save_figure(draw_embedding(panels, **groups, title=title, seed=args.seed), args.out)
-    print(f'{len(faces)} faces drawn to {args.out}')
+    options = dict(
+        color=args.colour,
+        split=args.split,
+        num=args.num,
+        seed=args.seed,
+        cfg_options=args.cfg_options,
+        device=args.device,
+    )
+    if args.versus:
+        models = [(label, *model) for label, model in zip(args.labels, args.models, strict=True)]
+        figure = compare_features(models, max_classes=args.max_classes, **options)
+    else:
+        figure = draw_features(args.config, args.checkpoint, **options)
+    save_figure(figure, args.out)
+    print(f'{figure.get_suptitle()} drawn to {args.out}')
     return 0
 
 

@@ -19,6 +19,8 @@ data_preprocessor = dict(
         prob=0.5,  # of an image
         area=(0.02, 0.33),  # of the box, as a share of the image
         ratio=(0.3, 3.3),  # height / width of the box
+        # Drawn as in the released code; 'log', torchvision's way, makes as many wide boxes as tall.
+        ratio_sampling='uniform',
     ),
 )
 
@@ -44,7 +46,9 @@ train_pipeline = [
         aspect_ratio_range=(1.0, 1.0),
     ),
     dict(type='RandomFlipFace', prob=0.5),
-    dict(type='RandomGreyFace', prob=0.2),  # three equal channels, by the usual luma
+    # The released code takes its BGR images for RGB in both steps of color: grey is then 0.299 B +
+    # 0.587 G + 0.114 R. 'bgr' is the usual reading. Normalisation is not touched by it.
+    dict(type='RandomGreyFace', prob=0.2, channel_order='bgr_as_rgb'),  # three equal channels
     dict(
         type='RandomColorJitter',
         prob=0.8,
@@ -52,6 +56,7 @@ train_pipeline = [
         contrast=0.4,
         saturation=0.4,
         hue=0.1,  # shift by at most a tenth of the colour circle
+        channel_order='bgr_as_rgb',
     ),
     dict(type='PackInputs'),
 ]

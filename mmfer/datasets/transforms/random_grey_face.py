@@ -3,24 +3,36 @@ from mmcv.transforms import RandomGrayscale
 
 from mmfer.registry import TRANSFORMS
 
+from .colors import check_channel_order, grey_channels
 from .face_results import check_probability
 
 
 @TRANSFORMS.register_module()
 class RandomGreyFace(RandomGrayscale):
-    """Take the colours out of a picture, at random.
+    """Take the colors out of an image, at random.
 
     mmcv's ``RandomGrayscale`` that leaves three equal channels with the usual luma, 0.299 R +
-    0.587 G + 0.114 B, rounded down.
+    0.587 G + 0.114 B, rounded by OpenCV.
 
     Required and modified key: ``img``, (H, W, 3) uint8 in BGR.
 
     Args:
         prob: Probability, in [0, 1]. Default 0.1.
+        channel_order: ``'bgr'`` (default), or ``'bgr_as_rgb'`` to take red for blue and blue for
+            red, see :mod:`.colors`.
 
     Raises:
-        ValueError: ``prob`` is outside [0, 1].
+        ValueError: ``prob`` is outside [0, 1], or ``channel_order`` is unknown.
     """
 
-    def __init__(self, prob: float = 0.1):
-        super().__init__(check_probability(self, prob), True, (0.114, 0.587, 0.299))
+    def __init__(self, prob: float = 0.1, channel_order: str = 'bgr'):
+        super().__init__(check_probability(self, prob), keep_channels=True)
+        self.channel_order = check_channel_order(self, channel_order)
+
+    def transform(self, results: dict) -> dict:
+        if self._random_prob() < self.prob:
+            results['img'] = grey_channels(results['img'], self.channel_order)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(prob={self.prob}, channel_order={self.channel_order!r})'

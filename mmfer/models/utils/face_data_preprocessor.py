@@ -3,7 +3,7 @@ from mmpretrain.models.utils.data_preprocessor import ClsDataPreprocessor
 
 from mmfer.registry import MODELS
 
-from .random_erasing import random_erase
+from .random_erasing import RATIO_SAMPLINGS, random_erase
 
 
 @MODELS.register_module()
@@ -15,8 +15,8 @@ class FaceDataPreprocessor(ClsDataPreprocessor):
     loader's workers then hand over a quarter of the bytes.
 
     Args:
-        erasing: Arguments of :func:`random_erase` (``prob``, ``area``, ``ratio``), or None for no
-            erasing. Default None.
+        erasing: Arguments of :func:`random_erase` (``prob``, ``area``, ``ratio``,
+            ``ratio_sampling``), or None for no erasing. Default None.
         **kwargs: Arguments of ``ClsDataPreprocessor``: ``mean``, ``std``, ``to_rgb``, …
 
     Raises:
@@ -44,7 +44,12 @@ class FaceDataPreprocessor(ClsDataPreprocessor):
         return data
 
 
-def _checked(prob: float = 0.5, area: tuple = (0.02, 0.33), ratio: tuple = (0.3, 3.3)) -> dict:
+def _checked(
+    prob: float = 0.5,
+    area: tuple = (0.02, 0.33),
+    ratio: tuple = (0.3, 3.3),
+    ratio_sampling: str = 'uniform',
+) -> dict:
     key = 'data_preprocessor.erasing'
     if not 0 <= prob <= 1:
         raise ValueError(f'{key}.prob must be in [0, 1], not {prob}')
@@ -52,4 +57,8 @@ def _checked(prob: float = 0.5, area: tuple = (0.02, 0.33), ratio: tuple = (0.3,
         raise ValueError(f'{key}.area must be (low, high) with 0 < low <= high < 1, not {area}')
     if not 0 < ratio[0] <= ratio[1]:
         raise ValueError(f'{key}.ratio must be (low, high) with 0 < low <= high, not {ratio}')
-    return dict(prob=prob, area=tuple(area), ratio=tuple(ratio))
+    if ratio_sampling not in RATIO_SAMPLINGS:
+        raise ValueError(
+            f'{key}.ratio_sampling must be one of {RATIO_SAMPLINGS}, not {ratio_sampling!r}'
+        )
+    return dict(prob=prob, area=tuple(area), ratio=tuple(ratio), ratio_sampling=ratio_sampling)

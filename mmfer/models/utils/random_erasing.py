@@ -4,6 +4,9 @@ import math
 import torch
 from torch import Tensor
 
+#: How the ratio of height to width is drawn.
+RATIO_SAMPLINGS = ('uniform', 'log')
+
 # After so many boxes that do not fit, an image stays as it is.
 _ATTEMPTS = 10
 
@@ -15,13 +18,13 @@ def draw_erasing_boxes(
     prob: float,
     area: tuple[float, float],
     ratio: tuple[float, float],
+    ratio_sampling: str = 'uniform',
 ) -> Tensor:
     """Draw a box for each image of a batch.
 
-    A box has an area uniform in ``area``, an aspect ratio uniform on a logarithmic scale in
-    ``ratio`` and a uniform place. One that is not smaller than the image in both directions is
-    drawn again, ten times at most. All attempts of all images are drawn at once, from PyTorch's
-    global CPU generator.
+    A box has an area uniform in ``area``, a height / width in ``ratio`` and a uniform place. One
+    that is not smaller than the image in both directions is drawn again, ten times at most. All
+    attempts of all images are drawn at once, from PyTorch's global CPU generator.
 
     Args:
         num: Number of images.
@@ -30,12 +33,16 @@ def draw_erasing_boxes(
         prob: Probability of a box.
         area: Least and largest share of the image's area.
         ratio: Least and largest height / width.
+        ratio_sampling: See :func:`random_erase`.
 
     Returns:
         (num, 4) int64: top, left, height, width in pixels; all zero where nothing is erased.
     """
     sizes = torch.empty(num, _ATTEMPTS).uniform_(*area) * (height * width)
-    ratios = torch.empty(num, _ATTEMPTS).uniform_(math.log(ratio[0]), math.log(ratio[1])).exp()
+    if ratio_sampling == 'log':
+        ratios = torch.empty(num, _ATTEMPTS).uniform_(*map(math.log, ratio)).exp()
+    else:
+        ratios = torch.empty(num, _ATTEMPTS).uniform_(*ratio)
     heights = (sizes * ratios).sqrt().round().long()
     widths = (sizes / ratios).sqrt().round().long()
     fits = (heights < height) & (widths < width)
@@ -54,10 +61,13 @@ def random_erase(
     prob: float = 0.5,
     area: tuple[float, float] = (0.02, 0.33),
     ratio: tuple[float, float] = (0.3, 3.3),
+    ratio_sampling: str = 'uniform',
 ) -> Tensor:
     """Replace a random box of random images by N(0, 1) noise (Zhong et al., "Random Erasing").
 
     The images are expected to be normalised already, so that the noise has their statistics.
+    torchvision's ``RandomErasing`` erases one box from all images of a batch, and always draws the
+    ratio on a logarithmic scale.
 
     Random numbers come from PyTorch's global CPU generator wherever the images are: a seed then
     means the same boxes and noise on every device, and restoring that generator restores them.
@@ -68,12 +78,15 @@ def random_erase(
         prob: Probability of erasing, per image. Default 0.5.
         area: Least and largest share of the image's area. Default (0.02, 0.33).
         ratio: Least and largest height / width of the box. Default (0.3, 3.3).
+        ratio_sampling: ``'uniform'`` (default): the ratio is uniform in ``ratio``, as in APViT's
+            released code; within (0.3, 3.3) three boxes in four are tall. ``'log'``: its logarithm
+            is uniform, as in torchvision; then as many are wide as are tall.
 
     Returns:
         (B, C, H, W), the batch with boxes erased.
     """
     num, channels, height, width = images.shape
-    boxes = draw_erasing_boxes(num, height, width, prob, area, ratio)
+    boxes = draw_erasing_boxes(num, height, width, prob, area, ratio, ratio_sampling)
     pixels = int((boxes[:, 2] * boxes[:, 3]).sum())
     noise = torch.randn(pixels * channels).to(images)
 

@@ -1,0 +1,111 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from mmengine.config import Config
+from mmpretrain.models import ImageClassifier
+from torch import Tensor, nn
+
+from mmfer.analysis.model_cost import published_cost
+from mmfer.deployment.untrained import random_model
+from mmfer.models import KTAdapter
+from mmfer.tasks import TASKS
+from mmfer.utils.reparameterize import merge_branches
+from mmfer.visualization.encoder_costs import EncoderCost
+
+from .timing import CLOCKS, interleave
+from .variants import random_inputs
+
+
+def measure_encoder_costs(
+    configs: Mapping[str, Config],
+    most: int = len(TASKS),
+    turns: int = 5,
+    device: str = 'cpu',
+    clock: Callable[[], float] = CLOCKS['wall'],
+) -> list[EncoderCost]:
+    """Measure ensembles of 1 to ``most`` encoders, and one encoder with its KT-Adapter.
+
+    An ensemble keeps an encoder for each task and runs all of them on every image; here they have
+    weights of their own in memory, and run one after the other. Decoders and whatever joins the
+    encoders' features are left out, so an ensemble costs more than this.
+
+    Computation is counted as the paper does: the encoder's branches merged, the adapter as it is
+    trained. Time is that of the forms for inference, where the adapter's knowledge token is folded
+    into constants as well. Neither weights nor data are read.
+
+    Args:
+        configs: Configs of a KT-Adapter by the encoder's name; the priors do not matter.
+        most: Encoders in the largest ensemble, at least 1. Default 4, one for each task.
+        turns: Timed calls of each. Default 5.
+        device: Where. Default ``'cpu'``.
+        clock: One of :data:`.CLOCKS`. Default ``'wall'``.
+
+    Returns:
+        For every encoder ``most`` ensembles, then the encoder with the adapter.
+
+    Raises:
+        ValueError: A config has no KT-Adapter, or ``most`` is less than 1.
+    """
+    if most < 1:
+        raise ValueError(f'an ensemble has at least 1 encoder, not {most}')
+    costs = []
+    for name, cfg in configs.items():
+        model = random_model(cfg)
+        if not isinstance(model.neck, KTAdapter):
+            raise ValueError(
+                f'{cfg.filename or name}: model.neck is a {type(model.neck).__name__}; this needs '
+                'the config of a KT-Adapter'
+            )
+        merge_branches(model)
+        costs += _measure(name, cfg, model.to(device), most, turns, clock)
+    return costs
+
+
+def _measure(
+    name: str,
+    cfg: Config,
+    model: ImageClassifier,
+    most: int,
+    turns: int,
+    clock: Callable[[], float],
+) -> list[EncoderCost]:
+    encoder, adapter = model.backbone, model.neck
+    inputs = random_inputs(cfg, 1, next(model.parameters()).device)
+    encoders = [encoder, *(copy.deepcopy(encoder) for _ in range(most - 1))]
+    ensembles = range(1, most + 1)
+    runs = {number: partial(_run_all, encoders[:number], inputs) for number in ensembles}
+    runs['adapter'] = lambda: adapter(encoder(inputs))
+    times = interleave(runs, turns, clock=clock)
+    gflops, params = published_cost(cfg).by_module, _params_m(encoder)
+    return [
+        *(
+            EncoderCost(
+                name,
+                number,
+                False,
+                number * gflops['backbone'],
+                number * params,
+                times[number].median,
+            )
+            for number in ensembles
+        ),
+        EncoderCost(
+            name,
+            1,
+            True,
+            gflops['backbone'] + gflops['neck'],
+            params + _params_m(adapter),
+            times['adapter'].median,
+        ),
+    ]
+
+
+def _run_all(encoders: Sequence[nn.Module], inputs: Tensor) -> None:
+    for encoder in encoders:
+        encoder(inputs)
+
+
+def _params_m(module: nn.Module) -> float:
+    return sum(weight.numel() for weight in module.parameters()) / 1e6
