@@ -269,7 +269,7 @@ def run(args: argparse.Namespace) -> int:
         for runs in all_runs:
             check(runs, [experiment for its, experiment in chosen if its is runs])
     for runs, experiment in chosen:
-        if not has_data:
+        if not has_data or not experiment.trains:
             reports[runs].costs(experiment)
         elif args.no_train:
             reports[runs].collect(experiment)

@@ -8,9 +8,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mmfer.analysis.compare_attention import compare_attention
+from mmfer.analysis.compare_features import compare_features
+from mmfer.benchmark.encoder_costs import measure_encoder_costs
 from mmfer.evaluation.confusion_matrix_file import read_confusion_matrix
 from mmfer.visualization.class_bars import draw_class_bars
 from mmfer.visualization.confusion_matrix import draw_confusion_matrices
+from mmfer.visualization.encoder_costs import draw_encoder_costs
 from mmfer.visualization.heat_map import draw_heat_map
 
 from .index import grid_variant
@@ -21,13 +24,15 @@ from .table import Results
 def draw(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | None:
     """The figure of an experiment; None if it has none, or nothing to show yet."""
     kind = results.experiment.figure
-    if kind is None or not results.measured:
+    if kind is None or (results.experiment.trains and not results.measured):
         return None
     drawings = {
         'heat_map': lambda: _heat_map(results),
         'class_bars': lambda: _class_bars(results),
         'confusion': lambda: _confusion(runs, results, seeds),
         'attention': lambda: _attention(runs, results, seeds),
+        'encoder_costs': lambda: _encoder_costs(runs, results),
+        'features': lambda: _features(runs, results, seeds),
     }
     return drawings[kind]()
 
@@ -101,3 +106,22 @@ def _attention(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | N
         return None
     files = [(stage.config_file, stage.checkpoint) for stage in stages]
     return compare_attention(*files[1], files[0], title='')
+
+
+def _encoder_costs(runs: Runs, results: Results) -> Figure:
+    """Encoders kept, against one with the adapter: of the paper's models, whatever stands in."""
+    (database,) = results.experiment.databases
+    rows = results.experiment.rows.items()
+    configs = {cells[0]: runs.variants.config(database, row) for row, cells in rows}
+    return draw_encoder_costs(measure_encoder_costs(configs))
+
+
+def _features(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | None:
+    """What the first seed's models make of the same faces."""
+    (database,) = runs.databases(results.experiment)
+    found = []
+    for row, cells in results.experiment.rows.items():
+        stage = runs.counted(database, runs.stage(database, row, seeds[0]))
+        if stage.is_tested:
+            found.append((cells[0], stage.config_file, stage.checkpoint))
+    return compare_features(found, title='') if len(found) > 1 else None

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 #: What an experiment may draw besides its table.
-FIGURES = ('heat_map', 'class_bars', 'confusion', 'attention')
+FIGURES = ('heat_map', 'class_bars', 'confusion', 'attention', 'encoder_costs', 'features')
 #: Ways to divide the data: the paper's, or one in which nothing of a test is in training.
 PROTOCOLS = ('paper', 'leak-free')
 #: How a row's cost may be shown: as it is, or in percent of the reference row's.
@@ -104,6 +104,7 @@ class Experiment:
         apart: Whether each column is a table of its own.
         note: What has to be said of the table, a sentence or more.
         published: The table of the published values, if not that of its own name.
+        trains: False where it is about costs only.
         figure: One of :data:`FIGURES`, or None.
         grid: Keep numbers and keep rates of a figure over both.
     """
@@ -121,6 +122,7 @@ class Experiment:
     apart: bool = False
     note: str = ''
     published: str = ''
+    trains: bool = True
     figure: str | None = None
     grid: Mapping[str, tuple] | None = None
 

@@ -96,6 +96,7 @@ class Runs:
         self.settings = settings
         self.variants = Variants(index)
         self._costs: dict[str, float] = {}
+        self._stages: dict[tuple[str, str, int], Stage] = {}
         # By the names that trainings have.
         self._given = {
             (self.variants.name(database, variant), database): path
@@ -123,7 +124,7 @@ class Runs:
     def columns(self, experiment: Experiment) -> list[Column]:
         """What is measured, with the paper's columns that stand beside it."""
         found = {}
-        for name in experiment.databases:
+        for name in experiment.databases if experiment.trains else ():
             here = self.here(name)
             own = {metric: column for column, metric in self.index.databases[here].metrics.items()}
             for column, metric in (
@@ -140,7 +141,7 @@ class Runs:
 
     def cells(self, experiment: Experiment) -> Iterator[tuple[str, str]]:
         """Database and variant of every run of an experiment."""
-        for variant in experiment.trained_rows:
+        for variant in experiment.trained_rows if experiment.trains else ():
             for database in self.databases(experiment):
                 if self.variants.exists(database, variant):
                     yield database, variant
@@ -189,7 +190,13 @@ class Runs:
     def stage(self, database: str, variant: str, seed: int) -> Stage:
         """The training and test of one cell of a table with one seed."""
         name = self.variants.name(database, variant)
-        cfg = self.config(database, variant)
+        key = (database, name, seed)
+        if key not in self._stages:  # every table asks for all of its own whenever one is done
+            self._stages[key] = self._make_stage(*key)
+        return self._stages[key]
+
+    def _make_stage(self, database: str, name: str, seed: int) -> Stage:
+        cfg = self.config(database, name)
         for key, source in self._sources(cfg, database, seed).items():
             cfg.merge_from_dict({key: str(self._source_stage(*source).checkpoint)})
         folder = f'{database}-leak-free' if self._protocol(database) else database

@@ -25,6 +25,7 @@ class Variants:
         self.index = index
         # Files are read once, so nothing of what it returns is to be changed.
         self._file = cache(Config.fromfile)
+        self._name = cache(self._find_name)
 
     def exists(self, database: str, variant: str) -> bool:
         """Whether there is such a config: other models have some databases only."""
@@ -53,6 +54,9 @@ class Variants:
 
     def name(self, database: str, variant: str) -> str:
         """The first variant of the index that makes the same config."""
+        return self._name(database, variant)
+
+    def _find_name(self, database: str, variant: str) -> str:
         wanted = self._identity(database, variant)
         candidates = (name for name in self.index.variants if self.exists(database, name))
         return next(name for name in candidates if self._identity(database, name) == wanted)

@@ -134,7 +134,7 @@ def test_every_pair_of_tables_1_to_4_is_there(size, task):
     for priors, canonical in itertools.product(ENCODERS, repeat=2):
         place, databases = SIZES[size]
         cfg = config_of((databases[task], f'{priors} to {canonical}'))
-        assert cfg == adapter(priors, canonical, size, task)
+        assert cfg.to_dict() == adapter(priors, canonical, size, task).to_dict()
         start = Path(cfg.model.init_cfg.checkpoint).parent.name
         assert start.startswith(ENCODERS[canonical][place])
         other = Path(cfg.model.priors[task].checkpoint).parent.name
