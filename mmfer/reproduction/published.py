@@ -71,7 +71,7 @@ class Published:
         """A sentence for each misprint of an experiment."""
         notes = []
         for it in self._of(experiment):
-            where = ', '.join(filter(None, (' '.join(experiment.rows[it.row]), it.column)))
+            where = ', '.join(filter(None, (*experiment.rows[it.row], it.column)))
             meant = '' if it.meant is None else f', {it.meant} meant'
             notes.append(f'{MISPRINT} {where}: {it.printed} printed{meant}: {it.reason}.')
         return notes

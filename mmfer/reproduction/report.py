@@ -184,8 +184,9 @@ class Report:
                 drawn = ', on drawn faces' if settings.data == 'synth' else ''
                 notes.append(_STANDS_IN.format(drawn=drawn))
             if experiment.apart and experiment.reference:
-                named = experiment.reference
-                reference = 'the baseline of its encoder' if isinstance(named, Mapping) else named
+                reference = 'the baseline of its encoder'
+                if isinstance(experiment.reference, str):
+                    reference = f'"{" ".join(experiment.rows[experiment.reference])}"'
                 notes.append(_GAINS.format(reference=reference))
         if experiment.best_of:
             rows = [f'{row} of {", ".join(parts)}' for row, parts in experiment.best_of.items()]
