@@ -179,5 +179,7 @@ def test_costs_of_ensembles(tmp_path):
     assert cv2.imread(str(figure)) is not None
     done = run('visualization/vis_cost', SMALL, *common)
     assert done.returncode == 1 and 'KT-Adapter' in done.stderr
+    done = run('visualization/vis_cost', config, *common, '--sizes', 64)
+    assert done.returncode == 2 and 'without --sizes' in done.stderr
     done = run('visualization/vis_cost', *5 * [config], '--labels', *'abcde', *common[2:])
     assert done.returncode == 2 and 'at most 4' in done.stderr

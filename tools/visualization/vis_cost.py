@@ -53,6 +53,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f'{len(args.configs)} configs but {len(args.labels)} --labels')
     args.labels = args.labels or [Path(path).stem for path in args.configs]
     check_names(parser, args.labels)
+    if args.ensemble and args.sizes:
+        parser.error("--ensemble is for images of the config's own size, without --sizes")
     most = _ENCODERS if args.ensemble else _MODELS
     if len(args.labels) > most:
         parser.error(f'{len(args.labels)} models in one figure, at most {most} are legible')

@@ -56,7 +56,7 @@ train_pipeline = [
         contrast=0.4,
         saturation=0.4,
         hue=0.1,  # shift by at most a tenth of the colour circle
-        channel_order='bgr_as_rgb',
+        channel_order='bgr_as_rgb',  # as above
     ),
     dict(type='PackInputs'),
 ]
