@@ -3,8 +3,9 @@
 
 import numpy as np
 
+from mmfer.datasets.transforms.crop_face import FOREHEAD
 from mmfer.faces import Face, FaceDetector, face_template
-from mmfer.inference.face_cutter import _FACE_UNITS, _FOREHEAD, _UP
+from mmfer.inference.face_cutter import _FACE_UNITS, _UP
 from mmfer.synth.camera import CROPS
 
 SIZE = 32
@@ -17,7 +18,7 @@ def detected_box(x: int, y: int, size: int = SIZE, crop: str = 'loose') -> np.nd
     middle = np.array([x, y]) + (size - 1) / 2 - np.array([0, _UP]) * side
     x1, y1 = middle - side / 2
     x2, y2 = middle + side / 2
-    return np.array([x1, y2 - side / (1 - _FOREHEAD), x2, y2])
+    return np.array([x1, y2 - side / (1 - FOREHEAD), x2, y2])
 
 
 def paste(faces, places, height: int = 80, width: int = 120) -> np.ndarray:

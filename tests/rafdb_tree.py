@@ -13,12 +13,15 @@ def write_rafdb(
 ) -> Path:
     """Write the official layout below ``root``: one random image for each label, 1 to 7.
 
+    Each is there as the dataset's crop and, the same pixels, as a face aligned anew.
+
     Returns:
         The data root, that is the folder with ``basic`` in it.
     """
     rng = np.random.default_rng(0)
     images = root / 'basic/Image/aligned'
     images.mkdir(parents=True)
+    (root / 'basic/Image/aligned_224').mkdir()
     (root / 'basic/EmoLabel').mkdir()
     lines = []
     for partition, labels, digits in (('train', train, 5), ('test', test, 4)):
@@ -26,6 +29,7 @@ def write_rafdb(
             stem = f'{partition}_{number:0{digits}d}'
             lines.append(f'{stem}.jpg {label}\n')
             image = rng.integers(0, 256, (size, size, 3), dtype=np.uint8)
-            cv2.imwrite(str(images / f'{stem}_aligned.jpg'), image)
+            for path in (images / f'{stem}_aligned.jpg', images.parent / f'aligned_224/{stem}.jpg'):
+                cv2.imwrite(str(path), image)
     (root / 'basic/EmoLabel/list_patition_label.txt').write_text(''.join(lines))
     return root

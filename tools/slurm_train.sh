@@ -3,6 +3,9 @@
 #
 #   [GPUS=8] [GPUS_PER_NODE=8] [CPUS_PER_TASK=5] [SRUN_ARGS=...] \
 #       tools/slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [options of train.py ...]
+#
+# Each of the GPUs has batches of train_dataloader.batch_size images of its own; the log says how many a
+# step has, and which learning rate goes with them ("Batch: ...").
 set -euo pipefail
 
 if [ "$#" -lt 4 ]; then

@@ -1,4 +1,4 @@
-# APViT (160, .9) on FERPlus, eight classes by majority: 90.86 % (Table 9).
+# APViT (160, .9) on FERPlus, eight classes by the most votes: 90.86 % (Table 9).
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/ferplus_112.py',

@@ -1,4 +1,4 @@
-# The small DeiT with Attentive Token Pooling, for the small form of Table 14.
+# The small DeiT with Attentive Token Pooling, from scratch, for the small form of Table 14.
 _base_ = 'deit-micro_1xb16-12e_synthface-64px.py'
 
 # The second half of the blocks keeps .8 of its patch tokens each.

@@ -1,4 +1,5 @@
-# A small DeiT on plain patches of drawn faces, for the small form of Table 14.
+# A small DeiT on plain patches of drawn faces from scratch, for the small form of Table 14; the
+# paper's starts from ImageNet weights.
 _base_ = [
     '../_base_/models/deit-tiny.py',
     '../_base_/datasets/synthface_64.py',

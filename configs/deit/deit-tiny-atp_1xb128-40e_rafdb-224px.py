@@ -1,4 +1,5 @@
-# DeiT-Tiny with Attentive Token Pooling on RAF-DB: 86.70 % with 0.96 GFLOPs (Table 14).
+# DeiT-Tiny with Attentive Token Pooling on RAF-DB, from its ImageNet weights: 86.70 % with 0.96
+# GFLOPs (Table 14).
 _base_ = 'deit-tiny_1xb128-40e_rafdb-224px.py'
 
 # The second half of the 12 blocks keeps .8 of its patch tokens each.

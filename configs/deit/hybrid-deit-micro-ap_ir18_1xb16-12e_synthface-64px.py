@@ -1,4 +1,5 @@
-# The small Hybrid-DeiT with both poolings, for the small form of Table 14.
+# The small Hybrid-DeiT with both poolings, its transformer from scratch, for the small form of
+# Table 14.
 _base_ = 'hybrid-deit-micro_ir18_1xb16-12e_synthface-64px.py'
 
 # 120 of 196 patches are 39 of 64.

@@ -1,5 +1,5 @@
-# A small Hybrid-DeiT on drawn faces, for the small form of Table 14: the small APViT's CNN under a
-# narrower transformer.
+# A small Hybrid-DeiT on drawn faces, for the small form of Table 14: the small APViT's CNN, from
+# its weights, under a narrower transformer from scratch.
 _base_ = '../apvit/apvit-baseline_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
 
 model = dict(

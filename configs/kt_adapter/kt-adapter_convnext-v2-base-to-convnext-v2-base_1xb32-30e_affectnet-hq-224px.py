@@ -13,7 +13,14 @@ model = dict(
     backbone=dict(init_cfg=None),
     # Starts as the identity: the first predictions are the baseline's.
     neck=dict(_delete_=True, type='KTAdapter', canonical='expression', init_scale=0.0),
-    head=dict(type='MLPClsHead', num_classes=7, in_channels=1024),
+    head=dict(
+        type='MLPClsHead',
+        num_classes=7,
+        in_channels=1024,
+        hidden_channels=(256,),
+        dropout_rate=0.0,
+        loss=dict(type='CrossEntropyLoss'),
+    ),
     # Encoder and decoder go on from the baseline.
     init_cfg=dict(
         type='Pretrained',

@@ -15,7 +15,13 @@ model = dict(
         _delete_=True, type='KTAdapter', canonical='recognition', embed_dims=128, init_scale=0.0
     ),
     head=dict(
-        type='MLPClsHead', num_classes=500, in_channels=128, hidden_channels=(64,), with_feat=True
+        type='MLPClsHead',
+        num_classes=500,
+        in_channels=128,
+        hidden_channels=(64,),
+        dropout_rate=0.0,
+        loss=dict(type='CrossEntropyLoss'),
+        with_feat=True,
     ),
     # Encoder and decoder go on from the baseline.
     init_cfg=dict(

@@ -14,7 +14,14 @@ model = dict(
     neck=dict(
         _delete_=True, type='KTAdapter', canonical='landmarks', embed_dims=128, init_scale=0.0
     ),
-    head=dict(type='LandmarkHead', input_size=64, in_channels=128, hidden_channels=(64,)),
+    head=dict(
+        type='LandmarkHead',
+        input_size=64,
+        in_channels=128,
+        hidden_channels=(64,),
+        dropout_rate=0.0,
+        loss=dict(type='WingLoss'),
+    ),
     # Encoder and decoder go on from the baseline.
     init_cfg=dict(
         type='Pretrained',

@@ -12,7 +12,13 @@ model = dict(
     priors=_base_.priors,
     # Starts as the identity: the first predictions are the baseline's.
     neck=dict(_delete_=True, type='KTAdapter', canonical='age', embed_dims=128, init_scale=0.0),
-    head=dict(type='AgeHead', in_channels=128, hidden_channels=(64,)),
+    head=dict(
+        type='AgeHead',
+        in_channels=128,
+        hidden_channels=(64,),
+        dropout_rate=0.0,
+        loss=dict(type='WingLoss'),
+    ),
     # Encoder and decoder go on from the baseline.
     init_cfg=dict(
         type='Pretrained',

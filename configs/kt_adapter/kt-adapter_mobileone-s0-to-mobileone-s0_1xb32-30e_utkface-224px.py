@@ -12,7 +12,13 @@ model = dict(
     backbone=dict(init_cfg=None),
     # Starts as the identity: the first predictions are the baseline's.
     neck=dict(_delete_=True, type='KTAdapter', canonical='age', init_scale=0.0),
-    head=dict(type='AgeHead', in_channels=1024),
+    head=dict(
+        type='AgeHead',
+        in_channels=1024,
+        hidden_channels=(256,),
+        dropout_rate=0.0,
+        loss=dict(type='WingLoss'),
+    ),
     # Encoder and decoder go on from the baseline.
     init_cfg=dict(
         type='Pretrained', checkpoint='work_dirs/mobileone-s0_1xb32-30e_utkface-224px/epoch_30.pth'

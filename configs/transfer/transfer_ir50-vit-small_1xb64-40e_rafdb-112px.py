@@ -1,4 +1,4 @@
-# TransFER on RAF-DB, the baseline of APViT: 90.91 % (Table 13).
+# TransFER on RAF-DB, the baseline of APViT: 90.91 % (Table 7).
 _base_ = [
     '../_base_/models/transfer_ir50-vit-small.py',
     '../_base_/datasets/rafdb_112.py',
@@ -10,8 +10,16 @@ _base_ = [
 # licence, and how they are converted. The local branches start at random.
 model = dict(
     backbone=dict(
-        init_cfg=dict(type='Pretrained', checkpoint='checkpoints/vit-small_imagenet.pth'),
-        cnn=dict(init_cfg=dict(type='Pretrained', checkpoint='checkpoints/ir50_ms1m.pth')),
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='checkpoints/vit-small_imagenet.pth',
+            allow_missing=('cnn.', 'projection.', 'local.'),
+        ),
+        cnn=dict(
+            init_cfg=dict(
+                type='Pretrained', checkpoint='checkpoints/ir50_ms1m.pth', allow_missing=()
+            )
+        ),
     )
 )
 

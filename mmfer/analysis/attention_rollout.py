@@ -79,6 +79,64 @@ def positions_at_blocks(
     return positions
 
 
+def rows_kept(before: Tensor, after: Tensor) -> Tensor | None:
+    """Rows ``(B, 1 + m)`` of the tokens that stay where of patches ``before`` those ``after`` do.
+
+    Args:
+        before: Raster positions ``(B, n)``, ascending.
+        after: Raster positions ``(B, m)``, ascending, a subset.
+
+    Returns:
+        Rows among ``1 + n`` tokens, 0 = [class], ascending; None where all stay.
+    """
+    if after.shape == before.shape:
+        return None
+    # Both ascend, so a patch is found among those before by bisection.
+    rows = torch.searchsorted(before.contiguous(), after.contiguous())
+    return F.pad(rows + 1, (1, 0))
+
+
+def multiply_blocks(
+    matrices: Sequence[Tensor], positions: Sequence[Tensor], num_patches: int
+) -> Tensor:
+    """The product of what all blocks pass on, from the first to the last, where tokens are dropped.
+
+    Args:
+        matrices: For each of ``L`` blocks how it mixes tokens, ``(B, T_l, T_l)``: a row for every
+            token that comes out, before any is dropped.
+        positions: ``L + 1`` tensors ``(B, n_l)`` with raster positions of patches, ascending, each
+            a subset of the one before: see :func:`positions_at_blocks`.
+        num_patches: ``N``.
+
+    Returns:
+        Tensor: ``(B, T_L, 1 + N)``: what every token that is left has from the [class] embedding
+        (first column) and from each patch of the grid. The columns of patches that never reached a
+        block are 0.
+
+    Raises:
+        ValueError: The numbers of blocks or tokens do not fit together.
+    """
+    if len(positions) != len(matrices) + 1:
+        raise ValueError(
+            f'{len(matrices)} blocks need positions at {len(matrices) + 1} places, got '
+            f'{len(positions)}'
+        )
+    positions = [p.to(matrices[0].device) for p in positions]
+    columns = F.pad(positions[0] + 1, (1, 0))
+    product = F.one_hot(columns, 1 + num_patches).to(matrices[0])
+    for i, matrix in enumerate(matrices):
+        if matrix.shape[-1] != 1 + positions[i].shape[1]:
+            raise ValueError(
+                f'block {i} has attention of shape {tuple(matrix.shape)} over '
+                f'{positions[i].shape[1]} patches and [class]'
+            )
+        product = matrix @ product
+        rows = rows_kept(positions[i], positions[i + 1])
+        if rows is not None:
+            product = take_tokens(product, rows)
+    return product
+
+
 def rollout(weights: Sequence[Tensor], positions: Sequence[Tensor], num_patches: int) -> Tensor:
     """Attention rollout over blocks between which tokens are dropped.
 
@@ -89,36 +147,15 @@ def rollout(weights: Sequence[Tensor], positions: Sequence[Tensor], num_patches:
     Args:
         weights: For each of ``L`` blocks the attention ``(B, T_l, T_l)``, rows (queries) summing
             to 1.
-        positions: ``L + 1`` tensors ``(B, n_l)`` with raster positions of patches, ascending, each
-            a subset of the one before: see :func:`positions_at_blocks`.
+        positions: See :func:`multiply_blocks`.
         num_patches: ``N``.
 
     Returns:
         Tensor: ``(B, T_L, 1 + N)``: what share of every token that is left comes from the [class]
-        embedding (first column) and from each patch of the grid. Rows sum to 1; the columns of
-        patches that never reached a block are 0.
+        embedding (first column) and from each patch of the grid. Rows sum to 1.
 
     Raises:
         ValueError: The numbers of blocks or tokens do not fit together.
     """
-    if len(positions) != len(weights) + 1:
-        raise ValueError(
-            f'{len(weights)} blocks need positions at {len(weights) + 1} places, got '
-            f'{len(positions)}'
-        )
-    positions = [p.to(weights[0].device) for p in positions]
-    columns = F.pad(positions[0] + 1, (1, 0))
-    relevance = F.one_hot(columns, 1 + num_patches).to(weights[0])
-    for i, attention in enumerate(weights):
-        before, after = positions[i], positions[i + 1]
-        if attention.shape[-1] != 1 + before.shape[1]:
-            raise ValueError(
-                f'block {i} has attention of shape {tuple(attention.shape)} over '
-                f'{before.shape[1]} patches and [class]'
-            )
-        relevance = 0.5 * (attention @ relevance) + 0.5 * relevance
-        if after.shape != before.shape:
-            # Both ascend, so a patch is found among those before by bisection.
-            rows = torch.searchsorted(before.contiguous(), after.contiguous())
-            relevance = take_tokens(relevance, F.pad(rows + 1, (1, 0)))
-    return relevance
+    halves = [0.5 * w + 0.5 * torch.eye(w.shape[-1]).to(w) for w in weights]
+    return multiply_blocks(halves, positions, num_patches)

@@ -16,7 +16,7 @@ from mmfer.models.pooling_settings import (
 )
 from mmfer.visualization.attention import AttentionRow, draw_attention
 
-from .attention import attended_faces
+from .attention import PREDICTED, attended_faces
 from .pooling import face_batches, pooled_faces
 
 # The paper's k in its Figure 7, and its number of patches.
@@ -31,6 +31,8 @@ def compare_attention(
     keep_nums: Sequence[int] | None = None,
     num: int = 6,
     images: Iterable[str] = (),
+    method: str = 'attribution',
+    target: str = PREDICTED,
     heads: str = 'mean',
     cfg_options: Iterable[str] = (),
     device: str = 'cpu',
@@ -51,6 +53,9 @@ def compare_attention(
             grid, or none where it has no hard patch pooling.
         num: Faces, spread evenly over the test set of ``config``. Default 6.
         images: Files with aligned faces to show instead. Default: none.
+        method: ``'attribution'`` (default), as in the paper, or ``'rollout'``, see
+            :func:`.attended_faces`.
+        target: The class that attribution is for: ``'predicted'`` (default), ``'true'`` or a name.
         heads: How attention heads are joined, ``'mean'`` (default) or ``'max'``.
         cfg_options: ``KEY=VALUE`` settings that override ``config``, not that of the baseline.
         device: Where the models run. Default ``'cpu'``.
@@ -61,24 +66,24 @@ def compare_attention(
 
     Raises:
         FileNotFoundError: A config or checkpoint is not there.
-        ValueError: A checkpoint is one of another model, ``keep_nums`` do not fit the model, or the
-            models take images of different sizes.
+        ValueError: A checkpoint is one of another model, ``keep_nums`` do not fit the model, the
+            models take images of different sizes, or see :func:`.attended_faces`.
         UnreadableImageError: One of ``images`` cannot be read.
     """
     after = ModelRunner.from_files(str(config), str(checkpoint), cfg_options, device)
-    before, methods = None, ('nothing pooled', 'pooled')
+    before, names = None, ('nothing pooled', 'pooled')
     if baseline is not None:
         before = ModelRunner.from_files(*map(str, baseline), device=device)
         # Names of configs begin with the method; copies in work folders may be called alike.
-        methods = [Path(path).stem.split('_')[0] for path in (baseline[0], config)]
-        if methods[0] == methods[1]:
-            methods = ('baseline', 'pooled')
+        names = [Path(path).stem.split('_')[0] for path in (baseline[0], config)]
+        if names[0] == names[1]:
+            names = ('baseline', 'pooled')
     rows = []
     for batch in face_batches(after, num, images):
         if keep_nums is None:
             keep_nums = paper_keep_nums(after.model.backbone, batch['inputs'].shape[2:])
-        rows += attention_rows(after, batch, before, keep_nums, heads)
-    names = tuple(f'attention,\n{method}' for method in methods)
+        rows += attention_rows(after, batch, before, keep_nums, heads, method, target)
+    names = tuple(f'{method},\n{name}' for name in names)
     return draw_attention(rows, names, Path(config).stem if title is None else title)
 
 
@@ -91,12 +96,28 @@ def paper_keep_nums(backbone: nn.Module, size: Sequence[int] | None = None) -> l
     return [max(1, round(k * patches / _PATCHES)) for k in _KEEP_NUMS] if patches else []
 
 
+def check_same_size(one: ModelRunner, other: ModelRunner) -> None:
+    """Refuse two models of which one cannot see the images of the other.
+
+    Raises:
+        ValueError: They are for images of different sizes.
+    """
+    sizes = [getattr(runner.model.backbone, 'img_size', None) for runner in (one, other)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f'model.backbone.img_size is {sizes[0]} in {one.cfg.filename} and {sizes[1]} in '
+            f'{other.cfg.filename}; only models of one image size can be compared'
+        )
+
+
 def attention_rows(
     after: ModelRunner,
     batch: dict[str, Any],
     before: ModelRunner | None = None,
     keep_nums: Sequence[int] = (),
     heads: str = 'mean',
+    method: str = 'attribution',
+    target: str = PREDICTED,
 ) -> list[AttentionRow]:
     """What the figure shows of a batch of faces.
 
@@ -106,7 +127,9 @@ def attention_rows(
         before: A model to compare it with. By default it is the same model while nothing is pooled,
             or nothing where it does not pool.
         keep_nums: Numbers of patches ``k`` to show patch pooling at. Default: none.
-        heads: See :func:`.attended_faces`.
+        heads: See :func:`.attended_faces`, as ``method`` and ``target``.
+        method: ``'attribution'`` (default) or ``'rollout'``.
+        target: The class that attribution is for. Default: the predicted one.
 
     Raises:
         ValueError: The model cannot keep one of ``keep_nums``, or the two models are for images of
@@ -121,19 +144,14 @@ def attention_rows(
     for k, setting in settings.items():
         with use_pooling(backbone, setting, size):
             kept[k] = [face.kept['app'] for face in pooled_faces(after, batch)]
-    pooled = attended_faces(after, batch, heads)
+    pooled = attended_faces(after, batch, heads, method, target)
     whole = [None] * len(pooled)
     if before is not None:
-        sizes = [getattr(runner.model.backbone, 'img_size', None) for runner in (after, before)]
-        if sizes[0] != sizes[1]:
-            raise ValueError(
-                f'model.backbone.img_size is {sizes[0]} in {after.cfg.filename} and {sizes[1]} in '
-                f'{before.cfg.filename}; only models of one image size can be compared'
-            )
-        whole = attended_faces(before, batch, heads)
+        check_same_size(after, before)
+        whole = attended_faces(before, batch, heads, method, target)
     elif any(len(left) < math.prod(pooled[0].grid) for left in pooled[0].kept.values()):
         with use_pooling(backbone, keep_all(backbone, size), size):
-            whole = attended_faces(after, batch, heads)
+            whole = attended_faces(after, batch, heads, method, target)
     return [
         AttentionRow({k: rows[i] for k, rows in kept.items()}, *faces)
         for i, faces in enumerate(zip(whole, pooled, strict=True))

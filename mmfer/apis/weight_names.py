@@ -28,6 +28,7 @@ _IR = [
     (r'^(stages\.\d+\.\d+)\.shortcut_layer\.', r'\1.shortcut.'),
 ]
 _TIMM = [
+    (r'^patch_embed\.proj\.', 'patch_embed.projection.'),
     (r'^blocks\.(\d+)\.', r'layers.\1.'),
     (r'^norm\.', 'ln1.'),
     (r'^(layers\.\d+)\.norm([12])\.', r'\1.ln\2.'),
@@ -90,15 +91,21 @@ def convert_face_evolve(
     return converted
 
 
-def convert_timm_vit(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert a ViT in timm's layout to the transformer part of :class:`APViT`.
+def convert_vit(state_dict: Mapping[str, Tensor], patch_embed: bool = False) -> dict[str, Tensor]:
+    """Convert a ViT in timm's layout, or a classifier of mmpretrain's, to :class:`APViT`.
 
-    Patch embedding and classification head have no place in a hybrid and are left out.
+    mmpretrain's ``VisionTransformer`` has our names below ``backbone.``. The classification head is
+    left out.
+
+    Args:
+        state_dict (Mapping): 152 keys for DeiT-Tiny, in either layout.
+        patch_embed (bool): Keep the patch embedding, which a hybrid has no place for. Defaults to
+            False.
     """
+    left_out = ('head.', 'pre_logits.') if patch_embed else ('head.', 'pre_logits.', 'patch_embed.')
+    plain = {key.removeprefix('backbone.'): value for key, value in state_dict.items()}
     return {
-        _rename(key, _TIMM): value
-        for key, value in state_dict.items()
-        if not key.startswith(('patch_embed.', 'head.', 'pre_logits.'))
+        _rename(key, _TIMM): value for key, value in plain.items() if not key.startswith(left_out)
     }
 
 

@@ -6,7 +6,10 @@ from mmfer.registry import DATASETS
 
 from .class_numbers import class_numbers
 from .named_split_dataset import NamedSplitDataset
-from .splits import CFP_FRONTAL, read_split_file
+from .splits import random_cfp_split, stratified_cfp_split
+
+#: What ``split_rule`` may be, and the function that it stands for.
+CFP_SPLITS = dict(random=random_cfp_split, stratified=stratified_cfp_split)
 
 _NUM_IMAGES = 10
 
@@ -19,20 +22,37 @@ class CFP(NamedSplitDataset):
     the person, and the numbers (``'001'`` …) are the class names. Default of ``classes``: all
     people in ``data_root``.
 
-    CFP's own protocol compares pairs and has no part for identification. Here everyone is in every
-    part, by a list that mmfer carries: 3,500 images ``train`` (seven each), 750 ``val``, 750
-    ``test`` (15 %; one or two each). ``tools/misc/make_cfp_split.py`` states its rule and makes it.
+    CFP's own protocol compares pairs and has no part for identification. Here 3,500 images are
+    ``train``, 750 ``val`` and 750 ``test`` (15 %), and everybody is in training. The KT-Adapter
+    paper does not publish its split; nearly all of its rates of verification are multiples of
+    1/484, so that it has 484 pairs of test images of one person:
+
+    * ``split_rule='random'``: images are drawn by a fixed seed, whoever they show
+      (:func:`~mmfer.datasets.splits.random_cfp_split`). 506 +- 19 such pairs are expected, here
+      they are 493. 402 of the 500 people are tested; macro F1 is to be that of these
+      (:class:`~mmfer.evaluation.PresentClassesMetric`).
+    * ``split_rule='stratified'``: seven images of everybody train, one or two test
+      (:func:`~mmfer.datasets.splits.stratified_cfp_split`), exactly 250 pairs.
+
+    An image's part does not depend on which others are there.
 
     Args:
         data_root: Folder with ``Data/`` in it, or ``Data`` itself.
-        split_file: Another split, with names such as ``001/07`` or
-            ``001/frontal/07.jpg``. Default: the list above.
+        split_rule: ``'random'`` or ``'stratified'``. Default ``'random'``.
+        split_file: Another split, with names such as ``001/07`` or ``001/frontal/07.jpg``. Default:
+            the rule above.
         *args, **kwargs: Of :class:`NamedSplitDataset`.
     """
 
     METAINFO = dict(dataset_name='CFP', task='recognition')
 
+    SHOWN = (*NamedSplitDataset.SHOWN, 'split_rule')
+
     LAYOUT = '  Data/Images/001/frontal/01.jpg … 10.jpg    (500 people: 001 to 500)'
+
+    def __init__(self, data_root: str, *args, split_rule: str = 'random', **kwargs):
+        self.split_rule = self.require_one_of('split_rule', split_rule, tuple(CFP_SPLITS))
+        super().__init__(data_root, *args, **kwargs)
 
     @property
     def known_classes(self) -> tuple[str, ...]:
@@ -61,7 +81,7 @@ class CFP(NamedSplitDataset):
         return f'{int(match[1]):03d}/{int(match[2]):02d}'
 
     def parts_by_rule(self, keys: list[str]) -> dict[str, str]:
-        parts = read_split_file(CFP_FRONTAL, self.split_key)
+        parts = CFP_SPLITS[self.split_rule]()
         used = {self.split_key(f'{person}/1')[:-3] for person in self._metainfo['classes']}
         unknown = [key for key in keys if key not in parts and key[:-3] in used]
         if unknown:

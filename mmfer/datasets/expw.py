@@ -26,7 +26,7 @@ EXPW_LABELS = {
 }
 
 #: What a part of the split is made of.
-EXPW_UNITS = ('picture', 'face')
+EXPW_UNITS = ('face', 'picture')
 
 _VAL, _TEST = 0.10, 0.15
 _FIELDS = ('name', 'face', 'top', 'left', 'right', 'bottom', 'confidence', 'label')
@@ -51,22 +51,22 @@ class ExpW(NamedSplitDataset):
     There is no official split. As the APViT paper (section 4.1) and those it compares with, 75 % of
     the faces train, 10 % validate and 15 % test; which ones, none of them says.
 
+    * ``by='face'``: faces are drawn one by one (:func:`~mmfer.datasets.splits.split_by_rank`), as
+      the paper does, with its counts of 68,845, 9,179 and 13,769 of 91,793 faces. This leaks: faces
+      of one picture, of people in one scene who often do the same, train and test.
     * ``by='picture'``: a picture goes to a part by a hash of its name without extension
       (:func:`~mmfer.datasets.splits.split_by_name`), and all of its faces with it, so that no part
       shows a picture of another one; the shares are met but for chance.
-    * ``by='face'``: faces are drawn one by one (:func:`~mmfer.datasets.splits.split_by_rank`), as
-      the paper does, with its counts of 68,845, 9,179 and 13,769. Faces of one picture, often of
-      people who do the same, then train and test.
 
     Either is the same on every machine, and a face's part does not depend on ``min_confidence`` or
     ``classes``. ``tools/dataset_converters/write_split.py`` stores the split as a file.
 
     Args:
         data_root: Folder with ``data/`` in it, or ``data`` itself.
-        by: What the split divides, ``'picture'`` or ``'face'``. Default ``'picture'``.
-        split_file: Another split, see :class:`NamedSplitDataset`. It names pictures, such as
-            ``afraid_actor_1.jpg``, with or without folder and extension, or, with ``by='face'``,
-            faces by their number in the picture: ``afraid_actor_1.jpg#0``. Default: the rule above.
+        by: What the split divides, ``'face'`` or ``'picture'``. Default ``'face'``.
+        split_file: Another split, see :class:`NamedSplitDataset`. It names faces by their number in
+            the picture, ``afraid_actor_1.jpg#0``, with or without folder and extension, or, with
+            ``by='picture'``, pictures: ``afraid_actor_1.jpg``. Default: the rule above.
         min_confidence: Faces with less confidence are skipped and counted in the log; 60 in some
             papers. Default 0, all faces, as in the APViT paper.
         image_dir: Folder of the pictures, relative to ``data``; for one's own crops of the faces.
@@ -92,7 +92,7 @@ class ExpW(NamedSplitDataset):
         self,
         data_root: str,
         *args,
-        by: str = 'picture',
+        by: str = 'face',
         min_confidence: float = 0.0,
         image_dir: str = 'image/origin',
         image_name: str | None = None,

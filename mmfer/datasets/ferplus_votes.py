@@ -1,8 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """What ten people's votes make of a picture of FER+ (Barsoum et al., ICMI 2016).
 
-The rules are those of the data set's authors, who publish them as code rather than in the paper.
-Both begin by forgetting a vote that nobody shares.
+Majority and shares are the rules of the data set's authors, who publish them as code rather than in
+the paper; both begin by forgetting a vote that nobody shares. Pluralities are what later papers
+count: one label for every face, or for every one that most people could tell.
 """
 
 import numpy as np
@@ -26,6 +27,37 @@ _NUM_EMOTIONS = len(FERPLUS_EMOTIONS)
 _MOST_EMOTIONS = 3
 # So much of the votes is enough.
 _ENOUGH = 0.75
+
+
+def plurality_label(votes: np.ndarray) -> np.ndarray | None:
+    """Choose the emotion that has the most votes of the eight, whatever share of all votes that is.
+
+    *Unknown* and *no face* do not compete. Of level emotions the first column wins: neutral,
+    happiness, surprise, sadness, anger, disgust, fear, contempt.
+
+    Args:
+        votes: (10,), counts of the eight emotions, *unknown* and *no face*.
+
+    Returns:
+        (8,), 1 for that emotion and 0 for the others; None where nobody voted for an emotion.
+    """
+    emotions = np.asarray(votes)[:_NUM_EMOTIONS]
+    return np.eye(_NUM_EMOTIONS)[emotions.argmax()] if emotions.any() else None
+
+
+def plurality_of_ten_label(votes: np.ndarray) -> np.ndarray | None:
+    """Choose as :func:`plurality_label`, unless *unknown* or *no face* is ahead of every emotion.
+
+    Args:
+        votes: (10,), counts of the eight emotions, *unknown* and *no face*.
+
+    Returns:
+        (8,), 1 for the emotion and 0 for the others; None where one of those two is ahead, or
+        nobody voted for an emotion.
+    """
+    votes = np.asarray(votes)
+    ahead = votes[_NUM_EMOTIONS:].max() > votes[:_NUM_EMOTIONS].max()
+    return None if ahead else plurality_label(votes)
 
 
 def majority_label(votes: np.ndarray) -> np.ndarray | None:

@@ -1,9 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterable
 
 from .face_dataset import FaceDataset
+from .found_faces import LEFT_OUT, read_found_faces
 from .splits import read_split_file, split_by_name
 
 
@@ -17,15 +19,25 @@ class NamedSplitDataset(FaceDataset):
             (:func:`~mmfer.datasets.splits.read_split_file`). Images that it does not name are
             skipped and counted in the log; a name without an image is an error. Default: the
             subclass's rule.
+        boxes: Report of ``align_faces.py`` on ``data_root``, whose boxes become the samples'
+            ``face_box`` (:mod:`.found_faces`): ``CropFace`` then crops about the face instead of
+            taking a share of the image. Images without a face are left out and counted in the log,
+            after the split: all others stay in their part. Default: none, all images.
         **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``test_mode``, …
     """
 
-    SHOWN = (*FaceDataset.SHOWN, 'split_file')
+    SHOWN = (*FaceDataset.SHOWN, 'split_file', 'boxes')
 
     def __init__(
-        self, data_root: str, split: str = 'train', split_file: str | None = None, **kwargs
+        self,
+        data_root: str,
+        split: str = 'train',
+        split_file: str | None = None,
+        boxes: str | None = None,
+        **kwargs,
     ):
         self.split_file = split_file
+        self.boxes = boxes
         super().__init__(data_root, split, **kwargs)
 
     # What a subclass writes ------------------------------------------------------------------
@@ -58,11 +70,12 @@ class NamedSplitDataset(FaceDataset):
         samples = self.load_all()
         keys = self._keys_of(samples)
         parts = self._parts_of_file(keys) if self.split_file else self.parts_by_rule(keys)
-        return [
+        samples = [
             sample
             for sample, key in zip(samples, keys, strict=True)
             if parts.get(key) in self.parts
         ]
+        return self._with_boxes(samples) if self.boxes else samples
 
     def _keys_of(self, samples: Iterable[dict]) -> list[str]:
         return [self.split_key(os.path.relpath(s['img_path'], self.data_root)) for s in samples]
@@ -83,3 +96,39 @@ class NamedSplitDataset(FaceDataset):
                 logging.WARNING,
             )
         return parts
+
+    def _with_boxes(self, samples: list[dict]) -> list[dict]:
+        """Give the samples the boxes found in their images; leave out those without a face."""
+        name = type(self).__name__
+        if any('face_box' in sample for sample in samples):
+            raise ValueError(
+                f'{name} has boxes of its own; boxes={self.boxes!r} is for other datasets'
+            )
+        faces = read_found_faces(self.boxes)
+        paths = [os.path.relpath(sample['img_path'], self.data_root) for sample in samples]
+        paths = [path.replace(os.sep, '/') for path in paths]
+        unknown = [path for path in paths if path not in faces]
+        if unknown:
+            raise ValueError(
+                f"{name}: '{self.boxes}' (boxes) says nothing of {len(unknown)} of {len(paths)} "
+                f"images in '{self.data_root}', the first is {unknown[0]!r}; it has paths such as "
+                f'{next(iter(faces), None)!r}. Run align_faces.py on that very folder'
+            )
+        kept, left_out = [], Counter()
+        for sample, path in zip(samples, paths, strict=True):
+            decision, box = faces[path]
+            if decision in LEFT_OUT:
+                left_out[decision] += 1
+            elif box is None:
+                kept.append(sample)
+            else:
+                # The detector saw the image as it is read here, after any turn by its EXIF.
+                kept.append(dict(sample, face_box=box, pixels_as_read=True))
+        if left_out:
+            counts = ', '.join(f'{count} {what}' for what, count in sorted(left_out.items()))
+            self.log(
+                f"{left_out.total()} of {len(samples)} images are left out, as '{self.boxes}' says "
+                f'({counts}); results are not those of the whole set',
+                logging.WARNING,
+            )
+        return kept

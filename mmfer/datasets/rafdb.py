@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import logging
 from operator import itemgetter
 from pathlib import Path
 
@@ -6,6 +7,7 @@ from mmfer.registry import DATASETS
 
 from .annotation_files import class_name, read_lines
 from .holdout_dataset import HoldoutDataset
+from .skip_list import ALIGNMENT_REPORT, read_skip_list
 
 #: What the numbers in RAF-DB's label file mean.
 RAFDB_LABELS = {
@@ -18,55 +20,104 @@ RAFDB_LABELS = {
     7: 'Neutral',
 }
 
+_ALIGN = 'python tools/dataset_converters/align_faces.py'
+_AS_THE_RELEASE = '--detector mtcnn --size 224 --several score --min-score .8 --min-size 20'
+_CROPS, _CROP_NAME = 'Image/aligned', '{stem}_aligned.jpg'
+
 
 @DATASETS.register_module()
 class RAFDB(HoldoutDataset):
     """The basic-emotion part of RAF-DB (Li, Deng and Du, CVPR 2017), as its authors ship it.
 
-    12,271 training and 3,068 test images, 100x100, aligned, seven classes.
+    12,271 training and 3,068 test images with one of seven classes: crops of 100x100 that are
+    aligned already, or, by ``image_dir``, faces that were aligned anew from ``Image/original``.
 
     Args:
         data_root: Folder with ``basic/`` in it, or ``basic`` itself.
-        image_dir: Folder of the images, relative to ``basic``; for one's own alignment, say at
-            224x224. Default ``'Image/aligned'``.
+        image_dir: Folder of the images, relative to ``basic``, such as ``'Image/aligned_224'``.
+            Default ``'Image/aligned'``.
         image_name: How an image is called, given the ``{stem}`` of its name in the list. Default
             ``'{stem}_aligned.jpg'``.
+        skip_list: Images that alignment left out, which are no samples: a text file with a name a
+            line, or the report of ``align_faces.py``, relative to ``image_dir``. The log has their
+            number, :attr:`num_skipped`. They are left out after ``val_ratio`` has chosen, so that
+            all others stay in their part. Any other image that is not there is an error. Default:
+            ``alignment.csv``, if it is there.
         *args, **kwargs: Of :class:`HoldoutDataset`.
     """
 
     LAYOUT = (
         '  basic/EmoLabel/list_patition_label.txt      (lines such as "train_00001.jpg 5")\n'
         '  basic/Image/aligned/train_00001_aligned.jpg …\n'
-        '  basic/Image/aligned/test_0001_aligned.jpg …'
+        '  basic/Image/aligned/test_0001_aligned.jpg …\n'
+        "or, with image_dir='Image/aligned_224' and image_name='{stem}.jpg', faces aligned anew\n"
+        '  basic/Image/aligned_224/train_00001.jpg …, test_0001.jpg …'
     )
+
+    SHOWN = (*HoldoutDataset.SHOWN, 'image_dir', 'num_skipped')
 
     def __init__(
         self,
         data_root: str,
         *args,
-        image_dir: str = 'Image/aligned',
-        image_name: str = '{stem}_aligned.jpg',
+        image_dir: str = _CROPS,
+        image_name: str = _CROP_NAME,
+        skip_list: str | None = None,
         **kwargs,
     ):
         self.image_dir = image_dir
         self.image_name = image_name
+        self.skip_list = skip_list
+        #: Images of the split that are no samples, as alignment found no face in them.
+        self.num_skipped = 0
         super().__init__(data_root, *args, **kwargs)
 
     def load_annotations(self) -> list[dict]:
         root = self.require_folder(Path(self.data_root))
         basic = root if (root / 'EmoLabel').is_dir() else root / 'basic'
-        image_dir = self.require_folder(basic / self.image_dir)
+        image_dir = self._require_images_of(basic)
         path = self.require_file(basic / 'EmoLabel/list_patition_label.txt')
         # A line is about its first word and says the second.
         entries = read_lines(path, _read_line, statement=tuple)
         entries = [entry for entry in entries if entry[0].startswith(f'{self.official}_')]
+        entries = self.hold_out(entries, itemgetter(0), itemgetter(1))
         return [
             dict(
                 img_path=str(image_dir / self.image_name.format(stem=Path(name).stem)),
                 gt_label=label,
             )
-            for name, label in self.hold_out(entries, itemgetter(0), itemgetter(1))
+            for name, label in self._skip(entries, image_dir)
         ]
+
+    def _require_images_of(self, basic: Path) -> Path:
+        image_dir = basic / self.image_dir
+        if image_dir.is_dir() or self.image_dir == _CROPS or not basic.is_dir():
+            return self.require_folder(image_dir)
+        raise self.missing(
+            f"the folder '{image_dir}' does not exist. Make it of the dataset's photographs,\n"
+            f'  {_ALIGN} {basic / "Image/original"} {image_dir} {_AS_THE_RELEASE}\n'
+            "or unpack what APViT's authors give out (docs/face_recipes.md). The dataset's own "
+            f"crops are read by configs called rafdb-crops, or image_dir='{_CROPS}' and "
+            f"image_name='{_CROP_NAME}'; results on them are not those of aligned faces"
+        )
+
+    def _skip(self, entries: list[tuple[str, str]], image_dir: Path) -> list[tuple[str, str]]:
+        path = image_dir / (self.skip_list or ALIGNMENT_REPORT)
+        if not self.skip_list and not path.is_file():
+            return entries
+        # Crops of the dataset's own crops are called like those.
+        skipped = {
+            stem.removesuffix('_aligned') for stem in read_skip_list(self.require_file(path))
+        }
+        kept = [entry for entry in entries if Path(entry[0]).stem not in skipped]
+        self.num_skipped = len(entries) - len(kept)
+        if self.num_skipped:
+            self.log(
+                f"{self.num_skipped} of {len(entries)} images are skipped, as '{path}' has no face "
+                'of them: results are not those of the whole list',
+                logging.WARNING,
+            )
+        return kept
 
 
 def _read_line(line: str) -> tuple[str, str]:

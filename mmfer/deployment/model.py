@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mmfer.evaluation.finite_predictions import check_predictions
 from mmfer.models.heads import AgeHead, ExpressionAUHead, LandmarkHead
+from mmfer.models.layers.feature_tokens import pool_feature
 from mmfer.utils.reparameterize import merge_branches
 
 #: Output -> field of a data sample, where the head's ``predict`` writes it as it is.
@@ -86,7 +87,7 @@ def compute_outputs(head: nn.Module, feats: Sequence[Tensor]) -> dict[str, Tenso
 
     Args:
         head: In eval mode.
-        feats: What the neck returns, the last item is ``(B, C)``.
+        feats: What the neck returns, the last item is ``(B, C)`` or a map.
 
     Returns:
         The first decides; by kind of head:
@@ -117,7 +118,7 @@ def compute_outputs(head: nn.Module, feats: Sequence[Tensor]) -> dict[str, Tenso
     if isinstance(head, ExpressionAUHead):
         outputs['action_units'] = head.fc_au(head.pre_logits(feats)).sigmoid()
     if getattr(head, 'with_feat', False):
-        outputs['feature'] = feats[-1]
+        outputs['feature'] = pool_feature(feats)
     return outputs
 
 

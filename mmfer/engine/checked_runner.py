@@ -1,9 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import logging
+from collections.abc import Iterator
+
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import all_gather_object, get_world_size
-from mmengine.optim import OptimWrapperDict
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
+
+from .step_batch import StepBatch
 
 
 class NothingToDoError(ValueError):
@@ -11,7 +16,7 @@ class NothingToDoError(ValueError):
 
 
 class CheckedRunner(Runner):
-    """MMEngine's runner, which refuses a run that would do nothing.
+    """MMEngine's runner, which refuses a run that would do nothing, and says what a step is.
 
     MMEngine runs without a single step, saves untrained weights and ends without an error, or fails
     in a scheduler or a metric with a message about something else. Here it is an error as soon as
@@ -23,14 +28,22 @@ class CheckedRunner(Runner):
     * no parameter that is trained, or a learning rate of 0;
     * nothing to validate or to test on.
 
+    Before the first step the log has a line on the images of a step, over all processes and
+    accumulated batches, and the learning rate; a warning where that is for another number of
+    images. MMEngine's ``auto_scale_lr`` does not count accumulated batches; here it does.
+
     Raises:
         NothingToDoError: Names the settings that cause it.
     """
+
+    #: Whether the log has the line on a step of the training loop.
+    _step_is_said = True
 
     def build_train_loop(self, loop) -> BaseLoop:
         built = super().build_train_loop(loop)
         if built is not loop:
             _require_training(built)
+            self._step_is_said = False
         return built
 
     def build_val_loop(self, loop) -> BaseLoop:
@@ -47,10 +60,9 @@ class CheckedRunner(Runner):
         built = super().build_optim_wrapper(optim_wrapper)
         if built is optim_wrapper:
             return built  # resumed, at any point of a schedule
-        wrappers = built.values() if isinstance(built, OptimWrapperDict) else [built]
         groups = [
             group
-            for wrapper in wrappers
+            for _, wrapper in _by_name(built)
             for group in wrapper.optimizer.param_groups
             if any(parameter.requires_grad for parameter in group['params'])
         ]
@@ -65,6 +77,52 @@ class CheckedRunner(Runner):
                 'optim_wrapper.paramwise_cfg)'
             )
         return built
+
+    def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None) -> None:
+        super().scale_lr(optim_wrapper, auto_scale_lr)
+        if (auto_scale_lr or {}).get('enable'):
+            for _, wrapper in _by_name(optim_wrapper):
+                for group in wrapper.optimizer.param_groups:
+                    group['lr'] *= wrapper._accumulative_counts
+
+    def load_or_resume(self) -> None:
+        super().load_or_resume()
+        # Nothing changes learning rates between this and the first step.
+        if not self._step_is_said:
+            self._step_is_said = True
+            self._say_what_a_step_is()
+
+    def _say_what_a_step_is(self) -> None:
+        size = _batch_size(self._train_loop.dataloader)
+        if size is None:
+            return
+        scaling = self.auto_scale_lr or {}
+        for name, wrapper in _by_name(self.optim_wrapper):
+            batch = StepBatch(
+                get_world_size(),
+                size,
+                wrapper._accumulative_counts,
+                scaling.get('base_batch_size'),
+                bool(scaling.get('enable')),
+            )
+            groups = wrapper.optimizer.param_groups
+            # What schedules start from, also in a run that is resumed; else it is the rate itself.
+            rates = [float(group.get('initial_lr', group['lr'])) for group in groups]
+            level = logging.WARNING if batch.is_doubtful else logging.INFO
+            self.logger.log(level, f'Batch{name and f" of {name}"}: {batch.describe(rates)}')
+
+
+def _by_name(optim_wrapper) -> Iterator[tuple[str, OptimWrapper]]:
+    """The optimizer wrapper of a model, without a name, or several with theirs."""
+    if isinstance(optim_wrapper, OptimWrapperDict):
+        yield from optim_wrapper.items()
+    else:
+        yield '', optim_wrapper
+
+
+def _batch_size(loader: DataLoader) -> int | None:
+    """Images in a batch; None where a batch sampler does not say."""
+    return getattr(loader.batch_sampler, 'batch_size', loader.batch_size)
 
 
 def _require_training(loop: BaseLoop) -> None:
@@ -89,7 +147,7 @@ def _require_batches(loop: BaseLoop, name: str) -> None:
     if loader is None or len(loader):
         return
     images, processes = len(loader.dataset), get_world_size()
-    size = getattr(loader.batch_sampler, 'batch_size', loader.batch_size)
+    size = _batch_size(loader)
     reason = f'{name}.dataset has {images} images'
     if images:
         reason += f', a batch {size} ({name}.batch_size)'

@@ -113,6 +113,12 @@ def _set_up_gloo(cfg: Config) -> None:
             f"--launcher {cfg.launcher} needs GPUs, and none is visible; '--launcher pytorch' "
             '(tools/dist_train.sh) trains in several processes on CPUs'
         )
+    if cfg.get('sync_bn'):
+        # torch would raise in the first step, whatever the number of processes.
+        raise ValueError(
+            f'sync_bn={cfg.sync_bn!r} needs GPUs, and none is visible. --cfg-options sync_bn=None '
+            'lets each process normalize by the statistics of its own images'
+        )
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group('gloo')
     wrapper = cfg.get('model_wrapper_cfg') or dict(
@@ -209,7 +215,7 @@ def set_amp(cfg: Config, dtype: str) -> None:
 
 
 def set_auto_scale_lr(cfg: Config) -> None:
-    """Scale the learning rate with the batch size over all processes."""
+    """Scale the learning rate with the batch size over all processes and accumulated batches."""
     if not (cfg.get('auto_scale_lr') or {}).get('base_batch_size'):
         raise ValueError(
             '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config: the '

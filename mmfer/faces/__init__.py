@@ -3,7 +3,7 @@
 
 from .detector import MAX_FRAME_SIDE, FaceDetector
 from .face import POINT_NAMES, Face
-from .face_aligner import ALIGNED, NO_FACE, REFUSED, WHOLE, Alignment, FaceAligner
+from .face_aligner import ALIGNED, FOUND, NO_FACE, REFUSED, WHOLE, Alignment, FaceAligner
 from .face_choice import SEVERAL, Choice, FaceChoice
 from .mtcnn import MTCNN
 from .similarity import similarity_map
@@ -17,6 +17,7 @@ DETECTORS = {'yunet': YuNet, 'mtcnn': MTCNN, 'whole': WholePicture}
 __all__ = [
     'ALIGNED',
     'DETECTORS',
+    'FOUND',
     'MAX_FRAME_SIDE',
     'MTCNN',
     'NO_FACE',

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfer.datasets.transforms.face_geometry import move_points, warp
+from mmfer.datasets.transforms.crop_face import below_forehead, face_square
+from mmfer.datasets.transforms.face_geometry import crop_map, move_points, warp
 from mmfer.datasets.transforms.face_results import check_border, check_size
 
 from .detector import FaceDetector
@@ -14,6 +15,8 @@ from .similarity import similarity_map
 from .template import TEMPLATE_SIZE, face_template
 from .whole_picture import WholePicture
 
+#: What becomes of a face that counts, by the kind of the result.
+FOUND = {'aligned': 'aligned', 'tight': 'cropped', 'loose': 'cropped', 'none': 'found'}
 ALIGNED, WHOLE, REFUSED = ('aligned', 'whole', 'refused')
 NO_FACE = ('refuse', 'whole')
 
@@ -23,15 +26,16 @@ class Alignment:
     """What became of a picture.
 
     Attributes:
-        decision: ``'aligned'``; ``'whole'``, no face counted and the whole picture was taken; or
-            ``'refused'``, no face counted and there is no result.
+        decision: ``'aligned'``, ``'cropped'`` or ``'found'``, by the kind of the result;
+            ``'whole'``, no face counted and the picture was taken without one; or ``'refused'``, no
+            face counted and there is no result.
         reason: In a few words.
         num_faces: Faces that were good and large enough.
-        face: The face that was aligned, in pixels of the picture; None where no face counted.
-        image: The result, uint8 (size, size, 3) in BGR; None if refused.
-        residual: Root mean square distance of the aligned points from the template, in pixels of
-            112x112 whatever the size. About 1 to 3 for a frontal face, far more for profiles and
-            for what is no face. None where no face counted.
+        face: The face that was chosen, in pixels of the picture; None where no face counted.
+        image: The result, uint8 (size, size, 3) in BGR; None if refused, and for ``kind='none'``.
+        residual: Root mean square distance of its points, once aligned, from the template, in
+            pixels of 112x112 whatever the size and kind. About 1 to 3 for a frontal face, far more
+            for profiles and for what is no face. None where no face counted.
     """
 
     decision: str
@@ -43,17 +47,23 @@ class Alignment:
 
 
 class FaceAligner:
-    """Finds the face of a picture and brings its five points to the template.
+    """Finds the face of a picture and cuts it out: by its five points, or by its box.
 
-    The picture is turned, zoomed and shifted (:func:`.similarity_map`), never stretched or
-    mirrored, and resampled once.
+    ``kind='aligned'`` brings the points to the template: the picture is turned, zoomed and shifted
+    (:func:`.similarity_map`), never stretched or mirrored. ``'tight'`` and ``'loose'`` cut out the
+    upright square of :class:`.CropFace` about the box without the forehead
+    (:func:`.below_forehead`), as KT-Adapter's faces are, which a detector crops and nobody aligns
+    (section 4.1). The picture is resampled once.
 
     Args:
         detector: Finds faces.
         choice: Rules by which one of them is chosen. Default: those of :class:`FaceChoice`.
         size: Width and height of the result, pixels. Default 112.
+        kind: ``'aligned'`` (default), ``'tight'``, ``'loose'``, or ``'none'``, which finds the face
+            and cuts out nothing.
         no_face: What happens to a picture in which no face counts: ``'refuse'``, no result
-            (default), or ``'whole'``, as :class:`WholePicture` does.
+            (default), or ``'whole'``: aligned as :class:`WholePicture` does, tight and loose by
+            fixed shares of the picture, as :class:`.CropFace` does without a box.
         border: What lies outside the picture: ``'constant'`` for ``fill`` (default),
             ``'replicate'`` for the nearest pixel of its edge.
         fill: Grey value or BGR, 0 to 255. Default 0, black.
@@ -67,22 +77,26 @@ class FaceAligner:
         detector: FaceDetector,
         choice: FaceChoice | None = None,
         size: int = TEMPLATE_SIZE,
+        kind: str = ALIGNED,
         no_face: str = 'refuse',
         border: str = 'constant',
         fill: int | Sequence[int] = 0,
     ):
+        if kind not in FOUND:
+            raise ValueError(f'FaceAligner: kind must be one of {tuple(FOUND)}, not {kind!r}')
         if no_face not in NO_FACE:
             raise ValueError(f'FaceAligner: no_face must be one of {NO_FACE}, not {no_face!r}')
         self.detector = detector
         self.choice = choice or FaceChoice()
         self.size = check_size(self, size)
+        self.kind = kind
         self.no_face = no_face
         self.border = border
         self.fill = check_border(self, border, fill)
         self._whole = WholePicture()
 
     def __call__(self, image: np.ndarray) -> Alignment:
-        """Align a picture, uint8 (H, W, 3) in BGR."""
+        """Find and cut out the face of a picture, uint8 (H, W, 3) in BGR."""
         choice = self.choice(self.detector(image), image.shape[1::-1])
         if choice.face is not None:
             try:
@@ -90,15 +104,24 @@ class FaceAligner:
             except ValueError:
                 choice = Choice(None, 'the points found are those of no face', choice.num_faces)
         if choice.face is not None:
-            image, residual = self._warp(image, matrix), self._residual(choice.face.points, matrix)
-            return Alignment(ALIGNED, choice.reason, choice.num_faces, choice.face, image, residual)
+            residual = self._residual(choice.face.points, matrix)
+            cut = self._cut(image, choice.face)
+            decision = FOUND[self.kind]
+            return Alignment(decision, choice.reason, choice.num_faces, choice.face, cut, residual)
         if self.no_face == 'whole':
-            (whole,) = self._whole(image)
-            image = self._warp(image, similarity_map(whole.points, face_template(self.size)))
-            return Alignment(WHOLE, choice.reason, choice.num_faces, image=image)
+            return Alignment(WHOLE, choice.reason, choice.num_faces, image=self._cut(image, None))
         return Alignment(REFUSED, choice.reason, choice.num_faces)
 
-    def _warp(self, image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    def _cut(self, image: np.ndarray, face: Face | None) -> np.ndarray | None:
+        if self.kind == 'none':
+            return None
+        if self.kind == ALIGNED:
+            (face,) = [face] if face else self._whole(image)
+            matrix = similarity_map(face.points, face_template(self.size))
+        else:
+            box = below_forehead(face.box) if face else None
+            square = face_square(self.kind, box=box, image_size=image.shape[1::-1])
+            matrix = crop_map(square, self.size)
         return warp(image, matrix, (self.size, self.size), self.border, self.fill)
 
     def _residual(self, points: np.ndarray, matrix: np.ndarray) -> float:

@@ -10,6 +10,7 @@ from mmpretrain.datasets.transforms import PackInputs, PackMultiTaskInputs, Resi
 
 from mmfer.datasets import SynthFace
 from mmfer.datasets.transforms import CropFace, ResizeFace
+from mmfer.datasets.transforms.crop_face import below_forehead
 from mmfer.datasets.transforms.face_geometry import chain, resize_map, warp
 from mmfer.datasets.transforms.face_results import put_picture
 from mmfer.faces import Face, face_template, similarity_map
@@ -18,11 +19,6 @@ from mmfer.synth.camera import CROPS
 from mmfer.utils.components import is_component
 from mmfer.utils.dataset_config import find_test_dataset
 from mmfer.utils.picture_size import picture_size
-
-# The crops of CropFace reach so far about a box from the brows to the chin, as landmarks span it.
-# Detectors that learned from WIDER FACE include the forehead. It is 0.168 of the height (deviation
-# 0.05) of YuNet's boxes in 106 portraits with WFLW's landmarks; the other edges agree to 0.01.
-_FOREHEAD = 1 / 6
 
 # A drawn face spans so many of its units, and the middle of its picture is so much above the middle
 # of its box, in longer sides of that; means over 150 faces.
@@ -59,9 +55,9 @@ class FaceCutter:
     set's pictures. That is, for a face that was found:
 
     * a pipeline with ``CropFace`` cuts at the box found. Where its ``scale`` is the default
-      (KT-Adapter), which is meant for boxes without forehead, the box is that without its upper
-      sixth; where the config sets a ``scale`` for boxes of its data set (AffectNet, ExpW) it is all
-      of it;
+      (KT-Adapter), which is meant for boxes without forehead, or the data set has the ``boxes`` of
+      a detector, the box is that without its upper sixth; where the config sets a ``scale`` for
+      boxes of its data set (AffectNet, ExpW) it is all of it;
     * ``SynthFace``, which draws its pictures, gets the ``CropFace`` that shows what its ``crop``
       shows;
     * all others (RAF-DB, FERPlus, SFEW) hold aligned pictures: the five points found are brought
@@ -84,11 +80,11 @@ class FaceCutter:
         resize = [] if crops or sized else [dict(type='Resize', scale=size[::-1])]
         as_it_is = [*resize, *(_to_resize(step, size) for step in steps)]
         self._aligned_size = None
-        self._forehead = _FOREHEAD
+        self._below_forehead = True
         if crops:
             at_box = [{**step, 'source': 'box'} if _is(step, CropFace) else step for step in steps]
-            if any(_is(step, CropFace) and step.get('scale') for step in steps):
-                self._forehead = 0.0
+            scaled = any(_is(step, CropFace) and step.get('scale') for step in steps)
+            self._below_forehead = not scaled or bool(dataset.get('boxes'))
         elif is_component(dataset, DATASETS, SynthFace):
             at_box = [_drawn_crop(dataset.get('crop', 'loose'), size[0]), *steps]
         else:
@@ -120,9 +116,8 @@ class FaceCutter:
                     f'{_THIN} times the other'
                 )
         else:
-            x1, y1, x2, y2 = face.box
-            top = y1 + self._forehead * (y2 - y1)
-            results['face_box'] = np.array([x1, top, x2, y2], np.float32)
+            box = below_forehead(face.box) if self._below_forehead else face.box
+            results['face_box'] = np.asarray(box, np.float32)
             if self._aligned_size is not None:
                 results = _align(results, face, self._aligned_size)
         for step in self._as_it_is if face is None else self._found:

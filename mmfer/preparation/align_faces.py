@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Align the faces of many images, into files beside a report of every decision."""
+"""Find, align and crop the faces of many images, into files beside a report of every decision."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
-from mmfer.faces import DETECTORS, POINT_NAMES, Alignment, FaceAligner, FaceChoice
+from mmfer.faces import DETECTORS, POINT_NAMES, REFUSED, Alignment, FaceAligner, FaceChoice
 from mmfer.utils.atomic_file import atomic_write_csv
 from mmfer.utils.files_below import IMAGE, media_below, warn_left_out
 from mmfer.utils.image_header import FORMATS
@@ -121,7 +121,7 @@ def align_faces(
     track: Track = no_progress,
     **aligner,
 ) -> Report:
-    """Align all images that are not done yet, and write the report.
+    """Align or crop all images that are not done yet, and write the report.
 
     Args:
         jobs: From :func:`plan_alignment`.
@@ -131,12 +131,12 @@ def align_faces(
         image_format: A key of :data:`.IMAGE_FORMATS`. Default ``'jpg'``.
         workers: Processes; 0 does it in this one. The files are the same. Default 0.
         track: See :meth:`.ImageWriter.run`.
-        **aligner: Further arguments of :class:`.FaceAligner`: ``size``, ``no_face``, ``border``,
-            ``fill``.
+        **aligner: Further arguments of :class:`.FaceAligner`: ``size``, ``kind``, ``no_face``,
+            ``border``, ``fill``.
 
     Returns:
-        Images of each decision, and those without a crop. :data:`REPORT` in ``out`` has it image by
-        image, in the jobs' order.
+        Images of each decision, and those that were refused or could not be read. :data:`REPORT` in
+        ``out`` has it image by image, in the jobs' order.
 
     Raises:
         SettingsError: ``out`` holds crops of other settings.
@@ -151,7 +151,7 @@ def align_faces(
     return Report(
         Counter(sorted(row['decision'] for row in rows)),
         reused,
-        [(row['path'], row['reason']) for row in rows if not row.get('output')],
+        [(row['path'], row['reason']) for row in rows if row['decision'] in (REFUSED, UNREADABLE)],
     )
 
 
@@ -183,6 +183,7 @@ class _AlignmentWriter(ImageWriter):
             detector=aligner.detector.settings,
             choice=vars(aligner.choice),
             size=aligner.size,
+            kind=aligner.kind,
             no_face=aligner.no_face,
             border=aligner.border,
             fill=aligner.fill,

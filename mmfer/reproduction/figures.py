@@ -105,7 +105,7 @@ def _attention(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | N
     if not all(stage.is_tested for stage in stages):
         return None
     files = [(stage.config_file, stage.checkpoint) for stage in stages]
-    return compare_attention(*files[1], files[0], title='')
+    return compare_attention(*files[1], files[0], method='attribution', title='')
 
 
 def _encoder_costs(runs: Runs, results: Results) -> Figure:

@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from .figures import INK, new_panels, show_image
 from .pooling import FADED, PooledFace, caption, erase_dropped, keep_mask, verdict_color
 
-# Perceptually uniform, and read alike with every kind of color vision.
-_COLORS = 'viridis'
+#: Perceptually uniform, and read alike with every kind of color vision.
+COLORS = 'viridis'
 _OPACITY = 0.6
 # The few patches above this share of all are drawn in the last color, so that they do not darken
 # the rest.
-_CLIPPED = 0.98
+_CLIPPED = 0.95
 _INCHES = 1.5
 _LEGEND = (
     'White patches were dropped by patch pooling, crossed ones by token pooling; '
@@ -33,16 +33,18 @@ class AttendedFace(PooledFace):
     """One face with what a prediction was made of.
 
     Attributes:
-        relevance: Share of each patch in what the head read, ``(rows, columns)``. The rest to 1 is
-            the [class] embedding's own.
+        relevance: Of each patch for what the head read, 0 or more, ``(rows, columns)``. Only
+            proportions count.
         first: Raster positions ``(n,)`` of the patches that entered the first block.
         last: Raster positions of those that entered the last block. What that one drops has been
             read by then.
+        target: The class that relevance is for; None where it is for none.
     """
 
     relevance: np.ndarray
     first: np.ndarray
     last: np.ndarray
+    target: str | None = None
 
 
 @dataclass
@@ -64,9 +66,9 @@ def relative_relevance(relevance: np.ndarray) -> np.ndarray:
     """Relevance ``(rows, columns)`` in units of an even share, so that its mean is 1.
 
     That makes maps comparable whatever is left to the [class] embedding, and however many patches
-    were dropped.
+    were dropped. Where no patch has any, all are 0.
     """
-    return relevance * relevance.size / relevance.sum()
+    return relevance * relevance.size / (relevance.sum() or 1)
 
 
 def outline(positions: np.ndarray, grid: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
@@ -93,19 +95,34 @@ def outline(positions: np.ndarray, grid: tuple[int, int], size: tuple[int, int])
     return np.array(segments, float).reshape(-1, 2, 2) * scale - 0.5
 
 
+def heated(image: np.ndarray, values: np.ndarray, scale: Normalize, colors: Colormap) -> np.ndarray:
+    """The gray image ``(H, W, 3)``, 0 to 1, under the colors of its patches' values.
+
+    Args:
+        image: RGB ``(H, W, 3)``, uint8.
+        values: ``(rows, columns)``.
+        scale: From a value to 0 to 1.
+        colors: From 0 to 1 to a color.
+    """
+    heat = cv2.resize(
+        colors(scale(values))[..., :3], image.shape[1::-1], interpolation=cv2.INTER_NEAREST
+    )
+    return _OPACITY * heat + (1 - _OPACITY) * _gray(image)
+
+
+def _gray(image: np.ndarray) -> np.ndarray:
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None] / 255
+    return 0.25 + 0.75 * gray  # dark faces would vanish under dark colors
+
+
 def overlay(face: AttendedFace, scale: Normalize, colors: Colormap) -> np.ndarray:
     """The gray face ``(H, W, 3)``, uint8, under the colors of its relative relevance.
 
     Patches that never reached the transformer are faded to white instead.
     """
-    height, width = face.image.shape[:2]
-    heat = colors(scale(relative_relevance(face.relevance)))[..., :3]
-    heat = cv2.resize(heat, (width, height), interpolation=cv2.INTER_NEAREST)
-    gray = cv2.cvtColor(face.image, cv2.COLOR_RGB2GRAY)[..., None] / 255
-    gray = 0.25 + 0.75 * gray  # dark faces would vanish under dark colors
-    blended = _OPACITY * heat + (1 - _OPACITY) * gray
-    entered = keep_mask(face.first, face.grid, (height, width))[..., None]
-    faded = 1 - (1 - gray) * FADED
+    blended = heated(face.image, relative_relevance(face.relevance), scale, colors)
+    entered = keep_mask(face.first, face.grid, face.image.shape[:2])[..., None]
+    faded = 1 - (1 - _gray(face.image)) * FADED
     return (255 * np.where(entered, blended, faded)).round().astype(np.uint8)
 
 
@@ -131,7 +148,7 @@ def draw_attention(
         len(rows) * columns, columns, (_INCHES, _INCHES + 0.2), (1.1, 0.7), title
     )
     axes = np.reshape(panels, (len(rows), columns))
-    scale, colors = _scale(rows), colormaps[_COLORS]
+    scale, colors = _scale(rows), colormaps[COLORS]
     patches = rows[0].after.relevance.size
     heads = ['input', *(f'k = {k} of {patches}' for k in keep_nums), *names[1 - with_before :]]
     for axis, head in zip(axes[0], heads, strict=True):
@@ -143,7 +160,10 @@ def draw_attention(
             show_image(cell, erase_dropped(image, row.kept[k], row.after.grid))
         attended = [row.before, row.after] if with_before else [row.after]
         for cell, face in zip(cells[1 + len(keep_nums) :], attended, strict=True):
-            show_image(cell, overlay(face, scale, colors), caption(face), verdict_color(face))
+            said = caption(face)
+            if face.target not in (None, face.prediction):
+                said += f'\nmap for {face.target}'
+            show_image(cell, overlay(face, scale, colors), said, verdict_color(face))
             _mark(cell, face)
     bar = figure.colorbar(
         ScalarMappable(scale, colors),

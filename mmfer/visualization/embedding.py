@@ -51,8 +51,8 @@ def separation(features: np.ndarray, groups: np.ndarray) -> str:
     """How well the groups ``(N,)`` of features are apart, as a caption.
 
     Both numbers are of the features themselves, not of where t-SNE puts them: the intra-class
-    variance (small is good) and the mean silhouette with the cosine distance (from -1 to 1, large
-    is good).
+    variance, which is the mean cosine distance of pairs of one class (small is good), and the mean
+    silhouette with the cosine distance (from -1 to 1, large is good).
     """
     caption = f'of the features: intra-class variance {intra_class_variance(features, groups):.3f}'
     if 1 < len(np.unique(groups)) < len(groups):

@@ -1,14 +1,13 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import copy
-
 import cv2
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from tiny_apvit import tiny_backbone
 from tool_calls import run_tool
 
-from mmfer.analysis.attention import attended_faces, recorded_attention
+from mmfer.analysis.attention import METHODS, attended_faces, recorded_attention
 from mmfer.analysis.attention_rollout import positions_at_blocks, rollout
 from mmfer.analysis.compare_attention import attention_rows, paper_keep_nums
 from mmfer.analysis.pooling import face_batches
@@ -18,19 +17,7 @@ from mmfer.registry import MODELS
 
 APVIT = 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
 TRANSFER = 'configs/transfer/transfer_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
-ARCH = dict(embed_dims=16, num_layers=3, num_heads=2, feedforward_channels=24)
-
-
-def tiny_backbone(**arguments):
-    """A net over 16 patches whose tokens and attention are not even."""
-    settings = dict(type='APViT', arch=ARCH, img_size=32, patch_size=8)
-    model = MODELS.build(copy.deepcopy(dict(settings, **arguments))).eval()
-    with torch.no_grad():
-        for layer in model.layers:
-            layer.attn.qkv.weight.mul_(4)
-        model.pos_embed.normal_()
-        model.cls_token.normal_()
-    return model
+DEIT = 'configs/deit/deit-micro-atp_1xb16-12e_synthface-64px.py'
 
 
 def slow_relevance(model, image, left):
@@ -89,7 +76,7 @@ def checkpoints(repo_root, tmp_path_factory):
     """Weights of untrained models by their configs."""
     folder = tmp_path_factory.mktemp('weights')
     paths = {}
-    for number, config in enumerate((APVIT, TRANSFER)):
+    for number, config in enumerate((APVIT, TRANSFER, DEIT)):
         torch.manual_seed(number)
         cfg = Config.fromfile(repo_root / config).model
         model = MODELS.build(dict(cfg, _scope_='mmfer'))
@@ -116,38 +103,86 @@ def batch(runner):
     return next(iter(face_batches(runner(APVIT), 2)))
 
 
-def test_a_face_has_relevance_where_patches_entered(runner, batch):
-    face, _ = attended_faces(runner(APVIT), batch)
+@pytest.mark.parametrize('method', METHODS)
+def test_a_face_has_relevance_where_patches_entered(runner, batch, method):
+    face, _ = attended_faces(runner(APVIT), batch, method=method)
     assert face.relevance.shape == (8, 8) and 0 < face.relevance.sum() < 1
-    np.testing.assert_array_equal(np.flatnonzero(face.relevance), face.first)
+    entered = np.zeros(64, bool)
+    entered[face.first] = True
+    assert not face.relevance[~entered.reshape(8, 8)].any()
+    if method == 'rollout':
+        assert face.relevance[entered.reshape(8, 8)].all()
     np.testing.assert_array_equal(face.first, face.kept['app'])
     np.testing.assert_array_equal(face.last, face.kept['layers.0'])
     assert face.prediction in EXPRESSIONS and face.truth in EXPRESSIONS
+    assert face.target == (face.prediction if method == 'attribution' else None)
 
 
-def test_faces_of_a_batch_are_those_of_each_alone(runner, batch):
-    both = attended_faces(runner(APVIT), batch)
+@pytest.mark.parametrize('method', METHODS)
+def test_faces_of_a_batch_are_those_of_each_alone(runner, batch, method):
+    both = attended_faces(runner(APVIT), batch, method=method)
     for row, face in enumerate(both):
         one = {key: value[row : row + 1] for key, value in batch.items()}
-        (alone,) = attended_faces(runner(APVIT), one)
-        np.testing.assert_allclose(face.relevance, alone.relevance, atol=1e-6)
+        (alone,) = attended_faces(runner(APVIT), one, method=method)
+        np.testing.assert_allclose(face.relevance, alone.relevance, rtol=1e-2, atol=1e-6)
         np.testing.assert_array_equal(face.last, alone.last)
         assert face.prediction == alone.prediction
     assert not np.allclose(both[0].relevance, both[1].relevance)
 
 
-def test_heads_and_readers_make_a_difference(runner, batch):
-    after = runner(APVIT)
-    mean = attended_faces(after, batch)[0].relevance
-    assert not np.allclose(attended_faces(after, batch, 'max')[0].relevance, mean)
+@pytest.mark.parametrize('config', [APVIT, TRANSFER, DEIT])
+@pytest.mark.parametrize('method', METHODS)
+def test_heads_and_readers_make_a_difference(runner, batch, config, method):
+    after = runner(config)
+    mean = attended_faces(after, batch, method=method)[0].relevance
+    largest = attended_faces(after, batch, 'max', method)[0].relevance
+    assert not np.allclose(largest, mean, rtol=1e-3, atol=0)
     after.model.backbone.out_type = 'avg_featmap'
-    assert not np.allclose(attended_faces(after, batch)[0].relevance, mean)
+    average = attended_faces(after, batch, method=method)[0].relevance
+    assert average.any() and not np.allclose(average, mean, rtol=1e-3, atol=0)
     after.model.backbone.out_type = 'raw'
     with pytest.raises(ValueError, match="out_type.*'raw'"):
-        attended_faces(after, batch)
+        attended_faces(after, batch, method=method)
     after.model.backbone.out_type = 'cls_token'
     with pytest.raises(ValueError, match="heads.*'sum'"):
-        attended_faces(after, batch, 'sum')
+        attended_faces(after, batch, 'sum', method)
+
+
+def test_maps_for_a_class(runner, batch):
+    model = runner(APVIT)
+    predicted, _ = attended_faces(model, batch)
+    true, _ = attended_faces(model, batch, target='true')
+    assert true.target == true.truth and predicted.target == predicted.prediction
+    named, _ = attended_faces(model, batch, target=predicted.prediction)
+    np.testing.assert_array_equal(named.relevance, predicted.relevance)
+    other = next(name for name in EXPRESSIONS if name != predicted.prediction)
+    face, _ = attended_faces(model, batch, target=other)
+    assert face.target == other and face.prediction == predicted.prediction
+    assert not np.allclose(face.relevance, predicted.relevance, rtol=1e-3, atol=0)
+    with pytest.raises(ValueError, match="'Joy'"):
+        attended_faces(model, batch, target='Joy')
+    with pytest.raises(ValueError, match='true class'):
+        attended_faces(model, pack_images(np.zeros((1, 64, 64, 3), np.uint8)), target='true')
+    with pytest.raises(ValueError, match="rollout.*'Fear'"):
+        attended_faces(model, batch, method='rollout', target='Fear')
+    with pytest.raises(ValueError, match="method.*'grad'"):
+        attended_faces(model, batch, method='grad')
+
+
+def test_what_relevance_cannot_follow_is_named(runner, batch):
+    model = runner(APVIT)
+    fc = model.model.head.fc
+    model.model.head.forward = lambda feats: 9 * fc(feats[-1])
+    with pytest.raises(ValueError, match='rollout'):
+        attended_faces(model, batch)
+    model = runner(APVIT)
+    model.model.neck = torch.nn.Identity()
+    with pytest.raises(ValueError, match='model.neck.*Identity'):
+        attended_faces(model, batch)
+    model = runner(APVIT)
+    model.model.backbone.layers[0].ffn = torch.nn.Identity()
+    with pytest.raises(ValueError, match='Identity.*rollout'):
+        attended_faces(model, batch)
 
 
 def test_rows_compare_with_the_same_model_without_pooling(runner, batch):
@@ -158,14 +193,14 @@ def test_rows_compare_with_the_same_model_without_pooling(runner, batch):
     assert [len(row.kept[k]) for k in (52, 39, 26)] == [52, 39, 26]
     assert set(row.kept[26]) < set(row.kept[39]) < set(row.kept[52])
     np.testing.assert_array_equal(row.kept[52], row.after.kept['app'])
-    assert len(row.before.first) == len(row.before.last) == 64 and (row.before.relevance > 0).all()
+    assert len(row.before.first) == len(row.before.last) == 64 and row.before.relevance.any()
     assert len(row.after.first) == 52 and len(row.after.last) == 46
 
 
 def test_a_model_that_does_not_pool_has_nothing_to_compare(runner, batch):
     model = runner(TRANSFER)
     assert paper_keep_nums(model.model.backbone) == []
-    row, _ = attention_rows(model, batch)
+    row, _ = attention_rows(model, batch, method='rollout')
     assert not row.kept and row.before is None and (row.after.relevance > 0).all()
     with pytest.raises(ValueError, match='keep_num=9.*model.backbone.app'):
         attention_rows(model, batch, keep_nums=[9])
@@ -213,9 +248,12 @@ def test_the_command(repo_root, checkpoints, tmp_path):
     assert done.returncode == 0, done.stderr
     assert f'drawn to {out}' in done.stdout
     wide = cv2.imread(str(out)).shape
-    done = call('--images', tmp_path / 'face.png', tmp_path / 'face.png', model=TRANSFER)
+    files = [tmp_path / 'face.png'] * 2
+    done = call('--images', *files, '--method', 'rollout', model=TRANSFER)
     assert done.returncode == 0, done.stderr
     assert wide[1] - cv2.imread(str(out)).shape[1] == 4 * 225  # three k and one model less
+    done = call('--num', '1', '--target-class', 'Joy')
+    assert done.returncode == 1 and "'Joy'" in done.stderr
     done = call('--keep-nums', '70')
     assert done.returncode == 1
     assert 'keep_num' in done.stderr and '70' in done.stderr

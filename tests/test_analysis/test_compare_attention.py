@@ -44,8 +44,8 @@ def test_columns_of_figure_7(models):
         'input',
         'k = 40 of 64',
         'k = 20 of 64',
-        'attention,\napvit-baseline',
-        'attention,\napvit',
+        'attribution,\napvit-baseline',
+        'attribution,\napvit',
     ]
     assert figure.get_suptitle() == APVIT
     for row in (panels[:5], panels[5:]):
@@ -68,16 +68,16 @@ def test_models_whose_configs_are_called_alike(models, tmp_path):
     options = ['test_dataloader.dataset.num_samples=7']
     figure = compare_attention(*files[0], files[1], num=1, cfg_options=options)
     heads = [panel.get_title() for panel in pictures(figure)][-2:]
-    assert heads == ['attention,\nbaseline', 'attention,\npooled']
+    assert heads == ['attribution,\nbaseline', 'attribution,\npooled']
 
 
 def test_own_pictures_without_a_baseline(models, tmp_path):
     path = tmp_path / 'face.png'
     cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (90, 80, 3), np.uint8))
-    figure = compare_attention(*models[APVIT], images=[str(path)], title='')
+    figure = compare_attention(*models[APVIT], images=[str(path)], method='rollout', title='')
     heads = [panel.get_title() for panel in pictures(figure)]
     assert heads[1:4] == ['k = 52 of 64', 'k = 39 of 64', 'k = 26 of 64']  # 160, 120, 80 of 196
-    assert heads[4:] == ['attention,\nnothing pooled', 'attention,\npooled']
+    assert heads[4:] == ['rollout,\nnothing pooled', 'rollout,\npooled']
     assert not figure.get_suptitle()
 
 

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmfer.apis.weight_names import (
     convert_apvit_release,
     convert_face_evolve,
-    convert_timm_vit,
+    convert_vit,
     reshape_like,
 )
 from mmfer.models import APViT, IRNet
@@ -121,7 +121,7 @@ def test_timm_vit_computes_what_timm_computes():
     torch.nn.init.normal_(theirs.pos_embed)
     arch = dict(embed_dims=192, num_layers=3, num_heads=3, feedforward_channels=768)
     ours = APViT(arch=arch, img_size=32, patch_size=8).eval()
-    converted = convert_timm_vit(theirs.state_dict())
+    converted = convert_vit(theirs.state_dict())
     missing, unexpected = ours.load_state_dict(converted, strict=False)
     assert not unexpected
     assert missing == ['patch_embed.projection.weight', 'patch_embed.projection.bias']

@@ -130,7 +130,7 @@ def test_misplaced_boxes_are_listed(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 8
     Image.new('RGB', (24, 24), 'red').save(root / 'data/image/origin/9.jpg', exif=exif)
-    cfg = dict(type='ExpW', data_root=str(root), split='trainval')
+    cfg = dict(type='ExpW', data_root=str(root), split='trainval', by='picture')
     splits = splits_of_config(Config(dict(train_dataloader=loader(**cfg))))
     result = audit(splits)
     found, turned = result.misplaced

@@ -139,11 +139,12 @@ def test_config_reads_its_data_and_trains_one_step(name, roots):
     assert prediction.pred_score.shape == (cfg.model.head.num_classes,)
 
 
-def test_soft_labels_reach_the_loss_and_majority_the_metric(roots):
+def test_soft_labels_reach_the_loss_and_plurality_the_metric(roots):
     cfg = on_made_up_data(config_of('FERPlus/soft-labels'), roots)
     train, val, test = (DATASETS.build(cfg[f'{part}_dataloader'].dataset) for part in PARTS)
     assert train[0]['data_samples'].gt_score.shape == (8,)
     assert 'gt_score' not in val[0]['data_samples'] and 'gt_score' not in test[0]['data_samples']
+    assert val.mode == test.mode == 'plurality'
 
 
 AFFWILD2 = NAME.format('', '150k', 'affwild2')

@@ -62,7 +62,25 @@ def test_parts_are_disjoint_and_exhaustive_and_known(tmp_path):
     numbers = {part: [int(Path(n).stem) for n in found] for part, found in parts.items()}
     # Written down once: results stay comparable between versions.
     assert numbers['test'] == [7, 10, 11, 20, 28, 32]
-    assert numbers['val'] == [5, 8, 12, 14, 30, 31, 34, 35]
+    assert numbers['val'] == [8, 12, 14, 30, 31, 34]
+
+
+def test_as_many_are_tested_as_in_the_paper(tmp_path):
+    dataset = AffectNetHQ(write_folders(tmp_path, dict.fromkeys(SEVEN, 1)), 'trainval')
+    parts = Counter(dataset.parts_by_rule([f'Anger/{i:05d}' for i in range(27_823)]).values())
+    assert parts == dict(train=19_477, val=4_173, test=4_173)
+
+
+def test_parts_have_exact_shares_whichever_classes_are_read(tmp_path):
+    write_folders(tmp_path, dict.fromkeys(SEVEN, 20))
+    sizes = {split: len(AffectNetHQ(tmp_path, split)) for split in EVERYTHING}
+    assert sizes == dict(train=98, val=21, test=21)
+    some = names(AffectNetHQ(tmp_path, 'test', classes=('Happiness', 'Fear')))
+    assert set(some) == {
+        name
+        for name in names(AffectNetHQ(tmp_path, 'test'))
+        if name.startswith(('happy/', 'fear/'))
+    }
 
 
 def test_classes_choose_expressions(tmp_path):
@@ -136,4 +154,4 @@ def test_real_pictures(real_data):
     found = Counter(all_samples(real_data / 'smile_folders', **kwargs))
     assert found == {('neutral', 'Neutral'): 106, ('happiness', 'Happiness'): 77}
     counts = [len(AffectNetHQ(real_data / 'smile_folders', s, **kwargs)) for s in EVERYTHING]
-    assert counts == [124, 25, 34]
+    assert counts == [129, 27, 27]

@@ -206,6 +206,10 @@ class TestSharedVideos:
         parts = [videos(AffWild2(root, split, shared_videos=rule)) for split in ('train', 'val')]
         assert not set(parts[0]) & set(parts[1])
 
+    def test_the_default_is_the_protocol_of_the_paper(self, root):
+        assert frames(AffWild2(root)) == frames(AffWild2(root, shared_videos='keep'))
+        assert videos(AffWild2(root)) == ['a', 'x', 'y'], 'all labels of both training lists'
+
     def test_a_single_track_is_as_it_is(self, root):
         assert videos(AffWild2(root, tasks=('action_units',))) == ['y']
 

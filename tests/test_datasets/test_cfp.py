@@ -7,7 +7,7 @@ import pytest
 from face_trees import write_cfp
 
 from mmfer.datasets import CFP
-from mmfer.datasets.splits import CFP_FRONTAL, read_split_file, write_split_file
+from mmfer.datasets.splits import random_cfp_split, stratified_cfp_split, write_split_file
 
 
 def keys(dataset):
@@ -16,19 +16,33 @@ def keys(dataset):
     return [f'{path.parts[-3]}/{path.stem}' for path in paths]
 
 
-def test_parts_are_those_of_the_list(tmp_path):
+@pytest.mark.parametrize(
+    ('options', 'rule'),
+    [
+        ({}, random_cfp_split),
+        (dict(split_rule='random'), random_cfp_split),
+        (dict(split_rule='stratified'), stratified_cfp_split),
+    ],
+)
+def test_parts_are_those_of_the_rule(tmp_path, options, rule):
     write_cfp(tmp_path)
-    listed = read_split_file(CFP_FRONTAL, str)
+    listed = sorted(rule().items())
     for split in ('train', 'val', 'test'):
-        wanted = [name for name, part in listed.items() if part == split and name < '004']
-        assert keys(CFP(tmp_path, split)) == wanted
-    assert len(CFP(tmp_path, 'trainval')) == 30 - len(CFP(tmp_path, 'test'))
+        wanted = [name for name, part in listed if part == split and name < '004']
+        assert keys(CFP(tmp_path, split, **options)) == wanted
+    test = CFP(tmp_path, 'test', **options)
+    assert len(CFP(tmp_path, 'trainval', **options)) == 30 - len(test)
+
+
+def test_unknown_rule(tmp_path):
+    with pytest.raises(ValueError, match="split_rule .*'random', 'stratified'.*'person'"):
+        CFP(write_cfp(tmp_path), split_rule='person')
 
 
 def test_classes_are_the_people_there(tmp_path):
     write_cfp(tmp_path, [2, 7, 500])
     for split in ('train', 'test'):
-        dataset = CFP(tmp_path, split)
+        dataset = CFP(tmp_path, split, split_rule='stratified')
         assert dataset.metainfo['classes'] == ('002', '007', '500')
         assert {key[:3] for key in keys(dataset)} == {'002', '007', '500'}
         assert [('002', '007', '500')[label] for label in dataset.get_gt_labels()] == [
@@ -38,7 +52,7 @@ def test_classes_are_the_people_there(tmp_path):
 
 def test_people_can_be_chosen(tmp_path):
     write_cfp(tmp_path, [1, 2, 3])
-    dataset = CFP(tmp_path, classes=['003', '001'])
+    dataset = CFP(tmp_path, classes=['003', '001'], split_rule='stratified')
     assert Counter(key[:3] for key in keys(dataset)) == {'001': 7, '003': 7}
     assert dataset.get_gt_labels().tolist() == [0] * 7 + [1] * 7
     with pytest.raises(ValueError, match="classes name '009'; known are '001', '002', '003'"):
@@ -61,7 +75,7 @@ def test_missing_image_is_named(tmp_path):
     (train, *_) = keys(CFP(tmp_path))
     person, image = train.split('/')
     (tmp_path / f'Data/Images/{person}/frontal/{image}.jpg').unlink()
-    with pytest.raises(FileNotFoundError, match='1 of 21 ') as error:
+    with pytest.raises(FileNotFoundError, match='1 of ') as error:
         CFP(tmp_path)
     assert f'{person}/frontal/{image}.jpg' in str(error.value)
 
@@ -98,8 +112,11 @@ def test_wrong_name_in_a_split_file(tmp_path):
 
 def test_real_pictures(real_data):
     root = real_data / 'cfp_layout'
-    counts = {split: len(CFP(root, split)) for split in ('train', 'val', 'trainval', 'test')}
+    splits = ('train', 'val', 'trainval', 'test')
+    counts = {split: len(CFP(root, split, split_rule='stratified')) for split in splits}
     assert counts == dict(train=273, val=63, trainval=336, test=54)
+    counts = {split: len(CFP(root, split)) for split in splits}
+    assert counts['train'] + counts['val'] == counts['trainval'] == 390 - counts['test']
     train = CFP(root, pipeline=[dict(type='LoadFaceImage')])
     assert len(train.metainfo['classes']) == 39 and set(train.get_gt_labels()) == set(range(39))
     assert train[0]['img'].shape == (112, 92, 3)

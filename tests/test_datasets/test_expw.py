@@ -42,7 +42,7 @@ def names_of(part, count):
 
 def test_numbers_of_the_file_become_the_order_of_the_package(tmp_path):
     lines = [expw_line(name, label) for label, name in enumerate(names_of('train', 7))]
-    dataset = ExpW(write_expw(tmp_path, lines))
+    dataset = ExpW(write_expw(tmp_path, lines), by='picture')
     assert dataset.metainfo['classes'] == EXPRESSIONS
     assert [EXPRESSIONS[label] for label in dataset.get_gt_labels()] == OFFICIAL
 
@@ -53,7 +53,7 @@ def test_a_sample_is_a_face(tmp_path):
         expw_line(name, 3, face=0, box=(5, 2, 22, 18), confidence=63.25),
         expw_line(name, 6, face=1, box=(1, 4, 9, 12), confidence=7),
     ]
-    dataset = ExpW(write_expw(tmp_path, lines))
+    dataset = ExpW(write_expw(tmp_path, lines), by='picture')
     first, second = (dataset.get_data_info(index) for index in range(2))
     # top, left, right, bottom of the file become x1, y1, x2, y2.
     assert first['face_box'].tolist() == [2, 5, 22, 18] and first['face_box'].dtype == np.float32
@@ -69,7 +69,7 @@ def test_crop_shows_the_face(tmp_path):
     image[60:180, 30:150] = 255
     cv2.imwrite(str(tmp_path / 'data/image/origin' / name), image)
     crop = dict(type='CropFace', kind='tight', source='box', scale=1.0, shift=(0, 0), size=60)
-    face = ExpW(tmp_path, pipeline=[dict(type='LoadFaceImage'), crop])[0]['img']
+    face = ExpW(tmp_path, by='picture', pipeline=[dict(type='LoadFaceImage'), crop])[0]['img']
     assert face[2:-2, 2:-2].min() > 200
 
 
@@ -77,8 +77,10 @@ def test_unsure_faces_are_skipped_and_counted(tmp_path, logged):
     names = names_of('train', 3)
     sure = zip(names, (59.9, 60, 80), strict=True)
     write_expw(tmp_path, [expw_line(name, 0, confidence=c) for name, c in sure])
-    assert len(ExpW(tmp_path)) == 3 and not logged
-    assert faces(ExpW(tmp_path, min_confidence=60)) == [(name, 0) for name in names[1:]]
+    assert len(ExpW(tmp_path, by='picture')) == 3 and not logged
+    assert faces(ExpW(tmp_path, by='picture', min_confidence=60)) == [
+        (name, 0) for name in names[1:]
+    ]
     ((message, level),) = logged
     assert message.startswith('ExpW, train: 1 faces are skipped') and level == logging.INFO
     assert 'min_confidence=60' in message
@@ -92,7 +94,7 @@ def test_split_has_the_published_shares_and_keeps_pictures_together(tmp_path):
         for face in range(rng.integers(1, 4))
     ]
     write_expw(tmp_path, lines)
-    parts = {part: faces(ExpW(tmp_path, part)) for part in PARTS}
+    parts = {part: faces(ExpW(tmp_path, part, by='picture')) for part in PARTS}
     assert sorted(sum(parts.values(), [])) == sorted(
         (line.split()[0], int(line.split()[1])) for line in lines
     )
@@ -101,7 +103,7 @@ def test_split_has_the_published_shares_and_keeps_pictures_together(tmp_path):
     # 75, 10 and 15 % but for chance; written down once: results stay comparable.
     counts = {part: len(found) for part, found in pictures.items()}
     assert counts == dict(train=309, val=42, test=49)
-    assert len(ExpW(tmp_path, 'trainval')) == len(parts['train']) + len(parts['val'])
+    assert len(ExpW(tmp_path, 'trainval', by='picture')) == len(parts['train']) + len(parts['val'])
 
 
 def test_split_is_stored_as_a_file_and_read_back(tmp_path):
@@ -109,15 +111,16 @@ def test_split_is_stored_as_a_file_and_read_back(tmp_path):
     lines = [expw_line(name, 0, face=face) for name in names for face in range(2)]
     write_expw(tmp_path, lines)
     target = tmp_path / 'split.csv'
-    done = run_tool(TOOL, 'ExpW', tmp_path, target)
+    done = run_tool(TOOL, 'ExpW', tmp_path, target, '--cfg-options', 'by=picture')
     assert done.returncode == 0, done.stderr
     stored = read_split_file(target, lambda name: name)
     assert stored == {name.removesuffix('.jpg'): part_of(name) for name in names}
     for part in PARTS:
-        assert faces(ExpW(tmp_path, part, split_file=target)) == faces(ExpW(tmp_path, part))
+        whole = ExpW(tmp_path, part, by='picture')
+        assert faces(ExpW(tmp_path, part, by='picture', split_file=target)) == faces(whole)
 
     write_split_file(target, [(f'origin/{name}', 'test') for name in names])
-    assert len(ExpW(tmp_path, 'test', split_file=target)) == 60
+    assert len(ExpW(tmp_path, 'test', by='picture', split_file=target)) == 60
 
 
 def test_faces_drawn_one_by_one_have_the_published_counts():
@@ -126,10 +129,10 @@ def test_faces_drawn_one_by_one_have_the_published_counts():
     assert parts == dict(train=68_845, val=9_179, test=13_769)
 
 
-def test_split_by_face(tmp_path):
+def test_split_by_face_is_the_default(tmp_path):
     names = [f'actor_{number}.jpg' for number in range(40)]
     write_expw(tmp_path, [expw_line(name, 0, face=face) for name in names for face in (0, 1)])
-    parts = {part: faces(ExpW(tmp_path, part, by='face')) for part in PARTS}
+    parts = {part: faces(ExpW(tmp_path, part)) for part in PARTS}
     assert {part: len(found) for part, found in parts.items()} == dict(train=60, val=8, test=12)
     assert sorted(sum(parts.values(), [])) == sorted(
         (name, face) for name in names for face in (0, 1)
@@ -166,9 +169,9 @@ def test_split_by_face_is_stored_as_a_file_and_read_back(tmp_path):
     for name in names:
         write_image(tmp_path / 'data/image/origin' / name)
     target = tmp_path / 'split.csv'
-    done = run_tool(TOOL, 'ExpW', tmp_path, target, '--cfg-options', 'by=face')
+    done = run_tool(TOOL, 'ExpW', tmp_path, target)
     assert done.returncode == 0, done.stderr
-    assert '14 train, 2 val, 2 test' in done.stdout
+    assert '13 train, 2 val, 3 test' in done.stdout
     assert 'actor 0#0,' in target.read_text()
     for part in PARTS:
         whole = ExpW(tmp_path, part, by='face')
@@ -201,7 +204,9 @@ def test_own_crops_of_the_faces(tmp_path):
     write_expw(tmp_path, lines)
     for face in range(2):
         write_image(tmp_path / f'data/aligned/{name.removesuffix(".jpg")}_{face}.png')
-    dataset = ExpW(tmp_path, 'val', image_dir='aligned', image_name='{stem}_{face}.png')
+    dataset = ExpW(
+        tmp_path, 'val', by='picture', image_dir='aligned', image_name='{stem}_{face}.png'
+    )
     assert faces(dataset) == [(name, 0), (name, 1)], 'in the part of the picture'
     paths = [Path(dataset.get_data_info(index)['img_path']).name for index in range(2)]
     assert paths == [f'{name[:-4]}_0.png', f'{name[:-4]}_1.png']
@@ -210,7 +215,9 @@ def test_own_crops_of_the_faces(tmp_path):
 
 def test_root_may_be_the_data_folder_itself(tmp_path):
     write_expw(tmp_path, [expw_line(name, 1) for name in names_of('test', 3)])
-    assert faces(ExpW(tmp_path / 'data', 'test')) == faces(ExpW(tmp_path, 'test'))
+    assert faces(ExpW(tmp_path / 'data', 'test', by='picture')) == faces(
+        ExpW(tmp_path, 'test', by='picture')
+    )
 
 
 def test_names_with_spaces_and_other_classes(tmp_path):
@@ -221,8 +228,8 @@ def test_names_with_spaces_and_other_classes(tmp_path):
         write_image(tmp_path / 'data/image/origin' / name)
         with open(tmp_path / 'data/label/label.lst', 'a') as file:
             file.write(expw_line(name, label) + '\n')
-    assert Counter(ExpW(tmp_path).get_gt_labels().tolist()) == {0: 1, 4: 1}
-    assert faces(ExpW(tmp_path, classes=('Happiness',))) == [(names[0], 0)]
+    assert Counter(ExpW(tmp_path, by='picture').get_gt_labels().tolist()) == {0: 1, 4: 1}
+    assert faces(ExpW(tmp_path, by='picture', classes=('Happiness',))) == [(names[0], 0)]
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,19 @@ from mmengine.dataset import default_collate
 from tool_calls import run_tool
 
 from mmfer.datasets import EXPRESSIONS, EXPRESSIONS_8, FERPlus
-from mmfer.datasets.ferplus_votes import FERPLUS_EMOTIONS, majority_label, soft_label
+from mmfer.datasets.ferplus_votes import (
+    FERPLUS_EMOTIONS,
+    majority_label,
+    plurality_label,
+    plurality_of_ten_label,
+    soft_label,
+)
 from mmfer.registry import MODELS
 
 TOOL = 'dataset_converters/fer2013_to_images.py'
 EMOTIONS = tuple(FERPLUS_EMOTIONS)
+#: What there are pictures of in the real data of tests.
+PARTS = ('train', 'val')
 LOAD = [dict(type='LoadFaceImage'), dict(type='PackInputs')]
 #: One row for each of the ten columns, in each part.
 ALL = [(u, unanimous(c)) for u in ('Training', 'PublicTest', 'PrivateTest') for c in range(10)]
@@ -75,6 +83,46 @@ def test_rules(votes, majority, soft):
         np.testing.assert_allclose(shares, [soft.get(name, 0) for name in EMOTIONS])
 
 
+@pytest.mark.parametrize(
+    ('votes', 'emotion'),
+    [
+        ('4 0 0 1 3 2 0 0 0 0', 'neutral'),  # no majority
+        ('1 0 0 2 0 0 0 0 3 4', 'sadness'),  # a row of the published file, where "no face" leads
+        (
+            '1 0 1 0 0 0 0 0 8 0',
+            'neutral',
+        ),  # another one: single votes count, the first wins
+        ('0 0 0 3 0 0 3 0 4 0', 'sadness'),
+        ('0 0 0 4 0 0 2 0 4 0', 'sadness'),  # level with unknown
+        ('0 0 0 0 0 0 0 1 9 0', 'contempt'),
+        ('0 0 0 0 0 0 0 0 0 10', None),
+        ('0 0 0 0 0 0 0 0 10 0', None),
+    ],
+)
+def test_plurality(votes, emotion):
+    votes = np.array(votes.split(), int)
+    label = plurality_label(votes)
+    known = plurality_of_ten_label(votes)
+    if label is None or votes[8:].max() > votes[:8].max():
+        assert known is None
+    else:
+        assert known.tolist() == label.tolist()
+    if emotion is None:
+        assert label is None
+    else:
+        assert label.tolist() == [float(name == emotion) for name in EMOTIONS]
+
+
+def test_plurality_is_the_default_and_leaves_out_what_has_no_face_only(tmp_path):
+    no_majority, no_face = [4, 0, 0, 0, 3, 2, 0, 0, 0, 1], [0] * 9 + [10]
+    write_ferplus(tmp_path, [('Training', v) for v in (no_majority, no_face, unanimous(1))])
+    dataset = FERPlus(tmp_path)
+    assert dataset.mode == 'plurality'
+    assert [EXPRESSIONS_8[label] for label in dataset.get_gt_labels()] == ['Neutral', 'Happiness']
+    assert 'gt_score' not in dataset.get_data_info(0)
+    assert len(FERPlus(tmp_path, mode='majority')) == 1
+
+
 def test_soft_rule_equals_the_procedure_step_by_step():
     rng = np.random.default_rng(0)
     kept = 0
@@ -115,7 +163,7 @@ def test_splits_and_what_is_skipped(tmp_path):
 
 def test_soft_labels(tmp_path):
     write_ferplus(tmp_path, [('Training', SHARED), ('Training', unanimous(7))])
-    assert len(FERPlus(tmp_path)) == 1, 'no majority'
+    assert len(FERPlus(tmp_path, mode='majority')) == 1, 'no majority'
     dataset = FERPlus(tmp_path, mode='soft')
     shared, contempt = (dataset.get_data_info(index) for index in range(2))
     expected = dict(Neutral=5 / 8, Anger=3 / 8)  # together four fifths, sadness comes too late
@@ -222,8 +270,15 @@ def test_a_row_without_a_face_may_have_the_name_of_another_picture(tmp_path):
 
 def test_published_table(real_data):
     root = real_data / 'ferplus_layout'
-    counts = [len(FERPlus(root, split, image_dir='images')) for split in ('train', 'val')]
-    assert counts == [25060, 3199]
+    counts = {
+        mode: [len(FERPlus(root, split, mode=mode, image_dir='images')) for split in PARTS]
+        for mode in ('plurality', 'plurality-of-ten', 'majority')
+    }
+    assert counts == {
+        'plurality': [28559, 3579],
+        'plurality-of-ten': [28389, 3553],
+        'majority': [25060, 3199],
+    }
 
 
 @pytest.mark.parametrize('name', ['../../evil.png', '/evil.png', '..\\evil.png'])

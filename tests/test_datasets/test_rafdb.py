@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from rafdb_tree import write_rafdb
+from tool_calls import run_tool
 
 from mmfer.datasets import EXPRESSIONS, RAFDB
+from mmfer.utils.atomic_file import atomic_write_csv
 
 
 def names(dataset):
@@ -58,6 +60,86 @@ def test_own_alignment_in_another_folder(tmp_path):
         shutil.copy(path, own / path.name.replace('_aligned.jpg', '.png'))
     dataset = RAFDB(tmp_path, image_dir='aligned224', image_name='{stem}.png')
     assert names(dataset) == ['train_00001.png', 'train_00002.png']
+
+
+ALIGNED = dict(image_dir='Image/aligned_224', image_name='{stem}.jpg')
+
+
+def write_report(folder, faces):
+    """As align_faces.py does: ``faces`` says which images have one."""
+    columns = ['path', 'decision', 'reason', 'output']
+    rows = [
+        [name, 'aligned', 'only face', name] if face else [name, 'refused', 'no face', None]
+        for name, face in faces.items()
+    ]
+    atomic_write_csv(folder / 'alignment.csv', [columns, *rows])
+
+
+def without_faces(root, *names):
+    folder = root / 'basic/Image/aligned_224'
+    faces = {path.name: path.name not in names for path in sorted(folder.iterdir())}
+    for name in names:
+        (folder / name).unlink()
+    return folder, faces
+
+
+def test_images_that_alignment_left_out_are_skipped(tmp_path, caplog):
+    folder, faces = without_faces(write_rafdb(tmp_path), 'train_00002.jpg', 'test_0001.jpg')
+    with pytest.raises(FileNotFoundError, match='(?s)1 of 7 .*train_00002.jpg'):
+        RAFDB(tmp_path, **ALIGNED)
+    write_report(folder, faces)
+    with caplog.at_level('WARNING'):
+        train = RAFDB(tmp_path, **ALIGNED)
+    assert names(train) == [f'train_{number:05d}.jpg' for number in (1, 3, 4, 5, 6, 7)]
+    test = RAFDB(tmp_path, split='test', **ALIGNED)
+    assert names(test) == ['test_0002.jpg']
+    assert train.num_skipped == test.num_skipped == 1
+    assert 'num_skipped: \t1' in repr(train)
+    assert len(RAFDB(tmp_path)) == 7 and RAFDB(tmp_path).num_skipped == 0
+
+    (folder / 'train_00003.jpg').unlink()
+    with pytest.raises(FileNotFoundError, match='(?s)1 of 6 .*train_00003.jpg'):
+        RAFDB(tmp_path, **ALIGNED)
+
+
+@pytest.mark.parametrize('name', ['train_00002.jpg', 'train_00002_aligned.jpg', 'train_00002'])
+def test_images_may_be_listed_by_name(tmp_path, name):
+    without_faces(write_rafdb(tmp_path), 'train_00002.jpg')
+    (tmp_path / 'missed.txt').write_text(f'# no face\n\n  {name}\n')
+    dataset = RAFDB(tmp_path, skip_list=str(tmp_path / 'missed.txt'), **ALIGNED)
+    assert len(dataset) == 6 and dataset.num_skipped == 1
+    with pytest.raises(FileNotFoundError, match='nothing.txt'):
+        RAFDB(tmp_path, skip_list='nothing.txt', **ALIGNED)
+
+
+def test_another_table_is_no_skip_list(tmp_path):
+    path = write_rafdb(tmp_path) / 'table.csv'
+    path.write_text('path,label\ntrain_00002.jpg,3\n')
+    with pytest.raises(ValueError, match="table.csv.*'decision'"):
+        RAFDB(tmp_path, skip_list=str(path))
+
+
+def test_skipping_moves_no_image_to_another_part(tmp_path):
+    write_rafdb(tmp_path, train=[4] * 40)
+    whole = names(RAFDB(tmp_path, split='val', val_ratio=0.2, **ALIGNED))
+    folder, faces = without_faces(tmp_path, whole[3], 'train_00001.jpg')
+    write_report(folder, faces)
+    rest = names(RAFDB(tmp_path, split='val', val_ratio=0.2, **ALIGNED))
+    assert rest == [name for name in whole if faces[name]]
+
+
+def test_without_aligned_faces_the_error_says_how_to_make_them(tmp_path):
+    shutil.rmtree(write_rafdb(tmp_path) / 'basic/Image/aligned_224')
+    with pytest.raises(FileNotFoundError) as error:
+        RAFDB(tmp_path, **ALIGNED)
+    message = str(error.value)
+    (command,) = [line for line in message.splitlines() if 'align_faces.py' in line]
+    words = command.split()
+    assert words[:2] == ['python', 'tools/dataset_converters/align_faces.py']
+    # The tool takes these options: it fails as there are no such images, not on its arguments.
+    done = run_tool('dataset_converters/align_faces.py', *words[2:])
+    assert done.returncode == 2 and 'Image/original' in done.stderr, done.stderr
+    assert "image_dir='Image/aligned'" in message
 
 
 def test_only_evaluation_splits_are_strict(tmp_path):

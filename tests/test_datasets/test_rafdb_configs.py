@@ -16,7 +16,7 @@ RAFDB_COUNTS = dict(
 )
 
 
-@pytest.fixture(params=['rafdb_112', 'rafdb_112_holdout'])
+@pytest.fixture(params=['rafdb_112', 'rafdb_112_holdout', 'rafdb-crops_112'])
 def config(request, repo_root, tmp_path):
     root = write_rafdb(tmp_path, train=[1, 2, 3, 4, 5, 6, 7] * 3, test=[1, 2, 3, 4, 5, 6, 7])
     config = Config.fromfile(repo_root / f'configs/_base_/datasets/{request.param}.py')
@@ -78,13 +78,32 @@ def test_splits(config):
         for split in ('val', 'test')
     }
     train = len(DATASETS.build(config.train_dataloader.dataset.dataset))
-    if config.name == 'rafdb_112':
+    if config.name != 'rafdb_112_holdout':
         assert (train, lengths) == (21, dict(val=7, test=7))
         assert config.val_dataloader.dataset.split == 'test'
     else:
         assert (train, lengths) == (14, dict(val=7, test=7))
         assert config.val_dataloader.dataset.split == 'val'
         assert config.test_dataloader.dataset.split == 'test'
+
+
+@pytest.mark.parametrize(
+    ('name', 'folder'),
+    [
+        ('rafdb_112', 'aligned_224'),
+        ('rafdb_112_holdout', 'aligned_224'),
+        ('rafdb_224', 'aligned_224'),
+        ('rafdb-crops_112', 'aligned'),
+        ('rafdb_64', 'aligned'),
+    ],
+)
+def test_which_faces(repo_root, name, folder):
+    config = Config.fromfile(repo_root / f'configs/_base_/datasets/{name}.py')
+    for part in ('train', 'val', 'test'):
+        dataset = config[f'{part}_dataloader'].dataset
+        dataset = dataset.get('dataset', dataset)
+        assert dataset.image_dir == f'Image/{folder}'
+        assert dataset.image_name == ('{stem}_aligned.jpg' if folder == 'aligned' else '{stem}.jpg')
 
 
 def test_metrics_can_be_built(config):

@@ -1,16 +1,19 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import math
+import random
+import statistics
 from collections import Counter, defaultdict
 from pathlib import PurePath
 
 import numpy as np
 import pytest
-from tool_calls import run_tool
 
 from mmfer.datasets.splits import (
-    CFP_FRONTAL,
+    random_cfp_split,
     read_split_file,
     split_by_name,
     split_by_rank,
+    stratified_cfp_split,
     write_split_file,
 )
 
@@ -53,8 +56,8 @@ def test_parts_by_rank_have_exact_sizes(count, val, test):
     parts = split_by_rank(names, val, test)
     sizes = Counter(parts.values())
     assert sorted(parts) == names
-    assert sizes['train'] == round(count * (1 - val - test))
-    assert sizes['val'] == min(round(count * val), count - sizes['train'])
+    assert sizes['test'] == round(count * test)
+    assert sizes['val'] == min(round(count * val), count - sizes['test'])
 
 
 def test_parts_by_rank_are_the_same_choice_for_ever():
@@ -62,14 +65,14 @@ def test_parts_by_rank_are_the_same_choice_for_ever():
     parts = split_by_rank(names, val=0.25, test=0.25)
     # Written down once: results stay comparable between versions.
     assert [parts[name] for name in names] == [
-        'train',
-        'train',
-        'test',
-        'train',
+        'val',
         'val',
         'train',
         'test',
-        'val',
+        'train',
+        'test',
+        'train',
+        'train',
     ]
     # Neither the order of the list nor a name that comes twice matters.
     assert split_by_rank([*reversed(names), names[3]], val=0.25, test=0.25) == parts
@@ -131,14 +134,34 @@ def test_missing_and_empty_file(tmp_path):
         read_split_file(tmp_path / 'empty.csv', str)
 
 
-def test_cfp_list_is_what_its_script_makes(tmp_path):
-    done = run_tool('misc/make_cfp_split.py', tmp_path / 'made.csv')
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / 'made.csv').read_bytes() == CFP_FRONTAL.read_bytes()
+def pairs_of_one_person(parts, part='test'):
+    counts = Counter(name.split('/')[0] for name, of in parts.items() if of == part)
+    return len(counts), sum(math.comb(count, 2) for count in counts.values())
 
 
-def test_cfp_list_has_everyone_in_every_part():
-    parts = read_split_file(CFP_FRONTAL, str)
+def test_random_cfp_split():
+    parts = random_cfp_split()
+    assert set(parts) == set(stratified_cfp_split())
+    assert Counter(parts.values()) == dict(train=3500, val=750, test=750)
+    # What the docs say; written down once: results stay comparable between versions.
+    assert pairs_of_one_person(parts) == (402, 493)
+    assert pairs_of_one_person(parts, 'train')[0] == 500, 'a class without a sample is not learnt'
+    testing = sorted(name for name, part in parts.items() if part == 'test')
+    assert testing[:6] == ['001/03', '001/07', '001/08', '003/01', '004/05', '005/01']
+
+
+def test_pairs_that_a_random_cfp_split_has():
+    names = sorted(random_cfp_split())
+    rng = random.Random(0)
+    drawn = [dict.fromkeys(rng.sample(names, 750), 'test') for _ in range(400)]
+    pairs = [pairs_of_one_person(parts)[1] for parts in drawn]
+    assert statistics.mean(pairs) == pytest.approx(math.comb(750, 2) * 9 / 4999, abs=3)
+    assert 16 < statistics.stdev(pairs) < 22
+
+
+def test_stratified_cfp_split_has_everyone_in_every_part():
+    parts = stratified_cfp_split()
+    assert pairs_of_one_person(parts) == (500, 250)
     assert set(parts) == {f'{p:03d}/{i:02d}' for p in range(1, 501) for i in range(1, 11)}
     assert Counter(parts.values()) == dict(train=3500, val=750, test=750)
     of_person = defaultdict(Counter)
@@ -147,7 +170,7 @@ def test_cfp_list_has_everyone_in_every_part():
     assert {count['train'] for count in of_person.values()} == {7}
     assert Counter(count['test'] for count in of_person.values()) == {1: 250, 2: 250}
     # Written down once: results stay comparable between versions.
-    testing = [name for name, part in parts.items() if part == 'test']
+    testing = sorted(name for name, part in parts.items() if part == 'test')
     assert testing[:6] == [
         '001/08',
         '002/02',

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from face_trees import WFLW_LISTS, wflw_line, write_wflw
+from mmengine.config import Config
 
 from mmfer.datasets import WFLW
 from mmfer.datasets.wflw import WFLW_ATTRIBUTES
+from mmfer.registry import DATASETS
 
 
 def names(dataset):
@@ -145,3 +147,22 @@ def test_real_pictures(real_data):
         # The order of the points: outer corners of the eyes apart, pupils between, mouth below.
         assert points[60, 0] < points[96, 0] < points[97, 0] < points[72, 0]
         assert points[76:96, 1].min() > points[60:76, 1].max()
+
+
+@pytest.mark.parametrize('config', ['wflw_224', 'wflw_64', 'wflw_224_holdout'])
+def test_configs_follow_the_published_lists(config, repo_root, tmp_path):
+    lines = [wflw_line(f'train{i}.jpg') for i in range(20)]
+    write_wflw(tmp_path, lines, [wflw_line(f'test{i}.jpg') for i in range(5)])
+    cfg = Config.fromfile(repo_root / f'configs/_base_/datasets/{config}.py')
+    parts = {}
+    for part in ('train', 'val', 'test'):
+        dataset = dict(cfg[f'{part}_dataloader'].dataset, data_root=str(tmp_path))
+        parts[part] = names(DATASETS.build(dataset))
+    assert parts['test'] == [f'test{i}.jpg' for i in range(5)]
+    if config == 'wflw_224_holdout':
+        assert len(parts['train']) == 18 and len(parts['val']) == 2
+        train = parts['train'] + parts['val']
+    else:
+        train = parts['train']
+        assert parts['val'] == parts['test']
+    assert sorted(train) == sorted(f'train{i}.jpg' for i in range(20))

@@ -32,13 +32,17 @@ FIELDS = {
 }
 
 
-@pytest.mark.parametrize('kind', HEADS)
+@pytest.mark.parametrize(
+    ('kind', 'shape'),
+    # mmpretrain's own head reads no map.
+    [(k, (5, 16)) for k in HEADS] + [(k, (5, 16, 2, 3)) for k in HEADS if k != 'plain'],
+)
 @torch.no_grad()
-def test_outputs_are_what_the_head_predicts(kind):
+def test_outputs_are_what_the_head_predicts(kind, shape):
     head = MODELS.build(dict(HEADS[kind], in_channels=16)).eval()
     for value in head.parameters():
         value.add_(torch.randn_like(value) * 0.1)
-    feats = (torch.randn(5, 16),)
+    feats = (torch.randn(shape),)
     expected = head.predict(feats, [DataSample() for _ in range(5)])
     samples = [DataSample() for _ in range(5)]
     store_outputs(compute_outputs(head, feats), samples)

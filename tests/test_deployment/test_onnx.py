@@ -90,6 +90,20 @@ def test_images_are_normalized_before_the_graph(apvit, content):
     assert compare(apvit, exported, images, 'random', 3).passes(1e-5)
 
 
+@pytest.mark.parametrize(
+    'options',
+    [dict(fusion='map'), dict(num_layers=2, norm='pre', num_knowledge=3, canonical_mask=False)],
+    ids=str,
+)
+def test_adapters_with_other_options(options):
+    settings = task_model('recognition', adapter=True)
+    settings['neck'].update(options)
+    model = build(settings)
+    exported = OnnxModel(export_onnx(model, (SIZE, SIZE), FACTS))
+    assert exported.output_names == ('scores', 'logits', 'feature')
+    assert compare(model, exported, random_images(3, (SIZE, SIZE)), 'random', 3).passes(1e-4)
+
+
 def test_facts_and_bytes(apvit, content, repo_root):
     """The same model gives the same bytes, and they say nothing of this machine."""
     before = {name: value.clone() for name, value in apvit.state_dict().items()}

@@ -60,6 +60,13 @@ def test_fp16_and_slurm_need_a_gpu(config_file):
         build_runner(cfg)
 
 
+@needs_no_gpu
+def test_synchronized_normalization_needs_a_gpu(config_file):
+    cfg = load_config(config_file, {'sync_bn': 'torch'}, launcher='pytorch')
+    with pytest.raises(ValueError, match='sync_bn=None'):
+        build_runner(cfg)
+
+
 def test_amp_does_not_replace_a_special_wrapper(config_file):
     cfg = load_config(config_file)
     cfg.optim_wrapper.type = 'MyWrapper'

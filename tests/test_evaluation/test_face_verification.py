@@ -9,7 +9,7 @@ from mmengine.logging import MMLogger
 from mmpretrain.structures import DataSample
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from mmfer.evaluation.functional.verification import intra_class_variance
+from mmfer.evaluation.functional.verification import intra_class_variance_to_mean
 from mmfer.evaluation.pairs_file import find_pairs, read_pairs
 from mmfer.registry import EVALUATORS, METRICS
 
@@ -55,10 +55,14 @@ def test_all_pairs_equal_scikit_learn():
     for name, value in expected(features, pairs, same, (0.01, 0.1)).items():
         assert results[name] == pytest.approx(value, abs=1e-9)
     assert 0 < results['verification/eer'] < 50
-    assert results['verification/intra_class_variance'] == pytest.approx(
-        intra_class_variance(features, labels)
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    distances = [1 - unit[i] @ unit[j] for (i, j), one in zip(pairs, same, strict=True) if one]
+    assert results['verification/intra_class_variance'] == pytest.approx(np.mean(distances))
+    assert results['verification/intra_class_variance_to_mean'] == pytest.approx(
+        intra_class_variance_to_mean(features, labels)
     )
-    assert len(results) == 5 and all(type(value) is float for value in results.values())
+    assert results['verification/genuine_pairs'] == sum(same)
+    assert len(results) == 7 and all(type(value) is float for value in results.values())
 
 
 def test_pairs_of_a_file(tmp_path):
@@ -74,9 +78,13 @@ def test_pairs_of_a_file(tmp_path):
     results = evaluate(as_samples(features), pairs_file=str(path), far=0.1)
     for name, value in expected(features, pairs, same, (0.1,)).items():
         assert results[name] == pytest.approx(value, abs=1e-9)
-    assert 'verification/intra_class_variance' not in results
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    distances = [1 - unit[i] @ unit[j] for (i, j), one in zip(pairs, same, strict=True) if one]
+    assert results['verification/intra_class_variance'] == pytest.approx(np.mean(distances))
+    assert results['verification/genuine_pairs'] == sum(same)
+    assert 'verification/intra_class_variance_to_mean' not in results
     with_labels = evaluate(as_samples(features, labels), pairs_file=str(path))
-    assert 'verification/intra_class_variance' in with_labels
+    assert 'verification/intra_class_variance_to_mean' in with_labels
 
 
 def test_too_few_pairs_for_a_rate_are_said():

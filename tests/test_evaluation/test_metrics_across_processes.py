@@ -35,6 +35,7 @@ LOWER_IS_BETTER = [
     'age/mae',
     'verification/eer',
     'verification/intra_class_variance',
+    'verification/intra_class_variance_to_mean',
 ]
 HIGHER_IS_BETTER = ['landmark/auc', 'verification/tar@far=0.1', 'verification/auc']
 

@@ -8,6 +8,7 @@ import pytest
 from mmfer.evaluation.functional.verification import (
     all_pairs_roc,
     intra_class_variance,
+    intra_class_variance_to_mean,
     pairs_roc,
     roc_curve,
 )
@@ -133,13 +134,55 @@ def test_both_kinds_of_pairs_are_needed(labels):
         pairs_roc(np.eye(3), np.array([[0, 1], [1, 2]]), same)
 
 
-def test_variance_within_classes():
+def test_variance_is_the_mean_cosine_distance_of_pairs_of_one_class():
+    features, labels = people()
+    scores, same = obvious_pairs(features, labels)
+    expected = pytest.approx((1 - scores[same]).mean())
+    assert intra_class_variance(features, labels) == expected
+    assert intra_class_variance(3 * features, labels) == expected
+    # Of the pairs that make the curve, too.
+    assert 1 - all_pairs_roc(features, labels).mean_same == expected
+    pairs = np.array(list(itertools.combinations(range(len(features)), 2)))
+    assert 1 - pairs_roc(features, pairs, same).mean_same == expected
+    assert intra_class_variance(np.eye(3)[[0, 0, 1, 1]], [5, 5, 7, 7]) == 0
+    assert intra_class_variance(np.eye(4)[[0, 1, 2, 3]], [5, 5, 7, 7]) == 1
+    assert intra_class_variance(np.array([[1.0, 2.0], [-2.0, -4.0]]), [0, 0]) == pytest.approx(2)
+    assert intra_class_variance(np.eye(3), [0, 1, 2]) == 0  # no pair
+    # A zero vector is alike to none.
+    assert intra_class_variance(np.array([[0.0, 0.0], [1.0, 0.0]]), [0, 0]) == 1
+
+
+def test_variance_to_the_mean_is_a_mean_squared_distance():
     features, labels = people()
     unit = [feature / np.sqrt(feature @ feature) for feature in features]
     total = 0
     for index, feature in enumerate(unit):
         mates = [other for other, label in zip(unit, labels, strict=True) if label == labels[index]]
         total += ((feature - np.mean(mates, axis=0)) ** 2).sum()
-    assert intra_class_variance(features, labels) == pytest.approx(total / len(unit))
-    assert intra_class_variance(3 * features, labels) == pytest.approx(total / len(unit))
-    assert intra_class_variance(np.eye(3)[[0, 0, 1, 1]], [5, 5, 7, 7]) == 0
+    expected = pytest.approx(total / len(unit))
+    assert intra_class_variance_to_mean(features, labels) == expected
+    assert intra_class_variance_to_mean(3 * features, labels) == expected
+    assert intra_class_variance_to_mean(np.eye(3)[[0, 0, 1, 1]], [5, 5, 7, 7]) == 0
+
+
+@pytest.mark.parametrize('size', [2, 3, 10])
+def test_in_a_class_of_n_the_distance_to_the_mean_is_smaller_by_one_nth(size):
+    features = np.random.default_rng(0).normal(size=(size, 4))
+    labels = np.zeros(size, int)
+    assert intra_class_variance_to_mean(features, labels) == pytest.approx(
+        (size - 1) / size * intra_class_variance(features, labels)
+    )
+
+
+def test_the_published_variance_is_no_distance_to_the_mean():
+    """750 images with 484 genuine pairs, as in the paper; all of them as unlike as can be.
+
+    Without opposite features the distance to the mean is largest where people have two images or
+    three. The paper has 0.631.
+    """
+    counts = [1] * 1 + [2] * 265 + [3] * 73
+    labels = np.repeat(np.arange(len(counts)), counts)
+    assert len(labels) == 750 and sum(n * (n - 1) // 2 for n in counts) == 484
+    features = np.eye(3)[np.concatenate([np.arange(n) for n in counts])]
+    assert intra_class_variance(features, labels) == 1
+    assert intra_class_variance_to_mean(features, labels) == pytest.approx(411 / 750)  # 0.548

@@ -3,6 +3,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mmfer.datasets.transforms import CropFace
 from mmfer.datasets.transforms.face_geometry import invert, move_points, rotation_map, warp
 from mmfer.faces import (
     Face,
@@ -82,6 +83,35 @@ def test_no_face():
     assert np.abs(whole.image.astype(int) - expected).max() <= 6
 
 
+@pytest.mark.parametrize('kind', ['tight', 'loose'])
+def test_crops_are_those_of_crop_face(kind):
+    face = turned_face()
+    image = picture_of(face.points)
+    x1, y1, x2, y2 = face.box
+    below_forehead = np.float32([x1, y1 + (y2 - y1) / 6, x2, y2])
+    cropped = FaceAligner(Known(face), size=64, kind=kind)(image)
+    assert cropped.decision == 'cropped' and cropped.face.score == face.score
+    expected = CropFace(kind, 64, source='box')(dict(img=image, face_box=below_forehead))['img']
+    np.testing.assert_array_equal(cropped.image, expected)
+    aligned = FaceAligner(Known(face), size=64)(image)
+    assert cropped.residual == aligned.residual and (cropped.image != aligned.image).any()
+
+    whole = FaceAligner(Known(), size=64, kind=kind, no_face='whole')(image)
+    assert whole.decision == 'whole'
+    expected = CropFace(kind, 64, source='image')(dict(img=image))['img']
+    np.testing.assert_array_equal(whole.image, expected)
+
+
+def test_finding_alone():
+    face = turned_face()
+    image = picture_of(face.points)
+    found = FaceAligner(Known(face), kind='none')(image)
+    assert found.decision == 'found' and found.image is None and found.face is not None
+    whole = FaceAligner(Known(), kind='none', no_face='whole')(image)
+    assert whole.decision == 'whole' and whole.image is None
+    assert FaceAligner(Known(), kind='none')(image).decision == 'refused'
+
+
 def test_points_of_no_face_are_refused():
     nothing = Face(np.array([0.0, 0, 99, 99]), 0.9, np.full((5, 2), 50.0))
     alignment = FaceAligner(Known(nothing))(np.zeros((100, 100, 3), np.uint8))
@@ -158,6 +188,8 @@ def test_wrong_arguments():
         Known(max_side=3)
     with pytest.raises(ValueError, match='no_face'):
         FaceAligner(Known(), no_face='skip')
+    with pytest.raises(ValueError, match=r"kind must be one of .*'narrow'"):
+        FaceAligner(Known(), kind='narrow')
     with pytest.raises(ValueError, match='size'):
         FaceAligner(Known(), size=0)
     with pytest.raises(ValueError, match='border'):

@@ -6,10 +6,13 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from shipped_configs import CONFIGS, read_config
 
+from mmfer.datasets import UTKFace
+from mmfer.datasets.splits import split_by_name
 from mmfer.datasets.transforms.face_geometry import move_points
 from mmfer.faces import Face, FaceAligner, FaceDetector, face_template, similarity_map
 from mmfer.inference.face_cutter import FaceCutter, NotAFaceError
 from mmfer.registry import TRANSFORMS
+from mmfer.utils.atomic_file import atomic_write_csv
 from mmfer.utils.picture_size import picture_size
 
 BOX = np.array([40.0, 30.0, 90.0, 90.0])  # of a detector: 50 wide, 60 high, 50 without forehead
@@ -93,6 +96,21 @@ class TestCroppedDataSets:
         # The square about the box, 60 wide: x 35 to 95, y 30 to 90.
         corners = move_points(np.array([(35.0, 30.0), (95.0, 90.0)]), cut.matrix)
         assert corners == pytest.approx(np.array([(-0.5, -0.5), (29.5, 29.5)]))
+
+    @pytest.mark.parametrize('scale', [None, 1.5])
+    def test_as_a_dataset_with_the_boxes_of_a_detector(self, scale, tmp_path):
+        name = '25_0_2_20170116000000000.jpg'
+        cv2.imwrite(str(tmp_path / name), picture())
+        header = ['path', 'decision', 'x1', 'y1', 'x2', 'y2']
+        atomic_write_csv(tmp_path / 'boxes.csv', [header, [name, 'found', *BOX.tolist()]])
+        step = dict(type='CropFace', kind='loose', size=32, scale=scale)
+        boxes = str(tmp_path / 'boxes.csv')
+        cfg = config(step, kind='UTKFace', data_root=str(tmp_path), boxes=boxes)
+        split = split_by_name(name.split('.')[0])
+        pipeline = cfg.test_dataloader.dataset.pipeline[:-1]
+        sample = UTKFace(str(tmp_path), split, boxes=boxes, pipeline=pipeline)[0]
+        cut = FaceCutter(cfg)(cv2.imread(str(tmp_path / name)), face())
+        np.testing.assert_array_equal(cut.image, sample['img'])
 
     def test_pictures_of_faces_as_in_testing(self):
         step = dict(type='CropFace', kind='tight', size=32)

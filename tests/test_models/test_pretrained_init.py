@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from mmfer.models import IRNet
+from mmfer.models.pretrained_init import PretrainedInit
 
 SMALL = dict(depth=18, num_stages=2, base_channels=2)
 
@@ -68,6 +69,36 @@ def test_a_compiled_net_is_the_net(tmp_path):
     net = net_from(tmp_path / 'net.pth')
     net.init_weights()
     assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ('allow_missing', 'change', 'complaint'),
+    [
+        (None, lambda state: state.pop('stem.0.weight'), None),
+        ((), lambda state: None, None),
+        ((), lambda state: state.pop('stem.0.weight'), 'model only: stem.0.weight'),
+        (['stages.'], lambda state: state.pop('stem.0.weight'), 'model only: stem.0.weight'),
+        (['stem.'], lambda state: state.pop('stem.0.weight'), None),
+        (['stem.'], lambda state: state.update(extra=torch.ones(1)), 'checkpoint only: extra'),
+        (['stem.'], lambda state: state.update({'stem.0.weight': torch.ones(9)}), 'another shape'),
+    ],
+)
+def test_what_a_file_may_lack_can_be_listed(tmp_path, allow_missing, change, complaint):
+    state = IRNet(**SMALL).state_dict()
+    change(state)
+    torch.save(state, tmp_path / 'net.pth')
+    net = net_from(tmp_path / 'net.pth', allow_missing=allow_missing)
+    if complaint is None:
+        net.init_weights()
+        assert torch.equal(net.state_dict()['stem.1.weight'], state['stem.1.weight'])
+    else:
+        with pytest.raises(ValueError, match=f'{complaint}(.|\n)*init_cfg.allow_missing'):
+            net.init_weights()
+
+
+def test_a_prefix_alone_is_no_list_of_them():
+    with pytest.raises(TypeError, match='allow_missing'):
+        PretrainedInit('net.pth', allow_missing='stem.')
 
 
 def test_a_missing_file_says_what_to_do(tmp_path):

@@ -181,4 +181,4 @@ def test_the_same_training_has_one_name(variants, database, row, name):
 
 def test_other_models_have_some_databases_only(variants):
     assert variants.exists('RAF-DB', 'transfer')
-    assert not variants.exists('AffectNet', 'transfer')
+    assert not variants.exists('ExpW', 'transfer')

@@ -15,6 +15,7 @@ from interrupts import stop_when
 from tool_calls import run_tool
 
 from mmfer.analysis.alignment_errors import alignment_errors, read_points, read_wflw
+from mmfer.datasets import CFP, UTKFace
 from mmfer.datasets.transforms.face_geometry import warp
 from mmfer.faces import POINT_NAMES, FaceChoice, face_template, similarity_map
 from mmfer.preparation.align_faces import (
@@ -146,7 +147,8 @@ def test_refused_pictures_are_not_searched_again_and_leave_no_crop(pictures, tmp
 
 def test_other_settings_need_another_folder(pictures, tmp_path):
     align(pictures, tmp_path / 'out')
-    for options in (dict(size=224), dict(border='replicate'), dict(choice=FaceChoice())):
+    others = (dict(size=224), dict(border='replicate'), dict(choice=FaceChoice()))
+    for options in (*others, dict(kind='none')):
         with pytest.raises(SettingsError, match=f'{next(iter(options))}: .*, now '):
             align(pictures, tmp_path / 'out', **options)
     with pytest.raises(ValueError, match='image_format .*gif'):
@@ -276,6 +278,7 @@ def test_errors_of_the_command(pictures, tmp_path):
         ((pictures, out), '--detector yunet needs --model FILE'),
         ((pictures, out, '--model', model), 'is none of the published files'),
         ((pictures, out, '--detector', 'whole', '--root', pictures), '--root is for lists'),
+        ((pictures, out, '--detector', 'whole', '--kind', 'tight'), 'is for --kind aligned'),
         ((pictures, model / 'out', '--detector', 'whole'), 'Not a directory'),
     ):
         done = run_tool(TOOL, *arguments)
@@ -303,6 +306,40 @@ def test_real_pictures(real_data, yunet, tmp_path):
     crop = warp(cv2.imread(str(root / name)), matrix, (112, 112))
     _, encoded = cv2.imencode('.jpg', crop, [cv2.IMWRITE_JPEG_QUALITY, 95])
     assert encoded.tobytes() == (tmp_path / 'first' / name).read_bytes()
+
+
+@pytest.mark.parametrize('layout, count', [('utkface_layout', 183), ('cfp_layout', 390)])
+def test_boxes_found_in_real_pictures(layout, count, real_data, yunet, tmp_path):
+    """Every portrait has a face; a dataset with the boxes cuts out what the tool cuts out."""
+    root, tool = real_data / layout, (TOOL, real_data / layout)
+    done = run_tool(*tool, tmp_path / 'found', '--kind', 'none', '--model', yunet['model'])
+    assert done.returncode == 0, done.stderr
+    assert f'{count} found' in done.stdout and list(contents(tmp_path / 'found')) == [
+        'alignment.csv'
+    ]
+    kind = UTKFace if layout == 'utkface_layout' else CFP
+    pipeline = [dict(type='LoadFaceImage'), dict(type='CropFace', kind='loose', size=256)]
+    boxes = str(tmp_path / 'found/alignment.csv')
+    parts = [kind(root, part, boxes=boxes, pipeline=pipeline) for part in ('trainval', 'test')]
+    assert sum(map(len, parts)) == count
+    sample = parts[1][3]
+    listed = tmp_path / 'one.txt'
+    listed.write_text(os.path.relpath(sample['img_path'], root))
+    options = ('--root', root, '--kind', 'loose', '--format', 'png', '--model', yunet['model'])
+    done = run_tool(TOOL, listed, tmp_path / 'loose', *options)
+    assert done.returncode == 0 and '1 cropped' in done.stdout, done.stderr
+    (path,) = (tmp_path / 'loose').rglob('*.png')
+    np.testing.assert_array_equal(cv2.imread(str(path)), sample['img'])
+
+
+def test_pictures_without_a_box_are_reported(pictures, tmp_path):
+    write_image(pictures / 'sad/00002.jpg', 8, 8)
+    report = align(pictures, tmp_path / 'out', kind='none')
+    assert report.counts == dict(found=10, refused=1)
+    assert report.failed == [('sad/00002.jpg', 'largest face has 8.0 px, below 16')]
+    assert align(pictures, tmp_path / 'out', kind='none').reused == 11
+    report = align(pictures, tmp_path / 'whole', kind='none', no_face='whole')
+    assert report.counts == dict(found=10, whole=1) and report.failed == []
 
 
 def test_names_in_reports_come_back(tmp_path):

@@ -32,8 +32,8 @@ def test_clean_config(tmp_path):
 
 def test_leak_of_a_config(tmp_path):
     root = write_rafdb(tmp_path / 'rafdb')
-    images = root / 'basic/Image/aligned'
-    shutil.copy(images / 'train_00001_aligned.jpg', images / 'test_0002_aligned.jpg')
+    images = root / 'basic/Image/aligned_224'
+    shutil.copy(images / 'train_00001.jpg', images / 'test_0002.jpg')
     done = run(CONFIG, '--workers', 2, '--out', tmp_path / 'report', *rafdb_options(root))
     assert done.returncode == 1, done.stderr
     assert 'NOT CLEAN: 1 image in splits' in done.stdout

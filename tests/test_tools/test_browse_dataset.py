@@ -35,7 +35,7 @@ def browse(repo_root, tmp_path):
 def test_original_shows_the_files(browse, tmp_path):
     sheet = browse('--mode', 'original', '--num', '1', '--tile', '112')
     assert sheet.shape == (112 + 18 + 8, 112 + 8, 3)
-    file = tmp_path / 'data/basic/Image/aligned/train_00001_aligned.jpg'
+    file = tmp_path / 'data/basic/Image/aligned_224/train_00001.jpg'
     np.testing.assert_array_equal(sheet[4:116, 4:116], cv2.imread(str(file)))
     label = sheet[116:134, 4:116]
     assert label.min() < 100, 'there is text under it'
@@ -44,7 +44,7 @@ def test_original_shows_the_files(browse, tmp_path):
 def test_transformed_of_evaluation_is_the_file_again(browse, tmp_path):
     # Normalising and undoing it, BGR to RGB and back, no erasing: nothing may be left of it.
     sheet = browse('--split', 'val', '--num', '1', '--tile', '112')
-    file = tmp_path / 'data/basic/Image/aligned/test_0001_aligned.jpg'
+    file = tmp_path / 'data/basic/Image/aligned_224/test_0001.jpg'
     np.testing.assert_array_equal(sheet[4:116, 4:116], cv2.imread(str(file)))
 
 
@@ -130,7 +130,7 @@ def test_long_captions_are_written_smaller(module):
 def test_concat_shows_before_and_after(browse, tmp_path):
     sheet = browse('--mode', 'concat', '--split', 'val', '--num', '1', '--tile', '112')
     assert sheet.shape == (112 + 18 + 8, 2 * 112 + 12, 3)
-    file = cv2.imread(str(tmp_path / 'data/basic/Image/aligned/test_0001_aligned.jpg'))
+    file = cv2.imread(str(tmp_path / 'data/basic/Image/aligned_224/test_0001.jpg'))
     np.testing.assert_array_equal(sheet[4:116, 4:116], file)
     np.testing.assert_array_equal(sheet[4:116, 120:232], file)
 

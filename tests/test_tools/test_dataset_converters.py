@@ -31,6 +31,7 @@ from mmfer.datasets.transforms import CropFace
 from mmfer.preparation.convert_crops import convert_crops, plan_crops
 from mmfer.preparation.dataset_parts import build_parts, plain_options
 from mmfer.preparation.journal import SettingsError
+from mmfer.utils.atomic_file import atomic_write_csv
 
 TOOL = 'dataset_converters/to_crops.py'
 
@@ -314,10 +315,27 @@ def test_written_split_is_read_back(tmp_path):
     root = write_cfp(tmp_path / 'cfp')
     done = run_tool('dataset_converters/write_split.py', 'CFP', root, tmp_path / 'split.csv')
     assert done.returncode == 0, done.stderr
-    assert '21 train, ' in done.stdout
+    assert '23 train, 3 val, 4 test' in done.stdout
     for split in ('train', 'val', 'test'):
         by_file = CFP(root, split, split_file=tmp_path / 'split.csv')
         assert by_file.split_keys() == CFP(root, split).split_keys()
+
+
+def test_crops_about_boxes_that_were_found(real_data, tmp_path):
+    """What the dataset with its boxes gives, and nothing of pictures without a face."""
+    root = real_data / 'utkface_layout'
+    names = [path.name for path in sorted(root.glob('*.jpg'))]
+    rows = [[name, 'found', 20, 30, 180, 210] for name in names[1:]]
+    header = ['path', 'decision', 'x1', 'y1', 'x2', 'y2']
+    rows = [header, [names[0], 'refused', None, None, None, None], *rows]
+    atomic_write_csv(tmp_path / 'boxes.csv', rows)
+    boxes = str(tmp_path / 'boxes.csv')
+    report = convert('UTKFace', root, tmp_path / 'crops', kind='loose', boxes=boxes)
+    assert sum(report.counts.values()) == len(names) - 1
+    pipeline = [dict(type='LoadFaceImage'), dict(type='CropFace', kind='loose', size=32)]
+    made = FaceCrops(tmp_path / 'crops', 'test', pipeline=pipeline[:1])
+    source = UTKFace(root, 'test', boxes=boxes, pipeline=pipeline)
+    np.testing.assert_array_equal(made[0]['img'], source[0]['img'])
 
 
 def test_real_pictures(real_data, tmp_path):

@@ -1,10 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import sys
 
+import pytest
+import timm
 import torch
+from shipped_configs import read_config
 from tool_calls import run_tool
 
 from mmfer.models import APViT, IRNet
+from mmfer.registry import MODELS
 
 
 def convert(name, *arguments):
@@ -88,6 +92,116 @@ def test_timm_vit(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     saved = torch.load(tmp_path / 'out.pth', weights_only=True)['state_dict']
     assert all(torch.equal(value, model.state_dict()[key]) for key, value in saved.items())
+
+
+def made_up(model):
+    """A model whose weights are all drawn, biases and embeddings too."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return model.eval()
+
+
+def deit_of_facebook():
+    """DeiT-Tiny in the layout of ``deit_tiny_patch16_224-a1311bcf.pth``, and what it computes."""
+    model = made_up(timm.create_model('deit_tiny_patch16_224'))
+    return dict(model=model.state_dict()), lambda x: model.forward_features(x)[:, 0]
+
+
+def deit_of_mmpretrain():
+    """The same in that of ``deit-tiny_pt-4xb256_in1k_20220218-13b382a0.pth``."""
+    backbone = dict(type='VisionTransformer', arch='deit-tiny', img_size=224, patch_size=16)
+    head = dict(type='VisionTransformerClsHead', num_classes=1000, in_channels=192)
+    model = made_up(MODELS.build(dict(type='ImageClassifier', backbone=backbone, head=head)))
+    return dict(meta={}, state_dict=model.state_dict()), lambda x: model.backbone(x)[0]
+
+
+@pytest.mark.parametrize('deit', [deit_of_facebook, deit_of_mmpretrain])
+def test_deit_computes_what_it_did(tmp_path, deit):
+    file, expected = deit()
+    torch.save(file, tmp_path / 'deit.pth')
+    words = ('--arch', 'deit-tiny', '--patch-embed')
+    done = convert('timm_vit_to_mmfer', tmp_path / 'deit.pth', tmp_path / 'out.pth', *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '150 weights match (100.0% of the model)' in done.stdout
+    # Settings of the config that reads patches; the file has to fill it to the last weight.
+    backbone = read_config('deit-tiny_1xb128-40e_rafdb-224px').model.backbone
+    backbone.init_cfg.checkpoint = str(tmp_path / 'out.pth')
+    ours = MODELS.build(backbone).eval()
+    ours.init_weights()
+    images = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images)[0], expected(images), rtol=1e-4, atol=1e-4)
+
+
+def test_deit_over_a_cnn_computes_what_it_did_with_these_tokens(tmp_path):
+    theirs = made_up(timm.create_model('deit_tiny_patch16_224'))
+    torch.save(dict(model=theirs.state_dict()), tmp_path / 'deit.pth')
+    words = ('--arch', 'deit-tiny', '--patch-embed')
+    convert('timm_vit_to_mmfer', tmp_path / 'deit.pth', tmp_path / 'out.pth', *words)
+    backbone = read_config('hybrid-deit-tiny_ir50_1xb128-40e_rafdb-112px').model.backbone
+    backbone.init_cfg.checkpoint = str(tmp_path / 'out.pth')
+    backbone.cnn.update(depth=18, base_channels=4, init_cfg=None)  # 16 channels on 14x14
+    ours = MODELS.build(backbone).eval()
+    before = ours.projection.weight.clone()
+    ours.init_weights()
+    assert torch.equal(ours.projection.weight, before), 'the projection is in no file'
+    images = torch.randn(1, 3, 112, 112)
+    with torch.no_grad():
+        features = ours.cnn(images)[-1]
+        assert features.shape[2:] == (14, 14)
+        tokens = ours.projection(features.flatten(2).transpose(1, 2))
+        theirs.patch_embed = torch.nn.Identity()
+        expected = theirs.forward_features(tokens)[:, 0]
+        torch.testing.assert_close(ours(images)[0], expected, rtol=1e-4, atol=1e-4)
+
+    # What is neither expected to be missing nor left out on purpose is an error.
+    saved = torch.load(tmp_path / 'out.pth', weights_only=True)
+    del saved['state_dict']['layers.3.attn.qkv.bias']
+    saved['state_dict']['dist_token'] = torch.zeros(1, 1, 192)
+    torch.save(saved, tmp_path / 'out.pth')
+    with pytest.raises(ValueError, match=r'layers\.3\.attn\.qkv\.bias\n.*dist_token'):
+        MODELS.build(backbone).init_weights()
+
+
+@pytest.mark.parametrize('name', ['rafdb', 'affectnet-7', 'ferplus'])
+def test_transfer_starts_from_the_files_of_apvit(tmp_path, name):
+    arch = dict(embed_dims=32, num_layers=2, num_heads=4, feedforward_channels=32)
+    cnn = dict(depth=18, num_stages=3, base_channels=4)
+    backbone = read_config(f'transfer_ir50-vit-small_1xb64-40e_{name}-112px').model.backbone
+    backbone.arch = arch
+    backbone.cnn.update(cnn)
+    states = {
+        'vit': made_up(APViT(arch=arch, img_size=224, qkv_bias=False)).state_dict(),
+        'cnn': made_up(IRNet(**cnn)).state_dict(),
+    }
+    # As the converters write them.
+    states['vit'] = {k: v for k, v in states['vit'].items() if not k.startswith('patch_embed.')}
+    for part, holder in (('vit', backbone), ('cnn', backbone.cnn)):
+        torch.save(states[part], tmp_path / f'{part}.pth')
+        holder.init_cfg.checkpoint = str(tmp_path / f'{part}.pth')
+    ours = MODELS.build(backbone)
+    ours.init_weights()
+    state = ours.state_dict()
+    assert all(torch.equal(state[key], value) for key, value in states['vit'].items())
+    assert all(torch.equal(state[f'cnn.{key}'], value) for key, value in states['cnn'].items())
+    rest = {key.split('.')[0] for key in state.keys() - states['vit'].keys()}
+    assert rest == {'cnn', 'projection', 'local'}
+
+    del states['cnn']['stages.1.0.conv1.weight']
+    torch.save(states['cnn'], tmp_path / 'cnn.pth')
+    with pytest.raises(ValueError, match='stages.1.0.conv1.weight'):
+        MODELS.build(backbone).init_weights()
+
+
+def test_a_distilled_deit_is_another_model(tmp_path):
+    state = timm.create_model('deit_tiny_distilled_patch16_224').state_dict()
+    torch.save(dict(model=state), tmp_path / 'deit.pth')
+    words = ('--arch', 'deit-tiny', '--patch-embed')
+    done = convert('timm_vit_to_mmfer', tmp_path / 'deit.pth', tmp_path / 'out.pth', *words)
+    assert done.returncode == 1 and 'dist_token' in done.stderr
+    assert 'pos_embed (model (1, 197, 192), checkpoint (1, 198, 192))' in done.stderr
+    assert not (tmp_path / 'out.pth').exists()
 
 
 def test_a_file_that_is_no_file_of_weights(tmp_path):

@@ -88,7 +88,7 @@ def test_costs_need_no_data(run, tmp_path):
         (
             ['--print', 'transfer', '--databases', 'SFEW'],
             2,
-            'database of RAF-DB, SynthFace',
+            'database of RAF-DB, AffectNet, FERPlus, SynthFace',
         ),
         (['--print', 'app', '--databases', 'SFEW', 'ExpW'], 2, 'got SFEW, ExpW'),
     ],

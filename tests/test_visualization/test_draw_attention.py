@@ -35,6 +35,7 @@ def face(first=ALL, last=ALL, **fields):
 def test_relevance_is_compared_with_an_even_share():
     relative = relative_relevance(np.array([[0.1, 0.3], [0.2, 0.2]]))
     np.testing.assert_allclose(relative, [[0.5, 1.5], [1, 1]])
+    np.testing.assert_array_equal(relative_relevance(np.zeros((2, 2))), np.zeros((2, 2)))
 
 
 def test_outline_is_every_edge_between_kept_and_dropped():
@@ -83,6 +84,12 @@ def test_columns_and_captions(with_before, tmp_path):
     np.testing.assert_allclose(crosses.get_offsets(), [[11.5, 19.5], [19.5, 19.5], [27.5, 19.5]])
     save_figure(figure, tmp_path / 'attention.svg')
     assert (tmp_path / 'attention.svg').stat().st_size > 10_000
+
+
+def test_a_map_for_another_class_says_so():
+    rows = [AttentionRow({}, None, face(target=name)) for name in ('Fear', 'Anger')]
+    axes = [axis for axis in draw_attention(rows).figure.axes if axis.get_images()]
+    assert [axis.get_xlabel() for axis in axes[1::2]] == ['Fear 50%', 'Fear 50%\nmap for Anger']
 
 
 def test_one_scale_serves_all_maps():

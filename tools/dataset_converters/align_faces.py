@@ -1,15 +1,19 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Find the faces of pictures and align them: eyes, nose and mouth come to lie where models of
-aligned faces expect them.
+aligned faces expect them. Or crop them by the box found, without alignment; or only find them.
 
     python tools/dataset_converters/align_faces.py pictures aligned --model yunet_n_dynamic.onnx
     python tools/dataset_converters/align_faces.py data/sfew data/sfew_224 --detector mtcnn \\
         --size 224 --several central --no-face whole --workers 8
     python tools/dataset_converters/align_faces.py names.txt aligned --root pictures --model FILE
+    python tools/dataset_converters/align_faces.py pictures loose --kind loose --model FILE
+    python tools/dataset_converters/align_faces.py data/utkface data/utkface_faces --kind none \\
+        --model FILE
 
 OUT has a crop at the same place for every picture and alignment.csv, which says of each picture
-what was decided, why, and where the face is. A run that was stopped, however, goes on where it was
-when the same command is given again. docs/alignment.md tells the rules and where models come from.
+what was decided, why, and where the face is. Datasets read the boxes of that file: boxes=FILE. A
+run that was stopped, however, goes on where it was when the same command is given again.
+docs/alignment.md tells the rules and where models come from.
 
 Exit status: 0 when every picture has a crop; 1 when some have none, the others are written all the
 same; 2 when the arguments, the model file or OUT are wrong; 130 when it was interrupted.
@@ -69,10 +73,20 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--no-face',
         choices=('refuse', 'whole'),
         default='refuse',
-        help='where none counts: no crop, or the whole picture resized (default: refuse)',
+        help='where none counts: no crop, or one of the whole picture (default: refuse)',
     )
     group = parser.add_argument_group('result')
-    group.add_argument('--size', type=int, default=112, help='of a crop, pixels (default: 112)')
+    group.add_argument(
+        '--kind',
+        choices=('aligned', 'tight', 'loose', 'none'),
+        default='aligned',
+        help='aligned by five points; tight, the face, or loose, with the hair: the upright square '
+        'about the box found; none: alignment.csv alone, for boxes of a dataset '
+        '(default: aligned)',
+    )
+    group.add_argument(
+        '--size', type=int, help='of a crop, pixels (default: 112, tight and loose 256)'
+    )
     add_crop_options(group)
     add_workers_option(parser)
     args = parser.parse_args(argv)
@@ -80,6 +94,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error('--detector yunet needs --model FILE, and no other detector takes one')
     if args.model_sha256 and not args.model:
         parser.error('--model-sha256 belongs to --model')
+    if args.detector == 'whole' and args.kind != 'aligned':
+        parser.error('--detector whole is for --kind aligned; it finds no box')
+    if args.size is None:
+        args.size = 256 if args.kind in ('tight', 'loose') else 112
     if args.root and args.source.is_dir():
         parser.error('--root is for lists; a folder is its own root')
     return args
@@ -125,8 +143,9 @@ def align(args: argparse.Namespace) -> int:
         FaceChoice(args.min_score, args.min_size, args.several),
         args.format,
         args.workers,
-        lambda results, total: track(results, 'aligning', total),
+        lambda results, total: track(results, 'finding faces', total),
         size=args.size,
+        kind=args.kind,
         no_face=args.no_face,
         border=args.border,
     )

@@ -1,13 +1,17 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Draw which patches attention looks at, before and after pooling (the paper's Figure 7).
+"""Draw which patches a prediction is made of, before and after pooling (the paper's Figure 7).
 
-Attention is rolled out over all blocks and mapped back to the patches, dropped ones included.
+By default the attribution of Chefer et al. (CVPR 2021), attention weighed by gradient and relevance
+of a class; or attention rollout. Both are mapped back to the patches, dropped ones included.
 
 Examples:
     # faces of the test set; "before" is the same model while nothing is pooled
     python tools/visualization/vis_attention.py CONFIG CHECKPOINT --num 6 --out attention.png
     # "before" is a model that was trained without pooling
     python tools/visualization/vis_attention.py CONFIG CHECKPOINT --baseline CONFIG CHECKPOINT
+    # what speaks for another class than the predicted one; what attention passes on, class or not
+    python tools/visualization/vis_attention.py CONFIG CHECKPOINT --target-class Fear
+    python tools/visualization/vis_attention.py CONFIG CHECKPOINT --method rollout
     # pictures of your own (aligned faces), other numbers of patches
     python tools/visualization/vis_attention.py CONFIG CHECKPOINT --images a.jpg b.jpg --keep 80
 """
@@ -40,6 +44,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         'proportion)',
     )
     parser.add_argument(
+        '--method',
+        choices=['attribution', 'rollout'],
+        default='attribution',
+        help='how a map is made (default: %(default)s, as in the paper)',
+    )
+    parser.add_argument(
+        '--target-class',
+        default='predicted',
+        metavar='NAME',
+        help="the class of --method attribution: a name, 'true', or 'predicted' (the default)",
+    )
+    parser.add_argument(
         '--heads',
         choices=['mean', 'max'],
         default='mean',
@@ -61,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             keep_nums=args.keep_nums,
             num=args.num,
             images=args.images or (),
+            method=args.method,
+            target=args.target_class,
             heads=args.heads,
             cfg_options=args.cfg_options,
             device=args.device,

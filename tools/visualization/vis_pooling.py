@@ -1,12 +1,17 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Draw which patches of a face APP and each pooling block keep.
 
+With ``--transfer`` it draws the paper's Figure 1 instead: the attention map by which TransFER
+multiplies patches, beside the patches that APP keeps.
+
 Examples:
     # faces of the config's test set
     python tools/visualization/vis_pooling.py CONFIG CHECKPOINT --num 8 --out pooling.png
     # pictures of your own (aligned faces), patch pooling only, three faces in a row
     python tools/visualization/vis_pooling.py CONFIG CHECKPOINT --images a.jpg b.jpg c.jpg \\
         --stages app --per-row 3 --out pooling.png
+    # TransFER's map beside the patches that APViT keeps
+    python tools/visualization/vis_pooling.py CONFIG CHECKPOINT --transfer CONFIG CHECKPOINT
 """
 
 import sys
@@ -27,16 +32,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         help='what to draw: app, layers.4, ... (default: every stage that pools)',
     )
     parser.add_argument('--per-row', type=positive, default=1, help='faces in a row (default: 1)')
+    parser.add_argument(
+        '--transfer',
+        nargs=2,
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='a TransFER whose attention map is drawn beside the patches that APP keeps',
+    )
     add_out(parser, 'pooling.png')
     add_config_options(parser)
     args = parser.parse_args(argv)
+    if args.transfer and (args.stages or args.per_row != 1):
+        parser.error('--transfer draws APP alone, a face a row: leave --stages and --per-row out')
 
     # Imported late: --help answers at once.
+    from mmfer.analysis.compare_maps import compare_maps
     from mmfer.analysis.pooling import face_batches, pooled_faces
     from mmfer.inference.model_runner import ModelRunner
     from mmfer.visualization.figures import save_figure
     from mmfer.visualization.pooling import draw_pooling
 
+    if args.transfer:
+        try:
+            figure = compare_maps(
+                args.config,
+                args.checkpoint,
+                args.transfer,
+                num=args.num,
+                images=args.images or (),
+                cfg_options=args.cfg_options,
+                device=args.device,
+            )
+        except ValueError as error:
+            sys.exit(f'error: {error}')
+        save_figure(figure, args.out)
+        print(f'maps drawn to {args.out}')
+        return 0
     runner = ModelRunner.from_files(args.config, args.checkpoint, args.cfg_options, args.device)
     batches = face_batches(runner, args.num, args.images or ())
     faces = [face for batch in batches for face in pooled_faces(runner, batch)]

@@ -7,10 +7,11 @@ _base_ = 'rafdb_112.py'
 dataset_type = 'AffWild2'
 data_root = 'data/affwild2/'  # annotations and cropped_aligned; docs/datasets.md shows the layout
 tasks = ('expression', 'action_units')
-# The tracks are split apart from each other: some videos are for training in one and for validation
-# in the other. The expression track decides of them, so that the expressions are the official ones
-# and no video is on both sides. 'keep' is the paper's protocol to the letter, with that leak.
-shared_videos = 'expression'
+# The paper's protocol: all training labels of both tracks. It leaks, as the tracks are split apart
+# from each other: some videos are for training in one and for validation in the other, and their
+# faces, though not their expressions, are trained on. With 'expression' that track decides of them:
+# the same expressions train and test, and the action units of such videos are left out.
+shared_videos = 'keep'
 
 # Both labels; where one is missing it is -1, which losses and metrics leave out.
 pack = dict(type='PackInputs', algorithm_keys=('gt_au',))

@@ -1,5 +1,5 @@
 # RAF-DB as in rafdb_112_holdout.py at 64x64 pixels, for small nets on a CPU: they train on 90 % of
-# the training list and are validated on the rest.
+# the training list and are validated on the rest. The dataset's own crops will do.
 _base_ = 'rafdb_112_holdout.py'
 
 train_pipeline = _base_.train_pipeline
@@ -7,8 +7,9 @@ train_pipeline[2].scale = 64  # RandomResizedCrop
 test_pipeline = _base_.test_pipeline
 test_pipeline[1].scale = (64, 64)  # Resize
 
+crops = dict(image_dir='Image/aligned', image_name='{stem}_aligned.jpg')
 train_dataloader = dict(
-    batch_size=16, num_workers=1, dataset=dict(dataset=dict(pipeline=train_pipeline))
+    batch_size=16, num_workers=1, dataset=dict(dataset=dict(pipeline=train_pipeline, **crops))
 )
-val_dataloader = dict(batch_size=64, num_workers=1, dataset=dict(pipeline=test_pipeline))
-test_dataloader = dict(batch_size=64, num_workers=1, dataset=dict(pipeline=test_pipeline))
+val_dataloader = dict(batch_size=64, num_workers=1, dataset=dict(pipeline=test_pipeline, **crops))
+test_dataloader = dict(batch_size=64, num_workers=1, dataset=dict(pipeline=test_pipeline, **crops))

@@ -2,6 +2,10 @@
 # published. The split is mmfer's own, 70/15/15 by the pictures' names: UTKFace has none.
 dataset_type = 'UTKFace'
 data_root = 'data/utkface/'  # docs/datasets.md shows the layout
+# Boxes of a detector, as in the paper: the report that docs/alignment.md tells how to make, such as
+# 'data/utkface_faces/alignment.csv'. None: crops are fixed shares of the image, which fits images
+# that show one head and little else.
+boxes = None
 
 # What happens to a batch on the device: ImageNet's mean and deviation in RGB; pictures are BGR.
 data_preprocessor = dict(
@@ -41,7 +45,9 @@ train_dataloader = dict(
     worker_init_fn=dict(type='mmfer.seed_worker_from_torch'),
     sampler=dict(type='DefaultSampler', shuffle=True),
     drop_last=True,
-    dataset=dict(type=dataset_type, data_root=data_root, split='train', pipeline=train_pipeline),
+    dataset=dict(
+        type=dataset_type, data_root=data_root, split='train', boxes=boxes, pipeline=train_pipeline
+    ),
 )
 
 val_dataloader = dict(
@@ -49,7 +55,9 @@ val_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type=dataset_type, data_root=data_root, split='val', pipeline=test_pipeline),
+    dataset=dict(
+        type=dataset_type, data_root=data_root, split='val', boxes=boxes, pipeline=test_pipeline
+    ),
 )
 
 test_dataloader = dict(
@@ -57,7 +65,9 @@ test_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type=dataset_type, data_root=data_root, split='test', pipeline=test_pipeline),
+    dataset=dict(
+        type=dataset_type, data_root=data_root, split='test', boxes=boxes, pipeline=test_pipeline
+    ),
 )
 
 # age/mae in years; age/cs@5, the share of errors up to 5 years, in percent.

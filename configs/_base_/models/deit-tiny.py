@@ -1,4 +1,5 @@
 # DeiT-Tiny on a plain patch embedding: 192 channels, 12 blocks, 16x16 patches of a 224x224 picture.
+# Configs say which weights it starts from.
 model = dict(
     type='ImageClassifier',
     backbone=dict(

@@ -1,4 +1,5 @@
-# Hybrid-DeiT-Tiny: the CNN of APViT under the transformer of DeiT-Tiny (Table 14).
+# Hybrid-DeiT-Tiny: the CNN of APViT under the transformer of DeiT-Tiny (Table 14). Configs say
+# which weights it starts from.
 model = dict(
     type='ImageClassifier',
     backbone=dict(

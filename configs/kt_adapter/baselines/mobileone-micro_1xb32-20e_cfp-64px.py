@@ -1,4 +1,4 @@
-# Baseline of the KT-Adapter: recognition on CFP with the small MobileOne.
+# Baseline of the KT-Adapter: recognition on CFP with the small MobileOne, from scratch.
 _base_ = [
     '../../_base_/models/mobileone-micro.py',
     '../../_base_/datasets/cfp_64.py',
@@ -7,6 +7,12 @@ _base_ = [
 ]
 model = dict(
     head=dict(
-        type='MLPClsHead', num_classes=500, in_channels=128, hidden_channels=(64,), with_feat=True
+        type='MLPClsHead',
+        num_classes=500,
+        in_channels=128,
+        hidden_channels=(64,),
+        dropout_rate=0.0,
+        loss=dict(type='CrossEntropyLoss'),
+        with_feat=True,
     )
 )

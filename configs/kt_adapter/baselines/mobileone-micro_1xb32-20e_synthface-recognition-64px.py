@@ -7,6 +7,12 @@ _base_ = [
 ]
 model = dict(
     head=dict(
-        type='MLPClsHead', num_classes=100, in_channels=128, hidden_channels=(64,), with_feat=True
+        type='MLPClsHead',
+        num_classes=100,
+        in_channels=128,
+        hidden_channels=(64,),
+        dropout_rate=0.0,
+        loss=dict(type='CrossEntropyLoss'),
+        with_feat=True,
     )
 )

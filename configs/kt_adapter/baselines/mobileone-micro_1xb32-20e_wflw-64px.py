@@ -1,8 +1,17 @@
-# Baseline of the KT-Adapter: landmarks on WFLW with the small MobileOne.
+# Baseline of the KT-Adapter: landmarks on WFLW with the small MobileOne, from scratch.
 _base_ = [
     '../../_base_/models/mobileone-micro.py',
     '../../_base_/datasets/wflw_64.py',
     '../../_base_/schedules/adamw_20e.py',
     '../../_base_/default_runtime.py',
 ]
-model = dict(head=dict(type='LandmarkHead', input_size=64, in_channels=128, hidden_channels=(64,)))
+model = dict(
+    head=dict(
+        type='LandmarkHead',
+        input_size=64,
+        in_channels=128,
+        hidden_channels=(64,),
+        dropout_rate=0.0,
+        loss=dict(type='WingLoss'),
+    )
+)

@@ -5,4 +5,13 @@ _base_ = [
     '../../_base_/schedules/adamw_30e.py',
     '../../_base_/default_runtime.py',
 ]
-model = dict(head=dict(type='LandmarkHead', input_size=224, in_channels=1024))
+model = dict(
+    head=dict(
+        type='LandmarkHead',
+        input_size=224,
+        in_channels=1024,
+        hidden_channels=(256,),
+        dropout_rate=0.0,
+        loss=dict(type='WingLoss'),
+    )
+)

@@ -42,10 +42,10 @@ def split_by_rank(
 ) -> dict[str, str]:
     """Divide a list into parts of exact size.
 
-    The names are sorted by a hash of each; the first 1 - ``val`` - ``test`` of them are for
-    training, the next ``val`` for validation and the rest for testing, whatever the order of the
-    list. Unlike with :func:`split_by_name`, a name that is added or removed moves others across
-    the borders, a few at a time.
+    The names are sorted by a hash of each; the first ``test`` of them are for testing, the next
+    ``val`` for validation and the rest for training, whatever the order of the list. Unlike with
+    :func:`split_by_name`, a name that is added or removed moves others across the borders, a few
+    at a time.
 
     Args:
         names: What identifies the samples; a repeated name counts once.
@@ -54,17 +54,14 @@ def split_by_rank(
         seed: Another seed gives another split. Default 0.
 
     Returns:
-        ``'train'``, ``'val'`` or ``'test'`` by name. Of n names, the first two have
-        ``round(n * (1 - val - test))`` and ``round(n * val)``.
+        ``'train'``, ``'val'`` or ``'test'`` by name. Of n names, ``round(n * test)`` are for
+        testing, ``round(n * val)``, or what is left, for validation.
     """
     _check_shares(val, test)
     ranked = sorted(set(names), key=lambda name: hash_of_name(name, seed))
-    num_train = round(len(ranked) * (1 - val - test))
-    num_val = round(len(ranked) * val)
-    parts = ['train'] * num_train + ['val'] * num_val
-    parts += ['test'] * (len(ranked) - len(parts))
-    # Both may have been rounded up: the last name then has no place for validation.
-    return dict(zip(ranked, parts, strict=False))
+    num_test, num_val = round(len(ranked) * test), round(len(ranked) * val)
+    places = ['test'] * num_test + ['val'] * num_val + ['train'] * len(ranked)
+    return dict(zip(ranked, places, strict=False))
 
 
 def stratified_holdout(

@@ -30,6 +30,17 @@ FACE_CROPS = {'tight': Crop(1.35, (0.0, -0.04)), 'loose': Crop(1.8, (0.0, -0.2))
 #: the chin, which is nearer to the lower edge.
 IMAGE_CROPS = {'tight': Crop(0.8, (0.0, 0.06)), 'loose': Crop(1.0, (0.0, 0.0))}
 
+#: Detectors that learned from WIDER FACE include the forehead. It is 0.168 of the height (deviation
+#: 0.05) of YuNet's boxes in 106 portraits with WFLW's landmarks, and the other edges agree to 0.01;
+#: of MTCNN's, it is 0.254 (0.03) and 0.02.
+FOREHEAD = 1 / 6
+
+
+def below_forehead(box: np.ndarray) -> np.ndarray:
+    """A detector's box (4,) without the forehead, as :data:`FACE_CROPS` take it."""
+    x1, y1, x2, y2 = box
+    return np.array([x1, y1 + FOREHEAD * (y2 - y1), x2, y2], np.float32)
+
 
 def face_square(
     kind: str,

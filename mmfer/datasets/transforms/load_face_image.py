@@ -114,7 +114,8 @@ class LoadFaceImage(LoadImageFromFile):
     EXIF orientation, as they may be for the image before that. ``'color_ignore_orientation'`` does
     not turn it.
 
-    Required key: ``img_path``. Used if there: ``face_box`` (4,), ``gt_landmarks`` (N, 2).
+    Required key: ``img_path``. Used if there: ``face_box`` (4,), ``gt_landmarks`` (N, 2), and
+    ``pixels_as_read``, True where these are known to be for the image as it is read, turned.
     Added keys: ``img`` (H, W, 3) uint8 in BGR, ``img_shape`` and ``ori_shape`` (H, W).
 
     Args:
@@ -154,7 +155,8 @@ class LoadFaceImage(LoadImageFromFile):
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         if any(results.get(key) is not None for key in PIXEL_KEYS):
             wrong = misplacement(results, image.shape[1::-1])
-            if not wrong and self.color_type in _TURNED and self.imdecode_backend in _TURNING:
+            turns = self.color_type in _TURNED and self.imdecode_backend in _TURNING
+            if not wrong and turns and not results.get('pixels_as_read'):
                 wrong = turn_problem(content)
             if wrong:
                 raise AnnotationError(f"cannot use the annotation of image '{path}': {wrong}")

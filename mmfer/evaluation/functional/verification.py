@@ -24,12 +24,14 @@ class RocCurve:
         tar: True acceptance rates ``(K,)``.
         num_same: Pairs of one person.
         num_different: Pairs of two people.
+        mean_same: Mean similarity of the pairs of one person.
     """
 
     far: np.ndarray
     tar: np.ndarray
     num_same: int
     num_different: int
+    mean_same: float
 
     def tar_at(self, far: float) -> float:
         """The largest TAR that any threshold reaches with at most this FAR, without interpolation.
@@ -86,7 +88,8 @@ def roc_curve(same: np.ndarray, different: Iterable[np.ndarray]) -> RocCurve:
     tar = np.stack([accepted - counts[::-1], accepted], axis=1).ravel() / num_same
     far = num_different - np.stack([up_to[::-1], below[::-1]], axis=1).ravel()
     far = np.concatenate([[0.0], far / num_different, [1.0]])
-    return RocCurve(far, np.concatenate([[0.0], tar, [1.0]]), num_same, num_different)
+    tar = np.concatenate([[0.0], tar, [1.0]])
+    return RocCurve(far, tar, num_same, num_different, float(np.mean(same)))
 
 
 def _check_both(num_same: int, num_different: int) -> None:
@@ -156,22 +159,53 @@ def pairs_roc(features: np.ndarray, pairs: np.ndarray, same: np.ndarray) -> RocC
     num_same = int(same.sum())
     _check_both(num_same, len(same) - num_same)
     far, tar, _ = roc_in_memory(same, similarities, drop_intermediate=False)
-    return RocCurve(far, tar, num_same, len(same) - num_same)
+    mean_same = float(similarities[same].mean())
+    return RocCurve(far, tar, num_same, len(same) - num_same, mean_same)
 
 
 def intra_class_variance(features: np.ndarray, labels: np.ndarray) -> float:
-    """Mean squared distance of L2-normalised features to the mean of their class.
+    """Mean cosine distance, ``1 - cos``, of all pairs of features of one class.
+
+    Computed without the pairs: the similarities of a class add up to the squared length of the sum
+    of its L2-normalized features, those with themselves aside.
 
     Args:
         features: ``(N, C)``.
         labels: ``(N,)``.
 
     Returns:
-        Between 0 (all pictures of a class agree) and 1.
+        Between 0 (all features of a class agree) and 2; 0 where no class has two features.
     """
     features = normalise(features)
-    _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    means = np.zeros((len(counts), features.shape[1]))
-    np.add.at(means, classes, features)
-    means /= counts[:, None]
+    sums, _, counts = _class_sums(features, labels)
+    pairs = np.sum(counts * (counts - 1))  # each one twice, as below
+    similarities = np.sum(sums**2) - np.sum(features**2)
+    return float(1 - similarities / pairs) if pairs else 0.0
+
+
+def intra_class_variance_to_mean(features: np.ndarray, labels: np.ndarray) -> float:
+    """Mean squared distance of L2-normalized features to the mean of their class.
+
+    In a class of ``n`` features it is ``(n - 1) / n`` of the mean cosine distance of its pairs.
+
+    Args:
+        features: ``(N, C)``.
+        labels: ``(N,)``.
+
+    Returns:
+        Between 0 (all features of a class agree) and 1.
+    """
+    features = normalise(features)
+    sums, classes, counts = _class_sums(features, labels)
+    means = sums / counts[:, None]
     return float(np.mean(np.sum((features - means[classes]) ** 2, axis=1)))
+
+
+def _class_sums(
+    features: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The sums of the features of each class ``(K, C)``, the class of each, and their numbers."""
+    _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(counts), features.shape[1]))
+    np.add.at(sums, classes, features)
+    return sums, classes, counts

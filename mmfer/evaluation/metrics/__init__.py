@@ -5,6 +5,7 @@ from .face_verification import FaceVerification
 from .labelled_only import LabelledOnly
 from .landmark_nme import LandmarkNME
 from .mean_class_accuracy import MeanClassAccuracy
+from .present_classes_metric import PresentClassesMetric
 
 __all__ = [
     'ActionUnitF1',
@@ -13,4 +14,5 @@ __all__ = [
     'LabelledOnly',
     'LandmarkNME',
     'MeanClassAccuracy',
+    'PresentClassesMetric',
 ]

@@ -7,7 +7,6 @@ from torch import Tensor
 from mmfer.checkpoint.state_dicts import take_prefix
 from mmfer.registry import MODELS
 
-from ..necks import KTAdapter
 from .prior_encoders import PriorEncoders
 
 _STORED = 'priors.'
@@ -17,7 +16,7 @@ _STORED = 'priors.'
 class FaceAnalyzer(ImageClassifier):
     """An encoder of one facial task that learns, by a KT-Adapter, from encoders of other tasks.
 
-    In training, the frozen prior encoders see the picture that the canonical ``backbone`` sees, and
+    In training, the frozen prior encoders see the image that the canonical ``backbone`` sees, and
     the neck takes in their tokens. Only neck and head learn. In inference this is an
     ``ImageClassifier`` with a ``KTAdapter``: priors are neither run nor built, and the files they
     come from need not exist. They are built when training begins, in :meth:`init_weights`, or else
@@ -26,12 +25,24 @@ class FaceAnalyzer(ImageClassifier):
     The names of the weights are those of the baseline, ``backbone.*`` and ``head.*``, and
     ``neck.*``; ``init_cfg=dict(type='Pretrained', checkpoint=...)`` therefore starts from it.
 
+    The neck may be any module with
+
+    * ``tasks``, names of all tasks, and ``prior_tasks``, those that ``priors`` may be of, both in
+      their order;
+    * a call ``neck(feats, priors=None)``. ``feats`` is what the backbone gives: a tensor or several
+      of which the last counts, ``(B, C, H, W)``, ``(B, L, C)`` or ``(B, C)``. ``priors`` is a dict
+      from some of ``prior_tasks`` to tokens ``(B, C_task)`` in float32, without gradient; in
+      inference it is left out. It returns a tuple, of which the head reads the last item.
+
+    ``switch_to_deploy()`` and ``deploy`` are optional: MMPretrain's convention, for exports.
+
     Note:
         All encoders see one normalisation, that of ``data_preprocessor``.
 
     Args:
         backbone (dict): The canonical encoder.
-        neck (dict): A :class:`KTAdapter`; its ``canonical`` says what task the ``backbone`` has.
+        neck (dict): A :class:`KTAdapter`, whose ``canonical`` says what task the ``backbone`` has,
+            or another neck that is called in the same way, see above.
         head (dict): The decoder.
         priors (dict, optional): The prior encoders by task, ``dict(backbone=..., checkpoint=...)``
             each, where ``checkpoint`` is that of the task's baseline (or None: the backbone's own
@@ -45,8 +56,8 @@ class FaceAnalyzer(ImageClassifier):
         **kwargs: ``train_cfg``, ``data_preprocessor``, ``init_cfg``, … of ``ImageClassifier``.
 
     Raises:
-        TypeError: The neck is not a ``KTAdapter``, or an entry of ``priors`` is not a dict with a
-            ``backbone``.
+        TypeError: The neck has no ``tasks`` and ``prior_tasks``, or an entry of ``priors`` is not a
+            dict with a ``backbone``.
         ValueError: ``priors`` names an unknown task, or ``num_priors`` is out of its range.
     """
 
@@ -62,10 +73,10 @@ class FaceAnalyzer(ImageClassifier):
         **kwargs,
     ):
         super().__init__(backbone, neck, head, **kwargs)
-        if not isinstance(self.neck, KTAdapter):
+        if not (hasattr(self.neck, 'tasks') and hasattr(self.neck, 'prior_tasks')):
             raise TypeError(
-                f'model.neck of a FaceAnalyzer is a KTAdapter, got {type(self.neck).__name__}; '
-                'without one, use an ImageClassifier'
+                f'model.neck of a FaceAnalyzer is a KTAdapter or another neck with tasks and '
+                f'prior_tasks, got {type(self.neck).__name__}; without one, use an ImageClassifier'
             )
         #: The priors in use, by task in the neck's order; what they are built from.
         self.prior_configs = self._choose(priors or {}, num_priors)

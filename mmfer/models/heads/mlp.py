@@ -11,6 +11,8 @@ from torch import Tensor
 
 from mmfer.utils.checks import check_count
 
+from ..layers.feature_tokens import pool_feature
+
 
 def linear_blocks(
     in_channels: int,
@@ -59,20 +61,17 @@ def check_widths(head: object, in_channels: int, hidden_channels: Sequence[int])
 
 
 def last_features(head: object, feats: tuple[Tensor, ...], in_channels: int) -> Tensor:
-    """The last item ``(B, C)`` of what a neck gives.
+    """The last item of what a neck gives, averaged over all places: ``(B, C)``.
 
     Raises:
-        ValueError: It has another shape.
+        ValueError: It has another number of channels, or no shape that can be averaged.
     """
-    x = feats[-1]
-    if x.ndim == 2 and x.shape[1] == in_channels:
+    x = pool_feature(feats)
+    if x.shape[1] == in_channels:
         return x
-    remedy = f'set model.head.in_channels={x.shape[1]}'
-    if x.ndim != 2:
-        remedy = "pool the map first: model.neck=dict(type='GlobalAveragePooling')"
     raise ValueError(
-        f'{type(head).__name__} takes features of shape (B, {in_channels}), got {tuple(x.shape)}; '
-        f'{remedy}'
+        f'{type(head).__name__} takes features of {in_channels} channels (model.head.in_channels), '
+        f'got {x.shape[1]}; set model.head.in_channels={x.shape[1]}'
     )
 
 

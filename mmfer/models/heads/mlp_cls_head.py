@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mmfer.registry import MODELS
 
+from ..layers.feature_tokens import pool_feature
 from .mlp import check_widths, last_features, linear_blocks, require_labels
 
 
@@ -22,7 +23,8 @@ class MLPClsHead(StackedLinearClsHead):
         in_channels (int): Width ``C`` of the features.
         hidden_channels (Sequence[int]): Widths of the hidden layers; ``()`` gives a single linear
             layer. Defaults to (256,).
-        with_feat (bool): Whether predictions carry the head's input ``(C,)`` as ``feat``, which
+        with_feat (bool): Whether predictions carry the head's input ``(C,)``, averaged over all
+            places where it is a map, as ``feat``, which
             :class:`~mmfer.evaluation.FaceVerification` compares. Defaults to False.
         **kwargs: ``dropout_rate``, ``norm_cfg`` and ``act_cfg`` (ReLU) of the hidden layers;
             ``loss`` (cross-entropy), ``topk``, ``cal_acc`` and ``init_cfg`` of mmpretrain's
@@ -55,7 +57,7 @@ class MLPClsHead(StackedLinearClsHead):
         )
 
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """Map features ``(B, C)``, the last of ``feats``, to what the last layer gets."""
+        """Map the last of ``feats``, ``(B, C)`` or a map, to what the last layer gets."""
         return super().pre_logits((last_features(self, feats, self.in_channels),))
 
     def _get_loss(self, cls_score: Tensor, data_samples: list[DataSample], **kwargs) -> dict:
@@ -70,6 +72,6 @@ class MLPClsHead(StackedLinearClsHead):
         """Predict ``pred_label``, ``pred_score`` and, if asked for, ``feat`` of every sample."""
         predictions = super().predict(feats, data_samples)
         if self.with_feat:
-            for sample, feat in zip(predictions, feats[-1], strict=True):
+            for sample, feat in zip(predictions, pool_feature(feats), strict=True):
                 sample.set_field(feat, 'feat')
         return predictions

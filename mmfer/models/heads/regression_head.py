@@ -23,7 +23,8 @@ class RegressionHead(BaseModule):
         out_channels (int): Numbers per sample.
         hidden_channels (Sequence[int]): Widths of the hidden layers; ``()`` gives a single linear
             layer. Defaults to (256,).
-        loss (dict): Defaults to ``dict(type='WingLoss')``.
+        loss (dict): A loss of the predictions in units and of the targets, such as ``WingLoss``,
+            ``L1Loss``, ``SmoothL1Loss`` or ``MSELoss``. Defaults to ``dict(type='WingLoss')``.
         dropout_rate (float): Dropout after each hidden layer. Defaults to 0.
         norm_cfg (dict, optional): Normalisation after each hidden layer. Defaults to None.
         act_cfg (dict): Activation after each hidden layer. Defaults to ReLU.
@@ -75,7 +76,7 @@ class RegressionHead(BaseModule):
     # What all heads do -----------------------------------------------------------------------
 
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """Map features ``(B, C)``, the last of ``feats``, to what the last layer gets."""
+        """Map the last of ``feats``, ``(B, C)`` or a map, to what the last layer gets."""
         x = last_features(self, feats, self.in_channels)
         for layer in self.layers[:-1]:
             x = layer(x)

@@ -1,10 +1,31 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""One token per picture, from whatever a backbone gives. ``C`` channels, ``D`` token width."""
+"""One token per image, from whatever a backbone gives. ``C`` channels, ``D`` token width."""
 
 from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor
+
+
+def last_feature(feats: Tensor | Sequence[Tensor]) -> Tensor:
+    """What counts of a backbone's output: the last of several features."""
+    return feats if isinstance(feats, Tensor) else feats[-1]
+
+
+def last_map(feats: Tensor | Sequence[Tensor]) -> Tensor:
+    """A backbone's last feature where it is a map ``(B, C, H, W)``.
+
+    Raises:
+        ValueError: It has another shape.
+    """
+    x = last_feature(feats)
+    if x.ndim == 4:
+        return x
+    raise ValueError(
+        f"model.neck.fusion='map' needs a backbone that gives a map (B, C, H, W), got "
+        f'{tuple(x.shape)}. ConvNeXt gives one with gap_before_final_norm=False, a '
+        "VisionTransformer with out_type='featmap'; else set model.neck.fusion to 'pooled'"
+    )
 
 
 def pool_feature(feats: Tensor | Sequence[Tensor]) -> Tensor:
@@ -20,7 +41,7 @@ def pool_feature(feats: Tensor | Sequence[Tensor]) -> Tensor:
     Raises:
         ValueError: The feature has another number of dimensions.
     """
-    x = feats if isinstance(feats, Tensor) else feats[-1]
+    x = last_feature(feats)
     if x.ndim == 4:
         return F.adaptive_avg_pool2d(x, 1).flatten(1)
     if x.ndim == 3:

@@ -1,6 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import torch
-import torch.nn.functional as F
+from mmcv.cnn import build_activation_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -35,9 +35,12 @@ class FoldedTransfer(BaseModule):
         embed_dims (int): Token width ``D``.
         num_heads (int): Attention heads, a divisor of ``embed_dims``.
         ffn_ratio (float): Hidden width of the FFN, in units of ``embed_dims``.
+        act_cfg (dict, optional): Activation of the FFN. Defaults to None, GELU.
     """
 
-    def __init__(self, embed_dims: int, num_heads: int, ffn_ratio: float):
+    def __init__(
+        self, embed_dims: int, num_heads: int, ffn_ratio: float, act_cfg: dict | None = None
+    ):
         super().__init__()
         self.heads = (num_heads, embed_dims // num_heads)
         hidden = int(embed_dims * ffn_ratio)
@@ -49,8 +52,18 @@ class FoldedTransfer(BaseModule):
         self.proj = WideLinear(embed_dims, embed_dims)
         self.ln1 = nn.LayerNorm(embed_dims)
         self.fc1 = WideLinear(embed_dims, hidden)
+        self.act = build_activation_layer(act_cfg or dict(type='GELU'))
         self.fc2 = WideLinear(hidden, embed_dims)
         self.ln2 = nn.LayerNorm(embed_dims)
+
+    @staticmethod
+    def can_replace(transfer: KnowledgeTransfer) -> bool:
+        """Whether it is one post-norm block with one knowledge token, as in the paper.
+
+        In a further block the knowledge token's row depends on the image; nothing is constant.
+        """
+        one_block = not transfer.earlier and not transfer.pre_norm
+        return one_block and transfer.num_knowledge == 1
 
     @torch.no_grad()
     def take_over(self, transfer: KnowledgeTransfer) -> 'FoldedTransfer':
@@ -61,6 +74,7 @@ class FoldedTransfer(BaseModule):
             (self.proj, attn.proj),
             (self.ln1, transfer.ln1),
             (self.fc1, ffn[0][0]),
+            (self.act, ffn[0][1]),  # PReLU has a weight
             (self.fc2, ffn[1]),
             (self.ln2, transfer.ln2),
         ):
@@ -82,5 +96,5 @@ class FoldedTransfer(BaseModule):
         mixed = share * value.unflatten(-1, self.heads).unsqueeze(1)
         rows = torch.stack((self.token.expand_as(canonical), canonical), dim=1)
         rows = self.ln1(rows + self.proj(mixed.flatten(2)))
-        rows = self.ln2(rows + self.fc2(F.gelu(self.fc1(rows))))
+        rows = self.ln2(rows + self.fc2(self.act(self.fc1(rows))))
         return rows[:, 0], rows[:, 1]

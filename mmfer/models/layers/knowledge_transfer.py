@@ -1,27 +1,21 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The attention of the KT-Adapter. ``B`` samples, ``P`` priors, ``D`` token width."""
+"""The attention of the KT-Adapter. ``B`` samples, ``K`` knowledge tokens, ``P`` priors, ``D`` wide.
+
+The tokens are always in the order ``[knowledge, canonical, priors]``.
+"""
 
 import torch
 import torch.nn.functional as F
 from mmcv.cnn.bricks.transformer import FFN
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, ModuleList
 from mmengine.model.weight_init import trunc_normal_
 from mmpretrain.models.utils import MultiheadAttention
 from torch import Tensor, nn
 
 from .partial_attention import attend, project_key_value, project_query
 
-#: Tokens that are always there and come first: the knowledge token and the canonical one.
-NUM_KEPT = 2
-
-
-def draw_kept(num_samples: int, num_priors: int, threshold: float, device=None) -> Tensor:
-    """Draw the drop mask: a prior stays where ``u ~ U(0, 1)`` is above ``threshold`` (Sec. 3.3).
-
-    Returns:
-        Bool ``(B, P)``, True where the prior stays; drawn for each sample and each prior.
-    """
-    return torch.rand(num_samples, num_priors, device=device) > threshold
+#: Where a block normalizes: after each residual sum, or before attention and FFN.
+NORM_PLACES = ('post', 'pre')
 
 
 def average_rows(rows: Tensor, counted: Tensor) -> Tensor:
@@ -30,18 +24,76 @@ def average_rows(rows: Tensor, counted: Tensor) -> Tensor:
     return (rows * weight).sum(1) / weight.sum(1)
 
 
-class KnowledgeTransfer(BaseModule):
-    """One post-norm transformer block over ``[knowledge, canonical, priors]`` (Sec. 3.3).
+class TransferBlock(BaseModule):
+    """A transformer block that computes the first so many tokens of its output only.
 
-    ``z = LN(z + MHSA(z))``, the canonical mask keeps the first two rows, ``z = LN(z + FFN(z))``.
+    ``norm='post'``: ``z = LN(z + MHSA(z))``, then ``z = LN(z + FFN(z))``. ``norm='pre'``:
+    ``z = z + MHSA(LN(z))``, then ``z = z + FFN(LN(z))``.
 
-    With the canonical mask nothing reads the priors' rows after the attention, so only the first
-    two are computed as queries; the result is the same.
+    Args:
+        embed_dims (int): Token width ``D``.
+        num_heads (int): Attention heads, a divisor of ``embed_dims``.
+        ffn_ratio (float): Hidden width of the FFN, in units of ``embed_dims``.
+        norm (str): 'post' or 'pre'. Defaults to 'post'.
+        act_cfg (dict, optional): Activation of the FFN. Defaults to None, GELU.
+        init_cfg (dict, optional): Initialization. Defaults to None.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        ffn_ratio: float,
+        norm: str = 'post',
+        act_cfg: dict | None = None,
+        init_cfg: dict | None = None,
+    ):
+        super().__init__(init_cfg)
+        self.pre_norm = norm == 'pre'
+        self.attn = MultiheadAttention(embed_dims, num_heads)
+        self.ln1 = nn.LayerNorm(embed_dims)
+        self.act_cfg = act_cfg or dict(type='GELU')
+        self.ffn = FFN(embed_dims, int(embed_dims * ffn_ratio), act_cfg=self.act_cfg)
+        self.ln2 = nn.LayerNorm(embed_dims)
+
+    def transform(self, z: Tensor, seen: Tensor | None, num_rows: int | None = None) -> Tensor:
+        """Transform tokens.
+
+        Args:
+            z: ``(B, T, D)``.
+            seen: Bool ``(B, T)``, which tokens are looked at. None: all.
+            num_rows: How many rows, from the first, are wanted. None: all.
+
+        Returns:
+            ``(B, num_rows, D)``.
+        """
+        y = self.ln1(z) if self.pre_norm else z
+        key, value = project_key_value(self.attn, y)
+        mixed = attend(self.attn, project_query(self.attn, y[:, :num_rows]), key, value, seen)
+        rows = z[:, :num_rows] + mixed
+        if self.pre_norm:
+            return self.ffn(self.ln2(rows), rows)
+        return self.ln2(self.ffn(self.ln1(rows)))
+
+
+class KnowledgeTransfer(TransferBlock):
+    """Transformer blocks over ``[knowledge, canonical, priors]``, of which one is the paper's.
+
+    With the defaults it is one post-norm block (Sec. 3.3): ``z = LN(z + MHSA(z))``, the canonical
+    mask keeps knowledge and canonical row, ``z = LN(z + FFN(z))``. With the canonical mask nothing
+    reads the priors' rows after the last attention, so the others alone are computed as queries;
+    the result is the same. The rows of several knowledge tokens are averaged at the end.
 
     Note:
         The paper does not say what becomes of the priors' rows where the canonical mask is off.
         Here the FFN sees them as well, after which those not dropped are averaged with the
-        knowledge row. Nor does it name the FFN's activation, which is GELU here.
+        knowledge row. Nor does it name the FFN's activation, which is GELU here, or the place of
+        the norm. Of several blocks, which it does not have, all but the last keep the priors' rows,
+        so that the next can look at them; the canonical mask acts in the last one. With
+        ``norm='pre'`` a layer norm follows the last block, as in other pre-norm transformers.
+
+    This module is the last block itself, so the weights of a single one have the same names
+    whatever the options; those before it are ``earlier``.
 
     Args:
         embed_dims (int): Token width ``D``.
@@ -50,7 +102,11 @@ class KnowledgeTransfer(BaseModule):
         canonical_mask (bool): Whether the canonical mask is on. Defaults to True.
         init_scale (float): What the last layer norm's weight starts from. With 0 both outputs are
             0 at first. Defaults to 1.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        num_layers (int): Blocks. Defaults to 1.
+        num_knowledge (int): Knowledge tokens ``K``. Defaults to 1.
+        norm (str): See :class:`TransferBlock`. Defaults to 'post'.
+        act_cfg (dict, optional): Activation of the FFN. Defaults to None, GELU.
+        init_cfg (dict, optional): Initialization. Defaults to None.
     """
 
     def __init__(
@@ -60,22 +116,27 @@ class KnowledgeTransfer(BaseModule):
         ffn_ratio: float,
         canonical_mask: bool = True,
         init_scale: float = 1.0,
+        num_layers: int = 1,
+        num_knowledge: int = 1,
+        norm: str = 'post',
+        act_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ):
-        super().__init__(init_cfg)
+        block = (embed_dims, num_heads, ffn_ratio, norm, act_cfg)
+        super().__init__(*block, init_cfg)
         self.canonical_mask = canonical_mask
-        self.knowledge = nn.Parameter(torch.zeros(1, 1, embed_dims))
-        self.attn = MultiheadAttention(embed_dims, num_heads)
-        self.ln1 = nn.LayerNorm(embed_dims)
-        self.ffn = FFN(embed_dims, int(embed_dims * ffn_ratio), act_cfg=dict(type='GELU'))
-        self.ln2 = nn.LayerNorm(embed_dims)
+        self.num_knowledge = num_knowledge
+        self.knowledge = nn.Parameter(torch.zeros(1, num_knowledge, embed_dims))
         trunc_normal_(self.knowledge, std=0.02)
-        nn.init.constant_(self.ln2.weight, init_scale)
+        self.earlier = ModuleList(TransferBlock(*block) for _ in range(num_layers - 1))
+        if self.pre_norm:
+            self.ln3 = nn.LayerNorm(embed_dims)
+        nn.init.constant_((self.ln3 if self.pre_norm else self.ln2).weight, init_scale)
 
     def forward(
         self, canonical: Tensor, priors: Tensor, kept: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Let the knowledge token and the canonical one attend to the priors.
+        """Let the knowledge tokens and the canonical one attend to the priors.
 
         Args:
             canonical: ``(B, D)``.
@@ -88,18 +149,19 @@ class KnowledgeTransfer(BaseModule):
         # Not len(canonical): to an exporter that is a constant, the batch it traces with.
         knowledge = self.knowledge.expand(canonical.shape[0], -1, -1)
         z = torch.cat((knowledge, canonical.unsqueeze(1), priors), dim=1)
-        seen = None if kept is None else F.pad(kept, (NUM_KEPT, 0), value=True)
+        always = self.num_knowledge + 1  # tokens that are never dropped
+        seen = None if kept is None else F.pad(kept, (always, 0), value=True)
 
-        rows = z[:, :NUM_KEPT] if self.canonical_mask else z
-        key, value = project_key_value(self.attn, z)
-        mixed = attend(self.attn, project_query(self.attn, rows), key, value, seen)
-        rows = self.ln2(self.ffn(self.ln1(rows + mixed)))
+        for block in self.earlier:
+            z = block.transform(z, seen)
+        rows = self.transform(z, seen, always if self.canonical_mask else None)
+        if self.pre_norm:
+            rows = self.ln3(rows)
 
-        knowledge, canonical = rows[:, 0], rows[:, 1]
-        if not self.canonical_mask:
-            if seen is None:
-                seen = rows.new_ones(rows.shape[:2], dtype=torch.bool)
-            counted = seen.clone()
-            counted[:, 1] = False  # the canonical row stays by itself
-            knowledge = average_rows(rows, counted)
-        return knowledge, canonical
+        # The canonical row stays by itself.
+        before, after = rows[:, : self.num_knowledge], rows[:, always:]
+        others, canonical = torch.cat((before, after), dim=1), rows[:, self.num_knowledge]
+        if self.canonical_mask or kept is None:
+            return others.mean(1), canonical
+        counted = F.pad(kept, (self.num_knowledge, 0), value=True)
+        return average_rows(others, counted), canonical

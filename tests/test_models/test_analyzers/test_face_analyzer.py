@@ -5,6 +5,7 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper
 from mmengine.runner.checkpoint import load_state_dict
+from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 from toy_analyzer import CNN, PRIORS, VIT, analyzer_config
 
@@ -166,6 +167,105 @@ def test_adapter_that_starts_as_the_identity_predicts_what_the_baseline_does(tmp
     )
     inputs = pictures()
     assert torch.equal(model.eval()(inputs), baseline.eval()(inputs))
+
+
+# Fusion on the map --------------------------------------------------------------------------------
+
+CONVNEXT = dict(
+    type='ConvNeXt',
+    arch=dict(depths=[1, 1, 1, 1], channels=[8, 8, 16, 16]),
+    use_grn=True,
+    layer_scale_init_value=0.0,
+)
+MLP = dict(type='MLPClsHead', num_classes=7, in_channels=16, hidden_channels=(8,))
+
+
+@pytest.mark.parametrize(
+    'backbone',
+    [CNN, dict(CONVNEXT, gap_before_final_norm=False), dict(VIT, out_type='featmap')],
+    ids=lambda backbone: backbone['type'],
+)
+@torch.no_grad()
+def test_fused_on_the_map_or_on_its_average_a_light_mlp_predicts_the_same(backbone):
+    head = dict(MLP, in_channels=24 if backbone['type'] == 'VisionTransformer' else 16)
+    pooled = ready(backbone=backbone, head=head).eval()
+    on_map = ready(backbone=backbone, head=head, neck=dict(NECK, fusion='map')).eval()
+    on_map.load_state_dict(pooled.state_dict())
+    inputs = pictures()
+    assert on_map.extract_feat(inputs)[0].ndim == 4
+    torch.testing.assert_close(on_map(inputs), pooled(inputs))
+    # In training as well, with priors and the same mask.
+    losses = []
+    for model in (pooled, on_map):
+        model.priors = pooled.priors
+        torch.manual_seed(0)
+        losses.append(model.train().loss(inputs, samples())['loss'])
+    torch.testing.assert_close(*losses)
+
+
+@pytest.mark.parametrize('backbone', [CONVNEXT, VIT], ids=lambda backbone: backbone['type'])
+def test_encoders_that_give_no_map_are_refused_for_fusion_on_it(backbone):
+    model = build(backbone=backbone, neck=dict(NECK, fusion='map'))
+    with pytest.raises(ValueError, match='model.neck.fusion'):
+        model(pictures())
+
+
+@MODELS.register_module()
+class ConvClsHead(ClsHead):
+    """A decoder that reads the map: a 3x3 convolution before the average."""
+
+    def __init__(self, num_classes, in_channels, **kwargs):
+        super().__init__(**kwargs)
+        self.conv = torch.nn.Conv2d(in_channels, num_classes, 3)
+
+    def forward(self, feats):
+        return self.conv(feats[-1]).relu().mean((2, 3))
+
+
+def test_a_decoder_of_convolutions_reads_the_map():
+    head = dict(type='ConvClsHead', num_classes=7, in_channels=16)
+    model = ready(neck=dict(NECK, fusion='map'), head=head)
+    model.loss(pictures(), samples())['loss'].backward()
+    assert model.neck.transfer.knowledge.grad.abs().max() > 0
+    before = model.eval()(pictures())
+    assert before.shape == (4, 7)
+    with pytest.raises(RuntimeError):  # an average is no map
+        ready(head=head)(pictures())
+
+
+# Other necks --------------------------------------------------------------------------------------
+
+
+@MODELS.register_module()
+class AddsTheMeanOfPriors(torch.nn.Module):
+    """All that a FaceAnalyzer asks of a neck."""
+
+    tasks = ('gaze', 'expression', 'age')
+    prior_tasks = ('gaze', 'age')
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(()))
+        self.seen = []
+
+    def forward(self, feats, priors=None):
+        self.seen.append(priors and {task: token.shape for task, token in priors.items()})
+        feature = feats[-1].mean((2, 3))
+        if priors:
+            feature = feature + self.weight * torch.stack(list(priors.values())).mean(0)
+        return (feature,)
+
+
+def test_any_neck_with_the_documented_call():
+    priors = dict(age=dict(backbone=CNN), gaze=dict(backbone=CNN))
+    model = ready(neck=dict(type='AddsTheMeanOfPriors'), priors=priors)
+    assert model.priors.tasks == ('gaze', 'age')
+    model.loss(pictures(), samples())['loss'].backward()
+    assert model.neck.weight.grad.abs() > 0
+    assert model.eval()(pictures()).shape == (4, 7)
+    assert model.neck.seen == [dict(gaze=(4, 16), age=(4, 16)), None]
+    with pytest.raises(ValueError, match=r"\['landmarks'\].*\('gaze', 'expression', 'age'\)"):
+        build(neck=dict(type='AddsTheMeanOfPriors'), priors=dict(landmarks=dict(backbone=CNN)))
 
 
 # Priors -------------------------------------------------------------------------------------------

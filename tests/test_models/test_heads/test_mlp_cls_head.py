@@ -54,6 +54,14 @@ def test_features_ride_along_only_if_asked_for():
     assert 'feat' not in build().predict(feats)[0]
 
 
+def test_a_map_is_averaged():
+    head, spatial = build(with_feat=True).eval(), torch.randn(2, 8, 3, 5)
+    pooled = spatial.mean((2, 3))
+    torch.testing.assert_close(head((spatial,)), head((pooled,)))
+    for row, sample in zip(pooled, head.predict((spatial,)), strict=True):
+        torch.testing.assert_close(sample.feat, row)
+
+
 def test_accuracy_and_macro_f1_of_mmpretrain_read_it():
     head = build(hidden_channels=())
     head.fc.fc.weight.data = torch.eye(3, 8)

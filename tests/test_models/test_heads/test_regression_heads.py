@@ -1,4 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -161,10 +163,32 @@ def test_target_of_another_shape_is_named():
 
 
 def test_features_of_another_shape_say_what_to_set():
-    with pytest.raises(ValueError, match=r'\(B, 8\).*\(2, 9\).*model.head.in_channels=9'):
-        age_head()((torch.randn(2, 9),))
-    with pytest.raises(ValueError, match="model.neck=dict.type='GlobalAveragePooling'"):
-        landmark_head()((torch.randn(2, 8, 4, 4),))
+    for shape in ((2, 9), (2, 9, 4, 4)):
+        with pytest.raises(ValueError, match=r'8 channels.*9.*model.head.in_channels=9'):
+            age_head()((torch.randn(shape),))
+    with pytest.raises(ValueError, match=r'\(8,\)'):
+        landmark_head()((torch.randn(8),))
+
+
+@pytest.mark.parametrize('make', [age_head, landmark_head])
+def test_a_map_is_averaged(make):
+    head, spatial = make(), torch.randn(3, 8, 4, 5)
+    for feats in ((spatial,), (spatial.flatten(2).transpose(1, 2),)):
+        torch.testing.assert_close(head(feats), head((spatial.mean((2, 3)),)))
+
+
+@pytest.mark.parametrize('loss', ['WingLoss', 'L1Loss', 'SmoothL1Loss', 'MSELoss'])
+def test_any_loss_is_in_years_and_pixels(loss):
+    """Of errors of 3 years, or 3 pixels in x and none in y."""
+    each = dict(WingLoss=10 * math.log(2.5), L1Loss=3, SmoothL1Loss=2.5, MSELoss=9)[loss]
+    feats = (torch.zeros(1, 8),)
+    head = age_head(mean_age=40.0, loss=dict(type=loss))
+    force(head, [0])
+    assert head.loss(feats, samples(gt_age=[43]))['loss'].item() == pytest.approx(each)
+    head = landmark_head(loss=dict(type=loss, reduction='sum'))
+    points = head(feats)[0].detach() + torch.tensor([3.0, 0.0])
+    value = head.loss(feats, samples(gt_landmarks=[points]))['loss'].item()
+    assert value == pytest.approx(98 * each, rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,17 @@ def folded(adapter: KTAdapter) -> KTAdapter:
 @pytest.mark.parametrize('batch', [1, 5])
 @pytest.mark.parametrize(
     'arguments',
-    [{}, dict(task_embedding=True), dict(canonical_mask=False), dict(ffn_ratio=0.7, num_heads=1)],
+    [
+        {},
+        dict(task_embedding=True),
+        dict(canonical_mask=False),
+        dict(ffn_ratio=0.7, num_heads=1),
+        dict(act_cfg=dict(type='PReLU')),
+        dict(fusion='map'),
+        dict(num_layers=3),
+        dict(num_knowledge=3, canonical_mask=False),
+        dict(norm='pre'),
+    ],
     ids=str,
 )
 @torch.no_grad()
@@ -52,6 +62,18 @@ def test_weights_of_a_folded_adapter_load_into_one_that_is_built_so():
     target.load_state_dict(source.state_dict())
     feature = torch.randn(2, 16)
     assert torch.equal(target(feature)[0], source(feature)[0])
+
+
+@pytest.mark.parametrize('arguments', [dict(num_layers=2), dict(num_knowledge=2), dict(norm='pre')])
+@torch.no_grad()
+def test_where_nothing_can_be_folded_weights_stay_as_they_are(arguments):
+    adapter = build(**arguments)
+    target = KTAdapter(embed_dims=16, num_heads=4, deploy=True, **arguments).eval()
+    target.load_state_dict(adapter.state_dict())
+    feature = torch.randn(2, 16)
+    assert torch.equal(target(feature)[0], adapter(feature)[0])
+    with pytest.raises(ValueError, match=r"\['age'\].*model.neck.deploy"):
+        target(feature, dict(age=feature))
 
 
 def test_gradients_reach_the_feature_as_before():

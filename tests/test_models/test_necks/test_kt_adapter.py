@@ -9,8 +9,8 @@ from torch import nn
 
 from mmfer.analysis.flops import count_cost
 from mmfer.models import KTAdapter
+from mmfer.models.layers.drop_masks import draw_kept, draw_kept_count, draw_kept_together
 from mmfer.models.layers.feature_tokens import pool_feature
-from mmfer.models.layers.knowledge_transfer import draw_kept
 from mmfer.registry import MODELS
 from mmfer.tasks import TASKS
 
@@ -266,6 +266,162 @@ def test_half_precision_features():
     assert out.dtype == torch.float32 and out.isfinite().all()
 
 
+# Fusion on the map --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('deploy', [False, True])
+@torch.no_grad()
+def test_rows_are_added_to_every_place(deploy):
+    adapter = build(fusion='map', num_heads=2)
+    spatial = torch.randn(3, 12, 4, 5)  # narrower than the tokens
+    knowledge, canonical = adapter.transfer(
+        F.pad(pool_feature(spatial), (0, 4)), torch.zeros(3, 0, 16)
+    )
+    expected = spatial.clone()
+    for b in range(3):
+        for y in range(4):
+            for x in range(5):
+                expected[b, :, y, x] += (knowledge[b] + canonical[b])[:12]
+    if deploy:
+        adapter.switch_to_deploy()
+    (out,) = adapter((torch.randn(1), spatial))
+    torch.testing.assert_close(out, expected)
+
+
+@pytest.mark.parametrize('training', [False, True])
+@torch.no_grad()
+def test_averaged_after_the_fusion_is_the_average_fused(training):
+    pooled, on_map = build(training), build(training, fusion='map')
+    on_map.load_state_dict(pooled.state_dict())
+    spatial, priors = torch.randn(3, 12, 4, 5), tokens()
+    torch.manual_seed(0)
+    (first,) = pooled(spatial, priors)
+    torch.manual_seed(0)
+    (second,) = on_map(spatial, priors)
+    assert second.shape == spatial.shape
+    torch.testing.assert_close(GlobalAveragePooling()((second,))[0], first)
+
+
+def test_on_the_map_the_adapter_can_start_as_the_identity():
+    spatial = torch.randn(2, 16, 3, 3)
+    adapter = MODELS.build(dict(type='KTAdapter', embed_dims=16, init_scale=0, fusion='map'))
+    assert torch.equal(adapter(spatial)[0], spatial)
+
+
+@pytest.mark.parametrize('shape', [(2, 16), (2, 9, 16)])
+def test_fusion_on_the_map_needs_a_map(shape):
+    adapter = build(fusion='map')
+    with pytest.raises(ValueError, match=r'fusion.*\(B, C, H, W\).*16\).*gap_before_final_norm'):
+        adapter((torch.randn(shape),))
+
+
+# Further blocks -----------------------------------------------------------------------------------
+
+DEEP = [
+    dict(num_layers=3),
+    dict(norm='pre'),
+    dict(num_layers=2, norm='pre', act_cfg=dict(type='SiLU')),
+    dict(num_layers=2, num_knowledge=3),
+]
+
+
+def slow_transfer(net, canonical, priors):
+    """Rows of all tokens through whole blocks; priors not dropped."""
+    count = net.num_knowledge
+    z = torch.cat((net.knowledge.expand(len(canonical), -1, -1), canonical[:, None], priors), 1)
+    for block in (*net.earlier, net):
+        first, act, second = block.ffn.layers[0][0], block.ffn.layers[0][1], block.ffn.layers[1]
+
+        def ffn(x, layers=(first, act, second)):
+            for layer in layers:
+                x = layer(x)
+            return x
+
+        if net.pre_norm:
+            z = z + block.attn(block.ln1(z))
+            z = z + ffn(block.ln2(z))
+        else:
+            z = block.ln1(z + block.attn(z))
+            z = block.ln2(z + ffn(z))
+    if net.pre_norm:
+        z = net.ln3(z)
+    others = z[:, :count]
+    if not net.canonical_mask:
+        others = torch.cat((others, z[:, count + 1 :]), 1)
+    return others.mean(1), z[:, count]
+
+
+@pytest.mark.parametrize('canonical_mask', [True, False])
+@pytest.mark.parametrize('arguments', [{}, *DEEP], ids=str)
+@torch.no_grad()
+def test_blocks_equal_whole_ones(arguments, canonical_mask):
+    transfer = build(canonical_mask=canonical_mask, **arguments).transfer
+    canonical, priors = torch.randn(4, 16), torch.randn(4, 3, 16)
+    for some in (priors, priors[:, :0]):
+        torch.testing.assert_close(
+            transfer(canonical, some), slow_transfer(transfer, canonical, some)
+        )
+    kept = torch.tensor([True, False, True]).repeat(4, 1)
+    torch.testing.assert_close(
+        transfer(canonical, priors, kept), slow_transfer(transfer, canonical, priors[:, [0, 2]])
+    )
+
+
+@pytest.mark.parametrize('arguments', DEEP, ids=str)
+def test_further_blocks_can_start_as_the_identity_and_all_of_them_learn(arguments):
+    adapter = KTAdapter(embed_dims=16, init_scale=0, **arguments)
+    feature = torch.randn(3, 12)
+    assert torch.equal(adapter(feature, tokens())[0], feature)
+    adapter = build(True, drop_mask=False, **arguments)
+    adapter(feature, tokens())[0].square().sum().backward()
+    assert all(p.grad.abs().max() > 0 for p in adapter.parameters())
+
+
+def test_the_paper_s_adapter_has_the_weights_of_one_block_only():
+    names = set(KTAdapter(embed_dims=16).state_dict())
+    assert {name.split('.')[1] for name in names} == {'knowledge', 'attn', 'ln1', 'ffn', 'ln2'}
+    deeper = set(KTAdapter(embed_dims=16, num_layers=2, norm='pre').state_dict())
+    assert names < deeper
+
+
+# Ways to drop priors ------------------------------------------------------------------------------
+
+
+def test_priors_can_be_dropped_together():
+    kept = draw_kept_together(20000, 3, 0.3)
+    assert (kept == kept[:, :1]).all()
+    assert kept.float().mean() == pytest.approx(0.7, abs=5 * math.sqrt(0.21 / 20000))
+
+
+@pytest.mark.parametrize('count', [0, 1, 2, 3, 4])
+def test_a_fixed_number_of_priors_can_be_kept(count):
+    kept = draw_kept_count(20000, 3, count)
+    assert (kept.sum(1) == min(count, 3)).all()
+    share = min(count, 3) / 3
+    bound = 5 * math.sqrt(share * (1 - share) / 20000) + 1e-6
+    torch.testing.assert_close(kept.float().mean(0), torch.full((3,), share), rtol=0, atol=bound)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'draw'),
+    [
+        (dict(drop_scheme='together', drop_threshold=0.3), lambda: draw_kept_together(8, 3, 0.3)),
+        (dict(drop_scheme='count', num_kept=2), lambda: draw_kept_count(8, 3, 2)),
+        (dict(drop_scheme='count', num_kept=0), lambda: torch.zeros(8, 3, dtype=torch.bool)),
+    ],
+    ids=str,
+)
+def test_the_scheme_that_is_set_is_drawn(arguments, draw):
+    adapter = build(True, **arguments)
+    feature, priors = torch.randn(8, 16), tokens(8)
+    torch.manual_seed(1)
+    (out,) = adapter(feature, priors)
+    torch.manual_seed(1)
+    stacked = torch.stack(list(priors.values()), 1)
+    rows = adapter.transfer(feature, stacked, draw())
+    torch.testing.assert_close(out, feature + sum(rows))
+
+
 # Errors -------------------------------------------------------------------------------------------
 
 
@@ -278,6 +434,13 @@ def test_half_precision_features():
         (dict(drop_threshold=1.5), 'drop_threshold .*1.5'),
         (dict(ffn_ratio=0), 'ffn_ratio '),
         (dict(tasks=('age', 'age'), canonical='age'), 'a task twice'),
+        (dict(fusion='sum'), "fusion .*'pooled', 'map'.*'sum'"),
+        (dict(norm='LN'), "norm .*'post', 'pre'.*'LN'"),
+        (dict(drop_scheme='all'), "drop_scheme .*'independent'.*'all'"),
+        (dict(drop_scheme='count', num_kept=4), 'num_kept .*3.*4'),
+        (dict(num_kept=-1), 'num_kept .*-1'),
+        (dict(num_layers=0), 'num_layers .*0'),
+        (dict(num_knowledge=1.5), 'num_knowledge .*1.5'),
     ],
 )
 def test_wrong_arguments(arguments, message):

@@ -1,0 +1,26 @@
+# TransFER on AffectNet, seven classes, the baseline of APViT: 66.23 % (Table 7). The schedule is
+# that of RAF-DB; with oversampling a pass is a million images, and 40 of them 628,000 iterations.
+_base_ = [
+    '../_base_/models/transfer_ir50-vit-small.py',
+    '../_base_/datasets/affectnet-7_112.py',
+    '../_base_/schedules/sgd_step_40e.py',
+    '../_base_/default_runtime.py',
+]
+
+# As on RAF-DB; transfer_ir50-vit-small_1xb64-40e_rafdb-112px.py says more.
+model = dict(
+    backbone=dict(
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='checkpoints/vit-small_imagenet.pth',
+            allow_missing=('cnn.', 'projection.', 'local.'),
+        ),
+        cnn=dict(
+            init_cfg=dict(
+                type='Pretrained', checkpoint='checkpoints/ir50_ms1m.pth', allow_missing=()
+            )
+        ),
+    )
+)
+
+train_dataloader = dict(batch_size=64)

@@ -1,0 +1,117 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from mmfer.inference.model_runner import ModelRunner
+from mmfer.models import TransFER
+from mmfer.models.pooling_settings import read_pooling
+from mmfer.visualization.local_maps import LocalMapRow, draw_local_maps
+
+from .compare_attention import check_same_size
+from .pooling import face_batches, pooled_faces
+
+
+def compare_maps(
+    config: str | Path,
+    checkpoint: str | Path,
+    transfer: tuple[str | Path, str | Path],
+    *,
+    num: int = 6,
+    images: Iterable[str] = (),
+    cfg_options: Iterable[str] = (),
+    device: str = 'cpu',
+    title: str | None = None,
+) -> Figure:
+    """Draw APViT's Figure 1: TransFER's attention maps, and the patches that APP keeps.
+
+    Args:
+        config: Config of a model with patch pooling.
+        checkpoint: Its weights.
+        transfer: Config and checkpoint of a :class:`.TransFER` for images of the same size.
+        num: Faces, spread evenly over the test set of ``config``. Default 6.
+        images: Files with aligned faces to show instead. Default: none.
+        cfg_options: ``KEY=VALUE`` settings that override ``config``, such as
+            ``'model.backbone.app.keep_num=80'``.
+        device: Where the models run. Default ``'cpu'``.
+        title: Headline. Default (None): the names of both configs; ``''`` for none.
+
+    Returns:
+        A figure that belongs to no window.
+
+    Raises:
+        FileNotFoundError: A config or checkpoint is not there.
+        ValueError: A checkpoint is one of another model, the first model drops no patches, the
+            second is no TransFER, or they take images of different sizes.
+        UnreadableImageError: One of ``images`` cannot be read.
+    """
+    pooled = ModelRunner.from_files(str(config), str(checkpoint), cfg_options, device)
+    weighed = ModelRunner.from_files(*map(str, transfer), device=device)
+    rows = [
+        row
+        for batch in face_batches(pooled, num, images)
+        for row in local_map_rows(pooled, weighed, batch)
+    ]
+    if title is None:
+        title = f'{Path(transfer[0]).stem}\n{Path(config).stem}'
+    return draw_local_maps(rows, title)
+
+
+def local_map_rows(
+    pooled: ModelRunner, transfer: ModelRunner, batch: dict[str, Any]
+) -> list[LocalMapRow]:
+    """What the figure shows of a batch of faces.
+
+    Args:
+        pooled: The model with patch pooling.
+        transfer: A :class:`.TransFER`.
+        batch: See :meth:`.ModelRunner.predict`.
+
+    Raises:
+        ValueError: A model is another one, or they are for images of different sizes.
+    """
+    backbone = transfer.model.backbone
+    if not isinstance(backbone, TransFER):
+        raise ValueError(
+            f'the attention map is that of model.backbone.type=TransFER, and '
+            f'{transfer.cfg.filename} has {type(backbone).__name__}'
+        )
+    keep_num = read_pooling(pooled.model.backbone).keep_num
+    if keep_num is None:
+        raise ValueError(
+            f'{pooled.cfg.filename} has no patch pooling that drops patches '
+            "(model.backbone.app with mode='hard')"
+        )
+    check_same_size(pooled, transfer)
+    with recorded_maps(backbone) as maps:
+        weighed = pooled_faces(transfer, batch)
+    kept = pooled_faces(pooled, batch)
+    return [
+        LocalMapRow(
+            image=left.image,
+            weights=weights.view(face.grid).cpu().numpy(),
+            kept=left.kept['app'],
+            grid=left.grid,
+            truth=left.truth,
+        )
+        for weights, face, left in zip(maps[0], weighed, kept, strict=True)
+    ]
+
+
+@contextmanager
+def recorded_maps(backbone: TransFER) -> Iterator[list[Tensor]]:
+    """Collect the map ``(B, N)``, the largest of the branches, that multiplies the features."""
+    maps = []
+
+    def record(local, args, _):
+        maps.append(local.maps(args[0]).amax(dim=1))
+
+    hook = backbone.local.register_forward_hook(record)
+    try:
+        yield maps
+    finally:
+        hook.remove()

@@ -1,0 +1,52 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""The boxes that a detector found in a dataset's images, from the report of ``align_faces.py``."""
+
+import csv
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mmfer.utils.csv_text import plain_cell
+from mmfer.utils.text_file import read_text
+
+from .transforms.annotation_check import check_box
+from .transforms.crop_face import below_forehead
+
+#: Decisions after which there is nothing to train or test on.
+LEFT_OUT = ('refused', 'unreadable')
+
+_BOX = ('x1', 'y1', 'x2', 'y2')
+
+
+class FoundFace(NamedTuple):
+    """What the report says of an image."""
+
+    decision: str  #: As in the report.
+    box: np.ndarray | None  #: Without forehead, float32 (4,) pixels; None where none counts.
+
+
+def read_found_faces(path: str | Path) -> dict[str, FoundFace]:
+    """What a report says of each image, by its path below the folder that was searched.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no such report, or has a box that is none.
+    """
+    rows = csv.DictReader(io.StringIO(read_text(path), newline=''))
+    missing = {'path', 'decision', *_BOX} - set(rows.fieldnames or ())
+    if missing:
+        raise ValueError(f"'{path}' is no report of align_faces.py: no column {min(missing)}")
+    return {plain_cell(row['path']): _read_row(row, path) for row in rows}
+
+
+def _read_row(row: dict[str, str], path: str | Path) -> FoundFace:
+    if not any(row[column] for column in _BOX):
+        return FoundFace(row['decision'], None)
+    try:
+        box = np.array([float(row[column]) for column in _BOX])
+        check_box(box)
+    except ValueError as error:
+        raise ValueError(f"'{path}', image {row['path']!r}: {error}") from error
+    return FoundFace(row['decision'], below_forehead(box))

@@ -1,0 +1,19 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from torch import Tensor
+
+from mmfer.registry import MODELS
+
+from .regression_loss import RegressionLoss
+
+
+@MODELS.register_module()
+class L1Loss(RegressionLoss):
+    """The absolute error, in years or pixels.
+
+    Args:
+        reduction (str): See :class:`RegressionLoss`. Defaults to 'mean'.
+        loss_weight (float): Factor on the result. Defaults to 1.
+    """
+
+    def penalty(self, error: Tensor) -> Tensor:
+        return error.abs()
