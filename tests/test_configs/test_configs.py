@@ -226,14 +226,9 @@ def test_a_variant_changes_what_it_says_and_nothing_else(paper):
         if not any(known.exists(database, name) for database in trained_on):
             models = [known.config(d, name) for d in known.index.databases if known.exists(d, name)]
             assert {key_of(cfg) for cfg in models} <= {key_of(READ[path]) for path in ONE_OF_EACH}
-        changed = (
-            *variant.options,
-            *variant.parts,
-            *(('priors', 'encoder') if variant.parts else ()),
-        )
-        for database in known.index.databases:
-            if not known.exists(database, name):
-                continue
+        for database, recipe in variant.items():
+            helpers = ('priors', 'encoder') if recipe.parts else ()
+            changed = (*recipe.options, *recipe.parts, *helpers)
             before = settings_of(known.read(known.path(database, name)).to_dict())
             cfg = known.config(database, name)
             after = settings_of(cfg.to_dict())
