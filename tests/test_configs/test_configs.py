@@ -238,7 +238,7 @@ def test_a_variant_changes_what_it_says_and_nothing_else(paper):
                 if before.get(path, ...) != after.get(path, ...)
             }
             assert all(path.startswith(changed) for path in differing), (name, database)
-            for path, value in variant.options.items():
+            for path, value in recipe.options.items():
                 if not path.endswith('keep_num'):
                     expected = value.format(database=database) if isinstance(value, str) else value
                     assert get(cfg, path) == expected, (name, database, path)
