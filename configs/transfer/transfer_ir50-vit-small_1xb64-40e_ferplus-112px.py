@@ -1,4 +1,4 @@
-# TransFER on FERPlus, eight classes by majority, the baseline of APViT: 90.83 % (Table 9).
+# TransFER on FERPlus, eight classes, the baseline of APViT: 90.83 % (Table 9).
 _base_ = [
     '../_base_/models/transfer_ir50-vit-small.py',
     '../_base_/datasets/ferplus_112.py',

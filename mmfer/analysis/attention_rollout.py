@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmfer.models.layers.attentive_pooling import take_tokens
+from mmfer.models.layers.partial_attention import attention_scale
 
 #: How heads are joined, by name.
 HEADS = ('mean', 'max')
@@ -36,7 +37,7 @@ def attention_weights(attn: MultiheadAttention, y: Tensor) -> Tensor:
     """
     query, key, _ = attn.qkv(y).unflatten(-1, (3, attn.num_heads, attn.head_dims)).unbind(2)
     products = torch.einsum('bqhd,bkhd->bhqk', query, key)
-    return (products * attn.head_dims**-0.5).softmax(dim=-1)
+    return (products * attention_scale(attn)).softmax(dim=-1)
 
 
 def join_heads(weights: Tensor, heads: str = 'mean') -> Tensor:

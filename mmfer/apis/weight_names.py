@@ -35,6 +35,12 @@ _TIMM = [
     (r'^(layers\.\d+)\.mlp\.fc1\.', r'\1.ffn.layers.0.0.'),
     (r'^(layers\.\d+)\.mlp\.fc2\.', r'\1.ffn.layers.1.'),
 ]
+_LANET = [
+    (r'LA_conv1\.', 'squeeze.'),
+    (r'LA_conv2\.', 'score.'),
+    (r'^attention\.las\.(\d+)\.', r'backbone.local.branches.\1.'),
+    (r'^vit\.attn_f\.', 'backbone.app.lanet.'),
+]
 
 
 def _rename(key: str, rules: _Rules) -> str:
@@ -112,15 +118,19 @@ def convert_vit(state_dict: Mapping[str, Tensor], patch_embed: bool = False) -> 
 def convert_apvit_release(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Convert the released APViT (389 keys under ``extractor``, ``vit``, ``head``) to ours.
 
+    The released code's TransFER, with further keys under ``attention`` and ``convert``, and its
+    APViT with LANet as the criterion are converted as well; of neither are PyTorch weights public.
     The result has the names of a whole classifier: ``backbone.*`` and ``head.fc.*``.
     """
     converted = {}
     for key, value in state_dict.items():
         if key.startswith(('extractor.input_layer.', 'extractor.body.')):
             key = f'backbone.cnn.{_rename(key, _IR)}'
-        elif key.startswith('vit.projs.0.'):
-            key = key.replace('vit.projs.0.', 'backbone.projection.')
-        elif key.startswith(('vit.blocks.', 'vit.norm.', 'vit.cls_token')):
+        elif key.startswith(('vit.projs.0.', 'convert.proj.')):
+            key = re.sub(r'^(vit\.projs\.0|convert\.proj)\.', 'backbone.projection.', key)
+        elif key.startswith(('attention.las.', 'vit.attn_f.')):
+            key = _rename(key, _LANET)
+        elif key.startswith(('vit.blocks.', 'vit.norm.', 'vit.cls_token', 'vit.pos_embed')):
             key = f'backbone.{_rename(key.removeprefix("vit."), _TIMM)}'
         converted[key] = value
     halves = ('vit.cls_pos_embed', 'vit.patch_pos_embed')

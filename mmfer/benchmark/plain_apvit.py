@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mmfer.models import APViT, TransFER
 from mmfer.models.layers import ATPBlock
 from mmfer.models.layers.attentive_pooling import keep_count
+from mmfer.models.layers.partial_attention import attention_scale
 
 
 def wide_gather(x: Tensor, scores: Tensor, keep_num: int) -> Tensor:
@@ -84,7 +85,7 @@ class PlainAPViT(nn.Module):
             .reshape(batch, num_tokens, 3, attn.num_heads, attn.head_dims)
             .permute(2, 0, 3, 1, 4)
         )
-        products = query @ key.transpose(-2, -1) * attn.head_dims**-0.5
+        products = query @ key.transpose(-2, -1) * attention_scale(attn)
         x = products.softmax(dim=-1) @ value
         return attn.proj(x.transpose(1, 2).reshape(batch, num_tokens, channels)), products
 

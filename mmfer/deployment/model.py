@@ -37,12 +37,21 @@ class Exportable(nn.Module):
         with_preprocessing: Whether it takes ``pictures`` as OpenCV reads them, uint8
             ``(B, H, W, 3)`` in BGR, and normalizes them as the model's data preprocessor does; or
             ``input``, ``(B, 3, H, W)`` float32 that is normalized. Defaults to False, the latter.
+
+    Raises:
+        ExportError: A pooling of the model selects at random.
     """
 
     def __init__(
         self, model: ImageClassifier, size: tuple[int, int], with_preprocessing: bool = False
     ):
         super().__init__()
+        for name, module in model.named_modules():
+            if getattr(module, 'criterion', None) == 'random':
+                raise ExportError(
+                    f'{name} selects patches at random (criterion), which an exported model cannot '
+                    'repeat; export a model with another criterion'
+                )
         self.model = copy.deepcopy(model)
         self.model.eval()
         merge_branches(self.model)
@@ -116,7 +125,7 @@ def compute_outputs(head: nn.Module, feats: Sequence[Tensor]) -> dict[str, Tenso
     logits = head(feats)
     outputs = dict(scores=logits.softmax(dim=1), logits=logits)
     if isinstance(head, ExpressionAUHead):
-        outputs['action_units'] = head.fc_au(head.pre_logits(feats)).sigmoid()
+        outputs['action_units'] = head.au_logits(feats).sigmoid()
     if getattr(head, 'with_feat', False):
         outputs['feature'] = pool_feature(feats)
     return outputs

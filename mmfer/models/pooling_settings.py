@@ -23,18 +23,21 @@ class PoolingSettings:
     Attributes:
         keep_num: ``k``, patches that go on from the CNN, 1 to all; None where the model has no
             patch pooling, or a soft one, which drops nothing.
-        keep_rate: ``r``, the share of its patches that each pooling block keeps, in (0, 1]; None
-            where no block pools.
+        keep_rate: ``r``, the share of its patches that each pooling block keeps, in (0, 1]; a tuple
+            of one for each pooling block where they differ; None where no block pools.
     """
 
     keep_num: int | None = None
-    keep_rate: float | None = None
+    keep_rate: float | tuple[float, ...] | None = None
 
 
 def read_pooling(backbone: nn.Module) -> PoolingSettings:
     """What a backbone is set to; a backbone without poolings has None of both."""
     app, blocks = _hard_app(backbone), _pooling_blocks(backbone)
-    return PoolingSettings(app.keep_num if app else None, blocks[0].keep_rate if blocks else None)
+    rates = tuple(block.keep_rate for block in blocks)
+    if len(set(rates)) <= 1:
+        rates = rates[0] if rates else None
+    return PoolingSettings(app.keep_num if app else None, rates)
 
 
 def keep_all(backbone: nn.Module, size: Sequence[int] | None = None) -> PoolingSettings:
@@ -61,8 +64,9 @@ def check_pooling(
         size: See :func:`keep_all`.
 
     Raises:
-        TypeError: ``keep_rate`` is no number.
-        ValueError: A number is out of its range, or the backbone lacks the pooling.
+        TypeError: ``keep_rate`` is neither a number nor a sequence of numbers.
+        ValueError: A number is out of its range, there are not as many as blocks that pool, or the
+            backbone lacks the pooling.
     """
     name = type(backbone).__name__
     if settings.keep_num is not None:
@@ -73,12 +77,20 @@ def check_pooling(
             )
         check_keep_num(settings.keep_num, math.prod(backbone.grid_of(size)))
     if settings.keep_rate is not None:
-        if not _pooling_blocks(backbone):
+        blocks = _pooling_blocks(backbone)
+        if not blocks:
             raise ValueError(
                 f'keep_rate={settings.keep_rate!r}: no block of this {name} drops tokens; it needs '
                 'model.backbone.atp'
             )
-        check_keep_rate(settings.keep_rate)
+        rates = _per_block(settings.keep_rate, len(blocks))
+        if len(rates) != len(blocks):
+            raise ValueError(
+                f'keep_rate={settings.keep_rate!r} has {len(rates)} numbers for the {len(blocks)} '
+                f'blocks of this {name} that drop tokens; give one for all, or one for each'
+            )
+        for rate in rates:
+            check_keep_rate(rate)
 
 
 def set_pooling(
@@ -95,10 +107,12 @@ def set_pooling(
         ValueError: See :func:`check_pooling`.
     """
     check_pooling(backbone, settings, size)
-    for module, name in _places(backbone):
-        value = getattr(settings, name)
-        if value is not None:
-            setattr(module, name, value)
+    if settings.keep_num is not None:
+        _hard_app(backbone).keep_num = settings.keep_num
+    if settings.keep_rate is not None:
+        blocks = _pooling_blocks(backbone)
+        for block, rate in zip(blocks, _per_block(settings.keep_rate, len(blocks)), strict=True):
+            block.keep_rate = rate
 
 
 @contextmanager
@@ -133,6 +147,10 @@ def _places(backbone: nn.Module) -> Iterator[tuple[nn.Module, str]]:
         yield app, 'keep_num'
     for block in _pooling_blocks(backbone):
         yield block, 'keep_rate'
+
+
+def _per_block(keep_rate: float | Sequence[float], num_blocks: int) -> Sequence[float]:
+    return keep_rate if isinstance(keep_rate, Sequence) else (keep_rate,) * num_blocks
 
 
 def _hard_app(backbone: nn.Module) -> nn.Module | None:

@@ -53,6 +53,9 @@ class PageModel:
 
     def describe(self) -> dict[str, Any]:
         """What the page says of the model, and the ranges of its sliders; plain values."""
+        trained = asdict(self._trained)
+        if isinstance(self._trained.keep_rate, tuple):
+            trained['keep_rate'] = None  # one slider is not for blocks that differ
         return dict(
             name=self.name,
             task=self.inferencer.task,
@@ -60,7 +63,7 @@ class PageModel:
             device=str(self.inferencer.model.data_preprocessor.device),
             aligned=self.inferencer.detector is None,
             num_patches=math.prod(self._backbone.grid_of(self._size)) if self._pools else None,
-            **asdict(self._trained),
+            **trained,
         )
 
     def check(self, settings: PoolingSettings) -> None:

@@ -11,6 +11,7 @@ from mmfer.analysis.attention_rollout import (
     positions_at_blocks,
     rollout,
 )
+from mmfer.models.layers import EncoderLayer
 
 PATCHES = 9
 
@@ -144,3 +145,14 @@ def test_what_does_not_fit_together_is_named():
         rollout(weights, positions_at_blocks({}, 1, PATCHES, 1), PATCHES)
     with pytest.raises(ValueError, match='block 1.*4 patches'):
         rollout(weights, nested_positions((9, 4, 4)), PATCHES)
+
+
+def test_attention_has_the_scale_of_its_layer():
+    usual, layer = EncoderLayer(16, 4, 16), EncoderLayer(16, 4, 16, qk_scale=0.125)
+    y = torch.randn(2, 5, 16)
+    with torch.no_grad():
+        usual.load_state_dict(layer.state_dict())
+        for parameter in (usual.attn.qkv.weight, usual.attn.qkv.bias):
+            parameter[:16] *= 0.125 / 4**-0.5
+    torch.testing.assert_close(attention_weights(layer.attn, y), attention_weights(usual.attn, y))
+    torch.testing.assert_close(layer.attn(y), usual.attn(y))

@@ -13,6 +13,7 @@ from mmfer.apis.weight_names import (
     reshape_like,
 )
 from mmfer.models import APViT, IRNet
+from mmfer.models.layers import LANet
 from mmfer.registry import MODELS
 
 
@@ -138,3 +139,53 @@ def test_reshape_like_moves_only_dimensions_of_size_one():
     )
     assert state['a'].shape == (3, 2) and state['b'].shape == (2, 3)
     assert notes == ['a (3, 2, 1, 1) -> (3, 2)']
+
+
+def released_lanet(state, prefix, lanet):
+    """Add a LANet's weights to a state under the released code's names, as convolutions."""
+    names = dict(squeeze='LA_conv1', bn1='bn1', score='LA_conv2', bn2='bn2')
+    for key, value in lanet.state_dict().items():
+        layer, rest = key.split('.')
+        value = value[..., None, None] if value.ndim == 2 else value
+        state[f'{prefix}.{names[layer]}.{rest}'] = value
+
+
+@pytest.mark.parametrize('kind', ['TransFER', 'APViT'])
+def test_released_lanets_find_their_places(kind):
+    """The layout of the released code; weights in it are not public."""
+    model = MODELS.build(
+        dict(
+            type=kind,
+            cnn=dict(type='IRNet', depth=18, base_channels=4),
+            arch=dict(embed_dims=32, num_layers=1, num_heads=4, feedforward_channels=32),
+            img_size=32,
+            **(dict(app=dict(keep_num=9, criterion='lanet')) if kind == 'APViT' else {}),
+        )
+    )
+    projection = {
+        'weight': torch.randn_like(model.projection.weight)[..., None, None],
+        'bias': torch.randn_like(model.projection.bias),
+    }
+    state, position = {}, torch.randn(1, 17, 32)
+    if kind == 'TransFER':
+        for index in range(2):
+            released_lanet(state, f'attention.las.{index}', LANet(16))
+        state.update({f'convert.proj.{name}': value for name, value in projection.items()})
+        state['vit.pos_embed'] = position
+    else:
+        released_lanet(state, 'vit.attn_f', LANet(32))
+        state.update({f'vit.projs.0.{name}': value for name, value in projection.items()})
+        state['vit.cls_pos_embed'], state['vit.patch_pos_embed'] = position[:, :1], position[:, 1:]
+    converted = convert_apvit_release(state)
+    assert all(name.startswith('backbone.') for name in converted)
+    converted = {name.removeprefix('backbone.'): value for name, value in converted.items()}
+    converted, _ = reshape_like(converted, model.state_dict())
+    missing, unexpected = model.load_state_dict(converted, strict=False)
+    assert not unexpected
+    assert not [name for name in missing if name.startswith(('local', 'app', 'proj', 'pos'))]
+    assert torch.equal(model.pos_embed, position)
+    assert torch.equal(model.projection.weight, projection['weight'][..., 0, 0])
+    first, name = model.app and model.app.lanet, 'vit.attn_f'
+    if kind == 'TransFER':
+        first, name = model.local.branches[0], 'attention.las.0'
+    assert torch.equal(first.squeeze.weight, state[f'{name}.LA_conv1.weight'][..., 0, 0])

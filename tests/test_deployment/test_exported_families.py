@@ -17,6 +17,8 @@ pytest.importorskip('onnxscript', reason='onnxscript is not installed')
 
 APVIT = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'
 LEARNED = {'app.criterion': 'lanet', 'app.score_on': 'features', 'atp.criterion': 'max'}
+PAPERS = {'app.criterion': 'lanet', 'app.lanet_form': 'paper', 'qk_scale': 0.1}
+BLOCKWISE = {'app.criterion': 'square', 'atp.keep_rate': [0.75, 0.5], 'out_type': 'avg_featmap'}
 LARGEST = {'app.criterion': 'max', 'atp.criterion': 'abs'}
 AVERAGE = {'app.criterion': 'sum', 'out_type': 'avg_featmap'}
 KT = 'kt-adapter_mobileone-micro-to-{}_1xb32-10e_synthface-{}-64px'
@@ -29,6 +31,8 @@ FAMILIES = {
     'baseline': ('apvit-baseline_ir18-vit-tiny_1xb16-12e_synthface-64px', {}, CLASSES, []),
     'soft': (APVIT, {'app.mode': 'soft', 'atp': None}, CLASSES, []),
     'lanet': (APVIT, LEARNED, CLASSES, [52, 46]),
+    'lanet-paper': (APVIT, PAPERS, CLASSES, [52, 46]),
+    'a rate for each block': (APVIT, BLOCKWISE, CLASSES, [52, 39, 19]),
     'max': (APVIT, LARGEST, CLASSES, [52, 46]),
     'average': (APVIT, AVERAGE, CLASSES, [52, 46, 41]),
     'transfer': ('transfer_ir18-vit-tiny_1xb16-12e_synthface-64px', {}, CLASSES, []),

@@ -7,6 +7,8 @@ from mmpretrain.models.utils import ShiftWindowMSA
 from mmpretrain.structures import DataSample
 
 from mmfer.deployment.model import (
+    Exportable,
+    ExportError,
     TraceableWindowAttention,
     compute_outputs,
     replace_window_attention,
@@ -54,6 +56,22 @@ def test_outputs_are_what_the_head_predicts(kind, shape):
             assert torch.equal(torch.as_tensor(given), torch.as_tensor(value))
     if kind == 'age':  # clamped, some of them
         assert {sample.pred_age for sample in samples} & {39.0, 41.0}
+
+
+@pytest.mark.parametrize(
+    ('poolings', 'name'),
+    [
+        (dict(app=dict(keep_num=9, criterion='random')), 'backbone.app'),
+        (dict(atp=dict(keep_rate=0.5, start=1, criterion='random')), 'backbone.layers.1'),
+    ],
+)
+def test_random_selection_is_refused(poolings, name):
+    arch = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=16)
+    backbone = dict(type='APViT', arch=arch, img_size=32, patch_size=8, **poolings)
+    head = dict(type='LinearClsHead', num_classes=3, in_channels=16)
+    model = MODELS.build(dict(type='ImageClassifier', backbone=backbone, head=head))
+    with pytest.raises(ExportError, match=rf'{name} .*random.*criterion'):
+        Exportable(model, (32, 32))
 
 
 @pytest.mark.parametrize('shift', [0, 2])

@@ -52,6 +52,18 @@ def test_k_and_r_go_linearly_to_their_values_and_depend_on_the_epoch_alone():
     assert backbone.app.keep_num == 60 and backbone.layers[3].keep_rate == 0.6
 
 
+def test_the_rate_of_every_block_goes_to_its_own_value():
+    backbone = APViT(arch=ARCH, img_size=160, atp=dict(keep_rate=[0.9, 0.5]))
+    hook = HOOKS.build(dict(type='PoolingDecayHook'))
+    runner = runner_of(backbone, max_epochs=3)
+    hook.before_train(runner)
+    seen = []
+    for runner.epoch in range(3):
+        hook.before_train_epoch(runner)
+        seen.append([round(layer.keep_rate, 6) for layer in backbone.layers[2:]])
+    assert seen == [[1.0, 1.0], [0.95, 0.75], [0.9, 0.5]]
+
+
 def test_in_training_by_iterations_k_and_r_depend_on_the_iteration(tmp_path, repo_root):
     # There all iterations are one epoch.
     cfg = Config.fromfile(repo_root / 'configs/_base_/iter_runtime.py')

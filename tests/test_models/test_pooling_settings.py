@@ -75,6 +75,20 @@ def test_none_leaves_it_alone():
         assert read_pooling(model) == PoolingSettings(9, 0.75)
 
 
+def test_a_rate_for_each_block():
+    model = backbone(APP, dict(keep_rate=[0.75, 0.5], start=1))
+    assert read_pooling(model) == PoolingSettings(9, (0.75, 0.5))
+    assert model.token_counts() == [10, 7, 4]
+    with use_pooling(model, PoolingSettings(keep_rate=(1.0, 0.25))):
+        assert read_pooling(model) == PoolingSettings(9, (1.0, 0.25))
+        with use_pooling(model, PoolingSettings(keep_rate=0.5)):
+            assert read_pooling(model) == PoolingSettings(9, 0.5)
+        assert read_pooling(model) == PoolingSettings(9, (1.0, 0.25))
+    with use_pooling(model, keep_all(model)):
+        assert model.token_counts() == [17, 17, 17]
+    assert read_pooling(model) == PoolingSettings(9, (0.75, 0.5))
+
+
 def test_set_back_behind_errors_and_within_each_other():
     model = backbone(APP, ATP)
     model.layers[2].keep_rate = 0.25  # blocks may differ
@@ -94,6 +108,8 @@ def test_set_back_behind_errors_and_within_each_other():
         (dict(app=APP), PoolingSettings(keep_num=2.5), 'keep_num.*got 2.5'),
         (dict(atp=ATP), PoolingSettings(keep_rate=0.0), 'keep_rate.*got 0.0'),
         (dict(atp=ATP), PoolingSettings(keep_rate=1.5), 'keep_rate.*got 1.5'),
+        (dict(atp=ATP), PoolingSettings(keep_rate=(0.5, 1.5)), 'keep_rate.*got 1.5'),
+        (dict(atp=ATP), PoolingSettings(keep_rate=(0.5,)), 'keep_rate.*1 numbers.*2 blocks'),
         (dict(atp=ATP), PoolingSettings(keep_rate=float('nan')), 'keep_rate.*got nan'),
         (dict(atp=ATP), PoolingSettings(keep_num=3), 'needs model.backbone.app'),
         (dict(app=APP), PoolingSettings(keep_rate=0.5), 'needs model.backbone.atp'),

@@ -152,3 +152,12 @@ def test_times_are_medians_of_turns_in_milliseconds(monkeypatch):
     assert speed == dict(pooled=2000, whole=4000, passes=5)
     turns = [set(order[place : place + 2]) for place in range(0, len(order), 2)]
     assert turns == [{'pooled', 'whole'}] * 7
+
+
+def test_no_slider_is_for_blocks_that_keep_different_shares():
+    poolings = dict(POOLINGS, atp=dict(keep_rate=[0.8, 0.3], start=0))
+    model = PageModel(small_inferencer(**poolings), 'small')
+    assert model.describe()['keep_rate'] is None and model.describe()['keep_num'] == K
+    answer = model.read(faces(1)[0])
+    assert answer['tokens'] == [7, 2]
+    assert json.loads(json.dumps(answer['settings'])) == dict(keep_num=K, keep_rate=[0.8, 0.3])

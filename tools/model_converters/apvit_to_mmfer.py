@@ -3,8 +3,9 @@
 
     python tools/model_converters/apvit_to_mmfer.py APViT_RAF.pth checkpoints/apvit_rafdb.pth
 
-The result is a whole classifier for ``tools/test.py`` with the configs under ``configs/apvit``. Its
-class names are stored with it. The released weights carry the licence of their authors.
+The result is a whole classifier for ``tools/test.py`` with the configs under ``configs/apvit``, or
+under ``configs/transfer`` where the file has the layout of the released code's TransFER. Its class
+names are stored with it. The released weights carry the licence of their authors.
 """
 
 import sys
@@ -15,7 +16,7 @@ from mmfer.utils.config_arguments import tool_parser
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = tool_parser(__doc__)
-    parser.add_argument('source', help='the released checkpoint (389 keys)')
+    parser.add_argument('source', help='the released checkpoint (389 keys for APViT)')
     parser.add_argument('target', help='file to write')
     parser.add_argument(
         '--classes',
@@ -36,20 +37,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     init_default_scope('mmfer')
     classes = tuple(args.classes or EXPRESSIONS)
-    model = MODELS.build(
-        dict(
-            type='ImageClassifier',
-            backbone=dict(type='APViT', cnn=dict(type='IRNet'), arch='small', qkv_bias=False),
-            head=dict(type='LinearClsHead', num_classes=len(classes), in_channels=768),
-        )
-    )
     try:
+        converted = convert_apvit_release(load_weights(args.source)[0])
+        backbone = dict(type='APViT', cnn=dict(type='IRNet'), arch='small', qkv_bias=False)
+        if any(key.startswith('backbone.local.') for key in converted):
+            backbone['type'] = 'TransFER'
+        if any(key.startswith('backbone.app.') for key in converted):
+            backbone['app'] = dict(criterion='lanet')
+        model = MODELS.build(
+            dict(
+                type='ImageClassifier',
+                backbone=backbone,
+                head=dict(type='LinearClsHead', num_classes=len(classes), in_channels=768),
+            )
+        )
         convert_weights(
             args.source,
             args.target,
-            convert_apvit_release(load_weights(args.source)[0]),
+            converted,
             model.state_dict(),
-            dict(dataset_meta=dict(classes=classes), source='APViT release'),
+            dict(dataset_meta=dict(classes=classes), source=f'{backbone["type"]} release'),
             print,
         )
     except (CheckpointError, OSError, ValueError) as error:

@@ -12,15 +12,20 @@ model = dict(
         img_size=112,
         # ViT-small has no bias on queries, keys and values.
         qkv_bias=False,
+        # What products of queries and keys are multiplied by; None is head_dim ** -0.5, as in the
+        # released model. The ImageNet weights were trained with 768 ** -0.5 = 0.0361.
+        qk_scale=None,
         # Attentive Patch Pooling: keep the k = 160 most active of 196 patches.
         app=dict(
             type='AttentivePatchPooling',
             keep_num=160,
-            criterion='abs',  # abs, sum, max or lanet (Table 5)
+            criterion='abs',  # abs, sum, max or lanet (Table 5); square, max_abs, random (none)
+            lanet_form='release',  # where criterion is lanet: release (Table 5) or paper (Sec. 3.2)
             mode='hard',  # hard drops patches, soft scales them (Table 6)
             score_on='tokens',  # tokens as in the released model, features as in the paper
         ),
-        # Attentive Token Pooling: blocks 4 to 7 keep r = 0.9 of their patch tokens each.
+        # Attentive Token Pooling: blocks 4 to 7 keep r = 0.9 of their patch tokens each; a list has
+        # a rate for each of them. The criterion is sum, abs, max (Table 5) or random.
         atp=dict(keep_rate=0.9, start=4, criterion='sum'),
         # What the head reads: cls_token or avg_featmap (Table 1).
         out_type='cls_token',

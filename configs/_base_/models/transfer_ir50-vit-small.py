@@ -8,6 +8,8 @@ model = dict(
         cnn=dict(type='IRNet', depth=50, num_stages=3),
         # Local branches; the largest of their attention maps multiplies the CNN's features.
         num_branches=2,
+        # BatchNorm in the branches as in the released code; paper has none.
+        lanet_form='release',
         # Multi-attention dropping: how probable it is that a sample loses the map of one branch.
         mad_rate=0.6,
         # Multi-head self-attention dropping: the same of one head, in each block.

@@ -13,10 +13,10 @@ class PoolingDecayHook(Hook):
     """Pool more and more during training: k and r go linearly to their values (Table 4).
 
     In the first epoch nothing is pooled (``k`` is the number of patches, ``r`` is 1), in the last
-    one ``k`` and ``r`` are those of the config. In training by iterations, which knows one epoch
-    only, the same holds for its iterations. The values depend on the epoch or iteration alone, so a
-    resumed run goes on where it was; validation uses the values that training has come to, testing
-    those of the config.
+    one ``k`` and ``r`` are those of the config, ``r`` of every block on its own. In training by
+    iterations, which knows one epoch only, the same holds for its iterations. The values depend on
+    the epoch or iteration alone, so a resumed run goes on where it was; validation uses the values
+    that training has come to, testing those of the config.
 
     The paper found constant values better; this is its ablation. A compiled model is compiled anew
     whenever token counts change.
@@ -58,7 +58,10 @@ class PoolingDecayHook(Hook):
             k = round(start + (k - start) * progress)
         if r is not None:
             # So written, r ends at the very number of the config: its last bit can be a token.
-            r = 1 - progress + r * progress
+            if isinstance(r, tuple):
+                r = tuple(1 - progress + rate * progress for rate in r)
+            else:
+                r = 1 - progress + r * progress
         set_pooling(self._backbone, PoolingSettings(k, r))
 
     @staticmethod

@@ -47,15 +47,20 @@ class APViT(BaseModule):
             position embedding. Defaults to 112.
         patch_size (int): Side of a patch in pixels when ``cnn`` is None. Defaults to 16.
         app (dict, optional): Arguments of :class:`AttentivePatchPooling` (``keep_num``,
-            ``criterion``, ``mode``, ``score_on``). None (default) keeps all patches.
-        atp (dict, optional): ``keep_rate``, ``start`` (index of the first pooling block, by default
-            half of the blocks) and ``criterion`` of :class:`ATPBlock`. None (default) drops no
-            tokens.
+            ``criterion``, ``mode``, ``score_on``, ``lanet_form``). None (default) keeps all
+            patches.
+        atp (dict, optional): ``keep_rate``, a number or a list of one for each block from ``start``
+            on; ``start``, index of the first pooling block, by default half of the blocks; and
+            ``criterion`` of :class:`ATPBlock`. With ``start=0`` the list is the ``keep_rates`` of
+            the released code. None (default) drops no tokens.
         out_type (str): ``'cls_token'`` (default), the normalised [class] token ``(B, C)``;
             ``'avg_featmap'``, the mean of the normalised tokens that are left ``(B, C)`` (Table 1,
             GAP); ``'raw'``, all normalised tokens that are left, [class] first, ``(B, 1 + n, C)``.
         qkv_bias (bool): Bias of the query, key and value projections. Defaults to True; the
             ViT-small of the paper has none.
+        qk_scale (float, optional): What products of queries and keys are multiplied by. Defaults to
+            ``head_dims ** -0.5``, 96 ** -0.5 in the paper's ViT-small, as in the release; the
+            ImageNet weights that it starts from were trained with 768 ** -0.5.
         drop_rate (float): Dropout after position embedding, projections and MLPs. Defaults to 0.
         drop_path_rate (float): Stochastic depth of the last block, rising linearly from 0 at the
             first. Defaults to 0.
@@ -67,7 +72,11 @@ class APViT(BaseModule):
         computation (None): Removed; anything but None is an error.
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=...)`` loads transformer
             weights; the CNN's own ``init_cfg`` is applied first and stays where the file has no
-            CNN weights (Table 3).
+            CNN weights (Table 3). Without it the transformer starts as in the release: linear
+            layers of blocks as in :class:`EncoderLayer`, [class] token and patches' positions
+            normal with std 0.02, the [class] token's position 0, the projection of the CNN's
+            features as PyTorch starts a convolution. ``layer_cfg=dict(init_cfg=...)`` is for the
+            blocks.
     """
 
     OUT_TYPES = ('cls_token', 'avg_featmap', 'raw')
@@ -83,6 +92,7 @@ class APViT(BaseModule):
         atp: dict | None = None,
         out_type: str = 'cls_token',
         qkv_bias: bool = True,
+        qk_scale: float | None = None,
         drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         norm_cfg: dict | None = None,
@@ -130,6 +140,7 @@ class APViT(BaseModule):
 
         atp = self._check_atp(atp)
         self.atp_start = atp.pop('start', self.num_layers)
+        keep_rates = atp.pop('keep_rate', ())
         self.layers = ModuleList()
         for i, drop_path in enumerate(np.linspace(0, drop_path_rate, self.num_layers)):
             settings = dict(
@@ -139,11 +150,15 @@ class APViT(BaseModule):
                 drop_rate=drop_rate,
                 drop_path_rate=float(drop_path),
                 qkv_bias=qkv_bias,
+                qk_scale=qk_scale,
                 norm_cfg=norm_cfg,
                 **(layer_cfg or {}),
             )
-            pools = i >= self.atp_start
-            self.layers.append(ATPBlock(**settings, **atp) if pools else EncoderLayer(**settings))
+            if i < self.atp_start:
+                self.layers.append(EncoderLayer(**settings))
+            else:
+                rate = keep_rates[i - self.atp_start]
+                self.layers.append(ATPBlock(**settings, **atp, keep_rate=rate))
         self.ln1 = build_norm_layer(norm_cfg, self.embed_dims)
 
     @staticmethod
@@ -206,6 +221,15 @@ class APViT(BaseModule):
         start = atp.setdefault('start', self.num_layers // 2)
         if not 0 <= start <= self.num_layers:
             raise ValueError(f'atp.start must be 0 to {self.num_layers} (blocks), got {start}')
+        rates, blocks = atp.get('keep_rate', 1.0), self.num_layers - start
+        if not isinstance(rates, Sequence):
+            rates = [rates] * blocks
+        elif len(rates) != blocks:
+            raise ValueError(
+                f'atp.keep_rate as a list has one number for each of the {blocks} blocks from '
+                f'atp.start={start} on, got {len(rates)}: {list(rates)}'
+            )
+        atp['keep_rate'] = list(rates)
         return atp
 
     def init_weights(self) -> None:
@@ -220,7 +244,8 @@ class APViT(BaseModule):
             self.cnn.init_weights()
         super().init_weights()
         if not pretrained:
-            trunc_normal_(self.pos_embed, std=0.02)
+            trunc_normal_(self.pos_embed[:, 1:], std=0.02)
+            nn.init.zeros_(self.pos_embed[:, :1])
             trunc_normal_(self.cls_token, std=0.02)
 
     def forward(self, x: Tensor) -> tuple[Tensor]:

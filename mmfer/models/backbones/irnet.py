@@ -80,7 +80,9 @@ class IRNet(BaseModule):
             less memory, one more forward pass. Defaults to False.
         deploy (bool): Build the form for inference, see :meth:`switch_to_deploy`. Defaults to
             False.
-        init_cfg (dict, optional): Initialisation; by default Kaiming for convolutions.
+        init_cfg (dict, optional): Initialisation. Defaults to Xavier uniform for convolutions, as
+            in the released APViT (its nets without weights, Table 3); BatchNorm starts at weight 1,
+            bias 0 and PReLU at slope 0.25.
     """
 
     UNITS = {
@@ -105,7 +107,7 @@ class IRNet(BaseModule):
         init_cfg: dict | None = None,
     ):
         if init_cfg is None:
-            init_cfg = dict(type='Kaiming', layer='Conv2d')
+            init_cfg = dict(type='Xavier', layer='Conv2d', distribution='uniform')
         super().__init__(init_cfg)
         if depth not in self.UNITS:
             raise ValueError(f'IRNet depth must be one of {tuple(self.UNITS)}, got {depth}')

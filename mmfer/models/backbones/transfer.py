@@ -24,8 +24,7 @@ class TransFER(APViT):
     Note:
         Read into the paper here: both droppings are drawn for each sample, MSAD for each block
         anew; a head is dropped before the output projection; nothing is scaled up for what was
-        dropped; the maps pass a sigmoid, and the LANets have no batch normalisation. The public
-        code zeroes a token where the paper drops a head; this is the paper's.
+        dropped. The public code zeroes a token where the paper drops a head; this is the paper's.
 
     Args:
         cnn (dict): Config of any registered backbone with a 4-D last output of at least 16
@@ -35,6 +34,8 @@ class TransFER(APViT):
             to be 0 with one branch. Defaults to 0.6.
         msad_rate (float): Probability, 0 to 1, that a sample loses one head in a block. Defaults
             to 0.3.
+        lanet_form (str): ``'release'`` (default), local branches with BatchNorm as in the released
+            code, or ``'paper'``, without. Both end in a sigmoid.
         **kwargs: Further arguments of :class:`APViT`. Its ``app`` and ``atp`` work here as well;
             then it is no longer the published TransFER.
 
@@ -48,6 +49,7 @@ class TransFER(APViT):
         num_branches: int = 2,
         mad_rate: float = 0.6,
         msad_rate: float = 0.3,
+        lanet_form: str = 'release',
         **kwargs,
     ):
         if cnn is None:
@@ -56,7 +58,7 @@ class TransFER(APViT):
                 "of a backbone, such as dict(type='IRNet'), got None"
             )
         super().__init__(cnn, **kwargs)
-        self.local = LocalAttention(self.projection.in_features, num_branches, mad_rate)
+        self.local = LocalAttention(self.projection.in_features, num_branches, mad_rate, lanet_form)
         for layer in self.layers:
             attn = layer.attn
             attn.proj = HeadDroppingLinear(

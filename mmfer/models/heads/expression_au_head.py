@@ -2,6 +2,7 @@
 from collections.abc import Sequence
 
 import torch
+from mmengine.model import Sequential
 from mmpretrain.evaluation.metrics import Accuracy
 from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.structures import DataSample
@@ -15,7 +16,9 @@ from .mlp import last_features, require_labels, stack_targets
 
 @MODELS.register_module()
 class ExpressionAUHead(LinearClsHead):
-    """Expressions and facial action units from the same features, a linear layer each.
+    """Expressions and facial action units from the same features, a classifier each.
+
+    Each is a linear layer; action units can have a hidden layer before theirs.
 
     Trains on ``gt_label`` and ``gt_au`` of the data samples, of which either may be missing: -1
     stands for no label, and ``gt_au`` may have it for single units. With ``M`` samples of a batch
@@ -37,23 +40,28 @@ class ExpressionAUHead(LinearClsHead):
 
     Note:
         The APViT paper (section 4.1) takes over another paper's head without describing it; it
-        gives the weights of the losses, 10 and 1. Each process of a distributed run divides by its
-        own M and K, as mmpretrain's heads divide by their own batch.
+        gives the weights of the losses, 10 and 1. The released code has a head of two classifiers,
+        each either a linear layer or a layer with BatchNorm and ReLU before it, but not the config
+        that says which of them was trained for the paper. Each process of a distributed run divides
+        by its own M and K, as mmpretrain's heads divide by their own batch.
 
     Args:
         num_classes (int): Number of expressions.
         in_channels (int): Width ``C`` of the features.
         num_units (int): Number of action units ``A``. Defaults to 12, as in Aff-Wild2.
+        au_hidden_channels (int, optional): Width of a hidden layer for the action units: linear,
+            BatchNorm, ReLU. BatchNorm sees all samples of a batch, labelled or not. None (default)
+            has none.
         loss (dict): Of the expressions; any of mmpretrain's that takes ``weight`` and
             ``avg_factor``. Defaults to cross-entropy with ``loss_weight`` 1.
         au_loss (dict): Of the action units; any of mmpretrain's that takes logits and 0 or 1, both
             (B, A), and ``reduction_override='none'``. Defaults to binary cross-entropy with
             ``loss_weight`` 1.
         **kwargs: ``topk``, ``cal_acc`` (over the labelled samples) and ``init_cfg``, which is for
-            both layers, of ``LinearClsHead``.
+            the linear layers but the hidden one, of ``LinearClsHead``.
 
     Raises:
-        ValueError: ``num_classes`` or ``num_units`` is not positive.
+        ValueError: ``num_classes``, ``num_units`` or ``au_hidden_channels`` is not positive.
     """
 
     def __init__(
@@ -61,18 +69,35 @@ class ExpressionAUHead(LinearClsHead):
         num_classes: int,
         in_channels: int,
         num_units: int = 12,
+        au_hidden_channels: int | None = None,
         loss: dict = {'type': 'CrossEntropyLoss', 'loss_weight': 1.0},  # noqa: B006
         au_loss: dict = {'type': 'CrossEntropyLoss', 'use_sigmoid': True},  # noqa: B006
         **kwargs,
     ):
         super().__init__(num_classes, in_channels, loss=loss, **kwargs)
         self.num_units = check_count('ExpressionAUHead: num_units', num_units)
-        self.fc_au = nn.Linear(in_channels, num_units)
+        self.hidden_au = nn.Identity()
+        width = in_channels
+        if au_hidden_channels is not None:
+            width = check_count('ExpressionAUHead: au_hidden_channels', au_hidden_channels)
+            # As PyTorch starts it: were it zero like a classifier, it would never learn.
+            bound = in_channels**-0.5
+            self.hidden_au = Sequential(
+                nn.Linear(in_channels, width),
+                nn.BatchNorm1d(width),
+                nn.ReLU(inplace=True),
+                init_cfg=dict(type='Uniform', layer='Linear', a=-bound, b=bound),
+            )
+        self.fc_au = nn.Linear(width, num_units)
         self.au_loss_module = MODELS.build(au_loss)
 
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """The last of ``feats``, (B, C), which both layers get."""
+        """The last of ``feats``, (B, C), which both classifiers get."""
         return last_features(self, feats, self.in_channels)
+
+    def au_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """Logits (B, A) of the action units."""
+        return self.fc_au(self.hidden_au(self.pre_logits(feats)))
 
     def loss(
         self, feats: tuple[Tensor, ...], data_samples: Sequence[DataSample], **kwargs
@@ -90,9 +115,8 @@ class ExpressionAUHead(LinearClsHead):
         Raises:
             ValueError: A sample lacks a field, or its ``gt_au`` has another shape.
         """
-        x = self.pre_logits(feats)
-        losses = self._expression_loss(self.fc(x), data_samples, **kwargs)
-        losses['loss_action_units'] = self._au_loss(self.fc_au(x), data_samples)
+        losses = self._expression_loss(self(feats), data_samples, **kwargs)
+        losses['loss_action_units'] = self._au_loss(self.au_logits(feats), data_samples)
         return losses
 
     def predict(
@@ -100,7 +124,7 @@ class ExpressionAUHead(LinearClsHead):
     ) -> list[DataSample]:
         """Predict ``pred_label``, ``pred_score`` and ``pred_au``, the units' probabilities (A,)."""
         predictions = super().predict(feats, data_samples)
-        probabilities = self.fc_au(self.pre_logits(feats)).sigmoid()
+        probabilities = self.au_logits(feats).sigmoid()
         for sample, row in zip(predictions, probabilities, strict=True):
             sample.set_field(row, 'pred_au')
         return predictions

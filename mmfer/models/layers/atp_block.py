@@ -50,9 +50,9 @@ class ATPBlock(EncoderLayer):
         feedforward_channels (int): Hidden width of the MLP.
         keep_rate (float): ``r`` in (0, 1], the share of patch tokens kept. Defaults to 1.
         criterion (str): How the heads' products are joined to a score: ``'sum'`` (default),
-            ``'abs'`` or ``'max'``.
+            ``'abs'`` or ``'max'``; or ``'random'``. See :func:`.class_attention_scores`.
         computation (None): Removed; anything but None is an error.
-        **kwargs: Further arguments of ``TransformerEncoderLayer``.
+        **kwargs: Further arguments of :class:`EncoderLayer`.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ from mmfer.registry import MODELS
 from mmfer.utils.checks import check_count
 
 from .attentive_pooling import PATCH_CRITERIA, patch_scores, soft_map, take_tokens, top_indices
-from .lanet import LANet
+from .lanet import LANet, check_lanet_form
 
 
 def check_keep_num(keep_num: int, num_patches: int | None = None) -> None:
@@ -36,8 +36,10 @@ class AttentivePatchPooling(BaseModule):
 
     Args:
         keep_num (int): ``k``, the number of patches that are kept, at least 1.
-        criterion (str): ``'abs'`` (default), ``'sum'``, ``'max'`` or ``'lanet'`` (learned; the
-            tokens are then also multiplied by the map, which is how it gets a gradient).
+        criterion (str): How a patch is scored: ``'abs'`` (default), ``'sum'``, ``'max'`` or
+            ``'lanet'`` of Table 5; ``'square'``, ``'max_abs'`` or ``'random'``, of which no result
+            is published. See :func:`patch_scores`. ``'lanet'`` is learned: tokens are also
+            multiplied by its map, which is how it gets a gradient.
         mode (str): ``'hard'`` (default) drops the other patches. ``'soft'`` keeps all and
             multiplies them by the map scaled to [0, 1] (Table 6); ``keep_num`` is then not used.
         score_on (str): ``'tokens'`` (default) scores the projected tokens before the position
@@ -45,6 +47,9 @@ class AttentivePatchPooling(BaseModule):
             as the paper writes.
         in_channels (int, optional): Channels of what is scored. Only LANet needs it; ``APViT``
             fills it in.
+        lanet_form (str): ``'release'`` (default), with which Table 5 was made: BatchNorm after both
+            convolutions, and a map in (0, 1). ``'paper'``, what Sec. 3.2 describes: no BatchNorm
+            and no sigmoid. Tokens of a pre-trained net suffer from such unbounded multipliers.
     """
 
     CRITERIA = (*PATCH_CRITERIA, 'lanet')
@@ -58,6 +63,7 @@ class AttentivePatchPooling(BaseModule):
         mode: str = 'hard',
         score_on: str = 'tokens',
         in_channels: int | None = None,
+        lanet_form: str = 'release',
     ):
         super().__init__()
         check_keep_num(keep_num)
@@ -68,13 +74,17 @@ class AttentivePatchPooling(BaseModule):
         ):
             if value not in allowed:
                 raise ValueError(f'app.{key} must be one of {allowed}, got {value!r}')
+        check_lanet_form('app.lanet_form', lanet_form)
         if criterion == 'lanet' and in_channels is None:
             raise ValueError("app.criterion='lanet' needs app.in_channels")
         self.keep_num = keep_num
         self.criterion = criterion
         self.mode = mode
         self.score_on = score_on
-        self.lanet = LANet(in_channels) if criterion == 'lanet' else None
+        self.lanet = None
+        if criterion == 'lanet':
+            released = lanet_form == 'release'
+            self.lanet = LANet(in_channels, norm=released, sigmoid=released)
 
     def score(self, x: Tensor) -> Tensor:
         """Score patches ``(B, N, C)``: ``(B, N)``, larger is more informative."""

@@ -8,8 +8,8 @@ Nothing here has parameters or knows about configs. Shapes: ``B`` images, ``N`` 
 import torch
 from torch import Tensor
 
-PATCH_CRITERIA = ('abs', 'sum', 'max')
-CLASS_CRITERIA = ('sum', 'abs', 'max')
+PATCH_CRITERIA = ('abs', 'sum', 'max', 'square', 'max_abs', 'random')
+CLASS_CRITERIA = ('sum', 'abs', 'max', 'random')
 
 
 def patch_scores(x: Tensor, criterion: str = 'abs') -> Tensor:
@@ -18,7 +18,11 @@ def patch_scores(x: Tensor, criterion: str = 'abs') -> Tensor:
     Args:
         x (Tensor): Patch features ``(B, N, C)``.
         criterion (str): ``'abs'`` sums absolute values, ``'sum'`` sums values, ``'max'`` takes the
-            largest channel. Defaults to ``'abs'``, the paper's best.
+            largest channel. The released code has more, which no table has: ``'square'`` sums
+            squares, ``'max_abs'`` takes the largest absolute value. ``'random'`` draws a score for
+            every patch of every image, in training and in inference, as a baseline; what the
+            release calls so takes the values of one random channel. Defaults to ``'abs'``, the
+            paper's best.
 
     Returns:
         Tensor: Scores ``(B, N)``; the larger, the more active the patch.
@@ -29,6 +33,12 @@ def patch_scores(x: Tensor, criterion: str = 'abs') -> Tensor:
         return x.sum(dim=-1)
     if criterion == 'max':
         return x.amax(dim=-1)
+    if criterion == 'square':
+        return x.square().sum(dim=-1)
+    if criterion == 'max_abs':
+        return x.abs().amax(dim=-1)
+    if criterion == 'random':
+        return torch.rand(x.shape[:2], device=x.device)
     raise ValueError(f'criterion {criterion!r} is not one of {PATCH_CRITERIA}')
 
 
@@ -42,7 +52,7 @@ def class_attention_scores(query: Tensor, key: Tensor, criterion: str = 'sum') -
         query (Tensor): Query of the [class] token ``(B, H, D)``.
         key (Tensor): Keys of the patch tokens ``(B, N, H, D)``.
         criterion (str): How the heads are joined: ``'sum'`` (default), sum of absolute values
-            (``'abs'``) or ``'max'``.
+            (``'abs'``) or ``'max'``. ``'random'`` draws scores instead, see :func:`patch_scores`.
 
     Returns:
         Tensor: Scores ``(B, N)``.
@@ -55,6 +65,8 @@ def class_attention_scores(query: Tensor, key: Tensor, criterion: str = 'sum') -
         return per_head.abs().sum(dim=-1)
     if criterion == 'max':
         return per_head.amax(dim=-1)
+    if criterion == 'random':
+        return torch.rand(key.shape[:2], device=key.device)
     raise ValueError(f'criterion {criterion!r} is not one of {CLASS_CRITERIA}')
 
 
@@ -100,7 +112,9 @@ def take_tokens(x: Tensor, indices: Tensor) -> Tensor:
 def soft_map(scores: Tensor) -> Tensor:
     """Scores ``(B, N)`` scaled per image to [0, 1]: the weights of *soft* pooling (Table 6).
 
-    The soft variant was not released; scaling by minimum and maximum is this package's reading.
+    ``(score - min) / (max - min)`` over the patches of the image: the weakest patch becomes 0, the
+    strongest stays as it is. The paper writes that the map multiplies the features, not how it is
+    scaled, and the code was not released; this is this package's reading.
     """
     low = scores.amin(dim=-1, keepdim=True)
     high = scores.amax(dim=-1, keepdim=True)

@@ -1,4 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from functools import partial
+
+import torch.nn.functional as F
+from mmengine.model import BaseModule
 from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
 from torch import Tensor
 
@@ -9,7 +13,38 @@ class EncoderLayer(TransformerEncoderLayer):
     """mmpretrain's encoder layer, which can compute its [class] token alone.
 
     It has the parameters of mmpretrain's layer and no more, so weights move freely between the two.
+
+    Args:
+        *args: Arguments of ``TransformerEncoderLayer``.
+        qk_scale (float, optional): What products of queries and keys are multiplied by, more
+            than 0. Defaults to ``head_dims ** -0.5``.
+        init_cfg (dict, optional): Defaults to that of the released APViT: weights of linear layers
+            from a normal distribution of std 0.02 (cut off at 2, a hundred times that), biases 0.
+            mmpretrain's layer starts otherwise.
+        **kwargs: Further arguments of ``TransformerEncoderLayer``.
+
+    Raises:
+        ValueError: ``qk_scale`` is not positive.
     """
+
+    INIT_CFG = dict(type='TruncNormal', layer='Linear', std=0.02, a=-2.0, b=2.0, bias=0.0)
+
+    def __init__(
+        self, *args, qk_scale: float | None = None, init_cfg: dict | None = None, **kwargs
+    ):
+        super().__init__(*args, init_cfg=self.INIT_CFG if init_cfg is None else init_cfg, **kwargs)
+        if qk_scale is not None:
+            if not qk_scale > 0:
+                raise ValueError(f'qk_scale must be more than 0, got {qk_scale}')
+            self.attn.qk_scale = qk_scale
+            # mmpretrain's own argument of this name ignores its value.
+            self.attn.scaled_dot_product_attention = partial(
+                F.scaled_dot_product_attention, scale=qk_scale
+            )
+
+    def init_weights(self) -> None:
+        """Initialise by ``init_cfg`` alone, without what mmpretrain's layer does after it."""
+        BaseModule.init_weights(self)
 
     def forward(self, x: Tensor, class_only: bool = False) -> Tensor:
         """Map tokens ``(B, 1 + N, C)``, [class] first, to tokens of the same shape.

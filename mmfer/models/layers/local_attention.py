@@ -6,42 +6,48 @@ from torch import Tensor, nn
 from mmfer.utils.checks import check_count
 
 from .attention_dropping import check_rate, drop_one
-from .lanet import LANet
+from .lanet import LANet, check_lanet_form
 
 
 class LocalAttention(BaseModule):
     """The local CNNs of TransFER: branches that look for different patches, joined by a maximum.
 
-    Each branch is a :class:`LANet` under a sigmoid. In training multi-attention dropping (MAD)
+    Each branch is a :class:`LANet` with a sigmoid. In training multi-attention dropping (MAD)
     zeroes the map of one random branch of a sample, so that the other branches have to find
     something as well; the largest of the maps at each place then multiplies the features.
-
-    Note:
-        The released code has batch normalisation after both convolutions of a branch, of which the
-        paper says nothing; here is none, as in APViT's LANet.
 
     Args:
         in_channels (int): Channels ``C`` of the features, at least 16.
         num_branches (int): Branches ``S``, at least 1. Defaults to 2.
         drop_rate (float): Probability, 0 to 1, that a sample loses one map in training. Defaults
             to 0.6.
+        lanet_form (str): ``'release'`` (default) has BatchNorm after both convolutions of a
+            branch, as the released code; ``'paper'`` has none, as the text has none.
     """
 
-    def __init__(self, in_channels: int, num_branches: int = 2, drop_rate: float = 0.6):
+    def __init__(
+        self,
+        in_channels: int,
+        num_branches: int = 2,
+        drop_rate: float = 0.6,
+        lanet_form: str = 'release',
+    ):
         super().__init__()
         check_count('model.backbone.num_branches', num_branches)
         check_rate('model.backbone.mad_rate', drop_rate)
+        check_lanet_form('model.backbone.lanet_form', lanet_form)
         if num_branches == 1 and drop_rate > 0:
             raise ValueError(
                 f'mad_rate={drop_rate} with num_branches=1 would zero whole pictures: set '
                 'model.backbone.mad_rate to 0 or model.backbone.num_branches to 2 or more'
             )
-        self.branches = nn.ModuleList(LANet(in_channels) for _ in range(num_branches))
+        norm = lanet_form == 'release'
+        self.branches = nn.ModuleList(LANet(in_channels, norm=norm) for _ in range(num_branches))
         self.drop_rate = drop_rate
 
     def maps(self, x: Tensor) -> Tensor:
         """Map features ``(B, N, C)`` to the attention of every branch, ``(B, S, N)`` in (0, 1)."""
-        return torch.stack([branch(x) for branch in self.branches], dim=1).sigmoid()
+        return torch.stack([branch(x) for branch in self.branches], dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Weigh features ``(B, N, C)`` by the largest attention at each place: ``(B, N, C)``."""

@@ -28,6 +28,11 @@ def project_key_value(attn: MultiheadAttention, y: Tensor) -> tuple[Tensor, Tens
     return both.chunk(2, dim=-1)
 
 
+def attention_scale(attn: MultiheadAttention) -> float:
+    """What products of queries and keys are multiplied by, see :class:`.EncoderLayer`."""
+    return getattr(attn, 'qk_scale', None) or attn.head_dims**-0.5
+
+
 def attend(
     attn: MultiheadAttention, query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None = None
 ) -> Tensor:
@@ -42,7 +47,8 @@ def attend(
     )
     dropout = attn.attn_drop if attn.training else 0.0
     mask = None if seen is None else seen[:, None, None]  # the same for all heads and queries
-    x = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+    # The module's own, which knows its scale.
+    x = attn.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
     return _project(attn, x.transpose(1, 2).flatten(2))
 
 
@@ -58,7 +64,7 @@ def attend_from_first(attn: MultiheadAttention, y: Tensor) -> Tensor:
     key, value = (w.unflatten(0, heads) for w in attn.qkv.weight[size:].chunk(2))
     query = project_query(attn, y[:, 0]).unflatten(-1, heads)
     query = torch.einsum('bhd,hdc->bhc', query, key)
-    weights = (query @ y.transpose(1, 2) * attn.head_dims**-0.5).softmax(-1)
+    weights = (query @ y.transpose(1, 2) * attention_scale(attn)).softmax(-1)
     weights = F.dropout(weights, attn.attn_drop, attn.training)
     x = torch.einsum('bhc,hdc->bhd', weights @ y, value)
     if attn.qkv.bias is not None:

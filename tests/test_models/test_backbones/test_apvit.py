@@ -3,6 +3,7 @@ import copy
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmpretrain.models import VisionTransformer
 from slow_blocks import slow_output
 
@@ -214,6 +215,9 @@ def test_a_file_in_a_list_of_initialisations_is_loaded_whole(tmp_path):
         (dict(app=dict(keep_num=37)), 'keep_num=37.*36 patches'),
         (dict(atp=dict(keep_rate=1.5)), 'keep_rate.*1.5'),
         (dict(atp=dict(keep_rate=0.5, start=5)), 'atp.start .*0 to 4.*5'),
+        (dict(atp=dict(keep_rate=[0.5, 1.5], start=2)), 'keep_rate.*1.5'),
+        (dict(atp=dict(keep_rate=[0.5, 0.5], start=1)), 'keep_rate.*3 blocks.*start=1.*got 2'),
+        (dict(qk_scale=0.0), 'qk_scale.*0.0'),
         (dict(atp=dict(keep_rate=0.5, begin=2)), "'start'.*'begin'"),
         (dict(arch='tiny'), "'small'.*'tiny'"),
         (dict(arch=dict(ARCH, num_heads=5)), 'num_heads=5'),
@@ -262,3 +266,92 @@ def test_the_cnn_is_brought_to_its_form_for_inference():
     assert merge_branches(model) == ['cnn']
     torch.testing.assert_close(model(x), wanted, atol=1e-4, rtol=0)
     assert merge_branches(model) == []
+
+
+def test_without_weights_it_starts_as_the_release_does():
+    model = build(arch=dict(ARCH, embed_dims=256, feedforward_channels=512), qkv_bias=True)
+    projection = model.projection.weight.clone()
+    model.init_weights()
+    linear = [m for m in model.layers.modules() if isinstance(m, torch.nn.Linear)]
+    assert len(linear) == 4 * 4
+    for layer in linear:
+        # The mean of n squared normal numbers is within 6 * sqrt(2 / n) of their variance.
+        n = layer.weight.numel()
+        assert layer.weight.var().item() == pytest.approx(0.02**2, rel=6 * (2 / n) ** 0.5)
+        assert layer.weight.abs().max() > 0.07  # normal, and not cut at two standard deviations
+        assert not layer.bias.any()
+    for part in (model.cls_token, model.pos_embed[:, 1:]):
+        assert part.var().item() == pytest.approx(0.02**2, rel=6 * (2 / part.numel()) ** 0.5)
+    assert not model.pos_embed[:, 0].any()
+    assert torch.equal(model.projection.weight, projection)
+    bound = model.projection.in_features**-0.5  # of a uniform distribution, PyTorch's own
+    assert 0.9 * bound < projection.abs().max().item() <= bound
+
+
+def test_blocks_start_as_their_init_cfg_says():
+    model = build(layer_cfg=dict(init_cfg=dict(type='Constant', layer='Linear', val=0.25)))
+    model.init_weights()
+    for module in model.layers.modules():
+        if isinstance(module, torch.nn.Linear):
+            assert (module.weight == 0.25).all()
+
+
+def test_the_published_classifier_starts_at_zero_and_its_net_does_not(repo_root):
+    cfg = Config.fromfile(repo_root / 'configs/_base_/models/apvit_ir50-vit-small.py').model
+    cfg.backbone.update(cnn=CNN, img_size=48, app=None)
+    model = MODELS.build(cfg)
+    torch.nn.init.normal_(model.head.fc.weight)
+    model.init_weights()
+    assert not model.head.fc.weight.any() and not model.head.fc.bias.any()
+    assert model.backbone.layers[7].attn.proj.weight.std().item() == pytest.approx(0.02, rel=0.01)
+    assert model(torch.randn(1, 3, 48, 48)).eq(0).all()
+
+
+@pytest.mark.parametrize('out_type', APViT.OUT_TYPES)
+def test_another_scale_of_attention_everywhere(out_type):
+    arguments = dict(app=dict(keep_num=20), atp=dict(keep_rate=0.6, start=2), out_type=out_type)
+    usual, model = build(**arguments), build(**arguments, qk_scale=ARCH['embed_dims'] ** -0.5)
+    model.load_state_dict(usual.state_dict())
+    x = torch.randn(2, 3, 48, 48)
+    assert not torch.allclose(model(x)[0], usual(x)[0])
+    # A smaller scale is what smaller queries are at the usual scale.
+    for layer in usual.layers:
+        with torch.no_grad():
+            layer.attn.qkv.weight[:32] *= 32**-0.5 / 8**-0.5
+            layer.attn.qkv.bias[:32] *= 32**-0.5 / 8**-0.5
+    torch.testing.assert_close(model(x), usual(x), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        model.forward_with_indices(x), usual.forward_with_indices(x), atol=1e-5, rtol=1e-4
+    )
+
+
+def test_a_rate_for_each_block():
+    rates = [1.0, 0.75, 1.0, 0.5]
+    model = build(app=dict(keep_num=20), atp=dict(keep_rate=rates, start=0))
+    assert model.token_counts() == [21, 16, 16, 8]
+    x = torch.randn(3, 3, 48, 48)
+    torch.testing.assert_close(model(x)[0], slow_output(model, x), atol=1e-5, rtol=1e-4)
+    out, left = model.forward_with_indices(x)
+    torch.testing.assert_close(out, model(x), atol=1e-5, rtol=1e-4)
+    assert [positions.shape[1] for positions in left.values()] == [20, 20, 15, 15, 7]
+    same = build(app=dict(keep_num=20), atp=dict(keep_rate=[0.6, 0.6], start=2))
+    usual = build(app=dict(keep_num=20), atp=dict(keep_rate=0.6, start=2))
+    same.load_state_dict(usual.state_dict())
+    assert torch.equal(same(x)[0], usual(x)[0])
+
+
+@pytest.mark.parametrize('out_type', ['cls_token', 'raw'])
+def test_random_selection_gives_its_own_indices(out_type):
+    model = build(
+        app=dict(keep_num=20, criterion='random'),
+        atp=dict(keep_rate=0.6, start=1, criterion='random'),
+        out_type=out_type,
+    )
+    x = torch.randn(3, 3, 48, 48)
+    torch.manual_seed(1)
+    out, left = model.forward_with_indices(x)
+    torch.manual_seed(1)
+    torch.testing.assert_close(model(x), out, atol=1e-5, rtol=1e-4)
+    assert [positions.shape[1] for positions in left.values()] == [20, 12, 7, 4]
+    again = model.forward_with_indices(x)[1]
+    assert all(not torch.equal(left[name], again[name]) for name in left)

@@ -119,3 +119,21 @@ def test_checkpointing_changes_neither_gradients_nor_statistics(frozen_stages):
     for name, value in usual.state_dict().items():
         torch.testing.assert_close(after[name], value, msg=name)
     assert all(m.momentum == 0.1 for m in saving.modules() if isinstance(m, _BatchNorm))
+
+
+def test_convolutions_start_by_xavier_uniform_and_norms_as_the_identity():
+    net = IRNet(depth=18, base_channels=16)
+    net.init_weights()
+    norms = 0
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            outputs, inputs, *kernel = module.weight.shape
+            bound = (6 / ((inputs + outputs) * kernel[0] * kernel[1])) ** 0.5
+            weight, n = module.weight.detach(), module.weight.numel()
+            assert 0.95 * bound < weight.abs().max() <= bound
+            # A uniform distribution; kurtosis 1.8 makes the variance certain to sqrt(0.8 / n).
+            assert weight.var().item() == pytest.approx(bound**2 / 3, rel=5 * (0.8 / n) ** 0.5)
+        elif isinstance(module, torch.nn.BatchNorm2d):
+            norms += 1
+            assert (module.weight == 1).all() and not module.bias.any()
+    assert norms == 1 + 6 * 2 + 2

@@ -228,3 +228,38 @@ def test_two_processes_with_different_labels(tmp_path):
     assert len(first) == 4
     for one, other in zip(first, second, strict=True):
         assert one.any() and torch.equal(one, other)
+
+
+@pytest.mark.parametrize('zero', [True, False])
+def test_a_hidden_layer_of_the_action_units(zero):
+    init = dict(init_cfg=dict(type='Constant', layer='Linear', val=0)) if zero else {}
+    head, x = build(au_hidden_channels=5, **init).train(), torch.randn(6, 8)
+    rows = [(0, [1, 0, 1]), (1, [0, 0, 1]), (2, [1, 1, 0])] * 2
+    assert head.fc_au.weight.any() == (not zero)
+    optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
+    for _ in range(2):  # in the second step the gradient passes the classifier
+        optimizer.zero_grad()
+        losses = head.loss((x,), labelled(*rows))
+        sum(losses.values()).backward()
+        optimizer.step()
+    assert all(p.grad.any() for name, p in head.named_parameters() if name != 'hidden_au.0.bias')
+
+    hidden = x @ head.hidden_au[0].weight.T + head.hidden_au[0].bias
+    hidden = (hidden - hidden.mean(0)) / (hidden.var(0, unbiased=False) + 1e-5).sqrt()
+    hidden = (hidden * head.hidden_au[1].weight + head.hidden_au[1].bias).clamp_min(0)
+    wanted = hidden @ head.fc_au.weight.T + head.fc_au.bias
+    torch.testing.assert_close(head.au_logits((x,)), wanted)
+    (sample, *_) = head.eval().predict((x,))
+    assert torch.equal(sample.pred_au, head.au_logits((x,)).sigmoid()[0])
+    assert torch.equal(sample.pred_score, head.fc(x).softmax(1)[0])
+
+
+def test_no_hidden_layer_has_no_parameters():
+    assert [name for name, _ in build().named_parameters()] == [
+        'fc.weight',
+        'fc.bias',
+        'fc_au.weight',
+        'fc_au.bias',
+    ]
+    with pytest.raises(ValueError, match='au_hidden_channels.*0'):
+        build(au_hidden_channels=0)

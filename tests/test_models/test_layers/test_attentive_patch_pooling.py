@@ -20,7 +20,7 @@ def test_keeping_all_is_the_identity_bit_for_bit():
     assert out is x and kept is None
 
 
-@pytest.mark.parametrize('criterion', ['abs', 'sum', 'max'])
+@pytest.mark.parametrize('criterion', ['abs', 'sum', 'max', 'square', 'max_abs'])
 def test_hard_pooling_equals_sorting_by_hand(criterion):
     x = torch.randn(3, 16, 6)
     out, kept = AttentivePatchPooling(keep_num=5, criterion=criterion)(x, return_indices=True)
@@ -28,11 +28,26 @@ def test_hard_pooling_equals_sorting_by_hand(criterion):
         'abs': lambda v: v.abs().sum(),
         'sum': lambda v: v.sum(),
         'max': lambda v: v.max(),
+        'square': lambda v: (v * v).sum(),
+        'max_abs': lambda v: max(v.max(), -v.min()),
     }[criterion]
     for b in range(3):
         order = sorted(range(16), key=lambda n: -float(reduce(x[b, n])))
         assert kept[b].tolist() == sorted(order[:5])
         assert torch.equal(out[b], x[b, sorted(order[:5])])
+
+
+def test_random_scores_are_drawn_for_each_image_whatever_is_in_it():
+    app = AttentivePatchPooling(keep_num=4, criterion='random').eval()
+    x = torch.randn(1, 8, 6).expand(2000, -1, -1)
+    _, kept = app(x, return_indices=True)
+    counts = torch.bincount(kept.flatten(), minlength=8)
+    assert kept.shape == (2000, 4) and (kept.diff() > 0).all()
+    assert (counts - 1000).abs().max() < 120  # five standard deviations: all equally likely
+    torch.manual_seed(1)
+    first = app(x)
+    torch.manual_seed(1)
+    assert torch.equal(app(x), first)
 
 
 def test_position_is_added_after_scoring():
@@ -64,13 +79,14 @@ def test_soft_pooling_keeps_all_and_scales_them():
 
 
 def test_lanet_learns_through_the_tokens_that_stay():
-    app = AttentivePatchPooling(keep_num=3, criterion='lanet', in_channels=32)
+    app = AttentivePatchPooling(keep_num=3, criterion='lanet', in_channels=32).eval()
     x = torch.randn(2, 9, 32)
     out, kept = app(x, return_indices=True)
     scores = app.score(x)
     assert torch.equal(out[0], (x * scores[..., None])[0, kept[0]])
     out.sum().backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in app.parameters())
+    assert app.lanet.squeeze.weight.grad.abs().sum() > 0
+    assert app.lanet.bn2.bias.grad.abs().sum() > 0
 
 
 def test_images_of_a_batch_do_not_touch_each_other():

@@ -12,10 +12,16 @@ from mmfer.models.layers.attentive_pooling import (
 )
 
 
-@pytest.mark.parametrize('criterion', ['abs', 'sum', 'max'])
+@pytest.mark.parametrize('criterion', ['abs', 'sum', 'max', 'square', 'max_abs'])
 def test_patch_scores_equal_a_loop(criterion):
     x = torch.randn(2, 5, 7)
-    join = {'abs': lambda v: sum(abs(c) for c in v), 'sum': sum, 'max': max}[criterion]
+    join = {
+        'abs': lambda v: sum(abs(c) for c in v),
+        'sum': sum,
+        'max': max,
+        'square': lambda v: sum(c * c for c in v),
+        'max_abs': lambda v: max(abs(c) for c in v),
+    }[criterion]
     wanted = [[join(patch.tolist()) for patch in image] for image in x]
     torch.testing.assert_close(patch_scores(x, criterion), torch.tensor(wanted))
 

@@ -409,7 +409,7 @@ def test_a_fixed_number_of_priors_can_be_kept(count):
         (dict(drop_scheme='count', num_kept=2), lambda: draw_kept_count(8, 3, 2)),
         (dict(drop_scheme='count', num_kept=0), lambda: torch.zeros(8, 3, dtype=torch.bool)),
     ],
-    ids=str,
+    ids=['together', 'two', 'none'],
 )
 def test_the_scheme_that_is_set_is_drawn(arguments, draw):
     adapter = build(True, **arguments)
