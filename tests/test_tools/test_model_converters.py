@@ -6,6 +6,7 @@ import timm
 import torch
 from shipped_configs import read_config
 from tool_calls import run_tool
+from torch import nn
 
 from mmfer.models import APViT, IRNet
 from mmfer.registry import MODELS
@@ -15,14 +16,20 @@ def convert(name, *arguments):
     return run_tool(f'model_converters/{name}.py', *arguments)
 
 
-def test_released_apvit(reference, tmp_path):
+@pytest.fixture
+def official(reference):
+    """Fixed weights under the names of the released APViT."""
     sys.path.insert(0, str(reference))
     try:
         from official_weights import state_dict
     finally:
         sys.path.remove(str(reference))
+    return state_dict()
+
+
+def test_released_apvit(official, tmp_path):
     source, target = tmp_path / 'official.pth', tmp_path / 'converted.pth'
-    torch.save(dict(state_dict=state_dict(), meta={}), source)
+    torch.save(dict(state_dict=official, meta={}), source)
     done = convert('apvit_to_mmfer', source, target)
     assert done.returncode == 0, done.stderr
     assert '388 weights match (100.0% of the model), 0 are missing, 0 unexpected' in done.stdout
@@ -38,6 +45,25 @@ def test_released_apvit(reference, tmp_path):
         assert 'does not hold the model' in done.stderr
         assert 'in the checkpoint only' in done.stderr
     assert not (tmp_path / 'wrong.pth').exists()
+
+
+def test_transfer_of_the_released_code(official, tmp_path):
+    state = {k.replace('vit.projs.0.', 'convert.proj.'): v for k, v in official.items()}
+    halves = [state.pop(f'vit.{half}_pos_embed') for half in ('cls', 'patch')]
+    state['vit.pos_embed'] = torch.cat(halves, dim=1)
+    for branch in range(2):
+        for layer, shape in (('LA_conv1', (16, 256, 1, 1)), ('LA_conv2', (1, 16, 1, 1))):
+            norm = nn.BatchNorm2d(shape[0]).state_dict()
+            name = f'attention.las.{branch}.{layer}'
+            state[f'{name}.weight'], state[f'{name}.bias'] = torch.rand(shape), torch.rand(shape[0])
+            state.update({f'{name}.{k}'.replace('LA_conv', 'bn'): v for k, v in norm.items()})
+    source, target = tmp_path / 'transfer.pth', tmp_path / 'converted.pth'
+    torch.save(state, source)
+    done = convert('apvit_to_mmfer', source, target)
+    assert done.returncode == 0, done.stderr
+    assert '(100.0% of the model), 0 are missing, 0 unexpected' in done.stdout
+    saved = torch.load(target, weights_only=True)
+    assert saved['meta']['source'] == 'TransFER release'
 
 
 def test_face_evolve(tmp_path):
