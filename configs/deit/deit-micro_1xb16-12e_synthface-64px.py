@@ -15,6 +15,12 @@ model = dict(
         ),
         img_size=64,
         patch_size=8,
+        # As in apvit_ir18-vit-tiny.py.
+        layer_cfg=dict(
+            init_cfg=dict(
+                type='Xavier', override=dict(type='Xavier', name='ffn', distribution='uniform')
+            )
+        ),
     ),
     head=dict(
         in_channels=64, init_cfg=dict(_delete_=True, type='Normal', layer='Linear', std=0.01)
