@@ -5,7 +5,14 @@ model = dict(
     backbone=dict(
         type='APViT',
         # 64x64 pixels -> 64 channels on an 8x8 grid.
-        cnn=dict(type='IRNet', depth=18, num_stages=3, base_channels=16),
+        cnn=dict(
+            type='IRNet',
+            depth=18,
+            num_stages=3,
+            base_channels=16,
+            # What docs/configs.md measured; the default is Xavier, as published.
+            init_cfg=dict(type='Kaiming', layer='Conv2d'),
+        ),
         arch=dict(embed_dims=128, num_layers=2, num_heads=4, feedforward_channels=256),
         # The picture's side in pixels; with the CNN's stride it fixes the grid.
         img_size=64,
