@@ -16,7 +16,7 @@ export PYTHONPATH := $(CURDIR)
 
 help:
 	@echo 'make demo         train, test and look at a small APViT on drawn faces (about 6 minutes)'
-	@echo 'make demo-kt      train small encoders of four facial tasks and a KT-Adapter (about 11 minutes)'
+	@echo 'make demo-kt      train small encoders of four facial tasks and a KT-Adapter (a few minutes)'
 	@echo 'make test         run the tests'
 	@echo 'make bench        print the ratios of docs/speed.md, full-size models on this machine'
 	@echo 'make lint         check style and formatting'
@@ -38,7 +38,7 @@ demo: env
 	@$(BIN)/python tools/misc/demo_summary.py $(DEMO)
 
 demo-kt: env
-	$(BIN)/python -W ignore tools/kt_adapter/train_pipeline.py --canonical age --work-dir $(DEMO_KT)
+	$(BIN)/python -W ignore tools/reproduce.py 'kt-table3/M to M' --data synth --work-dir $(DEMO_KT)
 
 bench: env
 	OMP_NUM_THREADS=1 $(BIN)/python -W ignore tools/analysis_tools/regression_bench.py

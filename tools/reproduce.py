@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Reproduce the tables and figures of the APViT paper.
+"""Reproduce the tables and figures of the papers on APViT and the KT-Adapter (kt-...).
 
 Trains what a table needs, each run once, and writes it as Markdown and CSV: the paper's value,
 measured mean and spread, difference. Stop it at any time; the same command goes on. Rows that
@@ -11,10 +11,13 @@ Examples:
     python tools/reproduce.py table1 --data synth --seeds 3    # small nets on drawn faces
     python tools/reproduce.py table5 --data-root data --databases RAF-DB --seeds 3
     python tools/reproduce.py figure6 --data-root /data RAF-DB=/archive/rafdb --gpus 2
+    python tools/reproduce.py table11 --data-root data --protocol leak-free
+    python tools/reproduce.py kt-table3 --data synth --seeds 3
+    python tools/reproduce.py 'kt-table3/M to M' --data-root data --weights M/utkface-224px=age.pth
     python tools/reproduce.py all --data synth
     python tools/reproduce.py --print table5/3 > app-sum.py    # a row as a config of its own
     python tools/reproduce.py --print app-sum --databases AffectNet
-    python tools/reproduce.py --print kt_adapter/table6/dm --databases utkface-224px
+    python tools/reproduce.py --print kt-table6/dm --databases utkface-224px
 
 Exit status: 0 when it is done; 1 when a run failed; 2 when the arguments or the data are wrong;
 130 when it was interrupted.
@@ -29,19 +32,22 @@ from typing import TYPE_CHECKING
 from mmfer.utils.config_arguments import add_config_options, tool_parser
 
 if TYPE_CHECKING:
-    from mmfer.reproduction.index import Index
+    from mmfer.reproduction.index import Experiment, Index
     from mmfer.reproduction.runs import Runs
 
 _TOOLS = Path(__file__).resolve().parent
 _CONFIGS = _TOOLS.parent / 'configs'
-_INDEX = _CONFIGS / 'apvit' / 'experiments.yml'
-_PUBLISHED = _INDEX.with_name('published.yml')
+_PAPERS = ('apvit', 'kt_adapter')
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = tool_parser(__doc__)
     parser.add_argument(
-        'experiments', nargs='*', metavar='NAME', help='table1 ... table15, figure5 ... , or all'
+        'experiments',
+        nargs='*',
+        metavar='NAME',
+        help='table1 ... table15, figure5 ... , kt-table1 ... , or all; TABLE/ROW for one row and '
+        'what it is compared with',
     )
     parser.add_argument('--list', action='store_true', help='show what there is, and how far it is')
     parser.add_argument(
@@ -49,18 +55,25 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         dest='row',
         metavar='ROW',
         help='print the whole config of a row, for tools/train.py: TABLE/NUMBER, TABLE/VARIANT or '
-        'VARIANT of the index, kt_adapter/... of the KT-Adapter; --databases, --data and '
-        '--data-root choose what it is trained on (default: the first database of the table)',
+        'VARIANT of an index; --databases, --data and --data-root choose what it is trained on '
+        '(default: the first database of the table)',
     )
     parser.add_argument(
         '--plan', action='store_true', help='show the trainings that it takes, and do nothing'
     )
     parser.add_argument(
         '--data',
-        choices=['paper', 'synth'],
+        choices=['paper', 'synth', 'paper-64px'],
         default='paper',
-        help="the paper's databases, or small nets on drawn faces, which need no files "
-        '(default: paper)',
+        help="the paper's databases, or small nets on drawn faces, which need no files; paper-64px "
+        "are the KT-Adapter's databases for the small MobileOne (default: paper)",
+    )
+    parser.add_argument(
+        '--protocol',
+        choices=['paper', 'leak-free'],
+        default='paper',
+        help='how databases are divided: as the papers did, or so that nothing of a test is in '
+        "training or selects an epoch, without the paper's figures then (default: paper)",
     )
     parser.add_argument(
         '--data-root',
@@ -88,66 +101,112 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--select',
         choices=['last', 'best'],
         default='last',
-        help='what counts of a run: the test of its last epoch, or of the one with the best '
-        'validation accuracy, if a checkpoint of it was kept; on RAF-DB, AffectNet, SFEW and '
-        'Aff-Wild2 validation is on the test pictures (default: last)',
+        help='what counts of a run: the test of its last epoch, or of the one that validation '
+        'finds best, by the first metric of the database; tables say where validation is on the '
+        'test list (default: last)',
+    )
+    parser.add_argument(
+        '--weights',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='VARIANT/DATABASE=FILE',
+        help='checkpoints of runs that are there already, such as baselines, and are not trained',
+    )
+    parser.add_argument(
+        '--cache',
+        action='store_true',
+        help="train KT-Adapters without augmentation and compute the priors' tokens only once; "
+        'with --data synth it is always so',
     )
     parser.add_argument('--gpus', type=int, default=1, help='processes for each training')
     add_config_options(parser, 'for every training')
+    add_config_options(parser, 'for KT-Adapters only', name='--adapter-options')
     args = parser.parse_args(argv)
     if args.seeds < 1 or args.gpus < 1:
         parser.error(f'--seeds and --gpus must be 1 or more: {args.seeds}, {args.gpus}')
     if not args.experiments and not args.list and args.row is None:
         parser.error('say what to reproduce, such as table1, or --list to see what there is')
-    if args.data == 'synth' and (args.data_root or args.databases):
-        parser.error('--data synth takes no --data-root and no --databases')
+    if args.data == 'synth' and args.data_root:
+        parser.error('--data synth takes no --data-root')
+    if args.data != 'paper' and args.protocol != 'paper':
+        parser.error(f'--protocol {args.protocol} is for --data paper')
     return args
 
 
-def make_runs(args: argparse.Namespace, index: 'Index') -> 'Runs':
-    """How runs are made, from the arguments."""
+def read_indices() -> 'list[Index]':
+    """One for each paper."""
+    from mmfer.reproduction.index import Index
+
+    return [Index.from_file(_CONFIGS / paper / 'experiments.yml') for paper in _PAPERS]
+
+
+def make_runs(args: argparse.Namespace, indices: 'Sequence[Index]') -> 'list[Runs]':
+    """How runs of each paper are made, from the arguments."""
     from mmfer.reproduction.index import ExperimentError
     from mmfer.reproduction.runs import Runs, Settings
     from mmfer.utils.config_options import parse_options
 
-    root, roots = None, {}
+    databases = [name for index in indices for name in index.databases]
+    root, roots, given = None, {}, {}
     for word in args.data_root or ():
         name, separator, folder = word.partition('=')
         if not separator:
             root = Path(word).resolve()
-        elif name in index.databases:
+        elif name in databases:
             roots[name] = Path(folder)
         else:
+            raise ExperimentError(f'--data-root {word}: no database of {", ".join(databases)}')
+    for word in args.weights:
+        name, separator, path = word.partition('=')
+        variant, _, database = name.rpartition('/')
+        if not separator or not any(database in i.variants.get(variant, ()) for i in indices):
             raise ExperimentError(
-                f'--data-root {word}: no database of {", ".join(index.databases)}'
+                f'--weights {word}: write VARIANT/DATABASE=FILE, of a variant that the index has '
+                'for the database, such as M/utkface-224px=age.pth'
             )
+        given[variant, database] = Path(path).resolve()
     settings = Settings(
         # Absolute, so that runs are the same from wherever it is called.
         work_dir=args.work_dir.resolve() / args.data,
         tools=_TOOLS,
         data_root=root,
         data_roots=roots,
-        synth=args.data == 'synth',
+        data=args.data,
+        protocol=args.protocol,
         options=parse_options(args.cfg_options),
+        adapter_options=parse_options(args.adapter_options),
+        cache=args.cache,
+        given=given,
         processes=args.gpus,
         select=args.select,
     )
-    return Runs(index, settings)
+    return [Runs(index, settings) for index in indices]
 
 
-def print_row(args: argparse.Namespace) -> None:
+def find(name: str, all_runs: 'Sequence[Runs]') -> 'Runs':
+    """Those of the paper that an experiment, a row or a variant is of; the first, if of none."""
+    first = name.partition('/')[0]
+    names = [{**runs.index.variants, **runs.index.experiments} for runs in all_runs]
+    found = [runs for runs, known in zip(all_runs, names, strict=True) if first in known]
+    return (found or all_runs)[0]
+
+
+def print_row(args: argparse.Namespace, all_runs: 'Sequence[Runs]') -> None:
     """Print the config of ``args.row`` on one database."""
-    from mmfer.reproduction.index import ExperimentError, Index
-    from mmfer.reproduction.runs import DRAWN
+    from mmfer.reproduction.index import ExperimentError
 
     paper, _, row = args.row.partition('/')
-    folder = _CONFIGS / paper
-    if not row or not (folder / _INDEX.name).is_file():
-        folder, row = _INDEX.parent, args.row
-    runs = make_runs(args, Index.from_file(folder / _INDEX.name))
+    if paper in _PAPERS and row:
+        runs = all_runs[_PAPERS.index(paper)]
+    else:
+        runs, row = find(args.row, all_runs), args.row
     variant, databases = runs.index.find_row(row)
     trained_on = [name for name in runs.index.databases if runs.variants.exists(name, variant)]
-    wanted = args.databases or ([DRAWN] if args.data == 'synth' else databases)
+    wanted = args.databases
+    if not wanted:
+        stand_ins = runs.index.stand_ins.get(args.data, {})
+        wanted = [stand_ins[name] for name in databases if name in stand_ins] or databases
     found = [name for name in wanted if name in trained_on]
     if not found or (args.databases and len(wanted) > 1):
         raise ExperimentError(
@@ -158,41 +217,64 @@ def print_row(args: argparse.Namespace) -> None:
     print(runs.config(found[0], variant).pretty_text)
 
 
+def choose(args: argparse.Namespace, all_runs: 'Sequence[Runs]') -> 'list[tuple[Runs, Experiment]]':
+    """The experiments of the arguments, each with the runs of its paper."""
+    from mmfer.reproduction.index import select
+
+    chosen = []
+    for name in args.experiments:
+        for runs in all_runs if name == 'all' else [find(name, all_runs)]:
+            if name == 'all' and args.data not in ('paper', *runs.index.stand_ins):
+                continue
+            wanted = args.databases
+            if wanted is not None:
+                own = [it for it in wanted if it in runs.index.databases]
+                if name == 'all' and not own:
+                    continue
+                wanted = own or wanted
+            chosen += [(runs, experiment) for experiment in select(runs.index, [name], wanted)]
+    return chosen
+
+
 def run(args: argparse.Namespace) -> int:
     from mmengine.registry import init_default_scope
 
-    from mmfer.reproduction.index import Index, select
     from mmfer.reproduction.overview import list_experiments, list_stages
     from mmfer.reproduction.progress import Progress
+    from mmfer.reproduction.published import Published
     from mmfer.reproduction.report import Report
     from mmfer.reproduction.runs import check
 
     init_default_scope('mmfer')
+    all_runs = make_runs(args, read_indices())
     if args.row is not None:
-        print_row(args)
+        print_row(args, all_runs)
         return 0
-    index = Index.from_file(_INDEX)
-    runs = make_runs(args, index)
-    seeds = range(args.seeds)
+    seeds, progress = range(args.seeds), Progress()
     if args.list:
-        print(list_experiments(runs, seeds), end='')
+        listed = [it for it in all_runs if args.data in ('paper', *it.index.stand_ins)]
+        print(list_experiments(listed, seeds), end='')
         return 0
-    experiments = select(index, args.experiments, args.databases)
+    chosen = choose(args, all_runs)
     if args.plan:
-        for experiment in experiments:
+        for runs, experiment in chosen:
             print(list_stages(runs, experiment, seeds), end='')
         return 0
-    report = Report.from_file(_PUBLISHED, runs, seeds, Progress())
+    reports = {}
+    for paper, runs in zip(_PAPERS, all_runs, strict=True):
+        published = Published.from_file(_CONFIGS / paper / 'published.yml')
+        reports[runs] = Report(published, runs, seeds, progress)
     has_data = args.data == 'synth' or args.data_root or args.no_train
     if has_data and not args.no_train:
-        check(runs, experiments)
-    for experiment in experiments:
-        if not has_data:
-            report.costs(experiment)
+        for runs in all_runs:
+            check(runs, [experiment for its, experiment in chosen if its is runs])
+    for runs, experiment in chosen:
+        if not has_data or not experiment.trains:
+            reports[runs].costs(experiment)
         elif args.no_train:
-            report.collect(experiment)
+            reports[runs].collect(experiment)
         else:
-            report.reproduce(experiment)
+            reports[runs].reproduce(experiment)
     return 0
 
 

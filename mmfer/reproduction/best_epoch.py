@@ -1,40 +1,38 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """The test of the epoch that validation selects."""
 
-import numpy as np
+import re
 
-from mmfer.analysis.training_logs import read_training_log
-
-from .index import ACCURACY, ExperimentError
+from .index import ExperimentError
 from .stages import Stage
 
 
-def best_epoch(stage: Stage) -> Stage | None:
-    """The stage that tests the epoch with the highest validation accuracy, the first of equal ones.
+def best_epoch(stage: Stage, metric: str) -> Stage:
+    """The stage that tests the checkpoint that validation found best, the first of equal ones.
 
     All figures of a run are then those of one model, tested on the test list.
 
     Args:
         stage: One that is trained.
+        metric: That which its checkpoint hook keeps the best of (``save_best``).
 
     Returns:
-        Its folder is ``best`` in that of the stage. None if no checkpoint of the epoch was kept.
+        Its folder is ``best`` in that of the stage.
 
     Raises:
-        ExperimentError: Validation did not measure accuracy.
+        ExperimentError: There is no such checkpoint.
     """
-    curves = read_training_log(stage.folder)
-    validation = {name: curve for name, curve in curves.items() if curve.part == 'validation'}
-    if ACCURACY not in validation:
+    start = f'best_{metric.replace("/", "_")}_'
+    found = {}
+    for path in stage.folder.glob(f'{start}*.pth'):
+        if match := re.fullmatch(r'(epoch|iter)_(\d+)', path.stem.removeprefix(start)):
+            found[int(match[2])] = (match[1], path)
+    if not found:
         raise ExperimentError(
-            f'{stage.folder}: its validation gave no {ACCURACY}, only {", ".join(validation)}; see '
-            'val_evaluator in its config'
+            f'{stage.folder} has no checkpoint {start}*.pth, the best by validation. Training '
+            f'keeps it where val_evaluator gives {metric}; if it was deleted, or the folder is '
+            'older, delete the folder to train anew, or use --select last'
         )
-    curve = validation[ACCURACY]
-    number = curve.steps[np.nanargmax(curve.values)]
-    name = f'{"epoch" if curve.unit == "epoch" else "iter"}_{number}.pth'
-    kept = [stage.folder / name, *sorted(stage.folder.glob(f'best_*_{name}'))]
-    for checkpoint in kept:
-        if checkpoint.is_file():
-            return stage.test_of(f'best epoch, {number}', 'best', checkpoint)
-    return None
+    number = max(found)  # a later one replaces the former, and may have been stopped in between
+    unit, checkpoint = found[number]
+    return stage.test_of(f'best {unit}, {number}', 'best', checkpoint)

@@ -8,26 +8,31 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mmfer.analysis.compare_attention import compare_attention
+from mmfer.analysis.compare_features import compare_features
+from mmfer.benchmark.encoder_costs import measure_encoder_costs
 from mmfer.evaluation.confusion_matrix_file import read_confusion_matrix
 from mmfer.visualization.class_bars import draw_class_bars
 from mmfer.visualization.confusion_matrix import draw_confusion_matrices
+from mmfer.visualization.encoder_costs import draw_encoder_costs
 from mmfer.visualization.heat_map import draw_heat_map
 
 from .index import grid_variant
-from .runs import DRAWN, Runs
+from .runs import Runs
 from .table import Results
 
 
 def draw(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | None:
     """The figure of an experiment; None if it has none, or nothing to show yet."""
     kind = results.experiment.figure
-    if kind is None or not results.measured:
+    if kind is None or (results.experiment.trains and not results.measured):
         return None
     drawings = {
         'heat_map': lambda: _heat_map(results),
         'class_bars': lambda: _class_bars(results),
         'confusion': lambda: _confusion(runs, results, seeds),
         'attention': lambda: _attention(runs, results, seeds),
+        'encoder_costs': lambda: _encoder_costs(runs, results),
+        'features': lambda: _features(runs, results, seeds),
     }
     return drawings[kind]()
 
@@ -40,8 +45,8 @@ def _heat_map(results: Results) -> Figure:
     published = measured.copy()
     for row, rate in enumerate(rs):
         for place, keep in enumerate(ks):
-            name = grid_variant(keep, rate).name
-            values = results.values(name, column.name)
+            name = grid_variant(keep, rate)[0]
+            values = results.values(name, column)
             if values:
                 measured[row, place] = statistics.mean(values)
             if not column.stands_in:
@@ -63,7 +68,7 @@ def _class_bars(results: Results) -> Figure:
     """Accuracy of each class, a series for each row and for the paper's."""
     experiment, series, spreads = results.experiment, {}, {}
     for row, cells in experiment.rows.items():
-        values = {c.name: results.values(row, c.name) for c in results.columns}
+        values = {c.name: results.values(row, c) for c in results.columns}
         values = {name: of_seeds for name, of_seeds in values.items() if of_seeds}
         if values:
             series[cells[0]] = {name: statistics.mean(v) for name, v in values.items()}
@@ -74,7 +79,7 @@ def _class_bars(results: Results) -> Figure:
             series[f'{cells[0]}, paper'] = results.published[row]
     title = experiment.title
     if results.columns[0].stands_in:
-        title += f'; {DRAWN} stands in'
+        title += f'; {results.columns[0].database} stands in'
     return draw_class_bars(series, spreads=spreads, title=title)
 
 
@@ -83,7 +88,7 @@ def _confusion(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure:
     panels = {}
     (row,) = results.experiment.rows
     for database in runs.databases(results.experiment):
-        stages = [runs.counted(runs.stage(database, row, seed)) for seed in seeds]
+        stages = [runs.counted(database, runs.stage(database, row, seed)) for seed in seeds]
         found = [read_confusion_matrix(stage.confusion) for stage in stages if stage.is_tested]
         if found:
             panels[database] = (sum(matrix for matrix, _ in found), found[0][1])
@@ -94,8 +99,29 @@ def _attention(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | N
     """Kept patches and attention of the first seed's models."""
     without, pooled = results.experiment.rows
     (database,) = runs.databases(results.experiment)
-    stages = [runs.counted(runs.stage(database, row, seeds[0])) for row in (without, pooled)]
+    stages = [
+        runs.counted(database, runs.stage(database, row, seeds[0])) for row in (without, pooled)
+    ]
     if not all(stage.is_tested for stage in stages):
         return None
     files = [(stage.config_file, stage.checkpoint) for stage in stages]
     return compare_attention(*files[1], files[0], method='attribution', title='')
+
+
+def _encoder_costs(runs: Runs, results: Results) -> Figure:
+    """Encoders kept, against one with the adapter: of the paper's models, whatever stands in."""
+    (database,) = results.experiment.databases
+    rows = results.experiment.rows.items()
+    configs = {cells[0]: runs.variants.config(database, row) for row, cells in rows}
+    return draw_encoder_costs(measure_encoder_costs(configs))
+
+
+def _features(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | None:
+    """What the first seed's models make of the same faces."""
+    (database,) = runs.databases(results.experiment)
+    found = []
+    for row, cells in results.experiment.rows.items():
+        stage = runs.counted(database, runs.stage(database, row, seeds[0]))
+        if stage.is_tested:
+            found.append((cells[0], stage.config_file, stage.checkpoint))
+    return compare_features(found, title='') if len(found) > 1 else None

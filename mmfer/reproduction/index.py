@@ -12,7 +12,9 @@ from typing import Any
 import yaml
 
 #: What an experiment may draw besides its table.
-FIGURES = ('heat_map', 'class_bars', 'confusion', 'attention')
+FIGURES = ('heat_map', 'class_bars', 'confusion', 'attention', 'encoder_costs', 'features')
+#: Ways to divide the data: the paper's, or one in which nothing of a test is in training.
+PROTOCOLS = ('paper', 'leak-free')
 #: How a row's cost may be shown: as it is, or in percent of the reference row's.
 COSTS = ('GFLOPs', 'share')
 #: What a column shows unless the experiment says otherwise.
@@ -45,7 +47,11 @@ class Database:
         config: The config of the paper's model on it.
         folder: Where its files are under the folder of all data; None if it has no files.
         patches: Of its model; keep numbers are scaled from 196 to it.
-        weights: Setting that names a checkpoint -> what makes it.
+        weights: Setting that names a checkpoint -> what makes it, once for all seeds.
+        metrics: Column -> metric. Default: the database's name -> accuracy.
+        primary: The metric that the best epoch is selected by. Default: the first one.
+        protocol: The paper's way to divide it, in words, where that matters.
+        leak_free: ``says`` the other way in words, ``set`` has its overrides.
     """
 
     name: str
@@ -53,24 +59,31 @@ class Database:
     folder: str | None = None
     patches: int = PATCHES
     weights: Mapping[str, Source] = field(default_factory=dict)
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    primary: str = ''
+    protocol: str = ''
+    leak_free: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.metrics:
+            object.__setattr__(self, 'metrics', {self.name: ACCURACY})
+        if not self.primary:
+            object.__setattr__(self, 'primary', next(iter(self.metrics.values())))
 
 
 @dataclass(frozen=True)
-class Variant:
-    """What a row of a table changes.
+class Recipe:
+    """How a row of a table is made on one database.
 
     Attributes:
-        name: A short one, for folders.
-        options: Overrides, dotted path -> value; ``{database}`` stands for the database's name.
-        configs: Database -> config that is changed in place of the database's own, for another
-            model altogether; other databases have no such variant then.
+        config: The config that is changed.
         parts: Dotted path -> file whose value replaces that of the config, and its name there.
+        options: Overrides, dotted path -> value; ``{database}`` stands for the database's name.
     """
 
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    configs: Mapping[str, Path] = field(default_factory=dict)
+    config: Path
     parts: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,12 +93,18 @@ class Experiment:
     Attributes:
         name: Such as ``'table1'``.
         title: What it is about.
-        databases: Columns.
+        databases: What its columns are measured on.
         rows: Variant -> the row's first cells.
         label: Headings of these cells.
-        metrics: Column -> metric, in place of the databases' accuracy.
+        metrics: Column -> metric, in place of the databases' own.
+        columns: Those of the databases' columns that it has. Default: all.
         cost: One of :data:`COSTS`, or None where the table has no such column.
-        reference: The row that others are compared with.
+        reference: The row that others are compared with, or row -> that for it.
+        best_of: Row -> rows, of which it has the best mean in each column.
+        apart: Whether each column is a table of its own.
+        note: What has to be said of the table, a sentence or more.
+        published: The table of the published values, if not that of its own name.
+        trains: False where it is about costs only.
         figure: One of :data:`FIGURES`, or None.
         grid: Keep numbers and keep rates of a figure over both.
     """
@@ -96,19 +115,46 @@ class Experiment:
     rows: Mapping[str, tuple[str, ...]]
     label: tuple[str, ...] = ('method',)
     metrics: Mapping[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
     cost: str | None = None
-    reference: str | None = None
+    reference: str | Mapping[str, str] | None = None
+    best_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    apart: bool = False
+    note: str = ''
+    published: str = ''
+    trains: bool = True
     figure: str | None = None
     grid: Mapping[str, tuple] | None = None
+
+    def reference_of(self, row: str) -> str | None:
+        """The row that a row is compared with; None for one that others are compared with."""
+        if isinstance(self.reference, Mapping):
+            return self.reference.get(row)
+        return None if row == self.reference else self.reference
+
+    @property
+    def trained_rows(self) -> list[str]:
+        """Variants that its rows take, each once."""
+        return list(dict.fromkeys(v for row in self.rows for v in self.best_of.get(row, (row,))))
 
 
 @dataclass(frozen=True)
 class Index:
-    """All of them, by name."""
+    """All of them, by name.
+
+    Attributes:
+        databases: What is trained on.
+        variants: Variant -> database -> how it is made there.
+        experiments: Tables and figures.
+        stand_ins: What may be chosen as data but the paper's -> database -> what stands in for it.
+        short: Type of the model -> overrides of a training on drawn faces, to make it short.
+    """
 
     databases: Mapping[str, Database]
-    variants: Mapping[str, Variant]
+    variants: Mapping[str, Mapping[str, Recipe]]
     experiments: Mapping[str, Experiment]
+    stand_ins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    short: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def from_file(cls, path: str | Path) -> 'Index':
@@ -156,6 +202,14 @@ class Index:
         _known(f'{table}: row', [row], [*rows, f'1 to {len(rows)}'])
         return row, experiment.databases
 
+    def maker(self, checkpoint: str) -> Source | None:
+        """The run that leaves ``work_dirs/VARIANT_1xb..._DATABASE/...``; None if none does."""
+        variant, _, rest = Path(checkpoint).parent.name.partition('_1xb')
+        database = rest.partition('_')[2]
+        if database not in self.variants.get(variant, ()):
+            return None
+        return Source(database=database, variant=variant)
+
 
 def select(
     index: Index, names: Iterable[str], databases: Sequence[str] | None = None
@@ -164,14 +218,19 @@ def select(
 
     Args:
         index: What there is.
-        names: Names of experiments.
+        names: Names of experiments, or ``EXPERIMENT/ROW`` for one row and what it is compared with.
         databases: Columns to keep. Default: all.
 
     Raises:
         ExperimentError: There is no such experiment, or it has none of these databases.
     """
     names = list(names)
-    found = list(index.experiments.values()) if 'all' in names else [*map(index.find, names)]
+    found = []
+    for name in names:
+        if name == 'all':
+            found += index.experiments.values()
+        else:
+            found.append(_one_row(index, name) if '/' in name else index.find(name))
     if databases is None:
         return found
     _known('--databases', databases, index.databases)
@@ -188,13 +247,27 @@ def select(
     return chosen
 
 
-def grid_variant(keep_num: int, keep_rate: float) -> Variant:
-    """The model of one k and one r. That which keeps all has no pooling, which is the same."""
+def _one_row(index: Index, name: str) -> Experiment:
+    row, _ = index.find_row(name)
+    experiment = index.find(name.rpartition('/')[0])
+    kept = (experiment.reference_of(row), row)
+    rows = {name: cells for name, cells in experiment.rows.items() if name in kept}
+    return replace(
+        experiment,
+        name=f'{experiment.name}-{row.replace(" ", "-")}',
+        published=experiment.published or experiment.name,
+        rows=rows,
+        figure=None,
+    )
+
+
+def grid_variant(keep_num: int, keep_rate: float) -> tuple[str, dict[str, Any]]:
+    """Name and overrides of one k and one r. That which keeps all has no pooling: the same."""
     options = {
         **({_APP: None} if keep_num >= PATCHES else {f'{_APP}.keep_num': keep_num}),
         **({_ATP: None} if keep_rate >= 1 else {f'{_ATP}.keep_rate': keep_rate}),
     }
-    return Variant(f'k{keep_num}-r{round(10 * keep_rate):02d}', options)
+    return f'k{keep_num}-r{round(10 * keep_rate):02d}', options
 
 
 def _read(content: Mapping, folder: Path) -> Index:
@@ -205,47 +278,71 @@ def _read(content: Mapping, folder: Path) -> Index:
             weights={key: _source(folder, s) for key, s in entry.pop('weights', {}).items()},
             **entry,
         )
-        for name, entry in content['databases'].items()
+        for name, entry in content.pop('databases').items()
     }
-    variants = {
-        name: _variant(folder, name, entry, databases)
-        for name, entry in content['variants'].items()
-    }
+    own = {name: Recipe(database.config) for name, database in databases.items()}
+    variants = {}
+    for name, entry in content.pop('variants').items():
+        variants[name] = _recipes(folder, name, entry, own, variants)
     experiments = {}
-    for name, entry in content['experiments'].items():
+    for name, entry in content.pop('experiments').items():
         entry = dict(entry)
         if 'grid' in entry:
             cells = list(product(entry['grid']['k'], entry['grid']['r']))
             found = {cell: grid_variant(*cell) for cell in cells}
-            variants |= {variant.name: variant for variant in found.values()}
-            entry['rows'] = {found[cell].name: [f'{v:g}' for v in cell] for cell in cells}
+            variants |= {name: _changed(own, options) for name, options in found.values()}
+            entry['rows'] = {found[cell][0]: [f'{v:g}' for v in cell] for cell in cells}
             entry['label'] = ['k', 'r']
             entry['grid'] = {axis: tuple(values) for axis, values in entry['grid'].items()}
-        for key in ('databases', 'label'):
+        for key in ('databases', 'label', 'columns'):
             if key in entry:
                 entry[key] = tuple(entry[key])
         entry['rows'] = {row: tuple(map(str, cells)) for row, cells in entry['rows'].items()}
         experiments[name] = Experiment(name, **entry)
-    index = Index(databases, variants, experiments)
+    stand_ins = {
+        data: {
+            name: chosen
+            for name in databases
+            for key, chosen in names.items()
+            if fnmatch.fnmatch(name, key)
+        }
+        for data, names in content.pop('stand_ins', {}).items()
+    }
+    index = Index(databases, variants, experiments, stand_ins, **content)
     _check(index)
     return index
 
 
-def _variant(folder: Path, name: str, entry: Mapping, databases: Iterable[str]) -> Variant:
-    if 'configs' not in entry:
-        return Variant(name, entry)
-    configs = {}
-    for pattern, path in entry['configs'].items():
-        found = fnmatch.filter(databases, pattern)
-        _known(f'{name}: configs', [] if found else [pattern], databases)
-        configs |= {it: _config(folder, path.replace('{database}', it)) for it in found}
+def _recipes(
+    folder: Path, name: str, entry: Mapping, own: Mapping[str, Recipe], known: Mapping
+) -> dict[str, Recipe]:
+    """How a variant is made, by database."""
+    if not {'configs', 'of'} & entry.keys():
+        return _changed(own, entry)
+    keys = ('configs', 'parts', 'options', 'of')
+    _known(f'{name}: key', entry.keys() - {*keys}, keys)
+    made = {}
+    for other in entry.get('of', ()):
+        _known(f'{name}: of', [other], known)
+        made |= known[other]
+    for pattern, path in entry.get('configs', {}).items():
+        found = fnmatch.filter(own, pattern)
+        _known(f'{name}: configs', [] if found else [pattern], own)
+        made |= {it: Recipe(_config(folder, path.replace('{database}', it))) for it in found}
     parts = {}
     for key, part in entry.get('parts', {}).items():
         path, _, its_name = part.partition(' ')
         parts[key] = (_config(folder, path), its_name or key)
-    unknown = entry.keys() - {'configs', 'parts', 'options'}
-    _known(f'{name}: key', unknown, ('configs', 'parts', 'options'))
-    return Variant(name, entry.get('options', {}), configs, parts)
+    made = {it: replace(recipe, parts={**recipe.parts, **parts}) for it, recipe in made.items()}
+    return _changed(made, entry.get('options', {}))
+
+
+def _changed(recipes: Mapping[str, Recipe], options: Mapping[str, Any]) -> dict[str, Recipe]:
+    """The same with further overrides."""
+    return {
+        database: replace(recipe, options={**recipe.options, **options})
+        for database, recipe in recipes.items()
+    }
 
 
 def _source(folder: Path, entry: Mapping) -> Source:
@@ -262,12 +359,18 @@ def _config(folder: Path, path: str) -> Path:
 
 
 def _check(index: Index) -> None:
+    for data, names in index.stand_ins.items():
+        _known(f'stand_ins: {data}', names.values(), index.databases)
     for experiment in index.experiments.values():
         where = experiment.name
         _known(f'{where}: database', experiment.databases, index.databases)
-        _known(f'{where}: row', experiment.rows, index.variants)
-        if experiment.reference is not None:
-            _known(f'{where}: reference', [experiment.reference], experiment.rows)
+        _known(f'{where}: row', experiment.trained_rows, index.variants)
+        _known(f'{where}: best_of', experiment.best_of, experiment.rows)
+        named = experiment.reference
+        named = {} if named is None else named if isinstance(named, Mapping) else {named: named}
+        _known(f'{where}: reference', [*named, *named.values()], experiment.rows)
+        measured = [c for name in experiment.databases for c in index.databases[name].metrics]
+        _known(f'{where}: column', experiment.columns, measured)
         if experiment.figure is not None:
             _known(f'{where}: figure', [experiment.figure], FIGURES)
         if experiment.cost is not None:

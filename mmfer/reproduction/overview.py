@@ -1,7 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """What there is to reproduce, what it takes and how far it is, as text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from mmfer.utils.markdown import markdown_table
 
@@ -12,18 +13,18 @@ from .stages import Stage
 
 def plan(runs: Runs, experiment: Experiment, seeds: Sequence[int]) -> list[Stage]:
     """Every training of an experiment, each once, in the order in which they are done."""
-    stages = {}
+    stages: dict[Path, Stage] = {}
     for seed in seeds:
         for database, row in runs.cells(experiment):
-            for stage in (*runs.sources(database, row), runs.stage(database, row, seed)):
+            for stage in (*runs.sources(database, row, seed), runs.stage(database, row, seed)):
                 stages.setdefault(stage.folder, stage)
     return list(stages.values())
 
 
-def list_experiments(runs: Runs, seeds: Sequence[int]) -> str:
+def list_experiments(all_runs: Iterable[Runs], seeds: Sequence[int]) -> str:
     """A line for each experiment: name, trainings that are done and that it takes, title."""
     lines = [('name', 'rows', 'trainings', 'databases', 'title')]
-    for experiment in runs.index.experiments.values():
+    for runs, experiment in [(r, e) for r in all_runs for e in r.index.experiments.values()]:
         stages = plan(runs, experiment, seeds)
         done = sum(stage.is_trained for stage in stages)
         names = ', '.join(runs.databases(experiment))
@@ -36,7 +37,7 @@ def list_stages(runs: Runs, experiment: Experiment, seeds: Sequence[int]) -> str
     """The trainings of an experiment in their order, and whether they are done."""
     lines = [f'{experiment.name}: {experiment.title}']
     lines += [
-        f'  {_state(runs.counted(stage)):8}{stage.name}: {stage.folder}'
+        f'  {_state(stage):8}{stage.name}: {stage.folder}'
         for stage in plan(runs, experiment, seeds)
     ]
     return '\n'.join(lines) + '\n'

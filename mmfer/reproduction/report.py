@@ -1,56 +1,53 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Does what an experiment needs, and writes its table and figure as files and on the screen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import yaml
-
 from mmfer.utils.atomic_file import atomic_write
+from mmfer.utils.file_lock import InUseError
 from mmfer.visualization.figures import save_figure
 
 from .figures import draw
-from .index import ACCURACY, Experiment, ExperimentError
+from .index import Experiment, ExperimentError
 from .progress import Progress
+from .published import Published
 from .runs import Runs
 from .stages import Stage
-from .table import Column, Results, to_csv, to_markdown
+from .table import Results, to_csv, to_markdown
 
 _SELECTED = {
-    'last': 'Tests of the last epoch; the released code selects the best one by the test list.\n',
-    'best': 'Tests of the epoch with the best validation accuracy of each run.\n',
+    'last': 'Every figure is of a test of the last epoch.',
+    'best': 'Every figure is of a test, of the epoch with the best {primary} in validation.',
 }
-_NOT_KEPT = (
-    'No checkpoint of that epoch was kept, and the last epoch was tested (training with '
-    f'default_hooks.checkpoint.save_best={ACCURACY} keeps it): '
-)
 _STANDS_IN = (
-    "Small nets on drawn faces stand in for the paper's; only gains compare. A gain is that over "
-    'the row without one; the trend is its sign where it is larger than its standard deviation.\n'
+    "Small nets stand in for the paper's{drawn}; only gains compare. A gain is that over the row "
+    'it belongs to, seed by seed; the trend is its sign where it is larger than its standard '
+    'deviation.'
 )
+_GAINS = 'A gain is positive where the row is better than {reference}, seed by seed.'
+_BEST_OF = (
+    'A row that is the best of others has, in each column, the figures of the one with the best '
+    'mean on the test list, which flatters it: {rows}.'
+)
+_CHANGED = "The paper's figures are left out: {changes} makes other trainings of these rows."
 
 
 class Report:
     """Writes ``NAME.md``, ``NAME.csv`` and, where there is a figure, ``NAME.png``.
 
     Args:
-        published: Experiment -> row -> column -> the paper's value.
+        published: The paper's values.
         runs: How everything is done; files go to its work folder.
         seeds: A training of each row for each.
         progress: Shows what is going on.
     """
 
-    def __init__(self, published: Mapping, runs: Runs, seeds: Sequence[int], progress: Progress):
+    def __init__(self, published: Published, runs: Runs, seeds: Sequence[int], progress: Progress):
         self.published = published
         self.runs = runs
         self.seeds = seeds
         self.progress = progress
-        self._not_kept: list[str] = []
-
-    @classmethod
-    def from_file(cls, path: Path, *args) -> 'Report':
-        """With the published values of a file such as ``configs/apvit/published.yml``."""
-        return cls(yaml.safe_load(path.read_text(encoding='utf-8')), *args)
 
     def costs(self, experiment: Experiment) -> None:
         """Write the table without results.
@@ -70,22 +67,47 @@ class Report:
         self._finish(self._done(experiment))
 
     def reproduce(self, experiment: Experiment) -> None:
-        """Train and test what is not done yet, and write the table whenever a run is."""
-        for seed in self.seeds:
-            for database, row in self.runs.cells(experiment):
-                for source in self.runs.sources(database, row):
-                    with self.progress, source.held(self.progress.say):
-                        self._train(source)
-                stage = self.runs.stage(database, row, seed)
-                with self.progress, stage.held(self.progress.say):
-                    self._train(stage)
-                    counted = self.runs.counted(stage)
-                    counted.prepare()
-                    if not counted.is_tested:
-                        self.progress.say(f'test  {counted.name}')
-                    counted.test(self.progress.tell)
-                self._write(self._done(experiment))
+        """Train and test what is not done yet, and write the table whenever a run is.
+
+        What another process is at is left for the end, and then waited for.
+        """
+        cells = [(*cell, seed) for seed in self.seeds for cell in self.runs.cells(experiment)]
+        left = [cell for cell in cells if not self._reach(experiment, *cell)]
+        for cell in left:
+            self._reach(experiment, *cell, self.progress.say)
         self.collect(experiment)
+
+    def _reach(
+        self,
+        experiment: Experiment,
+        database: str,
+        row: str,
+        seed: int,
+        wait: Callable[[str], None] | None = None,
+    ) -> bool:
+        """Train and test a row; returns whether it is done, not in the hands of another process."""
+        missed = False
+        for source in self.runs.sources(database, row, seed):
+            try:
+                with self.progress, source.held(wait):
+                    self._train(source)
+            except InUseError:
+                missed = True
+        if missed:
+            return False
+        stage = self.runs.stage(database, row, seed)
+        try:
+            with self.progress, stage.held(wait):
+                self._train(stage)
+                counted = self.runs.counted(database, stage)
+                counted.prepare()
+                if not counted.is_tested:
+                    self.progress.say(f'test  {counted.name}')
+                counted.test(self.progress.tell)
+        except InUseError:
+            return False
+        self._write(self._done(experiment))
+        return True
 
     def _train(self, stage: Stage) -> None:
         stage.prepare()
@@ -96,38 +118,28 @@ class Report:
     def _done(self, experiment: Experiment) -> Results:
         """The results of all runs that are done."""
         measured: dict[tuple[str, str], dict[int, float]] = {}
-        self._not_kept = []
+        columns = self.runs.columns(experiment)
         for seed in self.seeds:
             for database, row in self.runs.cells(experiment):
-                stage = self.runs.stage(database, row, seed)
-                counted = self.runs.counted(stage)
+                counted = self.runs.counted(database, self.runs.stage(database, row, seed))
                 if not counted.is_tested:
                     continue
-                if self.runs.settings.select == 'best' and counted is stage:
-                    self._not_kept.append(stage.name)
-                for name, metric in (experiment.metrics or {database: ACCURACY}).items():
-                    value = _reached(counted, metric)
-                    measured.setdefault((row, name), {})[seed] = value
+                for column in columns:
+                    if column.database == database:
+                        value = _reached(counted, column.metric)
+                        measured.setdefault((row, column.name), {})[seed] = value
         return self._results(experiment, measured)
 
     def _results(self, experiment: Experiment, measured: Mapping, has_runs: bool = True) -> Results:
-        published = self.published.get(experiment.name, {})
         return Results(
             experiment,
-            self._columns(experiment),
-            published,
+            self.runs.columns(experiment),
+            self.published.rows(experiment),
             measured,
             self._costs(experiment),
             has_runs,
+            self.published.marks(experiment),
         )
-
-    def _columns(self, experiment: Experiment) -> list[Column]:
-        """The table's columns of results, with the paper's that stand beside them."""
-        stands_in = self.runs.settings.synth
-        if experiment.metrics:
-            return [Column(name, (name,), stands_in) for name in experiment.metrics]
-        names = self.runs.databases(experiment)
-        return [Column(n, experiment.databases if stands_in else (n,), stands_in) for n in names]
 
     def _costs(self, experiment: Experiment) -> dict[str, float]:
         """GFLOPs of every row on the paper's first database: those of the full-size models."""
@@ -149,20 +161,42 @@ class Report:
 
     def _write(self, results: Results) -> str:
         experiment = results.experiment
-        name = experiment.name.replace('table', 'Table ').replace('figure', 'Figure ')
-        text = f'{name}. {experiment.title}\n\n{to_markdown(results)}'
-        if results.has_runs:
-            text += f'\n{_SELECTED[self.runs.settings.select]}'
-            if self._not_kept:
-                text += f'{_NOT_KEPT}{"; ".join(self._not_kept)}.\n'
-        if self.runs.settings.synth:
-            text += f'\n{_STANDS_IN}'
+        name = experiment.name.replace('kt-', 'KT-Adapter, ')
+        name = name.replace('table', 'Table ').replace('figure', 'Figure ')
+        text = f'{name[0].upper()}{name[1:]}. {experiment.title}\n\n{to_markdown(results)}'
+        text += ''.join(f'\n{note}\n' for note in self._notes(results))
         atomic_write(self._path(results, 'md'), text.encode())
         atomic_write(self._path(results, 'csv'), to_csv(results).encode())
         return text
 
+    def _notes(self, results: Results) -> list[str]:
+        """What stands below a table."""
+        experiment, settings = results.experiment, self.runs.settings
+        notes = [experiment.note] if experiment.note else []
+        if results.has_runs:
+            databases = self.runs.index.databases
+            primary = {databases[name].primary for name in self.runs.databases(experiment)}
+            notes.append(_SELECTED[settings.select].format(primary=' or '.join(sorted(primary))))
+            notes += self.runs.notes(experiment)
+            if settings.changes:
+                notes.append(_CHANGED.format(changes=', '.join(settings.changes)))
+            if settings.stands_in:
+                drawn = ', on drawn faces' if settings.data == 'synth' else ''
+                notes.append(_STANDS_IN.format(drawn=drawn))
+            if experiment.apart and experiment.reference:
+                reference = 'the baseline of its encoder'
+                if isinstance(experiment.reference, str):
+                    reference = f'"{" ".join(experiment.rows[experiment.reference])}"'
+                notes.append(_GAINS.format(reference=reference))
+        if experiment.best_of:
+            rows = [f'{row} of {", ".join(parts)}' for row, parts in experiment.best_of.items()]
+            notes.append(_BEST_OF.format(rows='; '.join(rows)))
+        return notes + self.published.footnotes(experiment)
+
     def _path(self, results: Results, suffix: str) -> Path:
-        return self.runs.settings.work_dir / f'{results.experiment.name}.{suffix}'
+        settings, name = self.runs.settings, results.experiment.name
+        protocol = '' if settings.protocol == 'paper' else f'-{settings.protocol}'
+        return settings.work_dir / f'{name}{protocol}.{suffix}'
 
 
 def _reached(stage: Stage, metric: str) -> float:

@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """From an index to trainings: the config, the folder and the starting weights of every run."""
 
+import fnmatch
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from mmengine.model import PretrainedInit
 
 from mmfer.analysis.model_cost import published_cost
 from mmfer.registry import WEIGHT_INITIALIZERS
+from mmfer.tasks import TASKS
 from mmfer.utils.components import is_component
 from mmfer.utils.config_options import merge_options, walk
 from mmfer.utils.dataset_config import unwrapped
@@ -18,11 +20,16 @@ from mmfer.utils.picture_size import picture_size
 
 from .best_epoch import best_epoch
 from .index import Experiment, ExperimentError, Index, Source
+from .metrics import LESS_IS_BETTER
 from .stages import Stage
+from .table import Column
 from .variants import Variants, get
 
-#: What all databases become with drawn faces.
-DRAWN = 'SynthFace'
+#: Settings that leave it open whether a run is the paper's: how it is done, not what is.
+_HARMLESS = (
+    *('*_dataloader.num_workers', '*_dataloader.persistent_workers', '*_dataloader.pin_memory'),
+    *('default_hooks.*', 'env_cfg.*', 'visualizer*', 'vis_backends*', 'log_*', 'resume'),
+)
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -35,21 +42,42 @@ class Settings:
         tools: Folder of ``train.py`` and ``test.py``.
         data_root: Folder that holds the databases' folders; None where they are not at hand.
         data_roots: Database -> its folder, for those elsewhere.
-        synth: Whether drawn faces stand in for every database.
+        data: ``'paper'``, or the name of what stands in for its databases.
+        protocol: One of :data:`.index.PROTOCOLS`.
         options: ``--cfg-options`` for every run.
+        adapter_options: The same for runs that learn from prior encoders.
+        cache: Whether these see images without augmentation and compute prior tokens once.
+        given: (Variant, database) -> checkpoint that exists already, for all seeds.
         processes: GPUs, or processes on CPUs, for each training.
-        select: What a run has reached: the test of its ``'last'`` checkpoint, or of that with the
-            ``'best'`` validation accuracy.
+        select: What a run has reached: the test of its ``'last'`` checkpoint, or of that which
+            validation found ``'best'``.
     """
 
     work_dir: Path
     tools: Path
     data_root: Path | None = None
     data_roots: Mapping[str, Path] = field(default_factory=dict)
-    synth: bool = False
+    data: str = 'paper'
+    protocol: str = 'paper'
     options: Mapping[str, Any] = field(default_factory=dict)
+    adapter_options: Mapping[str, Any] = field(default_factory=dict)
+    cache: bool = False
+    given: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     processes: int = 1
     select: str = 'last'
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether it is measured on other data than the paper's."""
+        return self.data != 'paper'
+
+    @property
+    def changes(self) -> list[str]:
+        """Options that make another training of it than the paper's row is."""
+        options = {**self.options, **self.adapter_options}
+        changed = [k for k in options if not any(fnmatch.fnmatch(k, p) for p in _HARMLESS)]
+        # Among what stands in, prior tokens are stored anyway.
+        return changed + ['--cache'] * (self.cache and not self.stands_in)
 
 
 class Runs:
@@ -68,21 +96,72 @@ class Runs:
         self.settings = settings
         self.variants = Variants(index)
         self._costs: dict[str, float] = {}
+        self._stages: dict[tuple[str, str, int], Stage] = {}
+        # By the names that trainings have.
+        self._given = {
+            (self.variants.name(database, variant), database): path
+            for (variant, database), path in settings.given.items()
+            if database in index.variants.get(variant, ())
+        }
 
     def databases(self, experiment: Experiment) -> tuple[str, ...]:
         """What the experiment's columns are trained on here."""
-        return (DRAWN,) if self.settings.synth else experiment.databases
+        return tuple(dict.fromkeys(map(self.here, experiment.databases)))
+
+    def here(self, database: str) -> str:
+        """What stands in for a database, or itself.
+
+        Raises:
+            ExperimentError: Nothing of the chosen data does.
+        """
+        if not self.settings.stands_in:
+            return database
+        found = self.index.stand_ins.get(self.settings.data, {})
+        if database not in found:
+            raise ExperimentError(f'--data {self.settings.data}: nothing stands in for {database}')
+        return found[database]
+
+    def columns(self, experiment: Experiment) -> list[Column]:
+        """What is measured, with the paper's columns that stand beside it."""
+        found = {}
+        for name in experiment.databases if experiment.trains else ():
+            here = self.here(name)
+            own = {metric: column for column, metric in self.index.databases[here].metrics.items()}
+            for column, metric in (
+                experiment.metrics or self.index.databases[name].metrics
+            ).items():
+                if experiment.columns and column not in experiment.columns:
+                    continue
+                shown = column if experiment.metrics else own[metric]
+                papers = found.setdefault((here, shown, metric), [])
+                if not self.settings.changes and not self._protocol(name):
+                    papers.append(column)
+        stands_in = self.settings.stands_in
+        return [Column(c, tuple(p), stands_in, d, m) for (d, c, m), p in found.items()]
 
     def cells(self, experiment: Experiment) -> Iterator[tuple[str, str]]:
         """Database and variant of every run of an experiment."""
-        for variant in experiment.rows:
+        for variant in experiment.trained_rows if experiment.trains else ():
             for database in self.databases(experiment):
                 if self.variants.exists(database, variant):
                     yield database, variant
 
     def config(self, database: str, variant: str) -> Config:
         """The whole config of a run, but for its seed and starting weights."""
-        cfg = self._model_config(database, variant, self.settings.options)
+        settings, cfg = self.settings, self.variants.config(database, variant)
+        if settings.data == 'synth':
+            merge_options(cfg, self.index.short.get(cfg.model.get('type'), {}))
+        merge_options(cfg, self._protocol(database))
+        # Always, so that the last and the best epoch are of the same runs.
+        primary = self.index.databases[database].primary
+        rule = 'less' if primary in LESS_IS_BETTER else 'greater'
+        hook = 'default_hooks.checkpoint'
+        cfg.merge_from_dict({f'{hook}.save_best': primary, f'{hook}.rule': rule})
+        if cfg.model.get('priors'):
+            merge_options(cfg, settings.adapter_options)
+            if settings.cache or settings.data == 'synth':
+                _store_prior_tokens(cfg)
+        merge_options(cfg, settings.options)
         root = self.data_root(database)
         if root is not None:
             set_data_root(cfg, root)
@@ -100,8 +179,8 @@ class Runs:
     def cost(self, database: str, variant: str) -> float:
         """GFLOPs of the model for one picture, as published figures are counted."""
         # Options are for what is trained, which with drawn faces is not the paper's model.
-        options = {} if self.settings.synth else self.settings.options
-        cfg = self._model_config(database, variant, options)
+        cfg = self.variants.config(database, variant)
+        merge_options(cfg, {} if self.settings.stands_in else self.settings.options)
         # Databases and trainings share models.
         key = f'{picture_size(cfg)[0]} {cfg.model}'
         if key not in self._costs:
@@ -111,66 +190,108 @@ class Runs:
     def stage(self, database: str, variant: str, seed: int) -> Stage:
         """The training and test of one cell of a table with one seed."""
         name = self.variants.name(database, variant)
-        cfg = self.config(database, variant)
-        inputs = self._start(cfg, self.index.databases[database].weights)
-        return self._stage(f'{database}, {name}', cfg, Path(database) / name, seed, inputs)
+        key = (database, name, seed)
+        if key not in self._stages:  # every table asks for all of its own whenever one is done
+            self._stages[key] = self._make_stage(*key)
+        return self._stages[key]
 
-    def counted(self, stage: Stage) -> Stage:
-        """The stage whose test is the result of a run.
+    def _make_stage(self, database: str, name: str, seed: int) -> Stage:
+        cfg = self.config(database, name)
+        for key, source in self._sources(cfg, database, seed).items():
+            cfg.merge_from_dict({key: str(self._source_stage(*source).checkpoint)})
+        folder = f'{database}-leak-free' if self._protocol(database) else database
+        inputs = [Path(path) for path in starts(cfg).values()]
+        given = self._given.get((name, database))
+        return self._stage(f'{database}, {name}', cfg, Path(folder) / name, seed, inputs, given)
 
-        Returns:
-            ``stage`` itself also where the best epoch counts and no checkpoint of it was kept.
-        """
-        if self.settings.select == 'best' and stage.is_trained:
-            return best_epoch(stage) or stage
+    def counted(self, database: str, stage: Stage) -> Stage:
+        """The stage whose test is the result of a run on a database."""
+        if self.settings.select == 'best' and stage.is_trained and stage.given is None:
+            return best_epoch(stage, self.index.databases[database].primary)
         return stage
 
-    def sources(self, database: str, variant: str) -> list[Stage]:
+    def sources(self, database: str, variant: str, seed: int) -> list[Stage]:
         """Stages whose checkpoints the run starts from, themselves after theirs."""
-        cfg = self.config(database, variant)
-        found = []
-        for key, source in self.index.databases[database].weights.items():
-            if get(cfg, key) is not None:
-                if source.database is not None:
-                    found += self.sources(source.database, source.variant)
-                found.append(self._source_stage(source))
-        return found
+        if (self.variants.name(database, variant), database) in self._given:
+            return []
+        found: dict[Path, Stage] = {}
+        for source, its_seed in self._sources(
+            self.config(database, variant), database, seed
+        ).values():
+            if source.database is not None:
+                for stage in self.sources(source.database, source.variant, its_seed):
+                    found.setdefault(stage.folder, stage)
+            stage = self._source_stage(source, its_seed)
+            found.setdefault(stage.folder, stage)
+        return list(found.values())
 
     def required_files(self, database: str, variant: str) -> Iterator[Path]:
         """Checkpoints that no run makes, which have to be there."""
-        stages = [*self.sources(database, variant), self.stage(database, variant, seed=0)]
-        made = {stage.checkpoint for stage in stages}
+        stages = [*self.sources(database, variant, 0), self.stage(database, variant, 0)]
+        made = {stage.checkpoint for stage in stages if stage.given is None}
         yield from (path for stage in stages for path in stage.inputs if path not in made)
 
-    def _model_config(self, database: str, variant: str, options: Mapping[str, Any]) -> Config:
-        cfg = self.variants.config(database, variant)
-        merge_options(cfg, options)
-        return cfg
+    def notes(self, experiment: Experiment) -> list[str]:
+        """What has to be said of the data of an experiment: protocol, and what selects an epoch."""
+        found, on_test = [], []
+        for name in experiment.databases:
+            database = self.index.databases[name]
+            if self.settings.stands_in:
+                continue
+            if self._protocol(name):
+                found.append(f'Protocol of {name}, leak-free: {database.leak_free["says"]}.')
+            elif database.protocol:
+                found.append(f"Protocol of {name}, the paper's: {database.protocol}.")
+            row = next(r for r in experiment.trained_rows if self.variants.exists(name, r))
+            cfg = self.config(name, row)
+            if unwrapped(cfg.val_dataloader.dataset) == unwrapped(cfg.test_dataloader.dataset):
+                on_test.append(name)
+        if on_test:
+            found.append(f'Validation is on the test list: {", ".join(on_test)}.')
+        return found
 
-    def _source_stage(self, source: Source) -> Stage:
-        # One set of weights for all seeds, as the paper has it.
+    def _protocol(self, database: str) -> Mapping[str, Any]:
+        """Overrides of the chosen protocol; none for the paper's."""
+        if self.settings.protocol == 'paper':
+            return {}
+        return self.index.databases[database].leak_free.get('set', {})
+
+    def _sources(self, cfg: Config, database: str, seed: int) -> dict[str, tuple[Source, int]]:
+        """Setting that names a checkpoint -> what makes it, and with which seed.
+
+        What a database starts from is one set of weights for all seeds, as the APViT paper has it;
+        what a row names is made by a run of the same seed.
+        """
+        weights = self.index.databases[database].weights
+        found = {key: (source, 0) for key, source in weights.items() if get(cfg, key) is not None}
+        for key, checkpoint in starts(cfg).items():
+            source = self.index.maker(checkpoint)
+            if source is not None:
+                found.setdefault(key, (source, seed))
+        return found
+
+    def _source_stage(self, source: Source, seed: int) -> Stage:
         if source.config is None:
-            return self.stage(source.database, source.variant, seed=0)
+            return self.stage(source.database, source.variant, seed)
         cfg = self.variants.read(source.config)
         merge_options(cfg, self.settings.options)
         folder = Path('weights') / source.config.stem
-        return self._stage(f'weights {source.config.stem}', cfg, folder, 0, [])
-
-    def _start(self, cfg: Config, weights: Mapping[str, Source]) -> list[Path]:
-        """Let ``cfg`` start from what other stages make; returns all files it starts from."""
-        for key, source in weights.items():
-            if get(cfg, key) is not None:
-                cfg.merge_from_dict({key: str(self._source_stage(source).checkpoint)})
-        return [Path(path) for path in _checkpoints(cfg)]
+        return self._stage(f'weights {source.config.stem}', cfg, folder, seed, [])
 
     def _stage(
-        self, title: str, cfg: Config, folder: Path, seed: int, inputs: Sequence[Path]
+        self,
+        title: str,
+        cfg: Config,
+        folder: Path,
+        seed: int,
+        inputs: Sequence[Path],
+        given: Path | None = None,
     ) -> Stage:
         set_seed(cfg, seed)
         settings = self.settings
         folder = settings.work_dir / folder / f'seed{seed}'
         name = f'{title}, seed {seed}'
-        return Stage(name, cfg, folder, inputs, settings.tools, settings.processes)
+        return Stage(name, cfg, folder, inputs, settings.tools, settings.processes, given)
 
 
 def check(runs: Runs, experiments: Iterable[Experiment]) -> None:
@@ -183,13 +304,11 @@ def check(runs: Runs, experiments: Iterable[Experiment]) -> None:
     folders, files = {}, {}
     for experiment in experiments:
         for database, variant in runs.cells(experiment):
-            needed = {database: variant}
-            for source in runs.index.databases[database].weights.values():
-                if source.database is not None:
-                    needed[source.database] = source.variant
-            for name, its_variant in needed.items():
-                roots = data_roots(runs.config(name, its_variant))
-                folders |= {root: name for root in roots if not Path(root).is_dir()}
+            stages = (*runs.sources(database, variant, 0), runs.stage(database, variant, 0))
+            for stage in stages:
+                roots = data_roots(stage.cfg)
+                its_database = stage.name.partition(',')[0]
+                folders |= {root: its_database for root in roots if not Path(root).is_dir()}
             for path in runs.required_files(database, variant):
                 if not path.is_file():
                     files[path] = f'{experiment.name}, {variant}'
@@ -229,10 +348,29 @@ def _datasets(cfg: Config) -> list[ConfigDict]:
     return [unwrapped(cfg[name].dataset) for name in _LOADERS]
 
 
-def _checkpoints(cfg: Config) -> list[str]:
-    """Files that a model starts from: ``load_from``, and of every ``init_cfg``."""
-    found = [cfg.load_from] if cfg.get('load_from') else []
-    for _, node in walk(cfg.model):
+def starts(cfg: Config) -> dict[str, str]:
+    """Files that a model starts from, by setting: ``load_from``, every ``init_cfg``, priors."""
+    found = {'load_from': cfg.load_from} if cfg.get('load_from') else {}
+    for path, node in walk(cfg.model, 'model'):
         if isinstance(node, Mapping) and is_component(node, WEIGHT_INITIALIZERS, PretrainedInit):
-            found.append(node['checkpoint'])
+            found[f'{path}.checkpoint'] = node['checkpoint']
+    for task in _prior_tasks(cfg.model):
+        found[f'model.priors.{task}.checkpoint'] = cfg.model.priors[task]['checkpoint']
     return found
+
+
+def _prior_tasks(model: Mapping) -> list[str]:
+    """The priors that a model takes, as ``FaceAnalyzer`` chooses them."""
+    if not model.get('priors'):
+        return []
+    tasks, canonical = model['neck'].get('tasks', TASKS), model['neck']['canonical']
+    given = [task for task in tasks if task in model['priors'] and task != canonical]
+    return given[: model.get('num_priors')]
+
+
+def _store_prior_tokens(cfg: Config) -> None:
+    """Train on what testing sees, for which the tokens of the priors are computed only once."""
+    cfg.train_dataloader.dataset.pipeline = cfg.test_dataloader.dataset.pipeline
+    # In the folder of the run, which nothing else reads.
+    hook = dict(type='PriorTokenCacheHook')
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]

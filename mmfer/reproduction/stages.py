@@ -113,14 +113,20 @@ class Stage:
         return self.folder / 'test' / 'confusion_matrix.csv'
 
     @contextmanager
-    def held(self, say: Callable[[str], None]) -> Iterator[None]:
+    def held(self, say: Callable[[str], None] | None) -> Iterator[None]:
         """Keep other processes out of the folder; one that is in it is waited for.
 
         The tool that runs in the folder holds the lock as well, so a training that outlives this
         process is waited for, too.
+
+        Args:
+            say: Told once of a wait; None does not wait.
+
+        Raises:
+            InUseError: Another process is in it, and ``say`` is None.
         """
-        path = self.folder / _LOCK
-        with file_lock(path, lambda holder: say(f'wait  {self.name}: {holder} is at it')) as lock:
+        wait = say and (lambda holder: say(f'wait  {self.name}: {holder} is at it'))
+        with file_lock(self.folder / _LOCK, wait) as lock:
             self._lock = lock
             yield
         self._lock = None

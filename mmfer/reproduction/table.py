@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from mmfer.utils.csv_text import csv_text
 from mmfer.utils.markdown import markdown_table
 
-from .index import Experiment
+from .index import ACCURACY, Experiment
+from .metrics import digits, sign
 
 #: Words of the column that compares a gain with the published one.
 TREND = {
@@ -20,6 +21,10 @@ TREND = {
 }
 
 
+#: Marks a figure that the paper misprints; the value meant is shown.
+MISPRINT = '†'
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of results.
@@ -27,14 +32,18 @@ class Column:
     Attributes:
         name: As in the paper, or the stand-in's.
         published: Names of the paper's columns that are shown beside it: its own, or those of
-            every database that is stood in for.
+            every database that is stood in for; () where the paper's are not comparable.
         stands_in: Whether it is measured on other data than the paper's, so that its gains
             compare, and its values do not.
+        database: What it is measured on.
+        metric: The name of what is measured.
     """
 
     name: str
     published: tuple[str, ...]
     stands_in: bool = False
+    database: str = ''
+    metric: str = ACCURACY
 
 
 @dataclass(frozen=True)
@@ -44,10 +53,11 @@ class Results:
     Attributes:
         experiment: What it is.
         columns: What is measured.
-        measured: (row, column) -> a value for each seed that is done.
         published: Row -> column, ``'share'`` or ``'GFLOPs'`` -> the paper's value.
+        measured: (row, column) -> a value for each seed that is done.
         gflops: Row -> cost of the paper's model.
         has_runs: False where only costs are computed.
+        misprints: Rows and columns that the paper prints another value of than ``published``.
     """
 
     experiment: Experiment
@@ -56,6 +66,7 @@ class Results:
     measured: Mapping[tuple[str, str], Mapping[int, float]] = field(default_factory=dict)
     gflops: Mapping[str, float] = field(default_factory=dict)
     has_runs: bool = True
+    misprints: frozenset[tuple[str, str]] = frozenset()
 
     def cost(self, row: str) -> float | None:
         """In the unit of the table; None if it has none."""
@@ -65,30 +76,44 @@ class Results:
             return self.gflops[row]
         return 100 * self.gflops[row] / self.gflops[self.experiment.reference]
 
-    def values(self, row: str, column: str) -> list[float]:
+    def by_seed(self, row: str, column: Column) -> Mapping[int, float]:
+        """Seed -> value. Of a row that is the best of others: of that with the best mean.
+
+        Such a row has none until all the others have one.
+        """
+        parts = self.experiment.best_of.get(row, (row,))
+        found = [self.measured.get((part, column.name), {}) for part in parts]
+        if not all(found):
+            return {}
+        return max(found, key=lambda values: sign(column.metric) * statistics.mean(values.values()))
+
+    def values(self, row: str, column: Column) -> list[float]:
         """One for each seed."""
-        return list(self.measured.get((row, column), {}).values())
+        return list(self.by_seed(row, column).values())
 
-    def gains(self, row: str, column: str) -> list[float]:
-        """What the row has over the reference, of seeds that both are done with."""
-        own = self.measured.get((row, column), {})
-        other = self.measured.get((self.experiment.reference, column), {})
-        return [own[seed] - other[seed] for seed in own if seed in other]
+    def gains(self, row: str, column: Column) -> list[float]:
+        """How much better than its reference a row is, of seeds that both are done with."""
+        reference = self.experiment.reference_of(row)
+        if reference is None:
+            return []
+        own, other = self.by_seed(row, column), self.by_seed(reference, column)
+        return [sign(column.metric) * (own[seed] - other[seed]) for seed in own if seed in other]
 
-    def published_gain(self, row: str, name: str) -> float | None:
-        """The paper's."""
-        values = [self.published.get(r, {}).get(name) for r in (row, self.experiment.reference)]
-        return None if None in values else values[0] - values[1]
+    def published_gain(self, row: str, name: str, metric: str = ACCURACY) -> float | None:
+        """The paper's, with the same sign."""
+        rows = (row, self.experiment.reference_of(row))
+        values = [self.published.get(r, {}).get(name) for r in rows]
+        return None if None in values else sign(metric) * (values[0] - values[1])
 
     def trend(self, row: str, column: Column) -> str:
-        """Whether the row compares with the reference as the paper says, in one of `TREND`.
+        """Whether the row compares with its reference as the paper says, in one of `TREND`.
 
         A gain counts when it is larger than its standard deviation over the seeds.
         """
-        gains = self.gains(row, column.name)
-        published = [self.published_gain(row, name) for name in column.published]
+        gains = self.gains(row, column)
+        published = [self.published_gain(row, name, column.metric) for name in column.published]
         published = [gain for gain in published if gain]
-        if row == self.experiment.reference or not gains or not published:
+        if not gains or not published:
             return ''
         if len(gains) == 1:
             return TREND['single']
@@ -102,8 +127,24 @@ class Results:
 
 
 def to_markdown(results: Results) -> str:
-    """A line for each row: label, results of each column beside the paper's, cost."""
-    rows = [_row(results, row) for row in results.experiment.rows]
+    """A line for each row: label, results of each column beside the paper's, cost.
+
+    Of an experiment whose columns stand apart, a table for each of them.
+    """
+    if not results.experiment.apart:
+        return _table(results, results.columns)
+    tables = []
+    for column in results.columns:
+        less = ', less is better' if sign(column.metric) < 0 else ''
+        papers = [name for name in column.published if name != column.name]
+        beside = f'; the paper: {", ".join(papers)}' if papers else ''
+        heading = f'**{column.name}** ({column.metric}{less}{beside})'
+        tables.append(f'{heading}\n\n{_table(results, [column])}')
+    return '\n'.join(tables)
+
+
+def _table(results: Results, columns: Sequence[Column]) -> str:
+    rows = [_row(results, row, columns) for row in results.experiment.rows]
     heading = [name for name, _ in rows[0]]
     return markdown_table([heading, *([cell for _, cell in row] for row in rows)])
 
@@ -115,9 +156,9 @@ def to_csv(results: Results) -> str:
     ]
     for row in results.experiment.rows:
         for column in results.columns:
-            values = results.measured.get((row, column.name), {})
-            published = results.published.get(row, {})
-            paper = None if column.stands_in else published.get(column.name)
+            values = results.by_seed(row, column)
+            compares = column.published and not column.stands_in
+            paper = results.published.get(row, {}).get(column.name) if compares else None
             lines.append(_csv_line(results.experiment.name, row, column.name, paper, values))
         cost = results.cost(row)
         if cost is not None:
@@ -128,20 +169,27 @@ def to_csv(results: Results) -> str:
     return csv_text(lines)
 
 
-def _row(results: Results, row: str) -> list[tuple[str, str]]:
+def _row(results: Results, row: str, columns: Sequence[Column]) -> list[tuple[str, str]]:
     """Headings and cells of a row."""
     experiment, published = results.experiment, results.published.get(row, {})
-    pairs = [*zip(experiment.label, experiment.rows[row], strict=True)]
-    for column in results.columns:
-        papers = [(f'{name}, paper', _number(published.get(name))) for name in column.published]
+    mark = MISPRINT if (row, '') in results.misprints else ''
+    *first, last = experiment.rows[row]
+    pairs = [*zip(experiment.label, [*first, last + mark], strict=True)]
+    for column in columns:
+        papers = []
+        for name in column.published:
+            mark = MISPRINT if (row, name) in results.misprints else ''
+            papers.append((f'{name}, paper', _number(published.get(name), column) + mark))
         if results.has_runs:
-            values = results.values(row, column.name)
-            pairs.append((column.name, spread(values)))
-            if not column.stands_in:
+            values = results.values(row, column)
+            name = 'measured' if experiment.apart else column.name
+            pairs.append((name, spread(values, digits=digits(column.metric))))
+            if papers and not column.stands_in:
                 own = published.get(column.name)
                 has_both = own is not None and values
-                difference = f'{statistics.mean(values) - own:+.2f}' if has_both else ''
-                pairs += [('paper', _number(own)), ('difference', difference)]
+                difference = statistics.mean(values) - own if has_both else None
+                pairs.append(('paper', papers[0][1]))
+                pairs.append(('difference', _number(difference, column, '+', '')))
                 papers = []
             pairs += _gains(results, row, column, papers) if experiment.reference else papers
         else:
@@ -156,14 +204,15 @@ def _row(results: Results, row: str) -> list[tuple[str, str]]:
 def _gains(
     results: Results, row: str, column: Column, papers: Sequence[tuple[str, str]]
 ) -> list[tuple[str, str]]:
-    """What a row has over the reference, around the paper's values; nothing in its own row."""
-    is_reference = row == results.experiment.reference
-    gain = '' if is_reference else spread(results.gains(row, column.name), '+')
-    pairs = [('gain', gain), *papers]
+    """What a row has over its reference, around the paper's values; nothing for a reference."""
+    has_reference = results.experiment.reference_of(row) is not None
+    gain = spread(results.gains(row, column), '+', digits(column.metric))
+    pairs = [('gain', gain if has_reference else ''), *papers]
     for name in column.published:
-        published = '' if is_reference else _number(results.published_gain(row, name), '+')
-        pairs.append((f'{name}, gain in paper', published))
-    return [*pairs, ('trend', results.trend(row, column))]
+        published = _number(results.published_gain(row, name, column.metric), column, '+')
+        heading = 'gain in paper' if results.experiment.apart else f'{name}, gain in paper'
+        pairs.append((heading, published if has_reference else ''))
+    return [*pairs, ('trend', results.trend(row, column))] if column.published else pairs
 
 
 def _csv_line(
@@ -196,5 +245,8 @@ def spread(values: Sequence[float], sign: str = '', digits: int = 2) -> str:
     return text + f' ± {statistics.stdev(values):.{digits}f}' if len(values) > 1 else text
 
 
-def _number(value: float | None, sign: str = '') -> str:
-    return '-' if value is None else f'{value:{sign}.2f}'
+def _number(
+    value: float | None, column: Column | None = None, sign: str = '', none: str = '-'
+) -> str:
+    places = digits(column.metric if column else ACCURACY)
+    return none if value is None else f'{value:{sign}.{places}f}'

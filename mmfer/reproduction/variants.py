@@ -25,16 +25,15 @@ class Variants:
         self.index = index
         # Files are read once, so nothing of what it returns is to be changed.
         self._file = cache(Config.fromfile)
+        self._name = cache(self._find_name)
 
     def exists(self, database: str, variant: str) -> bool:
         """Whether there is such a config: other models have some databases only."""
-        configs = self.index.variants[variant].configs
-        return not configs or database in configs
+        return database in self.index.variants[variant]
 
     def path(self, database: str, variant: str) -> Path:
         """The config file that a variant changes."""
-        configs = self.index.variants[variant].configs
-        return configs.get(database, self.index.databases[database].config)
+        return self.index.variants[variant][database].config
 
     def read(self, path: Path) -> Config:
         """What a config file says, for the caller to change."""
@@ -46,21 +45,25 @@ class Variants:
         Raises:
             UnknownOptionError: The config file does not have a setting that the variant changes.
         """
-        cfg = self.read(self.path(database, variant))
-        for path, (file, name) in self.index.variants[variant].parts.items():
+        recipe = self.index.variants[variant][database]
+        cfg = self.read(recipe.config)
+        for path, (file, name) in recipe.parts.items():
             _take(cfg, path, self.read(file), name)
         merge_options(cfg, self._options(database, variant))
         return cfg
 
     def name(self, database: str, variant: str) -> str:
         """The first variant of the index that makes the same config."""
+        return self._name(database, variant)
+
+    def _find_name(self, database: str, variant: str) -> str:
         wanted = self._identity(database, variant)
         candidates = (name for name in self.index.variants if self.exists(database, name))
         return next(name for name in candidates if self._identity(database, name) == wanted)
 
     def _options(self, database: str, variant: str) -> dict[str, Any]:
         """Overrides, with keep numbers for the grid of the database's model."""
-        options = dict(self.index.variants[variant].options)
+        options = dict(self.index.variants[variant][database].options)
         for key, value in options.items():
             if key.endswith('.keep_num'):
                 options[key] = round(value * self.index.databases[database].patches / PATCHES)
@@ -76,7 +79,7 @@ class Variants:
             for key, value in self._options(database, variant).items()
             if get(self._file(path), key, default=...) != value
         }
-        parts = self.index.variants[variant].parts
+        parts = self.index.variants[variant][database].parts
         return path, repr(sorted(parts.items())), repr(sorted(changes.items()))
 
 

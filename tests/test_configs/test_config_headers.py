@@ -9,9 +9,9 @@ import functools
 import re
 
 import pytest
-import yaml
 from shipped_configs import BY_NAME, CONFIGS, ROOT, read_config, variants
 
+from mmfer.reproduction.published import Published
 from mmfer.utils.dataset_config import unwrapped
 
 #: What each part of a published model starts from.
@@ -45,7 +45,7 @@ def processes_of(name: str) -> int:
 @functools.cache
 def published() -> dict:
     """(table, database, row) -> accuracy in percent."""
-    tables = yaml.safe_load((ROOT / 'configs' / 'apvit' / 'published.yml').read_text())
+    tables = Published.from_file(ROOT / 'configs' / 'apvit' / 'published.yml').tables
     return {
         (name.removeprefix('table'), database, row): figure
         for name, rows in tables.items()

@@ -226,14 +226,9 @@ def test_a_variant_changes_what_it_says_and_nothing_else(paper):
         if not any(known.exists(database, name) for database in trained_on):
             models = [known.config(d, name) for d in known.index.databases if known.exists(d, name)]
             assert {key_of(cfg) for cfg in models} <= {key_of(READ[path]) for path in ONE_OF_EACH}
-        changed = (
-            *variant.options,
-            *variant.parts,
-            *(('priors', 'encoder') if variant.parts else ()),
-        )
-        for database in known.index.databases:
-            if not known.exists(database, name):
-                continue
+        for database, recipe in variant.items():
+            helpers = ('priors', 'encoder') if recipe.parts else ()
+            changed = (*recipe.options, *recipe.parts, *helpers)
             before = settings_of(known.read(known.path(database, name)).to_dict())
             cfg = known.config(database, name)
             after = settings_of(cfg.to_dict())
@@ -243,7 +238,7 @@ def test_a_variant_changes_what_it_says_and_nothing_else(paper):
                 if before.get(path, ...) != after.get(path, ...)
             }
             assert all(path.startswith(changed) for path in differing), (name, database)
-            for path, value in variant.options.items():
+            for path, value in recipe.options.items():
                 if not path.endswith('keep_num'):
                     expected = value.format(database=database) if isinstance(value, str) else value
                     assert get(cfg, path) == expected, (name, database, path)

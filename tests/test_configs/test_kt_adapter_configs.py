@@ -6,20 +6,28 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from mmengine.dataset import default_collate
 from mmengine.evaluator import Evaluator
 from shipped_configs import BY_NAME, CONFIGS, ROOT, read_config, variants
 
 from mmfer.registry import DATASETS, MODELS
-from mmfer.reproduction.kt_pipeline import DATA
+from mmfer.reproduction.published import Published
 from mmfer.reproduction.stages import last_checkpoint_name
 from mmfer.tasks import TASKS
 from mmfer.utils.dataset_config import unwrapped
 
 FOLDER = ROOT / 'configs' / 'kt_adapter'
 INDEX = variants('kt_adapter').index
-PUBLISHED = yaml.safe_load((FOLDER / 'published.yml').read_text())
+#: Table of the paper -> its task, which has a metric for each column.
+TABLES = {
+    'kt-table1': 'recognition',
+    'kt-table2': 'landmarks',
+    'kt-table3': 'age',
+    'kt-table4': 'expression',
+}
+#: Databases, by task.
+FULL = {task: INDEX.experiments[table].databases[0] for table, task in TABLES.items()}
+SMALL = {task: INDEX.stand_ins['synth'][name] for task, name in FULL.items()}
 #: Letters of the paper's tables: encoder, full size and small.
 ENCODERS = {
     'M': ('mobileone-s0', 'mobileone-micro'),
@@ -27,7 +35,7 @@ ENCODERS = {
     'S': ('swin-base', 'swin-micro'),
 }
 #: Full size and small: its place in ENCODERS, and the database of each task.
-SIZES = {'full': (0, DATA['paper']), 'small': (1, DATA['synthface'])}
+SIZES = {'full': (0, FULL), 'small': (1, SMALL)}
 
 #: Files of adapters, and (database, variant) of all that the index makes of them.
 ADAPTERS = [path.stem for path in CONFIGS if path.name.startswith('kt-adapter')] + [
@@ -36,6 +44,8 @@ ADAPTERS = [path.stem for path in CONFIGS if path.name.startswith('kt-adapter')]
     for variant in INDEX.variants
     if variants('kt_adapter').exists(database, variant)
     and variants('kt_adapter').path(database, variant).parent == FOLDER
+    # Not those that only join others.
+    and variants('kt_adapter').name(database, variant) == variant
 ]
 
 every_size = pytest.mark.parametrize('size', SIZES)
@@ -121,11 +131,10 @@ def test_baselines_are_complete(size, task):
 @every_size
 @every_task
 def test_every_pair_of_tables_1_to_4_is_there(size, task):
-    pairs = set(PUBLISHED[task]) - set(ENCODERS)
-    assert pairs == {f'{x} to {y}' for x, y in itertools.product(ENCODERS, repeat=2)}
     for priors, canonical in itertools.product(ENCODERS, repeat=2):
-        cfg = adapter(priors, canonical, size, task)
-        place = SIZES[size][0]
+        place, databases = SIZES[size]
+        cfg = config_of((databases[task], f'{priors} to {canonical}'))
+        assert cfg.to_dict() == adapter(priors, canonical, size, task).to_dict()
         start = Path(cfg.model.init_cfg.checkpoint).parent.name
         assert start.startswith(ENCODERS[canonical][place])
         other = Path(cfg.model.priors[task].checkpoint).parent.name
@@ -133,34 +142,21 @@ def test_every_pair_of_tables_1_to_4_is_there(size, task):
         assert 'num_priors' not in cfg.model  # all three
 
 
-def rows(name: str) -> dict:
-    """Cells of an index' table -> row."""
-    return {cells: row for row, cells in INDEX.experiments[name].rows.items()}
+def test_tables_1_to_4_have_every_pair():
+    pairs = {f'{x} to {y}' for x, y in itertools.product(ENCODERS, repeat=2)}
+    for table in TABLES:
+        rows = INDEX.experiments[table].rows
+        assert rows.keys() == pairs | ENCODERS.keys()
+        assert all(cells == (row,) for row, cells in rows.items())
 
 
-def test_tables_of_the_index_are_the_published_ones():
-    tables = dict(
-        table1='recognition', table2='landmarks', table3='age', table4='expression', table6='masks'
-    )
-    for name, key in tables.items():
-        assert {row for (row,) in rows(name)} == PUBLISHED[key].keys() - {'metrics'}, name
-    by_number = {
-        (letter, str(number)) for letter in ENCODERS for number in PUBLISHED['num_priors'][letter]
-    }
-    assert set(rows('table5')) == by_number
-    for number, task in enumerate(('recognition', 'landmarks', 'age', 'expression'), 1):
-        (database,) = INDEX.experiments[f'table{number}'].databases
-        assert database == DATA['paper'][task]
-        for (cell,), row in rows(f'table{number}').items():
-            letters = cell.split(' to ')
-            assert row == '-to-'.join(ENCODERS[letter][0] for letter in letters)
-
-
-def test_every_row_of_table_5():
-    for (letter, number), row in rows('table5').items():
-        for database in INDEX.experiments['table5'].databases:
+def test_every_row_of_the_other_reading_of_table_5():
+    experiment = INDEX.experiments['kt-table5-priors']
+    assert {*experiment.databases} == {*FULL.values()}
+    for row, (letter, number) in experiment.rows.items():
+        for database in experiment.databases:
             model = config_of((database, row)).model
-            if number == '0':
+            if number == 'baseline':
                 assert model.type == 'ImageClassifier'
             else:
                 assert model.get('num_priors', 3) == int(number)
@@ -172,23 +168,23 @@ def test_every_row_of_table_5():
 def test_every_row_of_table_6(database):
     names = {'drop_mask': 'DM', 'canonical_mask': 'CM', 'task_embedding': 'PE'}
     defaults = {'drop_mask': True, 'canonical_mask': True, 'task_embedding': False}
-    for (marks,), row in rows('table6').items():
+    for row, (marks,) in INDEX.experiments['kt-table6'].rows.items():
         model = config_of((database, row)).model
         for key, default in defaults.items():
             assert model.neck.get(key, default) == (names[key] in marks.split('+')), (marks, key)
-        if '224px' in database:  # "C to M"
-            assert 'mobileone-s0' in model.init_cfg.checkpoint
-            assert 'convnext-v2-base' in model.priors.age.checkpoint
+        assert 'mobileone' in model.init_cfg.checkpoint  # "C to M"
+        assert 'convnext-v2' in model.priors.age.checkpoint
 
 
 def test_small_nets_on_the_papers_data_are_there():
-    for task, database in DATA['paper-64px'].items():
+    for task, name in FULL.items():
+        database = INDEX.stand_ins['paper-64px'][name]
         for variant in ('mobileone-micro', 'mobileone-micro-to-mobileone-micro'):
             assert task_of(config_of((database, variant))) == task
 
 
 @every_task
-def test_the_published_metrics_are_those_that_testing_gives(task):
+def test_the_metrics_of_the_tables_are_those_that_testing_gives(task):
     cfg = baseline('M', 'small', task)
     # Few people, so that there are pairs of pictures of one.
     dataset = DATASETS.build(
@@ -200,26 +196,15 @@ def test_the_published_metrics_are_those_that_testing_gives(task):
     batch = default_collate([dataset[index] for index in range(12)])
     with torch.no_grad():
         evaluator.process(model.test_step(batch), batch)
-    assert set(PUBLISHED['metrics'][task]) <= set(evaluator.evaluate(12))
+    database = INDEX.databases[SMALL[task]]
+    assert {*database.metrics.values(), database.primary} <= set(evaluator.evaluate(12))
 
 
-def test_published_rows_have_a_number_for_each_metric():
-    tables = [(PUBLISHED['metrics'][task], PUBLISHED[task]) for task in TASKS]
-    by_number, masks = dict(PUBLISHED['num_priors']), dict(PUBLISHED['masks'])
-    metrics = by_number.pop('metrics')
-    tables += [(metrics, rows) for rows in by_number.values()]
-    tables += [(masks.pop('metrics'), masks)]
-    for metrics, rows in tables:
-        assert all(len(values) == len(metrics) for values in rows.values())
-    # What is in two tables is the same number.
-    order = ('landmarks', 'age', 'expression', 'recognition')
+def test_what_is_published_twice_is_the_same_number():
+    tables = Published.from_file(FOLDER / 'published.yml').tables
+    in_table = {column: table for table in TABLES for column in tables[table]['M']}
     for letter in ENCODERS:
-        parts = [PUBLISHED[task][letter] for task in order]
-        # Of recognition, Table 5 has the last two columns.
-        assert by_number[letter][0] == [*parts[0], *parts[1], *parts[2], *parts[3][2:]]
-    assert PUBLISHED['num_priors']['metrics'] == [
-        *(metric for task in order[:3] for metric in PUBLISHED['metrics'][task]),
-        *PUBLISHED['metrics']['recognition'][2:],
-    ]
-    last = ('expression', 'age')
-    assert PUBLISHED['masks']['DM+CM'] == [v for task in last for v in PUBLISHED[task]['C to M']]
+        for column, value in tables['kt-table5'][letter].items():
+            assert value == tables[in_table[column]][letter][column]
+    for column, value in tables['kt-table6']['C to M'].items():
+        assert value == tables[in_table[column]]['C to M'][column]

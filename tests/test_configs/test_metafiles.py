@@ -12,6 +12,7 @@ from shipped_configs import BY_NAME, CONFIGS, PAPERS, ROOT, graph_of, read_confi
 
 from mmfer.analysis.model_cost import published_cost
 from mmfer.registry import MODELS
+from mmfer.reproduction.published import Published
 
 FOLDERS = ('apvit', 'deit', 'transfer', 'kt_adapter')
 MODELS_OF = {
@@ -150,17 +151,21 @@ def test_openmim_reads_the_index():
 
 
 def published(paper: str):
-    return yaml.safe_load((ROOT / 'configs' / paper / 'published.yml').read_text())
+    return Published.from_file(ROOT / 'configs' / paper / 'published.yml').tables
 
 
 @pytest.mark.parametrize('entry', MODELS_OF['kt_adapter'], ids=lambda entry: entry['Name'])
 def test_results_of_the_kt_adapter_are_the_published_ones(entry):
     model, _, rest = entry['Name'].removeprefix('kt-adapter_').partition('_1xb')
-    task = TASKS[rest.split('_', 1)[1].removesuffix('-224px')]
+    database = rest.split('_', 1)[1]
+    task = TASKS[database.removesuffix('-224px')]
+    experiments = variants('kt_adapter').index.experiments.items()
+    table = next(name for name, it in experiments if it.databases == (database,))
     row = ' to '.join(LETTERS[encoder] for encoder in model.split('-to-'))
     (result,) = entry['Results']
     names = [f'{name} (published)' for name in METRICS[task]]
-    assert result['Metrics'] == dict(zip(names, published('kt_adapter')[task][row], strict=True))
+    values = published('kt_adapter')[table][row].values()
+    assert result['Metrics'] == dict(zip(names, values, strict=True))
 
 
 def what_is_trained(cfg) -> str:
@@ -194,12 +199,13 @@ def test_a_readme_names_the_variants_of_the_tables(paper):
     """All rows that are neither a file nor a cell of a figure over a grid."""
     known = variants(paper)
     text = (ROOT / 'configs' / paper / 'README.md').read_text()
-    named = set(re.findall(r'`([\w-]+)`', text))
+    named = set(re.findall(r'`([\w, -]+)`', text))
     files = {repr(read_config(path).model) for path in CONFIGS if paper in path.parts}
     for experiment in known.index.experiments.values():
-        for row in () if experiment.grid else experiment.rows:
+        for row in () if experiment.grid else experiment.trained_rows:
             databases = [name for name in experiment.databases if known.exists(name, row)]
             models = {repr(known.config(name, row).model) for name in databases}
-            variant = known.index.variants[row]
-            is_file = variant.configs and not variant.parts and not variant.options
-            assert row in named or models & files or is_file, row
+            names = {row, *(known.name(name, row) for name in databases)}
+            recipes = known.index.variants[row].values()
+            is_file = not any(recipe.parts or recipe.options for recipe in recipes)
+            assert names & named or models & files or is_file, row

@@ -7,6 +7,7 @@ from mmfer.reproduction.figures import draw
 from mmfer.reproduction.index import Index
 from mmfer.reproduction.runs import Runs, Settings
 from mmfer.reproduction.table import Column, Results
+from mmfer.visualization.encoder_costs import EncoderCost
 
 
 @pytest.fixture(scope='module')
@@ -60,6 +61,44 @@ def test_confusion_over_all_seeds(index, runs):
     results = Results(experiment, columns, {}, {('apvit', 'RAF-DB'): {0: 87.5}})
     found = ' '.join(texts(draw(runs, results, [0, 1])))
     assert '75.0 %\n6' in found and '100.0 %\n8' in found
+
+
+def test_what_encoders_cost(monkeypatch, tmp_path):
+    index = Index.from_file('configs/kt_adapter/experiments.yml')
+    measured = []
+
+    def measure(configs):
+        measured.append({name: cfg.model.backbone.type for name, cfg in configs.items()})
+        return [EncoderCost('M', 1, adapter, 0.3, 1.3, 0.01) for adapter in (False, True)]
+
+    monkeypatch.setattr('mmfer.reproduction.figures.measure_encoder_costs', measure)
+    runs = Runs(index, Settings(tmp_path, Path('tools'), data='synth'))
+    experiment = index.find('kt-figure2')
+    assert not runs.columns(experiment) and not [*runs.cells(experiment)]
+    assert draw(runs, Results(experiment, [], {}, has_runs=False), [0]) is not None
+    # The paper's, also with drawn faces.
+    assert measured == [dict(M='MobileOne', C='ConvNeXt', S='SwinTransformer')]
+
+
+def test_features_of_the_rows_that_are_tested(monkeypatch, tmp_path):
+    index = Index.from_file('configs/kt_adapter/experiments.yml')
+    drawn = []
+    monkeypatch.setattr(
+        'mmfer.reproduction.figures.compare_features', lambda models, title: drawn.append(models)
+    )
+    runs = Runs(index, Settings(tmp_path, Path('tools'), data='synth'))
+    experiment = index.find('kt-figure7')
+    results = Results(experiment, runs.columns(experiment), {}, {('M', 'x'): {0: 1.0}})
+    assert draw(runs, results, [0]) is None and not drawn
+    stages = [runs.stage('synthface-expression-64px', row, 0) for row in ('M', 'S to M')]
+    for stage in stages:
+        stage.folder.mkdir(parents=True)
+        (stage.folder / 'metrics.json').write_text('{}')
+        state = '{"config": "", "inputs": [], "trained": true, "tested": "x"}'
+        (stage.folder / 'stage.json').write_text(state)
+    draw(runs, results, [0])
+    files = [(stage.config_file, stage.checkpoint) for stage in stages]
+    assert drawn == [[('M', *files[0]), ('S to M', *files[1])]]
 
 
 def test_nothing_to_draw(index, runs):

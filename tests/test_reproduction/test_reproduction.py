@@ -3,14 +3,17 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import pytest
 import yaml
 from stand_in_tools import write_tools
 
-from mmfer.reproduction.index import Index
+from mmfer.reproduction.index import ExperimentError, Index
 from mmfer.reproduction.overview import plan
 from mmfer.reproduction.progress import Progress
+from mmfer.reproduction.published import Published
 from mmfer.reproduction.report import Report
 from mmfer.reproduction.runs import Runs, Settings
 
@@ -24,10 +27,11 @@ load_from = {load_from!r}
 """
 INDEX = dict(
     databases={
-        'RAF-DB': dict(config='rafdb.py', folder='rafdb'),
+        'RAF-DB': dict(config='rafdb.py', folder='rafdb', metrics={'RAF-DB': 'age/mae'}),
         'SFEW': dict(
             config='sfew.py',
             folder='sfew',
+            metrics={'SFEW': 'age/mae'},
             weights={'load_from': dict(database='RAF-DB', variant='apvit')},
         ),
     },
@@ -44,19 +48,18 @@ INDEX = dict(
         'table2': dict(title='Age', databases=['RAF-DB'], rows={'apvit': ['APViT']}),
     },
 )
-PUBLISHED = {'table1': {'plain': {'RAF-DB': 50.0}, 'apvit': {'RAF-DB': 60.0, 'SFEW': 61.0}}}
+PUBLISHED = {'table1': {'plain': {'RAF-DB': 5.0}, 'apvit': {'RAF-DB': 6.0, 'SFEW': 6.1}}}
 
 
 @pytest.fixture
-def report(tmp_path, monkeypatch):
-    monkeypatch.setattr('mmfer.reproduction.report.ACCURACY', 'age/mae')
+def report(tmp_path):
     tools = write_tools(tmp_path / 'tools')
     (tmp_path / 'rafdb.py').write_text(CONFIG.format(load_from=None))
     (tmp_path / 'sfew.py').write_text(CONFIG.format(load_from='placeholder.pth'))
     (tmp_path / 'index.yml').write_text(yaml.safe_dump(INDEX, sort_keys=False))
     index = Index.from_file(tmp_path / 'index.yml')
     runs = Runs(index, Settings(tmp_path / 'work', tools))
-    return Report(PUBLISHED, runs, range(2), Progress())
+    return Report(Published(PUBLISHED), runs, range(2), Progress())
 
 
 def said(capsys):
@@ -86,7 +89,7 @@ def test_a_table_is_made_once(report, capsys):
     assert text.startswith('Table 1. Pooling\n\n| pooling | RAF-DB')
     first = (folder / 'RAF-DB/plain/seed0/metrics.json').read_text()
     value = json.loads(first)['age/mae']
-    assert f'{value:.2f} ± 0.00' in text and f'{value - 50:+.2f}' in text
+    assert f'{value:.3f} ± 0.000' in text and f'{value - 5:+.3f}' in text
     started = (folder / 'SFEW/plain/seed1/config.py').read_text()
     assert f"load_from = '{folder}/RAF-DB/apvit/seed0/epoch_2.pth'" in started
 
@@ -122,42 +125,67 @@ def test_costs_need_a_table_that_has_them(report):
         report.costs(report.runs.index.find('table2'))
 
 
-def test_the_best_epoch_is_tested_and_every_figure_is_of_that_test(report, tmp_path, monkeypatch):
-    """Validation is best in epoch 1, by accuracy; another metric is best in epoch 2."""
-    monkeypatch.setattr('mmfer.reproduction.best_epoch.ACCURACY', 'age/mae')
+def test_the_best_epoch_is_tested_and_every_figure_is_of_that_test(report, tmp_path):
+    """The hook keeps one by the first metric; another one may be best in another epoch."""
     table = report.runs.index.find('table2')
     table.metrics.update(error='age/mae', near='age/cs@5')
     report.reproduce(table)
     for seed in range(2):
         folder = tmp_path / f'work/RAF-DB/apvit/seed{seed}'
-        log = folder / '20260101_000000/vis_data/scalars.json'
-        log.parent.mkdir(parents=True)
-        lines = [{'loss': 1.0, 'epoch': 1, 'iter': 1, 'step': 1}]
-        lines += [{'age/mae': 99.0 - step, 'age/cs@5': step, 'step': step} for step in (2, 1)]
-        log.write_text(''.join(json.dumps(line) + '\n' for line in lines))
-    (folder / 'epoch_1.pth').rename(folder / 'best_age_mae_epoch_1.pth')
-    best = folder / 'best_age_mae_epoch_1.pth'
-    best.write_text('12345')  # the stand-in's error is the length
-    report.runs.settings = dataclasses.replace(report.runs.settings, select='best')
+        assert "save_best='age/mae'" in (folder / 'config.py').read_text()
+        # The stand-in's error is the length. The former best may be left by a stop.
+        (folder / 'best_age_mae_epoch_1.pth').write_text('123456789')
+        (folder / 'best_age_mae_epoch_12.pth').write_text('12345')
+        (folder / 'best_age_cs@5_epoch_99.pth').write_text('123')
+    last = report.runs.settings
+    report.runs.settings = dataclasses.replace(last, select='best')
     report.reproduce(table)
-    (tmp_path / 'work/RAF-DB/apvit/seed0/epoch_1.pth').unlink()
-    report.collect(table)
     text = (tmp_path / 'work/table2.csv').read_text()
     error, near = (line.split(',')[-1] for line in text.splitlines()[1:3])
-    last = json.loads((tmp_path / 'work/RAF-DB/apvit/seed0/metrics.json').read_text())
-    assert [float(value) for value in error.split()] == [last['age/mae'], 5]
-    assert [float(value) for value in near.split()] == [last['age/cs@5'], 95]
-    text = (tmp_path / 'work/table2.md').read_text()
-    assert 'last epoch was tested' in text and text.endswith('RAF-DB, apvit, seed 0.\n')
+    assert error.split() == ['5.0000'] * 2 and near.split() == ['95.0000'] * 2
+    assert 'the epoch with the best age/mae' in (tmp_path / 'work/table2.md').read_text()
 
-    report.runs.settings = dataclasses.replace(report.runs.settings, select='last')
+    report.runs.settings = last
     report.collect(table)
     assert ' 5.0000' not in (tmp_path / 'work/table2.csv').read_text()
 
+    # One that is missing is an error, not another epoch.
+    (folder / 'best_age_mae_epoch_12.pth').unlink()
+    (folder / 'best_age_mae_epoch_1.pth').unlink()
+    report.runs.settings = dataclasses.replace(last, select='best')
+    with pytest.raises(ExperimentError, match='seed1 has no .*best_age_mae_.*delete the folder'):
+        report.collect(table)
 
-def test_a_metric_that_no_test_gave(report, monkeypatch):
+
+def test_rows_that_another_process_is_at_are_left_for_the_end(report, capsys):
+    table = report.runs.index.find('table1')
+    first = report.runs.stage('RAF-DB', 'plain', 0)
+    script = (
+        'import sys, time\nfrom mmfer.utils.file_lock import file_lock\n'
+        'with file_lock(sys.argv[1]):\n print("held", flush=True)\n sys.stdin.read()'
+    )
+    command = [sys.executable, '-c', script, str(first.folder / '.lock')]
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, **pipes) as other:
+        assert other.stdout.readline() == 'held\n'
+        say, lines = report.progress.say, []
+
+        def release(text):
+            lines.append(text)
+            if text.startswith('wait'):
+                other.stdin.close()
+            say(text)
+
+        report.progress.say = release
+        report.reproduce(table)
+    waited = next(i for i, text in enumerate(lines) if text.startswith('wait'))
+    others = [text for text in lines[:waited] if text.startswith('train')]
+    assert len(others) == 7 and 'RAF-DB, plain, seed 0' in lines[waited + 1]
+
+
+def test_a_metric_that_no_test_gave(report):
     table = report.runs.index.find('table2')
     report.reproduce(table)
-    monkeypatch.setattr('mmfer.reproduction.report.ACCURACY', 'accuracy/top1')
+    table.metrics.update(accuracy='accuracy/top1')
     with pytest.raises(ValueError, match='accuracy/top1.*age/mae'):
         report.collect(table)

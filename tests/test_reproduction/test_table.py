@@ -90,7 +90,7 @@ def test_gains_are_taken_seed_by_seed():
         PUBLISHED,
         {('plain', 'RAF-DB'): {0: 10.0, 2: 30.0}, ('pooled', 'RAF-DB'): {1: 7.0, 2: 31.0, 0: 12.0}},
     )
-    assert sorted(found.gains('pooled', 'RAF-DB')) == [1.0, 2.0]
+    assert sorted(found.gains('pooled', OWN[0])) == [1.0, 2.0]
 
 
 def test_only_costs():
@@ -112,3 +112,71 @@ def test_csv_has_every_seed():
     assert rows['pooled', 'AffectNet']['mean'] == ''
     assert rows['pooled', 'share']['mean'] == '80.0000'
     assert rows['pooled', 'share']['difference'] == '-3.0000'
+
+
+PAIRS = Experiment(
+    'kt-table3',
+    'Age',
+    ('UTKFace',),
+    {'M': ('M',), 'M to M': ('M to M',), 'C to M': ('C to M',), 'best': ('best',)},
+    label=('model',),
+    reference={'M to M': 'M', 'C to M': 'M', 'best': 'M'},
+    best_of={'best': ('M to M', 'C to M')},
+    apart=True,
+)
+AGE = [Column('MAE', ('MAE',), metric='age/mae'), Column('CS@5', ('CS@5',), metric='age/cs@5')]
+MEASURED = {
+    ('M', 'MAE'): {0: 5.0, 1: 5.5},
+    ('M to M', 'MAE'): {0: 4.5, 1: 4.8},
+    ('C to M', 'MAE'): {0: 4.9, 1: 5.6},
+    ('M', 'CS@5'): {0: 60.0, 1: 61.0},
+    ('M to M', 'CS@5'): {0: 59.0, 1: 60.5},
+    ('C to M', 'CS@5'): {0: 62.0, 1: 62.0},
+}
+AGES = {'M': {'MAE': 4.568}, 'M to M': {'MAE': 4.548}, 'best': {'MAE': 4.5}}
+
+
+def test_less_may_be_better():
+    found = Results(PAIRS, AGE, AGES, MEASURED)
+    assert found.gains('M to M', AGE[0]) == pytest.approx([0.5, 0.7])
+    assert found.published_gain('M to M', 'MAE', 'age/mae') == pytest.approx(0.02)
+    assert found.trend('M to M', AGE[0]) == 'as published'
+    worse = {**MEASURED, ('M to M', 'MAE'): {0: 6.0, 1: 6.4}}
+    assert Results(PAIRS, AGE, AGES, worse).trend('M to M', AGE[0]) == 'opposite'
+    assert found.gains('M to M', AGE[1]) == pytest.approx([-1.0, -0.5])
+
+
+def test_the_best_of_others_is_chosen_in_each_column():
+    found = Results(PAIRS, AGE, AGES, MEASURED)
+    assert found.values('best', AGE[0]) == [4.5, 4.8]  # of "M to M"
+    assert found.values('best', AGE[1]) == [62.0, 62.0]  # of "C to M"
+    assert found.gains('best', AGE[1]) == [2.0, 1.0]
+    # None of them is the best before all are there.
+    part = {cell: values for cell, values in MEASURED.items() if cell != ('C to M', 'MAE')}
+    assert Results(PAIRS, AGE, AGES, part).values('best', AGE[0]) == []
+
+
+def test_columns_apart():
+    text = to_markdown(Results(PAIRS, AGE, AGES, MEASURED))
+    first, second = text.split('**CS@5**')
+    lines = first.splitlines()
+    assert lines[0] == '**MAE** (age/mae, less is better)'
+    heading = ['model', 'measured', 'paper', 'difference', 'gain', 'gain in paper', 'trend']
+    assert cells(lines[2]) == heading
+    assert cells(lines[4]) == ['M', '5.250 ± 0.354', '4.568', '+0.682', '', '', '']
+    assert cells(lines[5])[3:] == ['+0.102', '+0.600 ± 0.141', '+0.020', 'as published']
+    assert cells(lines[6])[2:] == ['-', '', '+0.000 ± 0.141', '-', '']
+    assert '-0.75 ± 0.35' in second
+
+
+def test_without_comparison_nothing_of_the_paper_is_there():
+    alone = [Column('MAE', (), metric='age/mae')]
+    text = to_markdown(Results(PAIRS, alone, AGES, MEASURED))
+    assert 'paper' not in text and '4.548' not in text and '+0.600' in text
+    assert '4.548' not in to_csv(Results(PAIRS, alone, AGES, MEASURED))
+
+
+def test_misprints_are_marked():
+    marks = frozenset([('M to M', 'MAE'), ('C to M', '')])
+    text = to_markdown(Results(PAIRS, AGE, AGES, MEASURED, misprints=marks))
+    assert '4.548†' in text and '| C to M†' in text and text.count('†') == 3

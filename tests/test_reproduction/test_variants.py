@@ -53,7 +53,7 @@ def read(tmp_path):
 
     def _read(variant='plain', **changes):
         content = yaml.safe_load(yaml.safe_dump(INDEX, sort_keys=False))
-        content['variants'][variant] |= changes
+        content['variants'].setdefault(variant, {}).update(changes)
         (tmp_path / 'index.yml').write_text(yaml.safe_dump(content, sort_keys=False))
         return Index.from_file(tmp_path / 'index.yml')
 
@@ -89,6 +89,15 @@ def test_parts_of_other_files(read):
     assert cfg.model.start == 'swin_faces-64px.pth' and cfg.model.app.keep_num == 160
 
 
+def test_variants_of_several_databases_together(read):
+    index = read('either', of=['k80', 'from-swin'], options={'model.app.keep_num': 98})
+    made = Variants(index)
+    # The last one that has the database counts, with the options on top.
+    small, large = (made.config(f'faces-{size}px', 'either') for size in (64, 112))
+    assert small.model.backbone.type == 'ConvNeXt' and small.model.app.keep_num == 32
+    assert large.model.backbone.type == 'MobileOne' and large.model.app.keep_num == 98
+
+
 def test_other_databases_have_no_such_variant(read):
     made = Variants(read())
     assert made.exists('faces-64px', 'from-swin') and not made.exists('faces-112px', 'from-swin')
@@ -104,6 +113,7 @@ def test_other_databases_have_no_such_variant(read):
         (dict(configs={'*': 'their-{database}.py'}), 'their-faces-64px.py'),
         (dict(parts={'model.priors': 'absent.py priors'}), 'absent.py'),
         (dict(options={}, option={}), "key 'option' .*configs"),
+        (dict(of=['k90']), "from-swin: of 'k90' .*plain"),
     ],
 )
 def test_wrong_entries(read, changes, said):

@@ -21,7 +21,7 @@ def key_of(variant):
 
 def test_what_belongs_to_training_does_not_count():
     assert key(APVIT) == key(APVIT.replace('apvit_', 'apvit-scratch_'))
-    assert key(KT) == key_of('1prior') == key_of('swin-micro-to-mobileone-micro')
+    assert key(KT) == key_of('M to M, 1 prior') == key_of('swin-micro-to-mobileone-micro')
 
 
 def test_what_the_graph_depends_on_counts():

@@ -18,7 +18,10 @@ def test_list(run):
     result = run('--list')
     assert result.returncode == 0, result.stderr
     names = [line.split()[1] for line in result.stdout.splitlines()[2:]]
-    assert names == [f'table{n}' for n in range(1, 16)] + ['figure5', 'figure6', 'figure7']
+    own = [f'table{n}' for n in range(1, 16)] + ['figure5', 'figure6', 'figure7']
+    assert names[:18] == own
+    others = ['kt-table5-priors', 'kt-table6', 'kt-figure2', 'kt-figure6', 'kt-figure7']
+    assert names[18:] == [f'kt-table{n}' for n in range(1, 6)] + others
 
 
 def test_plan(run, tmp_path):
@@ -27,6 +30,30 @@ def test_plan(run, tmp_path):
     # The weights that all start from, and six rows with three seeds.
     assert len(result.stdout.splitlines()) == 1 + 1 + 18
     assert not (tmp_path / 'work').exists()
+
+
+def test_rows_of_the_kt_adapter_share_their_baselines(run):
+    result = run('kt-table1', 'kt-table3', '--data', 'synth', '--plan')
+    assert result.returncode == 0, result.stderr
+    one, other = (part.splitlines()[1:] for part in result.stdout.split('kt-table')[1:])
+    # Four baselines of each of three encoders, and nine adapters.
+    assert len(one) == len(other) == 21 and len({*one, *other}) == 12 + 18
+
+
+def test_a_row_with_given_baselines(run, tmp_path):
+    tasks = ('expression', 'landmarks', 'recognition')
+    given = [f'C/synthface-{task}-64px={tmp_path / "c.pth"}' for task in tasks]
+    given.append(f'M/synthface-age-64px={tmp_path / "m.pth"}')
+    words = ('kt-table3/C to M', '--data', 'synth', '--weights', *given)
+    result = run(*words, '--plan')
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == [*['trained'] * 4, '-']
+    # They are looked for before anything is trained.
+    result = run(*words)
+    assert result.returncode == 2 and str(tmp_path / 'c.pth') in result.stderr
+    result = run('kt-table3', '--data', 'synth', '--weights', 'D/synthface-age-64px=x')
+    assert result.returncode == 2 and 'VARIANT/DATABASE=FILE' in result.stderr
 
 
 def test_costs_need_no_data(run, tmp_path):
@@ -50,7 +77,11 @@ def test_costs_need_no_data(run, tmp_path):
         (['table5'], 2, '--data-root DIR, or --data synth'),
         (['table5', '--data-root', 'nowhere'], 2, 'RAF-DB: no folder '),
         (['table5', '--data-root', 'RAFDB=x'], 2, '--data-root RAFDB=x: '),
-        (['table5', '--data', 'synth', '--databases', 'RAF-DB'], 2, 'takes no --data-root'),
+        (['table5', '--data', 'synth', '--data-root', 'x'], 2, 'takes no --data-root'),
+        (['table5', '--data', 'synth', '--protocol', 'leak-free'], 2, 'is for --data paper'),
+        (['table5', '--data', 'paper-64px', '--data-root', '.'], 2, 'nothing stands in for RAF-DB'),
+        (['kt-table9'], 2, "'kt-table9'"),
+        (['kt-table3/T to M', '--data', 'synth'], 2, "row 'T to M' "),
         ([], 2, 'say what to reproduce'),
         (['--print', 'table5/9'], 2, "table5: row '9' "),
         (['--print', 'kt_adapter/dn'], 2, "variant 'dn' "),
@@ -76,7 +107,9 @@ def test_errors(run, arguments, code, said):
         (['apvit/app-sum', '--databases', 'ExpW'], 'model.backbone.app.keep_num', 80),
         (['k80', '--data', 'synth'], 'model.backbone.app.keep_num', 26),
         (['app', '--cfg-options', 'train_cfg.max_epochs=3'], 'train_cfg.max_epochs', 3),
-        (['kt_adapter/table6/1'], 'model.neck.drop_mask', False),
+        (['kt-table6/1'], 'model.neck.drop_mask', False),
+        (['kt-table3/M to M', '--data', 'synth'], 'train_cfg.max_epochs', 5),
+        (['M to M, no priors', '--databases', 'cfp-224px'], 'model.num_priors', 0),
         (
             ['kt_adapter/swin-base-to-mobileone-s0'],
             'model.priors.age.backbone.type',
@@ -93,6 +126,22 @@ def test_print(run, tmp_path, arguments, name, value):
         cfg = cfg[key]
     assert cfg == value
     assert not (tmp_path / 'work').exists()
+
+
+def test_a_small_row_of_the_kt_adapter_from_end_to_end(run, tmp_path):
+    """A baseline, and an adapter with one prior's stored tokens: that it goes."""
+    options = [f'{part}_dataloader.dataset.num_samples=32' for part in ('train', 'val', 'test')]
+    settings = ['--data', 'synth', '--select', 'best', '--adapter-options', 'model.num_priors=1']
+    settings += ['--cfg-options', *options, 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1']
+    result = run('kt-table3/C to M', *settings)
+    assert result.returncode == 0, result.stderr
+    folder = tmp_path / 'work/synth'
+    text = (folder / 'kt-table3-C-to-M.md').read_text()
+    assert '66.85' not in text and 'model.num_priors' in text and 'best age/mae' in text
+    (row,) = folder.glob('synthface-age-64px/convnext-v2-micro-to-mobileone-micro/seed0')
+    assert (row / 'prior_tokens' / 'tokens.npy').is_file()
+    assert (row / 'best' / 'metrics.json').is_file()
+    assert len([*folder.glob('*/*/seed0')]) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,81 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""What a paper printed, and where that is a mistake."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from .index import Experiment
+from .table import MISPRINT
+
+
+@dataclass(frozen=True)
+class Misprint:
+    """A mistake of a paper.
+
+    Attributes:
+        table: The experiment that it is in.
+        row: A row of it.
+        reason: How it is known.
+        column: A column; none where the row's own cells are meant.
+        printed: What is printed.
+        meant: What is meant, and shown; None where that is not known, and what is printed is shown.
+    """
+
+    table: str
+    row: str
+    reason: str
+    column: str = ''
+    printed: str | float = ''
+    meant: str | float | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """The values of a paper.
+
+    Attributes:
+        tables: Experiment -> row -> column -> value.
+        misprints: The paper's mistakes.
+    """
+
+    tables: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    misprints: Sequence[Misprint] = ()
+
+    @classmethod
+    def from_file(cls, path: Path) -> 'Published':
+        """Read a file such as ``configs/apvit/published.yml``.
+
+        A table with ``columns`` has a list of values for each row.
+        """
+        tables = yaml.safe_load(path.read_text(encoding='utf-8'))
+        misprints = [Misprint(**entry) for entry in tables.pop('misprints', ())]
+        for name, rows in tables.items():
+            if columns := rows.pop('columns', None):
+                tables[name] = {
+                    row: dict(zip(columns, values, strict=True)) for row, values in rows.items()
+                }
+        return cls(tables, misprints)
+
+    def rows(self, experiment: Experiment) -> Mapping[str, Mapping[str, float]]:
+        """Row -> column -> value, for an experiment."""
+        return self.tables.get(experiment.published or experiment.name, {})
+
+    def marks(self, experiment: Experiment) -> frozenset[tuple[str, str]]:
+        """Rows and columns of an experiment that are misprinted."""
+        return frozenset((it.row, it.column) for it in self._of(experiment))
+
+    def footnotes(self, experiment: Experiment) -> list[str]:
+        """A sentence for each misprint of an experiment."""
+        notes = []
+        for it in self._of(experiment):
+            where = ', '.join(filter(None, (*experiment.rows[it.row], it.column)))
+            meant = '' if it.meant is None else f', {it.meant} meant'
+            notes.append(f'{MISPRINT} {where}: {it.printed} printed{meant}: {it.reason}.')
+        return notes
+
+    def _of(self, experiment: Experiment) -> list[Misprint]:
+        table = experiment.published or experiment.name
+        return [it for it in self.misprints if it.table == table and it.row in experiment.rows]
