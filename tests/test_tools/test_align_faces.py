@@ -1,5 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import csv
+import json
 import os
 import re
 import signal
@@ -25,7 +26,7 @@ from mmfer.preparation.align_faces import (
     read_list,
 )
 from mmfer.preparation.image_writer import Report
-from mmfer.preparation.journal import SettingsError
+from mmfer.preparation.journal import JOURNAL, SettingsError
 from mmfer.utils.atomic_file import atomic_write_csv
 
 TOOL = 'dataset_converters/align_faces.py'
@@ -156,6 +157,18 @@ def test_other_settings_need_another_folder(pictures, tmp_path):
     with pytest.raises(ValueError, match="detector .*'retina'"):
         align(pictures, tmp_path / 'none', dict(type='retina'))
     assert not (tmp_path / 'none').exists()
+
+
+def test_folders_from_before_there_were_kinds_go_on(pictures, tmp_path):
+    align(pictures, tmp_path / 'out')
+    journal = tmp_path / 'out' / JOURNAL
+    first, *rest = journal.read_text().splitlines(keepends=True)
+    settings = json.loads(first)['settings']
+    settings.pop('kind', None)  # as such folders have it
+    journal.write_text(''.join([json.dumps(dict(settings=settings)) + '\n', *rest]))
+    assert align(pictures, tmp_path / 'out').reused == 11
+    with pytest.raises(SettingsError, match='kind: None, now none'):
+        align(pictures, tmp_path / 'out', kind='none')
 
 
 def test_lists_of_pictures(pictures, tmp_path):
