@@ -143,8 +143,7 @@ class ExpW(NamedSplitDataset):
 
     def parts_by_rule(self, keys: list[str]) -> dict[str, str]:
         if self.by == 'face':
-            # In the order of this split's first version: who has trained on it has not seen its test
-            # part.
+            # The order of this split's first version, so that no old model has seen the test part.
             return split_by_rank(keys, val=_VAL, test=_TEST, order=PARTS)
         return {key: split_by_name(key, val=_VAL, test=_TEST) for key in keys}
 
