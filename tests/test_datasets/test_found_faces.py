@@ -116,6 +116,9 @@ def test_reports_of_other_folders(tmp_path):
     for no_file in (tmp_path / 'b.csv', tmp_path):
         with pytest.raises(FileNotFoundError, match='UTKFace: .*boxes.*alignment.csv'):
             kind(root, boxes=str(no_file))
+    (tmp_path / 'cut.csv').write_text(Path(path).read_text()[:-12])
+    with pytest.raises(ValueError, match=f'cut.csv.*{Path(names[-1]).name}.*cut off'):
+        kind(root, boxes=str(tmp_path / 'cut.csv'))
     path = report(tmp_path / 'c.csv', dict.fromkeys(names, 'found'), [5, 5, 5, 9])
     with pytest.raises(ValueError, match='no box, x1=5'):
         kind(root, boxes=path)
