@@ -11,7 +11,7 @@ from mmfer.registry import DATASETS
 
 from .annotation_files import class_name, read_lines
 from .named_split_dataset import NamedSplitDataset
-from .splits import split_by_name, split_by_rank
+from .splits import PARTS, split_by_name, split_by_rank
 from .transforms.annotation_check import check_box
 
 #: What the numbers in ExpW's label file mean.
@@ -143,7 +143,8 @@ class ExpW(NamedSplitDataset):
 
     def parts_by_rule(self, keys: list[str]) -> dict[str, str]:
         if self.by == 'face':
-            return split_by_rank(keys, val=_VAL, test=_TEST)
+            # The order of this split's first version, so that no old model has seen the test part.
+            return split_by_rank(keys, val=_VAL, test=_TEST, order=PARTS)
         return {key: split_by_name(key, val=_VAL, test=_TEST) for key in keys}
 
     def _keys_of(self, samples: Iterable[dict]) -> list[str]:

@@ -42,6 +42,8 @@ def read_found_faces(path: str | Path) -> dict[str, FoundFace]:
 
 
 def _read_row(row: dict[str, str], path: str | Path) -> FoundFace:
+    if None in row.values():
+        raise ValueError(f"'{path}', image {row['path']!r}: the line is cut off")
     if not any(row[column] for column in _BOX):
         return FoundFace(row['decision'], None)
     try:

@@ -104,6 +104,11 @@ class NamedSplitDataset(FaceDataset):
             raise ValueError(
                 f'{name} has boxes of its own; boxes={self.boxes!r} is for other datasets'
             )
+        if not os.path.isfile(self.boxes):
+            raise FileNotFoundError(
+                f"{name}: '{self.boxes}' (boxes, that is '{os.path.abspath(self.boxes)}') is no "
+                'file. It is to be the alignment.csv that align_faces.py writes'
+            )
         faces = read_found_faces(self.boxes)
         paths = [os.path.relpath(sample['img_path'], self.data_root) for sample in samples]
         paths = [path.replace(os.sep, '/') for path in paths]

@@ -42,7 +42,7 @@ class RAFDB(HoldoutDataset):
             line, or the report of ``align_faces.py``, relative to ``image_dir``. The log has their
             number, :attr:`num_skipped`. They are left out after ``val_ratio`` has chosen, so that
             all others stay in their part. Any other image that is not there is an error. Default:
-            ``alignment.csv``, if it is there.
+            those of ``alignment.csv``, if it is there, that have no file.
         *args, **kwargs: Of :class:`HoldoutDataset`.
     """
 
@@ -51,7 +51,8 @@ class RAFDB(HoldoutDataset):
         '  basic/Image/aligned/train_00001_aligned.jpg …\n'
         '  basic/Image/aligned/test_0001_aligned.jpg …\n'
         "or, with image_dir='Image/aligned_224' and image_name='{stem}.jpg', faces aligned anew\n"
-        '  basic/Image/aligned_224/train_00001.jpg …, test_0001.jpg …'
+        '  basic/Image/aligned_224/train_00001.jpg …, test_0001.jpg …\n'
+        '  basic/Image/aligned_224/alignment.csv, or skip_list=FILE, for those that have no face'
     )
 
     SHOWN = (*HoldoutDataset.SHOWN, 'image_dir', 'num_skipped')
@@ -83,11 +84,14 @@ class RAFDB(HoldoutDataset):
         entries = self.hold_out(entries, itemgetter(0), itemgetter(1))
         return [
             dict(
-                img_path=str(image_dir / self.image_name.format(stem=Path(name).stem)),
+                img_path=str(self._image(image_dir, Path(name).stem)),
                 gt_label=label,
             )
             for name, label in self._skip(entries, image_dir)
         ]
+
+    def _image(self, image_dir: Path, stem: str) -> Path:
+        return image_dir / self.image_name.format(stem=stem)
 
     def _require_images_of(self, basic: Path) -> Path:
         image_dir = basic / self.image_dir
@@ -109,12 +113,16 @@ class RAFDB(HoldoutDataset):
         skipped = {
             stem.removesuffix('_aligned') for stem in read_skip_list(self.require_file(path))
         }
+        if not self.skip_list:
+            # Who has put a missing face there by other means wants it to be read.
+            skipped = {stem for stem in skipped if not self._image(image_dir, stem).is_file()}
         kept = [entry for entry in entries if Path(entry[0]).stem not in skipped]
         self.num_skipped = len(entries) - len(kept)
-        if self.num_skipped:
+        if self.num_skipped or self.skip_list:
+            what = ': results are not those of the whole list' if self.num_skipped else ''
             self.log(
                 f"{self.num_skipped} of {len(entries)} images are skipped, as '{path}' has no face "
-                'of them: results are not those of the whole list',
+                f'of them{what}',
                 logging.WARNING,
             )
         return kept

@@ -3,15 +3,15 @@
 
 import csv
 import io
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from mmfer.utils.csv_text import plain_cell
 from mmfer.utils.text_file import read_text
 
+from .found_faces import LEFT_OUT
+
 #: What ``align_faces.py`` writes beside its crops.
 ALIGNMENT_REPORT = 'alignment.csv'
-
-_LEFT_OUT = ('refused', 'unreadable')
 
 
 def read_skip_list(path: str | Path) -> list[str]:
@@ -30,7 +30,7 @@ def read_skip_list(path: str | Path) -> list[str]:
     header = text.partition('\n')[0].split(',')
     if len(header) == 1:
         lines = [line.strip() for line in text.split('\n')]
-        return [Path(line).stem for line in lines if line and not line.startswith('#')]
+        return [_stem(line) for line in lines if line and not line.startswith('#')]
     rows = csv.DictReader(io.StringIO(text, newline=''))
     missing = {'path', 'decision'}.difference(rows.fieldnames or ())
     if missing:
@@ -38,5 +38,10 @@ def read_skip_list(path: str | Path) -> list[str]:
             f"'{path}' is neither a list with a name a line nor a report of align_faces.py: it has "
             f'no column {min(missing)!r}'
         )
-    left_out = (row['path'] for row in rows if row['decision'] in _LEFT_OUT)
-    return [Path(plain_cell(path)).stem for path in left_out]
+    left_out = (row['path'] for row in rows if row['decision'] in LEFT_OUT)
+    return [_stem(plain_cell(path)) for path in left_out]
+
+
+def _stem(name: str) -> str:
+    # Windows' rules read the paths of both worlds.
+    return PureWindowsPath(name).stem

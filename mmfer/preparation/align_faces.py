@@ -8,7 +8,15 @@ from functools import cached_property
 from pathlib import Path
 
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
-from mmfer.faces import DETECTORS, POINT_NAMES, REFUSED, Alignment, FaceAligner, FaceChoice
+from mmfer.faces import (
+    ALIGNED,
+    DETECTORS,
+    POINT_NAMES,
+    REFUSED,
+    Alignment,
+    FaceAligner,
+    FaceChoice,
+)
 from mmfer.utils.atomic_file import atomic_write_csv
 from mmfer.utils.files_below import IMAGE, media_below, warn_left_out
 from mmfer.utils.image_header import FORMATS
@@ -179,16 +187,17 @@ class _AlignmentWriter(ImageWriter):
 
     def settings(self) -> dict:
         aligner = self._aligner
-        return dict(
+        settings = dict(
             detector=aligner.detector.settings,
             choice=vars(aligner.choice),
             size=aligner.size,
-            kind=aligner.kind,
             no_face=aligner.no_face,
             border=aligner.border,
             fill=aligner.fill,
             image_format=self.image_format,
         )
+        # Folders from before there were kinds have aligned faces, and say nothing of it.
+        return settings if aligner.kind == ALIGNED else dict(settings, kind=aligner.kind)
 
     def make(self, job: AlignJob) -> Outcome:
         try:

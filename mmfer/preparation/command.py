@@ -45,12 +45,14 @@ def exit_status(work: Callable[[argparse.Namespace], int], args: argparse.Namesp
         return 130
 
 
-def print_report(report: 'Report', out: Path, listed_in: str) -> int:
-    """Print what came of a run; return 1 where an image is missing, else 0."""
+def print_report(report: 'Report', out: Path, listed_in: str, what: str = 'crop') -> int:
+    """Print what came of a run; return 1 where something of an image is missing, else 0."""
     counts = ', '.join(f'{count} {name}' for name, count in report.counts.items())
     print(f'{out}: {counts} ({report.reused} of them from an earlier run)')
     for failed in report.failed[:_LISTED]:
-        print(f'no crop of {": ".join(failed)}', file=sys.stderr)
+        print(f'no {what} of {": ".join(failed)}', file=sys.stderr)
     if report.failed:
-        print(f'{len(report.failed)} faces have no crop, see {out / listed_in}', file=sys.stderr)
+        print(
+            f'{len(report.failed)} of them have no {what}, see {out / listed_in}', file=sys.stderr
+        )
     return 1 if report.failed else 0

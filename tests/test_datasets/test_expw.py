@@ -12,6 +12,7 @@ from tool_calls import run_tool
 
 from mmfer.datasets import EXPRESSIONS, ExpW
 from mmfer.datasets.splits import (
+    hash_of_name,
     read_split_file,
     split_by_name,
     split_by_rank,
@@ -137,6 +138,11 @@ def test_split_by_face_is_the_default(tmp_path):
     assert sorted(sum(parts.values(), [])) == sorted(
         (name, face) for name in names for face in (0, 1)
     )
+    # Written down once: the parts follow the hashes in this order, training first.
+    keys = sorted((f'actor_{n}#{face}' for n in range(40) for face in (0, 1)), key=hash_of_name)
+    for part, (start, end) in dict(train=(0, 60), val=(60, 68), test=(68, 80)).items():
+        found = [f'{name.removesuffix(".jpg")}#{face}' for name, face in parts[part]]
+        assert sorted(found) == sorted(keys[start:end])
     torn = {picture for picture, _ in parts['train']} & {picture for picture, _ in parts['test']}
     assert torn, 'this is what the rule by pictures avoids'
     # The order of the lines does not matter.

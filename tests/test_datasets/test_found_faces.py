@@ -113,8 +113,12 @@ def test_reports_of_other_folders(tmp_path):
     (tmp_path / 'a.csv').write_text('path,decision\n')
     with pytest.raises(ValueError, match='no report of align_faces.py.*x1'):
         kind(root, boxes=str(tmp_path / 'a.csv'))
-    with pytest.raises(FileNotFoundError):
-        kind(root, boxes=str(tmp_path / 'b.csv'))
+    for no_file in (tmp_path / 'b.csv', tmp_path):
+        with pytest.raises(FileNotFoundError, match='UTKFace: .*boxes.*alignment.csv'):
+            kind(root, boxes=str(no_file))
+    (tmp_path / 'cut.csv').write_text(Path(path).read_text()[:-12])
+    with pytest.raises(ValueError, match=f'cut.csv.*{Path(names[-1]).name}.*cut off'):
+        kind(root, boxes=str(tmp_path / 'cut.csv'))
     path = report(tmp_path / 'c.csv', dict.fromkeys(names, 'found'), [5, 5, 5, 9])
     with pytest.raises(ValueError, match='no box, x1=5'):
         kind(root, boxes=path)

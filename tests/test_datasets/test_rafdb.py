@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from face_trees import write_image
 from rafdb_tree import write_rafdb
 from tool_calls import run_tool
 
@@ -83,13 +84,13 @@ def without_faces(root, *names):
     return folder, faces
 
 
-def test_images_that_alignment_left_out_are_skipped(tmp_path, caplog):
+def test_images_that_alignment_left_out_are_skipped(tmp_path, logged):
     folder, faces = without_faces(write_rafdb(tmp_path), 'train_00002.jpg', 'test_0001.jpg')
     with pytest.raises(FileNotFoundError, match='(?s)1 of 7 .*train_00002.jpg'):
         RAFDB(tmp_path, **ALIGNED)
     write_report(folder, faces)
-    with caplog.at_level('WARNING'):
-        train = RAFDB(tmp_path, **ALIGNED)
+    train = RAFDB(tmp_path, **ALIGNED)
+    assert logged[-1][0].startswith('RAFDB, train: 1 of 7 images are skipped')
     assert names(train) == [f'train_{number:05d}.jpg' for number in (1, 3, 4, 5, 6, 7)]
     test = RAFDB(tmp_path, split='test', **ALIGNED)
     assert names(test) == ['test_0002.jpg']
@@ -102,7 +103,27 @@ def test_images_that_alignment_left_out_are_skipped(tmp_path, caplog):
         RAFDB(tmp_path, **ALIGNED)
 
 
-@pytest.mark.parametrize('name', ['train_00002.jpg', 'train_00002_aligned.jpg', 'train_00002'])
+def test_a_face_that_was_put_there_is_taken_unless_it_is_listed(tmp_path, logged):
+    write_report(*without_faces(write_rafdb(tmp_path), 'train_00002.jpg', 'train_00004.jpg'))
+    write_image(tmp_path / 'basic/Image/aligned_224/train_00002.jpg')
+    dataset = RAFDB(tmp_path, **ALIGNED)
+    assert len(dataset) == 6 and 'train_00002.jpg' in names(dataset)
+    assert len(RAFDB(tmp_path, skip_list='alignment.csv', **ALIGNED)) == 5
+    (tmp_path / 'missed.txt').write_text('train_2.jpg')  # nothing is called like that
+    with pytest.raises(FileNotFoundError, match='train_00004'):
+        RAFDB(tmp_path, skip_list=str(tmp_path / 'missed.txt'), **ALIGNED)
+    assert '0 of 7 images are skipped' in logged[-1][0]
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'train_00002.jpg',
+        'train_00002_aligned.jpg',
+        'train_00002',
+        r'Image\original\train_00002.jpg',
+    ],
+)
 def test_images_may_be_listed_by_name(tmp_path, name):
     without_faces(write_rafdb(tmp_path), 'train_00002.jpg')
     (tmp_path / 'missed.txt').write_text(f'# no face\n\n  {name}\n')

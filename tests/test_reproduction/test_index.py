@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmfer.registry import MODELS
 from mmfer.reproduction.index import ExperimentError, Index, Source, grid_variant, select
 from mmfer.reproduction.published import Published
+from mmfer.utils.dataset_config import unwrapped
 
 SHIPPED = Path('configs/apvit/experiments.yml')
 KT = Path('configs/kt_adapter/experiments.yml')
@@ -208,3 +209,12 @@ def test_config_that_is_not_there(write, tmp_path):
     (tmp_path / 'model.py').unlink()
     with pytest.raises(ExperimentError, match='model.py'):
         Index.from_file(path)
+
+
+@pytest.mark.parametrize('path', [SHIPPED, KT])
+def test_folders_of_databases_are_those_of_the_configs(path):
+    """One layout of ``data`` serves training by configs and ``--data-root data``."""
+    for entry in Index.from_file(path).databases.values():
+        if entry.folder:
+            dataset = unwrapped(Config.fromfile(entry.config).train_dataloader.dataset)
+            assert Path(dataset.data_root) == Path('data', entry.folder)

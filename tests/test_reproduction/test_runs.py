@@ -237,6 +237,20 @@ def test_databases_without_a_leak_share_their_runs(make):
     assert stages[0].cfg.to_dict() == stages[1].cfg.to_dict()
 
 
+def test_wflw_without_a_leak_validates_on_a_part_of_its_training_list(make, kt_index):
+    for database in ('wflw-224px', 'wflw-64px'):
+        runs = make(kt_index, protocol='leak-free')
+        datasets = [
+            runs.config(database, row)[f'{part}_dataloader'].dataset
+            for row in ('M', 'M to M')
+            for part in ('train', 'val', 'test')
+        ]
+        held_out = [(it.split, it.get('val_ratio', 0)) for it in datasets]
+        assert held_out == 2 * [('train', 0.1), ('val', 0.1), ('test', 0)]
+    experiment = next(e for e in kt_index.experiments.values() if 'wflw-224px' in e.databases)
+    assert 'test list: wflw-224px' in make(kt_index).notes(experiment)[-1]
+
+
 def test_who_validates_on_the_test_list_is_said(make, index):
     (note,) = make().notes(select(index, ['table10'])[0])
     assert note == 'Validation is on the test list: SFEW.'

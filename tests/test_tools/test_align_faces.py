@@ -1,5 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import csv
+import json
 import os
 import re
 import signal
@@ -24,8 +25,9 @@ from mmfer.preparation.align_faces import (
     plan_alignment,
     read_list,
 )
+from mmfer.preparation.command import print_report
 from mmfer.preparation.image_writer import Report
-from mmfer.preparation.journal import SettingsError
+from mmfer.preparation.journal import JOURNAL, SettingsError
 from mmfer.utils.atomic_file import atomic_write_csv
 
 TOOL = 'dataset_converters/align_faces.py'
@@ -158,6 +160,18 @@ def test_other_settings_need_another_folder(pictures, tmp_path):
     assert not (tmp_path / 'none').exists()
 
 
+def test_folders_from_before_there_were_kinds_go_on(pictures, tmp_path):
+    align(pictures, tmp_path / 'out')
+    journal = tmp_path / 'out' / JOURNAL
+    first, *rest = journal.read_text().splitlines(keepends=True)
+    settings = json.loads(first)['settings']
+    settings.pop('kind', None)  # as such folders have it
+    journal.write_text(''.join([json.dumps(dict(settings=settings)) + '\n', *rest]))
+    assert align(pictures, tmp_path / 'out').reused == 11
+    with pytest.raises(SettingsError, match='kind: None, now none'):
+        align(pictures, tmp_path / 'out', kind='none')
+
+
 def test_lists_of_pictures(pictures, tmp_path):
     listed = tmp_path / 'names.txt'
     listed.write_text('sad/00001.jpg\n\n  happy/00002.jpg \nsad/00001.jpg\n')
@@ -261,7 +275,7 @@ def test_pictures_without_a_crop_are_reported(pictures, tmp_path):
     assert done.returncode == 1, done.stderr
     assert '1 aligned, 1 refused, 2 unreadable (0 of them from an earlier run)' in done.stdout
     assert 'no crop of sad/00002.jpg: largest face has 8.0 px, below 16' in done.stderr
-    assert '3 faces have no crop' in done.stderr and 'Traceback' not in done.stderr
+    assert '3 of them have no crop' in done.stderr and 'Traceback' not in done.stderr
     report = rows(tmp_path / 'out')
     assert 'truncated' in report['sad/00001.jpg']['reason']
     assert 'No such file' in report['no.jpg']['reason']
@@ -332,11 +346,13 @@ def test_boxes_found_in_real_pictures(layout, count, real_data, yunet, tmp_path)
     np.testing.assert_array_equal(cv2.imread(str(path)), sample['img'])
 
 
-def test_pictures_without_a_box_are_reported(pictures, tmp_path):
+def test_pictures_without_a_box_are_reported(pictures, tmp_path, capsys):
     write_image(pictures / 'sad/00002.jpg', 8, 8)
     report = align(pictures, tmp_path / 'out', kind='none')
     assert report.counts == dict(found=10, refused=1)
     assert report.failed == [('sad/00002.jpg', 'largest face has 8.0 px, below 16')]
+    assert print_report(report, tmp_path / 'out', 'alignment.csv', 'box') == 1
+    assert '1 of them have no box' in capsys.readouterr().err
     assert align(pictures, tmp_path / 'out', kind='none').reused == 11
     report = align(pictures, tmp_path / 'whole', kind='none', no_face='whole')
     assert report.counts == dict(found=10, whole=1) and report.failed == []

@@ -229,6 +229,15 @@ def test_options_of_the_dataset():
         build_parts('WFLW', '.', dict(split='test'))
 
 
+def test_a_folder_of_another_default_split_stays_as_it_is(tmp_path):
+    root, out = write_cfp(tmp_path / 'cfp'), tmp_path / 'crops'
+    convert('CFP', root, out, 'loose', 256)  # names no rule, as before there were two
+    before = contents(out)
+    done = run_tool(TOOL, 'CFP', root, out, '--kind', 'loose', '--format', 'png')
+    assert done.returncode == 2 and "now {'split_rule': 'random'}" in done.stderr
+    assert contents(out) == before and len(FaceCrops(out, 'train')) > 0
+
+
 def test_stopped_conversion_goes_on(repo_root, tmp_path):
     count = 200  # so many that the conversion is still at it when it is stopped
     root = write_utkface(tmp_path / 'utkface', utkface_names(count))
@@ -272,7 +281,7 @@ def test_unreadable_pictures_are_reported(tmp_path):
     assert (
         f'no crop of {bad}: test: cannot read image' in done.stderr and 'truncated' in done.stderr
     )
-    assert '1 faces have no crop' in done.stderr and '1 files have no label' in done.stdout
+    assert '1 of them have no crop' in done.stderr and '1 files have no label' in done.stdout
     with open(tmp_path / 'crops/skipped.csv', newline='') as file:
         header, unnamed, skipped = csv.reader(file)
     assert header == ['img_path', 'split', 'reason']

@@ -15,8 +15,9 @@ what was decided, why, and where the face is. Datasets read the boxes of that fi
 run that was stopped, however, goes on where it was when the same command is given again.
 docs/alignment.md tells the rules and where models come from.
 
-Exit status: 0 when every picture has a crop; 1 when some have none, the others are written all the
-same; 2 when the arguments, the model file or OUT are wrong; 130 when it was interrupted.
+Exit status: 0 when every picture has a crop (or, with --kind none, a box); 1 when some have none,
+the others are written all the same; 2 when the arguments, the model file or OUT are wrong; 130 when
+it was interrupted.
 """
 
 import argparse
@@ -149,7 +150,7 @@ def align(args: argparse.Namespace) -> int:
         no_face=args.no_face,
         border=args.border,
     )
-    return print_report(report, args.out, REPORT)
+    return print_report(report, args.out, REPORT, 'box' if args.kind == 'none' else 'crop')
 
 
 if __name__ == '__main__':

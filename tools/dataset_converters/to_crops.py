@@ -72,6 +72,8 @@ def convert(args: argparse.Namespace) -> int:
     options = plain_options(args.cfg_options)
     parts = build_parts(args.dataset, args.data_root, options)
     any_part = next(iter(parts.values()))
+    # A folder of another default is not gone on with: its crops would change their part.
+    rules = {key: getattr(any_part, key) for key in ('by', 'split_rule') if hasattr(any_part, key)}
     # Files that belong to no split, as their names carry no label (UTKFace).
     nameless = getattr(any_part, 'bad_names', ())
     settings = {name: getattr(args, name) for name in ('kind', 'size', 'source', 'border')}
@@ -79,7 +81,7 @@ def convert(args: argparse.Namespace) -> int:
         plan_crops(parts, any_part.data_root, args.format),
         dict(type='CropFace', **settings),
         args.out,
-        dict(any_part.metainfo, options=options),
+        dict(any_part.metainfo, options={**rules, **options}),
         args.format,
         args.workers,
         lambda results, total: track(results, f'{args.dataset}, {args.kind} crops', total),

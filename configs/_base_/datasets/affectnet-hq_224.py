@@ -4,8 +4,8 @@
 # the pictures' names. split='trainval' of the training dataset takes all that is not tested.
 dataset_type = 'AffectNetHQ'
 data_root = 'data/affectnet-hq/'  # docs/datasets.md shows the layout
-# Boxes of a detector, as in the paper: the report that docs/alignment.md tells how to make, such as
-# 'data/affectnet-hq_faces/alignment.csv'. None: crops are fixed shares of the image, which fits
+# Boxes of a detector, as in the paper: the report that docs/face_recipes.md tells how to make, such
+# as 'data/affectnet-hq_faces/alignment.csv'. None: crops are fixed shares of the image, which fits
 # images that show one head and little else.
 boxes = None
 

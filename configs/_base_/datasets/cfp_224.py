@@ -5,9 +5,9 @@
 # split_rule='stratified' in all three datasets takes one or two of everybody (250 pairs).
 dataset_type = 'CFP'
 data_root = 'data/cfp/'  # docs/datasets.md shows the layout
-# Boxes of a detector, as in the paper: the report that docs/alignment.md tells how to make, such as
-# 'data/cfp_faces/alignment.csv'. None: crops are fixed shares of the image, which fits images
-# that show one head and little else.
+# Boxes of a detector, as in the paper: the report that docs/face_recipes.md tells how to make, such
+# as 'data/cfp_faces/alignment.csv'. None: crops are fixed shares of the image, which fits
+# images that show one head and little else.
 boxes = None
 
 # What happens to a batch on the device: ImageNet's mean and deviation in RGB; pictures are BGR.

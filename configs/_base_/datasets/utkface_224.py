@@ -2,9 +2,9 @@
 # published. The split is mmfer's own, 70/15/15 by the pictures' names: UTKFace has none.
 dataset_type = 'UTKFace'
 data_root = 'data/utkface/'  # docs/datasets.md shows the layout
-# Boxes of a detector, as in the paper: the report that docs/alignment.md tells how to make, such as
-# 'data/utkface_faces/alignment.csv'. None: crops are fixed shares of the image, which fits images
-# that show one head and little else.
+# Boxes of a detector, as in the paper: the report that docs/face_recipes.md tells how to make, such
+# as 'data/utkface_faces/alignment.csv'. None: crops are fixed shares of the image, which fits
+# images that show one head and little else.
 boxes = None
 
 # What happens to a batch on the device: ImageNet's mean and deviation in RGB; pictures are BGR.

@@ -38,20 +38,25 @@ def split_by_name(name: str, val: float = 0.15, test: float = 0.15, seed: int = 
 
 
 def split_by_rank(
-    names: Iterable[str], val: float = 0.15, test: float = 0.15, seed: int = 0
+    names: Iterable[str],
+    val: float = 0.15,
+    test: float = 0.15,
+    seed: int = 0,
+    order: Sequence[str] = ('test', 'val', 'train'),
 ) -> dict[str, str]:
     """Divide a list into parts of exact size.
 
-    The names are sorted by a hash of each; the first ``test`` of them are for testing, the next
-    ``val`` for validation and the rest for training, whatever the order of the list. Unlike with
-    :func:`split_by_name`, a name that is added or removed moves others across the borders, a few
-    at a time.
+    The names are sorted by a hash of each, whatever the order of the list, and the parts follow
+    each other. Unlike with :func:`split_by_name`, a name that is added or removed moves others
+    across the borders, a few at a time.
 
     Args:
         names: What identifies the samples; a repeated name counts once.
         val: Share for validation. Default .15.
         test: Share for testing. Default .15; ``val`` and ``test`` leave something for training.
         seed: Another seed gives another split. Default 0.
+        order: The three parts, that of the lowest hashes first. Default: as :func:`split_by_name`
+            has them, so that most names are in the same part by either.
 
     Returns:
         ``'train'``, ``'val'`` or ``'test'`` by name. Of n names, ``round(n * test)`` are for
@@ -59,9 +64,11 @@ def split_by_rank(
     """
     _check_shares(val, test)
     ranked = sorted(set(names), key=lambda name: hash_of_name(name, seed))
-    num_test, num_val = round(len(ranked) * test), round(len(ranked) * val)
-    places = ['test'] * num_test + ['val'] * num_val + ['train'] * len(ranked)
-    return dict(zip(ranked, places, strict=False))
+    num_test = round(len(ranked) * test)
+    num_val = min(round(len(ranked) * val), len(ranked) - num_test)
+    sizes = dict(train=len(ranked) - num_test - num_val, val=num_val, test=num_test)
+    places = [part for part in order for _ in range(sizes[part])]
+    return dict(zip(ranked, places, strict=True))
 
 
 def stratified_holdout(
