@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmfer.models.layers.attentive_pooling import take_tokens
+from mmfer.models.layers.partial_attention import attention_scale
 
 from .attention_rollout import HEADS
 from .relevance_rules import divide, through_linear, through_product, through_sum
@@ -90,7 +91,7 @@ class Block:
         qkv = attn.qkv(self.y).unflatten(-1, (3, attn.num_heads, attn.head_dims))
         self.query, self.key, self.value = qkv.permute(2, 0, 3, 1, 4)
         products = self.query @ self.key.mT
-        self.attention = (products * attn.head_dims**-0.5).softmax(dim=-1)
+        self.attention = (products * attention_scale(attn)).softmax(dim=-1)
         self.heads = (self.attention @ self.value).transpose(1, 2).flatten(2)
         self.attended = attn.gamma1(attn.proj(self.heads))
         stays = x + self.attended

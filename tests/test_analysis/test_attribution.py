@@ -149,9 +149,9 @@ def test_attribution_is_that_of_a_model_that_masks_instead_of_dropping(pooling, 
     assert any(seen)
 
 
-@pytest.mark.parametrize('out_type', ['cls_token', 'avg_featmap'])
-def test_no_relevance_is_lost(out_type):
-    model, head = build(out_type=out_type, **POOLING)
+@pytest.mark.parametrize('settings', [{}, {'out_type': 'avg_featmap'}, {'qk_scale': 0.1}])
+def test_no_relevance_is_lost(settings):
+    model, head = build(**settings, **POOLING)
     found, row, _ = attributed(model, head, images(3))
     torch.testing.assert_close(found.tokens.sum((1, 2)), torch.ones(3).double(), rtol=1e-5, atol=0)
     assert (row >= 0).all()

@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """A config that names a published figure trains what the figure was measured on.
 
-The comment at its top is compared with ``published.yml``, and its starting weights, batch and data
-with what the paper says in words (Sec. 4.2 and Table 14).
+The comment at its top is compared with ``published.yml``, and its starting weights, batch, schedule
+and data with what the paper says in words (Sec. 4.2 and Table 14).
 """
 
 import functools
@@ -24,6 +24,17 @@ RAF_DB = 'checkpoints/apvit_rafdb.pth'
 #: Rows of Table 3 that leave one or both out.
 WITHOUT = {'scratch': {'transformer', 'cnn'}, 'cnn-only': {'transformer'}, 'vit-only': {'cnn'}}
 BATCH = {'APViT': 128, 'TransFER': 64}
+#: Learning rate, weight decay, length, and where the rate goes to 0 or is divided by 10.
+SCHEDULES = {
+    'RAFDB': (1e-3, 5e-4, 40, 40),
+    'SFEW': (1e-3, 5e-4, 40, 40),
+    'FERPlus': (1e-3, 5e-4, 20, 20),
+    'AffectNet': (5e-4, 5e-4, 6_000, 6_000),
+    'ExpW': (5e-4, 5e-4, 9_000, 9_000),
+    'AffWild2': (1e-3, 5e-4, 150_000, 150_000),
+    'CIFAR10': (1e-3, 5e-4, 40, 40),  # not in the paper
+    'TransFER': (1e-3, 1e-4, 40, [15, 30]),  # on all datasets
+}
 KEYS = ('model', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'train_dataloader', 'load_from')
 
 
@@ -84,6 +95,16 @@ def published_starts(cfg, without=frozenset()) -> dict:
     return {part: file for part, file in starts.items() if part not in without}
 
 
+def schedule_of(cfg) -> tuple:
+    optimizer, length, rate = cfg.optim_wrapper.optimizer, cfg.train_cfg, cfg.param_scheduler
+    return (
+        optimizer.lr,
+        optimizer.weight_decay,
+        length.get('max_epochs') or length.get('max_iters'),
+        rate.get('milestones') or rate.get('T_max'),
+    )
+
+
 def complaints(header: str, cfg, processes: int = 1) -> list[str]:
     """Why a config with this header does not train what the figures in it were measured on."""
     found = []
@@ -109,6 +130,10 @@ def complaints(header: str, cfg, processes: int = 1) -> list[str]:
     wanted = BATCH[cfg.model.backbone.type]
     if not batch == wanted == cfg.auto_scale_lr.base_batch_size:
         found.append(f'a batch is {batch}, that of the figure {wanted}')
+    backbone = cfg.model.backbone.type
+    scheduled = SCHEDULES[backbone if backbone in SCHEDULES else data_of(cfg)[0]]
+    if schedule_of(cfg) != scheduled:
+        found.append(f'its schedule is {schedule_of(cfg)}, that of the figure {scheduled}')
     return found
 
 
@@ -149,6 +174,8 @@ def test_a_config_is_a_row_of_its_table(path):
         ('apvit_ir50-vit-small_1xb128-40e_rafdb-112px', 'data', '91.98 is in none'),
         ('apvit_ir50-vit-small_1xb128-40e_rafdb-112px', 'scratch', 'the figure from {}'),
         ('transfer_ir50-vit-small_1xb64-40e_rafdb-112px', 'batch', 'a batch is 128'),
+        ('transfer_ir50-vit-small_1xb64-40e_ferplus-112px', 'steps', 'its schedule is (0.001,'),
+        ('deit-tiny_1xb128-40e_rafdb-224px', 'decay', 'its schedule is (0.001, 0.05,'),
     ],
 )
 def test_what_is_wrong_is_found(name, change, complaint):
@@ -163,6 +190,10 @@ def test_what_is_wrong_is_found(name, change, complaint):
         header = header.replace('91.98', '91.89')
     elif change == 'data':
         unwrapped(cfg.train_dataloader.dataset).type = 'ExpW'
+    elif change == 'steps':
+        cfg.param_scheduler.milestones = [10, 30]
+    elif change == 'decay':
+        cfg.optim_wrapper.optimizer.weight_decay = 0.05
     elif change == 'scratch':
         header = f'{header} It trains from scratch.'
     elif change == 'batch':

@@ -2,6 +2,7 @@
 import pytest
 import torch
 from mmengine.config import Config
+from tiny_apvit import ARCH
 from tool_calls import run_tool
 from toy_analyzer import analyzer_config
 
@@ -69,3 +70,19 @@ def test_other_outputs_are_not_written(tmp_path):
     with pytest.raises(MergeError, match='outputs differ .*nothing was written'):
         merge_weights(model, {}, torch.randn(4, 3, 64, 64), str(tmp_path / 'no.pth'), print)
     assert not (tmp_path / 'no.pth').exists()
+
+
+def test_a_model_that_selects_at_random_is_merged(tmp_path):
+    backbone = dict(
+        type='APViT',
+        cnn=dict(type='IRNet', depth=18, num_stages=2, base_channels=4),
+        arch=ARCH,
+        img_size=16,
+        app=dict(keep_num=4, criterion='random'),
+        atp=dict(keep_rate=0.5, criterion='random'),
+    )
+    head = dict(type='LinearClsHead', num_classes=7, in_channels=16)
+    model = MODELS.build(dict(type='ImageClassifier', backbone=backbone, head=head)).eval()
+    lines = []
+    merge_weights(model, {}, torch.randn(8, 3, 16, 16), str(tmp_path / 'a.pth'), lines.append)
+    assert lines[0].startswith('merged backbone.cnn') and (tmp_path / 'a.pth').exists()

@@ -1,5 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import logging
+
 import torch.nn as nn
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor
 
@@ -50,8 +53,21 @@ class LANet(BaseModule):
         self.score = nn.Linear(hidden, 1)
         self.bn2 = nn.BatchNorm1d(1) if norm else nn.Identity()
         self.last = nn.Sigmoid() if sigmoid else nn.Identity()
+        if norm:
+            self._register_load_state_dict_pre_hook(self._name_plain_weights)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map patches ``(B, N, C)`` to scores ``(B, N)``."""
         x = self.act(self.bn1(self.squeeze(x).mT)).mT  # BatchNorm takes (B, C, N)
         return self.last(self.bn2(self.score(x).mT)).squeeze(1)
+
+    @staticmethod
+    def _name_plain_weights(state_dict: dict, prefix: str, *_) -> None:
+        """Say which form a checkpoint without BatchNorm is of; those of earlier versions are."""
+        if f'{prefix}squeeze.weight' in state_dict and f'{prefix}bn1.weight' not in state_dict:
+            print_log(
+                f"{prefix}: the checkpoint has a LANet without BatchNorm; lanet_form='paper' of "
+                'model.backbone.app, or of the backbone TransFER, is that form',
+                'current',
+                logging.WARNING,
+            )

@@ -84,3 +84,17 @@ def test_unknown_forms_are_named():
         AttentivePatchPooling(3, lanet_form='plain')
     with pytest.raises(ValueError, match="model.backbone.lanet_form.*'paper'.*'plain'"):
         LocalAttention(32, lanet_form='plain')
+
+
+def test_weights_without_batchnorm_are_named(monkeypatch):
+    said = []
+    monkeypatch.setattr('mmfer.models.layers.lanet.print_log', lambda m, *_: said.append(m))
+    plain, released = LANet(32, norm=False), nn.Sequential(LANet(32))
+    weights = {f'0.{name}': value for name, value in plain.state_dict().items()}
+    with pytest.raises(RuntimeError, match='0.bn1.weight'):
+        released.load_state_dict(weights)
+    (line,) = said
+    assert line.startswith('0.: ') and "lanet_form='paper'" in line
+    plain.load_state_dict(plain.state_dict())
+    released.load_state_dict(released.state_dict())
+    assert len(said) == 1
