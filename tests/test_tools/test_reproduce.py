@@ -175,7 +175,7 @@ def test_a_small_table_from_end_to_end(run, tmp_path):
     assert (folder / 'figure7.png').stat().st_size > 10_000
     assert 'SynthFace' in (folder / 'figure7.md').read_text()
     again = run('figure7', *settings)
-    assert 'train' not in again.stdout and again.returncode == 0
+    assert '] train ' not in again.stdout and again.returncode == 0
     # Another choice of settings is not mixed with it.
     other = run('figure7', *settings, 'train_dataloader.batch_size=8')
     assert other.returncode == 1 and 'batch_size=8' in other.stderr
