@@ -66,6 +66,18 @@ def test_published_values_have_their_rows(path):
         assert misprint.printed != misprint.meant
 
 
+def test_only_misprints_of_what_is_shown_are_explained(kt_index):
+    published = Published.from_file(KT.with_name('published.yml'))
+    table = kt_index.find('kt-table5')
+    (note,) = published.footnotes(table, {'CFP TAR', 'WFLW NME'})
+    assert '49.59' in note
+    assert published.marks(table, {'CFP TAR'}) == {('C to M', 'CFP TAR')}
+    masks = kt_index.find('kt-table6')
+    # The marks of a row, and no figures at all.
+    assert len(published.footnotes(masks, {'UTKFace MAE'})) == 1
+    assert not published.footnotes(masks, set()) and not published.marks(masks, set())
+
+
 def test_what_has_no_published_numbers(index, kt_index):
     # Figure 7 has no numbers, nor Figure 6 in the text.
     missing = {'figure6', 'figure7'}
