@@ -45,7 +45,7 @@ class Settings:
         data_root: Folder that holds the databases' folders; None where they are not at hand.
         data_roots: Database -> its folder, for those elsewhere.
         data: ``'paper'``, or the name of what stands in for its databases.
-        protocol: One of :data:`.index.PROTOCOLS`.
+        protocol: ``'paper'`` or ``'leak-free'``, how databases are divided.
         options: ``--cfg-options`` for every run.
         adapter_options: The same for runs that learn from prior encoders.
         cache: Whether these see images without augmentation and compute prior tokens once.
