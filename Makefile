@@ -16,7 +16,7 @@ export PYTHONPATH := $(CURDIR)
 
 help:
 	@echo 'make demo         train, test and look at a small APViT on drawn faces (about 6 minutes)'
-	@echo 'make demo-kt      train small encoders of four facial tasks and a KT-Adapter (a few minutes)'
+	@echo 'make demo-kt      train small encoders of four facial tasks and a KT-Adapter'
 	@echo 'make test         run the tests'
 	@echo 'make bench        print the ratios of docs/speed.md, full-size models on this machine'
 	@echo 'make lint         check style and formatting'

@@ -49,7 +49,7 @@ def _heat_map(results: Results) -> Figure:
             values = results.values(name, column)
             if values:
                 measured[row, place] = statistics.mean(values)
-            if not column.stands_in:
+            if column.published and not column.stands_in:
                 paper = results.published.get(name, {})
                 published[row, place] = paper.get(column.name, np.nan)
     return draw_heat_map(
@@ -67,6 +67,7 @@ def _heat_map(results: Results) -> Figure:
 def _class_bars(results: Results) -> Figure:
     """Accuracy of each class, a series for each row and for the paper's."""
     experiment, series, spreads = results.experiment, {}, {}
+    compares = results.columns[0].published and not results.columns[0].stands_in
     for row, cells in experiment.rows.items():
         values = {c.name: results.values(row, c) for c in results.columns}
         values = {name: of_seeds for name, of_seeds in values.items() if of_seeds}
@@ -75,7 +76,7 @@ def _class_bars(results: Results) -> Figure:
             spreads[cells[0]] = {
                 name: statistics.stdev(v) for name, v in values.items() if len(v) > 1
             }
-        if row in results.published and not results.columns[0].stands_in:
+        if row in results.published and compares:
             series[f'{cells[0]}, paper'] = results.published[row]
     title = experiment.title
     if results.columns[0].stands_in:
@@ -112,7 +113,7 @@ def _encoder_costs(runs: Runs, results: Results) -> Figure:
     """Encoders kept, against one with the adapter: of the paper's models, whatever stands in."""
     (database,) = results.experiment.databases
     rows = results.experiment.rows.items()
-    configs = {cells[0]: runs.variants.config(database, row) for row, cells in rows}
+    configs = {cells[0]: runs.model_config(database, row) for row, cells in rows}
     return draw_encoder_costs(measure_encoder_costs(configs))
 
 

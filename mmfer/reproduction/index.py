@@ -13,8 +13,6 @@ import yaml
 
 #: What an experiment may draw besides its table.
 FIGURES = ('heat_map', 'class_bars', 'confusion', 'attention', 'encoder_costs', 'features')
-#: Ways to divide the data: the paper's, or one in which nothing of a test is in training.
-PROTOCOLS = ('paper', 'leak-free')
 #: How a row's cost may be shown: as it is, or in percent of the reference row's.
 COSTS = ('GFLOPs', 'share')
 #: What a column shows unless the experiment says otherwise.

@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """What a paper printed, and where that is a mistake."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,19 +63,20 @@ class Published:
         """Row -> column -> value, for an experiment."""
         return self.tables.get(experiment.published or experiment.name, {})
 
-    def marks(self, experiment: Experiment) -> frozenset[tuple[str, str]]:
-        """Rows and columns of an experiment that are misprinted."""
-        return frozenset((it.row, it.column) for it in self._of(experiment))
+    def marks(self, experiment: Experiment, shown: Collection[str]) -> frozenset[tuple[str, str]]:
+        """Rows and columns of an experiment that are misprinted, of the columns ``shown``."""
+        return frozenset((it.row, it.column) for it in self._of(experiment, shown))
 
-    def footnotes(self, experiment: Experiment) -> list[str]:
-        """A sentence for each misprint of an experiment."""
+    def footnotes(self, experiment: Experiment, shown: Collection[str]) -> list[str]:
+        """A sentence for each misprint of an experiment in the columns ``shown``."""
         notes = []
-        for it in self._of(experiment):
+        for it in self._of(experiment, shown):
             where = ', '.join(filter(None, (*experiment.rows[it.row], it.column)))
             meant = '' if it.meant is None else f', {it.meant} meant'
             notes.append(f'{MISPRINT} {where}: {it.printed} printed{meant}: {it.reason}.')
         return notes
 
-    def _of(self, experiment: Experiment) -> list[Misprint]:
+    def _of(self, experiment: Experiment, shown: Collection[str]) -> list[Misprint]:
         table = experiment.published or experiment.name
-        return [it for it in self.misprints if it.table == table and it.row in experiment.rows]
+        of_table = [it for it in self.misprints if it.table == table and it.row in experiment.rows]
+        return [it for it in of_table if (it.column in shown if it.column else shown)]

@@ -1,7 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Does what an experiment needs, and writes its table and figure as files and on the screen."""
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mmfer.utils.atomic_file import atomic_write
@@ -14,7 +16,7 @@ from .progress import Progress
 from .published import Published
 from .runs import Runs
 from .stages import Stage
-from .table import Results, to_csv, to_markdown
+from .table import Column, Results, to_csv, to_markdown
 
 _SELECTED = {
     'last': 'Every figure is of a test of the last epoch.',
@@ -30,7 +32,13 @@ _BEST_OF = (
     'A row that is the best of others has, in each column, the figures of the one with the best '
     'mean on the test list, which flatters it: {rows}.'
 )
-_CHANGED = "The paper's figures are left out: {changes} makes other trainings of these rows."
+_CHANGED = (
+    "The paper's figures are left out, as other trainings of these rows are made by {changes}."
+)
+_OTHERWISE = (
+    "The paper's figures are left out: these were made with other settings than this command has: "
+    '{folders}.'
+)
 
 
 class Report:
@@ -118,27 +126,42 @@ class Report:
     def _done(self, experiment: Experiment) -> Results:
         """The results of all runs that are done."""
         measured: dict[tuple[str, str], dict[int, float]] = {}
-        columns = self.runs.columns(experiment)
+        columns, otherwise = self.runs.columns(experiment), []
         for seed in self.seeds:
             for database, row in self.runs.cells(experiment):
-                counted = self.runs.counted(database, self.runs.stage(database, row, seed))
+                stage = self.runs.stage(database, row, seed)
+                counted = self.runs.counted(database, stage)
                 if not counted.is_tested:
                     continue
+                if not stage.is_as_made:
+                    otherwise.append(str(counted.folder))
                 for column in columns:
                     if column.database == database:
                         value = _reached(counted, column.metric)
                         measured.setdefault((row, column.name), {})[seed] = value
-        return self._results(experiment, measured)
+        return self._results(experiment, measured, otherwise=otherwise)
 
-    def _results(self, experiment: Experiment, measured: Mapping, has_runs: bool = True) -> Results:
+    def _results(
+        self,
+        experiment: Experiment,
+        measured: Mapping,
+        has_runs: bool = True,
+        otherwise: Sequence[str] = (),
+    ) -> Results:
+        settings, columns = self.runs.settings, self.runs.columns(experiment)
+        if otherwise:
+            columns = [replace(column, published=()) for column in columns]
+        # Options change costs as well, but of what stands in, which has none here.
+        compares = settings.stands_in or not settings.changes
         return Results(
             experiment,
-            self.runs.columns(experiment),
-            self.published.rows(experiment),
+            columns,
+            self.published.rows(experiment) if compares else {},
             measured,
             self._costs(experiment),
             has_runs,
-            self.published.marks(experiment),
+            self.published.marks(experiment, _shown(columns)),
+            otherwise,
         )
 
     def _costs(self, experiment: Experiment) -> dict[str, float]:
@@ -161,9 +184,7 @@ class Report:
 
     def _write(self, results: Results) -> str:
         experiment = results.experiment
-        name = experiment.name.replace('kt-', 'KT-Adapter, ')
-        name = name.replace('table', 'Table ').replace('figure', 'Figure ')
-        text = f'{name[0].upper()}{name[1:]}. {experiment.title}\n\n{to_markdown(results)}'
+        text = f'{_title(experiment.name)}. {experiment.title}\n\n{to_markdown(results)}'
         text += ''.join(f'\n{note}\n' for note in self._notes(results))
         atomic_write(self._path(results, 'md'), text.encode())
         atomic_write(self._path(results, 'csv'), to_csv(results).encode())
@@ -180,6 +201,8 @@ class Report:
             notes += self.runs.notes(experiment)
             if settings.changes:
                 notes.append(_CHANGED.format(changes=', '.join(settings.changes)))
+            elif results.otherwise:
+                notes.append(_OTHERWISE.format(folders=', '.join(results.otherwise)))
             if settings.stands_in:
                 drawn = ', on drawn faces' if settings.data == 'synth' else ''
                 notes.append(_STANDS_IN.format(drawn=drawn))
@@ -191,12 +214,25 @@ class Report:
         if experiment.best_of:
             rows = [f'{row} of {", ".join(parts)}' for row, parts in experiment.best_of.items()]
             notes.append(_BEST_OF.format(rows='; '.join(rows)))
-        return notes + self.published.footnotes(experiment)
+        return notes + self.published.footnotes(experiment, _shown(results.columns))
 
     def _path(self, results: Results, suffix: str) -> Path:
         settings, name = self.runs.settings, results.experiment.name
         protocol = '' if settings.protocol == 'paper' else f'-{settings.protocol}'
-        return settings.work_dir / f'{name}{protocol}.{suffix}'
+        selected = '' if settings.select == 'last' else f'-{settings.select}'
+        return settings.work_dir / f'{name}{protocol}{selected}.{suffix}'
+
+
+def _shown(columns: Iterable[Column]) -> set[str]:
+    """The paper's columns in a table."""
+    return {name for column in columns for name in column.published}
+
+
+def _title(name: str) -> str:
+    """As papers call it: ``Table 3, M-to-M`` for ``table3-M-to-M``."""
+    name = name.replace('kt-', 'KT-Adapter, ', 1)
+    name = re.sub(r'(table|figure)(\d+)-?', lambda it: f'{it[1].title()} {it[2]}, ', name)
+    return name.removesuffix(', ')
 
 
 def _reached(stage: Stage, metric: str) -> float:

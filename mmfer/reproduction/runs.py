@@ -3,7 +3,7 @@
 
 import fnmatch
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,9 @@ from .variants import Variants, get
 #: Settings that leave it open whether a run is the paper's: how it is done, not what is.
 _HARMLESS = (
     *('*_dataloader.num_workers', '*_dataloader.persistent_workers', '*_dataloader.pin_memory'),
-    *('default_hooks.*', 'env_cfg.*', 'visualizer*', 'vis_backends*', 'log_*', 'resume'),
+    *(f'default_hooks.{name}.*' for name in ('logger', 'visualization', 'confusion_matrix')),
+    *('default_hooks.checkpoint.interval', 'default_hooks.checkpoint.max_keep_ckpts'),
+    *('env_cfg.*', 'visualizer*', 'vis_backends*', 'log_*', 'resume'),
 )
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -43,7 +45,7 @@ class Settings:
         data_root: Folder that holds the databases' folders; None where they are not at hand.
         data_roots: Database -> its folder, for those elsewhere.
         data: ``'paper'``, or the name of what stands in for its databases.
-        protocol: One of :data:`.index.PROTOCOLS`.
+        protocol: ``'paper'`` or ``'leak-free'``, how databases are divided.
         options: ``--cfg-options`` for every run.
         adapter_options: The same for runs that learn from prior encoders.
         cache: Whether these see images without augmentation and compute prior tokens once.
@@ -95,6 +97,9 @@ class Runs:
         self.index = index
         self.settings = settings
         self.variants = Variants(index)
+        self._paper = self
+        if settings.protocol != 'paper':
+            self._paper = Runs(index, replace(settings, protocol='paper'))
         self._costs: dict[str, float] = {}
         self._stages: dict[tuple[str, str, int], Stage] = {}
         # By the names that trainings have.
@@ -176,11 +181,19 @@ class Runs:
             return None
         return (self.settings.data_root / entry.folder).resolve()
 
+    def model_config(self, database: str, variant: str) -> Config:
+        """The config of a row's full-size model, for its cost, whatever stands in."""
+        cfg = self.variants.config(database, variant)
+        # Options are for what is trained, which with drawn faces is not that model.
+        if not self.settings.stands_in:
+            if cfg.model.get('priors'):
+                merge_options(cfg, self.settings.adapter_options)
+            merge_options(cfg, self.settings.options)
+        return cfg
+
     def cost(self, database: str, variant: str) -> float:
         """GFLOPs of the model for one picture, as published figures are counted."""
-        # Options are for what is trained, which with drawn faces is not the paper's model.
-        cfg = self.variants.config(database, variant)
-        merge_options(cfg, {} if self.settings.stands_in else self.settings.options)
+        cfg = self.model_config(database, variant)
         # Databases and trainings share models.
         key = f'{picture_size(cfg)[0]} {cfg.model}'
         if key not in self._costs:
@@ -197,8 +210,9 @@ class Runs:
 
     def _make_stage(self, database: str, name: str, seed: int) -> Stage:
         cfg = self.config(database, name)
+        makers = self._makers(database)
         for key, source in self._sources(cfg, database, seed).items():
-            cfg.merge_from_dict({key: str(self._source_stage(*source).checkpoint)})
+            cfg.merge_from_dict({key: str(makers._source_stage(*source).checkpoint)})
         folder = f'{database}-leak-free' if self._protocol(database) else database
         inputs = [Path(path) for path in starts(cfg).values()]
         given = self._given.get((name, database))
@@ -215,13 +229,14 @@ class Runs:
         if (self.variants.name(database, variant), database) in self._given:
             return []
         found: dict[Path, Stage] = {}
+        makers = self._makers(database)
         for source, its_seed in self._sources(
             self.config(database, variant), database, seed
         ).values():
             if source.database is not None:
-                for stage in self.sources(source.database, source.variant, its_seed):
+                for stage in makers.sources(source.database, source.variant, its_seed):
                     found.setdefault(stage.folder, stage)
-            stage = self._source_stage(source, its_seed)
+            stage = makers._source_stage(source, its_seed)
             found.setdefault(stage.folder, stage)
         return list(found.values())
 
@@ -255,6 +270,13 @@ class Runs:
         if self.settings.protocol == 'paper':
             return {}
         return self.index.databases[database].leak_free.get('set', {})
+
+    def _makers(self, database: str) -> 'Runs':
+        """What makes the weights that a database starts from.
+
+        One that is the same in both protocols starts from the same weights in both.
+        """
+        return self if self._protocol(database) else self._paper
 
     def _sources(self, cfg: Config, database: str, seed: int) -> dict[str, tuple[Source, int]]:
         """Setting that names a checkpoint -> what makes it, and with which seed.

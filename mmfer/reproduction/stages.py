@@ -12,7 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -24,6 +26,7 @@ _CONFIG = 'config.py'
 _STATE = 'stage.json'
 _METRICS = 'metrics.json'
 _LOCK = '.lock'
+_PATHS = ('data_root', 'checkpoint', 'load_from')
 # So many lines are enough to see what is wrong, more would hide the rest of the message.
 _SHOWN = 12
 
@@ -101,6 +104,12 @@ class Stage:
         """Whether there are metrics of a finished training."""
         state = self._read_state()
         return bool(state and state['tested'] and (self.folder / _METRICS).is_file())
+
+    @cached_property
+    def is_as_made(self) -> bool:
+        """Whether what is done was made with these settings, wherever files are by now."""
+        made = Config.fromstring(self._read_state()['config'], '.py')
+        return _without_paths(made.to_dict()) == _without_paths(self.cfg.to_dict())
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -246,6 +255,18 @@ class Stage:
                 f'{self.name}: {verb}ing failed after {time.monotonic() - started:.0f} s. The end '
                 f'of {log}:\n  {tail}\nWhen it is mended, the same command goes on from here'
             )
+
+
+def _without_paths(node: Any) -> Any:
+    """A part of a config without where data and checkpoints are."""
+    if isinstance(node, dict):
+        return {
+            key: bool(value)
+            if key in _PATHS and not isinstance(value, dict)
+            else _without_paths(value)
+            for key, value in node.items()
+        }
+    return [_without_paths(it) for it in node] if isinstance(node, list | tuple) else node
 
 
 def _start(command: Sequence[str], lock: int | None) -> subprocess.Popen:

@@ -58,6 +58,7 @@ class Results:
         gflops: Row -> cost of the paper's model.
         has_runs: False where only costs are computed.
         misprints: Rows and columns that the paper prints another value of than ``published``.
+        otherwise: Folders of runs that were made with other settings than these.
     """
 
     experiment: Experiment
@@ -67,6 +68,7 @@ class Results:
     gflops: Mapping[str, float] = field(default_factory=dict)
     has_runs: bool = True
     misprints: frozenset[tuple[str, str]] = frozenset()
+    otherwise: Sequence[str] = ()
 
     def cost(self, row: str) -> float | None:
         """In the unit of the table; None if it has none."""
@@ -197,7 +199,8 @@ def _row(results: Results, row: str, columns: Sequence[Column]) -> list[tuple[st
     if experiment.cost:
         heading = {'share': 'FLOPs, %'}.get(experiment.cost, 'GFLOPs')
         pairs.append((heading, _number(results.cost(row))))
-        pairs.append(('paper', _number(published.get(experiment.cost))))
+        if any(experiment.cost in values for values in results.published.values()):
+            pairs.append(('paper', _number(published.get(experiment.cost))))
     return pairs
 
 

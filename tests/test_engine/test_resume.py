@@ -7,12 +7,14 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 from toy_training import toy_config
 
 from mmfer.engine.launch import build_runner, set_resume
-from mmfer.registry import HOOKS
+from mmfer.registry import HOOKS, METRICS
 
 
 class PowerCut(Exception):
@@ -33,6 +35,28 @@ class PowerCutHook(Hook):
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if (runner.epoch, batch_idx) == (self.epoch, self.batch):
             raise PowerCut
+
+
+@METRICS.register_module()
+class NthIsBest(BaseMetric):
+    """An age error, the smallest in one epoch of 3 iterations; the power may go first."""
+
+    power_cut = False
+
+    def __init__(self, nth):
+        super().__init__()
+        self.nth = nth
+
+    def process(self, data_batch, data_samples):
+        self.results.append(0)
+
+    def compute_metrics(self, results):
+        iteration = MessageHub.get_current_instance().get_info('iter')  # the last or the next one
+        distance = abs((iteration + 1) // 3 - self.nth)
+        if NthIsBest.power_cut and not distance:
+            NthIsBest.power_cut = False
+            raise PowerCut
+        return {'age': distance}
 
 
 @pytest.fixture
@@ -119,6 +143,37 @@ def test_best_checkpoint_saved_during_validation_resumes_exactly(tmp_path, runti
     cut(toy_config(tmp_path / 'cut', runtime, **changes), epoch=1)
     resumed = train(toy_config(tmp_path / 'cut', runtime, **changes), 'auto')
     assert_same_end(whole, resumed)
+
+
+@pytest.mark.parametrize('epoch', [2, 4])
+@pytest.mark.parametrize('by_epoch', [True, False])
+def test_a_validation_that_was_stopped_may_still_find_the_best(tmp_path, runtime, epoch, by_epoch):
+    """The checkpoint is saved before it; behind the last one nothing is left to train."""
+
+    def config(folder):
+        changes = {'default_hooks__checkpoint__save_best': 'age'}
+        if not by_epoch:
+            changes |= dict(
+                train_cfg=dict(_delete_=True, by_epoch=False, max_iters=12, val_interval=3),
+                train_dataloader__sampler=dict(type='InfiniteSampler'),
+                param_scheduler=[dict(type='CosineAnnealingLR', T_max=12, by_epoch=False)],
+                default_hooks__checkpoint__by_epoch=False,
+                default_hooks__checkpoint__interval=3,
+            )
+        changes['val_evaluator'] = dict(_delete_=True, type='NthIsBest', nth=epoch)
+        changes['default_hooks__checkpoint__rule'] = 'less'
+        return toy_config(folder, runtime, **changes)
+
+    train(config(tmp_path / 'whole'))
+    NthIsBest.power_cut = True
+    with pytest.raises(PowerCut):
+        train(config(tmp_path / 'cut'))
+    train(config(tmp_path / 'cut'), resume='auto')
+    names = [{path.name for path in (tmp_path / it).glob('*.pth')} for it in ('whole', 'cut')]
+    best = f'best_age_epoch_{epoch}.pth' if by_epoch else f'best_age_iter_{3 * epoch}.pth'
+    assert names[0] == names[1] and best in names[0]
+    ours, theirs = (torch.load(tmp_path / it / best)['state_dict'] for it in ('whole', 'cut'))
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
 def test_validation_does_not_change_training(tmp_path, runtime):

@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,10 @@ def test_heat_map(index, runs):
     results = Results(experiment, [Column('AffectNet', ('AffectNet',))], published, measured)
     found = texts(draw(runs, results, [0, 1]))
     assert {'60.50', '55.25'} <= {*found} and any('66.94' in text for text in found)
+    # Not where the paper's are not comparable.
+    results = dataclasses.replace(results, columns=[Column('AffectNet', ())])
+    found = texts(draw(runs, results, [0, 1]))
+    assert '60.50' in found and not any('66.94' in text for text in found)
 
 
 def test_class_bars(index, runs):
@@ -45,6 +50,9 @@ def test_class_bars(index, runs):
     figure = draw(runs, Results(experiment, columns, published, measured), [0, 1])
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ['TransFER', 'APViT', 'APViT, paper']
+    columns = [Column(name, ()) for name in experiment.metrics]
+    figure = draw(runs, Results(experiment, columns, published, measured), [0, 1])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == labels[:2]
 
 
 def test_confusion_over_all_seeds(index, runs):

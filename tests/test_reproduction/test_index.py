@@ -67,6 +67,18 @@ def test_published_values_have_their_rows(path):
         assert misprint.printed != misprint.meant
 
 
+def test_only_misprints_of_what_is_shown_are_explained(kt_index):
+    published = Published.from_file(KT.with_name('published.yml'))
+    table = kt_index.find('kt-table5')
+    (note,) = published.footnotes(table, {'CFP TAR', 'WFLW NME'})
+    assert '49.59' in note
+    assert published.marks(table, {'CFP TAR'}) == {('C to M', 'CFP TAR')}
+    masks = kt_index.find('kt-table6')
+    # The marks of a row, and no figures at all.
+    assert len(published.footnotes(masks, {'UTKFace MAE'})) == 1
+    assert not published.footnotes(masks, set()) and not published.marks(masks, set())
+
+
 def test_what_has_no_published_numbers(index, kt_index):
     # Figure 7 has no numbers, nor Figure 6 in the text.
     missing = {'figure6', 'figure7'}
@@ -109,26 +121,30 @@ def test_rows_have_the_baseline_of_their_own_encoder(kt_index):
 
 
 def test_the_reading_of_table_5():
-    """Which rows of Tables 1 to 4 its numbers are, within the rounding of a table."""
-    tables = Published.from_file(KT.with_name('published.yml')).tables
+    """Which rows of Tables 1 to 4 its numbers are; all that are not are marked."""
+    published = Published.from_file(KT.with_name('published.yml'))
     others = {}
     for number in range(1, 5):
-        for row, values in tables[f'kt-table{number}'].items():
+        for row, values in published.tables[f'kt-table{number}'].items():
             others.setdefault(row, {}).update(values)
-    equal = {}
-    for encoder, priors in itertools.product('MCS', 'MCS'):
-        row = f'{priors} to {encoder}'
-        for column, value in tables['kt-table5'].get(row, {}).items():
-            near = value == pytest.approx(others[row][column], rel=0.005)
-            equal[priors] = equal.get(priors, 0) + near
-    assert equal == {'M': 23, 'C': 22}
+    other_numbers = {}
     for encoder in 'MCS':
-        for column, value in tables['kt-table5'][f'best to {encoder}'].items():
+        cells = published.tables['kt-table5']
+        for priors, points in (('M', 0.101), ('C', 0.201)):
+            row = f'{priors} to {encoder}'
+            for column, value in cells[row].items():
+                near = points if value > 10 else points / 100
+                if abs(value - others[row][column]) > near:
+                    other_numbers.setdefault(priors, set()).add((row, column))
+        row = f'best to {encoder}'
+        for column, value in cells[row].items():
             found = [others[f'{priors} to {encoder}'][column] for priors in 'MCS']
             less = any(word in column for word in ('NME', 'MAE', 'variance'))
-            best = (min if less else max)(found)
-            # The variance of M is that of "M to M", .3186, though "S to M" has .3158.
-            assert value == pytest.approx(best, rel=0.01), (encoder, column)
+            if value != (min if less else max)(found):
+                other_numbers.setdefault('best', set()).add((row, column))
+    assert {key: len(found) for key, found in other_numbers.items()} == {'M': 1, 'C': 2, 'best': 2}
+    marked = {(it.row, it.column) for it in published.misprints if it.table == 'kt-table5'}
+    assert set().union(*other_numbers.values()) <= marked
 
 
 def test_patches_are_those_of_the_models(index):

@@ -100,6 +100,33 @@ def test_a_table_is_made_once(report, capsys):
     assert said(capsys) == ['done:']
 
 
+@pytest.mark.usefixtures('formatted_configs')
+def test_what_is_done_with_other_settings_is_not_compared_with_the_paper(report, tmp_path):
+    """The paper's value would be that of another training."""
+    table = report.runs.index.find('table1')
+    report.reproduce(table)
+    runs, text = report.runs, (tmp_path / 'work/table1.csv').read_text()
+    for changed, paper in (
+        ({}, True),
+        # Where files are is no setting; they may be collected elsewhere.
+        ({'data_root': tmp_path / 'moved'}, True),
+        ({'options': {'train_cfg.max_epochs': 3}}, False),
+    ):
+        there = Runs(runs.index, dataclasses.replace(runs.settings, **changed))
+        # Now without the option, as the next command may be.
+        for stage in plan(there, table, range(2)):
+            state = json.loads((stage.folder / 'stage.json').read_text())
+            state['config'] = stage.cfg.pretty_text
+            (stage.folder / 'stage.json').write_text(json.dumps(state))
+        report.runs = Runs(runs.index, runs.settings)
+        report.collect(table)
+        assert ((tmp_path / 'work/table1.csv').read_text() == text) == paper
+    note = (tmp_path / 'work/table1.md').read_text()
+    assert 'other settings' in note and str(tmp_path / 'work/RAF-DB/apvit/seed1') in note
+    assert 'RAF-DB,5.0,' in text
+    assert 'RAF-DB,5.0,' not in (tmp_path / 'work/table1.csv').read_text()
+
+
 def test_goes_on_after_a_failure(report, capsys):
     table = report.runs.index.find('table1')
     die = report.runs.settings.tools / 'die'
@@ -140,10 +167,10 @@ def test_the_best_epoch_is_tested_and_every_figure_is_of_that_test(report, tmp_p
     last = report.runs.settings
     report.runs.settings = dataclasses.replace(last, select='best')
     report.reproduce(table)
-    text = (tmp_path / 'work/table2.csv').read_text()
+    text = (tmp_path / 'work/table2-best.csv').read_text()
     error, near = (line.split(',')[-1] for line in text.splitlines()[1:3])
     assert error.split() == ['5.0000'] * 2 and near.split() == ['95.0000'] * 2
-    assert 'the epoch with the best age/mae' in (tmp_path / 'work/table2.md').read_text()
+    assert 'the epoch with the best age/mae' in (tmp_path / 'work/table2-best.md').read_text()
 
     report.runs.settings = last
     report.collect(table)

@@ -231,6 +231,36 @@ def test_leak_free_runs_have_folders_of_their_own(make, index, database):
         assert protocol in ' '.join(runs.notes(experiment)).replace("the paper's", 'paper')
 
 
+def test_sfew_starts_from_the_same_run_in_both_protocols(make):
+    paper, leak_free = (make(protocol=it) for it in ('paper', 'leak-free'))
+    stage, other = (runs.stage('SFEW', 'apvit', 0) for runs in (paper, leak_free))
+    assert stage.folder == other.folder and stage.cfg.load_from == other.cfg.load_from
+    (source,) = leak_free.sources('SFEW', 'apvit', 0)
+    assert source.folder == paper.stage('RAF-DB', 'apvit', 0).folder
+    assert source.cfg.val_dataloader == paper.config('RAF-DB', 'apvit').val_dataloader
+
+
+def test_options_that_make_another_training(make):
+    harmless = ['train_dataloader.num_workers', 'default_hooks.logger.interval', 'log_level']
+    harmless += ['default_hooks.checkpoint.max_keep_ckpts', 'visualizer.vis_backends']
+    # The first is Table 4's other row.
+    others = ['default_hooks.pooling_decay.type', 'default_hooks.param_scheduler']
+    others += ['default_hooks.checkpoint.rule', 'train_dataloader.batch_size']
+    settings = make(options=dict.fromkeys([*harmless, *others], 1)).settings
+    assert settings.changes == others
+
+
+def test_costs_follow_the_options_of_adapters(make, kt_index):
+    options = {'model.neck.init_scale': 0.5}
+    models = [
+        make(kt_index, adapter_options=options, data=data).model_config('utkface-224px', row).model
+        for data, row in (('paper', 'M to M'), ('synth', 'M to M'))
+    ]
+    assert [model.neck.init_scale for model in models] == [0.5, 0]
+    baseline = make(kt_index, adapter_options=options).model_config('utkface-224px', 'M').model
+    assert 'init_scale' not in baseline.neck
+
+
 def test_databases_without_a_leak_share_their_runs(make):
     stages = [make(protocol=it).stage('FERPlus', 'apvit', 0) for it in ('paper', 'leak-free')]
     assert stages[0].folder == stages[1].folder

@@ -136,7 +136,7 @@ def test_a_small_row_of_the_kt_adapter_from_end_to_end(run, tmp_path):
     result = run('kt-table3/C to M', *settings)
     assert result.returncode == 0, result.stderr
     folder = tmp_path / 'work/synth'
-    text = (folder / 'kt-table3-C-to-M.md').read_text()
+    text = (folder / 'kt-table3-C-to-M-best.md').read_text()
     assert '66.85' not in text and 'model.num_priors' in text and 'best age/mae' in text
     (row,) = folder.glob('synthface-age-64px/convnext-v2-micro-to-mobileone-micro/seed0')
     assert (row / 'prior_tokens' / 'tokens.npy').is_file()

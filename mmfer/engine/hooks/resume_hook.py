@@ -2,7 +2,7 @@
 from collections.abc import Mapping
 
 from mmengine.dist import get_world_size
-from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop
 
@@ -30,7 +30,8 @@ class ResumeHook(Hook):
     the config says. This hook compares the settings of optimizer, schedule and batches, the
     iterations so far and the number of processes with those of the checkpoint. Where all are the
     same, everything is resumed as it was, bit for bit; a schedule that goes by metrics first gets
-    those of the validation that follows the checkpoint. Otherwise every change is logged, and
+    those of the validation that follows the checkpoint, and so does what keeps the best one
+    (``save_best``), also where nothing is left to train. Otherwise every change is logged, and
 
     * the optimizer keeps its momenta and gets the settings of the config;
     * the schedule is that of the config, at the epoch that training has come to;
@@ -73,6 +74,10 @@ class ResumeHook(Hook):
                 + ', '.join(f'{name}={value:.4g}' for name, value in rates.items())
                 + '. The optimizer keeps its momenta.'
             )
+
+    def after_train(self, runner) -> None:
+        if self._resumed and _lacks_validation(runner):  # stopped in the last validation
+            runner.val_loop.run()
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         meta = checkpoint.get('meta', {})
@@ -168,15 +173,21 @@ def _first_rates(optimizer: Mapping | OptimWrapper) -> list[float | None]:
 
 
 def _lacks_validation(runner) -> bool:
-    """Whether a schedule waits for the metrics of the validation that follows the checkpoint.
+    """Whether anything waits for the metrics of the validation that follows the checkpoint.
 
-    That is saved before it.
+    That is saved before it. A schedule counts them; for the best checkpoint they may come twice.
     """
     loop, schedulers = runner.train_loop, flat(runner.param_schedulers)
     steps = [s.last_step for s in schedulers if getattr(s, 'need_val_args', False)]
-    done = loop.iter if isinstance(loop, IterBasedTrainLoop) else loop.epoch
-    if not steps or runner.val_loop is None or done < loop.val_begin or done % loop.val_interval:
+    done, by_epoch = loop.iter, not isinstance(loop, IterBasedTrainLoop)
+    if by_epoch:
+        done = loop.epoch
+    if runner.val_loop is None or done < loop.val_begin or done % loop.val_interval:
         return False
+    if not steps:
+        is_whole = not by_epoch or loop.iter == done * len(runner.train_dataloader)
+        hooks = (hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
+        return is_whole and any(hook.save_best for hook in hooks)
     return min(steps) < done // loop.val_interval - (loop.val_begin - 1) // loop.val_interval
 
 
