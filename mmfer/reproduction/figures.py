@@ -3,12 +3,14 @@
 
 import statistics
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from mmfer.analysis.compare_attention import compare_attention
 from mmfer.analysis.compare_features import compare_features
+from mmfer.analysis.compare_maps import compare_maps
 from mmfer.benchmark.encoder_costs import measure_encoder_costs
 from mmfer.evaluation.confusion_matrix_file import read_confusion_matrix
 from mmfer.visualization.class_bars import draw_class_bars
@@ -30,6 +32,7 @@ def draw(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | None:
         'heat_map': lambda: _heat_map(results),
         'class_bars': lambda: _class_bars(results),
         'confusion': lambda: _confusion(runs, results, seeds),
+        'maps': lambda: _maps(runs, results, seeds),
         'attention': lambda: _attention(runs, results, seeds),
         'encoder_costs': lambda: _encoder_costs(runs, results),
         'features': lambda: _features(runs, results, seeds),
@@ -96,17 +99,32 @@ def _confusion(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure:
     return draw_confusion_matrices(panels)
 
 
+def _maps(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | None:
+    """The local map of the first seed's TransFER beside the patches that its APViT keeps."""
+    models = _both_models(runs, results, seeds)
+    return None if models is None else compare_maps(*models[1], models[0], title='')
+
+
 def _attention(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | None:
-    """Kept patches and attention of the first seed's models."""
-    without, pooled = results.experiment.rows
+    """Kept patches and attribution of the first seed's models, without and with pooling."""
+    models = _both_models(runs, results, seeds)
+    if models is None:
+        return None
+    return compare_attention(*models[1], models[0], method='attribution', title='')
+
+
+def _both_models(
+    runs: Runs, results: Results, seeds: Sequence[int]
+) -> list[tuple[Path, Path]] | None:
+    """Config and checkpoint of the two rows' first seed; None until both are tested."""
     (database,) = runs.databases(results.experiment)
     stages = [
-        runs.counted(database, runs.stage(database, row, seeds[0])) for row in (without, pooled)
+        runs.counted(database, runs.stage(database, row, seeds[0]))
+        for row in results.experiment.rows
     ]
     if not all(stage.is_tested for stage in stages):
         return None
-    files = [(stage.config_file, stage.checkpoint) for stage in stages]
-    return compare_attention(*files[1], files[0], method='attribution', title='')
+    return [(stage.config_file, stage.checkpoint) for stage in stages]
 
 
 def _encoder_costs(runs: Runs, results: Results) -> Figure:

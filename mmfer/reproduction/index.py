@@ -12,7 +12,15 @@ from typing import Any
 import yaml
 
 #: What an experiment may draw besides its table.
-FIGURES = ('heat_map', 'class_bars', 'confusion', 'attention', 'encoder_costs', 'features')
+FIGURES = (
+    'heat_map',
+    'class_bars',
+    'confusion',
+    'maps',
+    'attention',
+    'encoder_costs',
+    'features',
+)
 #: How a row's cost may be shown: as it is, or in percent of the reference row's.
 COSTS = ('GFLOPs', 'share')
 #: What a column shows unless the experiment says otherwise.

@@ -109,6 +109,34 @@ def test_features_of_the_rows_that_are_tested(monkeypatch, tmp_path):
     assert drawn == [[('M', *files[0]), ('S to M', *files[1])]]
 
 
+@pytest.mark.parametrize(
+    ('figure', 'drawing', 'first', 'second'),
+    [
+        ('figure1', 'compare_maps', 'transfer', 'apvit'),
+        ('figure7', 'compare_attention', 'baseline', 'apvit'),
+    ],
+)
+def test_figures_of_two_models(monkeypatch, index, tmp_path, figure, drawing, first, second):
+    runs = Runs(index, Settings(tmp_path, Path('tools'), data='synth'))
+    drawn = []
+    monkeypatch.setattr(
+        f'mmfer.reproduction.figures.{drawing}', lambda *models, **_: drawn.append(models)
+    )
+    experiment = index.find(figure)
+    results = Results(experiment, [], {}, {('apvit', 'x'): {0: 1.0}})
+    files = []
+    for row in (first, second):
+        assert draw(runs, results, [0]) is None and not drawn
+        stage = runs.stage('SynthFace', row, 0)
+        stage.folder.mkdir(parents=True)
+        (stage.folder / 'metrics.json').write_text('{}')
+        state = '{"config": "", "inputs": [], "trained": true, "tested": "x"}'
+        (stage.folder / 'stage.json').write_text(state)
+        files.append((stage.config_file, stage.checkpoint))
+    draw(runs, results, [0])
+    assert drawn == [(*files[1], files[0])]
+
+
 def test_nothing_to_draw(index, runs):
     for name in ('table1', 'figure5'):
         experiment = index.find(name)
