@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/schedules/kt_adapter_30e.py',
     '../_base_/default_runtime.py',
     '../_base_/kt_adapter/priors_convnext-v2-base_224px.py',
+    '../_base_/kt_adapter/decoder_age_224px.py',
 ]
 model = dict(
     type='FaceAnalyzer',
@@ -12,13 +13,7 @@ model = dict(
     backbone=dict(init_cfg=None),
     # Starts as the identity: the first predictions are the baseline's.
     neck=dict(_delete_=True, type='KTAdapter', canonical='age', init_scale=0.0),
-    head=dict(
-        type='AgeHead',
-        in_channels=1024,
-        hidden_channels=(256,),
-        dropout_rate=0.0,
-        loss=dict(type='WingLoss'),
-    ),
+    head=_base_.decoder,
     # Encoder and decoder go on from the baseline.
     init_cfg=dict(
         type='Pretrained',

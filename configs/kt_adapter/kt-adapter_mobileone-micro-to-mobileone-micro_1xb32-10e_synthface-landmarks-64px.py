@@ -6,6 +6,7 @@ _base_ = [
     '../_base_/schedules/kt_adapter_10e.py',
     '../_base_/default_runtime.py',
     '../_base_/kt_adapter/priors_mobileone-micro_synthface-64px.py',
+    '../_base_/kt_adapter/decoder_landmarks_64px.py',
 ]
 model = dict(
     type='FaceAnalyzer',
@@ -14,14 +15,7 @@ model = dict(
     neck=dict(
         _delete_=True, type='KTAdapter', canonical='landmarks', embed_dims=128, init_scale=0.0
     ),
-    head=dict(
-        type='LandmarkHead',
-        input_size=64,
-        in_channels=128,
-        hidden_channels=(64,),
-        dropout_rate=0.0,
-        loss=dict(type='WingLoss'),
-    ),
+    head=_base_.decoder,
     # Encoder and decoder go on from the baseline.
     init_cfg=dict(
         type='Pretrained',

@@ -6,19 +6,14 @@ _base_ = [
     '../_base_/schedules/kt_adapter_10e.py',
     '../_base_/default_runtime.py',
     '../_base_/kt_adapter/priors_mobileone-micro_64px.py',
+    '../_base_/kt_adapter/decoder_age_64px.py',
 ]
 model = dict(
     type='FaceAnalyzer',
     priors=_base_.priors,
     # Starts as the identity: the first predictions are the baseline's.
     neck=dict(_delete_=True, type='KTAdapter', canonical='age', embed_dims=128, init_scale=0.0),
-    head=dict(
-        type='AgeHead',
-        in_channels=128,
-        hidden_channels=(64,),
-        dropout_rate=0.0,
-        loss=dict(type='WingLoss'),
-    ),
+    head=_base_.decoder,
     # Encoder and decoder go on from the baseline.
     init_cfg=dict(
         type='Pretrained',

@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/schedules/kt_adapter_30e.py',
     '../_base_/default_runtime.py',
     '../_base_/kt_adapter/priors_swin-base_224px.py',
+    '../_base_/kt_adapter/decoder_expression_224px.py',
 ]
 model = dict(
     type='FaceAnalyzer',
@@ -12,14 +13,7 @@ model = dict(
     backbone=dict(init_cfg=None),
     # Starts as the identity: the first predictions are the baseline's.
     neck=dict(_delete_=True, type='KTAdapter', canonical='expression', init_scale=0.0),
-    head=dict(
-        type='MLPClsHead',
-        num_classes=7,
-        in_channels=1024,
-        hidden_channels=(256,),
-        dropout_rate=0.0,
-        loss=dict(type='CrossEntropyLoss'),
-    ),
+    head=_base_.decoder,
     # Encoder and decoder go on from the baseline.
     init_cfg=dict(
         type='Pretrained',

@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/schedules/kt_adapter_30e.py',
     '../_base_/default_runtime.py',
     '../_base_/kt_adapter/priors_swin-base_224px.py',
+    '../_base_/kt_adapter/decoder_landmarks_224px.py',
 ]
 model = dict(
     type='FaceAnalyzer',
@@ -12,14 +13,7 @@ model = dict(
     backbone=dict(init_cfg=None),
     # Starts as the identity: the first predictions are the baseline's.
     neck=dict(_delete_=True, type='KTAdapter', canonical='landmarks', init_scale=0.0),
-    head=dict(
-        type='LandmarkHead',
-        input_size=224,
-        in_channels=1024,
-        hidden_channels=(256,),
-        dropout_rate=0.0,
-        loss=dict(type='WingLoss'),
-    ),
+    head=_base_.decoder,
     # Encoder and decoder go on from the baseline.
     init_cfg=dict(
         type='Pretrained', checkpoint='work_dirs/swin-base_1xb32-30e_wflw-224px/epoch_30.pth'

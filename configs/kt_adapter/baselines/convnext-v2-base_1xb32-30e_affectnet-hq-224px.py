@@ -5,14 +5,8 @@ _base_ = [
     '../../_base_/datasets/affectnet-hq_224.py',
     '../../_base_/schedules/adamw_30e.py',
     '../../_base_/default_runtime.py',
+    '../../_base_/kt_adapter/decoder_expression_224px.py',
 ]
 model = dict(
-    head=dict(
-        type='MLPClsHead',
-        num_classes=7,
-        in_channels=1024,
-        hidden_channels=(256,),
-        dropout_rate=0.0,
-        loss=dict(type='CrossEntropyLoss'),
-    )
+    head=_base_.decoder,
 )

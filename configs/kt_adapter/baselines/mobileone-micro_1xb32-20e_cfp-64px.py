@@ -4,15 +4,8 @@ _base_ = [
     '../../_base_/datasets/cfp_64.py',
     '../../_base_/schedules/adamw_20e.py',
     '../../_base_/default_runtime.py',
+    '../../_base_/kt_adapter/decoder_recognition_64px.py',
 ]
 model = dict(
-    head=dict(
-        type='MLPClsHead',
-        num_classes=500,
-        in_channels=128,
-        hidden_channels=(64,),
-        dropout_rate=0.0,
-        loss=dict(type='CrossEntropyLoss'),
-        with_feat=True,
-    )
+    head=_base_.decoder,
 )

@@ -4,14 +4,8 @@ _base_ = [
     '../../_base_/datasets/wflw_64.py',
     '../../_base_/schedules/adamw_20e.py',
     '../../_base_/default_runtime.py',
+    '../../_base_/kt_adapter/decoder_landmarks_64px.py',
 ]
 model = dict(
-    head=dict(
-        type='LandmarkHead',
-        input_size=64,
-        in_channels=128,
-        hidden_channels=(64,),
-        dropout_rate=0.0,
-        loss=dict(type='WingLoss'),
-    )
+    head=_base_.decoder,
 )

@@ -4,13 +4,8 @@ _base_ = [
     '../../_base_/datasets/utkface_224.py',
     '../../_base_/schedules/adamw_30e.py',
     '../../_base_/default_runtime.py',
+    '../../_base_/kt_adapter/decoder_age_224px.py',
 ]
 model = dict(
-    head=dict(
-        type='AgeHead',
-        in_channels=1024,
-        hidden_channels=(256,),
-        dropout_rate=0.0,
-        loss=dict(type='WingLoss'),
-    )
+    head=_base_.decoder,
 )

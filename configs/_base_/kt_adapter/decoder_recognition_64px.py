@@ -1,0 +1,11 @@
+# Decoder of the KT-Adapter and of its baselines: recognition behind the small encoders, 64x64 pixels.
+# People; verification compares their features (with_feat).
+decoder = dict(
+    type='MLPClsHead',
+    num_classes=500,  # of CFP
+    in_channels=128,  # of the encoder's last map
+    hidden_channels=(64,),  # one hidden layer
+    dropout_rate=0.0,
+    loss=dict(type='CrossEntropyLoss'),
+    with_feat=True,
+)
