@@ -1,4 +1,4 @@
-# Decoder of the KT-Adapter and of its baselines: age behind the paper's encoders, 224x224 pixels.
+# Decoder of baselines and KT-Adapters: age behind the paper's encoders, 224x224 pixels.
 # Years.
 decoder = dict(
     type='AgeHead',

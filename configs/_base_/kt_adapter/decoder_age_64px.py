@@ -1,4 +1,4 @@
-# Decoder of the KT-Adapter and of its baselines: age behind the small encoders, 64x64 pixels.
+# Decoder of baselines and KT-Adapters: age behind the small encoders, 64x64 pixels.
 # Years.
 decoder = dict(
     type='AgeHead',

@@ -1,4 +1,4 @@
-# Decoder of the KT-Adapter and of its baselines: expression behind the paper's encoders, 224x224 pixels.
+# Decoder of baselines and KT-Adapters: expression behind the paper's encoders, 224x224 pixels.
 # Seven expressions.
 decoder = dict(
     type='MLPClsHead',

@@ -1,4 +1,4 @@
-# Decoder of the KT-Adapter and of its baselines: expression behind the small encoders, 64x64 pixels.
+# Decoder of baselines and KT-Adapters: expression behind the small encoders, 64x64 pixels.
 # Seven expressions.
 decoder = dict(
     type='MLPClsHead',

@@ -1,4 +1,4 @@
-# Decoder of the KT-Adapter and of its baselines: landmarks behind the paper's encoders, 224x224 pixels.
+# Decoder of baselines and KT-Adapters: landmarks behind the paper's encoders, 224x224 pixels.
 # The 98 points of WFLW.
 decoder = dict(
     type='LandmarkHead',

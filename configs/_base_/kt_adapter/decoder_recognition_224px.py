@@ -1,4 +1,4 @@
-# Decoder of the KT-Adapter and of its baselines: recognition behind the paper's encoders, 224x224 pixels.
+# Decoder of baselines and KT-Adapters: recognition behind the paper's encoders, 224x224 pixels.
 # People; verification compares their features (with_feat).
 decoder = dict(
     type='MLPClsHead',

@@ -1,4 +1,4 @@
-# Decoder of the KT-Adapter and of its baselines: recognition behind the small encoders, 64x64 pixels.
+# Decoder of baselines and KT-Adapters: recognition behind the small encoders, 64x64 pixels.
 # People; verification compares their features (with_feat).
 decoder = dict(
     type='MLPClsHead',
