@@ -83,3 +83,15 @@ def group_by_name(files: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
     for name, path in files:
         groups.setdefault(name, []).append(path)
     return groups
+
+
+def add_versus(parser: argparse.ArgumentParser) -> None:
+    """Take further models, to be drawn beside the first: pairs in ``args.versus``."""
+    parser.add_argument(
+        '--versus',
+        nargs=2,
+        action='append',
+        default=[],
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='a further model to draw; may be given several times',
+    )

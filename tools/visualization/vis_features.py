@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.cli.figure_arguments import make_parser
+from mmfer.cli.figure_arguments import add_versus, make_parser
 from mmfer.utils.config_arguments import positive
 from mmfer.utils.timing_options import check_names
 
@@ -27,14 +27,7 @@ COLOURS = ('auto', 'label', 'age', 'none')
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, 'features.png', 1000, '1000')
-    parser.add_argument(
-        '--versus',
-        nargs=2,
-        action='append',
-        default=[],
-        metavar=('CONFIG', 'CHECKPOINT'),
-        help='a further model to draw; may be given several times',
-    )
+    add_versus(parser)
     parser.add_argument(
         '--labels',
         nargs='+',

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.cli.figure_arguments import make_parser
+from mmfer.cli.figure_arguments import add_versus, make_parser
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -24,14 +24,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default=[0.001],
         help='false acceptance rates to mark, between 0 and 1 (default: 0.001)',
     )
-    parser.add_argument(
-        '--versus',
-        nargs=2,
-        action='append',
-        default=[],
-        metavar=('CONFIG', 'CHECKPOINT'),
-        help='a further model to draw; may be given several times',
-    )
+    add_versus(parser)
     parser.add_argument(
         '--pairs-file', help='text file with lines PATH PATH 0|1 (default: all pairs)'
     )
