@@ -1,11 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from functools import partial
 
-import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
 from torch import Tensor
 
+from .dot_product_attention import dot_product_attention
 from .partial_attention import attend_from_first
 
 
@@ -36,11 +36,9 @@ class EncoderLayer(TransformerEncoderLayer):
         if qk_scale is not None:
             if not qk_scale > 0:
                 raise ValueError(f'qk_scale must be more than 0, got {qk_scale}')
-            self.attn.qk_scale = qk_scale
             # mmpretrain's own argument of this name ignores its value.
-            self.attn.scaled_dot_product_attention = partial(
-                F.scaled_dot_product_attention, scale=qk_scale
-            )
+            self.attn.qk_scale = qk_scale
+        self.attn.scaled_dot_product_attention = partial(dot_product_attention, scale=qk_scale)
 
     def init_weights(self) -> None:
         """Initialise by ``init_cfg`` alone, without what mmpretrain's layer does after it."""
