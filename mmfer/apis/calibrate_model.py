@@ -20,6 +20,7 @@ from mmfer.inference.split_loader import build_split_loader
 from mmfer.utils import atomic_file  # noqa: F401  registers the backend
 
 _SUFFIXES = ('.pth', '.pt')
+_DECIMALS = 5
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,12 @@ def calibrate_model(
     facts = dict(
         split='val',
         images=len(labels),
-        temperature=temperature,
+        temperature=round(temperature, _DECIMALS),
         bins=len(before.counts),
-        ece_before=before.error,
-        ece_after=after.error,
-        nll_before=cross_entropy(logits, labels).item(),
-        nll_after=cross_entropy(scaled, labels).item(),
+        ece_before=round(before.error, _DECIMALS),
+        ece_after=round(after.error, _DECIMALS),
+        nll_before=round(cross_entropy(logits, labels).item(), _DECIMALS),
+        nll_after=round(cross_entropy(scaled, labels).item(), _DECIMALS),
     )
     for name, value in runner.model.named_parameters():
         if any(value is own for own in layer.parameters()):

@@ -52,7 +52,7 @@ def introduce(model: IndexedModel) -> str:
     about = published_facts(model.weights)
     data = [item['name'] for item in about.get('facts', {}).get('training_data', [])]
     return (
-        f'{model.name}, which comes with mmfer: {len(about.get("classes", []))} classes, trained '
-        f'on {" and ".join(data) or model.dataset}. It names how a face looks, not what somebody '
-        'feels'
+        f'using {model.name}, which comes with mmfer: {len(about.get("classes", []))} classes, '
+        f'trained on {" and ".join(data) or model.dataset}. It names how a face looks, not what '
+        'somebody feels'
     )

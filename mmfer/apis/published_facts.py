@@ -134,4 +134,8 @@ def published_facts(path: str | Path) -> dict[str, Any]:
         CheckpointError: It cannot be read.
     """
     meta = load_weights(str(path))[1]
-    return {name: meta[name] for name in _SHOWN if name in meta}
+    shown = {name: meta[name] for name in _SHOWN if name in meta}
+    if isinstance(shown.get('facts'), dict):  # JSON has them by the alphabet
+        known = {name: None for name in (*_NEEDED, *_OPTIONAL) if name in shown['facts']}
+        shown['facts'] = {**known, **shown['facts']}
+    return shown

@@ -66,6 +66,6 @@ def _print_facts(name: str | None) -> int:
     except (CheckpointError, OSError, ValueError) as error:
         raise CommandError(error) from error
     # YAML writes what a terminal would obey, such as escape sequences, as text.
-    text = yaml.safe_dump(dict(file=str(path), **facts), sort_keys=False, allow_unicode=True)
-    print(text, end='')
+    options = dict(sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    print(yaml.safe_dump(dict(file=str(path), **facts), **options), end='')
     return 0
