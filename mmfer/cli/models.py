@@ -62,10 +62,11 @@ def _print_facts(name: str | None) -> int:
             path = checked_weights(included_model() if name is None else find_model(name))
         if path is None:
             raise CommandError(f'no weights of {name} come with mmfer: name a file of weights')
-        facts = published_facts(path)
-    except (CheckpointError, OSError, ValueError) as error:
+        facts = dict(file=str(path), **published_facts(path))
+        # YAML writes what a terminal would obey, such as escape sequences, as text.
+        options = dict(sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+        text = yaml.safe_dump(facts, **options)
+    except (CheckpointError, OSError, ValueError, yaml.YAMLError) as error:
         raise CommandError(error) from error
-    # YAML writes what a terminal would obey, such as escape sequences, as text.
-    options = dict(sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
-    print(yaml.safe_dump(dict(file=str(path), **facts), **options), end='')
+    print(text, end='')
     return 0

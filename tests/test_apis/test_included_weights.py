@@ -133,3 +133,6 @@ class TestCommands:
         status, said, _ = self.call(capsys, 'models', tmp_path / 'a.pth', '--facts')
         assert status == 0 and not {'\x1b', '\x9b'} & set(said)
         assert not any(line.startswith('second') for line in said.splitlines())
+        meta['facts']['purpose'] = torch.ones(1)
+        torch.save(dict(state_dict=dict(a=torch.ones(1)), meta=meta), tmp_path / 'a.pth')
+        assert self.call(capsys, 'models', tmp_path / 'a.pth', '--facts')[0] == 2
