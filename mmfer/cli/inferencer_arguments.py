@@ -24,6 +24,29 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     return group
 
 
+def use_included_model(args: argparse.Namespace) -> None:
+    """Where no model is named, let ``args.model`` be the one that comes with mmfer, and say so.
+
+    Raises:
+        CommandError: There is none, or it cannot be read.
+    """
+    if args.model is not None:
+        return
+    from mmfer.apis.included_weights import included_model, introduce
+    from mmfer.checkpoint import CheckpointError
+
+    from . import CommandError
+
+    if args.weights is not None:
+        raise CommandError('--weights are those of a model: name it by --model')
+    try:
+        model = included_model()
+        print(introduce(model), file=sys.stderr)
+    except (CheckpointError, OSError, ValueError) as error:
+        raise CommandError(error) from error
+    args.model = model.name
+
+
 def add_face_arguments(parser: argparse.ArgumentParser) -> None:
     """Which faces count."""
     group = parser.add_argument_group('faces')
@@ -61,32 +84,8 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def use_included_model(args: argparse.Namespace) -> None:
-    """Where no model is named, name the one that comes with mmfer, and say so.
-
-    Raises:
-        CommandError: There is none, or it cannot be read.
-    """
-    if args.model is not None:
-        return
-    from mmfer.apis.included_weights import included_model, introduce
-    from mmfer.checkpoint import CheckpointError
-
-    from . import CommandError
-
-    if args.weights is not None:
-        raise CommandError('--weights are those of a model: name it by --model')
-    try:
-        model = included_model()
-        print(introduce(model), file=sys.stderr)
-    except (CheckpointError, OSError, ValueError) as error:
-        raise CommandError(error) from error
-    args.model = model.name
-
-
 def make_inferencer(args: argparse.Namespace, batch_size: int | None = None):
-    """The :class:`mmfer.FaceInferencer` that the arguments name; where they name no model,
-    ``args.model`` becomes the one that is used.
+    """The :class:`mmfer.FaceInferencer` that the arguments name.
 
     Raises:
         CommandError: They are wrong, or a file or a package is missing.
