@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from rich.progress import track
@@ -31,6 +32,7 @@ from mmfer.inference.results import (
 from mmfer.inference.writers import CsvWriter
 from mmfer.utils.reparameterize import merge_branches
 
+from .included_weights import included_model, introduce
 from .model_index import list_models
 from .models import get_model
 
@@ -69,7 +71,8 @@ class FaceInferencer:
             (what ``tools/train.py`` and ``publish_model.py`` write), or a model of
             :func:`.get_model`. All but the last are brought to the form for inference, see
             :func:`.merge_branches`; what they answer stays the same but for rounding. Any other
-            model that answers ``test_step`` needs its config as ``model._config``.
+            model that answers ``test_step`` needs its config as ``model._config``. Default: the
+            expression model that comes with mmfer; the log says which it is.
         weights: The checkpoint, where the model is a name or a config.
         device: Where the model runs. Default: a GPU if there is one, else the CPU; a model that was
             passed stays where it is.
@@ -105,7 +108,7 @@ class FaceInferencer:
 
     def __init__(
         self,
-        model: str | Path | Config | BaseModel,
+        model: str | Path | Config | BaseModel | None = None,
         weights: str | Path | None = None,
         device: str | torch.device | None = None,
         detector: str | FaceDetector | None = 'yunet',
@@ -123,6 +126,12 @@ class FaceInferencer:
         self.detector = _make_detector(detector, detector_weights, max_side)
         named = isinstance(detector, str) and max_side is None
         self._frame_side = MAX_FRAME_SIDE if named else None
+        if model is None:
+            if weights is not None:
+                raise ValueError('weights (--weights) are those of a model: name it (--model)')
+            included = included_model()
+            print_log(introduce(included), 'current')
+            model = included.name
         if isinstance(model, BaseModel):
             if not isinstance(getattr(model, '_config', None), Config):
                 raise ValueError('the model does not know its config; build it by mmfer.get_model')

@@ -27,7 +27,8 @@ class IndexedModel:
         config: Its config file.
         task: What it is for, in the index' words; empty where no result is listed.
         dataset: What it was tested on; empty where no result is listed.
-        weights: Where its weights are, or None: none are published.
+        weights: A file that comes with mmfer, an address, or None: none are published.
+        sha256: Of the weights, in hexadecimal digits.
     """
 
     name: str
@@ -35,6 +36,12 @@ class IndexedModel:
     task: str = ''
     dataset: str = ''
     weights: str | None = None
+    sha256: str | None = None
+
+    @property
+    def included(self) -> bool:
+        """Whether its weights came with this package."""
+        return self.weights is not None and Path(self.weights).is_file()
 
 
 def read_model_index() -> dict[str, IndexedModel]:
@@ -66,24 +73,31 @@ def _read(index: Path) -> dict[str, IndexedModel]:
     for metafile in load(index)['Import']:
         for entry in load(index.parent / metafile)['Models']:
             result = (entry.get('Results') or [{}])[0]
+            weights = entry.get('Weights')
+            if weights is not None and '://' not in weights:
+                # Below the package, not beside the index, which a wheel has elsewhere.
+                weights = str(_PACKAGE.parent / weights)
             models[entry['Name']] = IndexedModel(
                 name=entry['Name'],
                 config=index.parent / entry['Config'],
                 task=result.get('Task', ''),
                 dataset=result.get('Dataset', ''),
-                weights=entry.get('Weights'),
+                weights=weights,
+                sha256=entry.get('SHA256'),
             )
     return models
 
 
-def list_models(pattern: str | None = None) -> list[str]:
+def list_models(pattern: str | None = None, included: bool = False) -> list[str]:
     """Names of the models that mmfer has configs for, sorted.
 
     Args:
         pattern: Wildcards, ``'*rafdb*'``; what follows a match is free, as in mmpretrain, so
             ``'apvit'`` finds all that begin so. Default: all.
+        included: Whether only those are listed whose weights come with mmfer. Default False.
     """
-    names = sorted(read_model_index())
+    models = read_model_index()
+    names = sorted(name for name in models if models[name].included or not included)
     return names if pattern is None else fnmatch.filter(names, f'{pattern}*')
 
 

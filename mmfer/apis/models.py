@@ -21,6 +21,7 @@ from mmfer.inference.model_facts import class_names
 from mmfer.models.removed_settings import drop_computation
 from mmfer.utils.config_options import merge_options, parse_options, read_config
 
+from .included_weights import checked_weights
 from .model_index import find_model
 
 #: What a file of weights may be called.
@@ -57,9 +58,9 @@ def get_model(
         FileNotFoundError: There is no such file.
         ValueError: There is no such name, no weights were given and that is not allowed, or they
             are those of another model.
-        CheckpointError: A checkpoint cannot be read.
+        CheckpointError: A checkpoint cannot be read, or is not the one that the index means.
     """
-    cfg, own_weights = _find(model)
+    cfg, own_weights = _find(model, look=weights is None)
     carried = own_weights is not None and cfg.filename is None
     weights = own_weights if weights is None else str(weights)
     if weights is None and not allow_untrained:
@@ -79,8 +80,8 @@ def get_model(
     return built
 
 
-def _find(model: str | Path | Config) -> tuple[Config, str | None]:
-    """The config of a model, and its weights where it says."""
+def _find(model: str | Path | Config, look: bool) -> tuple[Config, str | None]:
+    """The config of a model, and its weights where it says; those of the index if asked to."""
     if isinstance(model, Config):
         return Config(model.to_dict(), filename=model.filename), None
     path = Path(model).expanduser()
@@ -89,7 +90,7 @@ def _find(model: str | Path | Config) -> tuple[Config, str | None]:
     if path.suffix.lower() in CHECKPOINT_SUFFIXES or path.is_file():
         return _config_in(path), str(path)
     entry = find_model(str(model))
-    return read_config(entry.config), entry.weights
+    return read_config(entry.config), checked_weights(entry) if look else None
 
 
 def _config_in(path: Path) -> Config:

@@ -10,12 +10,14 @@ from mmengine.logging import print_log
 
 from mmfer.checkpoint.config_parts import read_config_text
 from mmfer.checkpoint.config_text import ConfigTextError, parse_config_text
-from mmfer.checkpoint.safetensors_file import SUFFIX, name_with_digest, to_bytes
+from mmfer.checkpoint.safetensors_file import SUFFIX, name_with_digest, to_bytes, to_half
 from mmfer.inference.load_model import load_model
 from mmfer.inference.model_facts import model_facts
 from mmfer.utils.atomic_file import atomic_write
 from mmfer.utils.config_options import read_config
 from mmfer.utils.file_digest import file_digest
+
+from .published_facts import read_facts
 
 UNSPECIFIED = 'unspecified'
 
@@ -26,6 +28,8 @@ def publish_model(
     out: str | Path,
     licence: str = UNSPECIFIED,
     cfg_options: dict[str, Any] | None = None,
+    half: bool = False,
+    facts: str | Path | None = None,
 ) -> Path:
     """Write a model's weights and all that is needed to use them.
 
@@ -42,14 +46,19 @@ def publish_model(
             were trained on may not allow it. Default ``'unspecified'``.
         cfg_options: Settings that override the config, such as
             ``{'model.backbone.deploy': True}`` for merged weights.
+        half: Whether weights and running statistics are written in half precision, which makes the
+            file half as large. Whoever loads them computes in single. Default False.
+        facts: A YAML file that says what the model is for, what it was trained on and what was
+            measured, see :func:`.read_facts`. Default: none.
 
     Returns:
         The file written.
 
     Raises:
-        FileNotFoundError: There is no such config or checkpoint.
+        FileNotFoundError: There is no such config, checkpoint or file of facts.
         ValueError: ``out`` has another suffix, the config is not made of plain values, the
-            checkpoint is one of another model, or it holds weights that its model has no place for.
+            checkpoint is one of another model, it holds weights that its model has no place for or
+            that half precision has none for, or the facts are incomplete.
     """
     out = Path(out)
     if out.suffix != SUFFIX:
@@ -59,12 +68,17 @@ def publish_model(
     text = _config_text(cfg)  # before the model is built, which writes defaults into the config
     # Whole: a config with fewer layers would be published as a model nobody trained.
     model, meta = load_model(cfg, checkpoint, whole=True)
-    facts = dict(
+    notes = dict(
         model_facts(cfg, meta), cfg=text, licence=licence, source_sha256=file_digest(checkpoint)
     )
-    if not facts['classes']:
-        del facts['classes']
-    content = to_bytes(model.state_dict(), facts)
+    if facts is not None:
+        notes['facts'] = read_facts(facts, notes['classes'])
+    if 'calibration' in meta:
+        notes['calibration'] = meta['calibration']
+    if not notes['classes']:
+        del notes['classes']
+    weights = model.state_dict()
+    content = to_bytes(to_half(weights) if half else weights, notes)
     target = out.with_name(name_with_digest(out.stem, content))
     atomic_write(target, content)
     return target

@@ -62,7 +62,8 @@ def load_checkpoint_file(path: str, map_location: Any = 'cpu') -> Any:
             also takes, mean the CPU. Default ``'cpu'``.
 
     Returns:
-        What was saved, usually a dict; ``dict(state_dict=..., meta=...)`` of ``.safetensors``.
+        What was saved, usually a dict; ``dict(state_dict=..., meta=...)`` of ``.safetensors``,
+        with numbers of half precision as float32.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -104,6 +105,8 @@ def load_weights(path: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
 def _load_safetensors(path: str, device: str | torch.device) -> dict:
     weights, meta = read_safetensors(path, device)
+    # Half precision is for the way: here all is computed in single.
+    weights = {k: v.float() if v.dtype == torch.float16 else v for k, v in weights.items()}
     # Where training checkpoints have the class names.
     notes = dict(meta, dataset_meta=dict(classes=meta['classes'])) if 'classes' in meta else meta
     return dict(state_dict=weights, meta=notes)

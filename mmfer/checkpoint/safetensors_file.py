@@ -47,6 +47,26 @@ def to_bytes(weights: Mapping[str, Tensor], meta: Mapping[str, Any]) -> bytes:
     return save(tensors, {_KEY: _to_json({**meta, _DIGEST: _digest(tensors, meta)})})
 
 
+def to_half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights with all floating-point numbers in half precision, which have 11 significant bits.
+
+    Raises:
+        ValueError: A number is beyond the range of half precision, 65504.
+    """
+    halved = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in weights.items()
+    }
+    for name, value in halved.items():
+        if not value.isfinite().all():
+            raise ValueError(
+                f'{name} has numbers up to {weights[name].abs().max().item():g}, and half '
+                'precision ends at 65504: publish this model in full precision, without half '
+                '(--half)'
+            )
+    return halved
+
+
 def _to_json(meta: Mapping[str, Any]) -> str:
     return json.dumps(meta, sort_keys=True, ensure_ascii=False, allow_nan=False)
 

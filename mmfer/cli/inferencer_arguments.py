@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from mmfer.utils.config_arguments import add_config_options
@@ -13,14 +14,37 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     group = parser.add_argument_group('model')
     group.add_argument(
         '--model',
-        required=True,
         help='name (see `python -m mmfer models`), config file, or a checkpoint that carries its '
-        'config: one that training saved or publish_model.py wrote',
+        'config: one that training saved or publish_model.py wrote (default: the expression model '
+        'that comes with mmfer)',
     )
     group.add_argument('--weights', help='checkpoint, where the model is a name or a config')
     group.add_argument('--device', help='cpu, cuda, cuda:1, ... (default: a GPU if there is one)')
     add_config_options(group)
     return group
+
+
+def use_included_model(args: argparse.Namespace) -> None:
+    """Where no model is named, let ``args.model`` be the one that comes with mmfer, and say so.
+
+    Raises:
+        CommandError: There is none, or it cannot be read.
+    """
+    if args.model is not None:
+        return
+    from mmfer.apis.included_weights import included_model, introduce
+    from mmfer.checkpoint import CheckpointError
+
+    from . import CommandError
+
+    if args.weights is not None:
+        raise CommandError('--weights are those of a model: name it by --model')
+    try:
+        model = included_model()
+        print(introduce(model), file=sys.stderr)
+    except (CheckpointError, OSError, ValueError) as error:
+        raise CommandError(error) from error
+    args.model = model.name
 
 
 def add_face_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +99,7 @@ def make_inferencer(args: argparse.Namespace, batch_size: int | None = None):
 
     from . import CommandError
 
+    use_included_model(args)
     # OpenCV 5 warns that it will not choose a device for the network, and it and FFmpeg report on
     # every file that they cannot read, which is said once, with the file's name, by the commands.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -4,11 +4,14 @@ import hashlib
 import pytest
 import torch
 from mmengine.config import Config
+from published import FACTS
 from task_models import SIZE, task_model, write_task
 from tool_calls import run_tool
 
 from mmfer.apis.models import get_model
 from mmfer.apis.publish_model import publish_model
+from mmfer.apis.published_facts import published_facts
+from mmfer.checkpoint import CheckpointError
 from mmfer.checkpoint.safetensors_file import read_safetensors
 from mmfer.datasets import EXPRESSIONS
 from mmfer.registry import MODELS
@@ -69,6 +72,53 @@ def test_the_published_file_is_a_model(trained, tmp_path):
     assert published._dataset_meta['classes'] == EXPRESSIONS
 
 
+class TestHalf:
+    def test_loaded_as_float32(self, trained, tmp_path):
+        """What is computed differs by rounding to 11 bits; counters of batches stay whole."""
+        whole = publish_model(*trained, tmp_path / 'net.safetensors')
+        path = publish_model(*trained, tmp_path / 'half.safetensors', half=True)
+        stored, meta = read_safetensors(path)
+        assert meta == read_safetensors(whole)[1]
+        assert {value.dtype for value in stored.values()} == {torch.float16, torch.int64}
+        sizes = [file.stat().st_size - len(str(meta)) for file in (path, whole)]
+        assert sizes[0] < 0.7 * sizes[1]
+        model, original = get_model(path), get_model(whole)
+        for name, value in model.state_dict().items():
+            exact = original.state_dict()[name]
+            assert value.dtype == exact.dtype
+            torch.testing.assert_close(value, exact, rtol=2**-11, atol=2**-25)
+        with torch.no_grad():
+            pictures = torch.randn(4, 3, SIZE, SIZE)
+            torch.testing.assert_close(
+                model(pictures)[-1], original(pictures)[-1], rtol=0, atol=5e-3
+            )
+
+    def test_damage_is_seen(self, trained, tmp_path):
+        path = publish_model(*trained, tmp_path / 'half.safetensors', half=True)
+        content = bytearray(path.read_bytes())
+        content[-3] ^= 1
+        (tmp_path / 'damaged.safetensors').write_bytes(content)
+        with pytest.raises(CheckpointError, match='sha256'):
+            get_model(tmp_path / 'damaged.safetensors')
+
+    def test_numbers_beyond_its_range(self, trained, tmp_path):
+        content = torch.load(trained[1], weights_only=True)
+        name = next(name for name in content['state_dict'] if name.endswith('running_var'))
+        content['state_dict'][name][0] = 70_000
+        torch.save(content, trained[1])
+        with pytest.raises(ValueError, match=f'{name}.*--half'):
+            publish_model(*trained, tmp_path / 'net.safetensors', half=True)
+        assert publish_model(*trained, tmp_path / 'net.safetensors')
+
+
+def test_a_calibration_goes_with_the_weights(trained, tmp_path):
+    content = torch.load(trained[1], weights_only=True)
+    content['meta']['calibration'] = dict(temperature=1.5, split='val')
+    torch.save(content, trained[1])
+    path = publish_model(*trained, tmp_path / 'net.safetensors')
+    assert published_facts(path)['calibration'] == dict(temperature=1.5, split='val')
+
+
 def test_own_parts_need_their_config(trained, tmp_path, monkeypatch):
     """The weights can be passed on all the same."""
     head = 'own_published_head.OwnHead'
@@ -97,6 +147,18 @@ class TestCommand:
         (path,) = tmp_path.glob('net-*.safetensors')
         assert done.returncode == 0 and str(path) in done.stdout, done.stderr
         assert read_safetensors(path)[1]['licence'] in done.stdout
+
+    def test_all_options(self, trained, tmp_path):
+        (tmp_path / 'facts.yml').write_text(FACTS)
+        options = ('--half', '--facts', tmp_path / 'facts.yml', '--licence', 'CC0-1.0')
+        done = self.call(*trained, tmp_path / 'net.safetensors', *options)
+        (path,) = tmp_path.glob('net-*.safetensors')
+        assert done.returncode == 0, done.stderr
+        weights, meta = read_safetensors(path)
+        assert weights['head.layers.0.fc.weight'].dtype == torch.float16
+        assert meta['facts']['training_data'][0]['name'] == 'Drawn faces'
+        done = self.call(*trained, tmp_path / 'a.safetensors', '--facts', tmp_path / 'none.yml')
+        assert done.returncode == 2 and 'none.yml' in done.stderr
 
     def test_a_checkpoint_of_another_model(self, trained, tmp_path):
         torch.save({'fc.weight': torch.zeros(2)}, tmp_path / 'other.pth')

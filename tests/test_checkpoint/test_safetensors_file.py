@@ -16,6 +16,7 @@ from mmfer.checkpoint.safetensors_file import (
     name_with_digest,
     read_safetensors,
     to_bytes,
+    to_half,
 )
 from mmfer.models import PretrainedInit
 
@@ -155,6 +156,22 @@ def test_files_of_other_projects(tmp_path):
 def test_class_names_are_where_checkpoints_have_them(tmp_path):
     meta = load_checkpoint_file(str(write(tmp_path)))['meta']
     assert meta['dataset_meta'] == dict(classes=META['classes'])
+
+
+def test_half_precision_is_computed_with_in_single(tmp_path):
+    path = tmp_path / 'net.safetensors'
+    given = dict(
+        a=torch.tensor([1 / 3, 65504]), b=torch.tensor([2.0**-30]).double(), n=weights()['count']
+    )
+    halved = to_half(given)
+    assert {value.dtype for value in halved.values()} == {torch.float16, torch.int64}
+    path.write_bytes(to_bytes(halved, META))
+    loaded = load_checkpoint_file(str(path))['state_dict']
+    assert {value.dtype for value in loaded.values()} == {torch.float32, torch.int64}
+    assert loaded['a'].tolist() == [pytest.approx(1 / 3, rel=2**-11), 65504]
+    assert loaded['b'].item() == 0 and loaded['n'].item() == 7
+    with pytest.raises(ValueError, match='b .*70000.*--half'):
+        to_half(dict(a=torch.ones(2), b=torch.tensor([0, -7e4])))
 
 
 def test_init_cfg_takes_them(tmp_path):

@@ -19,6 +19,7 @@ SINGLE_LABEL = [
     dict(type='Accuracy'),
     dict(type='MeanClassAccuracy'),
     dict(type='SingleLabelMetric', items=('f1-score',)),
+    dict(type='CalibrationError'),
 ]
 METRICS = [
     *SINGLE_LABEL,
@@ -29,6 +30,7 @@ METRICS = [
 ]
 LABELLED_ONLY = [dict(type='LabelledOnly', metric=metric) for metric in SINGLE_LABEL]
 LOWER_IS_BETTER = [
+    'calibration/ece',
     'landmark/nme',
     'landmark/mae',
     'landmark/failure_rate',

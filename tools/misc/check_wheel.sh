@@ -28,7 +28,7 @@ content=$("$venv/bin/python" -m zipfile -l "$wheel")
 for inside in mmfer/.mim/tools/train.py mmfer/.mim/tools/dist_train.sh mmfer/.mim/model-index.yml \
     mmfer/.mim/dataset-index.yml mmfer/.mim/configs/apvit/experiments.yml \
     mmfer/.mim/configs/kt_adapter/metafile.yml mmfer/.mim/configs/kt_adapter/README.md \
-    mmfer/serve/page/index.html "mmfer/.mim/configs/apvit/$config"; do
+    mmfer/serve/page/index.html mmfer/weights/* "mmfer/.mim/configs/apvit/$config"; do
     grep -q "$inside" <<<"$content" || {
         echo "[wheel] error: $wheel does not hold $inside" >&2
         exit 1

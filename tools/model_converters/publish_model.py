@@ -7,6 +7,10 @@ writes OUT-<digits>.safetensors with the first eight digits of its sha256: the w
 metadata the class names, the task, the input size, the normalisation, the whole config and the
 licence. No optimizer, no frozen priors, no pickle. The same files give the same bytes.
 
+--facts FILE.yml adds what the model is for, what it was trained on and what was measured; what
+tools/analysis_tools/calibrate_model.py found goes with the weights. `python -m mmfer models
+OUT-<digits>.safetensors --facts` prints all of it.
+
 Exit status: 0 when it was written; 1 when the checkpoint does not fit the config or cannot be read;
 2 when there is no such file or option.
 """
@@ -24,6 +28,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('config', help='config file that the checkpoint was trained with')
     parser.add_argument('checkpoint', help='the trained checkpoint')
     parser.add_argument('out', help='file to write, NAME.safetensors; digits are put into its name')
+    parser.add_argument(
+        '--half',
+        action='store_true',
+        help='write numbers in half precision, half as large; they are computed with in single',
+    )
+    parser.add_argument(
+        '--facts',
+        metavar='FILE.yml',
+        help='purpose, date, training_data and results, as docs/models/README.md says',
+    )
     add_licence_option(parser)
     add_config_options(parser)
     return exit_status(publish, parser.parse_args(argv))
@@ -35,7 +49,9 @@ def publish(args: argparse.Namespace) -> None:
     from mmfer.utils.config_options import parse_options
 
     options = parse_options(args.cfg_options)
-    path = publish_model(args.config, args.checkpoint, args.out, args.licence, options)
+    path = publish_model(
+        args.config, args.checkpoint, args.out, args.licence, options, args.half, args.facts
+    )
     print(f'wrote {path} ({path.stat().st_size / 2**20:.1f} MiB), licence {args.licence}')
 
 

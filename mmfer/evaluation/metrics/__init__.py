@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from .action_unit_f1 import ActionUnitF1
 from .age_error import AgeError
+from .calibration_error import CalibrationError
 from .face_verification import FaceVerification
 from .labelled_only import LabelledOnly
 from .landmark_nme import LandmarkNME
@@ -10,6 +11,7 @@ from .present_classes_metric import PresentClassesMetric
 __all__ = [
     'ActionUnitF1',
     'AgeError',
+    'CalibrationError',
     'FaceVerification',
     'LabelledOnly',
     'LandmarkNME',
