@@ -36,7 +36,7 @@ WHOLE = dict(type='whole')
 
 @pytest.fixture
 def yunet(real_data):
-    return dict(type='yunet', model=str(real_data / 'weights/yunet_n_dynamic.onnx'))
+    return dict(type='yunet', model=str(real_data / 'weights/yunet_n_320_320.onnx'))
 
 
 @pytest.fixture
@@ -289,7 +289,7 @@ def test_errors_of_the_command(pictures, tmp_path):
     out, model = tmp_path / 'out', tmp_path / 'a.onnx'
     model.write_bytes(b'nothing')
     for arguments, message in (
-        ((pictures, out), '--detector yunet needs --model FILE'),
+        ((pictures, out, '--detector', 'mtcnn', '--model', model), '--detector mtcnn takes none'),
         ((pictures, out, '--model', model), 'is none of the published files'),
         ((pictures, out, '--detector', 'whole', '--root', pictures), '--root is for lists'),
         ((pictures, out, '--detector', 'whole', '--kind', 'tight'), 'is for --kind aligned'),
