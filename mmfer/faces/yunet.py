@@ -80,7 +80,8 @@ class YuNet(FaceDetector):
             )
         except cv2.error as error:
             raise ValueError(
-                f"YuNet: OpenCV {cv2.__version__} cannot read '{model}': {error}"
+                f"YuNet: OpenCV {cv2.__version__} cannot read '{model}' (the dynamic file needs "
+                f'OpenCV 5; yunet_n_320_320.onnx finds the same in any): {error}'
             ) from error
 
     @property

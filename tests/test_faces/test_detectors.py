@@ -119,11 +119,9 @@ class TestSizesOfFaces:
         counts = found_in(detector(canvas, max_side=320), places)
         assert {count for (*_, side), count in zip(places, counts, strict=True) if side < 50} == {0}
 
-    @pytest.mark.parametrize('side', [320, 700, 1500])
+    @pytest.mark.parametrize('side', [320, 700])
     def test_a_face_that_fills_the_image_is_one(self, detector, portraits, side):
         """At 640 pixels and more YuNet takes its parts for faces."""
-        if side == 1500 and isinstance(detector, MTCNN):
-            pytest.skip('takes seconds')
         close = portraits[30][50:190, 42:182]
         for image in (portraits[30], close):
             image = cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC)
@@ -210,6 +208,18 @@ def test_mtcnn_at_the_edge_of_the_picture(real_data):
     for name in ('canada_147m.jpg', 'london_007_03.jpg'):
         image = cv2.imread(str(real_data / 'wflw_layout/WFLW_images' / name))
         assert off(detector(image)[0], labelled_points(labels[name][0])) < 7
+
+
+@pytest.mark.parametrize(
+    ('image', 'face', 'score', 'counts'),
+    [(300, 27, 0.87, False), (300, 27, 0.95, True), (300, 40, 0.7, True), (48, 27, 0.7, True)],
+)
+def test_small_faces_of_mtcnn_need_a_better_score(monkeypatch, image, face, score, counts):
+    pytest.importorskip('facenet_pytorch', reason='facenet-pytorch is not installed')
+    detector = MTCNN()
+    found = np.array([[90, 90, 90 + face, 90 + face]]), [score], np.zeros((1, 5, 2))
+    monkeypatch.setattr(detector._network, 'detect', lambda image, landmarks: found)
+    assert len(detector(np.zeros((image, image, 3), np.uint8))) == counts
 
 
 def test_mtcnn_says_how_to_install(monkeypatch):
