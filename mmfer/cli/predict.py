@@ -1,8 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Find the faces of pictures and videos and say what a model makes of each.
 
-    python -m mmfer predict photos film.mp4 --model apvit-1234abcd.safetensors \\
-        --detector-weights yunet_n_dynamic.onnx --out predictions
+    python -m mmfer predict photos film.mp4 --model apvit-1234abcd.safetensors --out predictions
     python -m mmfer predict crops --model CONFIG --weights epoch_40.pth --aligned --out predictions
     python -m mmfer predict 0 --model ... --out predictions      (a camera; Ctrl-C ends it)
 
@@ -45,6 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='faces that go in at once (default: 8 on the processor, else 32)',
     )
     add_face_arguments(parser)
+    parser.add_argument(
+        '--every',
+        type=int,
+        default=1,
+        metavar='N',
+        help='of films and cameras, look at every N-th frame only (default: 1)',
+    )
     group = parser.add_argument_group('result')
     group.add_argument('--csv', action='store_true', help='write results.csv only')
     group.add_argument('--jsonl', action='store_true', help='write results.jsonl only')
@@ -72,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     inputs = [_parse_input(word, args.out) for word in args.inputs]
     if not args.no_draw:
         _check_free(args.out, inputs)
-    inferencer = make_inferencer(args, args.batch_size)
+    inferencer = make_inferencer(args, batch_size=args.batch_size, every=args.every)
     if args.show_patches:
         try:
             inferencer.check_patches(args.stage)
@@ -133,7 +139,7 @@ def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> i
     from . import INTERRUPTED, CommandError
 
     try:
-        expected = count_pictures(inputs)
+        expected = count_pictures(inputs, args.every)
     except OSError as error:
         raise CommandError(f'cannot read {error.filename}: {error.strerror}') from error
     counts, unreadable = Counter(), []

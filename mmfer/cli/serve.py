@@ -1,8 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Try a model in the browser: faces, scores, and what its poolings keep.
 
-    python -m mmfer serve --model apvit-1234abcd.safetensors \\
-        --detector-weights yunet_n_dynamic.onnx
+    python -m mmfer serve --model apvit-1234abcd.safetensors
     python -m mmfer serve --model epoch_12.pth --aligned
 
 Then open the address that it prints; Ctrl-C ends it. Pictures stay in memory while they are

@@ -6,17 +6,16 @@ from .face import POINT_NAMES, Face
 from .face_aligner import ALIGNED, FOUND, NO_FACE, REFUSED, WHOLE, Alignment, FaceAligner
 from .face_choice import SEVERAL, Choice, FaceChoice
 from .mtcnn import MTCNN
+from .named_detector import DETECTOR_NAMES, DETECTORS, build_detector, find_detector
 from .similarity import similarity_map
 from .template import TEMPLATE_SIZE, face_template
 from .whole_picture import WholePicture
 from .yunet import YUNET_FILES, YuNet
 
-#: Detectors by their names on the command line.
-DETECTORS = {'yunet': YuNet, 'mtcnn': MTCNN, 'whole': WholePicture}
-
 __all__ = [
     'ALIGNED',
     'DETECTORS',
+    'DETECTOR_NAMES',
     'FOUND',
     'MAX_FRAME_SIDE',
     'MTCNN',
@@ -35,6 +34,8 @@ __all__ = [
     'FaceDetector',
     'WholePicture',
     'YuNet',
+    'build_detector',
     'face_template',
+    'find_detector',
     'similarity_map',
 ]

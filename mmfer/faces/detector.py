@@ -8,7 +8,7 @@ from mmfer.datasets.transforms.face_geometry import invert, move_box, move_point
 from .face import Face
 
 #: Longer side to which detectors shrink larger images for the search, unless told otherwise.
-MAX_SIDE = 2560
+MAX_SIDE = 6144
 
 #: The same for frames of films and cameras, which come many times a second.
 MAX_FRAME_SIDE = 640

@@ -11,7 +11,7 @@ from mmfer.utils.file_digest import file_digest
 
 from .detector import MAX_SIDE, FaceDetector, move_face, shrink
 from .face import Face
-from .search_passes import BORDER, COARSER, fills, merge_faces, plan_passes
+from .search_passes import BORDER, COARSER, WHOLE, fills, plan_passes, search_parts
 
 #: Published model files by their sha256.
 YUNET_FILES = {
@@ -31,7 +31,7 @@ class YuNet(FaceDetector):
     """YuNet (Wu, Peng and Yu, *YuNet: A Tiny Millisecond-level Face Detector*, 2023) in OpenCV.
 
     It knows faces of about 10 to 320 pixels and takes parts of a larger one for faces, therefore an
-    image is searched at up to three sizes (:mod:`.search_passes`). Nothing is downloaded.
+    image is searched at several sizes (:mod:`.search_passes`). Nothing is downloaded.
 
     Args:
         model: The ONNX file.
@@ -39,7 +39,8 @@ class YuNet(FaceDetector):
             :data:`YUNET_FILES`. Default: one of those.
         score_floor: Faces of lower scores are not reported, in (0, 1). Default 0.3.
         max_side: See :class:`FaceDetector`. Of larger images faces below 10 pixels of so many are
-            not found; what is searched grows with its square. Default 2560.
+            not found; what is searched grows with its square. Default 6144: a photograph of 24
+            megapixels at full size.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -79,7 +80,8 @@ class YuNet(FaceDetector):
             )
         except cv2.error as error:
             raise ValueError(
-                f"YuNet: OpenCV {cv2.__version__} cannot read '{model}': {error}"
+                f"YuNet: OpenCV {cv2.__version__} cannot read '{model}' (the dynamic file needs "
+                f'OpenCV 5; yunet_n_320_320.onnx finds the same in any): {error}'
             ) from error
 
     @property
@@ -89,11 +91,15 @@ class YuNet(FaceDetector):
             sha256=self.sha256,
             score_floor=self.score_floor,
             max_side=self.max_side,
+            whole=WHOLE,
             coarser=' '.join(map(str, COARSER)),
             opencv=cv2.__version__,
         )
 
     def _find(self, image: np.ndarray) -> list[Face]:
+        return search_parts(image, self._search_whole, self._search)
+
+    def _search_whole(self, image: np.ndarray) -> list[Face]:
         longer, found = max(image.shape[:2]), []
         for side, largest in plan_passes(longer):
             seen, back = shrink(image, side) if side < longer else (image, np.eye(2, 3))
@@ -112,7 +118,7 @@ class YuNet(FaceDetector):
             if max((face.score for face in again), default=0) >= best - _ABOUT:
                 del found[len(found) - len(faces) :]
             found += [move_face(face, back) for face in again]
-        return merge_faces(found)
+        return found
 
     def _search(self, image: np.ndarray) -> list[Face]:
         height, width = image.shape[:2]

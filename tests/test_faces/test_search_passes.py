@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from mmfer.faces import Face
-from mmfer.faces.search_passes import LARGEST, merge_faces, plan_passes
+from mmfer.faces.search_passes import (
+    LARGEST,
+    SMALL,
+    WHOLE,
+    merge_faces,
+    plan_passes,
+    plan_tiles,
+    search_parts,
+)
 
 
 def face(x, y, side, score=0.9):
@@ -54,3 +62,57 @@ def test_neighbours_stay():
     small = face(330, 330, 100, 0.7)
     assert len(merge_faces([left, right, face(0, 0, 1, 0.6), small])) == 3
     assert merge_faces([]) == []
+
+
+def test_a_part_is_none_even_at_a_slightly_better_score():
+    whole, part = face(0, 0, 400, 0.99), face(220, 30, 100, 1.0)
+    assert merge_faces([part, whole]) == [whole]
+    assert merge_faces([part, whole._replace(score=0.9)]) == [part]
+
+
+def test_a_box_around_two_faces_is_none():
+    around, left, right = face(0, 0, 400, 0.99), face(20, 30, 100, 1.0), face(220, 30, 100, 1.0)
+    assert merge_faces([around, left, right]) == [left, right]
+
+
+@pytest.mark.parametrize('side', [1, 2560, 4000, 4096, 4097, 6000, 32766])
+def test_every_small_face_is_whole_in_a_tile_that_counts_it(side):
+    tiles = plan_tiles(side)
+    assert max(tile.stop - tile.start for tile in tiles) <= 2048 + 2 * SMALL
+    for middle in np.linspace(-10, side + 10, 1000):
+        owners = [tile for tile in tiles if tile.owns(middle)]
+        assert 1 <= len(owners) <= 2
+        for tile in owners:
+            assert tile.start <= max(middle - SMALL / 2, 0)
+            assert tile.stop >= min(middle + SMALL / 2, side)
+
+
+class TestParts:
+    def test_where_faces_are(self):
+        """A bright spot is a face: of 60 pixels in the tiles, of 300 in the whole."""
+        image = np.zeros((3000, 4000, 3), np.uint8)
+        spots = [(100, 100), (2000, 1490), (3990, 2990), (1990, 20)]
+        for x, y in spots:
+            image[y, x] = 255
+
+        def search_tile(part):
+            assert max(part.shape) < WHOLE
+            return [face(x - 29.5, y - 29.5, 60) for y, x in np.argwhere(part[..., 0])]
+
+        def search_whole(part):
+            assert part.shape == (1920, 2560, 3)
+            return [face(999.5, 999.5, 300)]
+
+        found = search_parts(image, search_whole, search_tile)
+        assert sorted(f.size for f in found) == [60, 60, 60, 60, pytest.approx(300 / 0.64)]
+        middles = {tuple((f.box[:2] + f.box[2:] - 1) / 2) for f in found if f.size == 60}
+        assert middles == set(spots)
+
+    def test_large_faces_of_tiles_do_not_count(self):
+        image = np.zeros((100, 4000, 3), np.uint8)
+        assert search_parts(image, lambda i: [], lambda i: [face(50, 0, SMALL + 1)]) == []
+
+    def test_images_that_are_not_large_have_no_tiles(self):
+        image = np.zeros((10, WHOLE, 3), np.uint8)
+        (found,) = search_parts(image, lambda i: [face(1, 2, 300), face(2, 2, 299, 0.8)], None)
+        assert found.box[0] == 1

