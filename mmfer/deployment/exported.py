@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 from mmengine.model import BaseModel
-from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
 from torch import Tensor
+
+from mmfer.models.utils.face_data_preprocessor import FaceDataPreprocessor
 
 from .model import ExportError, require_torch, store_outputs
 
@@ -52,7 +53,9 @@ class ExportedModel(BaseModel):
             values = facts['preprocessing']
             settings.update(mean=values['mean'], std=values['std'])
             settings.update(to_rgb=values['order'] == 'RGB')
-        super().__init__(ClsDataPreprocessor(**settings))
+            # Files of older versions do not have it.
+            settings.update(standardize=values.get('standardize', False))
+        super().__init__(FaceDataPreprocessor(**settings))
         self.name = name
         self.input_name = input_name
         self.output_names = tuple(output_names)

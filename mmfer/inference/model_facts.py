@@ -99,13 +99,15 @@ def normalisation(cfg: Config) -> dict[str, Any]:
     """How pixels become what the network gets: ``(pixel - mean) / std`` of each channel.
 
     Returns:
-        ``mean`` and ``std`` in grey levels of 0 to 255, both in ``order``, 'RGB' or 'BGR'.
+        ``mean`` and ``std`` in grey levels of 0 to 255, both in ``order``, 'RGB' or 'BGR', and
+        ``standardize``: whether :func:`.standardize_images` follows.
     """
     settings = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
     return dict(
         mean=list(settings.get('mean') or (0.0, 0.0, 0.0)),
         std=list(settings.get('std') or (1.0, 1.0, 1.0)),
         order='RGB' if settings.get('to_rgb') else 'BGR',
+        standardize=bool(settings.get('standardize')),
     )
 
 

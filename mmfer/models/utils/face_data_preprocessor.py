@@ -4,17 +4,23 @@ from mmpretrain.models.utils.data_preprocessor import ClsDataPreprocessor
 from mmfer.registry import MODELS
 
 from .random_erasing import RATIO_SAMPLINGS, random_erase
+from .standardize import standardize_images
 
 
 @MODELS.register_module()
 class FaceDataPreprocessor(ClsDataPreprocessor):
-    """mmpretrain's ``ClsDataPreprocessor``, and random erasing of the normalised batch in training.
+    """mmpretrain's ``ClsDataPreprocessor``, and what the batch may get after it is normalised.
 
     Erasing is the last step of the paper's augmentation and comes after normalisation. Doing it
     here rather than in the pipeline keeps the images uint8 until they are on the device: the data
     loader's workers then hand over a quarter of the bytes.
 
+    Small nets from scratch learn nothing for hundreds of iterations while light and contrast of the
+    images outweigh the faces; ``standardize`` takes these away (docs/configs.md has the figures).
+
     Args:
+        standardize: Whether each image is brought to mean 0 and deviation 1, in training and
+            prediction, see :func:`.standardize_images`. Default False.
         erasing: Arguments of :func:`random_erase` (``prob``, ``area``, ``ratio``,
             ``ratio_sampling``), or None for no erasing. Default None.
         **kwargs: Arguments of ``ClsDataPreprocessor``: ``mean``, ``std``, ``to_rgb``, …
@@ -24,8 +30,9 @@ class FaceDataPreprocessor(ClsDataPreprocessor):
         TypeError: ``erasing`` has an unknown key.
     """
 
-    def __init__(self, erasing: dict | None = None, **kwargs):
+    def __init__(self, erasing: dict | None = None, standardize: bool = False, **kwargs):
         super().__init__(**kwargs)
+        self.standardize = standardize
         self.erasing = None if erasing is None else _checked(**erasing)
 
     def forward(self, data: dict, training: bool = False) -> dict:
@@ -39,6 +46,8 @@ class FaceDataPreprocessor(ClsDataPreprocessor):
             ``inputs``, (B, 3, H, W) float32 on the model's device, and ``data_samples``.
         """
         data = super().forward(data, training)
+        if self.standardize:
+            data['inputs'] = standardize_images(data['inputs'])
         if training and self.erasing is not None:
             data['inputs'] = random_erase(data['inputs'], **self.erasing)
         return data

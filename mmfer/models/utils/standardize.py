@@ -1,0 +1,19 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from torch import Tensor
+
+
+def standardize_images(images: Tensor) -> Tensor:
+    """Bring each image to mean 0 and standard deviation 1 over all of its pixels and channels.
+
+    The deviation counts as at least ``1 / sqrt(number of values)``, as in TensorFlow's
+    ``per_image_standardization``; so an image of one color becomes 0.
+
+    Args:
+        images: ``(B, C, H, W)`` floating point.
+
+    Returns:
+        The same shape.
+    """
+    values = images.flatten(1)
+    deviation = values.std(1, unbiased=False).clamp(min=values.shape[1] ** -0.5)
+    return ((values - values.mean(1, keepdim=True)) / deviation[:, None]).view_as(images)
