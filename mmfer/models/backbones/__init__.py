@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 from .apvit import APViT
 from .irnet import IRNet
+from .small_resnet import SmallImageResNet
 from .transfer import TransFER
 
-__all__ = ['APViT', 'IRNet', 'TransFER']
+__all__ = ['APViT', 'IRNet', 'SmallImageResNet', 'TransFER']
