@@ -33,6 +33,7 @@ _COLOURS = (
     (0, 94, 213),
     (178, 114, 0),
 )
+_SMALLEST = 11  # text, pixels
 _FADED = 0.75  # how much of a dropped patch is gone
 
 
@@ -40,7 +41,7 @@ def draw_faces(image: np.ndarray, result: PictureResult, stage: str | None = Non
     """Draw boxes, labels, landmarks and kept patches.
 
     Boxes have the colour of their class. Where patches are drawn, the frame is that of what the
-    network saw. A label never leaves the picture, and grows with it.
+    network saw. A label never leaves the picture, and grows with it, up to the width of its face.
 
     Args:
         image: The picture, uint8 (H, W, 3) in BGR.
@@ -56,9 +57,9 @@ def draw_faces(image: np.ndarray, result: PictureResult, stage: str | None = Non
         if face.patches is not None:
             _fade_dropped(canvas, face, stage)
     # As in a printed photograph: text a thirtieth of the shorter side, at least readable.
-    text_size = max(round(min(canvas.shape[:2]) / 30), 11)
-    line = max(round(text_size / 8), 1)
+    text_size = max(round(min(canvas.shape[:2]) / 30), _SMALLEST)
     for face in result.faces:
+        line = max(round(_text_size(face, text_size) / 8), 1)
         colour = _COLOURS[(face.label or 0) % len(_COLOURS)]
         if face.patches is not None:
             _draw_frame(canvas, _seen_corners(face), colour, line)
@@ -70,10 +71,15 @@ def draw_faces(image: np.ndarray, result: PictureResult, stage: str | None = Non
         text = describe(face)
         if text:
             whole = face.detection_score is None
-            _draw_label(canvas, text, face.box, text_size, inside=whole)
+            _draw_label(canvas, text, face.box, _text_size(face, text_size), inside=whole)
     if not result.faces:
         _draw_label(canvas, result.status, (0, 0, *canvas.shape[1::-1]), text_size, inside=True)
     return canvas
+
+
+def _text_size(face: FaceResult, largest: int) -> int:
+    """Text about as wide as the face, so that labels of a crowd do not hide it."""
+    return min(max(round((face.box[2] - face.box[0]) / 8), _SMALLEST), largest)
 
 
 def describe(face: FaceResult) -> str:

@@ -121,3 +121,14 @@ def test_aligned_faces_have_no_box():
     face = replace(FACE, detection_score=None, box=(-0.5, -0.5, 199.5, 159.5))
     drawn = draw_faces(picture(), result(face))
     assert (drawn[40:, :] == 128).all() and (drawn[:15, :40] != 128).any()
+
+
+def test_labels_of_a_crowd_are_no_wider_than_faces_need():
+    image, gray = picture(height=1200, width=1200), 128
+    small = replace(FACE, box=(500.0, 600.0, 560.0, 670.0))
+    above = draw_faces(image, result(small))[:597]
+    rows, columns = np.nonzero((above != gray).any(axis=2))
+    assert np.ptp(rows) < 20 and np.ptp(columns) < 2 * 60
+    large = replace(FACE, box=(300.0, 300.0, 900.0, 1000.0))
+    rows, _ = np.nonzero((draw_faces(image, result(large))[:290] != gray).any(axis=2))
+    assert np.ptp(rows) > 35
