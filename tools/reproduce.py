@@ -63,9 +63,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--data',
-        choices=['paper', 'synth', 'paper-64px'],
+        choices=['paper', 'synth', 'ferplus-small', 'paper-64px'],
         default='paper',
-        help="the paper's databases, or small nets on drawn faces, which need no files; paper-64px "
+        help="the paper's databases, or small nets on drawn faces, which need no files; "
+        'ferplus-small are small APViTs on FERPlus, tested on its validation part; paper-64px '
         "are the KT-Adapter's databases for the small MobileOne (default: paper)",
     )
     parser.add_argument(

@@ -33,6 +33,8 @@ FERPLUS_MODES = {
 }
 
 _EMOTIONS = tuple(FERPLUS_EMOTIONS.values())
+# Where the official script's images are looked for.
+_IMAGES = 'images'
 _PARTS = {'Training': 'train', 'PublicTest': 'val', 'PrivateTest': 'test'}
 
 
@@ -79,7 +81,8 @@ class FERPlus(FaceDataset):
             ``'plurality'``.
         image_dir: Folder, relative to ``data_root``, of pictures to take in place of the pixels in
             ``fer2013.csv``, such as aligned ones: in :data:`.FERPLUS_FOLDERS`, by the names in
-            ``fer2013new.csv``. Default: the pixels.
+            ``fer2013new.csv``. Default: the pixels, or ``images`` where there is no
+            ``fer2013.csv`` but that folder.
         image_name: How a picture there is called, given the ``{stem}`` of its name. Default
             ``'{stem}.png'``.
         *args, **kwargs: Of :class:`FaceDataset`. Shares of expressions that ``classes`` does not
@@ -91,8 +94,8 @@ class FERPlus(FaceDataset):
     LAYOUT = (
         f'  {VOTES_FILE}    (FER+: "Usage,Image name,neutral,happiness,…,unknown,NF")\n'
         f'  {PIXELS_FILE}       (FER2013: "emotion,pixels,Usage")\n'
-        f'or, with image_dir, in place of {PIXELS_FILE}\n'
-        '  <image_dir>/FER2013Train/fer0000000.png …, FER2013Valid/, FER2013Test/\n'
+        f'or in place of {PIXELS_FILE}, with image_dir if that is another folder\n'
+        '  images/FER2013Train/fer0000000.png …, FER2013Valid/, FER2013Test/\n'
         '  (tools/dataset_converters/fer2013_to_images.py makes them)'
     )
 
@@ -114,6 +117,8 @@ class FERPlus(FaceDataset):
 
     def load_annotations(self) -> list[dict]:
         root = self.require_folder(Path(self.data_root))
+        if self.image_dir is None and not (root / PIXELS_FILE).exists():
+            self.image_dir = _IMAGES if (root / _IMAGES).is_dir() else None
         classes = class_numbers('FERPlus', self._metainfo['classes'], _EMOTIONS)
         columns = [_EMOTIONS.index(name) for name in classes]
         rows = read_votes(self.require_file(root / VOTES_FILE))

@@ -247,6 +247,7 @@ def test_images_as_files(tmp_path):
 
     (tmp_path / 'fer2013.csv').unlink()
     assert len(FERPlus(tmp_path, 'test', image_dir='images')) == 8, 'the table is not needed'
+    assert len(FERPlus(tmp_path, 'test')) == 8, 'and images are found where it is not there'
     failed = run_tool(TOOL, tmp_path, tmp_path / 'images')
     assert failed.returncode == 2 and 'fer2013.csv' in failed.stderr
 

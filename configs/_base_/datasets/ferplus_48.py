@@ -1,0 +1,95 @@
+# FERPlus at its own 48x48 pixels, for small nets from scratch on a CPU. Trains on the shares of the
+# votes, and validates and tests on the faces that have a majority, as FER+'s authors do: 3,199 and
+# 3,153 faces.
+dataset_type = 'FERPlus'
+data_root = 'data/ferplus/'  # holds fer2013.csv and fer2013new.csv; docs/datasets.md says more
+
+# What happens to a batch on the device.
+data_preprocessor = dict(
+    type='FaceDataPreprocessor',
+    num_classes=8,
+    # Each image gets mean 0 and deviation 1.
+    standardize=True,
+    # Half of the images lose a box of 2 to 20 % of their area.
+    erasing=dict(prob=0.5, area=(0.02, 0.2), ratio=(0.4, 2.5), ratio_sampling='log'),
+)
+
+train_pipeline = [
+    dict(type='LoadFaceImage'),
+    # The whole image at random scale, place and angle: what is cut out of photographs is looser,
+    # tighter and less upright than these faces.
+    dict(
+        type='RandomCropFace',
+        kind='loose',
+        source='image',
+        size=48,
+        scale_range=(0.8, 1.25),
+        max_shift=0.1,
+        max_angle=20,
+        border='replicate',
+    ),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='RandomColorJitter', brightness=0.3, contrast=0.4),
+    dict(type='PackInputs'),
+]
+test_pipeline = [
+    dict(type='LoadFaceImage'),
+    # FERPlus is gray: so is what the net sees of a photograph.
+    dict(type='RandomGreyFace', prob=1.0),
+    # The whole image; of a photograph, the square around a detector's box that has its longer side:
+    # in 574 validation faces YuNet's boxes are 0.99 of the image's side high (median).
+    dict(type='CropFace', kind='loose', scale=1.0, shift=(0.0, 0.0), size=48, border='replicate'),
+    dict(type='PackInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    # Batches of one size keep every step alike.
+    drop_last=True,
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        split='train',
+        mode='soft',  # up to three expressions with their shares of the votes
+        pipeline=train_pipeline,
+    ),
+)
+
+val_dataloader = dict(
+    batch_size=128,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        split='val',
+        mode='majority',  # the label that more than half of the votes are for
+        pipeline=test_pipeline,
+    ),
+)
+
+test_dataloader = dict(
+    batch_size=128,
+    num_workers=1,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        split='test',
+        mode='majority',
+        pipeline=test_pipeline,
+    ),
+)
+
+val_evaluator = [
+    dict(type='Accuracy', topk=(1,)),  # accuracy/top1: share of correct predictions, in percent
+    dict(type='MeanClassAccuracy'),  # class_accuracy/mean and class_accuracy/<class name>
+    dict(type='SingleLabelMetric', items=('f1-score',)),  # single-label/f1-score: macro F1
+]
+
+# After testing, the confusion matrix as well; ConfusionMatrixHook draws it.
+test_evaluator = [*val_evaluator, dict(type='ConfusionMatrix')]

@@ -1,0 +1,8 @@
+# A third of the small FERPlus schedule, tested on the validation part: stands in for the paper's
+# databases with `reproduce.py --data ferplus-small`, whose rows must not be compared on the test part.
+_base_ = 'apvit_resnet18-vit-tiny_1xb128-30e_ferplus-48px.py'
+
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].T_max = 10
+train_cfg = dict(max_epochs=10)
+test_dataloader = dict(dataset=dict(split='val'))
