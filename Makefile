@@ -6,7 +6,7 @@ JOBS   ?= auto
 
 BIN        := $(VENV)/bin
 SETUP      := PYTHON=$(PYTHON) tools/misc/setup_venv.sh
-CONFIG     := apvit_ir18-vit-tiny_1xb16-12e_synthface-64px
+CONFIG     := apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px
 DEMO       := work_dirs/demo
 DEMO_KT    := work_dirs/demo-kt
 # mim looks for an editable package on this path.

@@ -15,7 +15,7 @@ model = dict(
         ),
         img_size=64,
         patch_size=8,
-        # As in apvit_ir18-vit-tiny.py.
+        # As in apvit_resnet18-vit-tiny.py.
         layer_cfg=dict(
             init_cfg=dict(
                 type='Xavier', override=dict(type='Xavier', name='ffn', distribution='uniform')

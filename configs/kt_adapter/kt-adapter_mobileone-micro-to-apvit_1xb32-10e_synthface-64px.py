@@ -1,7 +1,7 @@
 # KT-Adapter with a small APViT as canonical encoder: expression on drawn faces, priors of the small
 # MobileOne.
 _base_ = [
-    '../_base_/models/apvit_ir18-vit-tiny.py',
+    '../_base_/models/apvit_resnet18-vit-tiny.py',
     '../_base_/datasets/synthface_64.py',
     '../_base_/schedules/kt_adapter_10e.py',
     '../_base_/default_runtime.py',
@@ -16,7 +16,7 @@ model = dict(
     # Encoder and decoder go on from the small APViT that `make demo` trains.
     init_cfg=dict(
         type='Pretrained',
-        checkpoint='work_dirs/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px/epoch_12.pth',
+        checkpoint='work_dirs/apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px/epoch_12.pth',
     ),
 )
 train_dataloader = dict(batch_size=32)

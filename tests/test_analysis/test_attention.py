@@ -15,8 +15,8 @@ from mmfer.datasets import EXPRESSIONS
 from mmfer.inference.model_runner import ModelRunner, pack_images
 from mmfer.registry import MODELS
 
-APVIT = 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
-TRANSFER = 'configs/transfer/transfer_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
+APVIT = 'configs/apvit/apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px.py'
+TRANSFER = 'configs/transfer/transfer_resnet18-vit-tiny_1xb16-12e_synthface-64px.py'
 DEIT = 'configs/deit/deit-micro-atp_1xb16-12e_synthface-64px.py'
 
 
@@ -172,7 +172,7 @@ def test_maps_for_a_class(runner, batch):
 def test_what_relevance_cannot_follow_is_named(runner, batch):
     model = runner(APVIT)
     fc = model.model.head.fc
-    model.model.head.forward = lambda feats: 9 * fc(feats[-1])
+    model.model.head.forward = lambda feats: fc(feats[-1]) / 9
     with pytest.raises(ValueError, match='rollout'):
         attended_faces(model, batch)
     model = runner(APVIT)
@@ -232,7 +232,7 @@ def test_two_models_see_the_same_images_of_one_size(runner, batch):
     assert list(row.kept) == [30]
     np.testing.assert_array_equal(row.before.image, row.after.image)
     before.model.backbone.img_size = (112, 112)
-    with pytest.raises(ValueError, match=r'\(64, 64\) in .*\(112, 112\) in .*transfer_ir18'):
+    with pytest.raises(ValueError, match=r'\(64, 64\) in .*\(112, 112\) in .*transfer_resnet18'):
         attention_rows(runner(APVIT), batch, before)
 
 

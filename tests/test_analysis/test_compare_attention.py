@@ -9,8 +9,8 @@ from mmfer.analysis.compare_attention import compare_attention
 from mmfer.datasets import EXPRESSIONS
 from mmfer.registry import MODELS
 
-APVIT = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'
-BASELINE = 'apvit-baseline_ir18-vit-tiny_1xb16-12e_synthface-64px'
+APVIT = 'apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px'
+BASELINE = 'apvit-baseline_resnet18-vit-tiny_1xb16-12e_synthface-64px'
 
 
 @pytest.fixture(scope='module')

@@ -12,9 +12,9 @@ from mmfer.datasets import EXPRESSIONS
 from mmfer.inference.model_runner import ModelRunner
 from mmfer.registry import MODELS
 
-APVIT = 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
-BASELINE = 'configs/apvit/apvit-baseline_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
-TRANSFER = 'configs/transfer/transfer_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
+APVIT = 'configs/apvit/apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px.py'
+BASELINE = 'configs/apvit/apvit-baseline_resnet18-vit-tiny_1xb16-12e_synthface-64px.py'
+TRANSFER = 'configs/transfer/transfer_resnet18-vit-tiny_1xb16-12e_synthface-64px.py'
 FEW = ['test_dataloader.dataset.num_samples=14']
 
 
@@ -73,7 +73,9 @@ def test_panels_of_figure_1(models):
     heads = ['input', 'TransFER:\nattention map', 'APP:\nk = 20 of 64']
     assert [panel.get_title() for panel in panels] == [*heads, '', '', '']
     assert panels[0].get_xlabel() in EXPRESSIONS
-    assert 'transfer_ir18' in figure.get_suptitle() and 'apvit_ir18' in figure.get_suptitle()
+    assert (
+        'transfer_resnet18' in figure.get_suptitle() and 'apvit_resnet18' in figure.get_suptitle()
+    )
 
 
 def test_other_models_are_named(models):

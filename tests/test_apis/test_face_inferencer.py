@@ -213,7 +213,7 @@ class TestStream:
                     for i, face in enumerate(faces)
                 ]
 
-        config = 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_rafdb-64px.py'
+        config = 'configs/apvit/apvit_resnet18-vit-tiny_1xb16-12e_rafdb-64px.py'
         model = get_model(repo_root / config)
         inferencer = FaceInferencer(
             model, detector=Mistaken(PLACES), min_size=8, show_progress=False
@@ -295,7 +295,7 @@ class TestStream:
 
 
 class TestPatches:
-    CONFIG = 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
+    CONFIG = 'configs/apvit/apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px.py'
 
     @pytest.fixture(scope='class')
     def model(self, repo_root):

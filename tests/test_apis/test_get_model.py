@@ -15,7 +15,7 @@ from mmfer.datasets import EXPRESSIONS
 from mmfer.inference.model_facts import class_names, model_facts, normalisation, task_of
 from mmfer.version import __version__
 
-SMALL = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'
+SMALL = 'apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px'
 
 
 class TestIndex:
@@ -185,9 +185,13 @@ class TestFacts:
 
     def test_normalisation(self):
         cfg = Config(dict(model=dict(), data_preprocessor=dict(mean=[1, 2, 3], std=[4, 5, 6])))
-        assert normalisation(cfg) == dict(mean=[1, 2, 3], std=[4, 5, 6], order='BGR')
-        cfg.model.data_preprocessor = dict(to_rgb=True)
-        assert normalisation(cfg) == dict(mean=[0, 0, 0], std=[1, 1, 1], order='RGB')
+        assert normalisation(cfg) == dict(
+            mean=[1, 2, 3], std=[4, 5, 6], order='BGR', standardize=False
+        )
+        cfg.model.data_preprocessor = dict(to_rgb=True, standardize=True)
+        assert normalisation(cfg) == dict(
+            mean=[0, 0, 0], std=[1, 1, 1], order='RGB', standardize=True
+        )
 
     def test_all_of_them(self):
         cfg = self.facts(head=dict(type='LinearClsHead', num_classes=2), backbone=dict(img_size=32))

@@ -43,7 +43,7 @@ def test_weights_and_facts(trained, tmp_path):
         classes=list(EXPRESSIONS),
         input_size=[SIZE, SIZE],
         licence='CC-BY-4.0',
-        preprocessing=dict(mean=[127.5] * 3, std=[127.5] * 3, order='RGB'),
+        preprocessing=dict(mean=[127.5] * 3, std=[127.5] * 3, order='RGB', standardize=False),
         task='expression',
     )
 

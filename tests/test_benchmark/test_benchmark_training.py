@@ -8,7 +8,7 @@ from mmfer.benchmark.training import peak_memory, training_memory
 
 MIB = 2**20
 FLOATS = MIB // 4
-SMALL = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'
+SMALL = 'apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px'
 
 
 def test_peak_is_what_lives_at_once():

@@ -14,7 +14,7 @@ from mmfer.benchmark.variants import (
 from mmfer.deployment.untrained import random_model
 from mmfer.registry import MODELS
 
-SMALL = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'
+SMALL = 'apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px'
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from mmfer.inference.writers import read_json_lines
 from mmfer.models import MLPClsHead
 from mmfer.registry import MODELS
 
-APVIT = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'
+APVIT = 'apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px'
 
 
 @pytest.fixture(scope='module')

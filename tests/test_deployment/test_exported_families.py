@@ -15,7 +15,7 @@ from mmfer.deployment.onnx import export_onnx
 pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
 pytest.importorskip('onnxscript', reason='onnxscript is not installed')
 
-APVIT = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'
+APVIT = 'apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px'
 LEARNED = {'app.criterion': 'lanet', 'app.score_on': 'features', 'atp.criterion': 'max'}
 PAPERS = {'app.criterion': 'lanet', 'app.lanet_form': 'paper', 'qk_scale': 0.1}
 BLOCKWISE = {'app.criterion': 'square', 'atp.keep_rate': [0.75, 0.5], 'out_type': 'avg_featmap'}
@@ -28,19 +28,19 @@ CLASSES = ('scores', 'logits')
 #: choice keeps.
 FAMILIES = {
     'apvit': (APVIT, {}, CLASSES, [52, 46]),
-    'baseline': ('apvit-baseline_ir18-vit-tiny_1xb16-12e_synthface-64px', {}, CLASSES, []),
+    'baseline': ('apvit-baseline_resnet18-vit-tiny_1xb16-12e_synthface-64px', {}, CLASSES, []),
     'soft': (APVIT, {'app.mode': 'soft', 'atp': None}, CLASSES, []),
     'lanet': (APVIT, LEARNED, CLASSES, [52, 46]),
     'lanet-paper': (APVIT, PAPERS, CLASSES, [52, 46]),
     'a rate for each block': (APVIT, BLOCKWISE, CLASSES, [52, 39, 19]),
     'max': (APVIT, LARGEST, CLASSES, [52, 46]),
     'average': (APVIT, AVERAGE, CLASSES, [52, 46, 41]),
-    'transfer': ('transfer_ir18-vit-tiny_1xb16-12e_synthface-64px', {}, CLASSES, []),
+    'transfer': ('transfer_resnet18-vit-tiny_1xb16-12e_synthface-64px', {}, CLASSES, []),
     'deit': ('deit-micro_1xb16-12e_synthface-64px', {}, CLASSES, []),
     'deit-atp': ('deit-micro-atp_1xb16-12e_synthface-64px', {}, CLASSES, [51]),
-    'hybrid': ('hybrid-deit-micro-ap_ir18_1xb16-12e_synthface-64px', {}, CLASSES, [39, 35]),
+    'hybrid': ('hybrid-deit-micro-ap_resnet18_1xb16-12e_synthface-64px', {}, CLASSES, [39, 35]),
     'action-units': (
-        'apvit_ir18-vit-tiny_1xb16-12e_synthface-au-64px',
+        'apvit_resnet18-vit-tiny_1xb16-12e_synthface-au-64px',
         {},
         (*CLASSES, 'action_units'),
         [52, 46],
@@ -111,7 +111,7 @@ def batch_of(images):
 def test_photographs(real_data):
     """The small APViT on aligned photographs."""
     loaded = load_for_export(
-        str(BY_NAME['apvit_ir18-vit-tiny_1xb16-12e_rafdb-64px']),
+        str(BY_NAME['apvit_resnet18-vit-tiny_1xb16-12e_rafdb-64px']),
         options={'test_dataloader.dataset.data_root': str(real_data / 'rafdb_layout')},
     )
     name, images = real_images(loaded.cfg, 20, loaded.size)

@@ -10,8 +10,8 @@ from tool_calls import load_tool, run_tool
 
 from mmfer.benchmark.variants import VARIANTS
 
-SMALL = BY_NAME['apvit_ir18-vit-tiny_1xb16-12e_synthface-64px']
-BASELINE = BY_NAME['apvit-baseline_ir18-vit-tiny_1xb16-12e_synthface-64px']
+SMALL = BY_NAME['apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px']
+BASELINE = BY_NAME['apvit-baseline_resnet18-vit-tiny_1xb16-12e_synthface-64px']
 DEIT = BY_NAME['deit-micro_1xb16-12e_synthface-64px']
 
 
@@ -54,7 +54,7 @@ def test_training_steps_and_memory(tmp_path):
     common = (SMALL, BASELINE, '--batch-sizes', 2)
     done = run('analysis_tools/benchmark', *common, '--train-step', '--turns', 1)
     assert done.returncode == 0, done.stderr
-    assert 'apvit-baseline_ir18' in done.stdout and 'pictures/s' in done.stdout
+    assert 'apvit-baseline_resnet18' in done.stdout and 'pictures/s' in done.stdout
     out = tmp_path / 'memory.json'
     done = run('analysis_tools/benchmark', *common, '--memory', '--json', out)
     assert done.returncode == 0, done.stderr
@@ -63,7 +63,7 @@ def test_training_steps_and_memory(tmp_path):
 
 
 def test_pipeline(tmp_path):
-    cfg = read_config('apvit_ir18-vit-tiny_1xb16-12e_synthface-64px')
+    cfg = read_config('apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px')
     (tmp_path / 'data' / 'a').mkdir(parents=True)
     for number in range(3):
         picture = np.full((32, 32, 3), 50 * number, np.uint8)

@@ -141,7 +141,7 @@ def test_refuses_no_pictures():
 
 
 def test_drawn_faces_need_no_loading_step_and_show_landmarks_on_demand(repo_root, tmp_path):
-    config = repo_root / 'configs/apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
+    config = repo_root / 'configs/apvit/apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px.py'
     out = tmp_path / 'sheet.png'
     sheets = []
     for options in ([], ['--landmarks'], ['--landmarks', '--box']):

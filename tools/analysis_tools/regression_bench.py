@@ -19,14 +19,14 @@ from mmfer.utils.timing_options import add_timing_options, positive
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 APVIT = dict(
     full='apvit/apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py',
-    small='apvit/apvit_ir18-vit-tiny_1xb16-12e_synthface-64px.py',
+    small='apvit/apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px.py',
 )
 ADAPTER = dict(
     full='kt_adapter/kt-adapter_convnext-v2-base-to-mobileone-s0_1xb32-30e_affectnet-hq-224px.py',
     small='kt_adapter/kt-adapter_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px.py',
 )
 # The small model above reads no files.
-DATA = dict(full=APVIT['full'], small='apvit/apvit_ir18-vit-tiny_1xb16-12e_rafdb-64px.py')
+DATA = dict(full=APVIT['full'], small='apvit/apvit_resnet18-vit-tiny_1xb16-12e_rafdb-64px.py')
 #: How poolings are compared.
 POOLED = 'fused+channels-last'
 WHAT = ('speed-up', 'pooling', 'adapter', 'data', 'import')

@@ -2,6 +2,9 @@
 # the training list and are validated on the rest. The dataset's own crops will do.
 _base_ = 'rafdb_112_holdout.py'
 
+# Light and contrast hold small nets back.
+data_preprocessor = dict(standardize=True)
+
 train_pipeline = _base_.train_pipeline
 train_pipeline[2].scale = 64  # RandomResizedCrop
 test_pipeline = _base_.test_pipeline

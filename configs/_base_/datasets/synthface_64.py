@@ -9,6 +9,8 @@ data_preprocessor = dict(
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
     to_rgb=True,
+    # Then each image gets mean 0 and deviation 1: light and contrast hold small nets back.
+    standardize=True,
 )
 
 # No loading step: SynthFace puts the picture itself into the sample.

@@ -1,6 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import torch.nn as nn
-from mmcv.cnn import build_conv_layer, build_norm_layer
+from mmcv.cnn import build_conv_layer, build_norm_layer, fuse_conv_bn
 from mmpretrain.models.backbones import ResNet_CIFAR
 
 from mmfer.registry import MODELS
@@ -23,3 +23,8 @@ class SmallImageResNet(ResNet_CIFAR):
         self.norm1_name, norm = build_norm_layer(self.norm_cfg, base_channels, postfix=1)
         self.add_module(self.norm1_name, norm)
         self.relu = nn.ReLU(inplace=True)
+
+    def switch_to_deploy(self) -> None:
+        """Merge BatchNorm into the convolutions, for inference; what is computed stays the same."""
+        fuse_conv_bn(self)
+        self.deploy = True

@@ -31,3 +31,16 @@ def test_only_the_stem_differs_from_the_resnet_for_cifar():
     for layer, out in zip(ours.res_layers, ours(x), strict=True):
         stem = getattr(theirs, layer)(stem)
         torch.testing.assert_close(out, stem)
+
+
+def test_the_form_for_inference_computes_the_same():
+    torch.manual_seed(0)
+    net = SmallImageResNet(**SETTINGS)
+    net(torch.randn(8, 3, 48, 48))  # so that there are statistics
+    net.eval()
+    x = torch.randn(2, 3, 48, 48)
+    before = net(x)
+    net.switch_to_deploy()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in net.modules())
+    for out, expected in zip(net(x), before, strict=True):
+        torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-4)

@@ -1,6 +1,6 @@
 # A small TransFER on drawn faces, to compare with the small APViT.
 _base_ = [
-    '../_base_/models/transfer_ir18-vit-tiny.py',
+    '../_base_/models/transfer_resnet18-vit-tiny.py',
     '../_base_/datasets/synthface_64.py',
     '../_base_/schedules/adamw_12e.py',
     '../_base_/default_runtime.py',

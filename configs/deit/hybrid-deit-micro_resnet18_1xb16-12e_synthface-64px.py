@@ -1,15 +1,15 @@
 # A small Hybrid-DeiT on drawn faces, for the small form of Table 14: the small APViT's CNN, from
 # its weights, under a narrower transformer from scratch.
-_base_ = '../apvit/apvit-baseline_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
+_base_ = '../apvit/apvit-baseline_resnet18-vit-tiny_1xb16-12e_synthface-64px.py'
 
 model = dict(
     backbone=dict(
         cnn=dict(
-            # As apvit-pretrained_ir18-vit-tiny_1xb16-3e_synthface-64px.py does.
+            # As apvit-pretrained_resnet18-vit-tiny_1xb16-3e_synthface-64px.py does.
             init_cfg=dict(
                 _delete_=True,
                 type='Pretrained',
-                checkpoint='work_dirs/apvit-baseline_ir18-vit-tiny_1xb16-8e_synthface-easy-64px/epoch_8.pth',
+                checkpoint='work_dirs/apvit-baseline_resnet18-vit-tiny_1xb16-8e_synthface-easy-64px/epoch_8.pth',
                 prefix='backbone.cnn.',
             )
         ),

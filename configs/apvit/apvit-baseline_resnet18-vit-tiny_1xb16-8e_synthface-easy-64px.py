@@ -1,6 +1,6 @@
 # The small net without pooling on other drawn people, easier to read than those of all other
-# configs: what apvit-pretrained_ir18-vit-tiny_1xb16-3e_synthface-64px.py starts from.
-_base_ = 'apvit-baseline_ir18-vit-tiny_1xb16-12e_synthface-64px.py'
+# configs: what apvit-pretrained_resnet18-vit-tiny_1xb16-3e_synthface-64px.py starts from.
+_base_ = 'apvit-baseline_resnet18-vit-tiny_1xb16-12e_synthface-64px.py'
 
 faces = dict(
     seed=1,

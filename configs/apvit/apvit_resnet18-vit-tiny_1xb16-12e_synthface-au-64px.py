@@ -1,6 +1,6 @@
 # A small APViT on drawn faces, expressions and action units together, as on Aff-Wild2.
 _base_ = [
-    '../_base_/models/apvit_ir18-vit-tiny.py',
+    '../_base_/models/apvit_resnet18-vit-tiny.py',
     '../_base_/datasets/synthface-au_64.py',
     '../_base_/schedules/adamw_12e.py',
     '../_base_/default_runtime.py',

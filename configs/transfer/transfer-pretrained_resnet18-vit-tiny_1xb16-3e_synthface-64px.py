@@ -1,13 +1,13 @@
 # The small TransFER from the weights that the small APViT starts from, to compare the two:
-# apvit-pretrained_ir18-vit-tiny_1xb16-3e_synthface-64px.py. Its local branches start at random.
+# apvit-pretrained_resnet18-vit-tiny_1xb16-3e_synthface-64px.py. Its local branches start at random.
 _base_ = [
-    '../_base_/models/transfer_ir18-vit-tiny.py',
+    '../_base_/models/transfer_resnet18-vit-tiny.py',
     '../_base_/datasets/synthface_64.py',
     '../_base_/schedules/adamw_3e.py',
     '../_base_/default_runtime.py',
 ]
 
-start = 'work_dirs/apvit-baseline_ir18-vit-tiny_1xb16-8e_synthface-easy-64px/epoch_8.pth'
+start = 'work_dirs/apvit-baseline_resnet18-vit-tiny_1xb16-8e_synthface-easy-64px/epoch_8.pth'
 model = dict(
     backbone=dict(
         init_cfg=dict(type='Pretrained', checkpoint=start, prefix='backbone.', exclude='cnn.'),

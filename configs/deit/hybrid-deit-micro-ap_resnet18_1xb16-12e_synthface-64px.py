@@ -1,6 +1,6 @@
 # The small Hybrid-DeiT with both poolings, its transformer from scratch, for the small form of
 # Table 14.
-_base_ = 'hybrid-deit-micro_ir18_1xb16-12e_synthface-64px.py'
+_base_ = 'hybrid-deit-micro_resnet18_1xb16-12e_synthface-64px.py'
 
 # 120 of 196 patches are 39 of 64.
 model = dict(

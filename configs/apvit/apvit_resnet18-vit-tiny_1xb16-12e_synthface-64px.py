@@ -1,6 +1,6 @@
 # A small APViT on drawn faces: trains on two CPU cores in minutes, without any files.
 _base_ = [
-    '../_base_/models/apvit_ir18-vit-tiny.py',
+    '../_base_/models/apvit_resnet18-vit-tiny.py',
     '../_base_/datasets/synthface_64.py',
     '../_base_/schedules/adamw_12e.py',
     '../_base_/default_runtime.py',

@@ -2,13 +2,13 @@
 # epochs instead of twelve, and its figures spread less. tools/reproduce.py trains the weights, and
 # variants of this one for every table.
 _base_ = [
-    '../_base_/models/apvit_ir18-vit-tiny.py',
+    '../_base_/models/apvit_resnet18-vit-tiny.py',
     '../_base_/datasets/synthface_64.py',
     '../_base_/schedules/adamw_3e.py',
     '../_base_/default_runtime.py',
 ]
 
-start = 'work_dirs/apvit-baseline_ir18-vit-tiny_1xb16-8e_synthface-easy-64px/epoch_8.pth'
+start = 'work_dirs/apvit-baseline_resnet18-vit-tiny_1xb16-8e_synthface-easy-64px/epoch_8.pth'
 model = dict(
     backbone=dict(
         # The transformer, and the CNN, each from its part of the file.

@@ -1,6 +1,6 @@
 # A small APViT on RAF-DB from scratch, to try the data path on a CPU; no published figure.
 _base_ = [
-    '../_base_/models/apvit_ir18-vit-tiny.py',
+    '../_base_/models/apvit_resnet18-vit-tiny.py',
     '../_base_/datasets/rafdb_64.py',
     '../_base_/schedules/adamw_12e.py',
     '../_base_/default_runtime.py',
