@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Commands one after the other, within a time, and a table of what came of them."""
 
+import contextlib
 import os
 import re
 import signal
@@ -47,7 +48,8 @@ class StepTable:
         Args:
             name: Of the step.
             command: Program and arguments, which are turned into strings.
-            limit: Seconds, if as many are left; then all its processes are killed.
+            limit: Seconds, if as many are left; then all its processes are killed, and the result
+                is what there is by then.
             read: From its output to the result. ValueError, LookupError and OSError mean that
                 there is none.
 
@@ -55,15 +57,18 @@ class StepTable:
             Whether it worked.
         """
         begin, result = time.monotonic(), ''
+        no_result = (ValueError, LookupError, OSError)
         log = self.folder / f'{re.sub("[^a-z0-9]+", "-", name.lower())}.log'
         try:
             self._call([str(word) for word in command], log, min(limit, self.left))
             result, status = read(log.read_text(errors='replace')), 'done'
         except subprocess.TimeoutExpired as error:
             status = f'FAILED: stopped after {max(error.timeout, 0):.0f} s'
+            with contextlib.suppress(*no_result):
+                result = read(log.read_text(errors='replace'))
         except subprocess.CalledProcessError as error:
             status = f'FAILED: exit status {error.returncode}, see {log.name}'
-        except (ValueError, LookupError, OSError) as error:
+        except no_result as error:
             status = f'FAILED: no result ({type(error).__name__}: {error})'
         self.add(name, result, status, time.monotonic() - begin)
         return status == 'done'

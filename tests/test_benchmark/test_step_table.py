@@ -41,9 +41,9 @@ def test_no_result_is_a_failure(table):
 def test_a_step_ends_with_all_that_it_started(table, tmp_path):
     child = 'import time; time.sleep(2); open("late", "w")'
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
-    parent = f'import os; os.chdir({str(tmp_path)!r}); {parent}'
-    assert not table.run('slow', code(parent), 1, str)
-    assert 'FAILED: stopped after 1 s' in str(table)
+    parent = f'import os; os.chdir({str(tmp_path)!r}); print("so far"); {parent}'
+    assert not table.run('slow', code(parent), 1, str.strip)
+    assert 'so far' in str(table) and 'FAILED: stopped after 1 s' in str(table)
     time.sleep(2)
     assert not (tmp_path / 'late').exists()
 
