@@ -101,7 +101,7 @@ def train_step(args, configs: dict) -> list[dict]:
         )
         print(timing_table(measured), flush=True)
         for row in measured:
-            row['loss'] = float(steps[row['name']]()['loss'])
+            row['loss'] = steps[row['name']]()['loss'].item()
             if not math.isfinite(row['loss']):
                 raise ValueError(f'{row["name"]}, batch {batch_size}: the loss is {row["loss"]}')
         rows += measured
