@@ -139,16 +139,18 @@ def check_training(table: 'StepTable', args, folder: Path | None, step: float | 
     """APViT from scratch, bf16, compiled; in as many epochs as there is time for."""
     from mmfer.engine.launch import load_config
 
+    parts = ('train', 'val')
     work_dir, epochs = table.folder / 'training', 1 if args.small else args.epochs
     name = DRAWN if folder is None else SMALL_FERPLUS if args.small else APVIT
     batch, workers, interval = (2, 1, 1) if args.small else (128, args.workers, 20)
     if folder is None:
         data = 'drawn faces'
-        parts = ('train', 'val')
         options = [f'{part}_dataloader.dataset.num_samples={8 * batch}' for part in parts]
     else:
         data = f'FERPlus val, {load_config(config(name)).val_dataloader.dataset.mode}'
-        options = ferplus_options(folder, 'train', 'val')
+        options = ferplus_options(folder, *parts)
+        if args.small:
+            options += [f'{part}_dataloader.dataset.indices=4' for part in parts]
     if name == APVIT:
         options += ['model.backbone.init_cfg=None', 'model.backbone.cnn.init_cfg=None']
         steps = sum(1 for _ in (folder / 'images' / 'FER2013Train').iterdir()) / batch
