@@ -59,7 +59,7 @@ def test_the_adapter_computes_the_same():
 @pytest.mark.parametrize(
     'name',
     [
-        'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px',
+        'apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px',
         'kt-adapter_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px',
     ],
 )

@@ -34,8 +34,8 @@ APVIT = 'apvit_ir50-vit-small_1xb128-20e_ferplus-112px'
 ADAPTER = 'kt-adapter_convnext-v2-base-to-mobileone-s0_1xb32-30e_affectnet-hq-224px'
 SMALL_ADAPTER = 'kt-adapter_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px'
 #: Draws its faces: for --small, and where there is no FERPlus.
-DRAWN = 'apvit_ir18-vit-tiny_1xb16-12e_synthface-64px'
-SMALL_FERPLUS = 'apvit_ir18-vit-tiny_1xb128-30e_ferplus-48px'
+DRAWN = 'apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px'
+SMALL_FERPLUS = 'apvit_resnet18-vit-tiny_1xb128-30e_ferplus-48px'
 STEPS = ('tests', 'precision', 'processes', 'data', 'training', 'ratios')
 #: Seconds that training leaves to what follows it, and that it takes beside its epochs: imports,
 #: compiling, the checkpoint. Then of an epoch beside its steps: validation, start of the workers.
