@@ -27,6 +27,12 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def pytest_runtest_setup(item):
+    """Skip tests that are marked ``gpu`` where there is none."""
+    if item.get_closest_marker('gpu') and not torch.cuda.is_available():
+        pytest.skip('no GPU: torch.cuda.is_available() is False')
+
+
 @pytest.fixture(autouse=True)
 def seed():
     """Start every test from the same random state, whatever ran before it."""

@@ -89,7 +89,7 @@ def _check(name: str, measured: Ratio, bound: str) -> Check:
 
 
 def check_speed_up(
-    cfg: Config, best: str, batch_size: int, turns: int, clock: Clock
+    cfg: Config, best: str, batch_size: int, turns: int, clock: Clock, device: str = 'cpu'
 ) -> list[Check]:
     """The plain implementation against APViT, as it is and at its best.
 
@@ -99,8 +99,9 @@ def check_speed_up(
         batch_size: Images at once.
         turns: How often each is timed.
         clock: One of :data:`.CLOCKS`.
+        device: Where. Bounds are for ``'cpu'``, the default.
     """
-    model, inputs = random_model(cfg), random_inputs(cfg, batch_size)
+    model, inputs = random_model(cfg).to(device), random_inputs(cfg, batch_size, device)
     variants = {name: make_variant(name, model, inputs) for name in ('plain', 'eager', best)}
     times = _time(variants, inputs, turns, clock)
     return [
@@ -110,7 +111,7 @@ def check_speed_up(
 
 
 def check_pooling(
-    cfg: Config, variant: str, batch_size: int, turns: int, clock: Clock
+    cfg: Config, variant: str, batch_size: int, turns: int, clock: Clock, device: str = 'cpu'
 ) -> list[Check]:
     """What pooling saves in a large batch, and that it costs nothing at batch 1.
 
@@ -119,13 +120,13 @@ def check_pooling(
     Raises:
         ValueError: It is no config of an APViT with both poolings.
     """
-    model = random_model(cfg)
+    model = random_model(cfg).to(device)
     checks = []
     for size, name, share, rate, bound in (
         (batch_size, '(80, .6)', 80 / 196, 0.6, 'large batch'),
         (1, '(160, .9)', 160 / 196, 0.9, 'one image'),
     ):
-        inputs = random_inputs(cfg, size)
+        inputs = random_inputs(cfg, size, device)
         runs = {}
         for pooling, keep_share, keep_rate in ((name, share, rate), ('(196, 1)', 1.0, 1.0)):
             keep_num = max(round(model.backbone.num_patches * keep_share), 1)
@@ -138,7 +139,7 @@ def check_pooling(
     return checks
 
 
-def check_adapter(cfg: Config, turns: int, clock: Clock) -> list[Check]:
+def check_adapter(cfg: Config, turns: int, clock: Clock, device: str = 'cpu') -> list[Check]:
     """What a KT-Adapter adds to the latency of its encoder, for one image.
 
     Both encoders are merged. Without an adapter its feature is averaged over all places.
@@ -146,7 +147,7 @@ def check_adapter(cfg: Config, turns: int, clock: Clock) -> list[Check]:
     Raises:
         ValueError: The model has no adapter.
     """
-    model = random_model(cfg)
+    model = random_model(cfg).to(device)
     if not isinstance(model.neck, KTAdapter):
         raise ValueError(f'{cfg.filename} has no KTAdapter as its model.neck')
     neck = copy.deepcopy(model.neck)
@@ -157,7 +158,7 @@ def check_adapter(cfg: Config, turns: int, clock: Clock) -> list[Check]:
         'adapter': lambda x: neck(backbone(x)),
         'folded adapter': lambda x: model.neck(backbone(x)),
     }
-    times = _time(runs, random_inputs(cfg, 1), turns, clock, warm_up=5)
+    times = _time(runs, random_inputs(cfg, 1, device), turns, clock, warm_up=5)
     return [
         _check(f'with {name} / encoder, batch 1', ratio(times[name], times['encoder']), name)
         for name in ('adapter', 'folded adapter')

@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmpretrain.structures import DataSample
+from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from mmfer.deployment.untrained import random_model
@@ -44,11 +45,11 @@ class TrainStep:
             data_samples=[_sample(index, min(size)) for index in range(batch_size)],
         )
 
-    def __call__(self, count: int | None = None) -> None:
-        """Take a step on the whole batch, or on its first ``count`` images."""
+    def __call__(self, count: int | None = None) -> dict[str, Tensor]:
+        """Take a step on the whole batch, or on its first ``count`` images; returns the losses."""
         batch = {key: copy.deepcopy(value[:count]) for key, value in self.batch.items()}
         with torch.enable_grad():
-            self.model.train_step(batch, self.optim_wrapper)
+            return self.model.train_step(batch, self.optim_wrapper)
 
 
 def _sample(index: int, side: int) -> DataSample:

@@ -88,6 +88,7 @@ VARIANTS: dict[str, tuple[Callable[..., Run], ...]] = {
     'fused+channels-last': (_fused, _channels_last),
     'fused+channels-last+by-8': (_fused, _channels_last, _by_8),
     'compiled': (_compiled,),
+    'compiled+bf16': (_compiled, _bfloat16),
     'bf16': (_bfloat16,),
     'bf16+by-8': (_bfloat16, _by_8),
     'onnx': (_onnx,),

@@ -2,8 +2,10 @@
 import logging
 from collections.abc import Iterator
 
+import torch
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import all_gather_object, get_world_size
+from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
@@ -31,6 +33,10 @@ class CheckedRunner(Runner):
     Before the first step the log has a line on the images of a step, over all processes and
     accumulated batches, and the learning rate; a warning where that is for another number of
     images. MMEngine's ``auto_scale_lr`` does not count accumulated batches; here it does.
+
+    ``compile`` in the config compiles ``model.loss`` where the model has it. MMEngine compiles
+    ``train_step``, with optimizer and log, and does it again for each new learning rate or value
+    that is logged, until ``torch.compile`` gives up.
 
     Raises:
         NothingToDoError: Names the settings that cause it.
@@ -84,6 +90,15 @@ class CheckedRunner(Runner):
             for _, wrapper in _by_name(optim_wrapper):
                 for group in wrapper.optimizer.param_groups:
                     group['lr'] *= wrapper._accumulative_counts
+
+    def _maybe_compile(self, target: str) -> None:
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        options = self.cfg.get('compile')
+        if target != 'train_step' or not options or not hasattr(model, 'loss'):
+            super()._maybe_compile(target)
+            return
+        model.loss = torch.compile(model.loss, **({} if options is True else options))
+        self.logger.info('model.loss is compiled: the first iterations are slow')
 
     def load_or_resume(self) -> None:
         super().load_or_resume()

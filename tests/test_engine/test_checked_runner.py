@@ -25,6 +25,19 @@ class FrozenToyModel(ToyModel):
         self.requires_grad_(False)
 
 
+@MODELS.register_module()
+class LossToyModel(ToyModel):
+    """As mmpretrain's classifiers: what trains is a method of its own."""
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        return super().forward(inputs, data_samples, mode)
+
+    def loss(self, inputs, data_samples):
+        return super().forward(inputs, data_samples, 'loss')
+
+
 @pytest.fixture
 def config(tmp_path, repo_root):
     def _config(**changes):
@@ -92,3 +105,17 @@ def test_processes_with_different_numbers_of_iterations(config, monkeypatch):
     monkeypatch.setattr(checked_runner, 'all_gather_object', lambda length: [length, length - 1])
     with pytest.raises(NothingToDoError, match=r'\[3, 2\] iterations.*round_up=True'):
         build_runner(config()).train()
+
+
+def test_the_loss_is_compiled_once(config):
+    """Learning rates and logged values differ from step to step; nothing is compiled for them."""
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph
+
+    runner = build_runner(config(model__type='LossToyModel'))
+    runner.cfg.compile = dict(backend=backend, fullgraph=True)
+    runner.train()
+    assert runner.iter == 12 and len(graphs) == 1

@@ -115,7 +115,7 @@ def test_keeps_low_precision(dtype):
     assert random_erase(torch.zeros(4, 3, 16, 16, dtype=dtype), prob=1.0).dtype == dtype
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU')
+@pytest.mark.gpu
 def test_gpu_batches_are_erased_as_cpu_batches_are():
     images = torch.zeros(8, 3, 32, 32)
     torch.manual_seed(3)

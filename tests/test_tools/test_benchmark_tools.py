@@ -62,6 +62,13 @@ def test_training_steps_and_memory(tmp_path):
     assert 0 < pooled < unpooled
 
 
+def test_a_training_step_that_diverges():
+    options = ('--cfg-options', 'optim_wrapper.optimizer.lr=1e30', 'optim_wrapper.clip_grad=None')
+    command = (SMALL, '--train-step', '--batch-sizes', 2, '--turns', 1)
+    done = run('analysis_tools/benchmark', *command, *options)
+    assert done.returncode == 1 and 'the loss is nan' in done.stderr
+
+
 def test_pipeline(tmp_path):
     cfg = read_config('apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px')
     (tmp_path / 'data' / 'a').mkdir(parents=True)

@@ -86,7 +86,9 @@ def inference(args, configs: dict) -> list[dict]:
 
 
 def train_step(args, configs: dict) -> list[dict]:
-    """Training steps of the configs against each other."""
+    """Training steps of the configs against each other, and the loss of one more."""
+    import math
+
     from mmfer.benchmark.report import timing_rows, timing_table
     from mmfer.benchmark.timing import CLOCKS, interleave
     from mmfer.benchmark.training import TrainStep
@@ -98,6 +100,10 @@ def train_step(args, configs: dict) -> list[dict]:
             interleave(steps, args.turns, args.warm_up, CLOCKS[args.clock]), batch_size
         )
         print(timing_table(measured), flush=True)
+        for row in measured:
+            row['loss'] = steps[row['name']]()['loss'].item()
+            if not math.isfinite(row['loss']):
+                raise ValueError(f'{row["name"]}, batch {batch_size}: the loss is {row["loss"]}')
         rows += measured
     return rows
 

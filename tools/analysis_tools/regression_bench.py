@@ -50,6 +50,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='VARIANT',
         help='of APViT, see benchmark.py (default: aot+by-8)',
     )
+    parser.add_argument(
+        '--device',
+        default='cpu',
+        help="of the models, such as 'cuda', where --best compiled+bf16 suits; bounds are for the "
+        'default (default: cpu)',
+    )
     add_timing_options(parser)
     return parser.parse_args(argv)
 
@@ -78,13 +84,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     apvit = load_config(CONFIGS / APVIT[args.size])
     adapter = load_config(CONFIGS / ADAPTER[args.size])
     data = load_config(CONFIGS / DATA[args.size])
-    batch_size, turns, clock = args.batch_size, args.turns, CLOCKS[args.clock]
-    machine = describe_machine()
+    batch_size, turns, device = args.batch_size, args.turns, args.device
+    clock = CLOCKS[args.clock]
+    machine = describe_machine(device)
     print(machine_text(machine), flush=True)
     parts = {
-        'speed-up': lambda: regression.check_speed_up(apvit, args.best, batch_size, turns, clock),
-        'pooling': lambda: regression.check_pooling(apvit, POOLED, batch_size, turns, clock),
-        'adapter': lambda: regression.check_adapter(adapter, 10 * turns, clock),
+        'speed-up': lambda: regression.check_speed_up(
+            apvit, args.best, batch_size, turns, clock, device
+        ),
+        'pooling': lambda: regression.check_pooling(
+            apvit, POOLED, batch_size, turns, clock, device
+        ),
+        'adapter': lambda: regression.check_adapter(adapter, 10 * turns, clock, device),
         'data': lambda: regression.check_data(data, turns, clock),
         'import': lambda: regression.check_import(turns),
     }
