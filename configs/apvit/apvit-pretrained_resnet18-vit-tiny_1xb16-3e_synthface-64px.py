@@ -13,10 +13,6 @@ model = dict(
     backbone=dict(
         # The transformer, and the CNN, each from its part of the file.
         init_cfg=dict(type='Pretrained', checkpoint=start, prefix='backbone.', exclude='cnn.'),
-        cnn=dict(
-            init_cfg=dict(
-                _delete_=True, type='Pretrained', checkpoint=start, prefix='backbone.cnn.'
-            )
-        ),
+        cnn=dict(init_cfg=dict(type='Pretrained', checkpoint=start, prefix='backbone.cnn.')),
     )
 )

@@ -1,4 +1,5 @@
-# A small APViT on FERPlus from scratch, for CPUs: six in seven faces right within the hour.
+# A small APViT on FERPlus from scratch, for CPUs: 86.18 % of the validation part, after 53 minutes
+# on one core. docs/results.md says more.
 _base_ = [
     '../_base_/models/apvit_resnet18-vit-tiny.py',
     '../_base_/datasets/ferplus_48.py',

@@ -7,7 +7,6 @@ model = dict(
         cnn=dict(
             # As apvit-pretrained_resnet18-vit-tiny_1xb16-3e_synthface-64px.py does.
             init_cfg=dict(
-                _delete_=True,
                 type='Pretrained',
                 checkpoint='work_dirs/apvit-baseline_resnet18-vit-tiny_1xb16-8e_synthface-easy-64px/epoch_8.pth',
                 prefix='backbone.cnn.',

@@ -11,10 +11,6 @@ start = 'work_dirs/apvit-baseline_resnet18-vit-tiny_1xb16-8e_synthface-easy-64px
 model = dict(
     backbone=dict(
         init_cfg=dict(type='Pretrained', checkpoint=start, prefix='backbone.', exclude='cnn.'),
-        cnn=dict(
-            init_cfg=dict(
-                _delete_=True, type='Pretrained', checkpoint=start, prefix='backbone.cnn.'
-            )
-        ),
+        cnn=dict(init_cfg=dict(type='Pretrained', checkpoint=start, prefix='backbone.cnn.')),
     )
 )

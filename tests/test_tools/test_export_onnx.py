@@ -44,7 +44,9 @@ def test_everything(trained, tmp_path):
         licence='CC-BY-4.0',
         mmfer_version=exported.facts['mmfer_version'],
         precision='float32',
-        preprocessing=dict(mean=[127.5] * 3, std=[127.5] * 3, order='RGB', inside=False),
+        preprocessing=dict(
+            mean=[127.5] * 3, std=[127.5] * 3, order='RGB', standardize=False, inside=False
+        ),
         task='expression',
         trained=True,
     )
