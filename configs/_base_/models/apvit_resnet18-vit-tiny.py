@@ -6,18 +6,7 @@ model = dict(
         type='APViT',
         # 64x64 pixels -> 64 channels on an 8x8 grid. A processor's time goes to large maps, so the
         # stem has stride 2.
-        cnn=dict(
-            type='SmallImageResNet',
-            depth=18,
-            num_stages=3,
-            stem_channels=16,
-            base_channels=16,
-            strides=(1, 2, 2),
-            dilations=(1, 1, 1),
-            out_indices=(2,),
-            # From scratch, every unit takes part from the start.
-            zero_init_residual=False,
-        ),
+        cnn=dict(type='SmallImageResNet', depth=18, base_channels=16),
         arch=dict(embed_dims=128, num_layers=2, num_heads=4, feedforward_channels=256),
         # The picture's side in pixels; with the CNN's stride it fixes the grid.
         img_size=64,

@@ -5,18 +5,7 @@ model = dict(
         type='TransFER',
         # 64x64 pixels -> 64 channels on an 8x8 grid. A processor's time goes to large maps, so the
         # stem has stride 2.
-        cnn=dict(
-            type='SmallImageResNet',
-            depth=18,
-            num_stages=3,
-            stem_channels=16,
-            base_channels=16,
-            strides=(1, 2, 2),
-            dilations=(1, 1, 1),
-            out_indices=(2,),
-            # From scratch, every unit takes part from the start.
-            zero_init_residual=False,
-        ),
+        cnn=dict(type='SmallImageResNet', depth=18, base_channels=16),
         # Branches and rates of the published model.
         num_branches=2,
         mad_rate=0.6,

@@ -4,15 +4,8 @@ from mmpretrain.models.backbones import ResNet_CIFAR
 
 from mmfer.models.backbones import SmallImageResNet
 
-SETTINGS = dict(
-    depth=18,
-    num_stages=3,
-    stem_channels=4,
-    base_channels=4,
-    strides=(1, 2, 2),
-    dilations=(1, 1, 1),
-    out_indices=(0, 1, 2),
-)
+SETTINGS = dict(depth=18, base_channels=4, out_indices=(0, 1, 2))
+THEIRS = dict(SETTINGS, stem_channels=4, num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1))
 
 
 def test_three_stages_leave_an_eighth_of_the_sides():
@@ -22,7 +15,7 @@ def test_three_stages_leave_an_eighth_of_the_sides():
 
 def test_only_the_stem_differs_from_the_resnet_for_cifar():
     torch.manual_seed(0)
-    ours, theirs = SmallImageResNet(**SETTINGS), ResNet_CIFAR(**SETTINGS)
+    ours, theirs = SmallImageResNet(**SETTINGS), ResNet_CIFAR(**THEIRS)
     ours.eval(), theirs.eval()  # mmpretrain's do not return the net
     weights = {k: v for k, v in ours.state_dict().items() if not k.startswith('conv1.')}
     assert not theirs.load_state_dict(weights, strict=False).unexpected_keys
