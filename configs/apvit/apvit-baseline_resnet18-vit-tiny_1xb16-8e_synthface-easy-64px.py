@@ -10,7 +10,6 @@ train_dataloader = dict(dataset=dict(**faces))
 val_dataloader = dict(dataset=dict(**faces))
 test_dataloader = dict(dataset=dict(**faces))
 
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
     dict(type='CosineAnnealingLR', T_max=8, eta_min=0, by_epoch=True, convert_to_iter_based=True),
