@@ -15,7 +15,7 @@ export PYTHONPATH := $(CURDIR)
 .PHONY: help demo demo-kt bench test lint format wheel-check env clean clean-demo
 
 help:
-	@echo 'make demo         train, test and look at a small APViT on drawn faces (about 6 minutes)'
+	@echo 'make demo         train, test and look at a small APViT on drawn faces (about 7 minutes, 3 of them to install)'
 	@echo 'make demo-kt      train small encoders of four facial tasks and a KT-Adapter'
 	@echo 'make test         run the tests'
 	@echo 'make bench        print the ratios of docs/speed.md, full-size models on this machine'
