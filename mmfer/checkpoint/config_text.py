@@ -25,7 +25,8 @@ def parse_config_text(text: str) -> dict[str, Any]:
 
     Args:
         text: Lines of ``name = value``, where a value is made of numbers, strings, None, booleans,
-            lists, tuples, sets, and dicts, which may be written as ``dict(key=value)``.
+            lists, tuples, sets, and dicts, which may be written as ``dict(key=value)`` or
+            ``dict({'key': value})``.
 
     Raises:
         ConfigTextError: There is something else in it, or it is too long or too deep to be read.
@@ -58,12 +59,17 @@ def _assignment(statement: ast.stmt) -> tuple[str, Any]:
 
 
 class _DictCalls(ast.NodeTransformer):
-    """Write ``dict(key=value)`` as ``{'key': value}``, and refuse all other calls."""
+    """Write ``dict(key=value)`` and ``dict({'key': value})`` as ``{'key': value}``, and refuse all
+    other calls. MMEngine writes the latter where a key is no name, as in ``custom_keys``.
+    """
 
     def visit_Call(self, node: ast.Call) -> ast.Dict:
+        is_dict = isinstance(node.func, ast.Name) and node.func.id == 'dict'
+        if is_dict and not node.keywords and [type(arg) for arg in node.args] == [ast.Dict]:
+            return self.visit(node.args[0])
         names = [keyword.arg for keyword in node.keywords]
         named = all(names) and len(set(names)) == len(names)  # no **others, none twice
-        if not isinstance(node.func, ast.Name) or node.func.id != 'dict' or node.args or not named:
+        if not is_dict or node.args or not named:
             raise _refuse(node)
         keys = [ast.Constant(name) for name in names]
         return ast.Dict(keys, [self.visit(keyword.value) for keyword in node.keywords])

@@ -30,6 +30,9 @@ def test_all_kinds_of_values():
         "a = dict(**{{'b': open('{mark}', 'w')}})",
         "a = {{**open('{mark}', 'w')}}",
         "a = dict([('b', open('{mark}', 'w'))])",
+        "a = dict({{'b': open('{mark}', 'w')}})",
+        "a = dict({{**open('{mark}', 'w')}})",
+        "a = dict({{'b': 1}}, c=open('{mark}', 'w'))",
         'import os\na = f\'{{os.system("touch {mark}")}}\'',
         "a.b = open('{mark}', 'w')",
         "a = (lambda: open('{mark}', 'w'))()",
@@ -74,3 +77,10 @@ def test_odd_texts_are_read_as_python_reads_them():
     assert parse_config_text('\n'.join(text[:-1])) == {'ä': 'é', 'b': {'c': 2}}
     assert parse_config_text(r"a = '\d'") == {'a': r'\d'}
     assert parse_config_text('') == {} and parse_config_text('a = 1\na = 2') == {'a': 2}
+
+
+def test_keys_that_are_no_names():
+    keys = {'backbone.cnn': dict(lr_mult=4.0), '.cls_token': dict(decay_mult=0.0)}
+    cfg = Config(dict(optim_wrapper=dict(paramwise_cfg=dict(custom_keys=keys, bias_lr_mult=2.0))))
+    assert 'dict({' in cfg.pretty_text  # as MMEngine writes it
+    assert parse_config_text(cfg.pretty_text) == cfg.to_dict()
