@@ -16,7 +16,7 @@ class FaceDataPreprocessor(ClsDataPreprocessor):
     loader's workers then hand over a quarter of the bytes.
 
     Small nets from scratch learn nothing for hundreds of iterations while light and contrast of the
-    images outweigh the faces; ``standardize`` takes these away (docs/configs.md has the figures).
+    images outweigh the faces; ``standardize`` takes these away (docs/results.md has the figures).
 
     Args:
         standardize: Whether each image is brought to mean 0 and deviation 1, in training and
