@@ -14,8 +14,10 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=30, eta_min=0, by_epoch=True, convert_to_iter_based=True),
 ]
 
-# What is validated, tested and saved are averages of about the last 500 iterations.
 custom_hooks = [
+    # A tenth to a quarter less time a step on CPUs.
+    dict(type='ChannelsLastHook'),
+    # What is validated, tested and saved are averages of about the last 500 iterations.
     dict(
         type='EMAHook',
         ema_type='MomentumAnnealingEMA',

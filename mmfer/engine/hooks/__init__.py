@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from .channels_last_hook import ChannelsLastHook  # noqa: F401
 from .class_names_hook import ClassNamesHook  # noqa: F401
 from .confusion_matrix_hook import ConfusionMatrixHook  # noqa: F401
 from .non_finite_loss_hook import NonFiniteLossHook  # noqa: F401
