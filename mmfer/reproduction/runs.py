@@ -131,15 +131,15 @@ class Runs:
         found = {}
         for name in experiment.databases if experiment.trains else ():
             here = self.here(name)
-            own = {metric: column for column, metric in self.index.databases[here].metrics.items()}
-            for column, metric in (
-                experiment.metrics or self.index.databases[name].metrics
-            ).items():
+            theirs = experiment.metrics or self.index.databases[name].metrics
+            column_of = {metric: column for column, metric in theirs.items()}
+            own = experiment.metrics or self.index.databases[here].metrics
+            for shown, metric in own.items():
+                column = column_of.get(metric)
                 if experiment.columns and column not in experiment.columns:
                     continue
-                shown = column if experiment.metrics else own[metric]
                 papers = found.setdefault((here, shown, metric), [])
-                if not self.settings.changes and not self._protocol(name):
+                if column and not self.settings.changes and not self._protocol(name):
                     papers.append(column)
         stands_in = self.settings.stands_in
         return [Column(c, tuple(p), stands_in, d, m) for (d, c, m), p in found.items()]

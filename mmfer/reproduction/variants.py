@@ -96,7 +96,8 @@ def get(cfg: Mapping, path: str, default: Any = None) -> Any:
 def _take(cfg: Config, path: str, other: Config, name: str) -> None:
     """Put what another config has as ``name`` at ``path``."""
     parent, _, key = path.rpartition('.')
-    get(cfg, parent)[key] = get(other, name)
+    node = get(cfg, parent) if parent else cfg
+    node[key] = get(other, name)
     if name != path:
         # Helper variables of that file, which the config has under the same names.
         for helper in other:

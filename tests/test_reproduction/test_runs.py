@@ -214,6 +214,10 @@ def test_columns_of_stand_ins_have_those_of_the_paper_beside_them(make, index, k
         (it,) for it in kt_index.find('kt-table5').columns
     ]
     assert columns[0].name == 'drawn landmarks NME' and columns[0].database.startswith('synthface')
+    # What only the stand-in is measured by has no column of the paper.
+    accuracy, mean = make(data='ferplus-small').columns(index.find('table1'))
+    assert accuracy.published == ('RAF-DB', 'AffectNet') and mean.published == ()
+    assert mean.metric == 'class_accuracy/mean'
 
 
 @pytest.mark.parametrize('database', ['RAF-DB', 'ExpW', 'Aff-Wild2'])
