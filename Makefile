@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 JOBS   ?= auto
+TESTS  ?= tests
 
 BIN        := $(VENV)/bin
 SETUP      := PYTHON=$(PYTHON) tools/misc/setup_venv.sh
@@ -12,12 +13,13 @@ DEMO_KT    := work_dirs/demo-kt
 # mim looks for an editable package on this path.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help demo demo-kt bench test lint format wheel-check env clean clean-demo
+.PHONY: help demo demo-kt bench test coverage lint format wheel-check env clean clean-demo
 
 help:
 	@echo 'make demo         train, test and look at a small APViT on drawn faces (about 7 minutes, 3 of them to install)'
 	@echo 'make demo-kt      train small encoders of four facial tasks and a KT-Adapter'
 	@echo 'make test         run the tests'
+	@echo 'make coverage     run the tests, and print the share of lines that they run'
 	@echo 'make bench        print the ratios of docs/speed.md, full-size models on this machine'
 	@echo 'make lint         check style and formatting'
 	@echo 'make wheel-check  build the wheel and train from it in a clean environment'
@@ -46,7 +48,12 @@ bench: env
 test:
 	@$(SETUP) $(VENV) requirements/tests.txt
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 --dist worksteal \
-	    --durations=20 tests
+	    --durations=20 $(TESTS)
+
+coverage:
+	@$(SETUP) $(VENV) requirements/tests.txt
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --maxprocesses 8 --dist worksteal \
+	    --cov=mmfer --cov-report=term:skip-covered --cov-report=html:work_dirs/coverage $(TESTS)
 
 lint:
 	@$(SETUP) $(VENV) requirements/tests.txt

@@ -50,3 +50,14 @@ def test_who_reads_may_stop_reading():
     command = f'{sys.executable} -W ignore -m mmfer models | head -1'
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert done.stderr == '' and done.stdout.count('\n') == 1
+
+
+def test_print_env_names_each_package_in_a_line(capsys):
+    import torch
+
+    from mmfer.version import __version__
+
+    assert cli.main(['print_env']) == 0
+    printed = dict(line.split(': ', 1) for line in capsys.readouterr().out.splitlines())
+    assert printed['mmfer'] == __version__ and printed['PyTorch'] == torch.__version__
+    assert printed['safetensors']
