@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ('predict', 'serve', 'models')
+COMMANDS = ('predict', 'serve', 'models', 'weights')
 
 INTERRUPTED = 130
 
