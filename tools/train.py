@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported late so that --help answers at once.
     from mmfer.engine import launch
+    from mmfer.engine.starting_files import require_starting_files
     from mmfer.utils.config_options import parse_options
 
     options = parse_options(args.cfg_options)
@@ -71,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         cfg.compile = True
     with launch.one_training(cfg):
         launch.set_resume(cfg, args.resume)
+        require_starting_files(cfg)
         launch.build_runner(cfg).train()
     return 0
 

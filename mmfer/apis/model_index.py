@@ -53,10 +53,15 @@ def read_model_index() -> dict[str, IndexedModel]:
     Raises:
         FileNotFoundError: The package was installed without its index.
     """
-    return _read(_folder() / _FILE)
+    return _read(index_folder() / _FILE)
 
 
-def _folder() -> Path:
+def index_folder() -> Path:
+    """The folder of the index, ``configs`` and ``tools``.
+
+    Raises:
+        FileNotFoundError: The package was installed without them.
+    """
     for folder in _PLACES:
         if (folder / _FILE).is_file():
             return folder
@@ -110,8 +115,7 @@ def find_model(name: str) -> IndexedModel:
     models = read_model_index()
     if name in models:
         return models[name]
-    folder = _folder() / 'configs'
-    configs = {path.stem: path for path in sorted(folder.rglob('*.py')) if _is_leaf(path, folder)}
+    configs = config_files()
     if name in configs:
         return IndexedModel(name, configs[name])
     near = difflib.get_close_matches(name, [*models, *configs], n=3, cutoff=0.4)
@@ -119,6 +123,16 @@ def find_model(name: str) -> IndexedModel:
         f'there is no model {name!r}, neither as a file nor among the configs. Near are: '
         f'{", ".join(dict.fromkeys(near)) or "none"}. `python -m mmfer models` lists what there is'
     )
+
+
+def config_files() -> dict[str, Path]:
+    """All configs of mmfer that are no parts of others, by name, sorted by folder.
+
+    Raises:
+        FileNotFoundError: The package was installed without them.
+    """
+    folder = index_folder() / 'configs'
+    return {path.stem: path for path in sorted(folder.rglob('*.py')) if _is_leaf(path, folder)}
 
 
 def _is_leaf(path: Path, folder: Path) -> bool:

@@ -9,10 +9,9 @@ at all. MMEngine's own loaders, which unpickle, are replaced by :func:`register_
 import hashlib
 import os
 import os.path as osp
-import shutil
-import tempfile
-import urllib.request
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 from mmengine.dist import barrier, is_main_process
@@ -20,6 +19,7 @@ from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 
 from . import CheckpointError, UnsafeCheckpointError
+from .download import download
 from .safetensors_file import SUFFIX, read_safetensors
 from .state_dicts import unwrap
 from .torch_file import read_torch_file
@@ -34,7 +34,6 @@ __all__ = [
 
 #: Set to 1, this environment variable allows downloads that anybody on the way can change.
 ALLOW_HTTP = 'MMFER_ALLOW_HTTP'
-_TIMEOUT = 60  # seconds without an answer
 
 #: Addresses that MMEngine knows and reads by plain unpickling.
 _OTHER_SCHEMES = (
@@ -150,7 +149,12 @@ def load_from_http(filename: str, map_location: Any = None) -> Any:
             :func:`load_checkpoint_file`.
         OSError: The download failed.
     """
-    _check_scheme(filename, allowed=os.environ.get(ALLOW_HTTP) == '1')
+    if urlsplit(filename).scheme == 'http' and os.environ.get(ALLOW_HTTP) != '1':
+        raise CheckpointError(
+            f'{filename} was not downloaded: what does not come by https:// can be changed on its '
+            f'way. Use an address of https://, or set {ALLOW_HTTP}=1 for one of http:// on a '
+            'network that you trust'
+        )
     folder = osp.join(torch.hub.get_dir(), 'checkpoints')
     name = osp.basename(filename.split('?')[0])
     path = osp.join(folder, f'{hashlib.sha256(filename.encode()).hexdigest()[:16]}-{name}')
@@ -159,49 +163,12 @@ def load_from_http(filename: str, map_location: Any = None) -> Any:
     try:
         if not osp.isfile(path):
             print_log(f'Downloading {filename} to {path}', 'current')
-            download(filename, path)
+            say = partial(print_log, logger='current')
+            download(filename, path, schemes=('http', 'https'), say=say)
     finally:
         if is_main_process():
             barrier()
     return load_from_local(path, map_location)
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, req, fp, code, msg, headers, newurl):
-        if req.full_url.startswith('https:') or not newurl.startswith('http:'):
-            _check_scheme(newurl, allowed=False)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _check_scheme(url: str, allowed: bool) -> None:
-    if not url.lower().startswith('https://') and not allowed:
-        raise CheckpointError(
-            f'{url} was not downloaded: what does not come by https:// can be changed on its way. '
-            f'Use an address of https://, or set {ALLOW_HTTP}=1 for one of http:// on a network '
-            'that you trust'
-        )
-
-
-def download(url: str, path: str) -> None:
-    """Download a file; it takes its name when it is whole.
-
-    Raises:
-        CheckpointError: See :func:`load_from_http`.
-        OSError: There is no connection, or the answer ended too early.
-    """
-    os.makedirs(osp.dirname(path), exist_ok=True)
-    opener = urllib.request.build_opener(_Redirects)
-    with (
-        opener.open(url, timeout=_TIMEOUT) as answer,
-        tempfile.TemporaryDirectory(dir=osp.dirname(path)) as folder,
-    ):
-        part = osp.join(folder, 'part')
-        with open(part, 'wb') as file:
-            shutil.copyfileobj(answer, file)
-        promised = answer.headers.get('Content-Length')
-        if promised is not None and int(promised) != osp.getsize(part):
-            raise OSError(f'{url}: {osp.getsize(part)} bytes of {promised} came; try again')
-        os.replace(part, path)
 
 
 def refuse_scheme(filename: str, map_location: Any = None) -> None:

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ('predict', 'serve', 'models', 'print_env')
+COMMANDS = ('predict', 'serve', 'models', 'weights', 'print_env')
 
 INTERRUPTED = 130
 

@@ -9,6 +9,7 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
+from mmfer.checkpoint.starting_weights import how_to_get
 from mmfer.checkpoint.state_dicts import (
     StateDictReport,
     as_loaded,
@@ -67,11 +68,9 @@ class PretrainedInit(MMEnginePretrainedInit):
             )
         except FileNotFoundError as error:
             raise FileNotFoundError(
-                f'{type(module).__name__} is to start from {self.checkpoint}, which is not there. '
-                'If it is what another config trains, train that one first; the README says under '
-                '"Weights" where other files come from and how they are converted. To start '
-                'without it, set the init_cfg that names it to None, as in --cfg-options '
-                'model.backbone.init_cfg=None'
+                f'{type(module).__name__} is to start from {self.checkpoint}, which is not there: '
+                f'{how_to_get(self.checkpoint)}. To start without it, set the init_cfg that names '
+                'it to None, as in --cfg-options model.backbone.init_cfg=None'
             ) from error
         weights = unwrap(checkpoint)
         if self.prefix is not None:

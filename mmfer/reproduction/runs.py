@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmengine.model import PretrainedInit
 
 from mmfer.analysis.model_cost import published_cost
-from mmfer.registry import WEIGHT_INITIALIZERS
-from mmfer.tasks import TASKS
-from mmfer.utils.components import is_component
-from mmfer.utils.config_options import merge_options, walk
+from mmfer.checkpoint.starting_weights import how_to_get
+from mmfer.engine.starting_files import starts
+from mmfer.utils.config_options import merge_options
 from mmfer.utils.dataset_config import unwrapped
 from mmfer.utils.picture_size import picture_size
 
@@ -344,8 +342,7 @@ def check(runs: Runs, experiments: Iterable[Experiment]) -> None:
     if files:
         raise ExperimentError(
             'training starts from checkpoints that are not there:\n  '
-            + '\n  '.join(f'{path}, for {user}' for path, user in files.items())
-            + '\nThe README says under "Weights" where they come from and how they are converted'
+            + '\n  '.join(f'{path}, for {user}: {how_to_get(path)}' for path, user in files.items())
         )
 
 
@@ -368,26 +365,6 @@ def set_seed(cfg: Config, seed: int) -> None:
 def _datasets(cfg: Config) -> list[ConfigDict]:
     """The datasets of all loaders, those inside of wrappers."""
     return [unwrapped(cfg[name].dataset) for name in _LOADERS]
-
-
-def starts(cfg: Config) -> dict[str, str]:
-    """Files that a model starts from, by setting: ``load_from``, every ``init_cfg``, priors."""
-    found = {'load_from': cfg.load_from} if cfg.get('load_from') else {}
-    for path, node in walk(cfg.model, 'model'):
-        if isinstance(node, Mapping) and is_component(node, WEIGHT_INITIALIZERS, PretrainedInit):
-            found[f'{path}.checkpoint'] = node['checkpoint']
-    for task in _prior_tasks(cfg.model):
-        found[f'model.priors.{task}.checkpoint'] = cfg.model.priors[task]['checkpoint']
-    return found
-
-
-def _prior_tasks(model: Mapping) -> list[str]:
-    """The priors that a model takes, as ``FaceAnalyzer`` chooses them."""
-    if not model.get('priors'):
-        return []
-    tasks, canonical = model['neck'].get('tasks', TASKS), model['neck']['canonical']
-    given = [task for task in tasks if task in model['priors'] and task != canonical]
-    return given[: model.get('num_priors')]
 
 
 def _store_prior_tokens(cfg: Config) -> None:

@@ -1,0 +1,191 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Download a file: resumed where it was cut, checked before it takes its name."""
+
+import errno
+import http.client
+import os
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Collection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mmfer.utils.file_digest import file_digest
+from mmfer.utils.file_lock import file_lock
+
+from . import CheckpointError
+
+_TIMEOUT = 60  # seconds without an answer
+_CHUNK = 1 << 20  # bytes
+_REFUSED = (401, 403, 404, 410)
+_BEYOND_THE_END = 416
+
+
+def download(
+    url: str,
+    path: str | Path,
+    sha256: str | None = None,
+    schemes: Collection[str] = ('https',),
+    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
+) -> None:
+    """Download a file; it takes its name when it is whole and checked.
+
+    Until then it is ``PATH.part``. When the connection breaks that stays, with ``PATH.part.tag``,
+    which says what state of the server's file it is a part of, and the next call asks for the rest
+    alone. Without such a mark (``ETag``, ``Last-Modified``) of the server's nothing is kept. One
+    process at a time downloads to a path. Proxies and certificates are those of the environment
+    (``https_proxy``, ``no_proxy``; ``SSL_CERT_FILE``).
+
+    Args:
+        url: The address.
+        path: The file to write; its folder is made if need be.
+        sha256: The first digits, or all, of what the file has to have. Default: not checked.
+        schemes: Which addresses are allowed. One of https never leads to another kind.
+        say: Takes a line for each redirection to another host, and before another process is waited
+            for.
+        progress: Takes the bytes that are there, and those of the whole or None, after each chunk.
+
+    Raises:
+        CheckpointError: The address, or one that it leads to, is not allowed; or the file is
+            another than that of ``sha256``, and is now ``PATH.bad``.
+        FileNotFoundError: The server does not have the file, or not for everybody.
+        OSError: There is no connection, it broke, or the disk is full.
+    """
+    _check_scheme(url, schemes)
+    path, part, tag = Path(path), Path(f'{path}.part'), Path(f'{path}.part.tag')
+    others = []
+
+    def wait(holder: str) -> None:
+        others.append(holder)
+        say(f'waiting for {holder}, which downloads {path}')
+
+    with file_lock(f'{part}.lock', wait):
+        if others and path.is_file():
+            return
+        try:
+            _fetch(url, part, tag, urllib.request.build_opener(_Redirects(schemes, say)), progress)
+        except BaseException:  # Ctrl-C, too
+            if not tag.is_file():
+                part.unlink(missing_ok=True)
+            raise
+        tag.unlink(missing_ok=True)
+        if sha256 and not (found := file_digest(part)).startswith(sha256.lower()):
+            os.replace(part, f'{path}.bad')
+            raise CheckpointError(
+                f'{url} is another file than expected, or was changed on its way: its sha256 is '
+                f'{found}, not {sha256}. It is kept as {path}.bad, to be looked at, and not used'
+            )
+        os.replace(part, path)
+
+
+def _check_scheme(url: str, schemes: Collection[str]) -> None:
+    if urlsplit(url).scheme not in schemes:
+        raise CheckpointError(
+            f'{url} was not downloaded: what does not come by {" or ".join(schemes)} can be '
+            'changed on its way'
+        )
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    def __init__(self, schemes: Collection[str], say: Callable[[str], None]):
+        self.schemes = schemes
+        self.say = say
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        _check_scheme(newurl, ('https',) if req.type == 'https' else self.schemes)
+        here, there = req.host.partition(':')[0], urlsplit(newurl).hostname
+        if here != there:
+            self.say(f'redirected: {here} -> {there}')
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _fetch(url: str, part: Path, tag: Path, opener, progress: Callable) -> None:
+    """Make ``part`` whole."""
+    headers, done = {}, 0
+    if tag.is_file() and part.is_file():
+        done = part.stat().st_size
+        # Where the file has changed, the server sends all of it.
+        headers = {'Range': f'bytes={done}-', 'If-Range': tag.read_text()}
+    try:
+        answer = opener.open(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == _BEYOND_THE_END and done:
+            tag.unlink()
+            return _fetch(url, part, tag, opener, progress)
+        kind = FileNotFoundError if error.code in _REFUSED else OSError
+        reason = http.client.responses.get(error.code, 'unknown')
+        raise kind(f'{url}: the server answers {error.code} ({reason})') from error
+    except (OSError, http.client.HTTPException) as error:
+        raise OSError(
+            f'{url}: no connection ({getattr(error, "reason", error)}). Behind a proxy, set '
+            'https_proxy'
+        ) from error
+    with answer:
+        if answer.headers.get_content_type() == 'text/html':
+            raise OSError(f'{url} is a web page, not a file of weights: open it in a browser')
+        if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
+            done = 0
+        elif not answer.headers.get('Content-Range', '').startswith(f'bytes {done}-'):
+            raise OSError(f'{url}: the server sends another part than was asked for')
+        _write(url, answer, part, tag, done, progress)
+
+
+def _write(url: str, answer, part: Path, tag: Path, done: int, progress: Callable) -> None:
+    """Append what comes to the first ``done`` bytes."""
+    length = answer.headers.get('Content-Length')
+    total = None if length is None else done + int(length)
+    free = shutil.disk_usage(part.parent).free
+    if total is not None and total - done > free:
+        raise _no_room(part, f'{_mib(total - done)} are to come, {_mib(free)} are free')
+    with open(part, 'ab' if done else 'wb') as file:
+        if not done:
+            _keep_mark(answer.headers, tag)
+        try:
+            while chunk := answer.read(_CHUNK):
+                file.write(chunk)
+                done += len(chunk)
+                progress(done, total)
+        except http.client.HTTPException as error:
+            raise _cut(url, done, total, tag) from error
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise _no_room(part, error.strerror) from error
+            raise _cut(url, done, total, tag) from error
+        file.flush()
+        os.fsync(file.fileno())
+    if total is not None and done != total:
+        raise _cut(url, done, total, tag)
+
+
+def _mib(size: int) -> str:
+    return f'{size / 2**20:.1f} MiB'
+
+
+def _no_room(part: Path, reason: str) -> OSError:
+    return OSError(
+        errno.ENOSPC,
+        f'no room for it ({reason}). Make room or name another folder, and run the same command '
+        'again',
+        str(part),
+    )
+
+
+def _cut(url: str, done: int, total: int | None, tag: Path) -> OSError:
+    return OSError(
+        f'{url}: the connection broke after {done} bytes of {total or "unknown"}. Run the same '
+        f'command again: it {"goes on from there" if tag.is_file() else "begins anew"}'
+    )
+
+
+def _keep_mark(headers: http.client.HTTPMessage, tag: Path) -> None:
+    """Note which state of its file a server sends, where it says so."""
+    mark = headers.get('ETag') or ''
+    if not mark.startswith('"'):  # a weak one is not for parts
+        mark = headers.get('Last-Modified') or ''
+    if mark:
+        tag.write_text(mark)
+    else:
+        tag.unlink(missing_ok=True)
