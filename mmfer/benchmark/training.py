@@ -42,7 +42,7 @@ class TrainStep:
         size = size or picture_size(cfg)[0]
         self.batch = dict(
             inputs=torch.randint(0, 256, (batch_size, 3, *size), dtype=torch.uint8),
-            data_samples=[_sample(index, min(size)) for index in range(batch_size)],
+            data_samples=[_sample(index, min(size), cfg) for index in range(batch_size)],
         )
 
     def __call__(self, count: int | None = None) -> dict[str, Tensor]:
@@ -52,9 +52,12 @@ class TrainStep:
             return self.model.train_step(batch, self.optim_wrapper)
 
 
-def _sample(index: int, side: int) -> DataSample:
+def _sample(index: int, side: int, cfg: Config) -> DataSample:
     """Labels for every head."""
     sample = DataSample(metainfo=dict(sample_idx=index)).set_gt_label(0)
+    head = cfg.model.get('head') or {}
+    if (head.get('loss') or {}).get('use_soft'):
+        sample.set_gt_score(torch.eye(head['num_classes'])[0])
     sample.set_field(30.0, 'gt_age')
     sample.set_field(torch.rand(98, 2) * side, 'gt_landmarks')
     return sample
