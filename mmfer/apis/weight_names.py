@@ -7,7 +7,7 @@ result is compared with the model it is meant for.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -26,6 +26,18 @@ _IR = [
     (r'^(stages\.\d+\.\d+)\.res_layer\.3\.', r'\1.conv2.'),
     (r'^(stages\.\d+\.\d+)\.res_layer\.4\.', r'\1.bn2.'),
     (r'^(stages\.\d+\.\d+)\.shortcut_layer\.', r'\1.shortcut.'),
+]
+# InsightFace's unit: BN, convolution, BN, PReLU, convolution, BN.
+_IRESNET = [
+    (r'^conv1\.', 'stem.0.'),
+    (r'^bn1\.', 'stem.1.'),
+    (r'^prelu\.', 'stem.2.'),
+    (r'^(layer\d\.\d+)\.conv1\.', r'\1.conv1.0.'),
+    (r'^(layer\d\.\d+)\.bn2\.', r'\1.conv1.1.'),
+    (r'^(layer\d\.\d+)\.prelu\.', r'\1.act.'),
+    (r'^(layer\d\.\d+)\.bn3\.', r'\1.bn2.'),
+    (r'^(layer\d\.\d+)\.downsample\.', r'\1.shortcut.'),
+    *((rf'^layer{stage + 1}\.', f'stages.{stage}.') for stage in range(4)),
 ]
 _TIMM = [
     (r'^patch_embed\.proj\.', 'patch_embed.projection.'),
@@ -47,6 +59,31 @@ def _rename(key: str, rules: _Rules) -> str:
     for theirs, ours in rules:
         key = re.sub(theirs, ours, key)
     return key
+
+
+def convert_by(
+    our_name: Callable[[str], str], state_dict: Mapping[str, Tensor], left_out: tuple[str, ...]
+) -> dict[str, Tensor]:
+    """Rename all weights but those whose names begin with one of ``left_out``.
+
+    Raises:
+        ValueError: Two of them get one name, as in a file that mixes layouts.
+    """
+    converted = {}
+    for key, value in state_dict.items():
+        if key.startswith(left_out):
+            continue
+        name = our_name(key)
+        if name in converted:
+            raise ValueError(f'the file holds {name} twice, once as {key}: it mixes two layouts')
+        converted[name] = value
+    return converted
+
+
+def stage_of(name: str) -> int:
+    """The number in ``stages.<number>.``, or -1."""
+    found = re.match(r'stages\.(\d+)\.', name)
+    return int(found[1]) if found else -1
 
 
 def reshape_like(
@@ -95,6 +132,24 @@ def convert_face_evolve(
             key = f'stages.{stage}.{unit}.{key[found.end() :]}'
         converted[_rename(key, _IR)] = value
     return converted
+
+
+def convert_iresnet(state_dict: Mapping[str, Tensor], num_stages: int = 3) -> dict[str, Tensor]:
+    """Convert an iresnet of InsightFace's arcface_torch to an :class:`IRNet` of ``unit='iresnet'``.
+
+    What follows the last stage (``bn2``, ``fc``, ``features``) and the stages that are not built
+    are left out.
+
+    Args:
+        state_dict (Mapping): 475 keys for iresnet50, with BatchNorm's counts.
+        num_stages (int): Stages of the :class:`IRNet` to fill. Defaults to 3.
+
+    Raises:
+        ValueError: Two keys name the same weight.
+    """
+    embedding = ('bn2.', 'fc.', 'features.')
+    converted = convert_by(lambda key: _rename(key, _IRESNET), state_dict, embedding)
+    return {key: value for key, value in converted.items() if stage_of(key) < num_stages}
 
 
 def convert_vit(state_dict: Mapping[str, Tensor], patch_embed: bool = False) -> dict[str, Tensor]:

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from public_face_nets import iresnet, iresnet_maps
 
 from mmfer.apis.weight_names import (
     convert_apvit_release,
     convert_face_evolve,
+    convert_iresnet,
     convert_vit,
     reshape_like,
 )
@@ -130,6 +132,27 @@ def test_timm_vit_computes_what_timm_computes():
     x = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(ours(x)[0], theirs.forward_features(x)[:, 0])
+
+
+@pytest.mark.parametrize('depth', [18, 34, 50, 100])
+@torch.no_grad()
+def test_iresnet_computes_what_it_did(depth):
+    weights = iresnet(depth, base=2)
+    if depth == 50:
+        assert len(weights) == 475
+    net = IRNet(depth, 4, (0, 1, 2, 3), base_channels=2, unit='iresnet').eval()
+    net.load_state_dict(convert_iresnet(weights, 4))
+    images = torch.randn(2, 3, 32, 32)
+    for ours, theirs in zip(net(images), iresnet_maps(weights, depth, images), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_stages_of_iresnet_that_are_not_built_are_left_out():
+    weights = iresnet(18, base=2)
+    net = IRNet(18, 2, base_channels=2, unit='iresnet')
+    net.load_state_dict(convert_iresnet(weights, 2))
+    converted = convert_iresnet({**weights, 'layer1.0.se.weight': torch.zeros(1)}, 2)
+    assert set(converted) - net.state_dict().keys() == {'stages.0.0.se.weight'}
 
 
 def test_reshape_like_moves_only_dimensions_of_size_one():

@@ -4,11 +4,20 @@ import sys
 import pytest
 import timm
 import torch
+from public_face_nets import (
+    LAYOUTS,
+    NARROW,
+    iresnet,
+    iresnet_maps,
+    mobilefacenet,
+    mobilefacenet_maps,
+    mobilefacenet_onnx,
+)
 from shipped_configs import read_config
 from tool_calls import run_tool
 from torch import nn
 
-from mmfer.models import APViT, IRNet
+from mmfer.models import APViT, IRNet, MobileFaceNet
 from mmfer.registry import MODELS
 
 
@@ -237,3 +246,88 @@ def test_a_file_that_is_no_file_of_weights(tmp_path):
     done = convert('timm_vit_to_mmfer', tmp_path / 'absent.pth', tmp_path / 'out.pth')
     assert done.returncode == 1 and 'absent.pth' in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+IMAGES = (2, 3, 32, 32)
+
+
+def net_from(target, **settings):
+    """The net that starts from a converter's file, which has to fill it to the last weight."""
+    init_cfg = dict(type='Pretrained', checkpoint=str(target), allow_missing=())
+    net = MODELS.build(dict(settings, init_cfg=init_cfg))
+    net.init_weights()
+    return net.eval()
+
+
+@pytest.mark.parametrize('layout', [*LAYOUTS, 'onnx'])
+@torch.no_grad()
+def test_mobilefacenet(tmp_path, layout):
+    arch = MobileFaceNet.ARCHS['mbf']
+    names = 'port' if layout == 'port' else 'arcface_torch'
+    weights = mobilefacenet(arch, names)
+    source, target = tmp_path / 'source.pth', tmp_path / 'out.pth'
+    torch.save({f'module.{key}': value for key, value in weights.items()}, source)
+    if layout == 'onnx':
+        onnx = pytest.importorskip('onnx')
+        source = tmp_path / 'source.onnx'
+        onnx.save(mobilefacenet_onnx(weights, arch, names), source)
+    done = convert('mobilefacenet_to_mmfer', source, target, '--num-stages', 3)
+    assert done.returncode == 0, done.stderr
+    assert '(100.0% of the model), 0 are missing, 0 unexpected' in done.stdout
+    assert "cnn=dict(type='MobileFaceNet', num_stages=3, arch='mbf'" in done.stdout
+    assert ('norm_eval=True' in done.stdout) == (layout == 'onnx')
+    settings = torch.load(target, weights_only=True)['meta']['settings']
+    net = net_from(target, type='MobileFaceNet', out_indices=(1, 2), **settings)
+    images = torch.randn(IMAGES)
+    _, *wanted, _ = mobilefacenet_maps(weights, arch, names, images)
+    for ours, theirs in zip(net(images), wanted, strict=True):
+        # 1e-5 of what these maps vary by
+        torch.testing.assert_close(ours / theirs.std(), theirs / theirs.std(), atol=1e-5, rtol=1e-5)
+
+
+def test_mobilefacenet_of_other_channels(tmp_path):
+    torch.save(mobilefacenet(NARROW, 'port'), tmp_path / 'narrow.pth')
+    done = convert('mobilefacenet_to_mmfer', tmp_path / 'narrow.pth', tmp_path / 'out.pth')
+    assert done.returncode == 0, done.stderr
+    assert f'num_stages=2, arch={NARROW!r}, init_cfg' in done.stdout
+    net_from(tmp_path / 'out.pth', type='MobileFaceNet', arch=NARROW)
+
+
+@torch.no_grad()
+def test_iresnet(tmp_path):
+    weights = iresnet(18)
+    source, target = tmp_path / 'backbone.pth', tmp_path / 'out.pth'
+    torch.save(weights, source)
+    done = convert('iresnet_to_mmfer', source, target, '--depth', 18)
+    assert done.returncode == 0, done.stderr
+    assert '(100.0% of the model), 0 are missing, 0 unexpected' in done.stdout
+    net = net_from(target, type='IRNet', depth=18, unit='iresnet')
+    images = torch.randn(IMAGES)
+    wanted = iresnet_maps(weights, 18, images)[2]
+    torch.testing.assert_close(net(images)[0], wanted, atol=1e-5, rtol=1e-5)
+
+    done = convert('iresnet_to_mmfer', source, tmp_path / 'no.pth', '--depth', 34)
+    assert done.returncode == 1 and 'in the model only: stages.0.2.' in done.stderr
+    assert not (tmp_path / 'no.pth').exists()
+
+
+def test_a_face_net_is_not_another(tmp_path):
+    sources = {
+        'mobilefacenet': mobilefacenet(NARROW, 'port'),
+        'iresnet': iresnet(18, base=2),
+        'both': mobilefacenet(NARROW, 'port') | mobilefacenet(NARROW, 'arcface_torch'),
+    }
+    for name, weights in sources.items():
+        torch.save(weights, tmp_path / f'{name}.pth')
+    (tmp_path / 'iresnet.onnx').write_bytes((tmp_path / 'iresnet.pth').read_bytes())
+    for tool, source, message in (
+        ('iresnet', 'mobilefacenet.pth', 'does not hold the model'),
+        ('mobilefacenet', 'iresnet.pth', 'does not hold the model'),
+        ('face_evolve', 'iresnet.pth', 'does not hold the model'),
+        ('mobilefacenet', 'both.pth', 'it mixes two layouts'),
+        ('mobilefacenet', 'iresnet.onnx', 'iresnet.onnx'),
+        ('mobilefacenet', 'absent.onnx', 'absent.onnx'),
+    ):
+        done = convert(f'{tool}_to_mmfer', tmp_path / source, tmp_path / 'no.pth')
+        assert done.returncode == 1 and message in done.stderr, (tool, source, done.stderr)
+        assert 'Traceback' not in done.stderr and not (tmp_path / 'no.pth').exists()

@@ -2,14 +2,13 @@
 from collections.abc import Sequence
 
 import torch.nn as nn
-from mmcv.cnn import fuse_conv_bn
 from mmengine.model import BaseModule
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmfer.registry import MODELS
 
 from ..utils.checkpointing import run_checkpointed
+from .staged_net import StagedNet
 
 
 class IRUnit(BaseModule):
@@ -27,20 +26,38 @@ class IRUnit(BaseModule):
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, stride, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(out_channels)
         if in_channels != out_channels:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
-                nn.BatchNorm2d(out_channels),
-            )
+            self.shortcut = self._projection(in_channels, out_channels, stride)
         else:
             # Every `stride`-th row and column; of one pixel the average is as good as the maximum,
             # and has no indices to keep.
             self.shortcut = nn.AvgPool2d(1, stride) if stride > 1 else nn.Identity()
+
+    @staticmethod
+    def _projection(in_channels: int, out_channels: int, stride: int) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, in, H, W)`` to ``(B, out, H / stride, W / stride)``."""
         out = self.conv1(self.bn1(x))
         out = self.bn2(self.conv2(self.act(out)))
         return out + self.shortcut(x)
+
+
+class IResNetUnit(IRUnit):
+    """The unit of InsightFace's "iresnet".
+
+    BN follows the first convolution as well, and the shortcut is a 1x1 convolution with BN wherever
+    the unit has a stride.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int):
+        super().__init__(in_channels, out_channels, stride)
+        self.conv1 = nn.Sequential(self.conv1, nn.BatchNorm2d(out_channels))
+        if stride > 1:
+            self.shortcut = self._projection(in_channels, out_channels, stride)
 
 
 class IRStage(nn.Sequential):
@@ -58,15 +75,16 @@ class IRStage(nn.Sequential):
 
 
 @MODELS.register_module()
-class IRNet(BaseModule):
-    """The IR family of face recognition backbones, laid out as in face.evoLVe.
+class IRNet(StagedNet):
+    """The IR family of face recognition backbones, laid out as in face.evoLVe or InsightFace.
 
     IR-50 with ``num_stages=3`` is APViT's feature extractor: ``(B, 3, 112, 112)`` becomes
-    ``(B, 256, 14, 14)`` with 17.6 M parameters and 5.47 GMAC.
+    ``(B, 256, 14, 14)`` with 17.6 M parameters and 5.47 GMAC. Stage ``i`` gives ``(B, base_channels
+    * 2**i, H / 2**(i + 1), W / 2**(i + 1))``.
 
     Args:
-        depth (int): 18, 34, 50, 100 or 152. 18 and 34 are not in face.evoLVe; they have the usual
-            numbers of units.
+        depth (int): 18, 34, 50, 100 or 152. 18 and 34 are not in face.evoLVe, 152 is not in
+            InsightFace; they have the usual numbers of units.
         num_stages (int): How many of the four stages are built, 1 to 4. Defaults to 3.
         out_indices (Sequence[int], optional): Stages whose output is returned, from 0. Defaults to
             the last one.
@@ -78,11 +96,14 @@ class IRNet(BaseModule):
         norm_eval (bool): Keep all BatchNorm statistics fixed in training. Defaults to False.
         with_cp (bool): Keep the input of each unit only and compute the rest again for gradients:
             less memory, one more forward pass. Defaults to False.
-        deploy (bool): Build the form for inference, see :meth:`switch_to_deploy`. Defaults to
-            False.
+        deploy (bool): Build the form for inference, see :meth:`switch_to_deploy`. The BatchNorm
+            that opens a unit stays: its convolution pads with zeros, which are not what BatchNorm
+            makes of zeros. Defaults to False.
         init_cfg (dict, optional): Initialisation. Defaults to Xavier uniform for convolutions, as
             in the released APViT (its nets without weights, Table 3); BatchNorm starts at weight 1,
             bias 0 and PReLU at slope 0.25.
+        unit (str): ``'ir'`` (default), the unit of face.evoLVe and the released APViT, see
+            :class:`IRUnit`; or ``'iresnet'``, that of InsightFace, see :class:`IResNetUnit`.
     """
 
     UNITS = {
@@ -92,6 +113,7 @@ class IRNet(BaseModule):
         100: (3, 13, 30, 3),
         152: (3, 8, 36, 3),
     }
+    UNIT_TYPES = {'ir': IRUnit, 'iresnet': IResNetUnit}
 
     def __init__(
         self,
@@ -105,81 +127,26 @@ class IRNet(BaseModule):
         with_cp: bool = False,
         deploy: bool = False,
         init_cfg: dict | None = None,
+        unit: str = 'ir',
     ):
-        if init_cfg is None:
-            init_cfg = dict(type='Xavier', layer='Conv2d', distribution='uniform')
-        super().__init__(init_cfg)
         if depth not in self.UNITS:
             raise ValueError(f'IRNet depth must be one of {tuple(self.UNITS)}, got {depth}')
         if not 1 <= num_stages <= 4:
             raise ValueError(f'IRNet num_stages must be 1 to 4, got {num_stages}')
-        out_indices = (num_stages - 1,) if out_indices is None else tuple(out_indices)
-        if not out_indices or not all(0 <= i < num_stages for i in out_indices):
-            raise ValueError(
-                f'IRNet out_indices must lie in 0..{num_stages - 1} (num_stages={num_stages}), '
-                f'got {out_indices}'
-            )
-        if not -1 <= frozen_stages <= num_stages:
-            raise ValueError(
-                f'IRNet frozen_stages must be -1 to num_stages={num_stages}, got {frozen_stages}'
-            )
-        self.out_indices = out_indices
-        self.frozen_stages = frozen_stages
-        self.norm_eval = norm_eval
-        self.deploy = False
-
-        self.stem = nn.Sequential(
+        if unit not in self.UNIT_TYPES:
+            raise ValueError(f'IRNet unit must be one of {tuple(self.UNIT_TYPES)}, got {unit!r}')
+        if init_cfg is None:
+            init_cfg = dict(type='Xavier', layer='Conv2d', distribution='uniform')
+        stem = nn.Sequential(
             nn.Conv2d(in_channels, base_channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(base_channels),
             nn.PReLU(base_channels),
         )
-        self.stages = nn.ModuleList()
-        width = base_channels
+        stages, width, build = [], base_channels, self.UNIT_TYPES[unit]
         for stage, num_units in enumerate(self.UNITS[depth][:num_stages]):
             out_width = base_channels * 2**stage
-            units = [IRUnit(width, out_width, stride=2)]
-            units += [IRUnit(out_width, out_width, stride=1) for _ in range(num_units - 1)]
-            self.stages.append(IRStage(*units, with_cp=with_cp))
+            units = [build(width, out_width, stride=2)]
+            units += [build(out_width, out_width, stride=1) for _ in range(num_units - 1)]
+            stages.append(IRStage(*units, with_cp=with_cp))
             width = out_width
-        self._freeze()
-        if deploy:
-            self.switch_to_deploy()
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map ``(B, 3, H, W)`` to one feature map per entry of ``out_indices``.
-
-        Stage ``i`` gives ``(B, base_channels * 2**i, H / 2**(i + 1), W / 2**(i + 1))``.
-        """
-        x = self.stem(x)
-        outs = []
-        for i, stage in enumerate(self.stages):
-            x = stage(x)
-            if i in self.out_indices:
-                outs.append(x)
-        return tuple(outs)
-
-    def switch_to_deploy(self) -> None:
-        """Merge each BatchNorm that follows a convolution into it, for inference.
-
-        What the net gives in eval mode stays the same but for rounding. The BatchNorm that opens a
-        unit stays: its convolution pads with zeros, which are not what BatchNorm makes of zeros.
-        """
-        fuse_conv_bn(self)
-        self.deploy = True
-
-    def _freeze(self) -> None:
-        if self.frozen_stages < 0:
-            return
-        for module in (self.stem, *self.stages[: self.frozen_stages]):
-            module.eval()
-            module.requires_grad_(False)
-
-    def train(self, mode: bool = True):
-        """Set the mode, except for what is frozen."""
-        super().train(mode)
-        self._freeze()
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
-        return self
+        super().__init__(stem, stages, out_indices, frozen_stages, norm_eval, deploy, init_cfg)

@@ -36,6 +36,8 @@ CNNS = {
         out_indices=(2,),
     ),
     'MobileNetV2': dict(type='MobileNetV2', widen_factor=0.25, out_indices=(4,)),
+    'IRNet of iresnet': dict(CNN, unit='iresnet'),
+    'MobileFaceNet': dict(type='MobileFaceNet'),
     'TIMMBackbone': dict(
         type='TIMMBackbone',
         model_name='mobilenetv3_small_050',

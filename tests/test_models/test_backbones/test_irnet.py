@@ -15,9 +15,10 @@ def test_ir50_has_the_published_size_and_output():
     assert out.shape == (1, 256, 14, 14)
 
 
+@pytest.mark.parametrize('unit', IRNet.UNIT_TYPES)
 @pytest.mark.parametrize('depth', IRNet.UNITS)
-def test_out_indices_and_widths(depth):
-    net = IRNet(depth=depth, num_stages=4, out_indices=(0, 1, 3), base_channels=2)
+def test_out_indices_and_widths(depth, unit):
+    net = IRNet(depth=depth, num_stages=4, out_indices=(0, 1, 3), base_channels=2, unit=unit)
     outs = net(torch.randn(2, 3, 32, 32))
     assert [tuple(o.shape) for o in outs] == [(2, 2, 16, 16), (2, 4, 8, 8), (2, 16, 2, 2)]
 
@@ -28,6 +29,21 @@ def test_unit_equals_its_formula():
     x = torch.randn(1, 4, 8, 8)
     y = unit.bn2(unit.conv2(unit.act(unit.conv1(unit.bn1(x)))))
     torch.testing.assert_close(unit(x), y + x[:, :, ::2, ::2])
+
+
+def test_unit_of_insightface_equals_its_formula():
+    net = trained_net(num_stages=1, unit='iresnet')
+    x = torch.randn(1, 4, 8, 8)
+    for unit in net.stages[0]:  # the first has a stride, the second none
+        conv1, bn1 = unit.conv1
+        y = unit.bn2(unit.conv2(unit.act(bn1(conv1(unit.bn1(x))))))
+        shortcut = x
+        if unit is net.stages[0][0]:
+            conv, bn = unit.shortcut
+            assert conv.stride == (2, 2) and conv.weight.shape == (4, 4, 1, 1)
+            shortcut = bn(conv(x))
+        torch.testing.assert_close(unit(x), y + shortcut)
+        x = unit(x)
 
 
 def test_frozen_stages_stay_frozen_in_training():
@@ -53,6 +69,7 @@ def test_norm_eval_keeps_statistics():
         (dict(num_stages=5), 'num_stages.*got 5'),
         (dict(out_indices=(3,)), r'out_indices.*0\.\.2.*\(3,\)'),
         (dict(frozen_stages=4), 'frozen_stages.*got 4'),
+        (dict(unit='basic'), "unit.*iresnet.*'basic'"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
@@ -91,6 +108,16 @@ def test_deployed_net_gives_the_same(channels_last):
     built.load_state_dict(net.state_dict())
     assert built.deploy and net.deploy
     torch.testing.assert_close(built(x), wanted, atol=1e-4, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_deployed_net_of_insightfaces_units_gives_the_same():
+    net = trained_net(unit='iresnet')
+    x = torch.randn(2, 3, 24, 24)
+    (wanted,) = net(x)
+    net.switch_to_deploy()
+    torch.testing.assert_close(net(x)[0], wanted, atol=1e-4, rtol=1e-5)
+    assert sum(isinstance(m, _BatchNorm) for m in net.modules()) == 6  # those that open a unit
 
 
 def gradients(net, x):
