@@ -298,7 +298,7 @@ def test_without_their_packages_some_images_are_skipped_and_named(phone, monkeyp
     assert nothing.error.endswith('but 1 images that need a package: pip install pillow-heif')
 
 
-def test_images_of_telephones_that_are_too_large_or_damaged(phone, monkeypatch):
+def test_images_of_phones_that_are_too_large_or_damaged(phone, monkeypatch):
     """By their headers; nothing is decoded."""
     for module in ('files_below', 'image_header'):
         monkeypatch.setattr(f'mmfer.utils.{module}.needed_package', lambda name: None)

@@ -111,8 +111,8 @@ def _decode_by_plug_in(content: bytes, name: str, color_type: str) -> np.ndarray
             rgb = np.asarray(turned.convert('RGB'))
     except Exception as error:  # whatever a plug-in makes of a damaged file
         raise ImageHeaderError(f'it is damaged: {error}') from error
-    grey = color_type.startswith('grayscale')
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY if grey else cv2.COLOR_RGB2BGR)
+    gray = color_type.startswith('grayscale')
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY if gray else cv2.COLOR_RGB2BGR)
 
 
 @TRANSFORMS.register_module()
