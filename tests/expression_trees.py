@@ -114,10 +114,11 @@ def write_affwild2(
     expressions: Mapping[str, Sequence[int]],
     units: Mapping[str, Sequence[int | Sequence[int]]],
     missing: Iterable[str] = (),
-    tracks: Sequence[str] = ('EXPR_Set', 'AU_Set'),
+    tracks: Sequence[str] = ('EXPR_Set', 'AU_Set', 'VA_Set'),
     size: int = 24,
+    places: Mapping[str, Sequence[Sequence[float]]] | None = None,
 ) -> Path:
-    """Write both tracks of Aff-Wild2 and the frames.
+    """Write the tracks of Aff-Wild2 and the frames.
 
     Args:
         root: Where to.
@@ -127,17 +128,20 @@ def write_affwild2(
         missing: Frames without a picture, such as ``'video1/00002'``.
         tracks: Names of the folders.
         size: Side of the pictures.
+        places: Valence and arousal of each frame, (-5, -5) where it is not annotated. Default: no
+            such track.
     """
     lengths = {}
-    for track, header, lists in (
-        (tracks[0], AFFWILD2_EXPRESSIONS, expressions),
-        (tracks[1], ','.join(ACTION_UNITS), units),
-    ):
+    contents = [(AFFWILD2_EXPRESSIONS, expressions), (','.join(ACTION_UNITS), units)]
+    if places is not None:
+        contents.append(('valence,arousal', places))
+    for track, (header, lists) in zip(tracks, contents, strict=False):
         for part in AFFWILD2_PARTS:
             (root / 'annotations' / track / part).mkdir(parents=True, exist_ok=True)
         for name, rows in lists.items():
             if lists is units:
                 rows = [[row] * 12 if isinstance(row, int) else row for row in rows]
+            if lists is not expressions:
                 rows = [','.join(map(str, row)) for row in rows]
             text = '\n'.join([header, *map(str, rows)]) + '\n'
             (root / 'annotations' / track / f'{name}.txt').write_text(text)
@@ -189,6 +193,10 @@ def expression_roots(folder: Path) -> dict[str, Path]:
             folder / 'affwild2',
             {f'{part}/{part}': [*range(7), -1] for part in AFFWILD2_PARTS},
             {f'{part}/{part}': [-1, 0, 1, -1, 0, 1, 0, 1] for part in AFFWILD2_PARTS},
+            places={
+                f'{part}/{part}': [(0.1 * n - 0.3, -0.2 * n) if n else (-5, -5) for n in range(5)]
+                for part in AFFWILD2_PARTS
+            },
         ),
         'CIFAR10': write_cifar10(folder / 'cifar10'),
     }

@@ -139,7 +139,9 @@ def test_whatever_answers_test_step_is_run(tmp_path):
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
-@pytest.mark.parametrize('field', ['pred_score', 'pred_age', 'pred_landmarks', 'pred_au', 'feat'])
+@pytest.mark.parametrize(
+    'field', ['pred_score', 'pred_age', 'pred_landmarks', 'pred_au', 'pred_valence_arousal', 'feat']
+)
 def test_predictions_that_are_not_finite_name_their_image(tmp_path, field, value):
     known, loader = read(write_task(tmp_path, 'expression'))
 
