@@ -51,10 +51,12 @@ def unanimous(column: int) -> list[int]:
     return [10 * (index == column) for index in range(10)]
 
 
-def affectnet_row(name: str, expression: int, box: Sequence = (2, 3, 16, 18)) -> str:
-    """A line of AffectNet's lists; the box is x, y, width, height."""
+def affectnet_row(
+    name: str, expression: int, box: Sequence = (2, 3, 16, 18), place: Sequence = (0.1, -0.2)
+) -> str:
+    """A line of AffectNet's lists; the box is x, y, width, height, the place valence, arousal."""
     landmarks = ';'.join(['8.5'] * 136)
-    return ','.join([name, *map(str, box), landmarks, str(expression), '0.1', '-0.2'])
+    return ','.join([name, *map(str, box), landmarks, str(expression), *map(str, place)])
 
 
 def write_affectnet_lists(
@@ -83,6 +85,7 @@ def write_affectnet_folders(root: Path, train: Sequence[int], val: Sequence[int]
             write_image(root / f'{part}_set/images/{number}.jpg')
             np.save(annotations / f'{number}_exp.npy', np.array(str(label)))
             np.save(annotations / f'{number}_val.npy', np.array('0.1'))
+            np.save(annotations / f'{number}_aro.npy', np.array('-0.2'))
     return root
 
 
