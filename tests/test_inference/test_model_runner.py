@@ -98,6 +98,8 @@ def test_what_is_known_of_a_model(tmp_path):
     assert known['recognition'].classes == ('0', '1', '2') and known['age'].classes == ()
     assert known['landmarks'].num_points == 98 and known['age'].num_points == 0
     assert not any(runner.action_units for runner in known.values())
+    found = [kind for kind, runner in known.items() if runner.valence_arousal]
+    assert found == ['valence-arousal'] and known[found[0]].classes == ()
     for kind, runner in known.items():
         pools = 'apvit' in kind
         assert runner.patch_stages == (('app', 'layers.0', 'layers.1') if pools else ())
@@ -113,6 +115,10 @@ def test_action_units_are_named_where_they_are_those_of_aff_wild2(tmp_path, numb
     config.write_text(f'{config.read_text()}\nmodel["head"] = {head}\n')
     runner = ModelRunner(Foreign(), Config.fromfile(config))
     assert runner.action_units[:2] == names and len(runner.action_units) == (number or 12)
+    assert not runner.valence_arousal
+    runner.cfg.model.head.update(num_units=0, valence_arousal=dict(type='ValenceArousalHead'))
+    runner = ModelRunner(Foreign(), runner.cfg)
+    assert runner.valence_arousal and runner.task == 'expression' and not runner.action_units
 
 
 class Foreign(BaseModel):
