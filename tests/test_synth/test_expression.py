@@ -1,5 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -84,3 +85,12 @@ def test_valence_and_arousal_grow_with_the_strength_of_both_sides():
     # Beyond the scale it is cut off.
     much = Actions(brow_lower=1.25, lip_stretch=1.25, nose_wrinkle=1.25, corner_depress=1.25)
     assert valence_and_arousal(much, much)[0] == -1
+
+
+def test_the_docs_have_the_share_of_every_muscle(repo_root):
+    rows = (repo_root / 'docs/datasets.md').read_text()
+    names = {'lid_droop': 'lids droop', 'gaze_down': 'eyes cast down'}
+    for action in fields(Actions):
+        name = names.get(action.name) or f'{action.metadata["unit"]}, [^|]+'
+        (found,) = re.findall(rf'\| {name} \| ([-.\d]+) \| ([-.\d]+) \|', rows)
+        assert tuple(map(float, found)) == action.metadata['affect'], action.name
