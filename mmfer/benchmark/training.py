@@ -57,6 +57,7 @@ def _sample(index: int, side: int) -> DataSample:
     sample = DataSample(metainfo=dict(sample_idx=index)).set_gt_label(0)
     sample.set_field(30.0, 'gt_age')
     sample.set_field(torch.rand(98, 2) * side, 'gt_landmarks')
+    sample.set_field(torch.rand(2), 'gt_valence_arousal')
     return sample
 
 

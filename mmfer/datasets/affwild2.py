@@ -109,6 +109,7 @@ class AffWild2(HoldoutDataset):
         '  annotations/EXPR_Set/Train_Set/video1.txt …  (Neutral,Anger,…, then a number a frame)\n'
         '  annotations/EXPR_Set/Validation_Set/\n'
         '  annotations/AU_Set/Train_Set/, Validation_Set/  (AU1,AU2,…, then 12 numbers a frame)\n'
+        '  annotations/VA_Set/Train_Set/, Validation_Set/  (valence,arousal, then both)\n'
         '  cropped_aligned/video1/00001.jpg …'
     )
 

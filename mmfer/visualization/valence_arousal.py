@@ -33,8 +33,8 @@ def draw_valence_arousal(true: np.ndarray, pred: np.ndarray, title: str = '') ->
             'draw_valence_arousal needs valence and arousal of one face or more, (N, 2), got '
             f'{true.shape} and {pred.shape}'
         )
-    extra = (0, 0.3) if title else (0, 0)
-    figure, (*scatters, circumplex) = new_panels(3, 3, (3.6, 3.8), extra, title)
+    extra = (0, 0.2) if title else (0, 0)
+    figure, (*scatters, circumplex) = new_panels(3, 3, (3.6, 3.6), extra, title)
     for axes, name, column in zip(scatters, ('valence', 'arousal'), (0, 1), strict=True):
         _draw_scatter(axes, name, true[:, column], pred[:, column])
     _draw_circumplex(circumplex, true, pred)
@@ -63,4 +63,5 @@ def _draw_circumplex(axes: Axes, true: np.ndarray, pred: np.ndarray) -> None:
     axes.add_patch(Circle((0, 0), 1, fill=False, color=FAINT, linewidth=1))
     for places, color, name in ((true, PALETTE[1], 'true'), (pred, PALETTE[0], 'predicted')):
         axes.scatter(*places.T, color=color, label=name, **_POINTS)
-    axes.legend(loc='upper left', frameon=False, fontsize=8, markerscale=2)
+    # On a plate: the corner is the emptiest place, not an empty one.
+    axes.legend(loc='lower right', edgecolor='none', fontsize=8, markerscale=2)
