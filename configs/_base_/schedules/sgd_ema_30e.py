@@ -24,7 +24,7 @@ custom_hooks = [
         momentum=0.002,
         gamma=10,  # in the first 5000 iterations it averages over a tenth of those behind it
         update_buffers=True,
-    ),
+    )
 ]
 
 train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=1)
