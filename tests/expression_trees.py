@@ -51,10 +51,12 @@ def unanimous(column: int) -> list[int]:
     return [10 * (index == column) for index in range(10)]
 
 
-def affectnet_row(name: str, expression: int, box: Sequence = (2, 3, 16, 18)) -> str:
-    """A line of AffectNet's lists; the box is x, y, width, height."""
+def affectnet_row(
+    name: str, expression: int, box: Sequence = (2, 3, 16, 18), place: Sequence = (0.1, -0.2)
+) -> str:
+    """A line of AffectNet's lists; the box is x, y, width, height, the place valence, arousal."""
     landmarks = ';'.join(['8.5'] * 136)
-    return ','.join([name, *map(str, box), landmarks, str(expression), '0.1', '-0.2'])
+    return ','.join([name, *map(str, box), landmarks, str(expression), *map(str, place)])
 
 
 def write_affectnet_lists(
@@ -83,6 +85,7 @@ def write_affectnet_folders(root: Path, train: Sequence[int], val: Sequence[int]
             write_image(root / f'{part}_set/images/{number}.jpg')
             np.save(annotations / f'{number}_exp.npy', np.array(str(label)))
             np.save(annotations / f'{number}_val.npy', np.array('0.1'))
+            np.save(annotations / f'{number}_aro.npy', np.array('-0.2'))
     return root
 
 
@@ -114,10 +117,11 @@ def write_affwild2(
     expressions: Mapping[str, Sequence[int]],
     units: Mapping[str, Sequence[int | Sequence[int]]],
     missing: Iterable[str] = (),
-    tracks: Sequence[str] = ('EXPR_Set', 'AU_Set'),
+    tracks: Sequence[str] = ('EXPR_Set', 'AU_Set', 'VA_Set'),
     size: int = 24,
+    places: Mapping[str, Sequence[Sequence[float]]] | None = None,
 ) -> Path:
-    """Write both tracks of Aff-Wild2 and the frames.
+    """Write the tracks of Aff-Wild2 and the frames.
 
     Args:
         root: Where to.
@@ -127,17 +131,20 @@ def write_affwild2(
         missing: Frames without a picture, such as ``'video1/00002'``.
         tracks: Names of the folders.
         size: Side of the pictures.
+        places: Valence and arousal of each frame, (-5, -5) where it is not annotated. Default: no
+            such track.
     """
     lengths = {}
-    for track, header, lists in (
-        (tracks[0], AFFWILD2_EXPRESSIONS, expressions),
-        (tracks[1], ','.join(ACTION_UNITS), units),
-    ):
+    contents = [(AFFWILD2_EXPRESSIONS, expressions), (','.join(ACTION_UNITS), units)]
+    if places is not None:
+        contents.append(('valence,arousal', places))
+    for track, (header, lists) in zip(tracks, contents, strict=False):
         for part in AFFWILD2_PARTS:
             (root / 'annotations' / track / part).mkdir(parents=True, exist_ok=True)
         for name, rows in lists.items():
             if lists is units:
                 rows = [[row] * 12 if isinstance(row, int) else row for row in rows]
+            if lists is not expressions:
                 rows = [','.join(map(str, row)) for row in rows]
             text = '\n'.join([header, *map(str, rows)]) + '\n'
             (root / 'annotations' / track / f'{name}.txt').write_text(text)
@@ -189,6 +196,10 @@ def expression_roots(folder: Path) -> dict[str, Path]:
             folder / 'affwild2',
             {f'{part}/{part}': [*range(7), -1] for part in AFFWILD2_PARTS},
             {f'{part}/{part}': [-1, 0, 1, -1, 0, 1, 0, 1] for part in AFFWILD2_PARTS},
+            places={
+                f'{part}/{part}': [(0.1 * n - 0.3, -0.2 * n) if n else (-5, -5) for n in range(5)]
+                for part in AFFWILD2_PARTS
+            },
         ),
         'CIFAR10': write_cifar10(folder / 'cifar10'),
     }

@@ -27,6 +27,7 @@ HEADS = {
     'age': dict(type='AgeHead'),
     'landmarks': dict(type='LandmarkHead', input_size=SIZE),
     'recognition': dict(type='MLPClsHead', num_classes=3, with_feat=True),
+    'valence_arousal': dict(type='ValenceArousalHead'),
 }
 #: Arguments of :func:`write_task` for a model of each kind.
 KINDS = {
@@ -37,8 +38,13 @@ KINDS = {
     'age': dict(task='age'),
     'landmarks': dict(task='landmarks'),
     'recognition': dict(task='recognition'),
+    'valence-arousal': dict(task='valence_arousal'),
 }
-_KEYS = {'age': ('gt_age',), 'landmarks': ('gt_landmarks',)}
+_KEYS = {
+    'age': ('gt_age',),
+    'landmarks': ('gt_landmarks',),
+    'valence_arousal': ('gt_valence_arousal',),
+}
 
 
 def task_model(task: str, adapter: bool = False, backbone: str = 'irnet') -> dict:
@@ -63,6 +69,7 @@ def write_task(
     Returns:
         Their paths.
     """
+    emotion = task == 'valence_arousal'  # no task of the drawn faces, which have labels of it
     pipeline = [dict(type='PackInputs', algorithm_keys=_KEYS.get(task, ()))]
     loader = dict(
         batch_size=5,
@@ -71,7 +78,8 @@ def write_task(
         dataset=dict(
             type='SynthFace',
             split='test',
-            task=task,
+            task='expression' if emotion else task,
+            valence_arousal=emotion,
             num_samples=num,
             image_size=SIZE,
             num_identities=3,

@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Where the published model starts from (Table 3). Neither file is shipped: README, "Weights", says
+# Where the published model starts from (Table 3). Neither file is shipped: docs/weights.md says
 # where they come from, under which licence, and how they are converted. Without them, train
 # apvit-scratch_ir50-vit-small_1xb128-40e_rafdb-112px.py.
 model = dict(

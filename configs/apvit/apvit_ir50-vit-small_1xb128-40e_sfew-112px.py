@@ -9,5 +9,5 @@ _base_ = [
 model = dict(backbone=dict(app=dict(keep_num=120)))
 
 # All weights, classifier included: both number the same seven classes alike. A checkpoint of
-# apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py, or the authors' converted one (README, "Weights").
+# apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py, or the authors' converted one (docs/weights.md).
 load_from = 'checkpoints/apvit_rafdb.pth'

@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Neither file is shipped: README, "Weights", says where they come from and how they are converted.
+# Neither file is shipped: docs/weights.md says where they come from and how they are converted.
 model = dict(
     backbone=dict(
         init_cfg=dict(

@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# The weights that APViT starts from: README, "Weights", says where they come from, under which
+# The weights that APViT starts from: docs/weights.md says where they come from, under which
 # licence, and how they are converted. The local branches start at random.
 model = dict(
     backbone=dict(

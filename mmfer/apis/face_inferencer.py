@@ -102,9 +102,9 @@ class FaceInferencer:
         model: The network, in eval mode.
         cfg: Its config.
         runner: What runs it, a :class:`.ModelRunner`.
-        task: ``'expression'``, ``'age'``, ``'landmarks'``, ``'recognition'`` or
-            ``'classification'``.
-        classes: Names of its outputs; empty for age and landmarks.
+        task: ``'expression'``, ``'age'``, ``'landmarks'``, ``'recognition'``,
+            ``'valence_arousal'`` or ``'classification'``.
+        classes: Names of its outputs; empty but for classifiers.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -193,7 +193,9 @@ class FaceInferencer:
     def csv_writer(self, path: str | Path) -> CsvWriter:
         """A writer with the columns that this model fills."""
         run = self.runner
-        return CsvWriter(path, run.task, run.classes, run.action_units, run.num_points)
+        return CsvWriter(
+            path, run.task, run.classes, run.action_units, run.num_points, run.valence_arousal
+        )
 
     def __call__(
         self, inputs: Any, batch_size: int | None = None, patches: bool = False
@@ -338,9 +340,15 @@ class FaceInferencer:
             points = sample.pred_landmarks.double().cpu().numpy()
             points = move_points(points, invert(crop_map)).round(_PIXELS)
             return dict(points=tuple(map(tuple, points.tolist())))
+        result = {}
+        if run.valence_arousal:
+            places = _rounded(sample.pred_valence_arousal)
+            result = dict(zip(('valence', 'arousal'), places, strict=True))
+        if run.task == 'valence_arousal':
+            return result
         label = int(sample.pred_score.argmax())
         scores = zip(run.classes, _rounded(sample.pred_score), strict=True)
-        result = dict(label=label, class_name=run.classes[label], scores=dict(scores))
+        result.update(label=label, class_name=run.classes[label], scores=dict(scores))
         if run.action_units:
             units = zip(run.action_units, _rounded(sample.pred_au), strict=True)
             result['action_units'] = dict(units)

@@ -60,6 +60,7 @@ def _sample(index: int, side: int, cfg: Config) -> DataSample:
         sample.set_gt_score(torch.eye(head['num_classes'])[0])
     sample.set_field(30.0, 'gt_age')
     sample.set_field(torch.rand(98, 2) * side, 'gt_landmarks')
+    sample.set_field(torch.rand(2), 'gt_valence_arousal')
     return sample
 
 

@@ -82,7 +82,10 @@ _OF_TRAINING = {
     '_scope_',  # all is looked up from mmfer's registries on
 }
 #: How a test set of drawn faces is drawn; and numbers of it, which take no memory.
-_DRAWN = ('split', 'image_size', 'crop', 'task', 'difficulty', 'action_units', 'single_task')
+_DRAWN = (
+    *('split', 'image_size', 'crop', 'task', 'difficulty'),
+    *('action_units', 'valence_arousal', 'single_task'),
+)
 _DRAWN_NUMBERS = ('num_samples', 'num_identities', 'label_noise')
 #: Values such as ``'cls_token'`` and ``'deit-tiny'``; no paths, addresses or names with dots.
 _WORD = re.compile(r'[\w+ -]{0,64}', re.ASCII)

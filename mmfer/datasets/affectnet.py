@@ -1,7 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import csv
+from collections.abc import Callable
 from operator import itemgetter
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -41,7 +43,11 @@ _COLUMNS = (
     'valence',
     'arousal',
 )
-_BOX = _COLUMNS[1:5]
+_BOX, _PLACE = _COLUMNS[1:5], _COLUMNS[7:]
+#: Stands for no valence or arousal: of images without a face, or with an uncertain expression.
+_NO_NUMBER = -2
+
+_T = TypeVar('_T')
 
 
 @DATASETS.register_module()
@@ -61,9 +67,15 @@ class AffectNet(HoldoutDataset):
 
     The labels of the test set are not public, so papers report the validation list.
 
+    With ``valence_arousal`` a sample has ``gt_valence_arousal`` as well, float32 (2,), -1 to 1, or
+    NaN where the files have -2. Images that are labelled with it, but with none of the classes, are
+    then kept, with a ``gt_label`` of -1: those marked *None*, or Contempt among seven classes.
+
     Args:
         data_root: Folder of one of the releases.
         num_classes: 7, or 8 with Contempt. Default 7.
+        valence_arousal: Whether to read valence and arousal. Default False: in the release with
+            folders they are two more files an image.
         image_dir: Folder of the images that the lists name, relative to ``data_root``, for one's
             own crops; such samples have no ``face_box``. Default: ``Manually_Annotated_Images``,
             here or in ``Manually_Annotated``, and the box.
@@ -89,11 +101,13 @@ class AffectNet(HoldoutDataset):
         data_root: str,
         *args,
         num_classes: int = 7,
+        valence_arousal: bool = False,
         image_dir: str | None = None,
         image_name: str | None = None,
         **kwargs,
     ):
         self.require_one_of('num_classes', num_classes, tuple(_CLASSES))
+        self.valence_arousal = valence_arousal
         self.image_dir = image_dir
         self.image_name = image_name
         if kwargs.get('classes') is None:
@@ -109,12 +123,17 @@ class AffectNet(HoldoutDataset):
                 'images. Move one of them elsewhere.'
             )
         samples = self._read_list(root) if has_lists else self._read_folder(root)
-        return self.hold_out(
+        samples = self.hold_out(
             samples,
             # Relative, so that the choice is the same on every machine.
             lambda sample: Path(sample['img_path']).relative_to(root).as_posix(),
             itemgetter('gt_label'),
         )
+        for sample in samples if self.valence_arousal else ():
+            other = sample['gt_label'] not in self._metainfo['classes']
+            if other and _is_labelled(sample):
+                sample['gt_label'] = -1
+        return samples
 
     # The lists ---------------------------------------------------------------------------------
 
@@ -134,12 +153,14 @@ class AffectNet(HoldoutDataset):
             raise ValueError(f'{len(fields)} fields instead of {len(_COLUMNS)}')
         row = dict(zip(_COLUMNS, fields, strict=True))
         label = class_name(row['expression'], AFFECTNET_LABELS)
+        sample = dict(gt_label=label)
+        if self.valence_arousal:
+            sample['gt_valence_arousal'] = _to_place(*map(_number, itemgetter(*_PLACE)(row)))
         if self.image_dir is not None:
-            return dict(img_path=str(folder / self._own_name(row)), gt_label=label)
-        sample = dict(img_path=str(folder / row['subDirectory_filePath']))
-        if label in EXPRESSIONS_8:  # what has no face has no box either
+            return dict(sample, img_path=str(folder / self._own_name(row)))
+        if label in EXPRESSIONS_8 or _is_labelled(sample):  # what has no face has no box either
             sample['face_box'] = _to_box(row)
-        return dict(sample, gt_label=label)
+        return dict(sample, img_path=str(folder / row['subDirectory_filePath']))
 
     def _find_images(self, root: Path) -> Path:
         if self.image_dir is not None:
@@ -163,13 +184,19 @@ class AffectNet(HoldoutDataset):
             )
         images = self.require_folder(root / f'{self.official}_set/images')
         annotations = self.require_folder(root / f'{self.official}_set/annotations')
+        paths = sorted(list_files(images), key=_by_number)
         return [
-            dict(
-                img_path=str(path),
-                gt_label=_read_npy(self.require_file(annotations / f'{path.stem}_exp.npy')),
-            )
-            for path in sorted(list_files(images), key=_by_number)
+            dict(self._read_labels(annotations, path.stem), img_path=str(path)) for path in paths
         ]
+
+    def _read_labels(self, annotations: Path, stem: str) -> dict:
+        def read(kind: str, parse: Callable[[str], _T]) -> _T:
+            return _read_npy(self.require_file(annotations / f'{stem}_{kind}.npy'), parse)
+
+        labels = dict(gt_label=read('exp', lambda text: class_name(text, AFFECTNET_LABELS)))
+        if self.valence_arousal:
+            labels['gt_valence_arousal'] = _to_place(read('val', _number), read('aro', _number))
+        return labels
 
 
 def _statement(sample: dict) -> tuple[tuple, str]:
@@ -187,10 +214,32 @@ def _to_box(row: dict[str, str]) -> np.ndarray:
     return box
 
 
-def _read_npy(path: Path) -> str:
+def _number(text: str) -> float:
+    """Valence or arousal as a file has it; NaN where there is none."""
+    number = float(text)
+    if number == _NO_NUMBER:
+        return np.nan
+    if not abs(number) <= 1:
+        raise ValueError(
+            f'valence or arousal is {text}, neither -1 to 1 nor {_NO_NUMBER}, for none'
+        )
+    return number
+
+
+def _to_place(valence: float, arousal: float) -> np.ndarray:
+    """``gt_valence_arousal``; both are NaN where one is."""
+    place = np.array([valence, arousal], np.float32)
+    return np.full_like(place, np.nan) if np.isnan(place).any() else place
+
+
+def _is_labelled(sample: dict) -> bool:
+    return not np.isnan(sample.get('gt_valence_arousal', np.nan)).any()
+
+
+def _read_npy(path: Path, parse: Callable[[str], _T]) -> _T:
     try:
         # Labels are short texts. A pickled object, which could run code, is refused.
-        return class_name(str(np.load(path, allow_pickle=False).item()), AFFECTNET_LABELS)
+        return parse(str(np.load(path, allow_pickle=False).item()))
     except (EOFError, ValueError) as error:
         raise ValueError(f'{path} is not one plain number in an npy file: {error}') from error
 

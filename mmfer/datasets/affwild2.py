@@ -1,5 +1,4 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import itertools
 import logging
 import os
 import re
@@ -14,7 +13,13 @@ from mmfer.registry import DATASETS
 from mmfer.utils.checks import check_count
 from mmfer.utils.short_list import short_list
 
-from .affwild2_files import EXPRESSION_NAMES, UNLABELLED, read_action_units, read_expressions
+from .affwild2_files import (
+    EXPRESSION_NAMES,
+    UNLABELLED,
+    read_action_units,
+    read_expressions,
+    read_valence_arousal,
+)
 from .annotation_files import list_files
 from .class_numbers import class_numbers
 from .frame_table import FrameTable
@@ -28,6 +33,7 @@ AFFWILD2_TRACKS = {
         'EXPR_Recognition_Challenge',
     ),
     'action_units': ('AU_Set', 'AU_Detection_Challenge'),
+    'valence_arousal': ('VA_Set', 'VA_Estimation_Challenge'),
 }
 
 _PARTS = {'train': 'Train_Set', 'val': 'Validation_Set'}
@@ -39,8 +45,8 @@ class AffWild2(HoldoutDataset):
     """Frames of Aff-Wild2 with expressions and action units (Kollias and Zafeiriou, BMVC 2019).
 
     564 videos of some 2.8 million frames, annotated in tracks: parts of them with one of seven
-    expressions, parts with twelve action units (:data:`mmfer.datasets.ACTION_UNITS`), many with
-    both. A sample is a frame with
+    expressions, parts with twelve action units (:data:`mmfer.datasets.ACTION_UNITS`), most with
+    valence and arousal, many with several of them. A sample is a frame with
 
     ============  ================================================================================
     ``gt_label``  int, the expression in mmfer's order, not in that of the files; -1: not labelled
@@ -49,9 +55,13 @@ class AffWild2(HoldoutDataset):
     ``frame``     int, number of the frame, from 1
     ============  ================================================================================
 
-    ``PackInputs(algorithm_keys=('gt_au',))`` hands both labels on. Line n of an annotation file,
-    below the names, is frame n and the picture ``00001.jpg`` of n = 1. Frames without any label,
-    and frames without a picture, where no face was found, are left out; the log counts them.
+    and, if ``tasks`` has ``'valence_arousal'``, ``gt_valence_arousal``, float32 (2,), -1 to 1, NaN
+    where not labelled. ``PackInputs(algorithm_keys=('gt_au', 'gt_valence_arousal'))`` hands them
+    on.
+
+    Line n of an annotation file, below the names, is frame n and the picture ``00001.jpg`` of
+    n = 1. Frames without any label, and frames without a picture, where no face was found, are left
+    out; the log counts them.
 
     The labels of the test set are not public, so papers report the validation lists. ``val_ratio``
     holds out whole videos of the training lists, both people of one together.
@@ -67,12 +77,13 @@ class AffWild2(HoldoutDataset):
 
     Args:
         data_root: Folder with the annotations and the folder of frames.
-        tasks: Tracks to read, one or both of ``'expression'`` and ``'action_units'``. Default both.
+        tasks: Tracks to read, one or several of ``'expression'``, ``'action_units'`` and
+            ``'valence_arousal'``. Default the first two, as in the paper.
         frame_step: Reads frames 1, 1 + ``frame_step``, … of each video only, as neighbours are
             nearly alike. For training; results are reported on all frames. Default 1.
         shared_videos: What becomes of a video that the tracks put into different parts:
-            ``'keep'`` (default), both stay as they are, with the leak; or the track that decides,
-            ``'expression'`` or ``'action_units'``.
+            ``'keep'`` (default), all stay as they are, with the leak; or the track that decides,
+            one of ``tasks``. Videos that it does not have are decided by the first one that does.
         ann_dir: Folder with the folders of the tracks, relative to ``data_root``. Default
             ``'annotations'``.
         track_dirs: What a track's folder is called there, where that is none of
@@ -98,6 +109,7 @@ class AffWild2(HoldoutDataset):
         '  annotations/EXPR_Set/Train_Set/video1.txt …  (Neutral,Anger,…, then a number a frame)\n'
         '  annotations/EXPR_Set/Validation_Set/\n'
         '  annotations/AU_Set/Train_Set/, Validation_Set/  (AU1,AU2,…, then 12 numbers a frame)\n'
+        '  annotations/VA_Set/Train_Set/, Validation_Set/  (valence,arousal, then both)\n'
         '  cropped_aligned/video1/00001.jpg …'
     )
 
@@ -117,13 +129,14 @@ class AffWild2(HoldoutDataset):
         known = tuple(AFFWILD2_TRACKS)
         tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
         if not tasks or len(set(tasks)) != len(tasks) or not set(tasks) <= set(known):
-            raise ValueError(f'AffWild2: tasks must be one or both of {known}, not {tasks!r}')
+            raise ValueError(f'AffWild2: tasks must be one or several of {known}, not {tasks!r}')
         check_count('AffWild2: frame_step', frame_step)
         for task in track_dirs or {}:
             self.require_one_of('each key of track_dirs', task, known)
         self.tasks = tasks
         self.frame_step = frame_step
-        self.shared_videos = self.require_one_of('shared_videos', shared_videos, ('keep', *known))
+        deciding = ('keep', *(known if len(tasks) == 1 else tasks))
+        self.shared_videos = self.require_one_of('shared_videos', shared_videos, deciding)
         self.ann_dir = ann_dir
         self.track_dirs = dict(track_dirs or {})
         self.image_dir = image_dir
@@ -180,32 +193,36 @@ class AffWild2(HoldoutDataset):
         """Take the videos that the tracks put into different parts out of one of them."""
         if len(lists) < 2:
             return
-        first, second = lists
-        shared = [
-            video
-            for mine, others in itertools.permutations(_PARTS.values())
-            for video in lists[first][mine]
-            if video in lists[second][others]
+        part_of: dict[str, str] = {}
+        for task in sorted(lists, key=lambda task: task != self.shared_videos):
+            for part, videos in lists[task].items():
+                for video in videos:
+                    part_of.setdefault(video, part)
+        elsewhere = [
+            (videos, video)
+            for parts in lists.values()
+            for part, videos in parts.items()
+            for video in videos
+            if part_of[video] != part
         ]
-        if not shared:
+        if not elsewhere:
             return
+        shared = list(dict.fromkeys(video for _, video in elsewhere))
         found = (
-            f'{len(shared)} videos are for training in one track and for validation in the other, '
+            f'{len(shared)} videos are for training in one track and for validation in another, '
             f'such as {shared[0]!r};'
         )
         if self.shared_videos == 'keep':
             leak = (
                 "shared_videos='keep' trains on faces that it is tested on, as the paper does; "
-                "'expression' does not"
+                f'{self.tasks[0]!r} does not'
             )
             self.log(f'{found} {leak}', logging.WARNING)
             return
-        loser = next(task for task in lists if task != self.shared_videos)
-        for part in _PARTS.values():
-            for video in shared:
-                lists[loser][part].pop(video, None)
+        for videos, video in elsewhere:
+            del videos[video]
         self.log(
-            f'{found} their labels of the track {loser} are skipped (shared_videos='
+            f'{found} what other tracks say of them is skipped (shared_videos='
             f'{self.shared_videos!r})'
         )
 
@@ -237,10 +254,11 @@ class AffWild2(HoldoutDataset):
         numbers_of_classes = np.array(of_files, np.int8)
         videos, counts, columns = sorted(files), Counter(), []
         for index, video in enumerate(videos):
-            expressions, units = self._read_video(files[video])
+            expressions, units, places = self._read_video(files[video])
             labels = numbers_of_classes[expressions]
             rows = np.arange(0, len(labels), self.frame_step)
-            labelled = (labels[rows] >= 0) | (units[rows] >= 0).any(axis=1)
+            labelled = labels[rows] >= 0
+            labelled |= (units[rows] >= 0).any(axis=1) | np.isfinite(places[rows]).all(axis=1)
             # One listing a video is much quicker than asking for every file.
             present = set(os.listdir(images / video))
             names = (self.image_name.format(frame=row + 1) for row in rows.tolist())
@@ -251,40 +269,58 @@ class AffWild2(HoldoutDataset):
             counts['without an image'] += int((labelled & ~seen).sum())
             rows = rows[labelled & seen]
             numbers = np.full(len(rows), index, np.int32)
-            columns.append((numbers, (rows + 1).astype(np.int32), labels[rows], units[rows]))
-        video, frame, labels, units = (np.concatenate(c) for c in zip(*columns, strict=True))
-        self._report(len(videos), labels, units, counts)
+            frame = (rows + 1).astype(np.int32)
+            columns.append((numbers, frame, labels[rows], units[rows], places[rows]))
+        video, frame, labels, units, places = map(np.concatenate, zip(*columns, strict=True))
+        self._report(len(videos), labels, units, places, counts)
         further = dict(gt_label=labels)
         if 'action_units' in self.tasks:
             further['gt_au'] = units
+        if 'valence_arousal' in self.tasks:
+            further['gt_valence_arousal'] = places
         return FrameTable(str(images), self.image_name, videos, video, frame, further)
 
-    def _read_video(self, files: dict[str, Path]) -> tuple[np.ndarray, np.ndarray]:
-        """Expression (F,) and action units (F, 12) of all frames of a video, -1 without a label."""
+    def _read_video(self, files: dict[str, Path]) -> list[np.ndarray]:
+        """Expression (F,), action units (F, 12) and valence and arousal (F, 2) of all frames.
+
+        -1, or NaN for the last ones, without a label.
+        """
         labels = np.empty(0, np.int8)
         units = np.empty((0, len(self._metainfo['action_units'])), np.int8)
+        places = np.empty((0, 2), np.float32)
         if 'expression' in files:
             labels = read_expressions(files['expression'])
         if 'action_units' in files:
             units = read_action_units(files['action_units'], self._metainfo['action_units'])
-        length = max(len(labels), len(units))
-        return _lengthen(labels, length), _lengthen(units, length)
+        if 'valence_arousal' in files:
+            places = read_valence_arousal(files['valence_arousal'])
+        length = max(len(labels), len(units), len(places))
+        return [_lengthen(column, length) for column in (labels, units, places)]
 
     def _report(
-        self, videos: int, labels: np.ndarray, units: np.ndarray, left_out: Counter
+        self,
+        videos: int,
+        labels: np.ndarray,
+        units: np.ndarray,
+        places: np.ndarray,
+        left_out: Counter,
     ) -> None:
         expression, action_units = labels >= 0, (units >= 0).any(axis=1)
         both = int((expression & action_units).sum())
+        third = ''
+        if 'valence_arousal' in self.tasks:
+            third = f'; {int(np.isfinite(places).all(axis=1).sum())} with valence and arousal'
         reasons = ', '.join(f'{count} {reason}' for reason, count in left_out.items() if count)
         self.log(
             f'{len(labels)} frames of {videos} videos; '
             f'{int(expression.sum()) - both} with an expression only, '
-            f'{int(action_units.sum()) - both} with action units only, {both} with both. '
+            f'{int(action_units.sum()) - both} with action units only, {both} with both{third}. '
             f'Skipped: {reasons or "nothing"}'
         )
 
 
 def _lengthen(labels: np.ndarray, length: int) -> np.ndarray:
-    """Append unlabelled frames, as a track may end before the other one."""
-    rest = np.full((length - len(labels), *labels.shape[1:]), UNLABELLED, np.int8)
+    """Append unlabelled frames, as a track may end before another one."""
+    unlabelled = np.nan if labels.dtype == np.float32 else UNLABELLED
+    rest = np.full((length - len(labels), *labels.shape[1:]), unlabelled, labels.dtype)
     return np.concatenate([labels, rest])

@@ -12,6 +12,10 @@ from mmfer.utils.text_file import read_text
 #: What stands for a frame without a label.
 UNLABELLED = -1
 
+#: The columns of the valence-arousal track, in the order of ``gt_valence_arousal``.
+VALENCE_AROUSAL = ('valence', 'arousal')
+_NOT_ANNOTATED = -5
+
 #: Expressions that files may name; the releases of 2022 and later have the eighth.
 EXPRESSION_NAMES = (*EXPRESSIONS, 'Other')
 
@@ -67,19 +71,41 @@ def read_action_units(path: str | Path, units: Sequence[str]) -> np.ndarray:
     return np.ascontiguousarray(rows[:, [names.index(unit) for unit in units]])
 
 
-def _read(path: str | Path, columns: int | None = None) -> tuple[list[str], np.ndarray]:
-    """Names and numbers, (F, columns) int8; by default there is a column for each name."""
+def read_valence_arousal(path: str | Path) -> np.ndarray:
+    """Read a file of the valence-arousal track.
+
+    Its first line is ``valence,arousal``; each further line has both, -1 to 1; -5 stands for a
+    frame that is not annotated.
+
+    Returns:
+        (F, 2) float32, valence and arousal; NaN without a label.
+
+    Raises:
+        ValueError: A line is not like this; says which.
+    """
+    names, rows = _read(path, dtype=np.float32)
+    if sorted(names) != sorted(VALENCE_AROUSAL):
+        raise ValueError(f'{path}, line 1 is {",".join(names)!r}; it must be valence,arousal')
+    rows = rows[:, [names.index(name) for name in VALENCE_AROUSAL]]
+    rows[(rows == _NOT_ANNOTATED).any(axis=1)] = np.nan
+    return _check(path, rows, -1, 1)
+
+
+def _read(
+    path: str | Path, columns: int | None = None, dtype: type = np.int8
+) -> tuple[list[str], np.ndarray]:
+    """Names and numbers, (F, columns); by default there is a column for each name."""
     header, *lines = read_text(path).rstrip().split('\n')
     names = [name.strip() for name in header.split(',')]
     columns = columns or len(names)
     if not lines:
-        return names, np.empty((0, columns), np.int8)
+        return names, np.empty((0, columns), dtype)
     # The line is the frame: skipping an empty one would shift all labels behind it.
     if any(not line.strip() for line in lines):
         number = next(n for n, line in enumerate(lines, start=2) if not line.strip())
         raise ValueError(f'{path}, line {number} is empty; each line is for one frame')
     try:
-        rows = np.loadtxt(lines, np.int8, delimiter=',', ndmin=2, comments=None)
+        rows = np.loadtxt(lines, dtype, delimiter=',', ndmin=2, comments=None)
     except ValueError as error:
         raise ValueError(f'{path}, below line 1: {error}') from error
     if rows.shape[1] != columns:
@@ -88,7 +114,7 @@ def _read(path: str | Path, columns: int | None = None) -> tuple[list[str], np.n
 
 
 def _check(path: str | Path, rows: np.ndarray, low: int, high: int) -> np.ndarray:
-    """Return the numbers if all are in [low, high]."""
+    """Return the numbers if all are in [low, high], or NaN."""
     wrong = np.flatnonzero(((rows < low) | (rows > high)).any(axis=1))
     if len(wrong):
         line, numbers = wrong[0] + 2, rows[wrong[0]].tolist()

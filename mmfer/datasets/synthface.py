@@ -20,6 +20,7 @@ from mmfer.synth import (
     compose_face,
     draw_face,
     sample_labels,
+    valence_and_arousal,
 )
 from mmfer.synth.labels import Stream, stream
 from mmfer.tasks import TASKS
@@ -66,6 +67,10 @@ class SynthFace(UnmixedCopies, BaseDataset):
     ``img_shape``     (S, S), and ``ori_shape`` the same
     ================  ============================================================================
 
+    With ``valence_arousal`` only, it carries ``gt_valence_arousal``, float32 (2,), -1 to 1: a sum
+    over the muscles that are drawn (:func:`~mmfer.synth.valence_and_arousal`), which has a full
+    smile at (0.8, 0.4) and a weak one nearer to (0, 0); NaN where not labelled.
+
     Note:
         mmpretrain's geometric transforms move the picture alone. A pipeline that uses the
         landmarks needs those of mmfer (``CropFace``, ``ResizeFace``, ``RandomFlipFace``, ...).
@@ -88,9 +93,12 @@ class SynthFace(UnmixedCopies, BaseDataset):
             by another one (the picture stays). Defaults to 0.
         action_units (bool): Whether samples have ``gt_au`` as well, and may lack a label as in
             :class:`AffWild2`; with ``task='expression'`` only. Defaults to False.
+        valence_arousal (bool): Whether samples have ``gt_valence_arousal``; with
+            ``task='expression'`` only. Defaults to False.
         single_task (float): Share of the pictures, in [0, 1], that are labelled for one task only,
-            half of them with an expression (``gt_au`` all -1), half with action units (``gt_label``
-            -1). Defaults to 0.
+            the same number for each of the tasks there are: with an expression (otherwise
+            ``gt_label`` is -1), with action units (``gt_au`` all -1), with valence and arousal
+            (``gt_valence_arousal`` NaN). Defaults to 0.
         cache (bool): Draw all pictures once, when the dataset is initialised, and keep them: 37.6
             kB for a picture of 112x112, shared with forked data loader workers. Otherwise they
             are drawn whenever they are asked for. Defaults to False.
@@ -119,6 +127,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
         difficulty: dict | None = None,
         label_noise: float = 0.0,
         action_units: bool = False,
+        valence_arousal: bool = False,
         single_task: float = 0.0,
         cache: bool = False,
         pipeline: Sequence = (),
@@ -132,12 +141,15 @@ class SynthFace(UnmixedCopies, BaseDataset):
             raise ValueError(f'SynthFace: task must be one of {TASKS}, got {task!r}')
         if not 0 <= label_noise < 1:
             raise ValueError(f'SynthFace: label_noise must be in [0, 1), got {label_noise!r}')
-        if action_units and task != 'expression':
-            raise ValueError(f"SynthFace: action_units goes with task='expression', got {task!r}")
-        if not 0 <= single_task <= (1 if action_units else 0):
+        for name, wanted in dict(
+            action_units=action_units, valence_arousal=valence_arousal
+        ).items():
+            if wanted and task != 'expression':
+                raise ValueError(f"SynthFace: {name} goes with task='expression', got {task!r}")
+        if not 0 <= single_task <= (1 if action_units or valence_arousal else 0):
             raise ValueError(
-                'SynthFace: single_task must be in [0, 1], and 0 without action_units=True, got '
-                f'{single_task!r}'
+                'SynthFace: single_task must be in [0, 1], and 0 without action_units=True or '
+                f'valence_arousal=True, got {single_task!r}'
             )
         kwargs['classes'] = read_class_names(kwargs.get('classes'))
         self.split = split
@@ -149,6 +161,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
         self.task = task
         self.label_noise = label_noise
         self.action_units = action_units
+        self.valence_arousal = valence_arousal
         self.single_task = single_task
         self.difficulty = _make_difficulty(difficulty or {})
         self.cache = cache
@@ -197,20 +210,27 @@ class SynthFace(UnmixedCopies, BaseDataset):
             'img_shape': size,
             'ori_shape': size,
         }
-        if self.action_units:
-            self._add_units(info, labels)
+        skipped = info['gt_label'] is None
+        if (self.action_units or self.valence_arousal) and not skipped:
+            self._add_muscle_labels(info, labels)
         return info
 
-    def _add_units(self, info: dict, labels: Labels) -> None:
-        """Add ``gt_au``, and take one of the labels away where only one task is labelled."""
+    def _add_muscle_labels(self, info: dict, labels: Labels) -> None:
+        """Add what the drawn muscles say, and keep one label where only one task is labelled."""
         index = info['index']
         _, face = compose_face(labels, self.seed, self.split, index, self.difficulty)
-        info['gt_au'] = active_units(face.left, face.right, self._metainfo['action_units'])
+        unlabelled = {}
+        if self.action_units:
+            info['gt_au'] = active_units(face.left, face.right, self._metainfo['action_units'])
+            unlabelled['gt_au'] = np.full_like(info['gt_au'], -1)
+        if self.valence_arousal:
+            info['gt_valence_arousal'] = valence_and_arousal(face.left, face.right)
+            unlabelled['gt_valence_arousal'] = np.full(2, np.nan, np.float32)
+        unlabelled['gt_label'] = -1
         chance = stream(Stream.MISSING_LABEL, self.seed, self.split, index).random()
-        if info['gt_label'] is not None and chance < self.single_task / 2:
-            info['gt_label'] = -1
-        elif chance < self.single_task:
-            info['gt_au'][:] = -1
+        if chance < self.single_task:
+            kept = list(unlabelled)[int(chance / self.single_task * len(unlabelled))]
+            info.update({key: value for key, value in unlabelled.items() if key != kept})
 
     def _observed(self, expression: int, index: int) -> int:
         """The label that an annotator wrote down, wrong for a share of the pictures."""

@@ -13,12 +13,17 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmfer.evaluation.finite_predictions import check_predictions
-from mmfer.models.heads import AgeHead, ExpressionAUHead, LandmarkHead
+from mmfer.models.heads import AgeHead, ExpressionAUHead, LandmarkHead, ValenceArousalHead
 from mmfer.models.layers.feature_tokens import pool_feature
 from mmfer.utils.reparameterize import merge_branches
 
 #: Output -> field of a data sample, where the head's ``predict`` writes it as it is.
-_FIELDS = {'landmarks': 'pred_landmarks', 'action_units': 'pred_au', 'feature': 'feat'}
+_FIELDS = {
+    'landmarks': 'pred_landmarks',
+    'action_units': 'pred_au',
+    'valence_arousal': 'pred_valence_arousal',
+    'feature': 'feat',
+}
 
 
 class ExportError(RuntimeError):
@@ -101,14 +106,15 @@ def compute_outputs(head: nn.Module, feats: Sequence[Tensor]) -> dict[str, Tenso
     Returns:
         The first decides; by kind of head:
 
-        ================  ========================================================================
-        ``scores``        probability of every class, (B, K), and
-        ``logits``        the same before the softmax, (B, K)
-        ``action_units``  probability of every unit, (B, A), of an ``ExpressionAUHead``
-        ``feature``       what faces are compared by, (B, C), of heads with ``with_feat``
-        ``age``           years, (B,), within the head's ``age_range``
-        ``landmarks``     (B, P, 2), x and y in pixels of the input, first pixel's center (0, 0)
-        ================  ========================================================================
+        ===================  =====================================================================
+        ``scores``           probability of every class, (B, K), and
+        ``logits``           the same before the softmax, (B, K)
+        ``action_units``     probability of every unit, (B, A), of an ``ExpressionAUHead``
+        ``valence_arousal``  both, (B, 2), -1 to 1, of a ``ValenceArousalHead``, alone or beside it
+        ``feature``          what faces are compared by, (B, C), of heads with ``with_feat``
+        ``age``              years, (B,), within the head's ``age_range``
+        ``landmarks``        (B, P, 2), x and y in pixels of the input, first pixel's center (0, 0)
+        ===================  =====================================================================
 
     Raises:
         ExportError: The head is of another kind.
@@ -117,15 +123,21 @@ def compute_outputs(head: nn.Module, feats: Sequence[Tensor]) -> dict[str, Tenso
         return dict(age=head(feats).clamp(*head.age_range))
     if isinstance(head, LandmarkHead):
         return dict(landmarks=head(feats))
+    if isinstance(head, ValenceArousalHead):
+        return dict(valence_arousal=head(feats).clamp(-1, 1))
     if not isinstance(head, ClsHead):
         raise ExportError(
             f'it is not known what a {type(head).__name__} (model.head) predicts; a head is a '
-            'classification head of mmpretrain, an AgeHead or a LandmarkHead'
+            'classification head of mmpretrain, an AgeHead, a LandmarkHead or a '
+            'ValenceArousalHead'
         )
     logits = head(feats)
     outputs = dict(scores=logits.softmax(dim=1), logits=logits)
     if isinstance(head, ExpressionAUHead):
-        outputs['action_units'] = head.au_logits(feats).sigmoid()
+        if head.num_units:
+            outputs['action_units'] = head.au_logits(feats).sigmoid()
+        if head.valence_arousal is not None:
+            outputs.update(compute_outputs(head.valence_arousal, feats))
     if getattr(head, 'with_feat', False):
         outputs['feature'] = pool_feature(feats)
     return outputs

@@ -5,7 +5,10 @@ import torch
 from mmengine.structures import BaseDataElement
 
 #: What heads write into samples.
-_FIELDS = ('pred_score', 'pred_age', 'pred_landmarks', 'pred_au', 'feat')
+_FIELDS = (
+    *('pred_score', 'pred_age', 'pred_landmarks', 'pred_au', 'pred_valence_arousal'),
+    'feat',
+)
 
 
 class NonFinitePredictionError(ValueError):

@@ -83,9 +83,15 @@ def _text_size(face: FaceResult, largest: int) -> int:
 
 
 def describe(face: FaceResult) -> str:
-    """What is written above a face: ``'Happiness 93 %'``, ``'41 years'``; empty for landmarks."""
+    """What is written above a face, in short.
+
+    ``'Happiness 93 %'``, ``'41 years'``; ``'valence 0.52, arousal -0.10'`` where there is no class;
+    empty for landmarks.
+    """
     if face.class_name is not None:
         return f'{face.class_name} {100 * face.score:.0f} %'
+    if face.valence is not None:
+        return f'valence {face.valence:.2f}, arousal {face.arousal:.2f}'
     return '' if face.age is None else f'{face.age:.0f} years'
 
 

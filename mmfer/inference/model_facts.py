@@ -9,7 +9,13 @@ from mmengine.config import Config
 
 from mmfer.categories import ACTION_UNITS, EXPRESSIONS, EXPRESSIONS_8
 from mmfer.datasets import SynthFace
-from mmfer.models import AgeHead, ExpressionAUHead, KTAdapter, LandmarkHead
+from mmfer.models import (
+    AgeHead,
+    ExpressionAUHead,
+    KTAdapter,
+    LandmarkHead,
+    ValenceArousalHead,
+)
 from mmfer.registry import DATASETS, MODELS
 from mmfer.tasks import TASKS
 from mmfer.utils.components import component_class, is_component
@@ -17,14 +23,18 @@ from mmfer.utils.dataset_config import find_test_dataset
 from mmfer.utils.picture_size import picture_size
 from mmfer.version import __version__
 
-#: The facial tasks, and classification of anything else.
-ALL_TASKS = (*TASKS, 'classification')
+#: The facial tasks, classification of anything else, and valence and arousal alone.
+ALL_TASKS = (*TASKS, 'classification', 'valence_arousal')
 
-_REGRESSION = {AgeHead: 'age', LandmarkHead: 'landmarks'}
+_REGRESSION = {
+    AgeHead: 'age',
+    LandmarkHead: 'landmarks',
+    ValenceArousalHead: 'valence_arousal',
+}
 
 
 def class_names(cfg: Config, meta: Mapping[str, Any] | None = None) -> tuple[str, ...]:
-    """Names of a classifier's outputs, in their order; empty for age and landmarks.
+    """Names of a classifier's outputs, in their order; empty for other models.
 
     Asked in this order: the checkpoint, the config's data set, the class of the data set. Where
     none of them has as many different names as the head has outputs, they are called by their
@@ -82,12 +92,18 @@ def action_unit_names(cfg: Config) -> tuple[str, ...]:
     return ACTION_UNITS if named else tuple(f'unit {i}' for i in range(count))
 
 
+def has_valence_arousal(cfg: Config) -> bool:
+    """Whether a config's model predicts valence and arousal, alone or beside its classes."""
+    alone = is_component(cfg.model.get('head') or {}, MODELS, ValenceArousalHead)
+    return alone or bool(_head_argument(cfg, ExpressionAUHead, 'valence_arousal'))
+
+
 def num_points(cfg: Config) -> int:
     """How many facial landmarks a config's model predicts; 0 for other tasks."""
     return _head_argument(cfg, LandmarkHead, 'num_points')
 
 
-def _head_argument(cfg: Config, kind: type, name: str) -> int:
+def _head_argument(cfg: Config, kind: type, name: str) -> Any:
     """An argument of a head of this kind, or its default; 0 for other heads."""
     head = cfg.model.get('head')
     if not is_component(head, MODELS, kind):
@@ -123,7 +139,7 @@ def model_facts(
             :func:`.picture_size`.
 
     Returns:
-        ``classes`` (empty for age and landmarks), ``input_size`` (height, width),
+        ``classes`` (empty but for classifiers), ``input_size`` (height, width),
         ``mmfer_version``, ``preprocessing`` (see :func:`normalisation`) and ``task``.
     """
     classes = class_names(cfg, meta)

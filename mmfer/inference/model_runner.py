@@ -18,7 +18,13 @@ from mmfer.models.layers.feature_tokens import pool_feature
 from mmfer.utils.config_options import parse_options
 
 from .load_model import load_model
-from .model_facts import action_unit_names, class_names, num_points, task_of
+from .model_facts import (
+    action_unit_names,
+    class_names,
+    has_valence_arousal,
+    num_points,
+    task_of,
+)
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,9 @@ class ModelRunner:
     A model is all that answers MMEngine's ``test_step``: it takes
     ``dict(inputs=..., data_samples=[...])`` with uint8 BGR images, ``(B, 3, H, W)`` or a list of
     ``(3, H, W)``, and returns the samples with what a head's ``predict`` writes: ``pred_score`` and
-    ``pred_label``, ``pred_age``, ``pred_landmarks``, ``pred_au``, ``feat``. That is mmpretrain's
-    ``ImageClassifier``, as trained or folded for inference, and an exported model.
+    ``pred_label``, ``pred_age``, ``pred_landmarks``, ``pred_au``, ``pred_valence_arousal``,
+    ``feat``. That is mmpretrain's ``ImageClassifier``, as trained or folded for inference, and an
+    exported model.
 
     Args:
         model: In eval mode.
@@ -62,8 +69,9 @@ class ModelRunner:
 
     Attributes:
         task: One of :data:`mmfer.inference.model_facts.ALL_TASKS`.
-        classes: Names of the outputs, in order; empty for age and landmarks.
+        classes: Names of the outputs, in order; empty but for classifiers.
         action_units: Names of the action units predicted beside them; mostly none.
+        valence_arousal: Whether both are predicted, alone or beside classes.
         num_points: Facial landmarks predicted; 0 for other tasks.
     """
 
@@ -73,6 +81,7 @@ class ModelRunner:
         self.classes = class_names(cfg, meta)
         self.task = task_of(cfg, self.classes)
         self.action_units = action_unit_names(cfg)
+        self.valence_arousal = has_valence_arousal(cfg)
         self.num_points = num_points(cfg)
 
     @classmethod

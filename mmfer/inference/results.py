@@ -38,10 +38,12 @@ class FaceResult:
         detection_score: Confidence of the detector, 0 to 1; None where pictures are faces already.
         five_points: Left eye, right eye, tip of the nose, left and right corner of the mouth, left
             and right as seen by the viewer; None where pictures are faces already.
-        label: Number of the likeliest class; None for age and landmarks.
+        label: Number of the likeliest class; None but for classifiers.
         class_name: Its name.
         scores: Probability of every class by its name, in the order of the model's outputs.
         action_units: Probability of every facial action unit; None but for models of these.
+        valence: How pleasant the face looks, -1 to 1; None but for models of it.
+        arousal: How excited it looks, likewise.
         age: Years; None but for age models.
         points: Facial landmarks; None but for landmark models.
         feature: What a recognition model compares faces by; None for others.
@@ -57,6 +59,8 @@ class FaceResult:
     class_name: str | None = None
     scores: dict[str, float] | None = None
     action_units: dict[str, float] | None = None
+    valence: float | None = None
+    arousal: float | None = None
     age: float | None = None
     points: tuple[Point, ...] | None = None
     feature: tuple[float, ...] | None = None

@@ -101,8 +101,8 @@ class CsvWriter(_LineWriter):
     * ``face`` (its number in the picture, from 0), ``x1`` to ``y2``, ``detection_score``,
       ``left_eye_x`` to ``right_mouth_y``;
     * of classifiers ``label``, ``class_name``, ``score``, ``score_<class>`` of each class and
-      ``score_<unit>`` of each action unit; of age models ``age``; of landmark models ``x_0``,
-      ``y_0``, ``x_1``, ...
+      ``score_<unit>`` of each action unit; of models that predict them ``valence`` and
+      ``arousal``; of age models ``age``; of landmark models ``x_0``, ``y_0``, ``x_1``, ...
 
     Args:
         path: The file; what was there before is replaced.
@@ -110,6 +110,7 @@ class CsvWriter(_LineWriter):
         classes: Names of its outputs.
         action_units: Names of the action units that it tells.
         num_points: Landmarks that it predicts.
+        valence_arousal: Whether it predicts both.
     """
 
     def __init__(
@@ -119,16 +120,20 @@ class CsvWriter(_LineWriter):
         classes: Sequence[str] = (),
         action_units: Sequence[str] = (),
         num_points: int = 0,
+        valence_arousal: bool = False,
     ):
         super().__init__(path)
         if task == 'age':
             said = ('age',)
         elif task == 'landmarks':
             said = tuple(f'{axis}_{index}' for index in range(num_points) for axis in 'xy')
+        elif task == 'valence_arousal':
+            said = ()
         else:
             scores = (f'score_{name}' for name in (*classes, *action_units))
             said = ('label', 'class_name', 'score', *scores)
-        self.columns = (*_PICTURE, *_FACE, *said)
+        both = ('valence', 'arousal') if valence_arousal else ()
+        self.columns = (*_PICTURE, *_FACE, *said, *both)
         self._write_rows([self.columns])
 
     def write(self, result: PictureResult) -> None:
@@ -147,6 +152,7 @@ def _face_columns(face: FaceResult) -> dict[str, Any]:
     for name, point in zip(POINT_NAMES, face.five_points or (), strict=False):
         columns[f'{name}_x'], columns[f'{name}_y'] = point
     columns.update(label=face.label, class_name=face.class_name, score=face.score, age=face.age)
+    columns.update(valence=face.valence, arousal=face.arousal)
     for scores in (face.scores, face.action_units):
         columns.update({f'score_{name}': score for name, score in (scores or {}).items()})
     for index, point in enumerate(face.points or ()):

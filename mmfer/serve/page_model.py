@@ -2,9 +2,10 @@
 import base64
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
+from operator import attrgetter
 from typing import Any
 
 import cv2
@@ -155,7 +156,8 @@ class PageModel:
 
         Returns:
             ``title`` such as 'Happiness 93 %'; ``bars``, one for each class with its ``name`` and
-            ``score``; ``action_units``, the same of these; ``crop``, what the network saw;
+            ``score``; ``action_units``, the same of these; ``valence_arousal``, the same of both,
+            -1 to 1, empty where they are not predicted; ``crop``, what the network saw;
             ``stages``, one for each pooling with its ``title``, how many patches are ``kept`` and a
             ``picture`` of them; ``whole``, the title with no patch dropped, which every bar then
             has as well.
@@ -163,8 +165,9 @@ class PageModel:
         crop = _enlarge(warp(image, np.array(face.crop_map), face.crop_size))
         answer = dict(
             title=describe(face),
-            bars=_bars('scores', face, whole),
-            action_units=_bars('action_units', face, whole),
+            bars=_bars(attrgetter('scores'), face, whole),
+            action_units=_bars(attrgetter('action_units'), face, whole),
+            valence_arousal=_bars(_valence_arousal, face, whole),
             crop=_png(crop),
             stages=[],
         )
@@ -178,12 +181,20 @@ class PageModel:
         return answer
 
 
-def _bars(group: str, face: FaceResult, whole: FaceResult | None) -> list[dict[str, Any]]:
+def _valence_arousal(face: FaceResult) -> dict[str, float]:
+    return {} if face.valence is None else dict(valence=face.valence, arousal=face.arousal)
+
+
+def _bars(
+    group: Callable[[FaceResult], dict[str, float] | None],
+    face: FaceResult,
+    whole: FaceResult | None,
+) -> list[dict[str, Any]]:
     bars = []
-    for name, score in (getattr(face, group) or {}).items():
+    for name, score in (group(face) or {}).items():
         bars.append(dict(name=name, score=score))
         if whole is not None:
-            bars[-1]['whole'] = getattr(whole, group)[name]
+            bars[-1]['whole'] = group(whole)[name]
     return bars
 
 

@@ -15,7 +15,7 @@ The files, in the order in which an image comes about:
 """
 
 from .camera import CROPS
-from .expression import active_units
+from .expression import active_units, valence_and_arousal
 from .face import Picture, compose_face, draw_face
 from .labels import SPLITS, Difficulty, Labels, sample_labels
 
@@ -29,4 +29,5 @@ __all__ = [
     'compose_face',
     'draw_face',
     'sample_labels',
+    'valence_and_arousal',
 ]

@@ -2,46 +2,52 @@
 """Expressions as strengths of muscle actions, in the spirit of the Facial Action Coding System."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields
 
 import numpy as np
 
 from mmfer.categories import EXPRESSIONS
 
 
-def _unit(name: str) -> float:
-    """An action at rest that is the action unit ``name``."""
-    return field(default=0.0, metadata=dict(unit=name))
+def _action(unit: str | None, valence: float, arousal: float) -> float:
+    """An action at rest, the action unit that it is, and what it adds at a strength of 1."""
+    return field(default=0.0, metadata=dict(unit=unit, affect=(valence, arousal)))
 
 
 @dataclass(frozen=True)
 class Actions:
-    """Muscle actions of one side of the face, 0 (at rest) to about 1 (as strong as can be)."""
+    """Muscle actions of one side of the face, 0 (at rest) to about 1 (as strong as can be).
 
-    inner_brow_raise: float = _unit('AU1')
-    outer_brow_raise: float = _unit('AU2')
-    brow_lower: float = _unit('AU4')
-    upper_lid_raise: float = _unit('AU5')
-    cheek_raise: float = _unit('AU6')
-    lid_tighten: float = _unit('AU7')
-    nose_wrinkle: float = _unit('AU9')
-    upper_lip_raise: float = _unit('AU10')
-    corner_pull: float = _unit('AU12')
-    corner_depress: float = _unit('AU15')
-    chin_raise: float = _unit('AU17')
-    lip_stretch: float = _unit('AU20')
-    lip_press: float = _unit('AU24')
-    lips_part: float = _unit('AU25')
-    jaw_drop: float = _unit('AU26')
+    Each has a share in valence and arousal. They are chosen such that expressions in full strength
+    lie where Russell's circumplex (1980) has them: Happiness at (0.8, 0.4), Surprise (0.1, 0.9),
+    Fear (-0.6, 0.8), Anger (-0.5, 0.6), Disgust (-0.7, 0.2), Sadness (-0.8, -0.4), Neutral (0, 0).
+    """
+
+    inner_brow_raise: float = _action('AU1', -0.2, 0.1)
+    outer_brow_raise: float = _action('AU2', 0.3, 0.4)
+    brow_lower: float = _action('AU4', -0.3, 0.2)
+    upper_lid_raise: float = _action('AU5', 0.0, 0.4)
+    cheek_raise: float = _action('AU6', 0.2, 0.1)
+    lid_tighten: float = _action('AU7', -0.1, 0.2)
+    nose_wrinkle: float = _action('AU9', -0.2, 0.1)
+    upper_lip_raise: float = _action('AU10', -0.2, 0.1)
+    corner_pull: float = _action('AU12', 0.6, 0.2)
+    corner_depress: float = _action('AU15', -0.4, -0.4)
+    chin_raise: float = _action('AU17', -0.1, 0.0)
+    lip_stretch: float = _action('AU20', -0.3, 0.1)
+    lip_press: float = _action('AU24', -0.1, 0.1)
+    lips_part: float = _action('AU25', 0.0, 0.1)
+    jaw_drop: float = _action('AU26', 0.0, 0.1)
     # Towards AU43 and AU64, which an annotator would see only in eyes closed or cast down.
-    lid_droop: float = 0.0
-    gaze_down: float = 0.0
+    lid_droop: float = _action(None, -0.2, -0.2)
+    gaze_down: float = _action(None, -0.1, -0.2)
 
 
 _NAMES = tuple(action.name for action in fields(Actions))
 _ACTION_OF_UNIT = {
-    action.metadata['unit']: action.name for action in fields(Actions) if action.metadata
+    action.metadata['unit']: action.name for action in fields(Actions) if action.metadata['unit']
 }
+_AFFECT = np.array([action.metadata['affect'] for action in fields(Actions)])  # (NUM_ACTIONS, 2)
 NUM_ACTIONS = len(_NAMES)
 
 # An expression has several faces: the mouth of anger is pressed shut or shows its teeth, a smile
@@ -144,3 +150,22 @@ def active_units(
         if action is not None:
             labels[index] = max(getattr(left, action), getattr(right, action)) >= threshold
     return labels
+
+
+def valence_and_arousal(left: Actions, right: Actions) -> np.ndarray:
+    """How pleasant and how excited a face looks, as an annotator would read it off its muscles.
+
+    The sum over all actions of their strength, averaged over both sides, times their share
+    (:class:`Actions`), cut off at -1 and 1. So a weak smile is less pleasant than a broad one, and
+    stray actions count, too.
+
+    Args:
+        left (Actions): Muscle actions of the viewer's left side.
+        right (Actions): Those of the right side.
+
+    Returns:
+        np.ndarray: (2,) float32, valence and arousal in [-1, 1].
+    """
+    strength = (np.array(astuple(left)) + np.array(astuple(right))) / 2
+    # Not by a matrix product, whose last digit would depend on the library.
+    return np.clip((strength[:, None] * _AFFECT).sum(axis=0), -1, 1).astype(np.float32)

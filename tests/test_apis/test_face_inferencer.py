@@ -1,10 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import json
 import weakref
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from pasted_faces import GREY, SIZE, KnownFaces, paste
 from task_models import write_task
@@ -15,8 +17,9 @@ from mmfer.apis.face_inferencer import FaceInferencer
 from mmfer.apis.models import get_model
 from mmfer.datasets import EXPRESSIONS
 from mmfer.evaluation.finite_predictions import NonFinitePredictionError
-from mmfer.inference.model_runner import ModelRunner
+from mmfer.inference.model_runner import ModelRunner, pack_images
 from mmfer.inference.pictures import Picture
+from mmfer.inference.results import PictureResult
 from mmfer.inference.split_loader import build_split_loader
 
 PLACES = ((5, 20), (70, 31))
@@ -145,6 +148,39 @@ class TestPredictions:
         ages = [result.faces[0].age for result in results]
         expected = [prediction.sample.pred_age for prediction in predictions['age']]
         assert ages == pytest.approx(expected, abs=0.006)
+
+    @pytest.mark.parametrize('alone', [True, False])
+    def test_valence_and_arousal(self, files, predictions, alone, tmp_path):
+        cfg = Config.fromfile(files['expression'][0])
+        head = dict(type='ValenceArousalHead', in_channels=16)
+        if not alone:
+            head = dict(
+                type='ExpressionAUHead', num_classes=7, in_channels=16, valence_arousal=head
+            )
+        cfg.model.head = head
+        model = get_model(cfg)
+        for parameter in model.head.parameters():
+            torch.nn.init.normal_(parameter)
+        inferencer = FaceInferencer(model, detector=None, show_progress=False)
+        images = drawn(predictions)[:3]
+        results = inferencer(images)
+        samples = inferencer.runner.predict(pack_images(images))
+        faces = [result.faces[0] for result in results]
+        assert [(face.class_name is None, face.action_units is None) for face in faces] == [
+            (alone, alone)
+        ] * 3
+        places = [(face.valence, face.arousal) for face in faces]
+        expected = [sample.pred_valence_arousal.tolist() for sample in samples]
+        np.testing.assert_allclose(places, expected, atol=1e-6)
+        assert len(set(places)) == 3
+        path = tmp_path / 'faces.csv'
+        with inferencer.csv_writer(path) as writer:
+            for result in results:
+                writer.write(result)
+        header, *rows = path.read_text().splitlines()
+        assert header.endswith(',right_mouth_y,valence,arousal') == alone
+        assert [tuple(map(float, row.split(',')[-2:])) for row in rows] == places
+        assert PictureResult.from_dict(json.loads(json.dumps(results[0].to_dict()))) == results[0]
 
     @pytest.mark.parametrize('batch_size', [1, 3, 5])
     def test_batches_do_not_matter(self, files, predictions, batch_size):

@@ -25,7 +25,7 @@ def test_what_configs_start_from_is_in_the_index_and_nothing_else():
 def test_an_entry(entry, repo_root):
     assert Path(entry.file).stem == entry.name
     assert entry.page.startswith('https://') and entry.licence and entry.terms
-    assert f'`{entry.source}`' in (repo_root / 'README.md').read_text()
+    assert f'`{entry.source}`' in (repo_root / 'docs' / 'weights.md').read_text()
     if entry.sha256 is not None:
         assert entry.source.endswith(f'-{entry.sha256}.pth')
     if entry.url is not None:

@@ -177,13 +177,18 @@ def test_rows_of_table_2(options, app, atp):
     )
 
 
-def test_affwild2_trains_and_tests_on_partly_labelled_batches(tmp_path, roots):
-    cfg = on_made_up_data(read_config(AFFWILD2), roots)
+@pytest.mark.parametrize('name', [AFFWILD2, NAME.format('', '150k', 'affwild2-joint')])
+def test_affwild2_trains_and_tests_on_partly_labelled_batches(tmp_path, roots, name):
+    cfg = on_made_up_data(read_config(name), roots)
     train = DATASETS.build(cfg.train_dataloader.dataset)
     samples = [train[index]['data_samples'] for index in range(len(train))]
     has_class = [sample.gt_label.item() >= 0 for sample in samples]
     has_units = [sample.gt_au.max() >= 0 for sample in samples]
     assert set(zip(has_class, has_units, strict=True)) == {(1, 1), (1, 0), (0, 1)}
+    joint = 'joint' in name
+    if joint:
+        has_place = [np.isfinite(sample.gt_valence_arousal).all() for sample in samples]
+        assert set(has_place) == {True, False}
 
     small_model(cfg)  # narrows the config's model
     cfg.model.backbone.cnn.init_cfg = None
@@ -198,6 +203,7 @@ def test_affwild2_trains_and_tests_on_partly_labelled_batches(tmp_path, roots):
     figures = ['accuracy/top1', 'class_accuracy/mean', 'single-label/f1-score', 'au_f1/mean']
     for name in (*figures, *(f'au_f1/{unit}' for unit in ACTION_UNITS)):
         assert 0 <= results[name] <= 100
+    assert ('va/ccc' in results) == joint and -1 <= results.get('va/ccc', 0) <= 1
     matrix = np.asarray(results['confusion_matrix/result'])
     assert matrix.sum(axis=1).tolist() == [1] * 7, 'the frame without a class is left out'
     assert (tmp_path / 'confusion_matrix.png').is_file()

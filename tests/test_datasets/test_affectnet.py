@@ -126,6 +126,56 @@ def test_other_ways_to_store_a_number(tmp_path, value):
         assert AffectNet(tmp_path).get_gt_labels().tolist() == [EXPRESSIONS.index('Surprise')]
 
 
+@WRITERS
+def test_valence_and_arousal(tmp_path, write):
+    write(tmp_path, [0, 1], [7, 2])
+    assert 'gt_valence_arousal' not in AffectNet(tmp_path).get_data_info(0)
+    for split in ('train', 'val'):
+        dataset = AffectNet(tmp_path, split, valence_arousal=True)
+        for index in range(len(dataset)):
+            place = dataset.get_data_info(index)['gt_valence_arousal']
+            assert place.dtype == np.float32
+            np.testing.assert_array_equal(place, np.float32([0.1, -0.2]))
+    # The contemptuous face is none of the seven, but is labelled.
+    assert dataset.get_gt_labels().tolist() == [-1, EXPRESSIONS.index('Sadness')]
+    eight = AffectNet(tmp_path, 'val', num_classes=8, valence_arousal=True)
+    assert eight.get_gt_labels().tolist() == [7, 3]
+
+
+def test_what_has_either_label_is_kept(tmp_path):
+    path = write_affectnet_lists(tmp_path, [3], [3]) / LIST
+    for number, (label, place) in enumerate(
+        [(8, (0.5, 1)), (9, (-2, -2)), (1, (-2, 0)), (10, (-2, -2))]
+    ):
+        box = ['NULL'] * 4 if label == 10 else (2, 3, 16, 18)
+        with open(path, 'a') as file:
+            file.write(affectnet_row(f'9/{number}.jpg', label, box, place) + '\n')
+        write_image(tmp_path / f'Manually_Annotated_Images/9/{number}.jpg')
+    dataset = AffectNet(tmp_path, valence_arousal=True)
+    assert names(dataset) == ['training000.jpg', '0.jpg', '2.jpg']
+    samples = [dataset.get_data_info(index) for index in range(3)]
+    assert [sample['gt_label'] for sample in samples] == [5, -1, 4]
+    assert all(sample['face_box'].tolist() == [2, 3, 18, 21] for sample in samples)
+    places = [sample['gt_valence_arousal'] for sample in samples]
+    np.testing.assert_array_equal(places, np.float32([(0.1, -0.2), (0.5, 1), [np.nan] * 2]))
+
+
+@pytest.mark.parametrize('value', ['1.5', '-3', 'happy', 'nan'])
+def test_wrong_valence_is_named(tmp_path, value):
+    path = write_affectnet_lists(tmp_path / 'lists', [3], [3]) / LIST
+    path.write_text(path.read_text().replace(',0.1,', f',{value},'))
+    with pytest.raises(ValueError, match=f'line 2: .*{value}'):
+        AffectNet(tmp_path / 'lists', valence_arousal=True)
+    write_affectnet_folders(tmp_path / 'folders', [1], [1])
+    file = tmp_path / 'folders/train_set/annotations/0_val.npy'
+    np.save(file, np.array(value))
+    with pytest.raises(ValueError, match=f'0_val.npy .*{value}'):
+        AffectNet(tmp_path / 'folders', valence_arousal=True)
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match='0_val.npy'):
+        AffectNet(tmp_path / 'folders', valence_arousal=True)
+
+
 class Runs:
     """Unpickling it creates a file."""
 

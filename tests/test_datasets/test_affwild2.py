@@ -10,7 +10,11 @@ from expression_trees import AFFWILD2_EXPRESSIONS, write_affwild2
 from mmengine.dataset import default_collate
 
 from mmfer.datasets import ACTION_UNITS, EXPRESSIONS, AffWild2
-from mmfer.datasets.affwild2_files import read_action_units, read_expressions
+from mmfer.datasets.affwild2_files import (
+    read_action_units,
+    read_expressions,
+    read_valence_arousal,
+)
 from mmfer.datasets.face_dataset import EmptySplitError
 
 #: One frame each with: both labels, an expression, action units, none; and one more line of units.
@@ -133,6 +137,68 @@ class TestFrames:
         assert dataset.get_data_info(1)['img_path'] == f'{root}/aligned224/a/2.png'
 
 
+class TestValenceAndArousal:
+    PLACES = [(0.5, -0.25), (-5, -5), (-1, 1), (-5, 0.1)]
+
+    @pytest.fixture
+    def root(self, tmp_path):
+        return write_affwild2(
+            tmp_path,
+            {'Train_Set/a': [4, 1], 'Train_Set/b': [0]},
+            {'Train_Set/a': [1], 'Train_Set/b': [0]},
+            places={'Train_Set/a': self.PLACES, 'Train_Set/c': [(0, 0), (-5, -5)]},
+        )
+
+    def test_three_labels_meet_in_a_frame(self, root, logged):
+        dataset = AffWild2(root, tasks=('expression', 'action_units', 'valence_arousal'))
+        assert frames(dataset) == [
+            ('a', 1, 'Happiness', 1),
+            ('a', 2, 'Anger', -1),
+            ('a', 3, '-', -1),
+            ('b', 1, 'Neutral', 0),
+            ('c', 1, '-', -1),
+        ]
+        places = np.stack([dataset.get_data_info(i)['gt_valence_arousal'] for i in range(5)])
+        assert places.dtype == np.float32
+        none = [np.nan] * 2
+        np.testing.assert_array_equal(places, [(0.5, -0.25), none, (-1, 1), none, (0, 0)])
+        ((message, _),) = logged
+        assert message.endswith('; 3 with valence and arousal. Skipped: 2 without a label')
+
+    def test_one_task_alone(self, root):
+        shutil.rmtree(root / 'annotations/EXPR_Set')
+        shutil.rmtree(root / 'annotations/AU_Set')
+        dataset = AffWild2(root, tasks='valence_arousal')
+        assert frames(dataset) == [('a', 1, '-', None), ('a', 3, '-', None), ('c', 1, '-', None)]
+
+    def test_by_default_they_are_not_read(self, root):
+        assert 'gt_valence_arousal' not in AffWild2(root).get_data_info(0)
+
+    def test_folder_of_later_years_and_columns_by_name(self, tmp_path):
+        tracks = ('EXPR_Set', 'AU_Set', 'VA_Estimation_Challenge')
+        root = write_affwild2(tmp_path, {}, {}, tracks=tracks, places={'Train_Set/a': [(1, 0.5)]})
+        path = root / 'annotations/VA_Estimation_Challenge/Train_Set/a.txt'
+        assert read_valence_arousal(path).tolist() == [[1, 0.5]]
+        path.write_text(path.read_text().replace('valence,arousal', 'arousal,valence'))
+        (sample,) = AffWild2(root, tasks='valence_arousal')
+        assert sample['gt_valence_arousal'].tolist() == [0.5, 1]
+
+    @pytest.mark.parametrize(
+        ('text', 'message'),
+        [
+            ('valence,arousal\n0,0\n0.5,1.5\n', r'line 3: \[0.5, 1.5\].*-1 to 1'),
+            ('valence,arousal\n0,-2\n', 'line 2'),
+            ('0.1,0.2\n', "line 1 .*'0.1,0.2'.*valence,arousal"),
+            ('valence,arousal\n0\n', '1 numbers .*2'),
+        ],
+    )
+    def test_wrong_lines_are_named(self, tmp_path, text, message):
+        path = tmp_path / 'video7.txt'
+        path.write_text(text)
+        with pytest.raises(ValueError, match=f'video7.txt.*{message}'):
+            read_valence_arousal(path)
+
+
 class TestTable:
     def test_subsets_pickles_and_workers(self, tmp_path):
         dataset = AffWild2(write(tmp_path), pipeline=[dict(type='LoadFaceImage')])
@@ -205,6 +271,26 @@ class TestSharedVideos:
     def test_no_video_is_in_both_parts(self, root, rule):
         parts = [videos(AffWild2(root, split, shared_videos=rule)) for split in ('train', 'val')]
         assert not set(parts[0]) & set(parts[1])
+
+    @pytest.mark.parametrize(
+        ('rule', 'split', 'empty'),
+        [('expression', 'train', 'val'), ('valence_arousal', 'val', 'train')],
+    )
+    def test_of_three_tracks_the_others_follow_in_their_order(self, tmp_path, rule, split, empty):
+        root = write_affwild2(
+            tmp_path,
+            {'Train_Set/x': [0]},
+            {'Validation_Set/x': [1], 'Train_Set/y': [1]},
+            places={'Validation_Set/x': [(0, 0)], 'Validation_Set/y': [(0, 0)]},
+        )
+        tasks = ('expression', 'action_units', 'valence_arousal')
+        for part in ('train', 'val'):
+            assert videos(AffWild2(root, part, tasks=tasks)) == ['x', 'y'], 'keep'
+        # The expressions have no y: the action units, which are next, have it for training.
+        settings = dict(tasks=tasks, shared_videos=rule)
+        assert videos(AffWild2(root, split, **settings)) == ['x', 'y']
+        with pytest.raises(EmptySplitError):
+            AffWild2(root, empty, **settings)
 
     def test_the_default_is_the_protocol_of_the_paper(self, root):
         assert frames(AffWild2(root)) == frames(AffWild2(root, shared_videos='keep'))
@@ -372,6 +458,7 @@ class TestErrors:
             (dict(tasks=('expression', 'valence')), "tasks .*'valence'"),
             (dict(frame_step=0), 'frame_step .*0'),
             (dict(shared_videos='both'), "shared_videos .*'both'"),
+            (dict(shared_videos='valence_arousal'), "shared_videos .*'valence_arousal'"),
             (dict(val_ratio=1), 'val_ratio .*1'),
             (dict(track_dirs=dict(au='x')), "track_dirs .*'au'"),
         ],

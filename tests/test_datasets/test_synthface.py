@@ -8,7 +8,7 @@ from mmfer.categories import ACTION_UNITS, EXPRESSIONS
 from mmfer.datasets import SynthFace
 from mmfer.datasets.transforms import face_square
 from mmfer.registry import DATASETS
-from mmfer.synth import SPLITS
+from mmfer.synth import SPLITS, Labels, compose_face, valence_and_arousal
 from mmfer.tasks import TASKS
 
 
@@ -26,7 +26,7 @@ def test_wide_crop_has_room_for_the_others():
         assert min(square.x, square.y, 63 - square.x, 63 - square.y) > 0.35 * square.side
 
 
-class TestActionUnits:
+class TestLabelsOfMuscles:
     def test_what_is_not_drawn_is_not_labelled(self):
         dataset = quick(num_samples=140, action_units=True)
         assert dataset.metainfo['action_units'] == ACTION_UNITS
@@ -49,10 +49,34 @@ class TestActionUnits:
             assert kinds.count(kind) / 800 == pytest.approx(share, abs=0.04)
         assert all(info['expression'] >= 0 for info in infos)
 
+    def test_valence_and_arousal_are_those_of_the_drawn_muscles(self):
+        dataset = quick(num_samples=70, valence_arousal=True)
+        for index in range(70):
+            info = dataset.get_data_info(index)
+            labels = Labels(info['drawn_expression'], int(info['gt_age']), info['identity'])
+            _, face = compose_face(labels, 0, 'train', index)
+            wanted = valence_and_arousal(face.left, face.right)
+            np.testing.assert_array_equal(info['gt_valence_arousal'], wanted)
+            assert (np.abs(wanted) <= 1).all() and 'gt_au' not in info
+
+    def test_three_tasks_share_what_has_one_label(self):
+        three = dict(action_units=True, valence_arousal=True)
+        dataset = quick(num_samples=800, single_task=0.6, **three)
+        kinds = []
+        for index in range(len(dataset)):
+            info = dataset.get_data_info(index)
+            place = info['gt_valence_arousal']
+            assert place.dtype == np.float32 and np.isnan(place).all() == np.isnan(place).any()
+            kinds.append((info['gt_label'] >= 0, info['gt_au'].max() >= 0, place[0] == place[0]))
+        assert len(set(kinds)) == 4
+        for kind, share in {(1, 1, 1): 0.4, (1, 0, 0): 0.2, (0, 1, 0): 0.2, (0, 0, 1): 0.2}.items():
+            assert kinds.count(kind) / 800 == pytest.approx(share, abs=0.04)
+
     @pytest.mark.parametrize(
         ('arguments', 'name'),
         [
             (dict(action_units=True, task='age'), 'action_units'),
+            (dict(valence_arousal=True, task='landmarks'), 'valence_arousal'),
             (dict(single_task=0.5), 'single_task'),
             (dict(action_units=True, single_task=1.5), 'single_task'),
         ],

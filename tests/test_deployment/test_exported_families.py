@@ -45,6 +45,12 @@ FAMILIES = {
         (*CLASSES, 'action_units'),
         [52, 46],
     ),
+    'valence-arousal': (
+        'apvit_resnet18-vit-tiny_1xb16-12e_synthface-va-64px',
+        {},
+        ('valence_arousal',),
+        [52, 46],
+    ),
     'kt-expression': (KT.format('mobileone-micro', 'expression'), {}, CLASSES, []),
     'kt-age': (('mobileone-micro-to-convnext-v2-micro', 'synthface-age-64px'), {}, ('age',), []),
     'kt-landmarks': (KT.format('mobileone-micro', 'landmarks'), {}, ('landmarks',), []),

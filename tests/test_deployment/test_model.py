@@ -21,6 +21,16 @@ HEADS = {
     'plain': dict(type='LinearClsHead', num_classes=7),
     'units': dict(type='ExpressionAUHead', num_classes=7),
     'recognition': dict(type='MLPClsHead', num_classes=5, with_feat=True),
+    'place': dict(type='ValenceArousalHead', activation='linear'),
+    'joint': dict(
+        type='ExpressionAUHead', num_classes=7, valence_arousal=dict(type='ValenceArousalHead')
+    ),
+    'no units': dict(
+        type='ExpressionAUHead',
+        num_classes=7,
+        num_units=0,
+        valence_arousal=dict(type='ValenceArousalHead', hidden_channels=(4,)),
+    ),
     'age': dict(type='AgeHead', age_range=(39, 41), age_scale=200.0),
     'landmarks': dict(type='LandmarkHead', input_size=64),
 }
@@ -29,6 +39,9 @@ FIELDS = {
     'plain': {'pred_score', 'pred_label'},
     'units': {'pred_score', 'pred_label', 'pred_au'},
     'recognition': {'pred_score', 'pred_label', 'feat'},
+    'place': {'pred_valence_arousal'},
+    'joint': {'pred_score', 'pred_label', 'pred_au', 'pred_valence_arousal'},
+    'no units': {'pred_score', 'pred_label', 'pred_valence_arousal'},
     'age': {'pred_age'},
     'landmarks': {'pred_landmarks'},
 }
@@ -43,7 +56,7 @@ FIELDS = {
 def test_outputs_are_what_the_head_predicts(kind, shape):
     head = MODELS.build(dict(HEADS[kind], in_channels=16)).eval()
     for value in head.parameters():
-        value.add_(torch.randn_like(value) * 0.1)
+        value.add_(torch.randn_like(value) * (0.5 if kind == 'place' else 0.1))
     feats = (torch.randn(shape),)
     expected = head.predict(feats, [DataSample() for _ in range(5)])
     samples = [DataSample() for _ in range(5)]
@@ -54,6 +67,8 @@ def test_outputs_are_what_the_head_predicts(kind, shape):
             given, value = sample.get(field), wanted.get(field)
             assert type(given) is type(value)
             assert torch.equal(torch.as_tensor(given), torch.as_tensor(value))
+    if kind == 'place':  # likewise
+        assert head(feats).abs().max() > 1
     if kind == 'age':  # clamped, some of them
         assert {sample.pred_age for sample in samples} & {39.0, 41.0}
 

@@ -27,6 +27,7 @@ METRICS = [
     dict(type='AgeError'),
     dict(type='FaceVerification', far=0.1),
     dict(type='ActionUnitF1'),
+    dict(type='CCC'),
 ]
 LABELLED_ONLY = [dict(type='LabelledOnly', metric=metric) for metric in SINGLE_LABEL]
 LOWER_IS_BETTER = [
@@ -59,6 +60,9 @@ def samples(unlabelled=False):
         sample.set_field(torch.from_numpy(np.eye(4)[label] + rng.random(4)), 'feat')
         sample.set_field(rng.integers(-1, 2, 12), 'gt_au')
         sample.set_field(torch.from_numpy(rng.random(12)), 'pred_au')
+        place = rng.uniform(-1, 1, 2) if index % 5 else np.full(2, np.nan)
+        sample.set_field(place.astype(np.float32), 'gt_valence_arousal')
+        sample.set_field(torch.from_numpy(rng.uniform(-1, 1, 2)), 'pred_valence_arousal')
         made.append(sample)
     return made
 

@@ -43,6 +43,9 @@ def test_descriptions():
     plain = replace(FACE, class_name=None)
     assert describe(replace(plain, age=41.4)) == '41 years'
     assert describe(replace(plain, points=((1.0, 2.0),))) == ''
+    place = dict(valence=0.518, arousal=-0.1)
+    assert describe(replace(plain, **place)) == 'valence 0.52, arousal -0.10'
+    assert describe(replace(FACE, **place)) == 'Anger 93 %'
 
 
 @pytest.mark.parametrize('value', BACKGROUNDS)

@@ -98,6 +98,8 @@ def test_what_is_known_of_a_model(tmp_path):
     assert known['recognition'].classes == ('0', '1', '2') and known['age'].classes == ()
     assert known['landmarks'].num_points == 98 and known['age'].num_points == 0
     assert not any(runner.action_units for runner in known.values())
+    found = [kind for kind, runner in known.items() if runner.valence_arousal]
+    assert found == ['valence-arousal'] and known[found[0]].classes == ()
     for kind, runner in known.items():
         pools = 'apvit' in kind
         assert runner.patch_stages == (('app', 'layers.0', 'layers.1') if pools else ())
@@ -113,6 +115,10 @@ def test_action_units_are_named_where_they_are_those_of_aff_wild2(tmp_path, numb
     config.write_text(f'{config.read_text()}\nmodel["head"] = {head}\n')
     runner = ModelRunner(Foreign(), Config.fromfile(config))
     assert runner.action_units[:2] == names and len(runner.action_units) == (number or 12)
+    assert not runner.valence_arousal
+    runner.cfg.model.head.update(num_units=0, valence_arousal=dict(type='ValenceArousalHead'))
+    runner = ModelRunner(Foreign(), runner.cfg)
+    assert runner.valence_arousal and runner.task == 'expression' and not runner.action_units
 
 
 class Foreign(BaseModel):
@@ -139,7 +145,9 @@ def test_whatever_answers_test_step_is_run(tmp_path):
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
-@pytest.mark.parametrize('field', ['pred_score', 'pred_age', 'pred_landmarks', 'pred_au', 'feat'])
+@pytest.mark.parametrize(
+    'field', ['pred_score', 'pred_age', 'pred_landmarks', 'pred_au', 'pred_valence_arousal', 'feat']
+)
 def test_predictions_that_are_not_finite_name_their_image(tmp_path, field, value):
     known, loader = read(write_task(tmp_path, 'expression'))
 

@@ -115,6 +115,16 @@ class TestCsv:
                 dict(label=0, class_name='a', scores={'a': 1.0}, action_units={'AU1': 0.5}),
                 dict(label='0', class_name='a', score='1.0', score_a='1.0', score_AU1='0.5'),
             ),
+            (
+                *('valence_arousal', dict(valence_arousal=True), dict(valence=-0.5, arousal=0.25)),
+                dict(valence='-0.5', arousal='0.25'),
+            ),
+            (
+                *('classification', dict(classes=('a',), valence_arousal=True)),
+                dict(label=0, class_name='a', scores={'a': 1.0}, valence=0.0, arousal=1.0),
+                dict(label='0', class_name='a', score='1.0', score_a='1.0')
+                | dict(valence='0.0', arousal='1.0'),
+            ),
         ):
             path = tmp_path / f'{task}.csv'
             with CsvWriter(path, task, **options) as writer:

@@ -30,6 +30,7 @@ FIELDS = {
     'pred_score': 'scores',
     'pred_age': 'age',
     'pred_landmarks': 'points',
+    'pred_valence_arousal': 'place',
     'feat': 'feature',
 }
 
@@ -53,8 +54,9 @@ def slow_reference(runner):
         feats = model.backbone((image - 127.5) / 127.5)
         feats = model.neck(feats) if model.with_neck else feats
         output = model.head(feats)[0]
-        if runner.task in ('age', 'landmarks'):
-            rows.append({dict(age='age', landmarks='points')[runner.task]: np.asarray(output)})
+        numbers = dict(age='age', landmarks='points', valence_arousal='place')
+        if runner.task in numbers:
+            rows.append({numbers[runner.task]: np.asarray(output)})
             continue
         rows.append(dict(scores=np.asarray(output.softmax(0))))
         if runner.task == 'recognition':
@@ -140,6 +142,7 @@ def inferred(inferencer, **options):
     for result in inferencer(images, batch_size=4, **options):
         (face,) = result.faces
         row = dict(age=face.age, points=face.points, feature=face.feature)
+        row['place'] = None if face.valence is None else (face.valence, face.arousal)
         row['scores'] = list(face.scores.values()) if face.scores else None
         rows.append({name: np.asarray(value) for name, value in row.items() if value is not None})
     return rows

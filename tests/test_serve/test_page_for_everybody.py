@@ -187,3 +187,19 @@ def test_expressions_are_not_lost_among_action_units(browser):
         page.draw()
         assert page.texts('.bar span:first-child')[2:] == [*EXPRESSIONS, *ACTION_UNITS]
         assert page.text('.face .best').split()[0] == page.text('.face h2').split()[0]
+
+
+def test_valence_and_arousal_have_bars_of_their_own_scale(browser):
+    part = dict(type='ValenceArousalHead')
+    head = dict(type='ExpressionAUHead', num_classes=7, num_units=0, valence_arousal=part)
+    with opened(browser, head=head, **POOLINGS) as page:
+        page.draw()
+        assert page.texts('.face .bar span:first-child') == [*EXPRESSIONS, 'valence', 'arousal']
+        labels = [float(text) for text in page.texts('.face .bar span:last-child')[-2:]]
+        widths = page.run(
+            'return [...document.querySelectorAll(".face .fill")].map((e) => e.style.width)'
+        )
+        for label, width in zip(labels, widths[-2:], strict=True):
+            assert float(width.removesuffix('%')) == pytest.approx(50 * (label + 1), abs=0.3)
+        title = page.run('return [...document.querySelectorAll(".face .mark")].at(-1).title')
+        assert -1 <= float(title.removesuffix(' keeping all')) <= 1

@@ -108,6 +108,8 @@ def test_sides_of_98_points_have_their_colours(module):
         (dict(gt_label=-1, gt_au=[1, 0, 1]), UNITS, 'no class, AU 1 12'),
         (dict(gt_label=0, gt_au=[0, -1, 0]), UNITS, 'Anger, AU none'),
         (dict(gt_label=0, gt_au=[-1, -1, -1]), UNITS, 'Anger, no AU'),
+        (dict(gt_label=0, gt_valence_arousal=[-0.55, 0.7]), UNITS, 'Anger, V -0.55 A 0.70'),
+        (dict(gt_label=0, gt_valence_arousal=[np.nan] * 2), UNITS, 'Anger, no V, A'),
         (dict(attributes=[0, 1, 1]), dict(attributes=('pose', 'makeup', 'blur')), 'makeup, blur'),
         (dict(img_path='a/face.jpg', attributes=[0]), dict(attributes=('pose',)), 'face'),
         ({}, {}, '5'),

@@ -34,6 +34,7 @@ def refuse(tool, *arguments):
         ('vis_features', 'landmarks', '12 faces'),
         ('vis_landmarks', 'landmarks', '12 faces'),
         ('vis_age', 'age', '12 faces'),
+        ('vis_valence_arousal', 'valence_arousal', '12 faces'),
         ('vis_roc', 'recognition', '1 ROC curves'),
     ],
 )
@@ -105,6 +106,18 @@ def test_number_of_pictures_and_overrides(call, tmp_path):
     assert '5 faces' in call('vis_age', *paths, '--num', 5)[1]
     option = 'test_dataloader.dataset.num_samples=7'
     assert '7 faces' in call('vis_age', *paths, '--cfg-options', option)[1]
+
+
+def test_faces_without_valence_and_arousal_are_skipped(call, tmp_path):
+    paths = write_task(tmp_path, 'valence_arousal')
+    share = 'test_dataloader.dataset.single_task={}'
+    _, printed = call('vis_valence_arousal', *paths, '--cfg-options', share.format(1))
+    drawn, skipped = (int(word) for word in printed.split() if word.isdecimal())
+    assert 0 < drawn < 12 and drawn + skipped == 12
+    options = ('--cfg-options', share.format(1), 'test_dataloader.dataset.num_samples=1')
+    options = (*options, 'test_dataloader.dataset.seed=1')
+    status, message = refuse('vis_valence_arousal', *paths, *options)
+    assert status == 1 and 'none of 1 faces' in message
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def frames_of(dataset, steps: list, index: int, preprocessor, training: bool) ->
 
 
 def label_of(dataset, index: int) -> str:
-    """Text under a picture: class, action units, age and conditions, or else its name or index."""
+    """Text under a picture: its labels, or else its name or index."""
     info = dataset.get_data_info(index)
     classes = dataset.metainfo.get('classes')
     words = []
@@ -141,6 +141,10 @@ def label_of(dataset, index: int) -> str:
         words.append(str(classes[label]) if label >= 0 else 'no class')
     if info.get('gt_au') is not None and 'action_units' in dataset.metainfo:
         words.append(active_units(dataset.metainfo['action_units'], info['gt_au']))
+    if info.get('gt_valence_arousal') is not None:
+        valence, arousal = info['gt_valence_arousal']
+        known = not np.isnan(valence + arousal)
+        words.append(f'V {valence:.2f} A {arousal:.2f}' if known else 'no V, A')
     if info.get('gt_age') is not None:
         words.append(f'age {info["gt_age"]:.0f}')
     if info.get('attributes') is not None and 'attributes' in dataset.metainfo:

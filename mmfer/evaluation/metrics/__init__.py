@@ -2,6 +2,7 @@
 from .action_unit_f1 import ActionUnitF1
 from .age_error import AgeError
 from .calibration_error import CalibrationError
+from .ccc import CCC
 from .face_verification import FaceVerification
 from .labelled_only import LabelledOnly
 from .landmark_nme import LandmarkNME
@@ -9,6 +10,7 @@ from .mean_class_accuracy import MeanClassAccuracy
 from .present_classes_metric import PresentClassesMetric
 
 __all__ = [
+    'CCC',
     'ActionUnitF1',
     'AgeError',
     'CalibrationError',

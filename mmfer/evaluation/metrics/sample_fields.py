@@ -11,8 +11,11 @@ _HINTS = {
     'gt_landmarks': "pack them: dict(type='PackInputs', algorithm_keys=('gt_landmarks',))",
     'gt_label': 'the dataset has to give every sample a gt_label (the argument task chooses it)',
     'gt_au': "pack it: dict(type='PackInputs', algorithm_keys=('gt_au',))",
+    'gt_valence_arousal': "pack it: dict(type='PackInputs', "
+    "algorithm_keys=('gt_valence_arousal',))",
     'pred_score': 'predicted by classification heads, such as LinearClsHead',
     'pred_au': "predicted by model.head=dict(type='ExpressionAUHead', ...)",
+    'pred_valence_arousal': "predicted by model.head=dict(type='ValenceArousalHead', ...)",
     'pred_age': "predicted by model.head=dict(type='AgeHead', ...)",
     'pred_landmarks': "predicted by model.head=dict(type='LandmarkHead', ...)",
     'feat': "set model.head=dict(type='MLPClsHead', with_feat=True, ...)",

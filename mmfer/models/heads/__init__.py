@@ -4,5 +4,13 @@ from .expression_au_head import ExpressionAUHead
 from .landmark_head import LandmarkHead
 from .mlp_cls_head import MLPClsHead
 from .regression_head import RegressionHead
+from .valence_arousal_head import ValenceArousalHead
 
-__all__ = ['AgeHead', 'ExpressionAUHead', 'LandmarkHead', 'MLPClsHead', 'RegressionHead']
+__all__ = [
+    'AgeHead',
+    'ExpressionAUHead',
+    'LandmarkHead',
+    'MLPClsHead',
+    'RegressionHead',
+    'ValenceArousalHead',
+]

@@ -18,7 +18,8 @@ from .mlp import last_features, require_labels, stack_targets
 class ExpressionAUHead(LinearClsHead):
     """Expressions and facial action units from the same features, a classifier each.
 
-    Each is a linear layer; action units can have a hidden layer before theirs.
+    Each is a linear layer; action units can have a hidden layer before theirs. Valence and arousal
+    can be a third task, by a head of their own (``valence_arousal``).
 
     Trains on ``gt_label`` and ``gt_au`` of the data samples, of which either may be missing: -1
     stands for no label, and ``gt_au`` may have it for single units. With ``M`` samples of a batch
@@ -48,7 +49,8 @@ class ExpressionAUHead(LinearClsHead):
     Args:
         num_classes (int): Number of expressions.
         in_channels (int): Width ``C`` of the features.
-        num_units (int): Number of action units ``A``. Defaults to 12, as in Aff-Wild2.
+        num_units (int): Number of action units ``A``; 0 is without them. Defaults to 12, as in
+            Aff-Wild2.
         au_hidden_channels (int, optional): Width of a hidden layer for the action units: linear,
             BatchNorm, ReLU. BatchNorm sees all samples of a batch, labelled or not. None (default)
             has none.
@@ -57,11 +59,16 @@ class ExpressionAUHead(LinearClsHead):
         au_loss (dict): Of the action units; any of mmpretrain's that takes logits and 0 or 1, both
             (B, A), and ``reduction_override='none'``. Defaults to binary cross-entropy with
             ``loss_weight`` 1.
+        valence_arousal (dict, optional): Arguments of a :class:`ValenceArousalHead` on the same
+            features, such as ``dict(type='ValenceArousalHead', loss=dict(type='CCCLoss'))``. Its
+            loss is ``loss_valence_arousal``, its prediction ``pred_valence_arousal``. Defaults to
+            None, without.
         **kwargs: ``topk``, ``cal_acc`` (over the labelled samples) and ``init_cfg``, which is for
             the linear layers but the hidden one, of ``LinearClsHead``.
 
     Raises:
-        ValueError: ``num_classes``, ``num_units`` or ``au_hidden_channels`` is not positive.
+        ValueError: ``num_classes`` or ``au_hidden_channels`` is not positive, or ``num_units`` is
+            negative.
     """
 
     def __init__(
@@ -72,13 +79,14 @@ class ExpressionAUHead(LinearClsHead):
         au_hidden_channels: int | None = None,
         loss: dict = {'type': 'CrossEntropyLoss', 'loss_weight': 1.0},  # noqa: B006
         au_loss: dict = {'type': 'CrossEntropyLoss', 'use_sigmoid': True},  # noqa: B006
+        valence_arousal: dict | None = None,
         **kwargs,
     ):
         super().__init__(num_classes, in_channels, loss=loss, **kwargs)
-        self.num_units = check_count('ExpressionAUHead: num_units', num_units)
+        self.num_units = check_count('ExpressionAUHead: num_units', num_units, 0)
         self.hidden_au = nn.Identity()
         width = in_channels
-        if au_hidden_channels is not None:
+        if num_units and au_hidden_channels is not None:
             width = check_count('ExpressionAUHead: au_hidden_channels', au_hidden_channels)
             # As PyTorch starts it: were it zero like a classifier, it would never learn.
             bound = in_channels**-0.5
@@ -88,8 +96,13 @@ class ExpressionAUHead(LinearClsHead):
                 nn.ReLU(inplace=True),
                 init_cfg=dict(type='Uniform', layer='Linear', a=-bound, b=bound),
             )
-        self.fc_au = nn.Linear(width, num_units)
+        self.fc_au = nn.Linear(width, num_units) if num_units else None
         self.au_loss_module = MODELS.build(au_loss)
+        self.valence_arousal = None
+        if valence_arousal is not None:
+            self.valence_arousal = MODELS.build(
+                valence_arousal, default_args=dict(in_channels=in_channels)
+            )
 
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
         """The last of ``feats``, (B, C), which both classifiers get."""
@@ -102,31 +115,43 @@ class ExpressionAUHead(LinearClsHead):
     def loss(
         self, feats: tuple[Tensor, ...], data_samples: Sequence[DataSample], **kwargs
     ) -> dict[str, Tensor]:
-        """Compute both losses.
+        """Compute the loss of every task.
 
         Args:
             feats: What the neck gives; the last item is (B, C).
-            data_samples: Each with ``gt_label`` and ``gt_au``.
+            data_samples: Each with ``gt_label``, ``gt_au`` and ``gt_valence_arousal``, the latter
+                two where they are learned.
             **kwargs: For the expressions' loss.
 
         Returns:
-            ``loss_expression``, ``loss_action_units`` and, with ``cal_acc``, the accuracies.
+            ``loss_expression``, ``loss_action_units``, ``loss_valence_arousal`` and, with
+            ``cal_acc``, the accuracies.
 
         Raises:
             ValueError: A sample lacks a field, or its ``gt_au`` has another shape.
         """
         losses = self._expression_loss(self(feats), data_samples, **kwargs)
-        losses['loss_action_units'] = self._au_loss(self.au_logits(feats), data_samples)
+        if self.num_units:
+            losses['loss_action_units'] = self._au_loss(self.au_logits(feats), data_samples)
+        if self.valence_arousal is not None:
+            (loss,) = self.valence_arousal.loss(feats, data_samples).values()
+            losses['loss_valence_arousal'] = loss
         return losses
 
     def predict(
         self, feats: tuple[Tensor, ...], data_samples: list[DataSample | None] | None = None
     ) -> list[DataSample]:
-        """Predict ``pred_label``, ``pred_score`` and ``pred_au``, the units' probabilities (A,)."""
+        """Predict ``pred_label``, ``pred_score`` and what else is learned.
+
+        That is ``pred_au``, the units' probabilities (A,), and ``pred_valence_arousal`` (2,).
+        """
         predictions = super().predict(feats, data_samples)
-        probabilities = self.au_logits(feats).sigmoid()
-        for sample, row in zip(predictions, probabilities, strict=True):
-            sample.set_field(row, 'pred_au')
+        if self.num_units:
+            probabilities = self.au_logits(feats).sigmoid()
+            for sample, row in zip(predictions, probabilities, strict=True):
+                sample.set_field(row, 'pred_au')
+        if self.valence_arousal is not None:
+            self.valence_arousal.predict(feats, predictions)
         return predictions
 
     def _expression_loss(

@@ -13,8 +13,8 @@ class AverageScoresTTA(AverageClsScoreTTA):
 
     The mean is that of the probabilities (``pred_score``, after the softmax), not of the logits;
     ``pred_label`` is the class where it is greatest. Features for verification (``feat``)
-    and the probabilities of action units (``pred_au``) are averaged as well, if there. All else is
-    taken from the first view.
+    the probabilities of action units (``pred_au``), and valence and arousal are averaged as well,
+    if there. All else is taken from the first view.
 
     Note:
         mmpretrain's ``AverageClsScoreTTA`` leaves ``pred_label`` as it was for the first view.
@@ -42,7 +42,7 @@ class AverageScoresTTA(AverageClsScoreTTA):
         merged = first.new()
         score = sum(sample.pred_score for sample in data_samples) / len(data_samples)
         merged.set_pred_score(score).set_pred_label(score.argmax(dim=0, keepdim=True))
-        for key in ('feat', 'pred_au'):
+        for key in ('feat', 'pred_au', 'pred_valence_arousal'):
             if key in first:
                 mean = sum(sample.get(key) for sample in data_samples) / len(data_samples)
                 merged.set_field(mean, key)

@@ -28,6 +28,7 @@ function image(source, alt) {
 }
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const signed = (share) => (2 * share - 1).toFixed(2); // of a scale from -1 to 1
 
 // What the page says --------------------------------------------------------------------------
 
@@ -196,6 +197,11 @@ function faceCard(face) {
   for (const bar of [...bars, ...face.action_units]) {
     text.append(barRow(bar.name, bar.score, percent(bar.score), bar === ranked[0], bar.whole));
   }
+  for (const {name, score, whole} of face.valence_arousal) {
+    const share = (score + 1) / 2;
+    const mark = whole === undefined ? undefined : (whole + 1) / 2;
+    text.append(barRow(name, share, signed(share), false, mark, signed));
+  }
   top.append(image(face.crop, 'What the network saw'), text);
   card.append(top);
   if (face.stages.length) {
@@ -213,7 +219,7 @@ function faceCard(face) {
   return card;
 }
 
-function barRow(name, share, label, best, mark) {
+function barRow(name, share, label, best, mark, words = percent) {
   const row = element('div', best ? 'bar best' : 'bar');
   const track = element('div', 'track');
   const fill = element('div', 'fill');
@@ -222,7 +228,7 @@ function barRow(name, share, label, best, mark) {
   if (mark !== undefined) {
     const line = element('div', 'mark');
     line.style.left = `${100 * mark}%`;
-    line.title = `${percent(mark)} keeping all`;
+    line.title = `${words(mark)} keeping all`;
     line.role = 'img'; // which makes the title its name for screen readers
     track.append(line);
   }

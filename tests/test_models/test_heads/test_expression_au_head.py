@@ -187,7 +187,7 @@ def test_missing_and_misshapen_labels_are_named(change, message):
         build().loss((torch.randn(2, 8),), samples)
 
 
-@pytest.mark.parametrize('num_units', [0, 1.5, True])
+@pytest.mark.parametrize('num_units', [-1, 1.5, True])
 def test_wrong_number_of_units_is_named(num_units):
     with pytest.raises(ValueError, match=f'num_units .*{num_units}'):
         build(num_units=num_units)

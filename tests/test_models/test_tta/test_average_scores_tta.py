@@ -15,6 +15,7 @@ class Parrot(BaseModel):
             sample.set_pred_score(scores).set_pred_label(scores.argmax())
             sample.set_field(scores[:2], 'feat')
             sample.set_field(scores[1:], 'pred_au')
+            sample.set_field(-scores[1:], 'pred_valence_arousal')
         return data_samples
 
 
@@ -37,6 +38,7 @@ def test_mean_of_scores_and_features_decides():
     assert merged.pred_label.tolist() == [2], "not the first view's"
     torch.testing.assert_close(merged.feat, torch.tensor([0.3, 0.3]))
     torch.testing.assert_close(merged.pred_au, torch.tensor([0.3, 0.4]))
+    torch.testing.assert_close(merged.pred_valence_arousal, torch.tensor([-0.3, -0.4]))
     assert merged.gt_label.tolist() == [2] and merged.view == 0
 
 

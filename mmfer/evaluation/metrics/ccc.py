@@ -1,0 +1,82 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+
+from mmfer.registry import METRICS
+
+from ..functional.concordance import (
+    concordance_correlation,
+    pearson_correlation,
+    root_mean_square_error,
+    sign_agreement,
+)
+from .sample_fields import name_of, read_field
+
+_FIGURES = dict(
+    ccc=concordance_correlation,
+    rmse=root_mean_square_error,
+    pearson=pearson_correlation,
+    sagr=sign_agreement,
+)
+
+
+@METRICS.register_module()
+class CCC(BaseMetric):
+    """Concordance correlation of valence and of arousal, and other figures of them.
+
+    Over all samples with a label at once, as the ABAW competitions count; a sample whose
+    ``gt_valence_arousal`` is not in [-1, 1], such as NaN, has none. Results, ``<x>`` being
+    ``valence`` and ``arousal``:
+
+    ====================  =========================================================================
+    ``va/ccc_<x>``        concordance correlation coefficient, -1 to 1; higher is better
+    ``va/rmse_<x>``       root mean squared error, in units of the labels; lower is better
+    ``va/pearson_<x>``    Pearson's correlation coefficient, -1 to 1
+    ``va/sagr_<x>``       share of predictions of the right sign, 0 to 1
+    ``va/ccc`` and so on  the mean of both
+    ====================  =========================================================================
+
+    No name tells MMEngine which way is better: with ``save_best='va/ccc'`` give
+    ``rule='greater'``.
+
+    Reads ``gt_valence_arousal`` and ``pred_valence_arousal``, both (2,).
+
+    Args:
+        collect_device (str): 'cpu' or 'gpu', how processes exchange results. Defaults to 'cpu'.
+        prefix (str, optional): What the result names begin with. Defaults to 'va'.
+
+    Raises:
+        ValueError: A sample lacks a field, has another shape, or none is labelled.
+    """
+
+    default_prefix = 'va'
+
+    def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
+        """Keep what is true and what is predicted of each sample, (2, 2)."""
+        for sample in data_samples:
+            true = read_field(self, sample, 'gt_valence_arousal')
+            pred = read_field(self, sample, 'pred_valence_arousal')
+            if not true.shape == pred.shape == (2,):
+                raise ValueError(
+                    f'CCC needs gt_valence_arousal and pred_valence_arousal of shape (2,); the '
+                    f'sample {name_of(sample)} has {true.shape} and {pred.shape}'
+                )
+            self.results.append(np.stack([true, pred]))
+
+    def compute_metrics(self, results: list[np.ndarray]) -> dict[str, float]:
+        true, pred = np.stack(results, axis=1)  # (N, 2) each
+        labelled = (np.abs(true) <= 1).all(axis=1)  # NaN is not
+        if not labelled.any():
+            raise ValueError(
+                f'CCC: none of {len(results)} samples is labelled with valence and arousal '
+                '(gt_valence_arousal in [-1, 1]); take it out of the evaluators of the config'
+            )
+        pairs = list(zip(true[labelled].T, pred[labelled].T, strict=True))
+        figures = {}
+        for name, figure in _FIGURES.items():
+            valence, arousal = (figure(*pair) for pair in pairs)
+            figures[name] = (valence + arousal) / 2
+            figures[f'{name}_valence'], figures[f'{name}_arousal'] = valence, arousal
+        return figures
