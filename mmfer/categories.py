@@ -8,6 +8,16 @@ EXPRESSIONS = ('Anger', 'Disgust', 'Fear', 'Sadness', 'Happiness', 'Surprise', '
 #: With the eighth class that FERPlus and AffectNet know; the first seven keep their numbers.
 EXPRESSIONS_8 = (*EXPRESSIONS, 'Contempt')
 
+#: How else expressions are called, as by names of folders, in lower case.
+EXPRESSION_SYNONYMS = {
+    'angry': 'Anger',
+    'disgusted': 'Disgust',
+    'fearful': 'Fear',
+    'happy': 'Happiness',
+    'sad': 'Sadness',
+    'surprised': 'Surprise',
+}
+
 #: The twelve action units of the Facial Action Coding System that Aff-Wild2 is annotated with.
 ACTION_UNITS = (
     'AU1',

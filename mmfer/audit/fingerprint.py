@@ -26,6 +26,7 @@ _SUFFIXES = {
     'TIFF': ('.tif', '.tiff'),
     'GIF': ('.gif',),
     'AVIF': ('.avif',),
+    'HEIC': ('.heic', '.heif', '.hif'),
     'JPEG 2000': ('.jp2', '.j2k', '.j2c', '.jpc', '.jpf', '.jpx'),
     'PPM': ('.ppm', '.pgm', '.pbm', '.pnm', '.pam'),
 }

@@ -13,6 +13,7 @@ from .custom_dataset import CustomDataset
 from .expw import ExpW
 from .face_crops import FaceCrops
 from .face_dataset import FaceDataset
+from .fer2013 import FER2013
 from .ferplus import FERPlus
 from .fully_balanced_dataset import FullyBalancedDataset
 from .k_fold_dataset import KFoldDataset
@@ -31,6 +32,7 @@ __all__ = [
     'CFP',
     'EXPRESSIONS',
     'EXPRESSIONS_8',
+    'FER2013',
     'RAFDB',
     'SFEW',
     'WFLW',

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mmfer.categories import EXPRESSIONS_8
+from mmfer.categories import EXPRESSION_SYNONYMS, EXPRESSIONS_8
 from mmfer.utils.short_list import short_list
 from mmfer.utils.text_file import read_text
 
@@ -28,6 +28,14 @@ def read_class_names(classes: str | Sequence[str] | None) -> tuple[str, ...] | N
             f'Classes themselves are given as a list: classes=[{classes!r}]'
         )
     return tuple(line.strip() for line in read_text(path).split('\n') if line.strip())
+
+
+def class_key(name: str) -> str:
+    """The same for names of one class: upper and lower case do not count, nor which of the names in
+    :data:`~mmfer.categories.EXPRESSION_SYNONYMS` an expression has.
+    """
+    folded = str(name).casefold()
+    return EXPRESSION_SYNONYMS.get(folded, folded).casefold()
 
 
 def class_numbers(owner: str, classes: Iterable[str], known: Iterable[str]) -> dict[str, int]:

@@ -1,12 +1,16 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import copy
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 from mmengine.dataset import ConcatDataset as _ConcatDataset
+from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
+from mmfer.utils.short_list import short_list
+
+from .class_numbers import class_key
+from .renumbered import numbers_in, renumbered
 
 # What labels mean. All else of the meta information says where they come from.
 _MEANINGS = ('classes', 'task', 'attributes', 'action_units')
@@ -16,10 +20,11 @@ _MEANINGS = ('classes', 'task', 'attributes', 'action_units')
 class ConcatDataset(_ConcatDataset):
     """mmengine's ``ConcatDataset`` for datasets of different origin.
 
-    Labels must mean the same in all of them: they have the same classes in the same order, and the
-    same task, action units and attributes where they name them. mmengine's demands that all of the
-    meta information is equal, the name of the dataset as well, and its samples cannot be balanced
-    by classes or divided into folds.
+    They must have the same classes, and the same task, action units and attributes where they name
+    them. Classes are matched by their names (:func:`.class_key`: ``happy`` is ``Happiness``); where
+    another dataset numbers them otherwise, its labels become those of the first one. mmengine's
+    demands that all of the meta information is equal, the name of the dataset as well, and its
+    samples cannot be balanced by classes or divided into folds.
 
     The meta information is that of the first dataset.
 
@@ -53,14 +58,31 @@ class ConcatDataset(_ConcatDataset):
             self.full_init()
 
     def full_init(self) -> None:
-        """Read all datasets and compare what their labels mean."""
+        """Read all datasets, compare what their labels mean and number them alike."""
         if self._fully_initialized:
             return
         super().full_init()
         self._metainfo = self.datasets[0].metainfo
         for number, dataset in enumerate(self.datasets[1:], start=1):
             for key in self._compared:
-                self._compare(key, number, dataset.metainfo)
+                if key != 'classes' or not self._number_alike(number):
+                    self._compare(key, number, dataset.metainfo)
+
+    def _number_alike(self, number: int) -> bool:
+        """Give a dataset the class numbers of the first one, if it has the same classes."""
+        classes, others = (self.datasets[n].metainfo.get('classes') for n in (0, number))
+        numbers = numbers_in(classes or (), others or ())
+        if numbers is None:
+            return False
+        if numbers != list(range(len(numbers))):
+            self.datasets[number] = renumbered(self.datasets[number], numbers, classes)
+            pairs = [f'{other} as {classes[n]}' for other, n in zip(others, numbers, strict=True)]
+            print_log(
+                f'ConcatDataset: datasets[{number}] ({type(self.datasets[number]).__name__}) is '
+                f'numbered like datasets[0], {short_list(pairs, most=20)}',
+                'current',
+            )
+        return True
 
     def _compare(self, key: str, number: int, metainfo: dict) -> None:
         first, other = (_plain(info.get(key)) for info in (self._metainfo, metainfo))
@@ -69,12 +91,12 @@ class ConcatDataset(_ConcatDataset):
             return
         remedy = 'They cannot be concatenated'
         if key == 'classes' and first and other:
-            both = {}
-            for name in chain(first, other):
-                # Folders may be called like classes but for capital letters (CustomDataset).
-                both.setdefault(str(name).casefold(), name)
-            remedy = (
-                f'Give all of them the same list in the config, such as classes={[*both.values()]}'
+            both, keys = {}, [{class_key(name) for name in names} for names in (first, other)]
+            for name in (*first, *other):
+                both.setdefault(class_key(name), name)
+            shared = [name for key, name in both.items() if key in keys[0] & keys[1]]
+            remedy = f'Give all of them the same list in the config: classes={[*both.values()]}' + (
+                f', or classes={shared}, which skips samples of others' if shared else ''
             )
         named = [type(self.datasets[place]).__name__ for place in (0, number)]
         raise ValueError(

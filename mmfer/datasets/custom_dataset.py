@@ -15,7 +15,7 @@ from mmfer.utils.files_below import IMAGE, files_below, is_junk, media_kind, war
 from mmfer.utils.short_list import short_list
 
 from .annotation_files import read_lines
-from .class_numbers import read_class_names
+from .class_numbers import class_key, read_class_names
 from .determinism import random_transforms
 from .tolerant_reading import TolerantReading
 from .unmixed_copies import UnmixedCopies
@@ -30,8 +30,9 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
     * A file is an image by its content, as in ``predict`` and the audit, also without a suffix. The
       log names the files that are left out.
     * If ``classes`` (or ``metainfo``) lists the names of the folders, they are numbered in that
-      order; mmpretrain numbers them alphabetically. Upper and lower case are the same. So all parts
-      of a dataset have the same numbers, even if a class is missing in one of them.
+      order; mmpretrain numbers them alphabetically. Upper and lower case are the same, and so are
+      the usual names of an expression, as ``happy`` and ``Happiness`` (:func:`.class_key`). So all
+      parts of a dataset have the same numbers, even if a class is missing in one of them.
     * If each of ``classes`` has a folder, images in other folders are skipped and counted in the
       log, so a subset of the classes can be selected, as in every dataset.
     * If no folder has one of these names, ``classes`` are new names for the folders in alphabetical
@@ -122,8 +123,14 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
 
     def _numbers(self, folders: list[str], classes) -> dict[str, int]:
         """The number of each folder."""
-        numbers = {str(name).casefold(): number for number, name in enumerate(classes)}
-        known = {name: numbers[name.casefold()] for name in folders if name.casefold() in numbers}
+        numbers = {class_key(name): number for number, name in enumerate(classes)}
+        numbers.update((str(name).casefold(), number) for number, name in enumerate(classes))
+        known = {
+            name: numbers[key]
+            for name in folders
+            for key in (class_key(name), name.casefold())  # the name itself, if it is a class
+            if key in numbers
+        }
         if not known and len(folders) == len(classes):
             return {name: number for number, name in enumerate(folders)}
         unknown = [name for name in folders if name not in known]

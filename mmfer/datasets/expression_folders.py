@@ -2,6 +2,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from mmfer.categories import EXPRESSION_SYNONYMS, EXPRESSIONS
 from mmfer.utils.files_below import is_junk
 from mmfer.utils.short_list import short_list
 
@@ -9,21 +10,9 @@ from .annotation_files import list_files
 from .face_dataset import FaceDataset
 
 #: Names of folders (in lower case) and what they mean.
-EXPRESSION_FOLDERS = {
-    'anger': 'Anger',
-    'angry': 'Anger',
-    'disgust': 'Disgust',
-    'disgusted': 'Disgust',
-    'fear': 'Fear',
-    'fearful': 'Fear',
-    'happiness': 'Happiness',
-    'happy': 'Happiness',
-    'neutral': 'Neutral',
-    'sad': 'Sadness',
-    'sadness': 'Sadness',
-    'surprise': 'Surprise',
-    'surprised': 'Surprise',
-}
+EXPRESSION_FOLDERS = dict(
+    sorted({**{name.lower(): name for name in EXPRESSIONS}, **EXPRESSION_SYNONYMS}.items())
+)
 
 
 def known_folders(dataset: FaceDataset, place: Path, remedy: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,7 +14,21 @@ FER2013_SIZE = 48
 _PREFIX = 'fer2013'
 
 
-def list_fer2013(path: str | Path) -> Iterator[tuple[int, str]]:
+class Fer2013Row(NamedTuple):
+    """A row of ``fer2013.csv``.
+
+    Attributes:
+        offset: Where it begins, in bytes.
+        usage: ``Training``, ``PublicTest`` or ``PrivateTest``.
+        emotion: Number of the expression, as in the file; empty where the table has no such column.
+    """
+
+    offset: int
+    usage: str
+    emotion: str
+
+
+def list_fer2013(path: str | Path) -> Iterator[Fer2013Row]:
     """Find the rows of ``fer2013.csv``.
 
     Columns are found by their names, so ``icml_face_data.csv``, the same with the columns in
@@ -21,10 +36,6 @@ def list_fer2013(path: str | Path) -> Iterator[tuple[int, str]]:
 
     Args:
         path: The file, 287 MB. It is read through once, and no picture is kept.
-
-    Yields:
-        Where each row begins, in bytes, and its ``Usage``: ``Training``, ``PublicTest`` or
-        ``PrivateTest``.
 
     Raises:
         ValueError: The first line does not name the columns, or a row lacks some.
@@ -37,7 +48,8 @@ def list_fer2013(path: str | Path) -> Iterator[tuple[int, str]]:
                 f"{path}, line 1: {first[:60]!r} does not name the columns 'pixels' and 'Usage' of "
                 'fer2013.csv'
             )
-        column, offset = header.index('usage'), len(first)
+        usage, offset = header.index('usage'), len(first)
+        emotion = header.index('emotion') if 'emotion' in header else None
         for number, line in enumerate(file, start=2):
             if line.strip():
                 fields = line.decode(errors='replace').split(',')
@@ -45,7 +57,8 @@ def list_fer2013(path: str | Path) -> Iterator[tuple[int, str]]:
                     raise ValueError(
                         f'{path}, line {number}: {len(fields)} fields instead of {len(header)}'
                     )
-                yield offset, fields[column].strip()
+                label = '' if emotion is None else fields[emotion].strip()
+                yield Fer2013Row(offset, fields[usage].strip(), label)
             offset += len(line)
 
 

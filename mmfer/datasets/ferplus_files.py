@@ -89,14 +89,14 @@ def locate_pixels(path: str | Path, rows: list[VotedPicture]) -> list[str]:
         ValueError: The rows are not the same, as far as their usage tells.
     """
     found = list(list_fer2013(path))
-    if [usage for _, usage in found] != [row.usage for row in rows]:
+    if [pixels.usage for pixels in found] != [row.usage for row in rows]:
         raise ValueError(
             f"'{path}' ({len(found)} rows) and {VOTES_FILE} ({len(rows)} rows) do not belong "
             'together: their columns Usage differ. Both must have all rows of the original files, '
             'in the original order'
         )
     return [
-        fer2013_uri(path, offset, row.name) for (offset, _), row in zip(found, rows, strict=True)
+        fer2013_uri(path, pixels.offset, row.name) for pixels, row in zip(found, rows, strict=True)
     ]
 
 

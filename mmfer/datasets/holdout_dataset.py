@@ -41,17 +41,21 @@ class HoldoutDataset(FaceDataset):
     SHOWN = (*FaceDataset.SHOWN, 'val_ratio')
 
     def __init__(self, data_root: str, split: str = 'train', val_ratio: float = 0.0, **kwargs):
-        name = type(self).__name__
         if not 0 <= val_ratio < 1:
-            raise ValueError(f'{name}: val_ratio must be in [0, 1), not {val_ratio}')
-        if val_ratio == 0 and split in {'val', 'test'} - {self.REPORTED}:
-            raise EmptySplitError(
-                f'{name}: split={split!r} is empty with val_ratio=0: the authors publish labels of '
-                f"'train' and {self.REPORTED!r}, on which results are reported. val_ratio above 0 "
-                "(such as .1) in *all* datasets of the config takes 'val' out of the training list"
-            )
-        self.val_ratio = val_ratio
+            raise ValueError(f'{type(self).__name__}: val_ratio must be in [0, 1), not {val_ratio}')
+        self.split, self.val_ratio = split, val_ratio
+        self.require_part()
         super().__init__(data_root, split, **kwargs)
+
+    def require_part(self) -> None:
+        """Refuse a split that is neither list while nothing is held out."""
+        if self.val_ratio == 0 and self.split in {'val', 'test'} - {self.REPORTED}:
+            raise EmptySplitError(
+                f'{type(self).__name__}: split={self.split!r} is empty with val_ratio=0: the '
+                f"authors publish labels of 'train' and {self.REPORTED!r}, on which results are "
+                'reported. val_ratio above 0 (such as .1) in *all* datasets of the config takes '
+                "'val' out of the training list"
+            )
 
     @property
     def official(self) -> str:

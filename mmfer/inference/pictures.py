@@ -17,7 +17,15 @@ import cv2
 import numpy as np
 
 from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
-from mmfer.utils.files_below import VIDEO, media_below, media_kind, warn_left_out
+from mmfer.utils.files_below import (
+    VIDEO,
+    install_command,
+    media_below,
+    media_kind,
+    needed_packages,
+    warn_left_out,
+    warn_needed,
+)
 from mmfer.utils.image_header import HEAD, ImageHeaderError, check_size, is_video
 
 # What is said of videos that do not tell.
@@ -67,7 +75,8 @@ def read_pictures(
 
     Args:
         inputs: The path of a picture, a video, or a folder, which is searched with all below it
-            (what they are their content tells; the log says which files of a folder are neither);
+            (what they are their content tells; the log says which files of a folder are neither,
+            and which HEIC and AVIF images are skipped as the package that reads them is missing);
             an array uint8 (H, W, 3) in BGR; the number of a camera; a :class:`Picture`, which is
             handed on; or an iterable of these.
         open_video: Makes of a path or a number what has the methods of ``cv2.VideoCapture``.
@@ -133,19 +142,29 @@ def _checked(image: np.ndarray) -> np.ndarray:
     return image
 
 
-def _listed(path: Path) -> tuple[list[Path], list[Path]]:
-    """A folder's pictures and videos, and what is left out; or the path itself, and nothing."""
-    return media_below(path) if path.is_dir() else ([path], [])
+def _listed(path: Path) -> tuple[list[Path], list[Path], dict[Path, str]]:
+    """A folder's pictures and videos, what is neither, and what is skipped as it needs a package;
+    or the path itself, and nothing.
+    """
+    if not path.is_dir():
+        return [path], [], {}
+    found, left_out = media_below(path)
+    packages = needed_packages(found)
+    return [file for file in found if file not in packages], left_out, packages
 
 
 def _from_path(path: str | Path, open_video: Callable[[str], Any], every: int) -> Iterator[Picture]:
     if '://' in str(path):
         raise ValueError(f'{path} is an address; download it first and name the file')
     path = Path(path).expanduser()
-    files, left_out = _listed(path)
+    files, left_out, packages = _listed(path)
     warn_left_out(path, left_out)
+    warn_needed(path, packages)
     if not files:
         others = f', but {len(left_out)} other files' if left_out else ''
+        if packages:
+            install = install_command(packages.values())
+            others += f', but {len(packages)} images that need a package: {install}'
         error = f'the folder holds no picture and no video{others}'
         yield Picture(str(path), path.name, error=error)
     for file in files:

@@ -2,12 +2,13 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mmengine.logging import print_log
 
 from .image_header import HEAD, image_format, is_video
+from .image_plug_ins import PLUG_IN_FORMATS, needed_package
 
 #: What a file of an image may be called in data sets, which have a layout.
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
@@ -65,15 +66,9 @@ def media_kind(path: Path) -> str | None:
         :data:`IMAGE`, :data:`VIDEO`, or None for everything else, also for what is no file that has
         an end (a pipe, a device).
     """
-    head = b''
-    if path.is_file():
-        try:
-            with open(path, 'rb') as file:
-                head = file.read(HEAD)
-        except OSError:  # its name decides, and reading it tells why
-            pass
-    elif path.exists():
+    if path.exists() and not path.is_file():
         return None
+    head = _head(path)  # where there is none its name decides, and reading it tells why
     if image_format(head):
         return IMAGE
     if is_video(head):
@@ -82,6 +77,22 @@ def media_kind(path: Path) -> str | None:
     if suffix in IMAGE_SUFFIXES:
         return IMAGE
     return VIDEO if suffix in VIDEO_SUFFIXES else None
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with open(path, 'rb') as file:
+            return file.read(HEAD)
+    except OSError:
+        return b''
+
+
+def needed_packages(paths: Iterable[Path]) -> dict[Path, str]:
+    """The package (:func:`.needed_package`) of each image that is not read without one."""
+    if not any(map(needed_package, PLUG_IN_FORMATS)):
+        return {}
+    packages = {path: needed_package(image_format(_head(path))) for path in paths}
+    return {path: package for path, package in packages.items() if package}
 
 
 def media_below(
@@ -120,6 +131,26 @@ def warn_left_out(
             'current',
             logging.WARNING if names else logging.INFO,
         )
+
+
+def warn_needed(folder: str | Path, packages: Mapping[Path, str]) -> None:
+    """Say in the log, in one line, which images of a folder are skipped and what to install."""
+    if packages:
+        names = [path.relative_to(folder).as_posix() for path in packages]
+        said = names[:_NAMED]
+        if len(names) > _NAMED:
+            said.append(f'{len(names) - _NAMED} more')
+        print_log(
+            f"'{folder}': {len(names)} images are skipped: {', '.join(said)}; to read them: "
+            + install_command(packages.values()),
+            'current',
+            logging.WARNING,
+        )
+
+
+def install_command(packages: Iterable[str]) -> str:
+    """The command that installs packages."""
+    return f'pip install {" ".join(sorted(set(packages)))}'
 
 
 def _raise(error: OSError) -> None:

@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from .heif_header import heif_size
+from .image_plug_ins import needed_package
+
 #: Pixels that an image, or a frame of a film, may have; Pillow's limit. The environment variable
 #: :data:`LIMIT_VARIABLE` sets another number.
 MAX_PIXELS = 178_956_970
@@ -22,8 +25,8 @@ LIMIT_VARIABLE = 'MMFER_MAX_PIXELS'
 #: Pixels that a side may have: OpenCV turns and resizes no longer ones.
 MAX_IMAGE_SIDE = 32_766
 
-#: Formats that are decoded.
-FORMATS = ('JPEG', 'PNG', 'WebP', 'BMP', 'TIFF', 'GIF', 'AVIF', 'JPEG 2000', 'PPM')
+#: Formats that are decoded; HEIC and AVIF where :func:`.needed_package` says so.
+FORMATS = ('JPEG', 'PNG', 'WebP', 'BMP', 'TIFF', 'GIF', 'AVIF', 'HEIC', 'JPEG 2000', 'PPM')
 
 #: How many bytes at the beginning of a file tell its format.
 HEAD = 1024
@@ -128,16 +131,23 @@ def image_size(content: bytes) -> ImageSize:
         content: The whole file.
 
     Raises:
-        ImageHeaderError: It is no image, or of a format that is not decoded, or damaged.
+        ImageHeaderError: It is no image, or of a format that is not decoded, or damaged; says which
+            package is missing for HEIC and AVIF.
     """
     name = image_format(content[:HEAD])
     if name not in FORMATS:
         what = f'is {name}' if name else 'is damaged, or no image'
         raise ImageHeaderError(f'it {what}; {", ".join(FORMATS)} are read')
+    if package := needed_package(name):
+        raise ImageHeaderError(f'it is {name}; to read it: pip install {package}')
     try:
         size = _SIZES[name](content)
     except ImageHeaderError:
         raise
+    except EOFError as error:
+        raise ImageHeaderError(
+            f'the file is truncated, it ends after {len(content)} bytes'
+        ) from error
     except Exception as error:  # whatever a parser makes of bytes that it does not expect
         raise ImageHeaderError(f'its {name} header is damaged or cut off') from error
     if min(size) < 1:
@@ -310,7 +320,8 @@ _SIZES: dict[str, Callable[[bytes], tuple[int, int]]] = {
     'BMP': _bmp_size,
     'TIFF': _tiff_size,
     'GIF': lambda content: struct.unpack_from('<2H', content, 6),
-    'AVIF': _pillow_size,
+    'AVIF': heif_size,
+    'HEIC': heif_size,
     'JPEG 2000': _jpeg_2000_size,
     'PPM': _pillow_size,
 }

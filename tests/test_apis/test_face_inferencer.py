@@ -220,8 +220,8 @@ class TestStream:
         assert [result.reason for result in results] == [
             *(
                 'no face',
-                'it is damaged, or no image; JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, JPEG 2000, PPM '
-                'are read',
+                'it is damaged, or no image; JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC, '
+                'JPEG 2000, PPM are read',
                 'No such file or directory',
                 '',
             )

@@ -82,13 +82,14 @@ def roots(tmp_path_factory):
 def small_dataset(cfg: dict, roots: dict[str, Path]):
     """Build the dataset of a config over few or made-up pictures."""
     inner = unwrapped(cfg)
-    inner['serialize_data'] = False  # it collects garbage, which takes longer than all the rest
-    if inner['type'] == 'SynthFace':
-        inner.update(num_samples=14, cache=False)
-    elif inner['type'] in roots:
-        inner['data_root'] = str(roots[inner['type']])
-    if inner['type'] == 'CIFAR10':
-        inner['type'] = 'MadeUpCIFAR10'
+    for leaf in inner.get('datasets') or [inner]:
+        leaf['serialize_data'] = False  # it collects garbage, which takes longer than all the rest
+        if leaf['type'] == 'SynthFace':
+            leaf.update(num_samples=14, cache=False)
+        elif leaf['type'] in roots:
+            leaf['data_root'] = str(roots[leaf['type']])
+        if leaf['type'] == 'CIFAR10':
+            leaf['type'] = 'MadeUpCIFAR10'
     return DATASETS.build(cfg)
 
 

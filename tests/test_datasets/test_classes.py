@@ -37,6 +37,13 @@ def write_crops(root, classes=EXPRESSIONS):
 
 WRITERS = {
     'RAFDB': lambda root: write_rafdb(root, [*range(1, 8)] * 2),
+    'FER2013': lambda root: write_folders(
+        root,
+        {
+            f'train/{name}': 2
+            for name in ('angry', 'disgust', 'fear', 'happy', 'neutral', 'sad', 'surprise')
+        },
+    ),
     'FERPlus': lambda root: write_ferplus(root, [('Training', unanimous(c)) for c in NUMBERS]),
     'AffectNet': lambda root: write_affectnet_lists(root, NUMBERS, [0]),
     'AffectNet folders': lambda root: write_affectnet_folders(root, NUMBERS, [0]),

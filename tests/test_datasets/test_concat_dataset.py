@@ -2,10 +2,12 @@
 """Two expression sets as one, in all wrappers, in training."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
 from expression_trees import unanimous, write_ferplus, write_sfew
+from face_trees import write_folders
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from rafdb_tree import write_rafdb
@@ -60,14 +62,108 @@ def test_other_classes_are_refused_with_the_way_out(sets, tmp_path):
     ) as error:
         build(concat([sets[0], ferplus]))
     assert 'datasets[0] (RAFDB)' in str(error.value)
-    wide = [dict(cfg, classes=EXPRESSIONS_8) for cfg in (sets[0], ferplus)]
-    assert build(concat(wide)).metainfo['classes'] == EXPRESSIONS_8
-    turned = dict(sets[1], classes=EXPRESSIONS[::-1])
+    assert f'or classes={[*EXPRESSIONS]}' in str(error.value)
+    for classes, length in ((EXPRESSIONS_8, 16 + 8), (EXPRESSIONS, 16 + 7)):
+        both = build(concat([dict(cfg, classes=classes) for cfg in (sets[0], ferplus)]))
+        assert both.metainfo['classes'] == classes and len(both) == length
+    with pytest.raises(ValueError, match="do not mean the same.*or classes=.'Fear'"):
+        build(concat([dict(sets[0], classes=['Fear', 'Anger']), dict(sets[1], classes=['Fear'])]))
+
+
+def named(dataset):
+    """(path, name of the class) of every sample; by its label and by what it is balanced by."""
+    classes, found = dataset.metainfo['classes'], []
+    for index in range(len(dataset)):
+        sample, info = dataset[index], dataset.get_data_info(index)
+        assert {sample['gt_label']} == {info['gt_label']} == classes_of_samples(dataset)[index]
+        found.append((sample['img_path'], classes[sample['gt_label']]))
+    return found
+
+
+def test_another_order_becomes_that_of_the_first(sets):
+    turned = [dict(cfg, classes=EXPRESSIONS[::-1]) for cfg in sets]
+    expected = named(build(concat(sets)))
+    for first, second in ((sets[0], turned[1]), (turned[0], sets[1])):
+        both = build(concat([first, second]))
+        assert both.metainfo['classes'] == tuple(first.get('classes', EXPRESSIONS))
+        assert named(both) == expected
+    unmapped = build(concat([sets[0], turned[1]], ignore_keys='classes'))
+    assert labels(unmapped)[16:] == [6 - label for label in labels(build(sets[1]))]
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Config of folders that are numbered alphabetically and called otherwise than RAF-DB's."""
+    names = ('ANGRY', 'Fear', 'disgusted', 'happy', 'neutral', 'sad', 'surprised')
+    root = write_folders(tmp_path / 'mine', dict.fromkeys(names, 2))
+    return dict(type='CustomDataset', data_root=str(root), pipeline=LOAD, test_mode=False)
+
+
+MEANINGS = dict(
+    ANGRY='Anger',
+    Fear='Fear',
+    disgusted='Disgust',
+    happy='Happiness',
+    neutral='Neutral',
+    sad='Sadness',
+    surprised='Surprise',
+)
+
+
+@pytest.mark.parametrize('inner', ['plain', 'RepeatDataset', 'balanced', 'concat', 'folds'])
+def test_names_are_matched_in_and_around_wrappers(sets, folders, inner):
+    other = {
+        'plain': folders,
+        'RepeatDataset': dict(type='RepeatDataset', times=2, dataset=folders),
+        'balanced': dict(type='FullyBalancedDataset', dataset=folders),
+        'concat': concat([folders, folders]),
+        'folds': dict(type='KFoldDataset', dataset=folders, num_splits=2),
+    }[inner]
+    both = build(concat([sets[0], other]))
+    assert both.metainfo['classes'] == EXPRESSIONS
+    found = named(both)
+    assert found[:16] == named(build(sets[0]))
+    assert len(found) - 16 == len(build(other)) >= 7
+    for path, name in found[16:]:
+        assert name == MEANINGS[Path(path).parent.name]
+    outer = build(dict(type='FullyBalancedDataset', dataset=concat([sets[0], other])))
+    assert set(named(outer)) == set(found)
+    if inner != 'folds':  # RepeatDataset and the like cannot be divided
+        fold = dict(type='KFoldDataset', dataset=concat([sets[0], folders]), num_splits=2)
+        parts = [build(dict(fold, fold=number)) for number in (0, 1)]
+        assert sorted(named(parts[0]) + named(parts[1])) == sorted(named(build(fold['dataset'])))
+
+
+def test_shares_of_classes_and_missing_labels_are_renumbered(sets, tmp_path):
+    votes = [('Training', [0, 6, 0, 0, 4, 0, 0, 0, 0, 0])]
+    root = str(write_ferplus(tmp_path / 'f', votes))
+    soft = dict(type='FERPlus', data_root=root, mode='soft', classes=EXPRESSIONS[::-1])
+    score = build(concat([sets[0], soft])).get_data_info(16)['gt_score']
+    shares = {'Happiness': 0.6, 'Anger': 0.4}
+    assert score.tolist() == pytest.approx([shares.get(name, 0) for name in EXPRESSIONS])
+    drawn = dict(type='SynthFace', num_samples=12, action_units=True, single_task=0.9)
+    drawn = [build(dict(drawn, classes=classes)) for classes in (EXPRESSIONS, EXPRESSIONS[::-1])]
+    before = [[d.get_data_info(i)['gt_label'] for i in range(12)] for d in drawn]
+    first = dict(sets[0], classes=EXPRESSIONS)
+    got = build(concat([first, drawn[1]]))
+    assert [got.get_data_info(16 + i)['gt_label'] for i in range(12)] == before[0]
+    assert -1 in before[0] and before[0] != before[1]
+    # The dataset that was given is as it was.
+    assert [drawn[1].get_data_info(i)['gt_label'] for i in range(12)] == before[1]
+    assert drawn[1].metainfo['classes'] == EXPRESSIONS[::-1]
+
+
+@pytest.mark.parametrize('serialize', [True, False])
+def test_samples_may_be_serialized_or_not(sets, folders, serialize):
+    both = build(concat([sets[0], dict(folders, serialize_data=serialize)]))
+    assert {name for _, name in named(both)[16:]} == set(EXPRESSIONS)
+
+
+def test_two_names_of_one_class_are_refused(sets, tmp_path):
+    names = ('happy', 'happiness', 'disgust', 'fear', 'neutral', 'sad', 'surprise')
+    root = write_folders(tmp_path / 'mine', dict.fromkeys(names, 1))
     with pytest.raises(ValueError, match='do not mean the same'):
-        build(concat([sets[0], turned]))
-    both = build(concat([dict(sets[0], classes=EXPRESSIONS[::-1]), turned]))
-    assert labels(both) == [6 - label for label in labels(build(concat(sets)))]
-    assert len(build(concat([sets[0], turned], ignore_keys='classes'))) == 30
+        build(concat([sets[0], dict(type='CustomDataset', data_root=str(root))]))
 
 
 def test_other_tasks_and_nothing_are_refused(sets):

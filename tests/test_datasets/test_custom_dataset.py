@@ -63,6 +63,14 @@ def test_folders_have_the_numbers_of_their_names(tree):
     assert dataset.metainfo['classes'] == classes
 
 
+def test_expressions_may_be_called_otherwise(tree):
+    classes = ('Surprise', 'Happiness', 'Anger')
+    dataset = CustomDataset(tree('angry', 'Happy', 'surprised'), classes=classes)
+    assert labels(dataset) == {'angry': 2, 'Happy': 1, 'surprised': 0}
+    with pytest.raises(ValueError, match='several are of one'):
+        CustomDataset(tree('anger'), classes=classes)
+
+
 def test_other_names_are_given_in_alphabetical_order(tree):
     dataset = CustomDataset(tree('0_a', '1_b'), classes=['Fear', 'Anger'])
     assert labels(dataset) == {'0_a': 0, '1_b': 1}

@@ -28,9 +28,10 @@ def write_set(name, root):
         return write_wflw(root, [wflw_line('a.jpg'), wflw_line('0/b.jpg')])
     if name == 'CFP':
         return write_cfp(root)
-    if name in ('AffectNetHQ', 'CustomDataset'):
+    if name in ('AffectNetHQ', 'CustomDataset', 'FER2013'):
         folders = ('anger', 'disgust', 'fear', 'happy', 'neutral', 'sad', 'surprise')
-        return write_folders(root, dict.fromkeys(folders, 8))
+        part = 'train/' if name == 'FER2013' else ''
+        return write_folders(root, {f'{part}{folder}': 8 for folder in folders})
     return expression_roots(root)[name]
 
 
@@ -38,7 +39,7 @@ def write_set(name, root):
     'name',
     [
         *('RAFDB', 'UTKFace', 'WFLW', 'CFP', 'AffectNetHQ', 'CustomDataset'),
-        *('FERPlus', 'AffectNet', 'SFEW', 'ExpW', 'AffWild2'),
+        *('FER2013', 'FERPlus', 'AffectNet', 'SFEW', 'ExpW', 'AffWild2'),
     ],
 )
 def test_all_datasets(tmp_path, monkeypatch, name):

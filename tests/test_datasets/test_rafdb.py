@@ -163,6 +163,79 @@ def test_without_aligned_faces_the_error_says_how_to_make_them(tmp_path):
     assert "image_dir='Image/aligned'" in message
 
 
+def as_on_kaggle(root, table=True):
+    """Move the crops into folders by their labels, and remove all else."""
+    tables = {'train': ['image,label'], 'test': ['image,label']}
+    lines = (root / 'basic/EmoLabel/list_patition_label.txt').read_text().splitlines()
+    for name, label in map(str.split, lines):
+        part, crop = name.partition('_')[0], name.replace('.jpg', '_aligned.jpg')
+        tables[part].append(f'{crop},{label}')
+        for number in range(1, 8):
+            (root / f'DATASET/{part}/{number}').mkdir(parents=True, exist_ok=True)
+        (root / f'basic/Image/aligned/{crop}').rename(root / f'DATASET/{part}/{label}/{crop}')
+    for part, rows in tables.items() if table else ():
+        (root / f'{part}_labels.csv').write_text('\n'.join(rows) + '\n')
+    shutil.rmtree(root / 'basic')
+    return root
+
+
+@pytest.mark.parametrize('table', [True, False])
+def test_folders_of_labels_are_the_same_dataset(tmp_path, table):
+    official = write_rafdb(tmp_path / 'a', [4, 1, 7, 2, 6, 3, 5] * 6, [2, 7, 1])
+    kaggle = as_on_kaggle(write_rafdb(tmp_path / 'b', [4, 1, 7, 2, 6, 3, 5] * 6, [2, 7, 1]), table)
+    for split, val_ratio in (('train', 0), ('test', 0), ('train', 0.2), ('val', 0.2)):
+        expected = RAFDB(official, split=split, val_ratio=val_ratio)
+        for root in (kaggle, kaggle / 'DATASET'):
+            dataset = RAFDB(root, split=split, val_ratio=val_ratio)
+            assert names(dataset) == names(expected)
+            assert dataset.get_gt_labels().tolist() == expected.get_gt_labels().tolist()
+            assert dataset.metainfo == expected.metainfo
+    assert RAFDB(kaggle, pipeline=[dict(type='LoadFaceImage')])[0]['img'].shape == (24, 24, 3)
+
+
+def test_folders_of_labels_with_faces_of_another_folder(tmp_path):
+    root = as_on_kaggle(write_rafdb(tmp_path))
+    with pytest.raises(FileNotFoundError, match='(?s)not the photographs.*rafdb-crops'):
+        RAFDB(root, **ALIGNED)
+    own = root / 'Image/aligned_224'
+    for number in (1, 2, 4, 5, 6, 7):
+        write_image(own / f'train_{number:05d}.jpg')
+    with pytest.raises(FileNotFoundError, match='(?s)1 of 7 .*aligned_224/train_00003.jpg'):
+        RAFDB(root, **ALIGNED)
+    write_report(own, {'train_00003.jpg': False})
+    dataset = RAFDB(root, **ALIGNED)
+    assert len(dataset) == 6 and dataset.num_skipped == 1
+
+
+def test_folders_and_table_have_to_agree(tmp_path):
+    root = as_on_kaggle(write_rafdb(tmp_path))
+    wrong = root / 'DATASET/train/5/train_00003_aligned.jpg'
+    (root / 'DATASET/train/3/train_00003_aligned.jpg').rename(wrong)
+    with pytest.raises(ValueError, match='train_labels.csv.* about 1 images: train_00003.jpg is '):
+        RAFDB(root)
+    assert len(RAFDB(root, split='test')) == 2
+    (root / 'train_labels.csv').unlink()
+    assert len(RAFDB(root)) == 7
+    shutil.copy(wrong, root / 'DATASET/train/6')
+    with pytest.raises(ValueError, match="(?s)train/6/train_00003.*'Sadness' there, 'Anger' here"):
+        RAFDB(root)
+
+
+@pytest.mark.parametrize('name', ['test_0003_aligned.jpg', 'happy_1.jpg'])
+def test_foreign_images_in_folders_of_labels(tmp_path, name):
+    root = as_on_kaggle(write_rafdb(tmp_path))
+    write_image(root / 'DATASET/train/4' / name)
+    with pytest.raises(ValueError, match=f'{name}.* like train_00001_aligned.jpg'):
+        RAFDB(root)
+
+
+def test_a_missing_folder_of_a_label(tmp_path):
+    root = as_on_kaggle(write_rafdb(tmp_path))
+    shutil.rmtree(root / 'DATASET/train/2')
+    with pytest.raises(FileNotFoundError, match="(?s)DATASET/train/2' does not.*train_labels.csv"):
+        RAFDB(root)
+
+
 def test_only_evaluation_splits_are_strict(tmp_path):
     write_rafdb(tmp_path)
     assert RAFDB(tmp_path, split='test').test_mode

@@ -1,11 +1,13 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import os
 import re
+import sys
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from heif_files import avif, heic
+from PIL import Image, features
 
 from mmfer.inference.pictures import Picture, count_pictures, read_pictures
 
@@ -252,17 +254,101 @@ def test_formats_that_are_not_known_by_their_names(folder, tmp_path):
     for source, target in names.items():
         (folder / source).rename(other / target)
     Image.fromarray(grey(9)).save(other / 'five.gif')
-    (other / 'six.heic').write_bytes(b'\0\0\0\x18ftypheic\0\0\0\0mif1heic')
+    (other / 'six.psd').write_bytes(b'8BPS\0\1')
     (other / 'seven.docx').write_bytes(b'PK\3\4')
     (other / 'seven.txt').write_text('a face')
     pictures = list(read_pictures(other))
     assert [(p.name, p.error[:10]) for p in pictures] == [
         *(('five.gif', ''), ('four.mts', ''), ('four.mts', ''), ('four.mts', '')),
-        *(('one.jfif', ''), ('six.heic', 'it is HEIC'), ('three.dat', ''), ('two', '')),
+        *(('one.jfif', ''), ('six.psd', 'it is Phot'), ('three.dat', ''), ('two', '')),
     ]
     assert count_pictures(other) == 8
     alone = [p for name in sorted(other.iterdir()) for p in read_pictures(name)]
     assert [p.name for p in alone if not p.error] == [p.name for p in pictures if not p.error]
+
+
+@pytest.fixture
+def phone(tmp_path):
+    """A folder of a JPEG, three HEIC and an AVIF, of which only the first one has an image."""
+    root = tmp_path / 'phone'
+    (root / 'more').mkdir(parents=True)
+    cv2.imwrite(str(root / 'a.jpg'), grey(5))
+    for name in ('b.heic', 'c.HEIC', 'more/d.jpg'):
+        (root / name).write_bytes(heic(70, 30))
+    (root / 'e.avif').write_bytes(avif(70, 30))
+    return root
+
+
+def test_without_their_packages_some_images_are_skipped_and_named(phone, monkeypatch):
+    messages = []
+    monkeypatch.setattr(
+        'mmfer.utils.files_below.print_log', lambda message, *_: messages.append(message)
+    )
+    monkeypatch.setitem(sys.modules, 'pillow_heif', None)
+    monkeypatch.setattr(cv2, 'haveImageWriter', lambda name: False)
+    monkeypatch.setattr(features, 'modules', {})
+    assert [p.name for p in read_pictures(phone)] == ['a.jpg'] and count_pictures(phone) == 1
+    assert messages == [
+        f"'{phone}': 4 images are skipped: b.heic, c.HEIC, e.avif, more/d.jpg; to read them: pip "
+        "install 'pillow>=11.3' pillow-heif"
+    ]
+    (named,) = read_pictures(phone / 'b.heic')
+    assert named.error == 'it is HEIC; to read it: pip install pillow-heif'
+    (nothing,) = read_pictures(phone / 'more')
+    assert nothing.error.endswith('but 1 images that need a package: pip install pillow-heif')
+
+
+def test_images_of_phones_that_are_too_large_or_damaged(phone, monkeypatch):
+    """By their headers; nothing is decoded."""
+    for module in ('files_below', 'image_header'):
+        monkeypatch.setattr(f'mmfer.utils.{module}.needed_package', lambda name: None)
+    monkeypatch.setattr(
+        'mmfer.datasets.transforms.load_face_image.open_by_plug_in',
+        lambda *_: pytest.fail('it was opened'),
+    )
+    monkeypatch.setenv('MMFER_MAX_PIXELS', '2000')
+    (phone / 'b.heic').write_bytes(heic(70, 30)[:-9])
+    pictures = list(read_pictures(phone))
+    assert [picture.error[:23] for picture in pictures] == [
+        *('', 'the file is truncated, '),
+        *3 * ['its 70x30 pixels are 2,'],
+    ]
+
+
+def photo():
+    """Four corners of different colors, (40, 64, 3) in RGB."""
+    image = np.zeros((40, 64, 3), np.uint8)
+    image[:20, :32], image[:20, 32:], image[20:, :32] = (200, 0, 0), (0, 200, 0), (0, 0, 200)
+    return image
+
+
+@pytest.mark.parametrize('orientation', [1, 6])
+def test_heic_is_read(tmp_path, orientation):
+    pillow_heif = pytest.importorskip('pillow_heif', reason='pillow-heif is not installed')
+    exif = Image.Exif()
+    exif[0x0112] = orientation  # the file says so in a box of its own, too
+    image = pillow_heif.from_pillow(Image.fromarray(photo()))
+    image.save(tmp_path / 'a.heic', quality=95, exif=exif.tobytes())
+    (picture,) = read_pictures(tmp_path)
+    expected = photo()[..., ::-1]
+    if orientation == 6:
+        expected = np.rot90(expected, -1)
+    assert picture.image.shape == expected.shape
+    assert np.abs(picture.image.astype(int) - expected).mean() < 4
+    (tmp_path / 'a.heic').write_bytes((tmp_path / 'a.heic').read_bytes()[:-40])
+    (cut,) = read_pictures(tmp_path)
+    assert cut.error.startswith('the file is truncated')
+
+
+@pytest.mark.skipif(not features.check('avif'), reason='this Pillow has no AVIF')
+@pytest.mark.parametrize('by_opencv', [True, False])
+def test_avif_is_read(tmp_path, monkeypatch, by_opencv):
+    if by_opencv and not cv2.haveImageWriter('a.avif'):
+        pytest.skip('this OpenCV has no AVIF')
+    monkeypatch.setattr(cv2, 'haveImageWriter', lambda name: by_opencv)
+    Image.fromarray(photo()).save(tmp_path / 'a.avif', quality=95)
+    (picture,) = read_pictures(tmp_path)
+    assert np.abs(picture.image.astype(int) - photo()[..., ::-1]).mean() < 4
 
 
 def test_what_is_no_file_is_not_opened(tmp_path):

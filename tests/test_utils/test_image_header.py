@@ -1,12 +1,15 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import struct
+import sys
 from io import BytesIO
 
 import cv2
 import numpy as np
 import pytest
+from heif_files import avif, box, brands, heic, sizes, track
 from PIL import Image, features
 
+from mmfer.utils.heif_header import heif_size
 from mmfer.utils.image_header import (
     ImageHeaderError,
     check_image,
@@ -56,6 +59,17 @@ def test_every_format_that_is_read(name, options):
             image_size(content[:end])
 
 
+@pytest.mark.parametrize(('height', 'announced'), [(100, 100), (30, 64)])
+def test_heic(height, announced):
+    """What is smaller than a block of the encoder is cut out of one: the block is decoded."""
+    pillow_heif = pytest.importorskip('pillow_heif', reason='pillow-heif is not installed')
+    file = BytesIO()
+    pillow_heif.from_pillow(Image.new('RGB', (70, height))).save(file)
+    assert image_size(file.getvalue()) == ('HEIC', 70, announced)
+    with pytest.raises(ImageHeaderError, match=f'70x{announced}'):
+        check_image(file.getvalue(), 70 * announced - 1)
+
+
 def test_sizes_that_a_header_may_hide():
     """The size of a thumbnail is none, and what a decoder skips is skipped."""
     content = saved(format='JPEG')
@@ -96,9 +110,78 @@ def test_a_header_that_says_two_sizes():
 )
 def test_images_that_are_not_decoded_are_named(head, name):
     assert image_format(head) == name and not is_video(head)
-    if name != 'AVIF':
+    if name not in ('AVIF', 'HEIC'):
         with pytest.raises(ImageHeaderError, match=f'it is {name}; JPEG, PNG'):
             image_size(head)
+
+
+@pytest.mark.parametrize(
+    ('content', 'size'),
+    [
+        (heic(70, 30), (70, 30)),
+        (avif(70, 30), (70, 30)),
+        (heic(70, 30) + b'junk behind it', (70, 30)),
+        (heic(70, 30)[: -50 - 8] + b'\0\0\0\0mdat' + bytes(9), (70, 30)),  # up to the end
+        # A thumbnail, tiles and the whole; a still image beside a larger film.
+        (brands('heic') + sizes((9, 9), (512, 512), (4032, 3024), (512, 512)), (4032, 3024)),
+        (brands('avis') + sizes((70, 30)) + track(80, 40), (80, 40)),
+        (brands('avis') + track(80, 40, version=1), (80, 40)),
+    ],
+)
+def test_sizes_that_boxes_announce(content, size):
+    """Without a package that decodes them."""
+    assert heif_size(content) == size
+    # A length of 1 is followed by one of 64 bits.
+    start = content.index(b'meta' if b'meta' in content else b'moov') - 4
+    (length,) = struct.unpack_from('>I', content, start)
+    large = struct.pack('>I4sQ', 1, content[start + 4 : start + 8], length + 8)
+    assert heif_size(content[:start] + large + content[start + 8 :]) == size
+
+
+@pytest.mark.parametrize('end', [100, -1])
+def test_boxes_that_end_behind_the_file(end):
+    with pytest.raises(EOFError):
+        heif_size(heic(70, 30)[:end])
+
+
+@pytest.mark.parametrize(
+    'content', [brands('heic'), brands('heic') + box('meta'), brands('heic') + box('mdat')]
+)
+def test_boxes_without_a_size(content):
+    with pytest.raises(ValueError):
+        heif_size(content)
+
+
+@pytest.fixture
+def no_plug_ins(monkeypatch):
+    """Neither pillow-heif nor anything that knows AVIF."""
+    monkeypatch.setitem(sys.modules, 'pillow_heif', None)
+    monkeypatch.setattr(cv2, 'haveImageWriter', lambda name: False)
+    monkeypatch.setattr(features, 'modules', {})
+
+
+@pytest.fixture
+def plug_ins(monkeypatch):
+    """Packages for both that are there; they are not called."""
+    monkeypatch.setattr('mmfer.utils.image_header.needed_package', lambda name: None)
+
+
+def test_what_to_install_is_said(no_plug_ins):
+    with pytest.raises(ImageHeaderError, match='it is HEIC; to read it: pip install pillow-heif'):
+        image_size(heic(70, 30))
+    with pytest.raises(ImageHeaderError, match="it is AVIF; to read it: pip install 'pillow>=11.3"):
+        image_size(avif(70, 30))
+
+
+def test_too_large_ones_are_refused_before_they_are_decoded(plug_ins):
+    for content in (heic(20_000, 20_000), avif(20_000, 20_000)):
+        with pytest.raises(ImageHeaderError, match='its 20000x20000 pixels are 400,000,000'):
+            check_image(content)
+    assert check_image(heic(70, 30)) == ('HEIC', 70, 30)
+    with pytest.raises(ImageHeaderError, match='truncated, it ends after 150 bytes'):
+        check_image(heic(70, 30)[:150])
+    with pytest.raises(ImageHeaderError, match='its HEIC header is damaged'):
+        check_image(brands('heic'))
 
 
 def test_previews_of_camera_raw_are_refused():

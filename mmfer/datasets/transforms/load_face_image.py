@@ -4,9 +4,11 @@ import mmcv
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
+from PIL import ImageOps
 
 from mmfer.registry import TRANSFORMS
 from mmfer.utils.image_header import ImageHeaderError, check_image, scan_jpeg
+from mmfer.utils.image_plug_ins import open_by_plug_in, opencv_reads_avif
 
 from .annotation_check import PIXEL_KEYS, AnnotationError, misplacement, turn_problem
 
@@ -78,7 +80,9 @@ def decode_image(
         raise ImageHeaderError('the file is empty')
     if is_truncated(content):
         raise ImageHeaderError(f'the file is truncated, it ends after {len(content)} bytes')
-    check_image(content, max_pixels)
+    name = check_image(content, max_pixels).format
+    if name == 'HEIC' or (name == 'AVIF' and not opencv_reads_avif()):
+        return _decode_by_plug_in(content, name, color_type)
     try:
         if (color_type, imdecode_backend) == ('color', 'cv2'):
             # As mmcv does, but for images of 16 bits, of which that would take the upper 8.
@@ -99,6 +103,18 @@ def decode_image(
     return image
 
 
+def _decode_by_plug_in(content: bytes, name: str, color_type: str) -> np.ndarray:
+    """Decode what neither OpenCV nor mmcv knows; transparency is dropped."""
+    try:
+        with open_by_plug_in(content, name) as image:
+            turned = ImageOps.exif_transpose(image) if color_type in _TURNED else image
+            rgb = np.asarray(turned.convert('RGB'))
+    except Exception as error:  # whatever a plug-in makes of a damaged file
+        raise ImageHeaderError(f'it is damaged: {error}') from error
+    gray = color_type.startswith('grayscale')
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY if gray else cv2.COLOR_RGB2BGR)
+
+
 @TRANSFORMS.register_module()
 class LoadFaceImage(LoadImageFromFile):
     """Read an image and refuse what is not one, with the file's name and the reason.
@@ -107,7 +123,8 @@ class LoadFaceImage(LoadImageFromFile):
     whose lower part is grey, and most errors do not say which file they are about.
 
     Format and size are read from the header first: a small file that would unfold to a huge image
-    takes no memory. Images of 16 bits become 8 as :func:`to_8_bits` says.
+    takes no memory. Images of 16 bits become 8 as :func:`to_8_bits` says. HEIC needs the package
+    ``pillow-heif``, and AVIF Pillow 11.3 where OpenCV has no AVIF; whatever the backend is.
 
     A sample's box and points are checked against the image, as this is where they meet: those that
     are for another one are refused, too, and all of an image that is turned when it is read, by its

@@ -1,0 +1,111 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+from mmfer.categories import EXPRESSIONS
+from mmfer.registry import DATASETS
+
+from .annotation_files import class_name
+from .expression_folders import known_folders, read_folders
+from .fer2013_backend import fer2013_uri, list_fer2013
+from .ferplus_files import PIXELS_FILE
+from .holdout_dataset import HoldoutDataset
+
+#: What the numbers in ``fer2013.csv`` mean.
+FER2013_LABELS = {
+    0: 'Anger',
+    1: 'Disgust',
+    2: 'Fear',
+    3: 'Happiness',
+    4: 'Sadness',
+    5: 'Surprise',
+    6: 'Neutral',
+}
+
+_PARTS = {'Training': 'train', 'PublicTest': 'val', 'PrivateTest': 'test'}
+
+
+@DATASETS.register_module()
+class FER2013(HoldoutDataset):
+    """FER2013 with the labels that it came with (Goodfellow et al., ICONIP 2013).
+
+    35,887 gray faces of 48x48 with one of seven expressions. :class:`FERPlus` is the same images
+    with better labels. Two forms are read; the table, where both are there:
+
+    ============  =================================  =======================================
+    split         ``fer2013.csv``                    folders ``train/angry``, ``test/angry``
+    ============  =================================  =======================================
+    ``train``     ``Training``                       ``train``, without what is held out
+    ``val``       ``PublicTest``                     held out by ``val_ratio``, or an error
+    ``trainval``  ``Training`` and ``PublicTest``    ``train``
+    ``test``      ``PrivateTest``                    ``test``, both tests in one
+    ============  =================================  =======================================
+
+    So accuracies on the test parts of the two forms are not comparable.
+
+    Args:
+        data_root: Folder with ``fer2013.csv``, or with ``train`` and ``test``.
+        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
+        val_ratio: Share of the folders ``train`` to hold out, in [0, 1). Default 0.
+        **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``classes``, …
+
+    Raises:
+        ValueError: ``val_ratio`` is not 0 for the table, which has a validation part, or 0 for the
+            folders and ``split='val'``.
+    """
+
+    METAINFO = dict(dataset_name='FER2013', task='expression', classes=EXPRESSIONS)
+
+    LAYOUT = (
+        f'  {PIXELS_FILE}       ("emotion,pixels,Usage", in any order)\n'
+        'or folders of expressions\n'
+        '  train/angry/*.jpg, disgust/, fear/, happy/, neutral/, sad/, surprise/\n'
+        '  test/angry/*.jpg, …'
+    )
+
+    def load_annotations(self) -> list[dict]:
+        root = self.require_folder(Path(self.data_root))
+        table = root / PIXELS_FILE
+        if table.is_file():
+            return self._read_table(table)
+        if not any((root / part).is_dir() for part in ('train', 'test')):
+            raise self.missing(
+                f"neither the file '{table}' nor the folders 'train' and 'test' are in '{root}'"
+            )
+        super().require_part()
+        place = self.require_folder(root / self.official)
+        folders = known_folders(self, place, 'Rename them')
+        return self.hold_out(read_folders(self, place, folders), _name, lambda s: s['gt_label'])
+
+    def require_part(self) -> None:
+        """Which parts there are is known when the files have been found."""
+
+    def _read_table(self, path: Path) -> list[dict]:
+        if self.val_ratio:
+            raise ValueError(
+                f"FER2013: val_ratio={self.val_ratio} is for folders. '{path}' has a validation "
+                "part, PublicTest, which split='val' reads; remove val_ratio"
+            )
+        samples = []
+        for number, row in enumerate(list_fer2013(path)):
+            if row.usage not in _PARTS:
+                raise ValueError(
+                    f"FER2013: '{path}', row {number + 1}: Usage is {row.usage!r}, not one of "
+                    f'{tuple(_PARTS)}'
+                )
+            try:
+                label = class_name(row.emotion, FER2013_LABELS)
+            except ValueError as error:
+                raise ValueError(f"FER2013: '{path}', row {number + 1}: {error}") from error
+            if _PARTS[row.usage] in self.parts:
+                name = f'fer{number:07d}.png'  # as FER+ calls it
+                samples.append(dict(img_path=fer2013_uri(path, row.offset, name), gt_label=label))
+        return samples
+
+    def _require_images(self, paths: list[str]) -> None:
+        # Those of the table, and of folders that were listed just now, have been found already.
+        pass
+
+
+def _name(sample: dict) -> str:
+    """What identifies an image on every machine, whatever its folder and format are called."""
+    return f'{sample["gt_label"]}/{Path(sample["img_path"]).stem}'

@@ -1,0 +1,57 @@
+# Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""A dataset whose labels are numbered as another one's."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .class_numbers import class_key
+
+
+def numbers_in(classes: Sequence[str], others: Sequence[str]) -> list[int] | None:
+    """The place in ``classes`` of each of ``others``, by their names (:func:`.class_key`).
+
+    Returns:
+        None where they are not the same classes, there is none, or two have the same name.
+    """
+    keys, other_keys = ([class_key(name) for name in names] for names in (classes, others))
+    if not keys or len(set(keys)) < len(keys) or sorted(keys) != sorted(other_keys):
+        return None
+    return [keys.index(key) for key in other_keys]
+
+
+def renumbered(dataset: Any, numbers: Sequence[int], classes: Sequence[str]) -> Any:
+    """A copy of a dataset with other labels; images, order and pipeline are the same.
+
+    Args:
+        dataset: An initialized ``BaseDataset`` of mmengine, or wrappers in any depth around some.
+        numbers: The new number of each class.
+        classes: The names of the classes in their new order.
+    """
+    copied = copy.copy(dataset)
+    copied._metainfo = {**dataset.metainfo, 'classes': classes}
+    if hasattr(dataset, 'datasets'):
+        copied.datasets = [renumbered(part, numbers, classes) for part in dataset.datasets]
+    elif hasattr(dataset, 'dataset'):
+        copied.dataset = renumbered(dataset.dataset, numbers, classes)
+    else:
+        samples = (dataset.get_data_info(index) for index in range(len(dataset)))
+        copied.data_list = [_renumber(sample, numbers) for sample in samples]
+        if dataset.serialize_data:
+            copied.data_bytes, copied.data_address = copied._serialize_data()
+    return copied
+
+
+def _renumber(sample: dict, numbers: Sequence[int]) -> dict:
+    """A sample with its label (below 0 where there is none), labels or shares of the classes."""
+    label, score = sample.get('gt_label'), sample.get('gt_score')
+    changed = {}
+    if label is not None:
+        new = [int(numbers[old]) if old >= 0 else old for old in np.ravel(label).tolist()]
+        changed['gt_label'] = new if np.ndim(label) else new[0]
+    if score is not None:
+        changed['gt_score'] = np.empty_like(score)
+        changed['gt_score'][list(numbers)] = score
+    return {**sample, **changed}
