@@ -8,3 +8,8 @@ optim_wrapper = dict(
     # Biases and normalisation weights are not decayed.
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0, flat_decay_mult=0.0),
 )
+
+# With 100 iterations of warm-up the loss rises above that of chance first, and one seed in five
+# ends three points lower.
+param_scheduler = _base_.param_scheduler
+param_scheduler[0].end = 300
