@@ -10,16 +10,20 @@ SETUP      := PYTHON=$(PYTHON) tools/misc/setup_venv.sh
 CONFIG     := apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px
 DEMO       := work_dirs/demo
 DEMO_KT    := work_dirs/demo-kt
+# -n: names that lead nowhere are warnings as well.
+SPHINX     := -q -n --keep-going -c docs -d docs/_build/doctrees
 # mim looks for an editable package on this path.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help demo demo-kt bench test coverage lint format wheel-check env clean clean-demo
+.PHONY: help demo demo-kt bench test coverage docs docs-links lint format wheel-check env clean clean-demo
 
 help:
 	@echo 'make demo         train, test and look at a small APViT on drawn faces (about 7 minutes, 3 of them to install)'
 	@echo 'make demo-kt      train small encoders of four facial tasks and a KT-Adapter'
 	@echo 'make test         run the tests'
 	@echo 'make coverage     run the tests, and print the share of lines that they run'
+	@echo 'make docs         build the documentation as a site, docs/_build/html; warnings are errors'
+	@echo 'make docs-links   ask every address in the documentation whether it is there'
 	@echo 'make bench        print the ratios of docs/speed.md, full-size models on this machine'
 	@echo 'make lint         check style and formatting'
 	@echo 'make wheel-check  build the wheel and train from it in a clean environment'
@@ -55,6 +59,14 @@ coverage:
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --maxprocesses 8 --dist worksteal \
 	    --cov=mmfer --cov-report=term:skip-covered --cov-report=html:work_dirs/coverage $(TESTS)
 
+docs:
+	@$(SETUP) $(VENV) requirements/docs.txt
+	$(BIN)/python -m sphinx $(SPHINX) -W -b html . docs/_build/html
+
+docs-links:
+	@$(SETUP) $(VENV) requirements/docs.txt
+	$(BIN)/python -m sphinx $(SPHINX) -b linkcheck . docs/_build/links
+
 lint:
 	@$(SETUP) $(VENV) requirements/tests.txt
 	$(BIN)/ruff check .
@@ -73,5 +85,5 @@ clean-demo:
 	rm -rf $(DEMO) $(DEMO_KT)
 
 clean: clean-demo
-	rm -rf $(VENV) .wheelcheck build dist *.egg-info mmfer/.mim .pytest_cache .ruff_cache
+	rm -rf $(VENV) .wheelcheck build dist docs/_build docs/api/generated *.egg-info mmfer/.mim .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

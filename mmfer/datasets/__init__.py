@@ -1,4 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Faces and their labels: public datasets, folders of your own, drawn faces."""
+
 from mmpretrain import datasets as _parent  # noqa: F401  registers the parent components
 
 from mmfer.categories import ACTION_UNITS, EXPRESSIONS, EXPRESSIONS_8

@@ -81,7 +81,7 @@ class AffectNet(HoldoutDataset):
             here or in ``Manually_Annotated``, and the box.
         image_name: How such an image is called, given its path in the list without extension
             as ``{stem}`` (``689/737db2483489``). Default: as in the list.
-        *args, **kwargs: Of :class:`HoldoutDataset`.
+        **kwargs: Of :class:`HoldoutDataset`.
     """
 
     METAINFO = dict(dataset_name='AffectNet', task='expression', classes=EXPRESSIONS)

@@ -33,7 +33,7 @@ class AffectNetHQ(NamedSplitDataset):
         folders: Folder -> class, for other names than those of :data:`.EXPRESSION_FOLDERS`; several
             folders may be one class, and folders that it does not name are not read. Default: by
             those names, and a folder of another name is an error.
-        *args, **kwargs: Of :class:`NamedSplitDataset`.
+        **kwargs: Of :class:`NamedSplitDataset`.
     """
 
     METAINFO = dict(dataset_name='AffectNetHQ', task='expression', classes=EXPRESSIONS)

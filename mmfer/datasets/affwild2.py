@@ -92,7 +92,7 @@ class AffWild2(HoldoutDataset):
             ``'cropped_aligned'``.
         image_name: How a frame is called there, given its number ``{frame}``. Default
             ``'{frame:05d}.jpg'``.
-        *args, **kwargs: Of :class:`HoldoutDataset`. Frames with an expression that is none of the
+        **kwargs: Of :class:`HoldoutDataset`. Frames with an expression that is none of the
             ``classes`` have no label of that task. ``serialize_data`` has no effect, as the frames
             are in a smaller table (:class:`FrameTable`).
     """

@@ -41,7 +41,7 @@ class CFP(NamedSplitDataset):
         split_rule: ``'random'`` or ``'stratified'``. Default ``'random'``.
         split_file: Another split, with names such as ``001/07`` or ``001/frontal/07.jpg``. Default:
             the rule above.
-        *args, **kwargs: Of :class:`NamedSplitDataset`.
+        **kwargs: Of :class:`NamedSplitDataset`.
     """
 
     METAINFO = dict(dataset_name='CFP', task='recognition')

@@ -40,7 +40,7 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
     * Images that cannot be read are counted and replaced in training: :class:`TolerantReading`.
 
     Args:
-        *args, **kwargs: mmpretrain's.
+        **kwargs: mmpretrain's.
         extensions: Suffixes of the only files to take. Default: all images.
         test_mode: Whether an unreadable image is an error at once. Default: where nothing in the
             pipeline is random, as in testing, so that no result is of other images by mistake.

@@ -75,7 +75,7 @@ class ExpW(NamedSplitDataset):
         image_name: How a picture there is called, given the ``{stem}`` of its name in the label
             file and the number ``{face}``, such as ``'{stem}_{face}.png'``. Default:
             as in the label file.
-        *args, **kwargs: Of :class:`NamedSplitDataset`.
+        **kwargs: Of :class:`NamedSplitDataset`.
     """
 
     METAINFO = dict(dataset_name='ExpW', task='expression', classes=EXPRESSIONS)

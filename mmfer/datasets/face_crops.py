@@ -52,7 +52,7 @@ class FaceCrops(FaceDataset):
         data_root: Folder of the crops.
         task: One of :data:`mmfer.tasks.TASKS`; its label must be there. Default: the file's.
         ann_file: The annotation file, relative to ``data_root``. Default ``'annotations.json'``.
-        *args, **kwargs: Of :class:`FaceDataset`.
+        **kwargs: Of :class:`FaceDataset`.
     """
 
     METAINFO = dict()

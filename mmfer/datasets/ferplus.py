@@ -85,7 +85,7 @@ class FERPlus(FaceDataset):
             ``fer2013.csv`` but that folder.
         image_name: How a picture there is called, given the ``{stem}`` of its name. Default
             ``'{stem}.png'``.
-        *args, **kwargs: Of :class:`FaceDataset`. Shares of expressions that ``classes`` does not
+        **kwargs: Of :class:`FaceDataset`. Shares of expressions that ``classes`` does not
             name are dropped, and what is left adds up to 1.
     """
 

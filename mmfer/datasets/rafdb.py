@@ -51,7 +51,7 @@ class RAFDB(HoldoutDataset):
             number, :attr:`num_skipped`. They are left out after ``val_ratio`` has chosen, so that
             all others stay in their part. Any other image that is not there is an error. Default:
             those of ``alignment.csv``, if it is there, that have no file.
-        *args, **kwargs: Of :class:`HoldoutDataset`.
+        **kwargs: Of :class:`HoldoutDataset`.
     """
 
     LAYOUT = (

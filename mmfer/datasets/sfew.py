@@ -25,7 +25,7 @@ class SFEW(FaceDataset):
             the ``{part}`` (``Train``, ``Val`` or ``Test``), such as ``'aligned112/{part}'`` for
             one's own alignment. Default: in ``{part}/{part}_Aligned_Faces`` (or a name that goes on
             from there, such as ``Val_Aligned_Faces_new``) where there is one, else in ``{part}``.
-        *args, **kwargs: Of :class:`FaceDataset`.
+        **kwargs: Of :class:`FaceDataset`.
     """
 
     METAINFO = dict(dataset_name='SFEW', task='expression', classes=EXPRESSIONS)

@@ -40,7 +40,7 @@ class UTKFace(NamedSplitDataset):
         split_file: Another split, with names with or without folder and
             extension. Default: the rule above.
         max_bad_names: File names tolerated that give no age. Default 10.
-        *args, **kwargs: Of :class:`NamedSplitDataset`.
+        **kwargs: Of :class:`NamedSplitDataset`.
     """
 
     METAINFO = dict(dataset_name='UTKFace', task='age')

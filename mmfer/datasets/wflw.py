@@ -42,7 +42,7 @@ class WFLW(HoldoutDataset):
     Args:
         data_root: Folder with ``WFLW_images`` and ``WFLW_annotations`` in it.
         subset: One of :data:`WFLW_ATTRIBUTES`, for the faces that have it. Default: all faces.
-        *args, **kwargs: Of :class:`HoldoutDataset`.
+        **kwargs: Of :class:`HoldoutDataset`.
     """
 
     METAINFO = dict(dataset_name='WFLW', task='landmarks', attributes=WFLW_ATTRIBUTES)

@@ -1,4 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Loading, augmenting and packing of faces; landmarks move with the pixels."""
+
 from .annotation_check import AnnotationError
 from .crop_face import FACE_CROPS, IMAGE_CROPS, CropFace, face_square
 from .load_face_image import LoadFaceImage, UnreadableImageError, decode_image, is_truncated

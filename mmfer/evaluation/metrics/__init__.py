@@ -1,4 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Metrics by the names that configs use."""
+
 from .action_unit_f1 import ActionUnitF1
 from .age_error import AgeError
 from .calibration_error import CalibrationError

@@ -1,4 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Networks from an image to features: APViT, the CNNs below it, and TransFER."""
+
 from .apvit import APViT
 from .irnet import IRNet
 from .mobilefacenet import MobileFaceNet

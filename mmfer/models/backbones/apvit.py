@@ -26,7 +26,7 @@ from ..utils.checkpointing import run_checkpointed
 
 @MODELS.register_module()
 class APViT(BaseModule):
-    """Vision Transformer with attentive pooling over CNN features (APViT, Fig. 3).
+    """Vision Transformer with attentive pooling over CNN features (APViT, Figure 3).
 
     A CNN's last feature map becomes ``N = H * W`` tokens of ``C`` channels; Attentive Patch Pooling
     keeps the ``k`` most active; a [class] token joins them; the blocks from ``atp.start`` on are

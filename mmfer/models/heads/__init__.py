@@ -1,4 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""From features to expressions, action units, valence and arousal, ages and landmarks."""
+
 from .age_head import AgeHead
 from .expression_au_head import ExpressionAUHead
 from .landmark_head import LandmarkHead

@@ -1,4 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""What the backbones and the adapter are made of: pooling, attention, knowledge transfer."""
+
 from .atp_block import ATPBlock
 from .attentive_patch_pooling import AttentivePatchPooling
 from .encoder_layer import EncoderLayer

@@ -32,7 +32,7 @@ def check_keep_rate(keep_rate: float) -> None:
 
 @MODELS.register_module()
 class ATPBlock(EncoderLayer):
-    """A transformer block that drops the tokens its [class] token does not attend to (Sec. 3.3).
+    """A transformer block that drops the tokens its [class] token does not attend to (Section 3.3).
 
     It has the parameters of mmpretrain's ``TransformerEncoderLayer`` and no more, so weights move
     freely between the two, and with ``keep_rate=1`` it is that layer.

@@ -30,7 +30,7 @@ def check_keep_num(keep_num: int, num_patches: int | None = None) -> None:
 
 @MODELS.register_module(name=['AttentivePatchPooling', 'APP'])
 class AttentivePatchPooling(BaseModule):
-    """Attentive Patch Pooling: only the most active patches go on (APViT, Sec. 3.2).
+    """Attentive Patch Pooling: only the most active patches go on (APViT, Section 3.2).
 
     Without a learned criterion it has no parameters, and with every patch kept it is the identity.
 

@@ -25,7 +25,7 @@ def check_lanet_form(name: str, form: str) -> None:
 
 
 class LANet(BaseModule):
-    """A learned spatial attention map: two 1x1 convolutions with a ReLU between (Fig. 4b).
+    """A learned spatial attention map: two 1x1 convolutions with a ReLU between (Figure 4b).
 
     With ``norm``, BatchNorm follows each of the convolutions, and with ``sigmoid`` the map is in
     (0, 1). The released code has both. On tokens a 1x1 convolution is a linear layer; both layers

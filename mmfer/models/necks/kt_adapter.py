@@ -21,7 +21,7 @@ FUSIONS = ('pooled', 'map')
 
 @MODELS.register_module()
 class KTAdapter(BaseModule):
-    """Adds to a feature what a learned token took over from encoders of other tasks (Sec. 3).
+    """Adds to a feature what a learned token took over from encoders of other tasks (Section 3).
 
     The canonical feature, pooled to a token, and the tokens of the prior encoders attend to each
     other and to a learnable knowledge token, see :class:`KnowledgeTransfer`. The knowledge row and

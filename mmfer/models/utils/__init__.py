@@ -1,4 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+"""Normalization of a batch on the device, and random erasing."""
+
 from .face_data_preprocessor import FaceDataPreprocessor
 from .random_erasing import draw_erasing_boxes, random_erase
 
