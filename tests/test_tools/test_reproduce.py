@@ -18,10 +18,11 @@ def test_list(run):
     result = run('--list')
     assert result.returncode == 0, result.stderr
     names = [line.split()[1] for line in result.stdout.splitlines()[2:]]
-    own = [f'table{n}' for n in range(1, 16)] + [f'figure{n}' for n in (1, 5, 6, 7)]
-    assert names[:19] == own
-    others = ['kt-table5-priors', 'kt-table6', 'kt-figure2', 'kt-figure6', 'kt-figure7']
-    assert names[19:] == [f'kt-table{n}' for n in range(1, 6)] + others
+    figures = [f'figure{n}' for n in (1, 5, 6, 7)]
+    assert names[:20] == [f'table{n}' for n in range(1, 16)] + ['cnn', *figures]
+    others = ['kt-table5-priors', 'kt-priors', 'kt-table6']
+    figures = [f'kt-figure{n}' for n in (2, 6, 7)]
+    assert names[20:] == [f'kt-table{n}' for n in range(1, 6)] + others + figures
 
 
 def test_plan(run, tmp_path):
