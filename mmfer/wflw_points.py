@@ -31,7 +31,7 @@ PUPILS = slice(96, 98)
 _MIRROR_OF_RIGHT_BROW = [4, 3, 2, 1, 0, 8, 7, 6, 5]
 _MIRROR_OF_RIGHT_EYE = [4, 3, 2, 1, 0, 7, 6, 5]
 
-#: ``landmarks[FLIP_INDICES]`` are in WFLW's order again after a picture was mirrored.
+#: ``landmarks[FLIP_INDICES]`` are in WFLW's order again after an image was mirrored.
 FLIP_INDICES = np.concatenate(
     [
         np.arange(32, -1, -1),

@@ -28,7 +28,7 @@ AFFECTNET_HEADER = (
 
 
 def fer2013_pixels(number: int) -> np.ndarray:
-    """The picture of a row of :func:`write_ferplus`, (48, 48) uint8."""
+    """The image of a row of :func:`write_ferplus`, (48, 48) uint8."""
     return np.random.default_rng(number).integers(0, 256, (48, 48), dtype=np.uint8)
 
 
@@ -62,7 +62,7 @@ def affectnet_row(
 def write_affectnet_lists(
     root: Path, train: Sequence[int], val: Sequence[int], val_header: bool = True
 ) -> Path:
-    """Write the release with lists, a picture for each number of an expression."""
+    """Write the release with lists, an image for each number of an expression."""
     (root / 'Manually_Annotated_file_lists').mkdir(parents=True)
     (root / 'Manually_Annotated_Images').mkdir()
     for part, labels, header in (('training', train, True), ('validation', val, val_header)):
@@ -90,7 +90,7 @@ def write_affectnet_folders(root: Path, train: Sequence[int], val: Sequence[int]
 
 
 def write_sfew(root: Path, counts: Mapping[str, int]) -> Path:
-    """Write so many pictures into each part's folders of all emotions; {'Train/…': count}."""
+    """Write so many images into each part's folders of all emotions; {'Train/…': count}."""
     for part, count in counts.items():
         write_folders(root / part, dict.fromkeys(SFEW_EMOTIONS, count))
     return root
@@ -104,7 +104,7 @@ def expw_line(
 
 
 def write_expw(root: Path, lines: Sequence[str]) -> Path:
-    """Write the label file and 24x24 pictures."""
+    """Write the label file and 24x24 images."""
     (root / 'data/label').mkdir(parents=True)
     (root / 'data/label/label.lst').write_text(''.join(f'{line}\n' for line in lines))
     for line in lines:
@@ -128,9 +128,9 @@ def write_affwild2(
         expressions: Numbers of a video's frames in the files' order, such as
             ``{'Train_Set/video1': [0, -1, 4]}``.
         units: Likewise 12 numbers for each frame, or one that all units have.
-        missing: Frames without a picture, such as ``'video1/00002'``.
+        missing: Frames without an image, such as ``'video1/00002'``.
         tracks: Names of the folders.
-        size: Side of the pictures.
+        size: Side of the images.
         places: Valence and arousal of each frame, (-5, -5) where it is not annotated. Default: no
             such track.
     """
@@ -178,7 +178,7 @@ def write_cifar10(root: Path, count: int = 10) -> Path:
 
 
 def expression_roots(folder: Path) -> dict[str, Path]:
-    """Data roots by dataset type with a few pictures of every class in every part.
+    """Data roots by dataset type with a few images of every class in every part.
 
     A config's ``CIFAR10`` reads its folder as :class:`MadeUpCIFAR10`.
     """

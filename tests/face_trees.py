@@ -11,7 +11,7 @@ WFLW_LISTS = 'WFLW_annotations/list_98pt_rect_attr_train_test'
 
 
 def write_image(path: Path, height: int = 24, width: int = 24) -> None:
-    """Write a picture of noise that depends on the path's last two names."""
+    """Write an image of noise that depends on the path's last two names."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(list('/'.join(path.parts[-2:]).encode()))
     image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -19,7 +19,7 @@ def write_image(path: Path, height: int = 24, width: int = 24) -> None:
 
 
 def write_utkface(root: Path, names: Sequence[str]) -> Path:
-    """Write pictures of these names, which carry the labels."""
+    """Write images of these names, which carry the labels."""
     for name in names:
         write_image(root / name)
     return root
@@ -39,7 +39,7 @@ def wflw_line(name: str, shift: float = 0, attributes: str = '0 0 0 0 0 0') -> s
 
 
 def write_wflw(root: Path, train: Sequence[str], test: Sequence[str] = ()) -> Path:
-    """Write the lists, made of lines such as :func:`wflw_line` makes, and 64x80 pictures."""
+    """Write the lists, made of lines such as :func:`wflw_line` makes, and 64x80 images."""
     (root / WFLW_LISTS).mkdir(parents=True)
     (root / 'WFLW_images').mkdir()
     for part, lines in (('train', train), ('test', test)):
@@ -61,7 +61,7 @@ def write_cfp(root: Path, people: Sequence[int] = (1, 2, 3)) -> Path:
 
 
 def write_folders(root: Path, counts: Mapping[str, int]) -> Path:
-    """Write so many pictures into each folder: 00000.jpg, 00001.jpg, …"""
+    """Write so many images into each folder: 00000.jpg, 00001.jpg, …"""
     for folder, count in counts.items():
         (root / folder).mkdir(parents=True, exist_ok=True)
         for number in range(count):

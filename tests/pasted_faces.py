@@ -9,7 +9,7 @@ from mmfer.inference.face_cutter import _FACE_UNITS, _UP
 from mmfer.synth.camera import CROPS
 
 SIZE = 32
-GREY = 96
+GRAY = 96
 
 
 def detected_box(x: int, y: int, size: int = SIZE, crop: str = 'loose') -> np.ndarray:
@@ -22,15 +22,15 @@ def detected_box(x: int, y: int, size: int = SIZE, crop: str = 'loose') -> np.nd
 
 
 def paste(faces, places, height: int = 80, width: int = 120) -> np.ndarray:
-    """A grey picture with ``faces`` (S, S, 3) at ``places`` (x, y)."""
-    image = np.full((height, width, 3), GREY, np.uint8)
+    """A gray image with ``faces`` (S, S, 3) at ``places`` (x, y)."""
+    image = np.full((height, width, 3), GRAY, np.uint8)
     for face, (x, y) in zip(faces, places, strict=True):
         image[y : y + len(face), x : x + len(face)] = face
     return image
 
 
 class KnownFaces(FaceDetector):
-    """Finds a face of ``size`` pixels at those of the ``places`` that are not grey."""
+    """Finds a face of ``size`` pixels at those of the ``places`` that are not gray."""
 
     _decimals = 9  # nothing is resampled where a square begins at a pixel
 
@@ -47,7 +47,7 @@ class KnownFaces(FaceDetector):
         for index, (x, y) in enumerate(self.places):
             part = image[y : y + self.size, x : x + self.size]
             # Not exactly: videos are lossy.
-            if np.abs(part.astype(int) - GREY).mean() > 5:
+            if np.abs(part.astype(int) - GRAY).mean() > 5:
                 box = detected_box(x, y, self.size, self.crop)
                 points = face_template(self.size) + (x, y)
                 found.append(Face(box, self.score - index / 100, points))

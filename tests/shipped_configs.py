@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from mmfer.reproduction.index import Index
 from mmfer.reproduction.variants import Variants
-from mmfer.utils.picture_size import picture_size
+from mmfer.utils.image_size import image_size
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(p for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts)
@@ -52,4 +52,4 @@ def graph_of(model):
 
 def key_of(cfg: Config) -> str:
     """The same for configs that train the same graph."""
-    return json.dumps([graph_of(cfg.model.to_dict()), picture_size(cfg)[0]], default=repr)
+    return json.dumps([graph_of(cfg.model.to_dict()), image_size(cfg)[0]], default=repr)

@@ -64,7 +64,7 @@ def task_model(task: str, adapter: bool = False, backbone: str = 'irnet') -> dic
 def write_task(
     folder: Path, task: str, adapter: bool = False, num: int = 12, backbone: str = 'irnet'
 ) -> tuple[Path, Path]:
-    """Write a config with a test split of ``num`` pictures, and a checkpoint.
+    """Write a config with a test split of ``num`` images, and a checkpoint.
 
     Returns:
         Their paths.

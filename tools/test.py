@@ -38,7 +38,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--tta',
         action='store_true',
-        help='test-time augmentation: average the class scores of each picture and of its mirror '
+        help='test-time augmentation: average the class scores of each image and of its mirror '
         "image, or do what the config's tta_pipeline and tta_model say",
     )
     add_config_options(parser)
@@ -49,7 +49,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     if args.interval < 1:
         parser.error(f'--interval must be 1 or more, not {args.interval}')
     if args.tta and args.show_dir is not None:
-        parser.error('--show-dir draws one view of a picture, --tta has several: give one of them')
+        parser.error('--show-dir draws one view of an image, --tta has several: give one of them')
     suffix = os.path.splitext(args.out or '')[1]
     if args.out_item is None:
         args.out_item = 'pred' if suffix in ('.pkl', '.pickle') else 'metrics'

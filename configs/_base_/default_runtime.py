@@ -45,7 +45,7 @@ env_cfg = dict(
     dist_cfg=dict(backend='nccl'),
 )
 
-# Where scalars and pictures go: files in the work folder. A config that inherits adds others in
+# Where scalars and images go: files in the work folder. A config that inherits adds others in
 # visualizer=dict(vis_backends=[...]); `vis_backends` alone has been copied by then.
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='UniversalVisualizer', vis_backends=vis_backends)

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Errors of aligned faces against labelled landmarks, from the report of an alignment."""
+"""Errors of aligned faces against labeled landmarks, from the report of an alignment."""
 
 import csv
 import io
@@ -20,17 +20,17 @@ _POINT_COLUMNS = [f'{name}_{axis}' for name in POINT_NAMES for axis in 'xy']
 
 @dataclass(frozen=True)
 class AlignmentErrors:
-    """Errors of one set of pictures.
+    """Errors of one set of images.
 
     Attributes:
-        num_pictures: Pictures with labels.
+        num_images: Images with labels.
         names: Those of them in which a face was aligned, N.
         eyes: :func:`.eye_error` (N,), percent of the distance of the eyes.
         corners: :func:`.corner_error` (N,), pixels of 112x112.
         slopes: Absolute :func:`.eye_slope` (N,), degrees.
     """
 
-    num_pictures: int
+    num_images: int
     names: list[str]
     eyes: np.ndarray
     corners: np.ndarray
@@ -39,11 +39,11 @@ class AlignmentErrors:
     def __str__(self) -> str:
         found = len(self.names)
         lines = [
-            f'{found} of {self.num_pictures} labelled pictures aligned '
-            f'({100 * found / self.num_pictures:.1f} %)'
+            f'{found} of {self.num_images} labeled images aligned '
+            f'({100 * found / self.num_images:.1f} %)'
         ]
         for title, unit, values in (
-            ('eyes beside the labelled ones', '% of their distance', self.eyes),
+            ('eyes beside the labeled ones', '% of their distance', self.eyes),
             ('eye corners beside their places', 'px of 112x112', self.corners),
             ('slope of the eyes', 'degrees', self.slopes),
         ):
@@ -57,7 +57,7 @@ class AlignmentErrors:
 
 
 def read_points(report: str | Path) -> dict[str, np.ndarray]:
-    """The five points (5, 2) of each picture in which a face was aligned.
+    """The five points (5, 2) of each image in which a face was aligned.
 
     Raises:
         FileNotFoundError: There is no such report.
@@ -75,7 +75,7 @@ def read_points(report: str | Path) -> dict[str, np.ndarray]:
 
 
 def read_wflw(data_root: str | Path) -> dict[str, list[np.ndarray]]:
-    """Landmarks (98, 2) of the faces of each picture of WFLW, training and test list."""
+    """Landmarks (98, 2) of the faces of each image of WFLW, training and test list."""
     labels = defaultdict(list)
     images = Path(data_root) / 'WFLW_images'
     for split in ('train', 'test'):
@@ -93,17 +93,17 @@ def alignment_errors(
     """Compare what was found with the labels.
 
     Args:
-        points: From :func:`read_points`; pictures without labels are left out.
-        labels: From :func:`read_wflw`. Of several faces in a picture the one counts whose eyes are
+        points: From :func:`read_points`; images without labels are left out.
+        labels: From :func:`read_wflw`. Of several faces in an image the one counts whose eyes are
             nearest to those found.
 
     Raises:
-        ValueError: There are no labels for any of the pictures.
+        ValueError: There are no labels for any of the images.
     """
     names = [name for name in points if name in labels]
     if not names:
         raise ValueError(
-            f'none of {len(points)} aligned pictures is among the {len(labels)} labelled ones; was '
+            f'none of {len(points)} aligned images is among the {len(labels)} labeled ones; was '
             'WFLW_images aligned, and not a folder above or below it?'
         )
     pairs = [

@@ -39,7 +39,7 @@ def recorded_attention(backbone: APViT) -> Iterator[list[Tensor]]:
     """Collect the attention ``(B, H, T, T)`` of every block that runs inside the context.
 
     Blocks attend in different ways (all queries, some, fused); what they have in common is that
-    they attend to what their first normalisation gives, so it is read off there.
+    they attend to what their first normalization gives, so it is read off there.
     """
     weights = []
     with ExitStack() as hooks:

@@ -31,7 +31,7 @@ READ_BY: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 
 def attention_weights(attn: MultiheadAttention, y: Tensor) -> Tensor:
-    """Attention ``(B, H, T, T)`` of a layer to its normalised input ``(B, T, C)``.
+    """Attention ``(B, H, T, T)`` of a layer to its normalized input ``(B, T, C)``.
 
     Rows are queries and sum to 1.
     """

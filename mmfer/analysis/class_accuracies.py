@@ -24,7 +24,7 @@ def read_class_accuracies(path: str | Path) -> dict[str, float]:
             ``confusion_matrix.csv``.
 
     Returns:
-        Class -> accuracy. Classes without a picture are absent, as in the metric.
+        Class -> accuracy. Classes without an image are absent, as in the metric.
 
     Raises:
         FileNotFoundError: There is no such file.

@@ -180,7 +180,7 @@ def _faces_of(
     if color == 'auto':
         color = 'age' if runner.task == 'age' else 'label' if classes else 'none'
     faces = list(runner.inspect_all(loader, _FIELDS[color]))
-    if color == 'label':  # -1 is for frames that are labelled for another task only
+    if color == 'label':  # -1 is for frames that are labeled for another task only
         faces = [face for face in faces if int(face.sample.gt_label) >= 0]
     return _Faces(
         encoded=np.stack([face.encoded for face in faces]),

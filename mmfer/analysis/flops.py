@@ -26,7 +26,7 @@ _IGNORED_OPS_LOGGER = 'fvcore.nn.jit_analysis'
 
 @dataclass(frozen=True)
 class Cost:
-    """What one picture costs.
+    """What one image costs.
 
     Attributes:
         gflops: Multiply-accumulates of one forward pass, in 10^9 (the papers' "GFLOPs").
@@ -56,7 +56,7 @@ def published_block_flops(block: EncoderLayer, num_tokens: int) -> int:
 
     ``5 C (T + n) + W_attention T + 2 T^2 C + W_mlp n``
 
-    for normalisation, projections, the two products of attention, and the MLP. Where tokens are
+    for normalization, projections, the two products of attention, and the MLP. Where tokens are
     dropped, the score costs another ``(T - 1) C``.
 
     Args:
@@ -78,7 +78,7 @@ def _linear_weights(module: nn.Module) -> int:
 
 
 def count_cost(model: nn.Module, shape: tuple[int, int]) -> Cost:
-    """Count what ``model`` computes for one picture of ``shape`` = (height, width) pixels.
+    """Count what ``model`` computes for one image of ``shape`` = (height, width) pixels.
 
     The model is put in eval mode and is called with one ``(1, 3, height, width)`` tensor.
     """

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What one picture costs the model of a config."""
+"""What one image costs the model of a config."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from torch import nn
 
 from mmfer.models import KTAdapter
 from mmfer.registry import MODELS
-from mmfer.utils.picture_size import picture_size
+from mmfer.utils.image_size import image_size
 
 from .flops import Cost, count_cost, count_published_cost
 
@@ -25,9 +25,9 @@ def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> dict[str, Any
             test pipeline says, else 224.
 
     Returns:
-        Plain values of one picture in inference:
+        Plain values of one image in inference:
 
-        * ``shape``: height and width of the picture, pixels; ``shape_from``: where they are from;
+        * ``shape``: height and width of the image, pixels; ``shape_from``: where they are from;
         * ``gflops``: as published figures are counted, see :func:`published_cost`;
         * ``gflops_run``: as the model is configured, which may be less (APViT) or, before its
           branches are merged, more;
@@ -80,4 +80,4 @@ def _shape(
         return tuple(shape * 2 if len(shape) == 1 else shape), '--shape'
     if hasattr(backbone, 'img_size'):
         return to_2tuple(backbone.img_size), "the model's own"
-    return picture_size(cfg)
+    return image_size(cfg)

@@ -19,15 +19,15 @@ from mmfer.evaluation.finite_predictions import NonFinitePredictionError
 from mmfer.faces import MAX_FRAME_SIDE, Face, FaceChoice, FaceDetector, build_detector
 from mmfer.inference.draw_faces import draw_faces
 from mmfer.inference.face_cutter import Cut, FaceCutter, NotAFaceError
+from mmfer.inference.images import InputImage, count_images, read_images
 from mmfer.inference.model_runner import ModelRunner, pack_images
-from mmfer.inference.pictures import Picture, count_pictures, read_pictures
 from mmfer.inference.results import (
     FACES,
     NO_FACE,
     UNREADABLE,
     FaceResult,
+    ImageResult,
     KeptPatches,
-    PictureResult,
 )
 from mmfer.inference.writers import CsvWriter
 from mmfer.utils.reparameterize import merge_branches
@@ -41,16 +41,16 @@ _YEARS, _PIXELS, _SCORES = 2, 3, 6  # decimals
 
 @dataclass
 class _Job:
-    """A picture on its way: what was found in it, and what the model is to see."""
+    """An image on its way: what was found in it, and what the model is to see."""
 
-    picture: Picture
-    result: PictureResult
+    item: InputImage
+    result: ImageResult
     faces: list[Face | None]
     cuts: list[Cut]
 
 
 class FaceInferencer:
-    """Finds the faces of pictures and videos, and runs a trained model on each.
+    """Finds the faces of images and videos, and runs a trained model on each.
 
     ::
 
@@ -63,8 +63,8 @@ class FaceInferencer:
         for result in inferencer.stream('film.mp4'):  # one frame after the other
             ...
 
-    A face is cut out as the pictures of the model's test set were (:class:`.FaceCutter`): aligned
-    by its five points, or cut at its box. What is predicted is in pixels of the picture.
+    A face is cut out as the images of the model's test set were (:class:`.FaceCutter`): aligned
+    by its five points, or cut at its box. What is predicted is in pixels of the image.
 
     Args:
         model: A name of :meth:`list_models`, a config file, a checkpoint that carries its config
@@ -77,14 +77,14 @@ class FaceInferencer:
         device: Where the model runs. Default: a GPU if there is one, else the CPU; a model that was
             passed stays where it is.
         detector: Finds faces: ``'auto'`` (default), ``'yunet'`` or ``'mtcnn'``, see
-            :func:`.find_detector`; a :class:`.FaceDetector`; or None for pictures that are aligned
+            :func:`.find_detector`; a :class:`.FaceDetector`; or None for images that are aligned
             or cut out already, each of which is one face.
         detector_weights: YuNet's ONNX file; docs/alignment.md says where it comes from. Default:
             that of an installed package.
         min_score: Confidence below which a face is none, 0 to 1. Default 0.6.
         min_size: Faces whose box has a shorter side do not count, pixels. Default 20.
-        batch_size: Faces that the model sees at once, of one picture or of several; so many
-            pictures are held at most. Default: 8 on the CPU, where more would only leave its
+        batch_size: Faces that the model sees at once, of one image or of several; so many
+            images are held at most. Default: 8 on the CPU, where more would only leave its
             caches, else 32.
         cfg_options: ``KEY=VALUE`` words that override the config, such as
             ``'model.backbone.app.keep_num=80'``.
@@ -199,17 +199,17 @@ class FaceInferencer:
 
     def __call__(
         self, inputs: Any, batch_size: int | None = None, patches: bool = False
-    ) -> list[PictureResult]:
+    ) -> list[ImageResult]:
         """Run on all inputs and return the results, in their order.
 
         Args:
-            inputs: The path of a picture, a video, or a folder, which is searched with all below
+            inputs: The path of an image, a video, or a folder, which is searched with all below
                 it; an array uint8 (H, W, 3) in BGR; or an iterable of these.
             batch_size: Instead of the inferencer's.
             patches: Whether results tell which patches an APViT kept. Default False.
 
         Returns:
-            One result a picture and a frame; files that cannot be read have one that says why.
+            One result an image and a frame; files that cannot be read have one that says why.
 
         Raises:
             TypeError: An input is something else.
@@ -217,12 +217,12 @@ class FaceInferencer:
         """
         results = self.stream(inputs, batch_size, patches)
         if self.show_progress:
-            results = track(results, 'faces', total=count_pictures(inputs, self._every))
+            results = track(results, 'faces', total=count_images(inputs, self._every))
         return list(results)
 
     def stream(
         self, inputs: Any, batch_size: int | None = None, patches: bool = False
-    ) -> Iterator[PictureResult]:
+    ) -> Iterator[ImageResult]:
         """As a call, one result after the other: memory does not grow with the number of frames.
 
         Also takes the number of a camera, whose results come frame by frame.
@@ -230,37 +230,37 @@ class FaceInferencer:
         for job in self._run(inputs, batch_size, patches, keep_images=False):
             yield job.result
 
-    def stream_pictures(
+    def stream_images(
         self, inputs: Any, batch_size: int | None = None, patches: bool = False
-    ) -> Iterator[tuple[Picture, PictureResult]]:
-        """As :meth:`stream`, each result with its picture, for :meth:`visualize`."""
+    ) -> Iterator[tuple[InputImage, ImageResult]]:
+        """As :meth:`stream`, each result with its image, for :meth:`visualize`."""
         for job in self._run(inputs, batch_size, patches, keep_images=True):
-            yield job.picture, job.result
+            yield job.item, job.result
 
     # The steps, named as those of MMEngine's inferencers ---------------------------------------
 
     def preprocess(
         self, inputs: Any, batch_size: int = 1, keep_images: bool = True
     ) -> Iterator[list[_Job]]:
-        """Read pictures, find and cut faces, until there are enough of them for a batch.
+        """Read images, find and cut faces, until there are enough of them for a batch.
 
         Args:
             inputs: See :meth:`__call__`.
             batch_size: How many faces are enough.
-            keep_images: Whether jobs keep their pictures, or only the faces cut out of them.
+            keep_images: Whether jobs keep their images, or only the faces cut out of them.
 
         Yields:
-            Jobs in the order of their pictures, at most ``batch_size`` of them, however few faces
+            Jobs in the order of their images, at most ``batch_size`` of them, however few faces
             they have.
         """
         jobs: list[_Job] = []
-        for picture in read_pictures(inputs, every=self._every):
-            job = self._look(picture)
+        for item in read_images(inputs, every=self._every):
+            job = self._look(item)
             if not keep_images:
-                job.picture = picture = replace(picture, image=None)
+                job.item = item = replace(item, image=None)
             jobs.append(job)
             faces = sum(len(job.cuts) for job in jobs)
-            if faces >= batch_size or len(jobs) >= batch_size or picture.live:
+            if faces >= batch_size or len(jobs) >= batch_size or item.live:
                 yield jobs
                 jobs = []
         if jobs:
@@ -287,12 +287,12 @@ class FaceInferencer:
         return results
 
     def visualize(
-        self, picture: Picture | np.ndarray, result: PictureResult, stage: str | None = None
+        self, image: InputImage | np.ndarray, result: ImageResult, stage: str | None = None
     ) -> np.ndarray:
-        """Draw a result into its picture, see :func:`.draw_faces`."""
-        return draw_faces(getattr(picture, 'image', picture), result, stage)
+        """Draw a result into its image, see :func:`.draw_faces`."""
+        return draw_faces(getattr(image, 'image', image), result, stage)
 
-    def postprocess(self, job: _Job, predictions: list[dict[str, Any]]) -> PictureResult:
+    def postprocess(self, job: _Job, predictions: list[dict[str, Any]]) -> ImageResult:
         """Put together what was found and what was predicted."""
         faces = zip(job.faces, job.cuts, predictions, strict=True)
         size = job.result.width, job.result.height
@@ -320,7 +320,7 @@ class FaceInferencer:
                 try:
                     predictions += self.forward(cuts[start : start + batch_size], patches)
                 except NonFinitePredictionError as error:
-                    sources = [job.picture.source for job in jobs for _ in job.cuts]
+                    sources = [job.item.source for job in jobs for _ in job.cuts]
                     source = sources[start + error.index]
                     raise NonFinitePredictionError(source, error.field, error.index) from None
             remaining = iter(predictions)
@@ -332,7 +332,7 @@ class FaceInferencer:
                 yield job
 
     def _plain_prediction(self, sample: DataSample, crop_map: np.ndarray) -> dict[str, Any]:
-        """What :class:`.FaceResult` has of a prediction; points are in pixels of the picture."""
+        """What :class:`.FaceResult` has of a prediction; points are in pixels of the image."""
         run = self.runner
         if run.task == 'age':
             return dict(age=round(float(sample.pred_age), _YEARS))
@@ -356,29 +356,27 @@ class FaceInferencer:
             result['feature'] = _rounded(sample.feat.ravel())
         return result
 
-    def _look(self, picture: Picture) -> _Job:
-        """Find the faces of a picture and cut them out."""
-        result = PictureResult(
-            picture.source, UNREADABLE, picture.error, picture.frame, picture.time
-        )
-        if picture.image is None:
-            return _Job(picture, result, [], [])
-        height, width = picture.image.shape[:2]
+    def _look(self, item: InputImage) -> _Job:
+        """Find the faces of an image and cut them out."""
+        result = ImageResult(item.source, UNREADABLE, item.error, item.frame, item.time)
+        if item.image is None:
+            return _Job(item, result, [], [])
+        height, width = item.image.shape[:2]
         result = replace(result, status=FACES, width=width, height=height)
         if self.detector is None:
             faces, reason = [None], ''
         else:
-            frame = picture.frame is not None and self._frame_side
-            found = self.detector(picture.image, **(dict(max_side=frame) if frame else {}))
+            frame = item.frame is not None and self._frame_side
+            found = self.detector(item.image, **(dict(max_side=frame) if frame else {}))
             faces = [face for face in found if self._counts(face)]
             choice = self._choice(found, (width, height))
             reason = '' if faces else choice.reason
             if faces and self._largest:
                 faces = [choice.face]
-        job = _Job(picture, result, [], [])
+        job = _Job(item, result, [], [])
         for face in faces:
             try:
-                job.cuts.append(self.pipeline(picture.image, face))
+                job.cuts.append(self.pipeline(item.image, face))
             except NotAFaceError as error:
                 reason = str(error)
             else:

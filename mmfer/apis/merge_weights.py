@@ -20,14 +20,14 @@ class MergeError(RuntimeError):
 
 @torch.no_grad()
 def merge_weights(
-    model: nn.Module, meta: dict, pictures: Tensor, target: str, say: Callable[[str], None]
+    model: nn.Module, meta: dict, images: Tensor, target: str, say: Callable[[str], None]
 ) -> None:
     """Merge a model's branches, prove that it computes the same, and write its weights.
 
     Args:
         model (Module): In eval mode, with its trained weights; changed in place.
         meta (dict): Goes into the file as it is: class names and what else is known.
-        pictures (Tensor): ``(B, 3, H, W)``, normalised, that the outputs are compared on.
+        images (Tensor): ``(B, 3, H, W)``, normalized, that the outputs are compared on.
         target (str): File to write: ``dict(state_dict=..., meta=...)``, tensors and plain values.
         say (Callable): Takes each line of the report.
 
@@ -35,7 +35,7 @@ def merge_weights(
         MergeError: There is nothing to merge, or outputs differ. Nothing is written.
     """
     count = _parameters(model)
-    before = _outputs(model, pictures)
+    before = _outputs(model, images)
     merged = merge_branches(model)
     if not merged:
         raise MergeError(
@@ -43,7 +43,7 @@ def merge_weights(
             f'{type(model.backbone).__name__} nor anything else has a switch_to_deploy(), or all '
             'are merged already'
         )
-    after = _outputs(model, pictures)
+    after = _outputs(model, images)
     scale = before.abs().max().clamp(min=1e-12)
     difference = ((after - before).abs().max() / scale).item()
     if not difference <= _TOLERANCE:
@@ -64,8 +64,8 @@ def _parameters(model: nn.Module) -> float:
     return sum(parameter.numel() for parameter in model.parameters()) / 1e6
 
 
-def _outputs(model: nn.Module, pictures: Tensor) -> Tensor:
+def _outputs(model: nn.Module, images: Tensor) -> Tensor:
     with torch.random.fork_rng():
         torch.manual_seed(0)  # a model that selects at random does so alike before and after
-        output = model(pictures)
+        output = model(images)
     return output if isinstance(output, Tensor) else output[-1]

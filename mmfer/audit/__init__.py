@@ -4,7 +4,7 @@
 from .audit import audit
 from .duplicates import KINDS
 from .findings import Audit, Entry, Group, Pair
-from .pictures import Picture, Split, merge_equal, split_of_folder, splits_of_config
+from .images import AuditImage, Split, merge_equal, split_of_folder, splits_of_config
 from .report import to_text, write_report
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     'Entry',
     'Group',
     'Pair',
-    'Picture',
+    'AuditImage',
     'Split',
     'audit',
     'merge_equal',

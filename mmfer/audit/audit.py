@@ -15,8 +15,8 @@ from mmfer.utils.short_list import short_lines
 from .duplicates import ALIKE, SAME, Link, find_exact, find_near, groups_of
 from .findings import Audit, Entry, Group, Pair
 from .fingerprint import Fingerprint, take_fingerprint
-from .pictures import Picture, Split
-from .same_picture import SIZE
+from .images import AuditImage, Split
+from .same_image import SIZE
 from .statistics import class_counts, imbalance, oddities, shared_people, size_statistics
 
 _Track = Callable[[Iterable, int, str], Iterable]
@@ -32,20 +32,20 @@ def audit(
     Kept of an image are some 500 bytes and, in a temporary file, a thumbnail of 4 KiB.
 
     Args:
-        splits: From :mod:`~mmfer.audit.pictures`. Equal ones are one, see
-            :func:`~mmfer.audit.pictures.merge_equal`.
+        splits: From :mod:`~mmfer.audit.images`. Equal ones are one, see
+            :func:`~mmfer.audit.images.merge_equal`.
         workers: Processes that read; 0 reads in this one. Default 0.
         track: Wraps iterators to show progress, given their number of items and a title.
     """
-    pictures = [picture for split in splits for picture in split.pictures]
-    names = [split.name for split in splits for _ in split.pictures]
+    images = [image for split in splits for image in split.images]
+    names = [split.name for split in splits for _ in split.images]
     entries = [
-        Entry(number, split, picture.name, picture.label, picture.person)
-        for number, (split, picture) in enumerate(zip(names, pictures, strict=True))
+        Entry(number, split, image.name, image.label, image.person)
+        for number, (split, image) in enumerate(zip(names, images, strict=True))
     ]
-    fingerprints, near = _compare(pictures, workers, track)
+    fingerprints, near = _compare(images, workers, track)
     of_all = iter(fingerprints)
-    of_splits = [list(islice(of_all, len(split.pictures))) for split in splits]
+    of_splits = [list(islice(of_all, len(split.images))) for split in splits]
     notes = [said for part in of_splits for said in oddities(part)]
 
     roles = {split.name: split.roles for split in splits}
@@ -75,20 +75,20 @@ def audit(
             for entry, said in zip(entries, notes, strict=True)
             if said
         ],
-        people=shared_people([(split.name, split.pictures) for split in splits]),
+        people=shared_people([(split.name, split.images) for split in splits]),
     )
 
 
 def _compare(
-    pictures: list[Picture], workers: int, track: _Track
+    images: list[AuditImage], workers: int, track: _Track
 ) -> tuple[list[Fingerprint], list[Link]]:
     """Fingerprints of all images, and links of :func:`~mmfer.audit.duplicates.find_near`."""
     # Without batches, a worker collates one image at a time. The loader keeps the order.
-    loader = DataLoader(pictures, None, num_workers=workers, collate_fn=take_fingerprint)
+    loader = DataLoader(images, None, num_workers=workers, collate_fn=take_fingerprint)
     fingerprints = []
     with tempfile.TemporaryFile() as file:
-        thumbnails = np.memmap(file, np.uint8, 'w+', shape=(max(len(pictures), 1), SIZE, SIZE))
-        for number, fingerprint in enumerate(track(loader, len(pictures), 'reading')):
+        thumbnails = np.memmap(file, np.uint8, 'w+', shape=(max(len(images), 1), SIZE, SIZE))
+        for number, fingerprint in enumerate(track(loader, len(images), 'reading')):
             if fingerprint.thumbnail is not None:
                 thumbnails[number] = fingerprint.thumbnail
                 fingerprint.thumbnail = None
@@ -109,17 +109,17 @@ def _group(links: list[Link], entries: list[Entry], roles: dict[str, frozenset])
     return Group(
         leak=len({roles[entry.split] for entry in members}) > 1,
         labels=sorted({entry.label for entry in members} - {None}),
-        pictures=members,
+        images=members,
         links=[_pair(link, entries, roles) for link in links],
     )
 
 
 def _summary(split: Split, fingerprints: list[Fingerprint]) -> dict:
-    classes = class_counts(split.pictures)
+    classes = class_counts(split.images)
     return dict(
         name=split.name,
         roles=sorted(split.roles),
-        pictures=len(split.pictures),
+        images=len(split.images),
         left_out=split.left_out,
         sizes=size_statistics(fingerprints),
         classes=classes,
@@ -130,7 +130,7 @@ def _summary(split: Split, fingerprints: list[Fingerprint]) -> dict:
 def _overlap(groups: list[Group], names: list[str]) -> list[list[int]]:
     table = np.zeros((len(names), len(names)), int)
     for group in groups:
-        members = np.array([[e.split == name for e in group.pictures] for name in names]).sum(1)
+        members = np.array([[e.split == name for e in group.images] for name in names]).sum(1)
         # On the diagonal, there has to be another one.
         table += members[:, None] * (members > np.eye(len(names)))
     return table.tolist()

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Which pictures are the same: as files, as pixels, as what they show, or as mirror images."""
+"""Which images are the same: as files, as pixels, as what they show, or as mirror images."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -10,9 +10,9 @@ import numpy as np
 from .fingerprint import Fingerprint
 from .hash_search import search
 from .perceptual_hash import MARGINS, MIRROR, distance
-from .same_picture import similarity
+from .same_image import similarity
 
-#: What links two pictures, from what is certain to what was measured.
+#: What links two images, from what is certain to what was measured.
 KINDS = {
     'file': 'same file',
     'pixels': 'same pixels, other file',
@@ -20,19 +20,19 @@ KINDS = {
     'mirrored': 'same image, mirrored',
 }
 
-#: Similarity from which two pictures are one, and from which a person should look at them.
+#: Similarity from which two images are one, and from which a person should look at them.
 SAME, ALIKE = 0.975, 0.93
 
-# Bits of the first word of a hash, and of all four, in which copies of a picture may differ.
+# Bits of the first word of a hash, and of all four, in which copies of an image may differ.
 _FIRST_WORD, _ALL_WORDS = 11, 80
 
 
 @dataclass(frozen=True)
 class Link:
-    """Two pictures, by their numbers, that are the same or alike.
+    """Two images, by their numbers, that are the same or alike.
 
     Attributes:
-        first: Number of a picture.
+        first: Number of an image.
         second: Of the other; greater.
         kind: A key of :data:`KINDS`; ``'alike'`` below :data:`SAME`.
         similarity: From :data:`ALIKE` to 1.
@@ -45,7 +45,7 @@ class Link:
 
 
 def find_exact(fingerprints: Sequence[Fingerprint]) -> list[Link]:
-    """Link each copy to the first picture of the same bytes, or else of the same pixels."""
+    """Link each copy to the first image of the same bytes, or else of the same pixels."""
     links, files, pixels = [], {}, {}
     for number, fingerprint in enumerate(fingerprints):
         if fingerprint.error:
@@ -64,12 +64,12 @@ def find_near(
     thumbnails: np.ndarray,
     track: Callable[[Iterable, int], Iterable] = lambda items, total: items,
 ) -> list[Link]:
-    """Link pictures that show the same, found by their hashes and compared as thumbnails.
+    """Link images that show the same, found by their hashes and compared as thumbnails.
 
-    Pictures without a hash and all but one of the same pixels are left out.
+    Images without a hash and all but one of the same pixels are left out.
 
     Args:
-        fingerprints: Of all pictures.
+        fingerprints: Of all images.
         thumbnails: (N, 64, 64) uint8.
         track: Wraps the iterator of pairs to compare, given their number, to show progress.
 
@@ -88,8 +88,8 @@ def find_near(
     pairs = _candidates(hashes)
     for a, b, mirrored in track(pairs.tolist(), len(pairs)):
         first, second = int(numbers[a]), int(numbers[b])
-        picture = thumbnails[first][:, ::-1] if mirrored else thumbnails[first]
-        value = similarity(np.ascontiguousarray(picture), thumbnails[second])
+        image = thumbnails[first][:, ::-1] if mirrored else thumbnails[first]
+        value = similarity(np.ascontiguousarray(image), thumbnails[second])
         if value < (SAME if mirrored else ALIKE):
             continue
         kind = 'alike' if value < SAME else 'mirrored' if mirrored else 'near'
@@ -100,7 +100,7 @@ def find_near(
 
 
 def groups_of(links: Iterable[Link]) -> list[list[Link]]:
-    """Links that hang together, directly or through others, one list for each group of pictures."""
+    """Links that hang together, directly or through others, one list for each group of images."""
     parent: dict[int, int] = {}
 
     def root(number: int) -> int:

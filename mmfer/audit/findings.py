@@ -42,7 +42,7 @@ class Pair:
     across: bool
 
     @property
-    def pictures(self) -> list[Entry]:
+    def images(self) -> list[Entry]:
         """Both images."""
         return [self.first, self.second]
 
@@ -54,13 +54,13 @@ class Group:
     Attributes:
         leak: Whether they are in splits of different roles.
         labels: Their labels, each once; more than one is a contradiction.
-        pictures: By ascending number.
+        images: By ascending number.
         links: Why they are the same.
     """
 
     leak: bool
     labels: list[str]
-    pictures: list[Entry]
+    images: list[Entry]
     links: list[Pair]
 
 
@@ -70,7 +70,7 @@ class Audit:
 
     Attributes:
         thresholds: Similarities from which two images are the ``same`` or ``alike``.
-        splits: ``name``, ``roles``, number of ``pictures``, files ``left_out``, ``sizes`` (see
+        splits: ``name``, ``roles``, number of ``images``, files ``left_out``, ``sizes`` (see
             :func:`~mmfer.audit.statistics.size_statistics`), ``classes`` (label -> number) and
             ``imbalance`` of each.
         overlap: Row i, column j: images of split i that are also in split j; i = j: more than once.

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What is kept of a picture while thousands of others are looked at."""
+"""What is kept of an image while thousands of others are looked at."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError
 from mmfer.datasets.transforms.annotation_check import misplacement, turn_problem
 from mmfer.utils.image_header import HEAD, image_format
 
-from .perceptual_hash import hash_picture
-from .pictures import Picture
-from .same_picture import SIZE
+from .images import AuditImage
+from .perceptual_hash import hash_image
+from .same_image import SIZE
 
 #: Which suffixes say that a file is of a format.
 _SUFFIXES = {
@@ -33,25 +33,25 @@ _SUFFIXES = {
 _WITH_ALPHA = ('PNG', 'WebP', 'TIFF', 'GIF', 'AVIF')
 
 _LOAD = LoadFaceImage()
-_BLANK = 2.0  # standard deviation of grey values below which there is nothing to see
+_BLANK = 2.0  # standard deviation of gray values below which there is nothing to see
 
 
 @dataclass
 class Fingerprint:
-    """What is kept of a picture; of an unreadable one, the reason only.
+    """What is kept of an image; of an unreadable one, the reason only.
 
     Attributes:
         error: Why it cannot be read; None where it can.
-        file_digest: SHA-256 of the file; None for drawn pictures.
+        file_digest: SHA-256 of the file; None for drawn images.
         pixel_digest: SHA-256 of its decoded pixels and their shape.
         size: (width, height), pixels.
-        num_bytes: Of the file; 0 for drawn pictures.
-        grey: Whether it has no colour.
+        num_bytes: Of the file; 0 for drawn images.
+        gray: Whether it has no color.
         notes: What is odd about the file itself: suffix, transparency, blank.
         misplaced: Why boxes or points cannot be about it, one text for each face.
-        hashes: (3, 4) uint64, of :func:`~mmfer.audit.perceptual_hash.hash_picture`; None where
+        hashes: (3, 4) uint64, of :func:`~mmfer.audit.perceptual_hash.hash_image`; None where
             there is nothing to see.
-        thumbnail: (64, 64) uint8, grey.
+        thumbnail: (64, 64) uint8, gray.
     """
 
     error: str | None = None
@@ -59,56 +59,56 @@ class Fingerprint:
     pixel_digest: bytes | None = None
     size: tuple[int, int] = (0, 0)
     num_bytes: int = 0
-    grey: bool = False
+    gray: bool = False
     notes: tuple[str, ...] = ()
     misplaced: tuple[str, ...] = ()
     hashes: np.ndarray | None = None
     thumbnail: np.ndarray | None = None
 
 
-def read_picture(picture: Picture) -> np.ndarray:
-    """Read a picture as training does: (H, W, 3) uint8, BGR.
+def read_image(source: AuditImage) -> np.ndarray:
+    """Read an image as training does: (H, W, 3) uint8, BGR.
 
     Raises:
-        UnreadableImageError: The file is missing, truncated or no picture.
+        UnreadableImageError: The file is missing, truncated or no image.
     """
-    if picture.drawn_by is None:
-        return _LOAD({'img_path': picture.name})['img']
-    dataset, index = picture.drawn_by
+    if source.drawn_by is None:
+        return _LOAD({'img_path': source.name})['img']
+    dataset, index = source.drawn_by
     image = dataset.prepare_data(index)['img']
     return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
 
 
-def take_fingerprint(picture: Picture) -> Fingerprint:
-    """Read a picture and keep what matters of it; one that cannot be read is no error here."""
+def take_fingerprint(source: AuditImage) -> Fingerprint:
+    """Read an image and keep what matters of it; one that cannot be read is no error here."""
     try:
-        image = read_picture(picture)
+        image = read_image(source)
     except UnreadableImageError as error:
-        return Fingerprint(error=str(error).removeprefix(f"cannot read image '{picture.name}': "))
-    content = fileio.get(picture.name) if picture.drawn_by is None else None
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    notes = _notes_on_file(picture.name, content) if content else []
-    blank = grey.std() < _BLANK
+        return Fingerprint(error=str(error).removeprefix(f"cannot read image '{source.name}': "))
+    content = fileio.get(source.name) if source.drawn_by is None else None
+    gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    notes = _notes_on_file(source.name, content) if content else []
+    blank = gray.std() < _BLANK
     if blank:
         notes.append('nothing to see, all pixels are alike')
-    height, width = grey.shape
+    height, width = gray.shape
     return Fingerprint(
         file_digest=hashlib.sha256(content).digest() if content else None,
         pixel_digest=hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest(),
         size=(width, height),
         num_bytes=len(content) if content else 0,
-        grey=bool((image[..., :1] == image[..., 1:]).all()),
+        gray=bool((image[..., :1] == image[..., 1:]).all()),
         notes=tuple(notes),
-        misplaced=tuple(_misplaced(picture, content, (width, height))),
-        hashes=None if blank else hash_picture(grey),
-        thumbnail=cv2.resize(grey, (SIZE, SIZE), interpolation=cv2.INTER_AREA),
+        misplaced=tuple(_misplaced(source, content, (width, height))),
+        hashes=None if blank else hash_image(gray),
+        thumbnail=cv2.resize(gray, (SIZE, SIZE), interpolation=cv2.INTER_AREA),
     )
 
 
-def _misplaced(picture: Picture, content: bytes | None, size: tuple[int, int]) -> list[str]:
-    if not (picture.faces and content):
+def _misplaced(source: AuditImage, content: bytes | None, size: tuple[int, int]) -> list[str]:
+    if not (source.faces and content):
         return []
-    found = [wrong for face in picture.faces if (wrong := misplacement(face, size))]
+    found = [wrong for face in source.faces if (wrong := misplacement(face, size))]
     turned = turn_problem(content)
     return [*found, turned] if turned else found
 

@@ -14,8 +14,8 @@ from mmfer.utils.atomic_file import atomic_write, atomic_write_text
 
 from .duplicates import KINDS
 from .findings import Audit, Entry, Group, Pair
-from .fingerprint import read_picture
-from .pictures import Picture, Split
+from .fingerprint import read_image
+from .images import AuditImage, Split
 
 HTML, JSON, THUMBNAILS = 'report.html', 'report.json', 'thumbnails'
 
@@ -72,13 +72,13 @@ def write_report(
     # Those of an earlier report in this folder are of other images.
     for old in (folder / THUMBNAILS).glob('[0-9]' * 7 + '.jpg'):
         old.unlink()
-    pictures = [picture for split in splits for picture in split.pictures]
+    images = [source for split in splits for source in split.images]
 
     @cache
     def thumbnail(entry: Entry) -> str:
         """Write the thumbnail when the page first asks for its path in the folder."""
         path = f'{THUMBNAILS}/{entry.number:07d}.jpg'
-        _write_thumbnail(pictures[entry.number], folder / path)
+        _write_thumbnail(images[entry.number], folder / path)
         return path
 
     page = _page().render(
@@ -99,7 +99,7 @@ def to_text(result: Audit) -> str:
     lines = [_outcome(result), '']
     for split in result.splits:
         classes = [f'{name} {number:,}' for name, number in split['classes'].items()]
-        lines.append(f'{split["name"]}: {_count(split["pictures"], "image")}')
+        lines.append(f'{split["name"]}: {_count(split["images"], "image")}')
         if split['left_out']:
             lines[-1] += f', and {_count(len(split["left_out"]), "file")} that are not images'
         if split['sizes']:
@@ -150,8 +150,8 @@ def _page() -> Template:
     return environment.get_template(HTML)
 
 
-def _write_thumbnail(picture: Picture, path: Path) -> None:
-    image = read_picture(picture)
+def _write_thumbnail(source: AuditImage, path: Path) -> None:
+    image = read_image(source)
     scale = _WIDTH / max(image.shape[:2])
     size = tuple(max(round(length * scale), 1) for length in image.shape[1::-1])
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
@@ -184,8 +184,8 @@ def _describe(group: Group | Pair) -> str:
     words = [', '.join(kinds)]
     if measured:
         words.append(f'similarity {min(measured):.3f}')
-    if len(group.pictures) > SHOWN:
-        words.append(f'{len(group.pictures)} images, {SHOWN} of them shown')
+    if len(group.images) > SHOWN:
+        words.append(f'{len(group.images)} images, {SHOWN} of them shown')
     if len(group.labels) > 1:
         words.append('labels differ: ' + ', '.join(group.labels))
     return '; '.join(words)
@@ -198,8 +198,8 @@ def _reason(file: dict) -> str:
 
 def _shown(group: Group | Pair) -> list[Entry]:
     """Members to show, in order: one of each split, then others."""
-    firsts = {entry.split: entry for entry in reversed(group.pictures)}.values()
-    rest = [entry for entry in group.pictures if entry not in firsts]
+    firsts = {entry.split: entry for entry in reversed(group.images)}.values()
+    rest = [entry for entry in group.images if entry not in firsts]
     return sorted([*firsts, *rest][:SHOWN], key=lambda entry: entry.number)
 
 

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Counts, sizes and oddities of the pictures of a split."""
+"""Counts, sizes and oddities of the images of a split."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from .fingerprint import Fingerprint
-from .pictures import Picture
+from .images import AuditImage
 
-_TINY = 32  # pixels: the shorter side below which a face is hard to recognise for anyone
+_TINY = 32  # pixels: the shorter side below which a face is hard to recognize for anyone
 _LONG = 2.0  # longer side / shorter side
 # What a tenth of a split or less has, and the others have not, is odd.
 _RARE = 0.1
 
 
-def class_counts(pictures: Sequence[Picture]) -> dict[str, int]:
-    """Number of pictures of each label, in alphabetical order."""
-    return dict(sorted(Counter(p.label for p in pictures if p.label is not None).items()))
+def class_counts(images: Sequence[AuditImage]) -> dict[str, int]:
+    """Number of images of each label, in alphabetical order."""
+    return dict(sorted(Counter(p.label for p in images if p.label is not None).items()))
 
 
 def imbalance(counts: dict[str, int]) -> float | None:
@@ -26,12 +26,12 @@ def imbalance(counts: dict[str, int]) -> float | None:
 
 
 def size_statistics(fingerprints: Sequence[Fingerprint]) -> dict:
-    """Sizes of the readable pictures of a split.
+    """Sizes of the readable images of a split.
 
     Returns:
         ``width``, ``height`` (pixels) and ``num_bytes`` as (smallest, median, largest), the most
         common size ``common`` as (width, height) with the number ``num_common`` that has it, and
-        how many are ``grey``; empty where no picture is readable.
+        how many are ``gray``; empty where no image is readable.
     """
     good = [fingerprint for fingerprint in fingerprints if not fingerprint.error]
     if not good:
@@ -47,47 +47,45 @@ def size_statistics(fingerprints: Sequence[Fingerprint]) -> dict:
         num_bytes=num_bytes,
         common=common,
         num_common=count,
-        grey=sum(fingerprint.grey for fingerprint in good),
+        gray=sum(fingerprint.gray for fingerprint in good),
     )
 
 
 def oddities(fingerprints: Sequence[Fingerprint]) -> list[tuple[str, ...]]:
-    """What is odd about each picture of a split: none, one or more short texts.
+    """What is odd about each image of a split: none, one or more short texts.
 
-    Tiny and long pictures, files whose suffix is wrong, transparent and blank ones; and grey
-    pictures in a split of colour, or the other way round.
+    Tiny and long images, files whose suffix is wrong, transparent and blank ones; and gray
+    images in a split of color, or the other way round.
     """
     good = [fingerprint for fingerprint in fingerprints if not fingerprint.error]
-    share_grey = sum(fingerprint.grey for fingerprint in good) / max(len(good), 1)
+    share_gray = sum(fingerprint.gray for fingerprint in good) / max(len(good), 1)
     return [
-        () if fingerprint.error else (*fingerprint.notes, *_of_picture(fingerprint, share_grey))
+        () if fingerprint.error else (*fingerprint.notes, *_of_image(fingerprint, share_gray))
         for fingerprint in fingerprints
     ]
 
 
-def _of_picture(fingerprint: Fingerprint, share_grey: float) -> list[str]:
+def _of_image(fingerprint: Fingerprint, share_gray: float) -> list[str]:
     width, height = fingerprint.size
     notes = []
     if min(width, height) < _TINY:
         notes.append(f'tiny, {width}x{height}')
     if max(width, height) > _LONG * min(width, height):
         notes.append(f'long, {width}x{height}')
-    if fingerprint.grey and 0 < share_grey <= _RARE:
-        notes.append('grey, where most are in colour')
-    if not fingerprint.grey and 1 - _RARE <= share_grey < 1:
-        notes.append('in colour, where most are grey')
+    if fingerprint.gray and 0 < share_gray <= _RARE:
+        notes.append('gray, where most are in color')
+    if not fingerprint.gray and 1 - _RARE <= share_gray < 1:
+        notes.append('in color, where most are gray')
     return notes
 
 
-def shared_people(splits: Sequence[tuple[str, Sequence[Picture]]]) -> list[dict]:
+def shared_people(splits: Sequence[tuple[str, Sequence[AuditImage]]]) -> list[dict]:
     """People who are in two splits, for each two splits whose dataset says who is shown.
 
     Returns:
         Dicts of ``splits`` (two names), ``people`` (shared), ``of`` (people in each of the two).
     """
-    people = {
-        name: {p.person for p in pictures if p.person is not None} for name, pictures in splits
-    }
+    people = {name: {p.person for p in images if p.person is not None} for name, images in splits}
     names = [name for name, known in people.items() if known]
     return [
         dict(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mmengine.config import Config
 
 from mmfer.deployment.untrained import random_model
-from mmfer.utils.picture_size import picture_size
+from mmfer.utils.image_size import image_size
 from mmfer.visualization.cost_growth import Cost
 
 from .timing import CLOCKS
@@ -49,7 +49,7 @@ def measure_growth(
 
 def _with_size(cfg: Config, size: int) -> Config:
     """The config for square images of another size."""
-    if picture_size(cfg)[0] == (size, size):
+    if image_size(cfg)[0] == (size, size):
         return cfg
     if 'img_size' not in cfg.model.backbone:
         raise ValueError(

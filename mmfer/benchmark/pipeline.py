@@ -33,7 +33,7 @@ def measure_pipeline(
         clock: One of :data:`.CLOCKS`. Defaults to ``'wall'``.
 
     Returns:
-        What one process does: ``pictures``, how many different images were read in a turn;
+        What one process does: ``images``, how many different images were read in a turn;
         ``rate``, images a second through the whole pipeline; ``bare_rate``, images a second decoded
         and resized, nan for data that are no files; ``share``, ``rate / bare_rate``; ``steps``,
         milliseconds an image of each step of the pipeline, by its number and name.
@@ -43,7 +43,7 @@ def measure_pipeline(
     rates = {name: len(indices) / measured.median for name, measured in times.items()}
     bare_rate = rates.get('bare', float('nan'))
     return dict(
-        pictures=len(indices),
+        images=len(indices),
         rate=rates['pipeline'],
         bare_rate=bare_rate,
         share=rates['pipeline'] / bare_rate,

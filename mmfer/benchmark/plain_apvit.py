@@ -50,7 +50,7 @@ class PlainAPViT(nn.Module):
         self.select = select
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
-        """Map pictures ``(B, 3, H, W)`` to the normalised [class] token ``(B, C)``, in a tuple."""
+        """Map images ``(B, 3, H, W)`` to the normalized [class] token ``(B, C)``, in a tuple."""
         model = self.model
         x = model.projection(model.cnn(x)[-1].flatten(2).transpose(1, 2))
         scores = x.abs().sum(-1)

@@ -23,8 +23,8 @@ from mmfer.models import KTAdapter
 from mmfer.models.layers.feature_tokens import pool_feature
 from mmfer.models.pooling_settings import PoolingSettings, use_pooling
 from mmfer.registry import DATASETS
+from mmfer.utils.image_size import image_size
 from mmfer.utils.markdown import markdown_table
-from mmfer.utils.picture_size import picture_size
 from mmfer.utils.reparameterize import merge_branches
 
 from .pipeline import time_pipeline
@@ -173,7 +173,7 @@ def check_data(cfg: Config, turns: int, clock: Clock) -> list[Check]:
     """
     faces = SynthFace(num_samples=200)
     indices = range(len(faces))
-    size, _ = picture_size(cfg)
+    size, _ = image_size(cfg)
     checks = []
     with TemporaryDirectory() as folder:
         Path(folder, 'face').mkdir()

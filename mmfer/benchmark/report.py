@@ -14,7 +14,7 @@ def timing_rows(times: Mapping[str, Measurement], batch_size: int) -> list[dict[
 
     Returns:
         ``name``, ``batch_size``, ``median_ms`` and ``iqr_ms`` (interquartile range) of a call,
-        ``pictures_s``, ``speed_up`` over the first and its range within the turns, ``times_s``.
+        ``images_s``, ``speed_up`` over the first and its range within the turns, ``times_s``.
     """
     first = next(iter(times.values()), None)
     rows = []
@@ -26,7 +26,7 @@ def timing_rows(times: Mapping[str, Measurement], batch_size: int) -> list[dict[
                 batch_size=batch_size,
                 median_ms=measured.median * 1e3,
                 iqr_ms=measured.iqr * 1e3,
-                pictures_s=batch_size / measured.median,
+                images_s=batch_size / measured.median,
                 speed_up=against.value,
                 speed_up_range=[against.low, against.high],
                 times_s=list(measured.times),
@@ -37,10 +37,10 @@ def timing_rows(times: Mapping[str, Measurement], batch_size: int) -> list[dict[
 
 def timing_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows of :func:`timing_rows` as text."""
-    lines = [['', 'batch', 'median, ms', 'IQR, ms', 'pictures/s', 'speed-up (range)']]
+    lines = [['', 'batch', 'median, ms', 'IQR, ms', 'images/s', 'speed-up (range)']]
     for row in rows:
         low, high = row['speed_up_range']
-        numbers = (f'{row[key]:.2f}' for key in ('median_ms', 'iqr_ms', 'pictures_s'))
+        numbers = (f'{row[key]:.2f}' for key in ('median_ms', 'iqr_ms', 'images_s'))
         speed_up = f'{row["speed_up"]:.3f} ({low:.3f} to {high:.3f})'
         lines.append([row['name'], str(row['batch_size']), *numbers, speed_up])
     return markdown_table(lines)
@@ -48,7 +48,7 @@ def timing_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def memory_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows of ``name``, ``batch_size`` and ``bytes`` as text."""
-    lines = [['', 'batch', 'peak, MiB', 'MiB a picture']]
+    lines = [['', 'batch', 'peak, MiB', 'MiB an image']]
     for row in rows:
         size, mebibytes = row['batch_size'], row['bytes'] / 2**20
         lines.append([row['name'], str(size), f'{mebibytes:.1f}', f'{mebibytes / size:.2f}'])
@@ -57,9 +57,9 @@ def memory_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def pipeline_text(speed: Mapping[str, Any]) -> str:
     """What :func:`.measure_pipeline` returned, as text."""
-    lines = [['step', 'ms a picture'], *((k, f'{ms:.3f}') for k, ms in speed['steps'].items())]
+    lines = [['step', 'ms an image'], *((k, f'{ms:.3f}') for k, ms in speed['steps'].items())]
     return (
-        f'{speed["rate"]:.0f} pictures/s through the pipeline, {speed["bare_rate"]:.0f} decoded '
+        f'{speed["rate"]:.0f} images/s through the pipeline, {speed["bare_rate"]:.0f} decoded '
         f'and resized: {100 * speed["share"]:.0f} %\n{markdown_table(lines)}'
     )
 

@@ -95,7 +95,7 @@ def interleave(
     times = {name: [] for name in runs}
     names = list(runs)
     for turn in range(turns):
-        # Every other turn backwards: nothing always comes after the same neighbour.
+        # Every other turn backwards: nothing always comes after the same neighbor.
         for name in names if turn % 2 == 0 else reversed(names):
             begin = clock()
             runs[name]()

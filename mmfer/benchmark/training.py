@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from mmfer.deployment.untrained import random_model
-from mmfer.utils.picture_size import picture_size
+from mmfer.utils.image_size import image_size
 
 _EVENT = '[memory]'
 
@@ -39,7 +39,7 @@ class TrainStep:
         self.optim_wrapper: OptimWrapper = build_optim_wrapper(
             self.model, copy.deepcopy(cfg.optim_wrapper)
         )
-        size = size or picture_size(cfg)[0]
+        size = size or image_size(cfg)[0]
         self.batch = dict(
             inputs=torch.randint(0, 256, (batch_size, 3, *size), dtype=torch.uint8),
             data_samples=[_sample(index, min(size), cfg) for index in range(batch_size)],

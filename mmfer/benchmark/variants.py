@@ -14,7 +14,7 @@ from mmfer.deployment.aot import export_package
 from mmfer.deployment.exported import AotModel, OnnxModel
 from mmfer.deployment.model import ExportError
 from mmfer.deployment.onnx import export_onnx
-from mmfer.utils.picture_size import picture_size
+from mmfer.utils.image_size import image_size
 from mmfer.utils.reparameterize import merge_branches
 
 from .plain_apvit import PlainAPViT, wide_top_k
@@ -132,7 +132,7 @@ def make_variant(name: str, model: ImageClassifier, inputs: Tensor) -> Run:
 
 def random_inputs(cfg: Config, batch_size: int, device: str = 'cpu') -> Tensor:
     """Normalized inputs ``(B, 3, H, W)`` of the size that the config's model sees."""
-    (height, width), _ = picture_size(cfg)
+    (height, width), _ = image_size(cfg)
     generator = torch.Generator().manual_seed(0)
     return torch.randn(batch_size, 3, height, width, generator=generator).to(device)
 

@@ -15,7 +15,7 @@ def make_parser(
     Args:
         doc: Docstring of the tool's module.
         out: Default of --out.
-        num: Default of --num. Default None, all pictures.
+        num: Default of --num. Default None, all images.
         num_default: How the help says that.
     """
     parser = tool_parser(doc)
@@ -25,14 +25,14 @@ def make_parser(
         '--split',
         choices=['test', 'val', 'train'],
         default='test',
-        help="whose pictures; 'train' comes with its augmentation (default: %(default)s)",
+        help="whose images; 'train' comes with its augmentation (default: %(default)s)",
     )
     parser.add_argument(
         '--num',
         type=positive,
         default=num,
         metavar='N',
-        help=f'use so many pictures, spread evenly over the split (default: {num_default})',
+        help=f'use so many images, spread evenly over the split (default: {num_default})',
     )
     add_config_options(parser)
     return parser
@@ -48,7 +48,7 @@ def add_trained_model(parser: argparse.ArgumentParser) -> None:
 def add_test_faces(parser: argparse.ArgumentParser) -> None:
     """Add --images and --num, which :func:`mmfer.analysis.pooling.face_batches` takes."""
     parser.add_argument(
-        '--images', nargs='+', metavar='FILE', help='pictures of aligned faces (default: test set)'
+        '--images', nargs='+', metavar='FILE', help='images of aligned faces (default: test set)'
     )
     parser.add_argument(
         '--num',

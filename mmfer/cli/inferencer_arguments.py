@@ -72,7 +72,7 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--aligned',
         action='store_true',
-        help='no detector: every picture is a face that was aligned or cut out already',
+        help='no detector: every image is a face that was aligned or cut out already',
     )
     group.add_argument(
         '--max-side',

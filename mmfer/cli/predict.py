@@ -1,13 +1,13 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Find the faces of pictures and videos and say what a model makes of each.
+"""Find the faces of images and videos and say what a model makes of each.
 
     python -m mmfer predict photos film.mp4 --model apvit-1234abcd.safetensors --out predictions
     python -m mmfer predict crops --model CONFIG --weights epoch_40.pth --aligned --out predictions
     python -m mmfer predict 0 --model ... --out predictions      (a camera; Ctrl-C ends it)
 
-OUT gets results.csv with a row for each face, results.jsonl with an object for each picture or
-frame, and the annotated pictures and videos. Both files grow while it runs, in whole lines.
-Pictures without a face and files that cannot be read have a line that says so.
+OUT gets results.csv with a row for each face, results.jsonl with an object for each image or
+frame, and the annotated images and videos. Both files grow while it runs, in whole lines.
+Images without a face and files that cannot be read have a line that says so.
 OUT is new, empty, or that of an earlier run: nothing of yours is replaced.
 
 Exit status: 0; 1 when files could not be read, the others are done all the same; 2 when the
@@ -23,6 +23,8 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from mmfer.utils.config_arguments import add_former_name
+
 from .inferencer_arguments import add_face_arguments, add_model_arguments, make_inferencer
 
 RESULTS = ('results.csv', 'results.jsonl')
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'inputs',
         nargs='+',
         metavar='INPUT',
-        help='picture (of an animated one the first), video, folder (searched with all below it), '
+        help='image (of an animated one the first), video, folder (searched with all below it), '
         'or number of a camera',
     )
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write')
@@ -54,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('result')
     group.add_argument('--csv', action='store_true', help='write results.csv only')
     group.add_argument('--jsonl', action='store_true', help='write results.jsonl only')
-    group.add_argument('--no-draw', action='store_true', help='do not annotate pictures and videos')
+    group.add_argument('--no-draw', action='store_true', help='do not annotate images and videos')
     group.add_argument(
         '--show-patches',
         action='store_true',
@@ -63,9 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--stage', help='of --show-patches: app, layers.4, ... (default: the last one)'
     )
-    group.add_argument(
-        '--max-pictures', type=int, metavar='N', help='end after so many pictures or frames'
+    limit = group.add_argument(
+        '--max-images', type=int, metavar='N', help='stop after N images or frames'
     )
+    add_former_name(group, '--max-pictures', limit)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,8 +76,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.stage and not args.show_patches:
         raise CommandError('--stage belongs to --show-patches')
-    if args.max_pictures is not None and args.max_pictures < 1:
-        raise CommandError(f'--max-pictures must be 1 or more, not {args.max_pictures}')
+    if args.max_images is not None and args.max_images < 1:
+        raise CommandError(f'--max-images must be 1 or more, not {args.max_images}')
     inputs = [_parse_input(word, args.out) for word in args.inputs]
     if not args.no_draw:
         _check_free(args.out, inputs)
@@ -95,18 +98,18 @@ def _parse_input(word: str, out: Path) -> str | int:
         if path.is_dir() and out.resolve().is_relative_to(path.resolve()):
             raise CommandError(
                 f'--out {out} is inside of {path}, and what is written there would be taken for '
-                'pictures the next time; name a folder beside it'
+                'images the next time; name a folder beside it'
             )
         return str(path)
     if word.isdecimal():
         return int(word)
     if '://' in word:
         raise CommandError(f"'{word}' is an address; download it first and name the file")
-    raise CommandError(f"there is no picture, video or folder '{word}'")
+    raise CommandError(f"there is no image, video or folder '{word}'")
 
 
 def _check_free(out: Path, inputs: list[str | int]) -> None:
-    """Refuse a folder in which an annotated picture could take the place of somebody's own."""
+    """Refuse a folder in which an annotated image could take the place of somebody's own."""
     from mmfer.utils.files_below import is_junk
 
     from . import CommandError
@@ -114,14 +117,14 @@ def _check_free(out: Path, inputs: list[str | int]) -> None:
     for path in (Path(item) for item in inputs if isinstance(item, str)):
         if path.resolve().parent == out.resolve():
             raise CommandError(
-                f'--out {out} is the folder of {path}, which its annotated picture could replace; '
+                f'--out {out} is the folder of {path}, which its annotated image could replace; '
                 'name another folder, or use --no-draw'
             )
     if not out.is_dir() or any((out / name).exists() for name in RESULTS):
         return
     if any(not is_junk(path.name) for path in out.iterdir()):
         raise CommandError(
-            f'--out {out} holds files that are not from an earlier run, which annotated pictures '
+            f'--out {out} holds files that are not from an earlier run, which annotated images '
             'of the same names would replace; name a new folder, or use --no-draw'
         )
 
@@ -132,14 +135,14 @@ def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> i
 
     from mmfer.evaluation.finite_predictions import NonFinitePredictionError
     from mmfer.inference.annotated_files import AnnotatedFiles
-    from mmfer.inference.pictures import count_pictures
+    from mmfer.inference.images import count_images
     from mmfer.inference.results import UNREADABLE
     from mmfer.inference.writers import JsonLinesWriter
 
     from . import INTERRUPTED, CommandError
 
     try:
-        expected = count_pictures(inputs, args.every)
+        expected = count_images(inputs, args.every)
     except OSError as error:
         raise CommandError(f'cannot read {error.filename}: {error.strerror}') from error
     counts, unreadable = Counter(), []
@@ -154,16 +157,16 @@ def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> i
             for writer in writers:
                 stack.enter_context(writer)
             files = stack.enter_context(AnnotatedFiles(args.out, args.stage))
-            pictures = inferencer.stream_pictures(inputs, patches=args.show_patches)
+            images = inferencer.stream_images(inputs, patches=args.show_patches)
             console = Console(stderr=True)
-            for picture, result in track(
-                islice(pictures, args.max_pictures),
+            for image, result in track(
+                islice(images, args.max_images),
                 'predicting',
                 total=expected,
                 console=console,
                 disable=not console.is_terminal,
             ):
-                if not args.no_draw and (drawn := files.write(picture, result)):
+                if not args.no_draw and (drawn := files.write(image, result)):
                     drawn = drawn.relative_to(args.out).as_posix()
                     result = replace(result, drawn=drawn)
                 for writer in writers:
@@ -181,8 +184,8 @@ def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> i
     seconds = max(time.monotonic() - start, 1e-9)
     total = sum(counts.values()) - counts['found']
     print(
-        f'{args.out}: {counts["found"]} faces in {total} pictures ({counts["no face"]} without a '
-        f'face, {counts[UNREADABLE]} unreadable), {total / seconds:.1f} pictures a second'
+        f'{args.out}: {counts["found"]} faces in {total} images ({counts["no face"]} without a '
+        f'face, {counts[UNREADABLE]} unreadable), {total / seconds:.1f} images a second'
     )
     for source, reason in unreadable[:LISTED]:
         print(f'cannot read {source}: {reason}', file=sys.stderr)

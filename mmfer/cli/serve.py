@@ -4,7 +4,7 @@
     python -m mmfer serve --model apvit-1234abcd.safetensors
     python -m mmfer serve --model epoch_12.pth --aligned
 
-Then open the address that it prints; Ctrl-C ends it. Pictures stay in memory while they are
+Then open the address that it prints; Ctrl-C ends it. Images stay in memory while they are
 answered: nothing is stored, logged or sent on, and the page loads nothing from elsewhere.
 
 Needs `pip install starlette uvicorn`. Exit status: 0 when it was ended; 2 when the arguments or the
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--max-megapixels',
         type=float,
         default=25,
-        help='of a picture, in millions (default: 25)',
+        help='of an image, in millions (default: 25)',
         metavar='MP',
     )
 
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         if not server.is_loopback(args.host):
             print(
                 f'warning: everybody who can reach this machine at {args.host} can open the page '
-                'and send pictures to it, unencrypted and without a password; whoever offers it '
+                'and send images to it, unencrypted and without a password; whoever offers it '
                 'to others is responsible for what is done with it',
                 file=sys.stderr,
             )

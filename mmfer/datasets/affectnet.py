@@ -52,7 +52,7 @@ _T = TypeVar('_T')
 
 @DATASETS.register_module()
 class AffectNet(HoldoutDataset):
-    """AffectNet's images labelled by hand (Mollahosseini, Hasani and Mahoor, 2019).
+    """AffectNet's images labeled by hand (Mollahosseini, Hasani and Mahoor, 2019).
 
     Both releases are read:
 
@@ -68,7 +68,7 @@ class AffectNet(HoldoutDataset):
     The labels of the test set are not public, so papers report the validation list.
 
     With ``valence_arousal`` a sample has ``gt_valence_arousal`` as well, float32 (2,), -1 to 1, or
-    NaN where the files have -2. Images that are labelled with it, but with none of the classes, are
+    NaN where the files have -2. Images that are labeled with it, but with none of the classes, are
     then kept, with a ``gt_label`` of -1: those marked *None*, or Contempt among seven classes.
 
     Args:
@@ -131,7 +131,7 @@ class AffectNet(HoldoutDataset):
         )
         for sample in samples if self.valence_arousal else ():
             other = sample['gt_label'] not in self._metainfo['classes']
-            if other and _is_labelled(sample):
+            if other and _is_labeled(sample):
                 sample['gt_label'] = -1
         return samples
 
@@ -158,7 +158,7 @@ class AffectNet(HoldoutDataset):
             sample['gt_valence_arousal'] = _to_place(*map(_number, itemgetter(*_PLACE)(row)))
         if self.image_dir is not None:
             return dict(sample, img_path=str(folder / self._own_name(row)))
-        if label in EXPRESSIONS_8 or _is_labelled(sample):  # what has no face has no box either
+        if label in EXPRESSIONS_8 or _is_labeled(sample):  # what has no face has no box either
             sample['face_box'] = _to_box(row)
         return dict(sample, img_path=str(folder / row['subDirectory_filePath']))
 
@@ -232,7 +232,7 @@ def _to_place(valence: float, arousal: float) -> np.ndarray:
     return np.full_like(place, np.nan) if np.isnan(place).any() else place
 
 
-def _is_labelled(sample: dict) -> bool:
+def _is_labeled(sample: dict) -> bool:
     return not np.isnan(sample.get('gt_valence_arousal', np.nan)).any()
 
 

@@ -15,7 +15,7 @@ from mmfer.utils.short_list import short_list
 
 from .affwild2_files import (
     EXPRESSION_NAMES,
-    UNLABELLED,
+    UNLABELED,
     read_action_units,
     read_expressions,
     read_valence_arousal,
@@ -49,18 +49,18 @@ class AffWild2(HoldoutDataset):
     valence and arousal, many with several of them. A sample is a frame with
 
     ============  ================================================================================
-    ``gt_label``  int, the expression in mmfer's order, not in that of the files; -1: not labelled
-    ``gt_au``     int8 (12,), 1 active, 0 not, -1 not labelled; only if ``tasks`` has action units
+    ``gt_label``  int, the expression in mmfer's order, not in that of the files; -1: not labeled
+    ``gt_au``     int8 (12,), 1 active, 0 not, -1 not labeled; only if ``tasks`` has action units
     ``video``     str, name of the video, with ``_left`` or ``_right`` where two people are in it
     ``frame``     int, number of the frame, from 1
     ============  ================================================================================
 
     and, if ``tasks`` has ``'valence_arousal'``, ``gt_valence_arousal``, float32 (2,), -1 to 1, NaN
-    where not labelled. ``PackInputs(algorithm_keys=('gt_au', 'gt_valence_arousal'))`` hands them
+    where not labeled. ``PackInputs(algorithm_keys=('gt_au', 'gt_valence_arousal'))`` hands them
     on.
 
-    Line n of an annotation file, below the names, is frame n and the picture ``00001.jpg`` of
-    n = 1. Frames without any label, and frames without a picture, where no face was found, are left
+    Line n of an annotation file, below the names, is frame n and the image ``00001.jpg`` of
+    n = 1. Frames without any label, and frames without an image, where no face was found, are left
     out; the log counts them.
 
     The labels of the test set are not public, so papers report the validation lists. ``val_ratio``
@@ -79,7 +79,7 @@ class AffWild2(HoldoutDataset):
         data_root: Folder with the annotations and the folder of frames.
         tasks: Tracks to read, one or several of ``'expression'``, ``'action_units'`` and
             ``'valence_arousal'``. Default the first two, as in the paper.
-        frame_step: Reads frames 1, 1 + ``frame_step``, … of each video only, as neighbours are
+        frame_step: Reads frames 1, 1 + ``frame_step``, … of each video only, as neighbors are
             nearly alike. For training; results are reported on all frames. Default 1.
         shared_videos: What becomes of a video that the tracks put into different parts:
             ``'keep'`` (default), all stay as they are, with the leak; or the track that decides,
@@ -155,7 +155,7 @@ class AffWild2(HoldoutDataset):
         if not frames:
             raise self.empty(
                 f"{self.tasks} have {len(files)} videos in '{annotations}', and none of their "
-                f'frames is both labelled (by frame_step={self.frame_step}) and an image such as '
+                f'frames is both labeled (by frame_step={self.frame_step}) and an image such as '
                 f"'{images}/VIDEO/{self.image_name.format(frame=1)}' (image_dir, image_name). "
                 f'{self._where_to_set_it()}'
             )
@@ -250,24 +250,24 @@ class AffWild2(HoldoutDataset):
     def _read_frames(self, images: Path, files: dict[str, dict[str, Path]]) -> FrameTable:
         numbers = class_numbers('AffWild2', self._metainfo['classes'], EXPRESSION_NAMES)
         # The last entry is what a frame without a label, -1, finds.
-        of_files = [numbers.get(name, UNLABELLED) for name in (*EXPRESSION_NAMES, None)]
+        of_files = [numbers.get(name, UNLABELED) for name in (*EXPRESSION_NAMES, None)]
         numbers_of_classes = np.array(of_files, np.int8)
         videos, counts, columns = sorted(files), Counter(), []
         for index, video in enumerate(videos):
             expressions, units, places = self._read_video(files[video])
             labels = numbers_of_classes[expressions]
             rows = np.arange(0, len(labels), self.frame_step)
-            labelled = labels[rows] >= 0
-            labelled |= (units[rows] >= 0).any(axis=1) | np.isfinite(places[rows]).all(axis=1)
+            labeled = labels[rows] >= 0
+            labeled |= (units[rows] >= 0).any(axis=1) | np.isfinite(places[rows]).all(axis=1)
             # One listing a video is much quicker than asking for every file.
             present = set(os.listdir(images / video))
             names = (self.image_name.format(frame=row + 1) for row in rows.tolist())
             seen = np.array([name in present for name in names], bool)
-            other = ~labelled & (expressions[rows] >= 0)
-            counts['without a label'] += int((~labelled & ~other).sum())
+            other = ~labeled & (expressions[rows] >= 0)
+            counts['without a label'] += int((~labeled & ~other).sum())
             counts['of another class'] += int(other.sum())
-            counts['without an image'] += int((labelled & ~seen).sum())
-            rows = rows[labelled & seen]
+            counts['without an image'] += int((labeled & ~seen).sum())
+            rows = rows[labeled & seen]
             numbers = np.full(len(rows), index, np.int32)
             frame = (rows + 1).astype(np.int32)
             columns.append((numbers, frame, labels[rows], units[rows], places[rows]))
@@ -320,7 +320,7 @@ class AffWild2(HoldoutDataset):
 
 
 def _lengthen(labels: np.ndarray, length: int) -> np.ndarray:
-    """Append unlabelled frames, as a track may end before another one."""
-    unlabelled = np.nan if labels.dtype == np.float32 else UNLABELLED
-    rest = np.full((length - len(labels), *labels.shape[1:]), unlabelled, labels.dtype)
+    """Append unlabeled frames, as a track may end before another one."""
+    unlabeled = np.nan if labels.dtype == np.float32 else UNLABELED
+    rest = np.full((length - len(labels), *labels.shape[1:]), unlabeled, labels.dtype)
     return np.concatenate([labels, rest])

@@ -10,7 +10,7 @@ from mmfer.categories import EXPRESSIONS
 from mmfer.utils.text_file import read_text
 
 #: What stands for a frame without a label.
-UNLABELLED = -1
+UNLABELED = -1
 
 #: The columns of the valence-arousal track, in the order of ``gt_valence_arousal``.
 VALENCE_AROUSAL = ('valence', 'arousal')
@@ -40,7 +40,7 @@ def read_expressions(path: str | Path) -> np.ndarray:
         )
     numbers = _check(path, rows, -1, len(names) - 1)[:, 0]
     # The last entry is what -1 finds.
-    renumbered = [*map(EXPRESSION_NAMES.index, names), UNLABELLED]
+    renumbered = [*map(EXPRESSION_NAMES.index, names), UNLABELED]
     return np.array(renumbered, np.int8)[numbers]
 
 

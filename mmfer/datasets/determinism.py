@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Whether a dataset gives the same pictures every time, and which pictures they are."""
+"""Whether a dataset gives the same images every time, and which images they are."""
 
 import hashlib
 import json

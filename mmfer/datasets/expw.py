@@ -1,6 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import math
 import re
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,7 +27,7 @@ EXPW_LABELS = {
 }
 
 #: What a part of the split is made of.
-EXPW_UNITS = ('face', 'picture')
+EXPW_UNITS = ('face', 'image')
 
 _VAL, _TEST = 0.10, 0.15
 _FIELDS = ('name', 'face', 'top', 'left', 'right', 'bottom', 'confidence', 'label')
@@ -37,15 +38,15 @@ _BOX = ('left', 'top', 'right', 'bottom')
 class ExpW(NamedSplitDataset):
     """Expression in-the-Wild (Zhang, Luo, Loy and Tang, IJCV 2018), as its authors ship it.
 
-    91,793 faces in pictures from the web, several in some of them, with one of seven expressions. A
+    91,793 faces in images from the web, several in some of them, with one of seven expressions. A
     sample is one face, with
 
     ==============  ==============================================================================
-    ``face_box``    float32 (4,), x1, y1, x2, y2 in pixels of the picture
+    ``face_box``    float32 (4,), x1, y1, x2, y2 in pixels of the image
     ``confidence``  float, how sure the face detector was; about 0 to 100
     ``expression``  str, the class by name, whatever ``classes`` are
-    ``face``        int, number of the face in its picture
-    ``picture``     str, name of the picture as in the label file
+    ``face``        int, number of the face in its image
+    ``image``       str, name of the image as in the label file
     ==============  ==============================================================================
 
     There is no official split. As the APViT paper (section 4.1) and those it compares with, 75 % of
@@ -53,26 +54,26 @@ class ExpW(NamedSplitDataset):
 
     * ``by='face'``: faces are drawn one by one (:func:`~mmfer.datasets.splits.split_by_rank`), as
       the paper does, with its counts of 68,845, 9,179 and 13,769 of 91,793 faces. This leaks: faces
-      of one picture, of people in one scene who often do the same, train and test.
-    * ``by='picture'``: a picture goes to a part by a hash of its name without extension
+      of one image, of people in one scene who often do the same, train and test.
+    * ``by='image'``: an image goes to a part by a hash of its name without extension
       (:func:`~mmfer.datasets.splits.split_by_name`), and all of its faces with it, so that no part
-      shows a picture of another one; the shares are met but for chance.
+      shows an image of another one; the shares are met but for chance.
 
     Either is the same on every machine, and a face's part does not depend on ``min_confidence`` or
     ``classes``. ``tools/dataset_converters/write_split.py`` stores the split as a file.
 
     Args:
         data_root: Folder with ``data/`` in it, or ``data`` itself.
-        by: What the split divides, ``'face'`` or ``'picture'``. Default ``'face'``.
+        by: What the split divides, ``'face'`` or ``'image'``. Default ``'face'``.
         split_file: Another split, see :class:`NamedSplitDataset`. It names faces by their number in
-            the picture, ``afraid_actor_1.jpg#0``, with or without folder and extension, or, with
-            ``by='picture'``, pictures: ``afraid_actor_1.jpg``. Default: the rule above.
+            the image, ``afraid_actor_1.jpg#0``, with or without folder and extension, or, with
+            ``by='image'``, images: ``afraid_actor_1.jpg``. Default: the rule above.
         min_confidence: Faces with less confidence are skipped and counted in the log; 60 in some
             papers. Default 0, all faces, as in the APViT paper.
-        image_dir: Folder of the pictures, relative to ``data``; for one's own crops of the faces.
+        image_dir: Folder of the images, relative to ``data``; for one's own crops of the faces.
             Samples of another folder than the default have no ``face_box``. Default
             ``'image/origin'``.
-        image_name: How a picture there is called, given the ``{stem}`` of its name in the label
+        image_name: How an image there is called, given the ``{stem}`` of its name in the label
             file and the number ``{face}``, such as ``'{stem}_{face}.png'``. Default:
             as in the label file.
         **kwargs: Of :class:`NamedSplitDataset`.
@@ -81,7 +82,7 @@ class ExpW(NamedSplitDataset):
     METAINFO = dict(dataset_name='ExpW', task='expression', classes=EXPRESSIONS)
 
     LAYOUT = (
-        '  data/label/label.lst    (a line for each face: name of the picture, its number, top,\n'
+        '  data/label/label.lst    (a line for each face: name of the image, its number, top,\n'
         '                           left, right, bottom, confidence, label 0 to 6)\n'
         '  data/image/origin/afraid_actor_1.jpg …'
     )
@@ -98,6 +99,11 @@ class ExpW(NamedSplitDataset):
         image_name: str | None = None,
         **kwargs,
     ):
+        if by == 'picture':
+            warnings.warn(
+                "ExpW: by='picture' is now called by='image'", FutureWarning, stacklevel=2
+            )
+            by = 'image'
         self.by = self.require_one_of('by', by, EXPW_UNITS)
         self.min_confidence = self.require_not_negative('min_confidence', min_confidence)
         self.image_dir = image_dir
@@ -129,16 +135,16 @@ class ExpW(NamedSplitDataset):
         return samples
 
     def split_key(self, name: str) -> str:
-        picture, sign, face = Path(name).name.rpartition('#')
+        image, sign, face = Path(name).name.rpartition('#')
         if not (sign and face.isdecimal()):
-            picture, face = Path(name).name, None
-        if (face is None) != (self.by == 'picture'):
+            image, face = Path(name).name, None
+        if (face is None) != (self.by == 'image'):
             raise ValueError(
-                f'{name!r} names a {"picture" if face is None else "face"}; set by of all datasets '
-                f'in the config to what the file divides, not {self.by!r}. Pictures are named like '
+                f'{name!r} names a {"image" if face is None else "face"}; set by of all datasets '
+                f'in the config to what the file divides, not {self.by!r}. Images are named like '
                 "'afraid_actor_1.jpg', faces like 'afraid_actor_1.jpg#0'"
             )
-        stem = _without_extension(picture)
+        stem = _without_extension(image)
         return stem if face is None else f'{stem}#{int(face)}'
 
     def parts_by_rule(self, keys: list[str]) -> dict[str, str]:
@@ -148,17 +154,16 @@ class ExpW(NamedSplitDataset):
         return {key: split_by_name(key, val=_VAL, test=_TEST) for key in keys}
 
     def _keys_of(self, samples: Iterable[dict]) -> list[str]:
-        # By the picture's name, whatever crops of its faces are called.
+        # By the image's name, whatever crops of its faces are called.
         face = '#{}' if self.by == 'face' else ''
         return [
-            _without_extension(sample['picture']) + face.format(sample['face'])
-            for sample in samples
+            _without_extension(sample['image']) + face.format(sample['face']) for sample in samples
         ]
 
     def _file_name(self, sample: dict) -> str:
         if self.image_name is None:
-            return sample['picture']
-        return self.image_name.format(stem=Path(sample['picture']).stem, face=sample['face'])
+            return sample['image']
+        return self.image_name.format(stem=Path(sample['image']).stem, face=sample['face'])
 
 
 def _without_extension(name: str) -> str:
@@ -167,7 +172,7 @@ def _without_extension(name: str) -> str:
 
 def _statement(sample: dict) -> tuple[tuple, str]:
     """A face is told by its number and its box."""
-    face = (sample['picture'], sample['face'], *sample['face_box'].tolist())
+    face = (sample['image'], sample['face'], *sample['face_box'].tolist())
     return face, sample['expression']
 
 
@@ -185,7 +190,7 @@ def _read_line(line: str) -> dict:
         raise ValueError(f'confidence {row["confidence"]!r} is no number')
     expression = class_name(row['label'], EXPW_LABELS)
     return dict(
-        picture=row['name'],
+        image=row['name'],
         face=int(row['face']),
         face_box=box,
         confidence=confidence,

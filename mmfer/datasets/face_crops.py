@@ -40,7 +40,7 @@ class FaceCrops(FaceDataset):
     ================  ============================================================================
     ``gt_label``      int, an index in ``classes``; without classes, 0, 1, 2 … and none left out
     ``gt_age``        float, years, 0 to 120
-    ``gt_landmarks``  [[x, y], …] in pixels of the crop, the first pixel's centre is (0, 0); read as
+    ``gt_landmarks``  [[x, y], …] in pixels of the crop, the first pixel's center is (0, 0); read as
                       float32
     ``face_box``      [x1, y1, x2, y2] in the same pixels, optional; float32
     ``attributes``    [0, 1, …], optional; uint8

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from mmengine.fileio import BaseStorageBackend, register_backend
 
-#: Width and height of FER2013's pictures in pixels.
+#: Width and height of FER2013's images in pixels.
 FER2013_SIZE = 48
 
 _PREFIX = 'fer2013'
@@ -35,7 +35,7 @@ def list_fer2013(path: str | Path) -> Iterator[Fer2013Row]:
     another order, is read as well.
 
     Args:
-        path: The file, 287 MB. It is read through once, and no picture is kept.
+        path: The file, 287 MB. It is read through once, and no image is kept.
 
     Raises:
         ValueError: The first line does not name the columns, or a row lacks some.
@@ -63,56 +63,56 @@ def list_fer2013(path: str | Path) -> Iterator[Fer2013Row]:
 
 
 def fer2013_uri(path: str | Path, offset: int, name: str) -> str:
-    """Where :class:`Fer2013Backend` finds a picture.
+    """Where :class:`Fer2013Backend` finds an image.
 
     Args:
         path: ``fer2013.csv``.
-        offset: Where the picture's row begins, from :func:`list_fer2013`.
-        name: What the picture is called; for people, it is not looked for.
+        offset: Where the image's row begins, from :func:`list_fer2013`.
+        name: What the image is called; for people, it is not looked for.
     """
     return f'{_PREFIX}://{path}/{offset}/{name}'
 
 
 @register_backend(_PREFIX, prefixes=_PREFIX, force=True)
 class Fer2013Backend(BaseStorageBackend):
-    """Reads pictures out of ``fer2013.csv`` as if each were a PNG file.
+    """Reads images out of ``fer2013.csv`` as if each were a PNG file.
 
-    FER2013 comes as one table with 2,304 grey values a row. Given :func:`fer2013_uri` in place of a
+    FER2013 comes as one table with 2,304 gray values a row. Given :func:`fer2013_uri` in place of a
     path, everything that reads files by :mod:`mmengine.fileio` (``LoadFaceImage`` does) gets that
     one row, so nothing has to be unpacked, kept in memory or loaded in a way of its own.
     """
 
     def get(self, filepath: str) -> bytes:
-        """Read one picture.
+        """Read one image.
 
         Args:
             filepath: From :func:`fer2013_uri`.
 
         Returns:
-            A PNG file, grey, 48x48.
+            A PNG file, gray, 48x48.
 
         Raises:
-            OSError: The table is missing, or there is no picture at this place; says which.
+            OSError: The table is missing, or there is no image at this place; says which.
         """
         path, offset, _ = filepath.removeprefix(f'{_PREFIX}://').rsplit('/', 2)
         with open(path, 'rb') as file:
             file.seek(int(offset))
             fields = next(csv.reader([file.readline().decode(errors='replace')]), [''])
-        pixels = _to_greys(max(fields, key=len))  # the one long field, in whatever column it is
+        pixels = _to_grays(max(fields, key=len))  # the one long field, in whatever column it is
         if len(pixels) != FER2013_SIZE**2 or not ((pixels >= 0) & (pixels <= 255)).all():
             raise OSError(
-                f"the row at byte {offset} of '{path}' does not hold {FER2013_SIZE**2} grey values "
+                f"the row at byte {offset} of '{path}' does not hold {FER2013_SIZE**2} gray values "
                 'of 0 to 255'
             )
         image = pixels.astype(np.uint8).reshape(FER2013_SIZE, FER2013_SIZE)
         return cv2.imencode('.png', image)[1].tobytes()
 
     def get_text(self, filepath: str, encoding: str = 'utf-8') -> str:
-        """Refuse: pictures are no text."""
-        raise NotImplementedError(f'{filepath} is a picture, not a text')
+        """Refuse: images are no text."""
+        raise NotImplementedError(f'{filepath} is an image, not a text')
 
 
-def _to_greys(text: str) -> np.ndarray:
+def _to_grays(text: str) -> np.ndarray:
     try:
         return np.array(text.split(), np.int64)
     except ValueError:

@@ -12,7 +12,7 @@ from .ferplus_files import (
     FERPLUS_FOLDERS,
     PIXELS_FILE,
     VOTES_FILE,
-    VotedPicture,
+    VotedImage,
     locate_pixels,
     read_votes,
 )
@@ -40,18 +40,18 @@ _PARTS = {'Training': 'train', 'PublicTest': 'val', 'PrivateTest': 'test'}
 
 @DATASETS.register_module()
 class FERPlus(FaceDataset):
-    """FER+: ten people's votes on each picture of FER2013 (Barsoum et al., ICMI 2016).
+    """FER+: ten people's votes on each image of FER2013 (Barsoum et al., ICMI 2016).
 
-    FER2013 has 28,709 pictures for training, 3,589 for validation (``PublicTest``) and 3,589 for
-    testing (``PrivateTest``), grey, 48x48. FER+ tells eight expressions: the seven of all datasets,
+    FER2013 has 28,709 images for training, 3,589 for validation (``PublicTest``) and 3,589 for
+    testing (``PrivateTest``), gray, 48x48. FER+ tells eight expressions: the seven of all datasets,
     numbered alike, and Contempt (:data:`mmfer.datasets.EXPRESSIONS_8`).
 
     ``mode`` says what becomes of the votes; :mod:`.ferplus_votes` has the rules:
 
     ======================  ====================================================================
-    ``'plurality'``         a picture has the label with the most votes of the eight, of level ones
+    ``'plurality'``         an image has the label with the most votes of the eight, of level ones
                             the first column in the table
-    ``'plurality-of-ten'``  the same, but pictures that more people find unknown or without a face
+    ``'plurality-of-ten'``  the same, but images that more people find unknown or without a face
                             than any expression in are left out
     ``'majority'``          it has the label that more than half of the votes are for, if there is
                             one
@@ -60,11 +60,11 @@ class FERPlus(FaceDataset):
                             three
     ======================  ====================================================================
 
-    No mode takes a picture without a face: one that FER+ gives no name, or all ten votes of which
+    No mode takes an image without a face: one that FER+ gives no name, or all ten votes of which
     are "no face". ``'plurality'`` takes all others, as the APViT paper counts them (section 4.1);
     the authors' own rules, the last two, also leave out what people disagree about, and are
     easier. The log says how many are left out. Name the mode with an accuracy: modes do not test on
-    the same pictures, and ``'soft'`` is for training only.
+    the same images, and ``'soft'`` is for training only.
 
     ============  =================================
     split         usage
@@ -79,11 +79,11 @@ class FERPlus(FaceDataset):
         data_root: Folder with ``fer2013new.csv`` and ``fer2013.csv``.
         mode: ``'plurality'``, ``'plurality-of-ten'``, ``'majority'`` or ``'soft'``. Default
             ``'plurality'``.
-        image_dir: Folder, relative to ``data_root``, of pictures to take in place of the pixels in
+        image_dir: Folder, relative to ``data_root``, of images to take in place of the pixels in
             ``fer2013.csv``, such as aligned ones: in :data:`.FERPLUS_FOLDERS`, by the names in
             ``fer2013new.csv``. Default: the pixels, or ``images`` where there is no
             ``fer2013.csv`` but that folder.
-        image_name: How a picture there is called, given the ``{stem}`` of its name. Default
+        image_name: How an image there is called, given the ``{stem}`` of its name. Default
             ``'{stem}.png'``.
         **kwargs: Of :class:`FaceDataset`. Shares of expressions that ``classes`` does not
             name are dropped, and what is left adds up to 1.
@@ -138,8 +138,8 @@ class FERPlus(FaceDataset):
         self.log(f'{undecided} images are skipped, mode={self.mode!r} gives them no label')
         return samples
 
-    def _paths(self, root: Path, rows: list[VotedPicture]) -> list[str]:
-        """Where each row's picture is."""
+    def _paths(self, root: Path, rows: list[VotedImage]) -> list[str]:
+        """Where each row's image is."""
         if self.image_dir is None:
             return locate_pixels(self.require_file(root / PIXELS_FILE), rows)
         folder = self.require_folder(root / self.image_dir)

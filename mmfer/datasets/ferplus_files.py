@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""FER+'s table of votes, FER2013's table of pictures, and which row belongs to which."""
+"""FER+'s table of votes, FER2013's table of images, and which row belongs to which."""
 
 import csv
 from collections.abc import Hashable
@@ -15,7 +15,7 @@ from .ferplus_votes import FERPLUS_COLUMNS
 #: The two tables.
 VOTES_FILE, PIXELS_FILE = 'fer2013new.csv', 'fer2013.csv'
 
-#: Usage of a picture -> folder for it, as in the authors' own code.
+#: Usage of an image -> folder for it, as in the authors' own code.
 FERPLUS_FOLDERS = {
     'Training': 'FER2013Train',
     'PublicTest': 'FER2013Valid',
@@ -23,12 +23,12 @@ FERPLUS_FOLDERS = {
 }
 
 
-class VotedPicture(NamedTuple):
+class VotedImage(NamedTuple):
     """A row of ``fer2013new.csv``.
 
     Attributes:
         usage: A key of :data:`FERPLUS_FOLDERS`.
-        name: Name of the picture; empty where FER+ found no face and gave none.
+        name: Name of the image; empty where FER+ found no face and gave none.
         votes: (10,), in the order of :data:`.FERPLUS_COLUMNS`.
     """
 
@@ -39,12 +39,12 @@ class VotedPicture(NamedTuple):
     @property
     def shows_face(self) -> bool:
         """Whether there is a name, and a vote for more than "no face", the last column. The
-        authors' table gives one row without a face the name of another picture.
+        authors' table gives one row without a face the name of another image.
         """
         return bool(self.name and self.votes[:-1].any())
 
 
-def read_votes(path: str | Path) -> list[VotedPicture]:
+def read_votes(path: str | Path) -> list[VotedImage]:
     """Read ``fer2013new.csv``, whose columns are found by their names.
 
     Raises:
@@ -52,7 +52,7 @@ def read_votes(path: str | Path) -> list[VotedPicture]:
     """
     header: list[str] = []
 
-    def parse(line: str) -> VotedPicture | None:
+    def parse(line: str) -> VotedImage | None:
         fields = [field.strip() for field in next(csv.reader([line]))]
         if not header:
             missing = [n for n in ('Usage', 'Image name', *FERPLUS_COLUMNS) if n not in fields]
@@ -69,18 +69,18 @@ def read_votes(path: str | Path) -> list[VotedPicture]:
             raise ValueError(
                 f'not a usage of {tuple(FERPLUS_FOLDERS)}, a name and {len(counts)} counts of votes'
             )
-        return VotedPicture(row['Usage'], row['Image name'], np.array(counts, np.int64))
+        return VotedImage(row['Usage'], row['Image name'], np.array(counts, np.int64))
 
     return [row for row in read_lines(path, parse, _statement) if row is not None]
 
 
-def _statement(row: VotedPicture) -> tuple[Hashable, tuple]:
-    """A picture is told by its name; one that shows no face has no label, and is told by itself."""
+def _statement(row: VotedImage) -> tuple[Hashable, tuple]:
+    """An image is told by its name; one that shows no face has no label, and is told by itself."""
     return row.name if row.shows_face else id(row), (row.usage, *row.votes.tolist())
 
 
-def locate_pixels(path: str | Path, rows: list[VotedPicture]) -> list[str]:
-    """Find the picture of each row in ``fer2013.csv``, which has the same rows in the same order.
+def locate_pixels(path: str | Path, rows: list[VotedImage]) -> list[str]:
+    """Find the image of each row in ``fer2013.csv``, which has the same rows in the same order.
 
     Returns:
         What :class:`.Fer2013Backend` reads them by.

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What ten people's votes make of a picture of FER+ (Barsoum et al., ICMI 2016).
+"""What ten people's votes make of an image of FER+ (Barsoum et al., ICMI 2016).
 
 Majority and shares are the rules of the data set's authors, who publish them as code rather than in
 the paper; both begin by forgetting a vote that nobody shares. Pluralities are what later papers
@@ -77,10 +77,10 @@ def majority_label(votes: np.ndarray) -> np.ndarray | None:
 
 
 def soft_label(votes: np.ndarray) -> np.ndarray | None:
-    """Share a picture among the emotions that lead.
+    """Share an image among the emotions that lead.
 
     Emotions are taken from the most voted for downwards, equal ones together, until they have three
-    quarters of the votes or there are three; *unknown* or *no face* ends it. The picture is left
+    quarters of the votes or there are three; *unknown* or *no face* ends it. The image is left
     out when one of those two is ahead of every emotion, when what was taken has no more than half
     of the votes, or when equal votes made it more than three.
 
@@ -88,7 +88,7 @@ def soft_label(votes: np.ndarray) -> np.ndarray | None:
         votes: (10,), counts of the eight emotions, *unknown* and *no face*.
 
     Returns:
-        (8,), shares that add up to 1; None where the picture is to be left out.
+        (8,), shares that add up to 1; None where the image is to be left out.
     """
     votes = _without_single(votes)
     total = votes.sum()

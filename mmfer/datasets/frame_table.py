@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class FrameTable(Sequence):
-    """Millions of labelled frames of videos, in columns instead of a dict each.
+    """Millions of labeled frames of videos, in columns instead of a dict each.
 
     It stands for the list of samples of a dataset: an index gives the dict of one frame, a slice
     another table. Two million frames with twelve action units take 42 MB, as pickled dicts more
@@ -21,7 +21,7 @@ class FrameTable(Sequence):
 
     Args:
         image_dir: Folder with a folder for each video.
-        image_name: How a picture is called, given its number ``{frame}``, such as
+        image_name: How an image is called, given its number ``{frame}``, such as
             ``'{frame:05d}.jpg'``.
         videos: Names of the videos' folders.
         video: (N,) index in ``videos`` of each frame.

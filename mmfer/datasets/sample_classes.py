@@ -13,7 +13,7 @@ def classes_of_samples(dataset: BaseDataset) -> list[set[int]]:
 
     Returns:
         For each index the set of its classes; usually one, more with several labels a sample, none
-        where the label is negative: so mmfer's datasets mark what is not labelled.
+        where the label is negative: so mmfer's datasets mark what is not labeled.
     """
     if isinstance(dataset, ConcatDataset):
         dataset.full_init()

@@ -16,7 +16,7 @@ class SFEW(FaceDataset):
     hold fewer, as not every face was found. Seven expressions, a folder each.
 
     The labels of the test part are not public, so results are reported on ``'val'``. ``'trainval'``
-    is both labelled parts. ``'test'`` is for those who hold the labels, as folders.
+    is both labeled parts. ``'test'`` is for those who hold the labels, as folders.
 
     Args:
         data_root: Folder with ``Train`` and ``Val`` in it.
@@ -46,11 +46,11 @@ class SFEW(FaceDataset):
         samples = []
         for part in map(str.capitalize, self.parts):
             if part == 'Test' and not (root / 'Test').is_dir() and not self.image_dir:
-                raise self._unlabelled()
+                raise self._unlabeled()
             place = self._find_place(part)
             folders = known_folders(self, place, 'Set image_dir to where the expressions are')
             if part == 'Test' and not folders:
-                raise self._unlabelled()
+                raise self._unlabeled()
             samples += read_folders(self, place, folders)
         return samples
 
@@ -67,7 +67,7 @@ class SFEW(FaceDataset):
             )
         return aligned[0] if aligned else folder
 
-    def _unlabelled(self) -> ValueError:
+    def _unlabeled(self) -> ValueError:
         return self.empty(
             "as the labels of the test part are not public: 'Test' has no folders of expressions. "
             "Results are reported on split='val'"

@@ -14,8 +14,8 @@ from mmfer.synth import (
     CROPS,
     SPLITS,
     Difficulty,
+    DrawnFace,
     Labels,
-    Picture,
     active_units,
     compose_face,
     draw_face,
@@ -46,8 +46,8 @@ def _make_difficulty(arguments: dict) -> Difficulty:
 class SynthFace(UnmixedCopies, BaseDataset):
     """An endless set of drawn faces with labels for four facial tasks; needs no files.
 
-    Picture ``i`` of a split is a pure function of ``(seed, split, i)`` and of the difficulty, so
-    every process and every run sees the same data. The splits share no picture but, by design,
+    Image ``i`` of a split is a pure function of ``(seed, split, i)`` and of the difficulty, so
+    every process and every run sees the same data. The splits share no image but, by design,
     share people: person ``n`` looks the same in all of them. Use another ``seed`` for other people.
 
     Every sample carries, whatever the ``task``:
@@ -57,55 +57,55 @@ class SynthFace(UnmixedCopies, BaseDataset):
     ``img_path``      a name for logs, such as ``synthface://train/17``
     ``gt_label``      int, the index of the expression; of the person if ``task='recognition'``
     ``gt_age``        float, years, 1 to 116
-    ``gt_landmarks``  float32, (98, 2), pixels in WFLW's order; made with the picture
+    ``gt_landmarks``  float32, (98, 2), pixels in WFLW's order; made with the image
     ``face_box``      float32, (4,), x1, y1, x2, y2: what the landmarks span, in pixels
     ``expression``    int, index in ``EXPRESSIONS``
     ``identity``      int, 0 to ``num_identities - 1``
     ``gt_au``         int8, (12,), with ``action_units`` only: 1 where the unit of ``ACTION_UNITS``
                       (or of ``metainfo['action_units']``, if given) is drawn, 0 where not, -1 not
-                      labelled; AU23 never is, nothing is drawn for it
+                      labeled; AU23 never is, nothing is drawn for it
     ``img_shape``     (S, S), and ``ori_shape`` the same
     ================  ============================================================================
 
     With ``valence_arousal`` only, it carries ``gt_valence_arousal``, float32 (2,), -1 to 1: a sum
     over the muscles that are drawn (:func:`~mmfer.synth.valence_and_arousal`), which has a full
-    smile at (0.8, 0.4) and a weak one nearer to (0, 0); NaN where not labelled.
+    smile at (0.8, 0.4) and a weak one nearer to (0, 0); NaN where not labeled.
 
     Note:
-        mmpretrain's geometric transforms move the picture alone. A pipeline that uses the
+        mmpretrain's geometric transforms move the image alone. A pipeline that uses the
         landmarks needs those of mmfer (``CropFace``, ``ResizeFace``, ``RandomFlipFace``, ...).
 
     Args:
         split (str): 'train', 'val' or 'test'. Defaults to 'train'.
-        num_samples (int): Number of pictures. Defaults to 3500.
+        num_samples (int): Number of images. Defaults to 3500.
         image_size (int): Width and height in pixels, at least 32. Defaults to 112.
         crop (str): How much is seen: 'loose' shows hair and neck with the face, 'tight' little but
             the face; from 'wide' (head and shoulders) ``CropFace`` can cut either. Defaults to
             'loose'.
-        seed (int): Chooses the people and the pictures, >= 0. Defaults to 0.
+        seed (int): Chooses the people and the images, >= 0. Defaults to 0.
         task (str): 'expression', 'age', 'landmarks' or 'recognition'. Decides what ``gt_label``
             and the classes in the meta information are; there are no classes for age and
             landmarks, which keep the expression as ``gt_label``. Defaults to 'expression'.
         num_identities (int): Number of people. Defaults to 200.
         difficulty (dict | None): Arguments of :class:`~mmfer.synth.Difficulty`, for
             example ``dict(occlusion=0.8)``. Defaults to None, all of its defaults.
-        label_noise (float): Share of the pictures, in [0, 1), whose expression label is replaced
-            by another one (the picture stays). Defaults to 0.
+        label_noise (float): Share of the images, in [0, 1), whose expression label is replaced
+            by another one (the image stays). Defaults to 0.
         action_units (bool): Whether samples have ``gt_au`` as well, and may lack a label as in
             :class:`AffWild2`; with ``task='expression'`` only. Defaults to False.
         valence_arousal (bool): Whether samples have ``gt_valence_arousal``; with
             ``task='expression'`` only. Defaults to False.
-        single_task (float): Share of the pictures, in [0, 1], that are labelled for one task only,
+        single_task (float): Share of the images, in [0, 1], that are labeled for one task only,
             the same number for each of the tasks there are: with an expression (otherwise
             ``gt_label`` is -1), with action units (``gt_au`` all -1), with valence and arousal
             (``gt_valence_arousal`` NaN). Defaults to 0.
-        cache (bool): Draw all pictures once, when the dataset is initialised, and keep them: 37.6
-            kB for a picture of 112x112, shared with forked data loader workers. Otherwise they
+        cache (bool): Draw all images once, when the dataset is initialized, and keep them: 37.6
+            kB for an image of 112x112, shared with forked data loader workers. Otherwise they
             are drawn whenever they are asked for. Defaults to False.
         pipeline (Sequence): Transforms; the first one finds ``img`` already there. Defaults to ().
         **kwargs: ``indices``, ``test_mode``, ``lazy_init``, ``serialize_data``, ``metainfo``,
             ``max_refetch`` and ``classes`` of :class:`mmpretrain.datasets.BaseDataset`. Labels are
-            numbered as ``classes`` are. Pictures of a class that they do not name are left out, and
+            numbered as ``classes`` are. Images of a class that they do not name are left out, and
             counted in the log.
 
     Raises:
@@ -179,7 +179,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
         super().__init__(ann_file='', pipeline=pipeline, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Choose the labels of all pictures; nothing is drawn yet."""
+        """Choose the labels of all images; nothing is drawn yet."""
         drawn = self._drawn_classes
         numbers = class_numbers('SynthFace', self._metainfo.get('classes', drawn), drawn)
         places = [numbers.get(name) for name in drawn]
@@ -216,24 +216,24 @@ class SynthFace(UnmixedCopies, BaseDataset):
         return info
 
     def _add_muscle_labels(self, info: dict, labels: Labels) -> None:
-        """Add what the drawn muscles say, and keep one label where only one task is labelled."""
+        """Add what the drawn muscles say, and keep one label where only one task is labeled."""
         index = info['index']
         _, face = compose_face(labels, self.seed, self.split, index, self.difficulty)
-        unlabelled = {}
+        unlabeled = {}
         if self.action_units:
             info['gt_au'] = active_units(face.left, face.right, self._metainfo['action_units'])
-            unlabelled['gt_au'] = np.full_like(info['gt_au'], -1)
+            unlabeled['gt_au'] = np.full_like(info['gt_au'], -1)
         if self.valence_arousal:
             info['gt_valence_arousal'] = valence_and_arousal(face.left, face.right)
-            unlabelled['gt_valence_arousal'] = np.full(2, np.nan, np.float32)
-        unlabelled['gt_label'] = -1
+            unlabeled['gt_valence_arousal'] = np.full(2, np.nan, np.float32)
+        unlabeled['gt_label'] = -1
         chance = stream(Stream.MISSING_LABEL, self.seed, self.split, index).random()
         if chance < self.single_task:
-            kept = list(unlabelled)[int(chance / self.single_task * len(unlabelled))]
-            info.update({key: value for key, value in unlabelled.items() if key != kept})
+            kept = list(unlabeled)[int(chance / self.single_task * len(unlabeled))]
+            info.update({key: value for key, value in unlabeled.items() if key != kept})
 
     def _observed(self, expression: int, index: int) -> int:
-        """The label that an annotator wrote down, wrong for a share of the pictures."""
+        """The label that an annotator wrote down, wrong for a share of the images."""
         if self.label_noise == 0:
             return expression
         rng = stream(Stream.LABEL_NOISE, self.seed, self.split, index)
@@ -243,7 +243,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
         return other + (other >= expression)
 
     def full_init(self) -> None:
-        """Choose all labels and, with ``cache``, draw all pictures."""
+        """Choose all labels and, with ``cache``, draw all images."""
         if self._fully_initialized:
             return
         super().full_init()
@@ -262,13 +262,13 @@ class SynthFace(UnmixedCopies, BaseDataset):
             if (row + 1) % 2000 == 0:
                 print_log(f'SynthFace: {row + 1} of {len(self)} drawn', logger='current')
 
-    def _draw(self, info: dict) -> Picture:
+    def _draw(self, info: dict) -> DrawnFace:
         labels = Labels(info['drawn_expression'], int(info['gt_age']), info['identity'])
         name = (self.seed, self.split, info['index'])
         return draw_face(labels, *name, self.image_size, self.difficulty, self.crop)
 
     def prepare_data(self, idx: int):
-        """Add the picture and its landmarks to the labels and run the pipeline."""
+        """Add the image and its landmarks to the labels and run the pipeline."""
         info = self.get_data_info(idx)
         drawn = self._drawn.get(info['index'])
         # Copies: a transform may write into what it is given.
@@ -282,7 +282,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
             f'Split: \t{self.split}',
             f'Task: \t{self.task}',
             f'Seed: \t{self.seed}',
-            f'Picture size: \t{self.image_size}',
+            f'Image size: \t{self.image_size}',
             f'Crop: \t{self.crop}',
             f'Number of people: \t{self.num_identities}',
             f'Difficulty: \t{self.difficulty}',

@@ -20,7 +20,7 @@ class UTKFace(NamedSplitDataset):
     """Faces with an age, 1 to 116 years (Zhang, Song and Qi, CVPR 2017), as the authors ship them.
 
     Both releases are read: the aligned faces of 200x200 in one folder (23,708 files,
-    ``25_0_2_20170116171244404.jpg.chip.jpg``) and the pictures in the wild in ``part1`` to
+    ``25_0_2_20170116171244404.jpg.chip.jpg``) and the images in the wild in ``part1`` to
     ``part3``. The labels are in the names, ``age_gender_race_time``.
 
     A sample has ``gt_age`` (float, years) and no class. ``gender`` (0 male, 1 female) and ``race``
@@ -36,7 +36,7 @@ class UTKFace(NamedSplitDataset):
     1-116 are skipped, each named in a warning; more than ``max_bad_names`` are an error.
 
     Args:
-        data_root: Folder with the pictures, with ``UTKFace/``, or with ``part1/`` … in it.
+        data_root: Folder with the images, with ``UTKFace/``, or with ``part1/`` … in it.
         split_file: Another split, with names with or without folder and
             extension. Default: the rule above.
         max_bad_names: File names tolerated that give no age. Default 10.
@@ -49,7 +49,7 @@ class UTKFace(NamedSplitDataset):
         '  UTKFace/25_0_2_20170116171244404.jpg.chip.jpg …    (age_gender_race_time; aligned)\n'
         'or\n'
         '  part1/25_0_2_20170116171244404.jpg …, part2/, part3/    (in the wild)\n'
-        'or such pictures without the folder'
+        'or such images without the folder'
     )
 
     def __init__(self, data_root: str, *args, max_bad_names: int = 10, **kwargs):

@@ -23,11 +23,11 @@ _LISTS = 'WFLW_annotations/list_98pt_rect_attr_train_test'
 class WFLW(HoldoutDataset):
     """98 landmarks of faces in the wild (Wu et al., CVPR 2018), as the authors ship them.
 
-    7,500 training and 2,500 test faces, several of which may lie in one picture; each of them is a
+    7,500 training and 2,500 test faces, several of which may lie in one image; each of them is a
     sample, with
 
     ================  ============================================================================
-    ``gt_landmarks``  float32, (98, 2), (x, y) in pixels of the picture
+    ``gt_landmarks``  float32, (98, 2), (x, y) in pixels of the image
     ``face_box``      float32, (4,), x1, y1, x2, y2 of the detected face, in the same pixels
     ``attributes``    uint8, (6,), 1 where the face is hard in that way: :data:`WFLW_ATTRIBUTES`,
                       also ``metainfo['attributes']``
@@ -35,7 +35,7 @@ class WFLW(HoldoutDataset):
 
     Note:
         WFLW does not say where its pixels have their origin. The numbers are taken as they are,
-        with the centre of the first pixel at (0, 0).
+        with the center of the first pixel at (0, 0).
 
     ``val_ratio`` holds out images by their names: faces of one image stay together.
 

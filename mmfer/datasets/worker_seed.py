@@ -30,7 +30,7 @@ def seed_worker_from_torch(worker_id: int) -> None:
     """
     # A spawned worker is in no process group, but has the environment that the launcher set.
     rank = get_rank() or int(os.environ.get('RANK', 0))
-    # Sequences keep (seed, rank) pairs apart where a sum would let neighbours collide.
+    # Sequences keep (seed, rank) pairs apart where a sum would let neighbors collide.
     seeds = np.random.SeedSequence([torch.initial_seed(), rank]).generate_state(3)
     random.seed(int(seeds[0]))
     np.random.seed(seeds[1])  # noqa: NPY002  the generator that mmcv's transforms use

@@ -46,7 +46,7 @@ def parse_export_args(
     parser.add_argument(
         '--with-preprocessing',
         action='store_true',
-        help='take uint8 pictures in BGR and normalise them inside',
+        help='take uint8 images in BGR and normalize them inside',
     )
     parser.add_argument('--verify', action='store_true', help='compare with PyTorch')
     parser.add_argument(
@@ -62,7 +62,7 @@ def parse_export_args(
         type=positive,
         default=14,
         metavar='N',
-        help='pictures of the test set to compare on (default: %(default)s)',
+        help='images of the test set to compare on (default: %(default)s)',
     )
     parser.add_argument(
         '--no-timing', action='store_true', help='do not measure at the end how fast it is here'

@@ -30,7 +30,7 @@ class Comparison:
     """What PyTorch and the exported model made of the same images in batches of one size.
 
     Attributes:
-        pictures: What the images are.
+        images: What the images are.
         batch_size: How many at once; the last batch may be smaller.
         count: How many in all.
         largest: By output, the largest absolute difference, in units of the output.
@@ -42,7 +42,7 @@ class Comparison:
         same_label: Of how many the likeliest class is the same; None without classes.
     """
 
-    pictures: str
+    images: str
     batch_size: int
     count: int
     largest: dict[str, float]
@@ -103,7 +103,7 @@ def compare(
     if 'scores' in expected:
         same = int((given['scores'].argmax(1) == expected['scores'].argmax(1)).sum())
     return Comparison(
-        pictures=name,
+        images=name,
         batch_size=batch_size,
         count=len(images),
         largest={key: value.max().item() for key, value in largest.items()},
@@ -167,7 +167,7 @@ def comparison_table(comparisons: Sequence[Comparison], tolerance: float) -> str
     for row in comparisons:
         lines.append(
             [
-                row.pictures,
+                row.images,
                 str(row.batch_size),
                 str(row.count),
                 *(f'{row.largest[name]:.1e}' for name in names),

@@ -40,7 +40,7 @@ def evaluate(
         if size and before != list(size):
             if 'landmarks' in model.output_names:
                 raise ValueError(
-                    f'landmarks are labelled in pixels of {before[0]}x{before[1]}, as the test '
+                    f'landmarks are labeled in pixels of {before[0]}x{before[1]}, as the test '
                     f'pipeline makes images, and the model was exported for {size[0]}x{size[1]}; '
                     'set that size in the test pipeline'
                 )

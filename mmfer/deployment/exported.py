@@ -30,7 +30,7 @@ class ExportedModel(BaseModel):
     head's ``predict`` fills.
 
     Args:
-        input_name: ``'input'`` or, with preprocessing inside, ``'pictures'``.
+        input_name: ``'input'`` or, with preprocessing inside, ``'images'``.
         output_names: See :func:`.compute_outputs`.
         facts: What the file says of the model, see :meth:`.LoadedModel.facts`; ``preprocessing`` is
             needed.
@@ -49,7 +49,7 @@ class ExportedModel(BaseModel):
                 'tools/deployment/export_onnx.py and export_aoti.py write models'
             )
         settings = {}
-        if input_name != 'pictures':
+        if input_name not in ('images', 'pictures'):
             values = facts['preprocessing']
             settings.update(mean=values['mean'], std=values['std'])
             settings.update(to_rgb=values['order'] == 'RGB')
@@ -64,7 +64,7 @@ class ExportedModel(BaseModel):
     @property
     def with_preprocessing(self) -> bool:
         """Whether the file takes uint8 images and normalizes them itself."""
-        return self.input_name == 'pictures'
+        return self.input_name in ('images', 'pictures')  # the name in files of version 0.1
 
     @torch.no_grad()
     def forward(

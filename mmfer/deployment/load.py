@@ -27,7 +27,7 @@ from mmfer.inference.split_loader import build_split_loader
 from mmfer.models.heads import LandmarkHead
 from mmfer.registry import MODELS
 from mmfer.utils.components import is_component
-from mmfer.utils.picture_size import picture_size
+from mmfer.utils.image_size import image_size
 
 from .model import network_inputs
 from .untrained import random_model, spread_ages
@@ -104,7 +104,7 @@ def load_for_export(
         ValueError: It is one of another model.
     """
     cfg = load_config(config, options)
-    height_width = (size[0], size[-1]) if size else picture_size(cfg)[0]
+    height_width = (size[0], size[-1]) if size else image_size(cfg)[0]
     if size and is_component(cfg.model.get('head') or {}, MODELS, LandmarkHead):
         cfg.model.head.input_size = height_width  # its points are in pixels
     if checkpoint is not None:

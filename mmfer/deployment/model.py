@@ -39,7 +39,7 @@ class Exportable(nn.Module):
     Args:
         model: Left as it is.
         size: Height and width of its images.
-        with_preprocessing: Whether it takes ``pictures`` as OpenCV reads them, uint8
+        with_preprocessing: Whether it takes ``images`` as OpenCV reads them, uint8
             ``(B, H, W, 3)`` in BGR, and normalizes them as the model's data preprocessor does; or
             ``input``, ``(B, 3, H, W)`` float32 that is normalized. Defaults to False, the latter.
 
@@ -67,7 +67,7 @@ class Exportable(nn.Module):
 
     @property
     def input_name(self) -> str:
-        return 'pictures' if self.with_preprocessing else 'input'
+        return 'images' if self.with_preprocessing else 'input'
 
     def example(self, batch: int = 2) -> Tensor:
         """Black images of the right shape; two, as exporters take a 1 for a constant."""

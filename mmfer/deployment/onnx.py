@@ -164,7 +164,7 @@ def environment(threads: int) -> dict[str, Any]:
 def _fold(program: 'torch.onnx.ONNXProgram'):
     """Compute what depends on no input, however large it is: slices and transposes of weights.
 
-    The exporter leaves large ones in the graph, where no quantiser would know them for weights.
+    The exporter leaves large ones in the graph, where no quantizer would know them for weights.
     """
     from onnxscript import optimizer
 

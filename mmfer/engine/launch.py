@@ -62,7 +62,7 @@ def load_config(
         cfg.work_dir = f'./work_dirs/{Path(path).stem}'
     for name in DATALOADERS:
         if cfg.get(name) is not None:
-            # Pictures of one size are stacked where they are loaded, in the workers.
+            # Images of one size are stacked where they are loaded, in the workers.
             cfg[name].setdefault('collate_fn', dict(type='default_collate'))
             # Pinned memory speeds up copies to a GPU; where there is none, torch warns about it.
             if not torch.cuda.is_available():
@@ -105,7 +105,7 @@ def _require_whole_loops(cfg: Config) -> None:
 def _set_up_gloo(cfg: Config) -> None:
     """Distributed training on CPUs.
 
-    MMEngine's own initialisation selects a CUDA device for each process, and its default model
+    MMEngine's own initialization selects a CUDA device for each process, and its default model
     wrapper names one, so the process group and the wrapper are given to it ready-made.
     """
     if cfg.launcher != 'pytorch':

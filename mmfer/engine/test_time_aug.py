@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Test a model on several views of each picture: what ``tools/test.py --tta`` changes in a config.
+"""Test a model on several views of each image: what ``tools/test.py --tta`` changes in a config.
 
 MMEngine does the work: ``TestTimeAug`` in the pipeline makes the views, and a ``BaseTTAModel``
 around the model tests each and merges what it says.
@@ -15,7 +15,7 @@ from mmpretrain.datasets.transforms import PackInputs
 from mmfer.registry import TRANSFORMS
 from mmfer.utils.components import is_component
 
-#: The picture first: what is not merged is taken from it and not from its mirror image.
+#: The image first: what is not merged is taken from it and not from its mirror image.
 FLIP = [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)]
 
 
@@ -23,7 +23,7 @@ def set_tta(cfg: Config) -> None:
     """Turn on test-time augmentation.
 
     The config's ``tta_model`` and ``tta_pipeline`` are used, as far as it has them. By default the
-    model sees the picture as the test pipeline prepares it, and the same mirrored, and its
+    model sees the image as the test pipeline prepares it, and the same mirrored, and its
     probabilities for both are averaged (:class:`~mmfer.models.tta.AverageScoresTTA`).
 
     Args:
@@ -37,7 +37,7 @@ def set_tta(cfg: Config) -> None:
     if not datasets:
         raise ValueError(
             '--tta: no dataset in test_dataloader.dataset of the config has a pipeline, in which '
-            "the pictures could be mirrored. Give it one, such as [dict(type='PackInputs')]"
+            "the images could be mirrored. Give it one, such as [dict(type='PackInputs')]"
         )
     pipelines = [cfg.get('tta_pipeline') or _mirrored(dataset.pipeline) for dataset in datasets]
     # Only then changed: a config may use one dict for several datasets.

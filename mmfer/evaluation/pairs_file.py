@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Lists of pairs of pictures for face verification."""
+"""Lists of pairs of images for face verification."""
 
 import os
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from mmfer.utils.short_list import short_list
 
 
 class Pair(NamedTuple):
-    """Two pictures and whether they show one person."""
+    """Two images and whether they show one person."""
 
     first: str
     second: str
@@ -50,17 +50,17 @@ def _read_pair(line: str) -> Pair:
 
 
 def find_pairs(pairs: Sequence[Pair], paths: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Find the pictures of pairs among those that were tested.
+    """Find the images of pairs among those that were tested.
 
     Args:
         pairs: Their names are the last components of a path, as many as they have.
-        paths: Pictures that were tested.
+        paths: Images that were tested.
 
     Returns:
         Indices ``(K, 2)`` into ``paths`` and whether a pair shows one person ``(K,)``.
 
     Raises:
-        ValueError: A picture was not tested, or two tested ones could be meant.
+        ValueError: An image was not tested, or two tested ones could be meant.
     """
     names = {name for pair in pairs for name in (pair.first, pair.second)}
     lengths = {len(Path(name).parts) for name in names}
@@ -80,6 +80,6 @@ def find_pairs(pairs: Sequence[Pair], paths: Sequence[str]) -> tuple[np.ndarray,
 def _refuse(problem: str, wrong: list[str], paths: Sequence[str]) -> None:
     if wrong:
         raise ValueError(
-            f'{len(wrong)} pictures of pairs_file {problem}: {short_list(sorted(wrong))}; tested '
+            f'{len(wrong)} images of pairs_file {problem}: {short_list(sorted(wrong))}; tested '
             f'were {short_list(paths)}'
         )

@@ -9,7 +9,7 @@ from .mtcnn import MTCNN
 from .named_detector import DETECTOR_NAMES, DETECTORS, build_detector, find_detector
 from .similarity import similarity_map
 from .template import TEMPLATE_SIZE, face_template
-from .whole_picture import WholePicture
+from .whole_image import WholeImage
 from .yunet import YUNET_FILES, YuNet
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
     'FaceAligner',
     'FaceChoice',
     'FaceDetector',
-    'WholePicture',
+    'WholeImage',
     'YuNet',
     'build_detector',
     'face_template',

@@ -17,14 +17,14 @@ MAX_FRAME_SIDE = 640
 class FaceDetector(ABC):
     """Finds faces and five points of each.
 
-    ``detector(image)`` takes a picture, uint8 (H, W, 3) in BGR, and returns its faces, best score
-    first, in pixels of that picture, rounded to a thousandth. ``detector(image, max_side=640)``
+    ``detector(image)`` takes an image, uint8 (H, W, 3) in BGR, and returns its faces, best score
+    first, in pixels of that image, rounded to a thousandth. ``detector(image, max_side=640)``
     searches this one at a smaller size.
 
     A subclass writes :meth:`_find` and :attr:`settings`.
 
     Args:
-        max_side: A picture whose longer side has more pixels is shrunk to as many for the search;
+        max_side: An image whose longer side has more pixels is shrunk to as many for the search;
             the faces found are in its own pixels all the same. None: never.
 
     Raises:
@@ -50,7 +50,7 @@ class FaceDetector(ABC):
 
     @abstractmethod
     def _find(self, image: np.ndarray) -> list[Face]:
-        """Search a picture of at most ``max_side`` pixels; any order."""
+        """Search an image of at most ``max_side`` pixels; any order."""
 
     def __call__(self, image: np.ndarray, max_side: int | None = None) -> list[Face]:
         self._check(image)
@@ -77,7 +77,7 @@ class FaceDetector(ABC):
             what = getattr(image, 'dtype', type(image).__name__)
             raise TypeError(f'{name} searches uint8 arrays (H, W, 3) in BGR, not {what}')
         if image.ndim != 3 or image.shape[2] != 3 or not image.size:
-            raise ValueError(f'{name} searches pictures (H, W, 3) in BGR, not {image.shape}')
+            raise ValueError(f'{name} searches images (H, W, 3) in BGR, not {image.shape}')
 
 
 def shrink(image: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,9 +8,9 @@ POINT_NAMES = ('left_eye', 'right_eye', 'nose', 'left_mouth', 'right_mouth')
 
 
 class Face(NamedTuple):
-    """A face in a picture.
+    """A face in an image.
 
-    Whole numbers are the centres of pixels, (0, 0) that of the first, as everywhere in
+    Whole numbers are the centers of pixels, (0, 0) that of the first, as everywhere in
     :mod:`mmfer.datasets.transforms.face_geometry`.
     """
 

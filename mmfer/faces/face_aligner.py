@@ -13,7 +13,7 @@ from .face import Face
 from .face_choice import Choice, FaceChoice
 from .similarity import similarity_map
 from .template import TEMPLATE_SIZE, face_template
-from .whole_picture import WholePicture
+from .whole_image import WholeImage
 
 #: What becomes of a face that counts, by the kind of the result.
 FOUND = {'aligned': 'aligned', 'tight': 'cropped', 'loose': 'cropped', 'none': 'found'}
@@ -23,15 +23,15 @@ NO_FACE = ('refuse', 'whole')
 
 @dataclass(frozen=True)
 class Alignment:
-    """What became of a picture.
+    """What became of an image.
 
     Attributes:
         decision: ``'aligned'``, ``'cropped'`` or ``'found'``, by the kind of the result;
-            ``'whole'``, no face counted and the picture was taken without one; or ``'refused'``, no
+            ``'whole'``, no face counted and the image was taken without one; or ``'refused'``, no
             face counted and there is no result.
         reason: In a few words.
         num_faces: Faces that were good and large enough.
-        face: The face that was chosen, in pixels of the picture; None where no face counted.
+        face: The face that was chosen, in pixels of the image; None where no face counted.
         image: The result, uint8 (size, size, 3) in BGR; None if refused, and for ``kind='none'``.
         residual: Root mean square distance of its points, once aligned, from the template, in
             pixels of 112x112 whatever the size and kind. About 1 to 3 for a frontal face, far more
@@ -47,13 +47,13 @@ class Alignment:
 
 
 class FaceAligner:
-    """Finds the face of a picture and cuts it out: by its five points, or by its box.
+    """Finds the face of an image and cuts it out: by its five points, or by its box.
 
-    ``kind='aligned'`` brings the points to the template: the picture is turned, zoomed and shifted
+    ``kind='aligned'`` brings the points to the template: the image is turned, zoomed and shifted
     (:func:`.similarity_map`), never stretched or mirrored. ``'tight'`` and ``'loose'`` cut out the
     upright square of :class:`.CropFace` about the box without the forehead
     (:func:`.below_forehead`), as KT-Adapter's faces are, which a detector crops and nobody aligns
-    (section 4.1). The picture is resampled once.
+    (section 4.1). The image is resampled once.
 
     Args:
         detector: Finds faces.
@@ -61,12 +61,12 @@ class FaceAligner:
         size: Width and height of the result, pixels. Default 112.
         kind: ``'aligned'`` (default), ``'tight'``, ``'loose'``, or ``'none'``, which finds the face
             and cuts out nothing.
-        no_face: What happens to a picture in which no face counts: ``'refuse'``, no result
-            (default), or ``'whole'``: aligned as :class:`WholePicture` does, tight and loose by
-            fixed shares of the picture, as :class:`.CropFace` does without a box.
-        border: What lies outside the picture: ``'constant'`` for ``fill`` (default),
+        no_face: What happens to an image in which no face counts: ``'refuse'``, no result
+            (default), or ``'whole'``: aligned as :class:`WholeImage` does, tight and loose by
+            fixed shares of the image, as :class:`.CropFace` does without a box.
+        border: What lies outside the image: ``'constant'`` for ``fill`` (default),
             ``'replicate'`` for the nearest pixel of its edge.
-        fill: Grey value or BGR, 0 to 255. Default 0, black.
+        fill: Gray value or BGR, 0 to 255. Default 0, black.
 
     Raises:
         ValueError: An argument is wrong.
@@ -93,10 +93,10 @@ class FaceAligner:
         self.no_face = no_face
         self.border = border
         self.fill = check_border(self, border, fill)
-        self._whole = WholePicture()
+        self._whole = WholeImage()
 
     def __call__(self, image: np.ndarray) -> Alignment:
-        """Find and cut out the face of a picture, uint8 (H, W, 3) in BGR."""
+        """Find and cut out the face of an image, uint8 (H, W, 3) in BGR."""
         choice = self.choice(self.detector(image), image.shape[1::-1])
         if choice.face is not None:
             try:

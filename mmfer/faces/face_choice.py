@@ -12,7 +12,7 @@ _NAMES = {'largest': 'largest', 'central': 'most central', 'score': 'best score'
 
 @dataclass(frozen=True)
 class Choice:
-    """The face of a picture that counts, or why there is none.
+    """The face of an image that counts, or why there is none.
 
     Attributes:
         face: The face; None where there is none.
@@ -27,7 +27,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class FaceChoice:
-    """Rules by which one face of a picture is chosen. They apply in this order.
+    """Rules by which one face of an image is chosen. They apply in this order.
 
     1. Faces whose score is below ``min_score`` are no faces.
     2. Faces the shorter side of whose box is below ``min_size`` are too small to be one.
@@ -36,9 +36,9 @@ class FaceChoice:
 
     Args:
         min_score: 0 to 1. Default 0.6.
-        min_size: Pixels of the picture as it is on disk, 1 or more. Default 32.
+        min_size: Pixels of the image as it is on disk, 1 or more. Default 32.
         several: ``'largest'``, by the area of the box (default); ``'central'``, the middle of whose
-            box is nearest to the middle of the picture; ``'score'``; or ``'refuse'``, a picture
+            box is nearest to the middle of the image; ``'score'``; or ``'refuse'``, an image
             of several faces has none that counts.
 
     Raises:
@@ -57,8 +57,8 @@ class FaceChoice:
         if self.several not in SEVERAL:
             raise ValueError(f'several must be one of {SEVERAL}, not {self.several!r}')
 
-    def __call__(self, faces: list[Face], picture: tuple[int, int]) -> Choice:
-        """Choose one of the ``faces`` of a picture of (width, height) pixels."""
+    def __call__(self, faces: list[Face], image: tuple[int, int]) -> Choice:
+        """Choose one of the ``faces`` of an image of (width, height) pixels."""
         if not faces:
             return Choice(None, 'no face', 0)
         good = [face for face in faces if face.score >= self.min_score]
@@ -73,14 +73,14 @@ class FaceChoice:
             return Choice(large[0], 'only face', 1)
         if self.several == 'refuse':
             return Choice(None, f'{len(large)} faces', len(large))
-        best = min(large, key=lambda face: (self._rank(face, picture), -face.score, face.box[0]))
+        best = min(large, key=lambda face: (self._rank(face, image), -face.score, face.box[0]))
         return Choice(best, f'{_NAMES[self.several]} of {len(large)} faces', len(large))
 
-    def _rank(self, face: Face, picture: tuple[int, int]) -> float:
+    def _rank(self, face: Face, image: tuple[int, int]) -> float:
         """The lower the better."""
         if self.several == 'largest':
             return -face.area
         if self.several == 'score':
             return -face.score
         middle = (face.box[:2] + face.box[2:]) / 2
-        return float(np.linalg.norm(middle - (np.array(picture) - 1) / 2))
+        return float(np.linalg.norm(middle - (np.array(image) - 1) / 2))

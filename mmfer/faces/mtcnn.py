@@ -14,11 +14,11 @@ from .search_passes import SMALL, WHOLE, fills, search_parts
 #: Without --no-deps pip would replace torch and numpy by old versions.
 INSTALL = 'pip install --no-deps facenet-pytorch==2.6.0'
 
-# facenet-pytorch stretches the part of a box that is inside the picture to what its networks look
+# facenet-pytorch stretches the part of a box that is inside the image to what its networks look
 # at, so points of a face near an edge are drawn towards it: eyes were 11 % of their distance off in
-# portraits that the head fills, and 3 % with so much more picture around, in longer sides of it.
+# portraits that the head fills, and 3 % with so much more image around, in longer sides of it.
 _MARGIN = 0.25
-# Around a face that fills the picture: eyes were 5 % off with it, and 31 % with the margin above.
+# Around a face that fills the image: eyes were 5 % off with it, and 31 % with the margin above.
 _WIDE = 0.5
 
 # Faces need a better score where there are many places for them: below 32 pixels and a fifth of the
@@ -30,13 +30,13 @@ _SURE = 0.9
 
 
 class MTCNN(FaceDetector):
-    """MTCNN (Zhang et al., 2016), with which APViT's pictures were aligned (section 4.1).
+    """MTCNN (Zhang et al., 2016), with which APViT's images were aligned (section 4.1).
 
     The three networks are those of facenet-pytorch, converted from the authors' own. They run in
     one thread: results do not depend on the number of cores.
 
     Args:
-        min_size: Side of the smallest face to look for, pixels of the picture after it was shrunk,
+        min_size: Side of the smallest face to look for, pixels of the image after it was shrunk,
             12 or more. Smaller ones take longer. Default 20.
         max_side: See :class:`FaceDetector`. Default 6144.
         device: Where to compute. Default ``'cpu'``.
@@ -108,7 +108,7 @@ class MTCNN(FaceDetector):
                     np.ascontiguousarray(image[..., ::-1]), landmarks=True
                 )
         except (RuntimeError, ValueError) as error:
-            # What facenet-pytorch says where a stage leaves no candidate inside the picture.
+            # What facenet-pytorch says where a stage leaves no candidate inside the image.
             if 'non-empty list' not in str(error):
                 raise
             return []

@@ -13,11 +13,11 @@ from mmfer.utils.file_digest import file_digest
 from .detector import FaceDetector
 from .mtcnn import INSTALL as MTCNN_LINE
 from .mtcnn import MTCNN
-from .whole_picture import WholePicture
+from .whole_image import WholeImage
 from .yunet import YUNET_FILES, YuNet
 
 #: Detectors by their types.
-DETECTORS = {'yunet': YuNet, 'mtcnn': MTCNN, 'whole': WholePicture}
+DETECTORS = {'yunet': YuNet, 'mtcnn': MTCNN, 'whole': WholeImage}
 
 #: Names of detectors for users; ``'auto'`` is the first of the others that is here.
 DETECTOR_NAMES = ('auto', 'yunet', 'mtcnn')

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Where the eyes, the nose and the corners of the mouth lie in an aligned picture."""
+"""Where the eyes, the nose and the corners of the mouth lie in an aligned image."""
 
 import numpy as np
 
@@ -21,10 +21,10 @@ _POINTS = np.array(
 
 
 def face_template(size: int) -> np.ndarray:
-    """The five points in a picture of ``size`` x ``size``: float64 (5, 2), new.
+    """The five points in an image of ``size`` x ``size``: float64 (5, 2), new.
 
-    Sizes are related as in resizing: an aligned picture of 224x224 that is halved shows every thing
+    Sizes are related as in resizing: an aligned image of 224x224 that is halved shows every thing
     where one of 112x112 has it. Multiplying the numbers instead, as is often done, is half a pixel
-    of the larger picture beside that.
+    of the larger image beside that.
     """
     return move_points(_POINTS, resize_map((TEMPLATE_SIZE,) * 2, (size, size)))

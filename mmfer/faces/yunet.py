@@ -72,7 +72,7 @@ class YuNet(FaceDetector):
                 "pip install 'opencv-python>=4.8'"
             )
         self.score_floor = score_floor
-        self._lock = Lock()  # the network keeps the size of the picture that it searches
+        self._lock = Lock()  # the network keeps the size of the image that it searches
         self.sha256 = _check_file(Path(model), sha256)
         try:
             self._network = cv2.FaceDetectorYN.create(

@@ -1,6 +1,15 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""From pictures to results: what :class:`mmfer.FaceInferencer` is made of."""
+"""From images to results: what :class:`mmfer.FaceInferencer` is made of."""
 
-from .results import FaceResult, KeptPatches, PictureResult
+import warnings
 
-__all__ = ['FaceResult', 'KeptPatches', 'PictureResult']
+from .results import FaceResult, ImageResult, KeptPatches
+
+__all__ = ['FaceResult', 'KeptPatches', 'ImageResult']
+
+
+def __getattr__(name: str):
+    if name == 'PictureResult':
+        warnings.warn('PictureResult is now called ImageResult', FutureWarning, stacklevel=2)
+        return ImageResult
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

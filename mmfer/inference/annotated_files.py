@@ -9,17 +9,17 @@ from mmfer.utils.atomic_file import atomic_write, replacing
 from mmfer.utils.unique_names import UniqueNames
 
 from .draw_faces import draw_faces
-from .pictures import Picture
-from .results import UNREADABLE, PictureResult
+from .images import InputImage
+from .results import UNREADABLE, ImageResult
 
 _QUALITY = 92  # of JPEG
 _LOSSLESS = ('.png', '.bmp', '.tif', '.tiff')
 
 
 class AnnotatedFiles:
-    """Writes pictures and videos with what was found in them; a context manager.
+    """Writes images and videos with what was found in them; a context manager.
 
-    Pictures become ``.jpg``, or ``.png`` where they were lossless; videos and cameras become
+    Images become ``.jpg``, or ``.png`` where they were lossless; videos and cameras become
     ``.mp4``. A file of a folder keeps its place in it; where two would have the same name the
     second gets ``_2``. A video has its name when it is whole.
 
@@ -41,31 +41,31 @@ class AnnotatedFiles:
     def __exit__(self, *error) -> None:
         self._finish_video()
 
-    def write(self, picture: Picture, result: PictureResult) -> Path | None:
-        """Draw a picture or a frame.
+    def write(self, item: InputImage, result: ImageResult) -> Path | None:
+        """Draw an image or a frame.
 
         Returns:
-            The file; None where the picture is unreadable.
+            The file; None where the image is unreadable.
 
         Raises:
             OSError: It cannot be written.
         """
-        is_frame = picture.frame is not None
-        if not is_frame or picture.frame == 0 or picture.source != self._source:
+        is_frame = item.frame is not None
+        if not is_frame or item.frame == 0 or item.source != self._source:
             self._finish_video()
         if result.status == UNREADABLE:
             return None
-        image = draw_faces(picture.image, result, self.stage)
+        image = draw_faces(item.image, result, self.stage)
         if not is_frame:
-            lossless = PurePosixPath(picture.name).suffix.lower() in _LOSSLESS
-            path = self._path(picture.name, '.png' if lossless else '.jpg')
+            lossless = PurePosixPath(item.name).suffix.lower() in _LOSSLESS
+            path = self._path(item.name, '.png' if lossless else '.jpg')
             options = [] if lossless else [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
             atomic_write(path, cv2.imencode(path.suffix, image, options)[1].tobytes())
             return path
         if self._video is None:
-            path = self._path(picture.name, '.mp4')
-            self._video = _Video(path, picture.frame_rate, image.shape[1::-1])
-            self._source = picture.source
+            path = self._path(item.name, '.mp4')
+            self._video = _Video(path, item.frame_rate, image.shape[1::-1])
+            self._source = item.source
         self._video.write(image)
         return self._video.path
 

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Draw faces with what a model said of them into pictures and frames of videos."""
+"""Draw faces with what a model said of them into images and frames of videos."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -11,20 +11,20 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mmfer.datasets.transforms.face_geometry import (
     box_corners,
+    image_box,
     invert,
     move_points,
-    picture_box,
 )
 from mmfer.visualization.pooling import keep_mask
 
-from .results import FaceResult, PictureResult
+from .results import FaceResult, ImageResult
 
 _INK, _PAPER = (38, 38, 38), (255, 255, 255)  # of labels, BGR
 _RIM = (0, 0, 0)
 # Sky blue, orange, yellow, pink, green, vermillion, blue of Okabe and Ito, in BGR: told apart with
-# every common colour blindness, and light enough for the dark rim that parts them from bright
-# pictures.
-_COLOURS = (
+# every common color blindness, and light enough for the dark rim that parts them from bright
+# images.
+_COLORS = (
     (233, 180, 86),
     (0, 159, 230),
     (66, 228, 240),
@@ -37,20 +37,20 @@ _SMALLEST = 11  # text, pixels
 _FADED = 0.75  # how much of a dropped patch is gone
 
 
-def draw_faces(image: np.ndarray, result: PictureResult, stage: str | None = None) -> np.ndarray:
+def draw_faces(image: np.ndarray, result: ImageResult, stage: str | None = None) -> np.ndarray:
     """Draw boxes, labels, landmarks and kept patches.
 
-    Boxes have the colour of their class. Where patches are drawn, the frame is that of what the
-    network saw. A label never leaves the picture, and grows with it, up to the width of its face.
+    Boxes have the color of their class. Where patches are drawn, the frame is that of what the
+    network saw. A label never leaves the image, and grows with it, up to the width of its face.
 
     Args:
-        image: The picture, uint8 (H, W, 3) in BGR.
+        image: The image, uint8 (H, W, 3) in BGR.
         result: What was said of it.
         stage: Of the patches, what is kept after which stage: ``'app'``, ``'layers.4'``, ...
             Default: after the last one.
 
     Returns:
-        A new picture of the same size.
+        A new image of the same size.
     """
     canvas = image.copy()
     for face in result.faces:
@@ -60,12 +60,12 @@ def draw_faces(image: np.ndarray, result: PictureResult, stage: str | None = Non
     text_size = max(round(min(canvas.shape[:2]) / 30), _SMALLEST)
     for face in result.faces:
         line = max(round(_text_size(face, text_size) / 8), 1)
-        colour = _COLOURS[(face.label or 0) % len(_COLOURS)]
+        color = _COLORS[(face.label or 0) % len(_COLORS)]
         if face.patches is not None:
-            _draw_frame(canvas, _seen_corners(face), colour, line)
+            _draw_frame(canvas, _seen_corners(face), color, line)
         elif face.detection_score is not None:
-            _draw_frame(canvas, box_corners(face.box), colour, line)
-        _draw_points(canvas, face, colour)
+            _draw_frame(canvas, box_corners(face.box), color, line)
+        _draw_points(canvas, face, color)
     # Above all boxes.
     for face in result.faces:
         text = describe(face)
@@ -95,17 +95,17 @@ def describe(face: FaceResult) -> str:
     return '' if face.age is None else f'{face.age:.0f} years'
 
 
-def _draw_points(canvas: np.ndarray, face: FaceResult, colour: tuple) -> None:
+def _draw_points(canvas: np.ndarray, face: FaceResult, color: tuple) -> None:
     # The detector's points say how well it did, but nothing beside landmarks and patches.
     points = face.points or (() if face.patches else face.five_points or ())
     radius = max(round((face.box[2] - face.box[0]) / 100), 1)
-    for outer, fill in ((radius + 1, _RIM), (radius, colour)):
+    for outer, fill in ((radius + 1, _RIM), (radius, color)):
         for x, y in points:
             cv2.circle(canvas, (round(x), round(y)), outer, fill, cv2.FILLED, cv2.LINE_AA)
 
 
 def _fade_dropped(canvas: np.ndarray, face: FaceResult, stage: str | None) -> None:
-    """Fade what the network saw and dropped, where it lies in the picture."""
+    """Fade what the network saw and dropped, where it lies in the image."""
     stages = face.patches.stages
     kept = stages[stage] if stage else list(stages.values())[-1]
     width, height = face.crop_size
@@ -118,19 +118,19 @@ def _fade_dropped(canvas: np.ndarray, face: FaceResult, stage: str | None) -> No
 
 
 def _seen_corners(face: FaceResult) -> np.ndarray:
-    """Corners (4, 2) in the picture of what the network saw."""
-    corners = box_corners(picture_box(*face.crop_size)).astype(np.float64)
+    """Corners (4, 2) in the image of what the network saw."""
+    corners = box_corners(image_box(*face.crop_size)).astype(np.float64)
     return move_points(corners, invert(np.array(face.crop_map)))
 
 
-def _draw_frame(canvas: np.ndarray, corners: np.ndarray, colour: tuple, line: int) -> None:
+def _draw_frame(canvas: np.ndarray, corners: np.ndarray, color: tuple, line: int) -> None:
     outline = [corners.round().astype(np.int32)]
     cv2.polylines(canvas, outline, True, _RIM, line + 2, cv2.LINE_AA)
-    cv2.polylines(canvas, outline, True, colour, line, cv2.LINE_AA)
+    cv2.polylines(canvas, outline, True, color, line, cv2.LINE_AA)
 
 
 def _draw_label(canvas: np.ndarray, text: str, box: tuple, size: int, inside: bool = False) -> None:
-    """White on ink: readable on every picture."""
+    """White on ink: readable on every image."""
     plate = _text_plate(text, size)
     height, width = plate.shape[:2]
     x, y = round(box[0]), round(box[1]) - (0 if inside else height)

@@ -12,59 +12,59 @@ from mmfer.datasets import SynthFace
 from mmfer.datasets.transforms import CropFace, ResizeFace
 from mmfer.datasets.transforms.crop_face import below_forehead
 from mmfer.datasets.transforms.face_geometry import chain, resize_map, warp
-from mmfer.datasets.transforms.face_results import put_picture
+from mmfer.datasets.transforms.face_results import put_image
 from mmfer.faces import Face, face_template, similarity_map
 from mmfer.registry import DATASETS, TRANSFORMS
 from mmfer.synth.camera import CROPS
 from mmfer.utils.components import is_component
 from mmfer.utils.dataset_config import find_test_dataset
-from mmfer.utils.picture_size import picture_size
+from mmfer.utils.image_size import image_size
 
-# A drawn face spans so many of its units, and the middle of its picture is so much above the middle
+# A drawn face spans so many of its units, and the middle of its image is so much above the middle
 # of its box, in longer sides of that; means over 150 faces.
 _FACE_UNITS, _UP = 1.664, -0.103
 
-# The size of the aligned pictures that APViT's configs read (docs/alignment.md).
+# The size of the aligned images that APViT's configs read (docs/alignment.md).
 _ALIGNED = 224
 
 # Steps that only read or pack.
 _FRAME = (LoadImageFromFile, LoadAnnotations, PackInputs, PackMultiTaskInputs)
 
 
-# A picture that is one face has no side that is so many times the other.
+# An image that is one face has no side that is so many times the other.
 _THIN = 8
 
 
 class NotAFaceError(ValueError):
-    """This is not a face: its five points coincide or are mirrored, or the picture is a narrow
+    """This is not a face: its five points coincide or are mirrored, or the image is a narrow
     strip.
     """
 
 
 class Cut(NamedTuple):
-    """What the network is to see of a picture."""
+    """What the network is to see of an image."""
 
     image: np.ndarray  #: uint8 (h, w, 3), BGR.
-    matrix: np.ndarray  #: The map (2, 3) to its pixels from those of the picture.
+    matrix: np.ndarray  #: The map (2, 3) to its pixels from those of the image.
 
 
 class FaceCutter:
-    """Cuts faces out of pictures as those on which a model was tested were cut.
+    """Cuts faces out of images as those on which a model was tested were cut.
 
     The config's test pipeline does it, behind what brings a photograph to the form of the data
-    set's pictures. That is, for a face that was found:
+    set's images. That is, for a face that was found:
 
     * a pipeline with ``CropFace`` cuts at the box found. Where its ``scale`` is the default
       (KT-Adapter), which is meant for boxes without forehead, or the data set has the ``boxes`` of
       a detector, the box is that without its upper sixth; where the config sets a ``scale`` for
       boxes of its data set (AffectNet, ExpW) it is all of it;
-    * ``SynthFace``, which draws its pictures, gets the ``CropFace`` that shows what its ``crop``
+    * ``SynthFace``, which draws its images, gets the ``CropFace`` that shows what its ``crop``
       shows;
-    * all others (RAF-DB, FERPlus, SFEW) hold aligned pictures: the five points found are brought
+    * all others (RAF-DB, FERPlus, SFEW) hold aligned images: the five points found are brought
       to the template, see :mod:`mmfer.faces.template`.
 
-    A picture without a face found is taken for one of the data set: it only goes through the
-    pipeline, whose steps that cut at a labelled box resize instead.
+    An image without a face found is taken for one of the data set: it only goes through the
+    pipeline, whose steps that cut at a labeled box resize instead.
 
     Args:
         cfg: The whole config.
@@ -73,7 +73,7 @@ class FaceCutter:
     def __init__(self, cfg: Config):
         dataset = find_test_dataset(cfg)
         steps = [dict(step) for step in dataset.get('pipeline') or ()]
-        size = picture_size(cfg)[0]
+        size = image_size(cfg)[0]
         crops = any(_is(step, CropFace) for step in steps)
         steps = [step for step in steps if not _is(step, *_FRAME)]
         sized = any(_is(step, Resize, ResizeEdge, ResizeFace) for step in steps)
@@ -99,10 +99,10 @@ class FaceCutter:
 
         Args:
             image: uint8 (H, W, 3) in BGR.
-            face: A face found in it. Default None: the picture is one of a face already.
+            face: A face found in it. Default None: the image is one of a face already.
 
         Raises:
-            NotAFaceError: The points of the face are those of none, or the picture, which is to be
+            NotAFaceError: The points of the face are those of none, or the image, which is to be
                 a face, is more than 8 times as long as it is wide.
             ValueError: A step of the pipeline moves pixels in a way that cannot be followed.
         """
@@ -112,7 +112,7 @@ class FaceCutter:
             height, width = image.shape[:2]
             if max(height, width) > _THIN * min(height, width):
                 raise NotAFaceError(
-                    f'a picture of {width}x{height} pixels is no face: one side is more than '
+                    f'an image of {width}x{height} pixels is no face: one side is more than '
                     f'{_THIN} times the other'
                 )
         else:
@@ -152,7 +152,7 @@ def _align(results: dict, face: Face, size: int) -> dict:
         matrix = similarity_map(face.points, face_template(size))
     except ValueError as error:
         raise NotAFaceError('the points found are those of no face') from error
-    return put_picture(results, warp(results['img'], matrix, (size, size)), matrix)
+    return put_image(results, warp(results['img'], matrix, (size, size)), matrix)
 
 
 def _follow(step: BaseTransform, results: dict) -> dict:

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What a config says about its model: the task, the classes, the size and values of pictures."""
+"""What a config says about its model: the task, the classes, the size and values of images."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from mmfer.registry import DATASETS, MODELS
 from mmfer.tasks import TASKS
 from mmfer.utils.components import component_class, is_component
 from mmfer.utils.dataset_config import find_test_dataset
-from mmfer.utils.picture_size import picture_size
+from mmfer.utils.image_size import image_size
 from mmfer.version import __version__
 
 #: The facial tasks, classification of anything else, and valence and arousal alone.
@@ -111,11 +111,11 @@ def _head_argument(cfg: Config, kind: type, name: str) -> Any:
     return head.get(name, inspect.signature(kind).parameters[name].default)
 
 
-def normalisation(cfg: Config) -> dict[str, Any]:
+def normalization(cfg: Config) -> dict[str, Any]:
     """How pixels become what the network gets: ``(pixel - mean) / std`` of each channel.
 
     Returns:
-        ``mean`` and ``std`` in grey levels of 0 to 255, both in ``order``, 'RGB' or 'BGR', and
+        ``mean`` and ``std`` in gray levels of 0 to 255, both in ``order``, 'RGB' or 'BGR', and
         ``standardize``: whether :func:`.standardize_images` follows.
     """
     settings = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
@@ -135,18 +135,18 @@ def model_facts(
     Args:
         cfg: The config.
         meta: ``meta`` of the checkpoint, for the class names.
-        size: Height and width of the pictures. Default: those of the config, see
-            :func:`.picture_size`.
+        size: Height and width of the images. Default: those of the config, see
+            :func:`.image_size`.
 
     Returns:
         ``classes`` (empty but for classifiers), ``input_size`` (height, width),
-        ``mmfer_version``, ``preprocessing`` (see :func:`normalisation`) and ``task``.
+        ``mmfer_version``, ``preprocessing`` (see :func:`normalization`) and ``task``.
     """
     classes = class_names(cfg, meta)
     return dict(
         classes=list(classes),
-        input_size=list(size or picture_size(cfg)[0]),
+        input_size=list(size or image_size(cfg)[0]),
         mmfer_version=__version__,
-        preprocessing=normalisation(cfg),
+        preprocessing=normalization(cfg),
         task=task_of(cfg, classes),
     )

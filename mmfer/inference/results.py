@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """What comes out of inference: plain values that can be compared, stored and read back.
 
-Coordinates are pixels of the picture as it was read, whole numbers are centres of pixels, (0, 0) is
-the centre of the first; rounded to a thousandth. Probabilities are rounded to a millionth.
+Coordinates are pixels of the image as it was read, whole numbers are centers of pixels, (0, 0) is
+the center of the first; rounded to a thousandth. Probabilities are rounded to a millionth.
 """
 
 from collections.abc import Mapping
@@ -32,12 +32,12 @@ class FaceResult:
     """A face and what a model made of it.
 
     Attributes:
-        box: x1, y1, x2, y2 of the face, outer edges; may reach outside of the picture.
-        crop_map: Rows of the affine map (2, 3) from the picture to what the network saw.
+        box: x1, y1, x2, y2 of the face, outer edges; may reach outside of the image.
+        crop_map: Rows of the affine map (2, 3) from the image to what the network saw.
         crop_size: Width and height of that, pixels.
-        detection_score: Confidence of the detector, 0 to 1; None where pictures are faces already.
+        detection_score: Confidence of the detector, 0 to 1; None where images are faces already.
         five_points: Left eye, right eye, tip of the nose, left and right corner of the mouth, left
-            and right as seen by the viewer; None where pictures are faces already.
+            and right as seen by the viewer; None where images are faces already.
         label: Number of the likeliest class; None but for classifiers.
         class_name: Its name.
         scores: Probability of every class by its name, in the order of the model's outputs.
@@ -73,15 +73,15 @@ class FaceResult:
 
 
 @dataclass(frozen=True)
-class PictureResult:
-    """A picture, or a frame of a video, and its faces.
+class ImageResult:
+    """An image, or a frame of a video, and its faces.
 
     Attributes:
         source: Path of the file, ``'camera 0'`` or ``'array 0'``.
         status: ``'faces'``, ``'no face'`` or ``'unreadable'``.
         reason: Why there is no face, or why it cannot be read; empty where there are faces.
-        frame: Number of the frame, from 0; None for pictures.
-        time: Seconds since the first frame; None for pictures.
+        frame: Number of the frame, from 0; None for images.
+        time: Seconds since the first frame; None for images.
         width: Pixels; None where it cannot be read.
         height: Pixels.
         faces: Best detection first.
@@ -104,7 +104,7 @@ class PictureResult:
         return _without_none(asdict(self))
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> 'PictureResult':
+    def from_dict(cls, values: Mapping[str, Any]) -> 'ImageResult':
         """Undo :meth:`to_dict`, also after a way through JSON.
 
         Raises:

@@ -1,6 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Write results while they come. All lines of a picture go to the file in one piece, so a run that
-was killed leaves whole pictures, but for the one that it was writing.
+"""Write results while they come. All lines of an image go to the file in one piece, so a run that
+was killed leaves whole images, but for the one that it was writing.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from mmfer.faces import POINT_NAMES
 from mmfer.utils.csv_text import csv_text
 from mmfer.utils.file_lock import file_lock
 
-from .results import FaceResult, PictureResult
+from .results import FaceResult, ImageResult
 
 
 class _LineWriter:
@@ -55,18 +55,18 @@ class _LineWriter:
 
 
 class JsonLinesWriter(_LineWriter):
-    """One JSON object a picture: :meth:`.PictureResult.to_dict`, read by
+    """One JSON object an image: :meth:`.ImageResult.to_dict`, read by
     :func:`read_json_lines`.
 
     Args:
         path: The file; what was there before is replaced.
     """
 
-    def write(self, result: PictureResult) -> None:
+    def write(self, result: ImageResult) -> None:
         self._put(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False) + '\n')
 
 
-def read_json_lines(path: str | Path) -> Iterator[PictureResult]:
+def read_json_lines(path: str | Path) -> Iterator[ImageResult]:
     """Read back what :class:`JsonLinesWriter` wrote.
 
     A last line without its end, of a run that was killed as it wrote it, is left out.
@@ -79,12 +79,12 @@ def read_json_lines(path: str | Path) -> Iterator[PictureResult]:
             if not line.endswith(b'\n'):
                 return
             try:
-                yield PictureResult.from_dict(json.loads(line))
+                yield ImageResult.from_dict(json.loads(line))
             except (ValueError, AttributeError) as error:
                 raise ValueError(f'{path}, line {number}: {error}') from error
 
 
-_PICTURE = ('source', 'frame', 'time', 'width', 'height', 'status', 'reason', 'drawn')
+_IMAGE = ('source', 'frame', 'time', 'width', 'height', 'status', 'reason', 'drawn')
 _FACE = (
     *('face', 'x1', 'y1', 'x2', 'y2', 'detection_score'),
     *(f'{name}_{axis}' for name in POINT_NAMES for axis in 'xy'),
@@ -92,13 +92,13 @@ _FACE = (
 
 
 class CsvWriter(_LineWriter):
-    """One row a face; pictures without any and unreadable files have a row that says so.
+    """One row a face; images without any and unreadable files have a row that says so.
 
     The columns, fixed by the task of the model:
 
     * ``source``, ``frame``, ``time``, ``width``, ``height``, ``status``, ``reason``, ``drawn`` of
-      the picture;
-    * ``face`` (its number in the picture, from 0), ``x1`` to ``y2``, ``detection_score``,
+      the image;
+    * ``face`` (its number in the image, from 0), ``x1`` to ``y2``, ``detection_score``,
       ``left_eye_x`` to ``right_mouth_y``;
     * of classifiers ``label``, ``class_name``, ``score``, ``score_<class>`` of each class and
       ``score_<unit>`` of each action unit; of models that predict them ``valence`` and
@@ -133,13 +133,13 @@ class CsvWriter(_LineWriter):
             scores = (f'score_{name}' for name in (*classes, *action_units))
             said = ('label', 'class_name', 'score', *scores)
         both = ('valence', 'arousal') if valence_arousal else ()
-        self.columns = (*_PICTURE, *_FACE, *said, *both)
+        self.columns = (*_IMAGE, *_FACE, *said, *both)
         self._write_rows([self.columns])
 
-    def write(self, result: PictureResult) -> None:
-        picture = {name: getattr(result, name) for name in _PICTURE}
+    def write(self, result: ImageResult) -> None:
+        image = {name: getattr(result, name) for name in _IMAGE}
         faces = [dict(_face_columns(face), face=i) for i, face in enumerate(result.faces)]
-        rows = [{**picture, **face} for face in faces or [{}]]
+        rows = [{**image, **face} for face in faces or [{}]]
         self._write_rows([[row.get(name) for name in self.columns] for row in rows])
 
     def _write_rows(self, rows: Sequence[Sequence[Any]]) -> None:

@@ -25,7 +25,7 @@ from mmfer.registry import WEIGHT_INITIALIZERS
 class PretrainedInit(MMEnginePretrainedInit):
     """``init_cfg=dict(type='Pretrained', ...)`` that does not go on when nothing was loaded.
 
-    mmengine's initialiser of the same name says nothing when no key of a file fits, and training
+    mmengine's initializer of the same name says nothing when no key of a file fits, and training
     starts from random weights.
 
     Args:

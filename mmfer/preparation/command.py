@@ -19,7 +19,7 @@ def add_crop_options(parser: argparse._ActionsContainer) -> None:
         '--border',
         choices=('constant', 'replicate'),
         default='constant',
-        help='what lies outside the picture: black, or the nearest pixel (default: constant)',
+        help='what lies outside the image: black, or the nearest pixel (default: constant)',
     )
     parser.add_argument(
         '--format',

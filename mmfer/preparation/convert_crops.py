@@ -43,13 +43,13 @@ class CropJob(Job):
 def plan_crops(
     datasets: Mapping[str, BaseDataset], data_root: str | Path, image_format: str
 ) -> list[CropJob]:
-    """List what to cut out, and where it goes: ``images/<split>/<path of the picture>``.
+    """List what to cut out, and where it goes: ``images/<split>/<path of the image>``.
 
-    A picture with several faces gives several crops: ``a.jpg``, ``a.1.jpg``, ``a.2.jpg``, in the
-    order of the dataset; what another picture has taken is left out.
+    An image with several faces gives several crops: ``a.jpg``, ``a.1.jpg``, ``a.2.jpg``, in the
+    order of the dataset; what another image has taken is left out.
 
     Raises:
-        ValueError: A picture lies outside of ``data_root``, and so would its crop.
+        ValueError: An image lies outside of ``data_root``, and so would its crop.
     """
     jobs, new_name = [], UniqueNames('.', first=1)
     for split, dataset in datasets.items():

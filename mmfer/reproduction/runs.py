@@ -14,7 +14,7 @@ from mmfer.checkpoint.starting_weights import how_to_get
 from mmfer.engine.starting_files import starts
 from mmfer.utils.config_options import merge_options
 from mmfer.utils.dataset_config import unwrapped
-from mmfer.utils.picture_size import picture_size
+from mmfer.utils.image_size import image_size
 
 from .best_epoch import best_epoch
 from .index import Experiment, ExperimentError, Index, Source
@@ -190,10 +190,10 @@ class Runs:
         return cfg
 
     def cost(self, database: str, variant: str) -> float:
-        """GFLOPs of the model for one picture, as published figures are counted."""
+        """GFLOPs of the model for one image, as published figures are counted."""
         cfg = self.model_config(database, variant)
         # Databases and trainings share models.
-        key = f'{picture_size(cfg)[0]} {cfg.model}'
+        key = f'{image_size(cfg)[0]} {cfg.model}'
         if key not in self._costs:
             self._costs[key] = published_cost(cfg).gflops
         return self._costs[key]

@@ -5,7 +5,7 @@
 ``GET /``                    the page, its script and its style
 ``GET /api/model``           what there is to know of the model, and the limits
 ``GET /api/drawn/<number>``  a drawn face as PNG; its expression in the header ``X-Expression``
-``POST /api/read``           the bytes of a picture in, what the model makes of it out;
+``POST /api/read``           the bytes of an image in, what the model makes of it out;
                              ``keep_num`` and ``keep_rate`` may be in the query; browsers are
                              answered for this page only (:func:`is_from_this_page`)
 ===========================  =======================================================================
@@ -36,12 +36,12 @@ from mmfer.responsible_use import RESPONSIBLE_USE
 
 from .drawn_faces import DrawnFaces
 from .page_model import PageModel
-from .uploads import FORMATS_TEXT, RefusedPictureError, UploadLimits, decode_picture
+from .uploads import FORMATS_TEXT, RefusedUploadError, UploadLimits, decode_upload
 
 _PAGE = Path(__file__).parent / 'page'
 _LOGGER = logging.getLogger('mmfer')
 _DIGITS = 20  # of a number in a request
-_AT_ONCE = 32  # pictures that are read or wait for it; senders of more are told to come again
+_AT_ONCE = 32  # images that are read or wait for it; senders of more are told to come again
 
 # The browser itself refuses to load anything from elsewhere, to send anything there, to keep
 # anything, and to show the page, or a part of it, within another one.
@@ -65,9 +65,9 @@ def build_app(
     """Put the page together.
 
     Args:
-        model: What reads the pictures.
+        model: What reads the images.
         drawn_faces: What is offered to try it with.
-        limits: How large a picture may be. Default: those of :class:`.UploadLimits`.
+        limits: How large an image may be. Default: those of :class:`.UploadLimits`.
         hosts: By which names the page may be asked for. Those of this machine alone keep a page
             from elsewhere from getting at it through a name of its own that leads here (DNS
             rebinding). Default: all.
@@ -99,7 +99,7 @@ def build_app(
     async def read(request: Request) -> Response:
         nonlocal held
         if not is_from_this_page(request.headers):
-            return _error(403, 'Pictures of this page only are read.')
+            return _error(403, 'Images of this page only are read.')
         try:
             settings = _settings(request.query_params)
             model.check(settings)
@@ -118,7 +118,7 @@ def build_app(
                 if await request.is_disconnected():
                     raise ClientDisconnect
                 return await run_in_threadpool(answer, bytes(content), settings)
-        except RefusedPictureError as error:
+        except RefusedUploadError as error:
             return _error(error.status, str(error))
         except TimeoutError:
             return _error(408, f'The file did not come within {limits.max_seconds:g} seconds.')
@@ -130,18 +130,18 @@ def build_app(
             held -= len(content)
 
     def answer(content: bytes, settings: PoolingSettings) -> Response:
-        """What the model makes of a file. Decoded here, in turn: one picture is in memory."""
+        """What the model makes of a file. Decoded here, in turn: one image is in memory."""
         try:
-            return JSONResponse(model.read(decode_picture(content, limits), settings))
-        except RefusedPictureError:
+            return JSONResponse(model.read(decode_upload(content, limits), settings))
+        except RefusedUploadError:
             raise
-        # The settings were checked and the model reads other pictures: it is this one.
+        # The settings were checked and the model reads other images: it is this one.
         except ValueError as error:
-            return _error(422, f'The picture cannot be read: {error}')
+            return _error(422, f'The image cannot be read: {error}')
         except Exception as error:
-            _LOGGER.exception('a picture could not be read')
+            _LOGGER.exception('an image could not be read')
             what = type(error).__name__
-            return _error(422, f'The picture cannot be read ({what}); the server says why.')
+            return _error(422, f'The image cannot be read ({what}); the server says why.')
 
     return Starlette(
         routes=[
@@ -198,7 +198,7 @@ def is_from_this_page(headers: Mapping[str, str]) -> bool:
 
 def _check_room(there_is: bool) -> None:
     if not there_is:
-        raise RefusedPictureError(503, 'Too many pictures wait already; come again later.')
+        raise RefusedUploadError(503, 'Too many images wait already; come again later.')
 
 
 async def _receive(request: Request, limits: UploadLimits) -> AsyncIterator[bytes]:
@@ -213,7 +213,7 @@ async def _receive(request: Request, limits: UploadLimits) -> AsyncIterator[byte
         limits.check_bytes(count)
         yield part
     if not count:
-        raise RefusedPictureError(415, f'No picture came; send {FORMATS_TEXT}.')
+        raise RefusedUploadError(415, f'No image came; send {FORMATS_TEXT}.')
 
 
 def _settings(query: QueryParams) -> PoolingSettings:

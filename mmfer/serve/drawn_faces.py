@@ -17,7 +17,7 @@ _EASY = dict(variation=0.6, pose=0.4, light=0.4, clutter=0.2, occlusion=0.0)
 
 
 class DrawnFace(NamedTuple):
-    """A picture to try a model with."""
+    """An image to try a model with."""
 
     png: bytes  #: The file.
     expression: str  #: What it was drawn with.
@@ -31,7 +31,7 @@ class DrawnFaces:
 
     Args:
         cfg: The model's config.
-        aligned: Whether pictures are cut out already; else there are head and shoulders for a
+        aligned: Whether images are cut out already; else there are head and shoulders for a
             detector to find a face on.
     """
 

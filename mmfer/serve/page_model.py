@@ -28,18 +28,18 @@ from mmfer.visualization.pooling import erase_dropped, stage_title
 
 MAX_FACES = 12  # that a page has room for; the best detections
 PASSES = 5
-_DRAWN_SIDE = 1600  # longest side of the annotated picture, pixels
+_DRAWN_SIDE = 1600  # longest side of the annotated image, pixels
 _CROP_SIDE = 192  # shortest side of what the network saw, pixels
 _QUALITY = 90  # of JPEG
 
 
 class PageModel:
-    """A model as the page asks it: one picture at a time, with any settings of its poolings.
+    """A model as the page asks it: one image at a time, with any settings of its poolings.
 
     Requests come in threads of their own; they wait for each other.
 
     Args:
-        inferencer: With the model and, but for aligned pictures, the detector.
+        inferencer: With the model and, but for aligned images, the detector.
         name: How the page calls the model.
     """
 
@@ -76,7 +76,7 @@ class PageModel:
         check_pooling(self._backbone, settings, self._size)
 
     def read(self, image: np.ndarray, settings: PoolingSettings | None = None) -> dict[str, Any]:
-        """Find the faces of a picture and say what the model makes of them.
+        """Find the faces of an image and say what the model makes of them.
 
         Args:
             image: uint8 (H, W, 3) in BGR.
@@ -85,8 +85,8 @@ class PageModel:
         Returns:
             Plain values:
 
-            * ``status`` and ``reason`` of :class:`.PictureResult`;
-            * ``picture``: the annotated picture as a data URL;
+            * ``status`` and ``reason`` of :class:`.ImageResult`;
+            * ``image``: the annotated image as a data URL;
             * ``found``: number of faces, of which the first 12 are in ``faces``;
             * ``faces``: see :meth:`_face`;
             * ``settings`` and ``tokens``: what was kept, and how many patches leave each block;
@@ -124,7 +124,7 @@ class PageModel:
         return dict(
             status=result.status,
             reason=result.reason,
-            picture=_jpeg(_shrink(inferencer.visualize(image, result))),
+            image=_jpeg(_shrink(inferencer.visualize(image, result))),
             found=found,
             faces=[
                 self._face(image, face, whole if self._pools else None)
@@ -158,8 +158,8 @@ class PageModel:
             ``title`` such as 'Happiness 93 %'; ``bars``, one for each class with its ``name`` and
             ``score``; ``action_units``, the same of these; ``valence_arousal``, the same of both,
             -1 to 1, empty where they are not predicted; ``crop``, what the network saw;
-            ``stages``, one for each pooling with its ``title``, how many patches are ``kept`` and a
-            ``picture`` of them; ``whole``, the title with no patch dropped, which every bar then
+            ``stages``, one for each pooling with its ``title``, how many patches are ``kept`` and
+            an ``image`` of them; ``whole``, the title with no patch dropped, which every bar then
             has as well.
         """
         crop = _enlarge(warp(image, np.array(face.crop_map), face.crop_size))
@@ -175,9 +175,9 @@ class PageModel:
             answer['whole'] = describe(whole)
         if face.patches is not None:
             for stage, kept in face.patches.stages.items():
-                picture = erase_dropped(crop, np.array(kept), face.patches.grid)
+                shown = erase_dropped(crop, np.array(kept), face.patches.grid)
                 title = stage_title(stage)
-                answer['stages'].append(dict(title=title, kept=len(kept), picture=_png(picture)))
+                answer['stages'].append(dict(title=title, kept=len(kept), image=_png(shown)))
         return answer
 
 

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Pictures from strangers: what is looked at before they are decoded."""
+"""Images from strangers: what is looked at before they are decoded."""
 
 from dataclasses import dataclass
 
@@ -19,8 +19,8 @@ MEGABYTE = 1_000_000
 MEGAPIXEL = 1_000_000
 
 
-class RefusedPictureError(ValueError):
-    """A picture is not taken; the message is for whoever sent it.
+class RefusedUploadError(ValueError):
+    """An image is not taken; the message is for whoever sent it.
 
     Attributes:
         status: Of the HTTP response: 408 too slow, 413 too large, 415 another format, 422 not
@@ -34,11 +34,11 @@ class RefusedPictureError(ValueError):
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """How large a picture may be.
+    """How large an image may be.
 
     Attributes:
         max_bytes: Of the file. Default 10 MB.
-        max_pixels: Of the picture, width times height. Default 25 million.
+        max_pixels: Of the image, width times height. Default 25 million.
         max_seconds: That a file may take from its first byte to its last. Default 30.
 
     Raises:
@@ -58,28 +58,28 @@ class UploadLimits:
         """Refuse a file of ``count`` bytes, or that has so many already.
 
         Raises:
-            RefusedPictureError: They are too many.
+            RefusedUploadError: They are too many.
         """
         if count > self.max_bytes:
             megabytes = self.max_bytes / MEGABYTE
-            raise RefusedPictureError(413, f'The file is larger than {megabytes:g} MB.')
+            raise RefusedUploadError(413, f'The file is larger than {megabytes:g} MB.')
 
     def check_pixels(self, count: float) -> None:
-        """Refuse a picture of ``count`` pixels.
+        """Refuse an image of ``count`` pixels.
 
         Raises:
-            RefusedPictureError: They are too many.
+            RefusedUploadError: They are too many.
         """
         if count > self.max_pixels:
             megapixels = self.max_pixels / MEGAPIXEL
-            raise RefusedPictureError(413, f'The picture has more than {megapixels:g} megapixels.')
+            raise RefusedUploadError(413, f'The image has more than {megapixels:g} megapixels.')
 
 
-def decode_picture(content: bytes, limits: UploadLimits) -> np.ndarray:
+def decode_upload(content: bytes, limits: UploadLimits) -> np.ndarray:
     """Decode a file that somebody sent.
 
     Format and size are read from its header first, so that a small file that would unfold to a huge
-    picture takes no memory.
+    image takes no memory.
 
     Args:
         content: The whole file.
@@ -89,24 +89,24 @@ def decode_picture(content: bytes, limits: UploadLimits) -> np.ndarray:
         uint8 (H, W, 3) in BGR, turned as its EXIF orientation says.
 
     Raises:
-        RefusedPictureError: It is too large, too thin, of another format, cut off or damaged.
+        RefusedUploadError: It is too large, too thin, of another format, cut off or damaged.
     """
     limits.check_bytes(len(content))
     if image_format(content) not in _FORMATS:
-        raise RefusedPictureError(415, f'This is no picture; send {FORMATS_TEXT}.')
+        raise RefusedUploadError(415, f'This is no image; send {FORMATS_TEXT}.')
     try:
         name, width, height = image_size(content)
         limits.check_pixels(width * height)
         if name == 'JPEG' and content.count(_JPEG_SCAN) > _JPEG_SCANS:
-            raise RefusedPictureError(
-                422, f'The picture is a JPEG of more than {_JPEG_SCANS} scans; save it anew.'
+            raise RefusedUploadError(
+                422, f'The image is a JPEG of more than {_JPEG_SCANS} scans; save it anew.'
             )
         if max(width, height) > _THINNEST * min(width, height):
-            raise RefusedPictureError(
+            raise RefusedUploadError(
                 422,
-                f'The picture has {width}x{height} pixels: one side is more than {_THINNEST} times '
+                f'The image has {width}x{height} pixels: one side is more than {_THINNEST} times '
                 'the other, which leaves no room for a face.',
             )
         return decode_image(content, max_pixels=limits.max_pixels)
     except ImageHeaderError as error:
-        raise RefusedPictureError(422, f'The picture cannot be read: {error}.') from error
+        raise RefusedUploadError(422, f'The image cannot be read: {error}.') from error

@@ -16,7 +16,7 @@ The files, in the order in which an image comes about:
 
 from .camera import CROPS
 from .expression import active_units, valence_and_arousal
-from .face import Picture, compose_face, draw_face
+from .face import DrawnFace, compose_face, draw_face
 from .labels import SPLITS, Difficulty, Labels, sample_labels
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     'SPLITS',
     'Difficulty',
     'Labels',
-    'Picture',
+    'DrawnFace',
     'active_units',
     'compose_face',
     'draw_face',

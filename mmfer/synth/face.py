@@ -18,7 +18,7 @@ from .scene import apply_light, apply_loss, draw_background, draw_occluders
 _OVERSAMPLING = 2
 
 
-class Picture(NamedTuple):
+class DrawnFace(NamedTuple):
     """An image and where its face is."""
 
     image: np.ndarray  #: Shape (S, S, 3), uint8, BGR.
@@ -34,7 +34,7 @@ def draw_face(
     image_size: int = 112,
     difficulty: Difficulty | None = None,
     crop: str = 'loose',
-) -> Picture:
+) -> DrawnFace:
     """Draw the image that ``seed``, ``split`` and ``index`` name, with these labels.
 
     The result depends on the arguments alone: not on the order of calls, the process, or any
@@ -51,7 +51,7 @@ def draw_face(
             face. Defaults to 'loose'.
 
     Returns:
-        Picture: Image and landmarks.
+        Image: Image and landmarks.
     """
     difficulty = difficulty or Difficulty()
     scene = stream(Stream.SCENE, seed, split, index)
@@ -66,7 +66,7 @@ def draw_face(
     image = cv2.resize(canvas, (image_size, image_size), interpolation=cv2.INTER_AREA)
     image = apply_light(image, difficulty.light, scene)
     image = apply_loss(image, difficulty.loss, scene)
-    return Picture(image, face.landmarks(camera, image_size))
+    return DrawnFace(image, face.landmarks(camera, image_size))
 
 
 def compose_face(

@@ -31,9 +31,9 @@ _cleared: set[Path] = set()
 
 @contextlib.contextmanager
 def replacing(path: str | Path, suffix: str = '') -> Iterator[BinaryIO]:
-    """Open a hidden neighbour of ``path``, which replaces it at the end of the block.
+    """Open a hidden neighbor of ``path``, which replaces it at the end of the block.
 
-    The neighbour (``.NAME.DIGITS.part``, same folder, hence same file system) is flushed to the
+    The neighbor (``.NAME.DIGITS.part``, same folder, hence same file system) is flushed to the
     disk before it takes the name, so neither a killed process nor a power cut leaves half a file
     under ``path``. Its name is this writer's alone: threads and processes may write one path at
     once, and the last one counts. What killed writers left in the folder is deleted before this
@@ -46,7 +46,7 @@ def replacing(path: str | Path, suffix: str = '') -> Iterator[BinaryIO]:
 
     Raises:
         OSError: The content could not be written. After any error, what was at ``path`` before is
-            still there, and the neighbour is gone.
+            still there, and the neighbor is gone.
     """
     path = Path(path).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 """What command lines have in common; nothing slow is imported, for --help."""
 
 import argparse
+import sys
 
 _HELP = (
     'override settings, e.g. model.backbone.app.keep_num=80 val_evaluator.0.topk=1; lists are '
@@ -40,6 +41,30 @@ class _OneOrTwo(argparse.Action):
         if len(values) > 2:
             parser.error(f'{option_string} takes one or two positive numbers, got {values}')
         setattr(namespace, self.dest, values)
+
+
+class _FormerName(argparse.Action):
+    """Stores the value of the option that is now called ``const``, and warns."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        print(f'warning: {option_string} is now called {self.const}', file=sys.stderr)
+        setattr(namespace, self.dest, values)
+
+
+def add_former_name(
+    parser: argparse._ActionsContainer, former: str, option: argparse.Action
+) -> None:
+    """Accept the former name of an option with one value too; it warns and is not in --help."""
+    parser.add_argument(
+        former,
+        action=_FormerName,
+        const=option.option_strings[0],
+        dest=option.dest,
+        type=option.type,
+        choices=option.choices,
+        default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS,
+    )
 
 
 def add_size_option(parser: argparse.ArgumentParser, name: str = '--size') -> None:

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Pictures of what attention looks at, before and after pooling (the paper's Figure 7)."""
+"""Images of what attention looks at, before and after pooling (the paper's Figure 7)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -77,11 +77,11 @@ def outline(positions: np.ndarray, grid: tuple[int, int], size: tuple[int, int])
     Args:
         positions: Raster positions ``(n,)``.
         grid: Rows and columns of patches.
-        size: Height and width of the picture in pixels.
+        size: Height and width of the image in pixels.
 
     Returns:
-        Line segments ``(S, 2, 2)`` as ((x, y), (x, y)) in pixels of ``imshow``, where the picture
-        begins at -0.5. The edge of the picture is no border.
+        Line segments ``(S, 2, 2)`` as ((x, y), (x, y)) in pixels of ``imshow``, where the image
+        begins at -0.5. The edge of the image is no border.
     """
     inside = np.zeros(grid[0] * grid[1], bool)
     inside[np.asarray(positions, dtype=np.int64)] = True
@@ -191,8 +191,8 @@ def _mark(axis, face: AttendedFace) -> None:
     size = np.array(face.image.shape[:2])
     border = outline(face.last, face.grid, tuple(size))
     dropped = np.setdiff1d(face.first, face.last)
-    centres = (np.stack(np.divmod(dropped, face.grid[1])) + 0.5).T * size / face.grid - 0.5
+    centers = (np.stack(np.divmod(dropped, face.grid[1])) + 0.5).T * size / face.grid - 0.5
     # White over ink shows on every color.
     for color, width in ((INK, 1.4), ('white', 0.6)):
         axis.add_collection(LineCollection(border, colors=color, linewidths=width))
-        axis.scatter(centres[:, 1], centres[:, 0], 60 / face.grid[0], color, 'x', linewidths=width)
+        axis.scatter(centers[:, 1], centers[:, 0], 60 / face.grid[0], color, 'x', linewidths=width)

@@ -41,7 +41,7 @@ def draw_cost_growth(costs: Sequence[Cost]) -> Figure:
     Over the batch the image size of the first cost is taken, over the image the largest batch.
 
     Args:
-        costs: At least one, of as many models as there are colours (8) at most.
+        costs: At least one, of as many models as there are colors (8) at most.
 
     Raises:
         ValueError: There are too many models.
@@ -51,8 +51,8 @@ def draw_cost_growth(costs: Sequence[Cost]) -> Figure:
     batch_size = max(cost.batch_size for cost in costs)
     over_batch = [cost for cost in costs if cost.size == size]
     over_size = [cost for cost in costs if cost.batch_size == batch_size]
-    batch_label = f'pictures a batch, {size}x{size} pixels'
-    size_label = f'side of the picture, pixels (batch {batch_size})'
+    batch_label = f'images a batch, {size}x{size} pixels'
+    size_label = f'side of the image, pixels (batch {batch_size})'
     figure = new_figure(9, 6)
     axes = figure.subplots(2, 2)
     for row, (quantity, unit, label) in enumerate(

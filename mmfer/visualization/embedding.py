@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 
-from mmfer.evaluation.functional.verification import intra_class_variance, normalise
+from mmfer.evaluation.functional.verification import intra_class_variance, normalize
 
 from .figures import FAINT, INK, PALETTE, new_panels
 
@@ -26,7 +26,7 @@ def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
     """Place features ``(N, C)`` in the plane by t-SNE, ``(N, 2)``, repeatably.
 
     Features are scaled to length one first: all else here compares their directions, too. The
-    perplexity, about how many neighbours count, is 30; fewer for less than 91 features.
+    perplexity, about how many neighbors count, is 30; fewer for less than 91 features.
 
     Args:
         features: At least 5 of them.
@@ -36,10 +36,10 @@ def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
         ValueError: There are fewer than 5 features.
     """
     if len(features) < 5:
-        raise ValueError(f't-SNE needs at least 5 pictures, got {len(features)} (--num)')
+        raise ValueError(f't-SNE needs at least 5 images, got {len(features)} (--num)')
     perplexity = min(30, (len(features) - 1) / 3)
     tsne = TSNE(perplexity=perplexity, init='pca', learning_rate='auto', random_state=seed)
-    return tsne.fit_transform(normalise(features).astype(np.float32))
+    return tsne.fit_transform(normalize(features).astype(np.float32))
 
 
 def age_groups(ages: np.ndarray) -> np.ndarray:
@@ -56,7 +56,7 @@ def separation(features: np.ndarray, groups: np.ndarray) -> str:
     """
     caption = f'of the features: intra-class variance {intra_class_variance(features, groups):.3f}'
     if 1 < len(np.unique(groups)) < len(groups):
-        silhouette = silhouette_score(normalise(features), groups, metric='cosine')
+        silhouette = silhouette_score(normalize(features), groups, metric='cosine')
         caption += f', silhouette {silhouette:.3f}'
     return caption
 
@@ -69,7 +69,7 @@ def draw_embedding(
     title: str = '',
     seed: int = 0,
 ) -> Figure:
-    """Draw features of the same pictures side by side, each placed by t-SNE on its own.
+    """Draw features of the same images side by side, each placed by t-SNE on its own.
 
     The numbers under a panel are about the features, see :func:`separation`.
 

@@ -33,10 +33,10 @@ class LandmarkedFace:
     """One face.
 
     Attributes:
-        image: RGB picture ``(H, W, 3)``, uint8.
+        image: RGB image ``(H, W, 3)``, uint8.
         truth: True points ``(P, 2)``, pixels.
         pred: Predicted points ``(P, 2)``, pixels.
-        nme: Normalised mean error in percent.
+        nme: Normalized mean error in percent.
         name: What it is called, for the caption. Default: nothing.
     """
 

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Pictures of what attentive pooling keeps (the paper's Figure 7)."""
+"""Images of what attentive pooling keeps (the paper's Figure 7)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class PooledFace:
     """One face with what a model made of it.
 
     Attributes:
-        image: RGB picture ``(H, W, 3)``, uint8.
+        image: RGB image ``(H, W, 3)``, uint8.
         kept: Stage -> raster positions ``(n,)`` of the patches left after it, in order.
         grid: Rows and columns of patches.
         prediction: Predicted class.

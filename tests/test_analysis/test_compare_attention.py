@@ -29,7 +29,7 @@ def models(repo_root, tmp_path_factory):
     return files
 
 
-def pictures(figure):
+def shown_images(figure):
     return [axes for axes in figure.axes if axes.get_images()]
 
 
@@ -38,7 +38,7 @@ def test_columns_of_figure_7(models):
     figure = compare_attention(
         *models[APVIT], models[BASELINE], keep_nums=(40, 20), num=2, cfg_options=options
     )
-    panels = pictures(figure)
+    panels = shown_images(figure)
     assert len(panels) == 2 * 5
     assert [panel.get_title() for panel in panels[:5]] == [
         'input',
@@ -67,15 +67,15 @@ def test_models_whose_configs_are_called_alike(models, tmp_path):
         files.append((copy, checkpoint))
     options = ['test_dataloader.dataset.num_samples=7']
     figure = compare_attention(*files[0], files[1], num=1, cfg_options=options)
-    heads = [panel.get_title() for panel in pictures(figure)][-2:]
+    heads = [panel.get_title() for panel in shown_images(figure)][-2:]
     assert heads == ['attribution,\nbaseline', 'attribution,\npooled']
 
 
-def test_own_pictures_without_a_baseline(models, tmp_path):
+def test_own_images_without_a_baseline(models, tmp_path):
     path = tmp_path / 'face.png'
     cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (90, 80, 3), np.uint8))
     figure = compare_attention(*models[APVIT], images=[str(path)], method='rollout', title='')
-    heads = [panel.get_title() for panel in pictures(figure)]
+    heads = [panel.get_title() for panel in shown_images(figure)]
     assert heads[1:4] == ['k = 52 of 64', 'k = 39 of 64', 'k = 26 of 64']  # 160, 120, 80 of 196
     assert heads[4:] == ['rollout,\nnothing pooled', 'rollout,\npooled']
     assert not figure.get_suptitle()

@@ -81,14 +81,14 @@ def test_prediction_is_the_models(runner):
     assert face.confidence == pytest.approx(float(scores.max()), abs=1e-4)
 
 
-def test_a_frame_labelled_for_another_task_has_no_truth(runner):
+def test_a_frame_labeled_for_another_task_has_no_truth(runner):
     inputs = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
     batch = dict(inputs=inputs, data_samples=[DataSample().set_gt_label(-1)])
     (face,) = pooled_faces(runner, batch)
     assert face.truth is None
 
 
-def test_a_picture_of_ones_own_is_resized_and_has_no_truth(runner, tmp_path):
+def test_a_image_of_ones_own_is_resized_and_has_no_truth(runner, tmp_path):
     path = tmp_path / 'face.png'
     cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (90, 80, 3), np.uint8))
     (face,) = find(runner, images=[str(path)])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from pasted_faces import GREY, SIZE, KnownFaces, paste
+from pasted_faces import GRAY, SIZE, KnownFaces, paste
 from task_models import write_task
 
 import mmfer
@@ -17,9 +17,9 @@ from mmfer.apis.face_inferencer import FaceInferencer
 from mmfer.apis.models import get_model
 from mmfer.datasets import EXPRESSIONS
 from mmfer.evaluation.finite_predictions import NonFinitePredictionError
+from mmfer.inference.images import InputImage
 from mmfer.inference.model_runner import ModelRunner, pack_images
-from mmfer.inference.pictures import Picture
-from mmfer.inference.results import PictureResult
+from mmfer.inference.results import ImageResult
 from mmfer.inference.split_loader import build_split_loader
 
 PLACES = ((5, 20), (70, 31))
@@ -54,7 +54,7 @@ def drawn(predictions, task='expression'):
 
 
 def empty(height=80, width=120):
-    return np.full((height, width, 3), GREY, np.uint8)
+    return np.full((height, width, 3), GRAY, np.uint8)
 
 
 class TestPredictions:
@@ -118,12 +118,12 @@ class TestPredictions:
         image = paste(drawn(predictions)[:2], PLACES)
         both = make(files, detector=Two(PLACES))
         one = make(files, detector=Two(PLACES), largest=True)
-        film = Picture('a.mp4', 'a.mp4', image, frame=3, time=0.1, frame_rate=25)
-        for picture in (image, film):
-            (result,), (whole,) = one(picture), both(picture)
+        film = InputImage('a.mp4', 'a.mp4', image, frame=3, time=0.1, frame_rate=25)
+        for item in (image, film):
+            (result,), (whole,) = one(item), both(item)
             assert result.faces == whole.faces[1:] and len(whole.faces) == 2
 
-    def test_landmarks_are_those_of_the_picture(self, files, predictions):
+    def test_landmarks_are_those_of_the_image(self, files, predictions):
         image = paste(drawn(predictions, 'landmarks')[:2], PLACES)
         (result,) = make(files, 'landmarks', KnownFaces(PLACES))(image)
         for face, place, expected in zip(
@@ -133,7 +133,7 @@ class TestPredictions:
             assert np.array(face.points) == pytest.approx(points, abs=2e-3)
             assert face.label is face.scores is face.age is None
 
-    def test_landmarks_of_a_picture_that_is_resized(self, files, predictions):
+    def test_landmarks_of_a_image_that_is_resized(self, files, predictions):
         image = drawn(predictions, 'landmarks')[0]
         large = cv2.resize(image, (3 * SIZE, 2 * SIZE), interpolation=cv2.INTER_NEAREST)
         inferencer = make(files, 'landmarks')
@@ -180,7 +180,7 @@ class TestPredictions:
         header, *rows = path.read_text().splitlines()
         assert header.endswith(',right_mouth_y,valence,arousal') == alone
         assert [tuple(map(float, row.split(',')[-2:])) for row in rows] == places
-        assert PictureResult.from_dict(json.loads(json.dumps(results[0].to_dict()))) == results[0]
+        assert ImageResult.from_dict(json.loads(json.dumps(results[0].to_dict()))) == results[0]
 
     @pytest.mark.parametrize('batch_size', [1, 3, 5])
     def test_batches_do_not_matter(self, files, predictions, batch_size):
@@ -208,8 +208,8 @@ class TestStream:
             scores = list(one.faces[0].scores.values())
             assert list(other.faces[0].scores.values()) == pytest.approx(scores, abs=1e-5)
 
-    def test_pictures_without_faces_and_unreadable_ones_say_so(self, files, predictions, tmp_path):
-        (tmp_path / 'broken.jpg').write_bytes(b'no picture')
+    def test_images_without_faces_and_unreadable_ones_say_so(self, files, predictions, tmp_path):
+        (tmp_path / 'broken.jpg').write_bytes(b'no image')
         cv2.imwrite(str(tmp_path / 'face.png'), paste(drawn(predictions)[:1], PLACES[:1]))
         results = make(files, detector=KnownFaces(PLACES))(
             [empty(), tmp_path / 'broken.jpg', str(tmp_path / 'none.jpg'), tmp_path / 'face.png']
@@ -276,8 +276,8 @@ class TestStream:
 
     @pytest.mark.parametrize('every', [1, 50])
     @pytest.mark.parametrize('images', [False, True])
-    def test_no_more_than_a_batch_of_pictures_is_alive(self, files, predictions, every, images):
-        """Also where few pictures have faces, so that faces alone would never fill a batch."""
+    def test_no_more_than_a_batch_of_images_is_alive(self, files, predictions, every, images):
+        """Also where few images have faces, so that faces alone would never fill a batch."""
         face = paste(drawn(predictions)[:1], PLACES[:1])
         alive, most = set(), 0
 
@@ -292,7 +292,7 @@ class TestStream:
                 del image
 
         inferencer = make(files, detector=KnownFaces(PLACES), batch_size=4)
-        stream = inferencer.stream_pictures if images else inferencer.stream
+        stream = inferencer.stream_images if images else inferencer.stream
         assert sum(1 for _ in stream(frames())) == 60
         assert most <= (4 + 2 if images else 2)
 
@@ -314,18 +314,16 @@ class TestStream:
         def frames():
             for index in range(9):
                 read.append(index)
-                yield Picture('camera 0', 'camera_0.mp4', empty(), frame=index, live=True)
+                yield InputImage('camera 0', 'camera_0.mp4', empty(), frame=index, live=True)
 
         for result in make(files, detector=KnownFaces(PLACES), batch_size=8).stream(frames()):
             assert len(read) == result.frame + 1
 
-    def test_pictures_come_with_their_results(self, files, predictions):
+    def test_images_come_with_their_results(self, files, predictions):
         images = [empty(), paste(drawn(predictions)[:1], PLACES[:1])]
         inferencer = make(files, detector=KnownFaces(PLACES))
-        pairs = list(inferencer.stream_pictures(images))
-        assert all(
-            picture.image is image for (picture, _), image in zip(pairs, images, strict=True)
-        )
+        pairs = list(inferencer.stream_images(images))
+        assert all(item.image is image for (item, _), image in zip(pairs, images, strict=True))
         image = inferencer.visualize(*pairs[1])
         assert image.shape == images[1].shape and (image != images[1]).any()
 
@@ -365,7 +363,7 @@ class TestPatches:
 def test_a_strip_is_no_face(files, height, width):
     (result,) = make(files)(np.zeros((height, width, 3), np.uint8))
     assert result.status == 'no face' and not result.faces
-    assert result.reason.startswith(f'a picture of {width}x{height} pixels is no face')
+    assert result.reason.startswith(f'an image of {width}x{height} pixels is no face')
 
 
 class TestArguments:
@@ -402,8 +400,8 @@ class TestArguments:
         searched = []
         monkeypatch.setattr(inferencer.detector, '_find', lambda i: searched.append(i.shape) or [])
         image = np.zeros((900, 1500, 3), np.uint8)
-        inferencer._look(Picture('film.mp4', 'film.mp4', image, frame=0, time=0.0))
-        inferencer._look(Picture('a.jpg', 'a.jpg', image))
+        inferencer._look(InputImage('film.mp4', 'film.mp4', image, frame=0, time=0.0))
+        inferencer._look(InputImage('a.jpg', 'a.jpg', image))
         assert [max(shape) for shape in searched] == [frames, images]
 
     @pytest.mark.parametrize('device', ['meta', 'cuda:99'])

@@ -12,7 +12,7 @@ from mmfer.apis.models import get_model
 from mmfer.apis.publish_model import publish_model
 from mmfer.checkpoint import CheckpointError
 from mmfer.datasets import EXPRESSIONS
-from mmfer.inference.model_facts import class_names, model_facts, normalisation, task_of
+from mmfer.inference.model_facts import class_names, model_facts, normalization, task_of
 from mmfer.version import __version__
 
 SMALL = 'apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px'
@@ -53,7 +53,7 @@ class TestGetModel:
         by_config = get_model(by_name._config)
         assert by_config.backbone.app.keep_num == 20
 
-    def test_normalisation_comes_with_it(self):
+    def test_normalization_comes_with_it(self):
         preprocessor = get_model(SMALL).data_preprocessor
         assert preprocessor.mean.flatten().tolist() == pytest.approx([123.675, 116.28, 103.53])
 
@@ -62,10 +62,10 @@ class TestGetModel:
         content = torch.load(checkpoint, weights_only=True)
         content['meta'] = dict(cfg=Config.fromfile(config).pretty_text)
         torch.save(content, tmp_path / 'epoch_1.pth')
-        pictures = torch.randn(2, 3, 32, 32)
+        images = torch.randn(2, 3, 32, 32)
         with torch.no_grad():
-            ages = get_model(tmp_path / 'epoch_1.pth').eval()(pictures)[-1]
-            assert torch.equal(ages, get_model(config, checkpoint)(pictures)[-1])
+            ages = get_model(tmp_path / 'epoch_1.pth').eval()(images)[-1]
+            assert torch.equal(ages, get_model(config, checkpoint)(images)[-1])
 
     def test_modules_that_a_checkpoint_names_are_not_imported(self, tmp_path, monkeypatch):
         config, checkpoint = write_task(tmp_path, 'age')
@@ -183,13 +183,13 @@ class TestFacts:
         cfg.test_dataloader = dict(dataset=dict(type='RAFDB'))
         assert class_names(cfg) == EXPRESSIONS
 
-    def test_normalisation(self):
+    def test_normalization(self):
         cfg = Config(dict(model=dict(), data_preprocessor=dict(mean=[1, 2, 3], std=[4, 5, 6])))
-        assert normalisation(cfg) == dict(
+        assert normalization(cfg) == dict(
             mean=[1, 2, 3], std=[4, 5, 6], order='BGR', standardize=False
         )
         cfg.model.data_preprocessor = dict(to_rgb=True, standardize=True)
-        assert normalisation(cfg) == dict(
+        assert normalization(cfg) == dict(
             mean=[0, 0, 0], std=[1, 1, 1], order='RGB', standardize=True
         )
 
@@ -200,7 +200,7 @@ class TestFacts:
             classes=['no', 'yes'],
             input_size=[32, 32],
             mmfer_version=__version__,
-            preprocessing=normalisation(cfg),
+            preprocessing=normalization(cfg),
             task='classification',
         )
         assert model_facts(cfg, size=(40, 48))['input_size'] == [40, 48]

@@ -53,9 +53,9 @@ def test_the_first_with_weights_is_the_default(weights):
 
 def test_models_by_name(weights):
     named, from_file = get_model(NAME, allow_untrained=False), get_model(weights)
-    pictures = torch.randn(2, 3, SIZE, SIZE)
+    images = torch.randn(2, 3, SIZE, SIZE)
     with torch.no_grad():
-        assert torch.equal(named(pictures)[-1], from_file(pictures)[-1])
+        assert torch.equal(named(images)[-1], from_file(images)[-1])
     with pytest.raises(ValueError, match='--weights'):
         get_model('without-weights', allow_untrained=False)
 

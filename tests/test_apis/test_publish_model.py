@@ -67,8 +67,8 @@ def test_the_published_file_is_a_model(trained, tmp_path):
     """It needs no config beside it, and computes the same."""
     path = publish_model(*trained, tmp_path / 'net.safetensors')
     published, original = get_model(path), get_model(*trained)
-    pictures = torch.randn(4, 3, SIZE, SIZE)
-    assert torch.equal(published(pictures)[-1], original(pictures)[-1])
+    images = torch.randn(4, 3, SIZE, SIZE)
+    assert torch.equal(published(images)[-1], original(images)[-1])
     assert published._dataset_meta['classes'] == EXPRESSIONS
 
 
@@ -88,10 +88,8 @@ class TestHalf:
             assert value.dtype == exact.dtype
             torch.testing.assert_close(value, exact, rtol=2**-11, atol=2**-25)
         with torch.no_grad():
-            pictures = torch.randn(4, 3, SIZE, SIZE)
-            torch.testing.assert_close(
-                model(pictures)[-1], original(pictures)[-1], rtol=0, atol=5e-3
-            )
+            images = torch.randn(4, 3, SIZE, SIZE)
+            torch.testing.assert_close(model(images)[-1], original(images)[-1], rtol=0, atol=5e-3)
 
     def test_damage_is_seen(self, trained, tmp_path):
         path = publish_model(*trained, tmp_path / 'half.safetensors', half=True)

@@ -9,7 +9,16 @@ import cv2
 import pytest
 from face_trees import write_folders, write_image
 
-from mmfer.audit import Entry, Pair, Picture, Split, audit, split_of_folder, to_text, write_report
+from mmfer.audit import (
+    AuditImage,
+    Entry,
+    Pair,
+    Split,
+    audit,
+    split_of_folder,
+    to_text,
+    write_report,
+)
 from mmfer.audit.duplicates import ALIKE, SAME
 from mmfer.audit.report import SHOWN, TITLES
 
@@ -106,15 +115,15 @@ def test_json_has_everything(splits, result, tmp_path):
     assert leak['leak'] and leak['labels'] == ['happy', 'sad <b>']
     (link,) = leak['links']
     assert link['kind'] == 'file' and link['similarity'] == 1 and link['across']
-    assert [link['first'], link['second']] == leak['pictures']
+    assert [link['first'], link['second']] == leak['images']
     first = dict(split='train', name=str(tmp_path / 'train/happy/00000.jpg'))
     assert first.items() <= link['first'].items() and link['first']['label'] == 'happy'
-    assert not copies['leak'] and len(copies['pictures']) == SHOWN + 3
+    assert not copies['leak'] and len(copies['images']) == SHOWN + 3
     assert content['broken'][0]['name'].endswith('happy/00003.jpg')
     assert 'damaged' in content['broken'][0]['reason']
     assert {entry['notes'][0] for entry in content['odd']} == {'tiny, 24x24'}
     train = content['splits'][0]
-    assert (train['pictures'], train['roles']) == (27, ['train'])
+    assert (train['images'], train['roles']) == (27, ['train'])
     assert train['classes'] == {'happy': 22, 'sad <b>': 5} and train['imbalance'] == 4.4
     assert train['sizes']['width'] == [24, 24, 24]
 
@@ -128,7 +137,9 @@ def test_long_lists_are_cut(splits, result, tmp_path):
 
 def test_classes_and_people_of_drawn_images(tmp_path):
     splits = [
-        Split(name, frozenset([name]), [Picture(f'{name}/{n}', f'class {n}', person) for n in '12'])
+        Split(
+            name, frozenset([name]), [AuditImage(f'{name}/{n}', f'class {n}', person) for n in '12']
+        )
         for name, person in (('train', 'x'), ('test', 'x'))
     ]
     result = audit(splits)  # there are no such files: only what the dataset says of them
@@ -138,7 +149,7 @@ def test_classes_and_people_of_drawn_images(tmp_path):
     assert '<td>class 1</td><td>1</td><td>1</td>' in content
     assert '<td>train</td><td>2</td><td>2</td>\n<td>-</td>' in content
     assert 'People in train and test: 1 (of 1 and 1)' in to_text(result)
-    many = [Split('a', frozenset('a'), [Picture(f'{n}', f'class {n}') for n in range(61)])]
+    many = [Split('a', frozenset('a'), [AuditImage(f'{n}', f'class {n}') for n in range(61)])]
     write_report(audit(many), many, tmp_path / 'report')
     content = (tmp_path / 'report/report.html').read_text()
     assert '61 labels in a.' in content and 'class 7' not in content
@@ -150,7 +161,9 @@ def test_alike_pairs_are_shown(tmp_path):
         Entry(number, split, f'{number}.jpg', None, None) for number, split in enumerate('ab')
     ]
     write_image(tmp_path / '0.jpg')
-    splits = [Split(split, frozenset(split), [Picture(str(tmp_path / '0.jpg'))]) for split in 'ab']
+    splits = [
+        Split(split, frozenset(split), [AuditImage(str(tmp_path / '0.jpg'))]) for split in 'ab'
+    ]
     result = replace(audit(splits), groups=[], alike=[Pair(*entries, 'alike', 0.95, True)])
     write_report(result, splits, tmp_path / 'report')
     page = Tags((tmp_path / 'report/report.html').read_text())

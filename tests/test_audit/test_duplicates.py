@@ -3,9 +3,9 @@ import cv2
 import numpy as np
 import pytest
 
-from mmfer.audit import Picture, Split, audit
+from mmfer.audit import AuditImage, Split, audit
 from mmfer.audit.duplicates import Link, groups_of
-from mmfer.audit.pictures import split_of_folder
+from mmfer.audit.images import split_of_folder
 from mmfer.datasets import SynthFace
 
 COUNT = 16
@@ -64,25 +64,25 @@ def audit_of_copies(tmp_path, faces, change, suffix='.png', options=()):
 def test_copies_are_found_and_nothing_else(tmp_path, faces, change, suffix, options, kind):
     result = audit_of_copies(tmp_path, faces, change, suffix, options)
     expected = [(2 * i, COUNT + i) for i in range(COUNT // 2)]
-    found = [tuple(entry.number for entry in group.pictures) for group in result.groups]
+    found = [tuple(entry.number for entry in group.images) for group in result.groups]
     assert found == expected
     assert {link.kind for group in result.groups for link in group.links} == {kind}
     assert len(result.leaks) == COUNT // 2
     assert result.overlap == [[0, COUNT // 2], [COUNT // 2, 0]]
 
 
-def test_pictures_of_the_same_people_are_no_copies():
-    # Two splits of drawn faces share all people, and no picture.
+def test_images_of_the_same_people_are_no_copies():
+    # Two splits of drawn faces share all people, and no image.
     splits = []
     for name in ('train', 'test'):
         drawn = SynthFace(name, num_samples=150, image_size=64, num_identities=3, crop='tight')
-        pictures = [
-            Picture(
+        images = [
+            AuditImage(
                 f'{name}/{i}', person=str(drawn.get_data_info(i)['identity']), drawn_by=(drawn, i)
             )
             for i in range(150)
         ]
-        splits.append(Split(name, frozenset([name]), pictures))
+        splits.append(Split(name, frozenset([name]), images))
     result = audit(splits)
     assert result.groups == []
     assert [(len(entry['people']), entry['of']) for entry in result.people] == [(3, (3, 3))]
@@ -107,4 +107,4 @@ def test_groups_join_links_that_hang_together():
 def test_does_not_cry_wolf_on_portraits(real_data, layout):
     # The same 106 people in front of the same wall, neutral and smiling.
     split = split_of_folder(layout, real_data / layout)
-    assert len(split.pictures) > 100 and audit([split]).groups == []
+    assert len(split.images) > 100 and audit([split]).groups == []

@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmfer.audit.perceptual_hash import MIRROR, count_bits, distance, hash_picture
+from mmfer.audit.perceptual_hash import MIRROR, count_bits, distance, hash_image
 from mmfer.datasets import SynthFace
 
 
@@ -13,22 +13,22 @@ def faces():
     return [cv2.cvtColor(drawn[i]['img'], cv2.COLOR_BGR2GRAY) for i in range(12)]
 
 
-def slow_dct(picture):
+def slow_dct(image):
     """The cosine transform (type II, orthonormal), from its definition."""
-    n = len(picture)
+    n = len(image)
     k = np.arange(n)
     basis = np.cos(np.pi * (2 * k[None] + 1) * k[:, None] / (2 * n)) * np.sqrt(2 / n)
     basis[0] /= np.sqrt(2)
-    return basis @ picture @ basis.T
+    return basis @ image @ basis.T
 
 
 def test_bits_are_signs_of_the_lowest_frequencies():
-    picture = np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8)
-    spectrum = slow_dct(picture.astype(np.float64))
+    image = np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8)
+    spectrum = slow_dct(image.astype(np.float64))
     order = sorted(
         ((u, v) for u in range(32) for v in range(32)), key=lambda f: (sum(f), max(f), f)
     )
-    words = hash_picture(picture)[0]
+    words = hash_image(image)[0]
     # Which bit is which frequency is nobody's business, but the word of it is.
     for word, start in enumerate((1, 65, 129, 193)):
         positive = sum(spectrum[u, v] > 0 for u, v in order[start : start + 64])
@@ -37,31 +37,30 @@ def test_bits_are_signs_of_the_lowest_frequencies():
 
 def test_light_and_size_change_little(faces):
     for face in faces:
-        own = hash_picture(face)[0]
+        own = hash_image(face)[0]
         brighter = np.clip(face * 0.9 + 10, 0, 255).astype(np.uint8)
         larger = cv2.resize(face, (300, 250), interpolation=cv2.INTER_CUBIC)
         for changed in (brighter, larger):
-            assert distance(own, hash_picture(changed)[0]) <= 8  # of 256
+            assert distance(own, hash_image(changed)[0]) <= 8  # of 256
     far = [
-        distance(hash_picture(a)[0], hash_picture(b)[0])
-        for a, b in zip(faces, faces[1:], strict=False)
+        distance(hash_image(a)[0], hash_image(b)[0]) for a, b in zip(faces, faces[1:], strict=False)
     ]
     assert min(far) > 60
 
 
 def test_mirror_is_a_mask(faces):
     for face in faces:
-        mirrored = hash_picture(np.ascontiguousarray(face[:, ::-1]))
+        mirrored = hash_image(np.ascontiguousarray(face[:, ::-1]))
         # Frequencies next to nothing may have either sign.
-        assert distance(hash_picture(face) ^ MIRROR, mirrored).max() <= 3
-        assert distance(hash_picture(face)[0], mirrored[0]) > 30
+        assert distance(hash_image(face) ^ MIRROR, mirrored).max() <= 3
+        assert distance(hash_image(face)[0], mirrored[0]) > 30
 
 
 def test_margins_are_crops(faces):
     face = faces[0]
     margin = round(112 * 0.07)
     inner = np.ascontiguousarray(face[margin:-margin, margin:-margin])
-    np.testing.assert_array_equal(hash_picture(face)[2], hash_picture(inner)[0])
+    np.testing.assert_array_equal(hash_image(face)[2], hash_image(inner)[0])
 
 
 def test_counts_of_bits_are_those_of_python():

@@ -12,13 +12,13 @@ from mmfer.benchmark.pipeline import decode_and_resize, measure_pipeline
 @pytest.fixture
 def folder(tmp_path):
     for number in range(6):
-        picture = np.full((20, 30, 3), 40 * number, np.uint8)
-        cv2.imwrite(str(tmp_path / f'{number}.png'), picture)
+        image = np.full((20, 30, 3), 40 * number, np.uint8)
+        cv2.imwrite(str(tmp_path / f'{number}.png'), image)
     return tmp_path
 
 
 class Folder(BaseDataset):
-    """Every picture of a folder."""
+    """Every image of a folder."""
 
     def __init__(self, folder, **kwargs):
         self.folder = folder
@@ -39,7 +39,7 @@ def test_rates_and_steps(folder, wrapped):
     threads = cv2.getNumThreads()
     speed = measure_pipeline(dataset, (8, 8), count=4, turns=2)
     assert cv2.getNumThreads() == threads
-    assert speed['pictures'] == 4 and speed['rate'] > 0
+    assert speed['images'] == 4 and speed['rate'] > 0
     assert speed['share'] == pytest.approx(speed['rate'] / speed['bare_rate'])
     assert list(speed['steps']) == ['0 LoadFaceImage', '1 ResizeFace']
     assert all(ms > 0 for ms in speed['steps'].values())
@@ -50,7 +50,7 @@ def test_data_that_are_no_files(folder):
     dataset.load_data_list = None
     dataset.get_data_info = lambda index: dict(number=index)
     speed = measure_pipeline(dataset, (8, 8), count=100, turns=1)
-    assert speed['pictures'] == 6 and speed['rate'] > 0
+    assert speed['images'] == 6 and speed['rate'] > 0
     assert math.isnan(speed['bare_rate']) and math.isnan(speed['share'])
 
 

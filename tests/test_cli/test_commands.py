@@ -31,7 +31,7 @@ def test_every_command_is_a_module_with_a_summary(capsys):
         assert f'{name} {summary}' in shown
 
 
-@pytest.mark.parametrize('arguments', [[], ['dance'], ['predict'], ['models', '--colour']])
+@pytest.mark.parametrize('arguments', [[], ['dance'], ['predict'], ['models', '--color']])
 def test_wrong_arguments(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.main(arguments)

@@ -24,7 +24,7 @@ APVIT = 'apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px'
 
 @pytest.fixture(scope='module')
 def model(tmp_path_factory):
-    """Arguments that name an untrained model for aligned pictures."""
+    """Arguments that name an untrained model for aligned images."""
     with DefaultScope.overwrite_default_scope('mmfer'):
         config, checkpoint = write_task(tmp_path_factory.mktemp('model'), 'expression')
     return ['--model', config, '--weights', checkpoint, '--aligned', '--device', 'cpu']
@@ -57,7 +57,7 @@ def test_a_folder(model, photos, tmp_path, capsys):
     out = tmp_path / 'out'
     assert predict(photos, '--out', out, *model) == 0
     assert files(out) == ['a.jpg', 'b.png', 'results.csv', 'results.jsonl']
-    assert '2 faces in 2 pictures (0 without a face, 0 unreadable)' in capsys.readouterr().out
+    assert '2 faces in 2 images (0 without a face, 0 unreadable)' in capsys.readouterr().out
     results = list(read_json_lines(out / 'results.jsonl'))
     assert [row['source'] for row in rows(out)] == [str(photos / n) for n in ('a.jpg', 'b.png')]
     for row, result in zip(rows(out), results, strict=True):
@@ -80,7 +80,7 @@ def test_answers_that_are_not_finite_are_none(model, photos, tmp_path, capsys, m
         (['--csv', '--no-draw'], ['results.csv']),
         (['--jsonl', '--no-draw'], ['results.jsonl']),
         (['--csv', '--jsonl', '--no-draw'], ['results.csv', 'results.jsonl']),
-        (['--csv', '--max-pictures', 1], ['a.jpg', 'results.csv']),
+        (['--csv', '--max-images', 1], ['a.jpg', 'results.csv']),
     ],
 )
 def test_what_is_written(model, photos, tmp_path, options, expected):
@@ -89,11 +89,11 @@ def test_what_is_written(model, photos, tmp_path, options, expected):
 
 
 def test_unreadable_files_are_named_and_the_others_done(model, photos, tmp_path, capsys):
-    (photos / 'aa.jpg').write_text('no picture')
+    (photos / 'aa.jpg').write_text('no image')
     assert predict(photos, '--out', tmp_path / 'out', *model) == 1
     captured = capsys.readouterr()
     assert f'cannot read {photos / "aa.jpg"}: it is damaged' in captured.err
-    assert '2 faces in 3 pictures (0 without a face, 1 unreadable)' in captured.out
+    assert '2 faces in 3 images (0 without a face, 1 unreadable)' in captured.out
     assert [row['status'] for row in rows(tmp_path / 'out')] == ['faces', 'unreadable', 'faces']
 
 
@@ -154,7 +154,7 @@ def test_patches(repo_root, photos, tmp_path, capsys):
     ('arguments', 'message'),
     [
         (['{photos}', '--stage', 'app'], '--stage .*--show-patches'),
-        (['{photos}', '--max-pictures', '0'], '--max-pictures .*0'),
+        (['{photos}', '--max-images', '0'], '--max-images .*0'),
         (['{photos}', '--show-patches'], 'IRNet'),
         (['{photos}/none.jpg'], "none.jpg'"),
         (['{photos}', '--batch-size', '0'], 'batch_size .*0'),
@@ -180,19 +180,19 @@ def test_errors(model, photos, tmp_path, capsys, arguments, message):
     assert re.search(message, error), error
 
 
-def test_a_picture_is_not_replaced_by_its_annotated_one(model, photos, tmp_path):
-    picture, before = photos / 'a.jpg', (photos / 'a.jpg').read_bytes()
-    assert predict(picture, '--out', photos, *model) == 2
-    assert picture.read_bytes() == before
-    assert predict(picture, '--out', photos, '--no-draw', *model) == 0
-    assert predict(picture, '--out', photos, *model) == 2  # also where results are already
-    assert picture.read_bytes() == before
+def test_a_image_is_not_replaced_by_its_annotated_one(model, photos, tmp_path):
+    image, before = photos / 'a.jpg', (photos / 'a.jpg').read_bytes()
+    assert predict(image, '--out', photos, *model) == 2
+    assert image.read_bytes() == before
+    assert predict(image, '--out', photos, '--no-draw', *model) == 0
+    assert predict(image, '--out', photos, *model) == 2  # also where results are already
+    assert image.read_bytes() == before
     others = tmp_path / 'others'
     others.mkdir()
     (others / 'a.jpg').touch()
-    assert predict(picture, '--out', others, *model) == 2
+    assert predict(image, '--out', others, *model) == 2
     out = tmp_path / 'out'
-    assert [predict(picture, '--out', out, *model) for _ in range(2)] == [0, 0]
+    assert [predict(image, '--out', out, *model) for _ in range(2)] == [0, 0]
 
 
 def test_a_file_of_another_detector(model, photos, tmp_path, capsys):
@@ -267,7 +267,7 @@ def test_photographs(real_data, tmp_path, model):
     words = [word for word in model if word != '--aligned']
     folder = real_data / 'smile_folders' / 'happiness'
     weights = real_data / 'weights/yunet_n_320_320.onnx'
-    options = ['--detector-weights', weights, '--max-side', 640, '--csv', '--max-pictures', 3]
+    options = ['--detector-weights', weights, '--max-side', 640, '--csv', '--max-images', 3]
     options.append('--largest')
     assert predict(folder, '--out', tmp_path / 'out', *words, *options) == 0
     assert len(rows(tmp_path / 'out')) == 3 and len(files(tmp_path / 'out')) == 4

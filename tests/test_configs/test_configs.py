@@ -80,7 +80,7 @@ def roots(tmp_path_factory):
 
 
 def small_dataset(cfg: dict, roots: dict[str, Path]):
-    """Build the dataset of a config over few or made-up pictures."""
+    """Build the dataset of a config over few or made-up images."""
     inner = unwrapped(cfg)
     for leaf in inner.get('datasets') or [inner]:
         leaf['serialize_data'] = False  # it collects garbage, which takes longer than all the rest
@@ -131,7 +131,7 @@ def check_prediction(prediction, head) -> None:
 
 
 def train_one_step(cfg: Config, roots: dict, deep: bool = True) -> None:
-    """Train the config's model on two pictures, and test it on one."""
+    """Train the config's model on two images, and test it on one."""
     dataset = small_dataset(cfg.train_dataloader.dataset, roots)
     test_set = small_dataset(cfg.test_dataloader.dataset, roots)
     model = fileless_model(cfg, deep)

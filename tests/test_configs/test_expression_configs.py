@@ -178,7 +178,7 @@ def test_rows_of_table_2(options, app, atp):
 
 
 @pytest.mark.parametrize('name', [AFFWILD2, NAME.format('', '150k', 'affwild2-joint')])
-def test_affwild2_trains_and_tests_on_partly_labelled_batches(tmp_path, roots, name):
+def test_affwild2_trains_and_tests_on_partly_labeled_batches(tmp_path, roots, name):
     cfg = on_made_up_data(read_config(name), roots)
     train = DATASETS.build(cfg.train_dataloader.dataset)
     samples = [train[index]['data_samples'] for index in range(len(train))]
@@ -221,7 +221,7 @@ def test_affectnet_config_reads_the_other_release_uncropped(tmp_path):
     np.testing.assert_allclose(seen, whole.mean(axis=(0, 1)), atol=3)
 
 
-def test_colours_of_cifar_arrive_as_they_are(roots):
+def test_colors_of_cifar_arrive_as_they_are(roots):
     cfg = on_made_up_data(read_config(NAME.format('', '40e', 'cifar10')), roots)
     loader = Runner.build_dataloader(cfg.test_dataloader, seed=0)
     preprocessor = MODELS.build(cfg.data_preprocessor)

@@ -117,7 +117,7 @@ def test_canonical_encoders_and_decoders_come_from_baselines():
         assert architecture(cfg.model.backbone) == architecture(baseline.model.backbone), name
         assert cfg.model.head.to_dict() == baseline.model.head.to_dict()
         assert not cfg.model.backbone.get('init_cfg')
-        # The gain is measured on the same pictures.
+        # The gain is measured on the same images.
         assert cfg.test_dataloader.dataset == baseline.test_dataloader.dataset
 
 
@@ -186,7 +186,7 @@ def test_small_nets_on_the_papers_data_are_there():
 @every_task
 def test_the_metrics_of_the_tables_are_those_that_testing_gives(task):
     cfg = baseline('M', 'small', task)
-    # Few people, so that there are pairs of pictures of one.
+    # Few people, so that there are pairs of images of one.
     dataset = DATASETS.build(
         dict(cfg.test_dataloader.dataset, num_samples=12, num_identities=4, cache=False)
     )

@@ -68,7 +68,7 @@ def test_validation_list_without_a_header(tmp_path):
     assert names(AffectNet(tmp_path, 'val')) == ['validation000.jpg', 'validation001.jpg']
 
 
-def test_nested_folder_of_the_pictures(tmp_path):
+def test_nested_folder_of_the_images(tmp_path):
     write_affectnet_lists(tmp_path, [0, 1], [1])
     (tmp_path / 'Manually_Annotated').mkdir()
     shutil.move(tmp_path / 'Manually_Annotated_Images', tmp_path / 'Manually_Annotated')
@@ -81,7 +81,7 @@ def test_own_crops(tmp_path):
         write_image(tmp_path / f'aligned/{number + 1}/training{number:03d}.png')
     dataset = AffectNet(tmp_path, image_dir='aligned', image_name='{stem}.png')
     assert names(dataset) == ['training000.png', 'training001.png']
-    assert 'face_box' not in dataset.get_data_info(0), 'it is one of the uncropped picture'
+    assert 'face_box' not in dataset.get_data_info(0), 'it is one of the uncropped image'
 
 
 @WRITERS
@@ -136,7 +136,7 @@ def test_valence_and_arousal(tmp_path, write):
             place = dataset.get_data_info(index)['gt_valence_arousal']
             assert place.dtype == np.float32
             np.testing.assert_array_equal(place, np.float32([0.1, -0.2]))
-    # The contemptuous face is none of the seven, but is labelled.
+    # The contemptuous face is none of the seven, but is labeled.
     assert dataset.get_gt_labels().tolist() == [-1, EXPRESSIONS.index('Sadness')]
     eight = AffectNet(tmp_path, 'val', num_classes=8, valence_arousal=True)
     assert eight.get_gt_labels().tolist() == [7, 3]

@@ -19,7 +19,7 @@ def names(dataset):
 
 
 def all_samples(root, **kwargs):
-    """(folder, class name) of all pictures in all parts."""
+    """(folder, class name) of all images in all parts."""
     found = []
     for split in EVERYTHING:
         dataset = AffectNetHQ(root, split, **kwargs)
@@ -147,7 +147,7 @@ def test_somebody_elses_split(tmp_path):
         AffectNetHQ(tmp_path, 'test', **kwargs)
 
 
-def test_real_pictures(real_data):
+def test_real_images(real_data):
     kwargs = dict(
         folders=dict(neutral='Neutral', happiness='Happiness'), classes=('Neutral', 'Happiness')
     )

@@ -409,7 +409,7 @@ class TestErrors:
         with pytest.raises(FileNotFoundError, match="1 of 3 .*'c'"):
             AffWild2(tmp_path)
 
-    def test_no_picture_at_all(self, tmp_path):
+    def test_no_image_at_all(self, tmp_path):
         with pytest.raises(EmptySplitError, match=r'3 .*VIDEO/1\.png.*image_name'):
             AffWild2(write(tmp_path), image_name='{frame}.png')
 

@@ -91,7 +91,7 @@ def root(tmp_path):
 
 def read_training_set(root, **kwargs):
     dataset = ExpW(str(root), pipeline=[LoadFaceImage()], by='face', **kwargs)
-    names = [dataset.get_data_info(i)['picture'] for i in range(len(dataset))]
+    names = [dataset.get_data_info(i)['image'] for i in range(len(dataset))]
     return [dataset[names.index(name)] for name in ('0.jpg', '1.jpg')]
 
 
@@ -104,7 +104,7 @@ def parts(root):
 
 def test_training_goes_on_without_them(root, logged):
     read = read_training_set(root, split_file=parts(root))
-    assert not {sample['picture'] for sample in read} & {'0.jpg', '1.jpg'}
+    assert not {sample['image'] for sample in read} & {'0.jpg', '1.jpg'}
     messages = [message for message, _ in logged if 'image of another size' in message]
     assert len(messages) == 2 and '(60, 60, 90, 90)' in messages[0] and '24x24' in messages[0]
 

@@ -15,14 +15,14 @@ from PIL import Image
 from torchvision.transforms import ColorJitter as TorchvisionColorJitter
 from torchvision.transforms import RandomResizedCrop as TorchvisionCrop
 
-from mmfer.datasets.transforms import RandomColorJitter, RandomGreyFace
-from mmfer.datasets.transforms.colors import grey_channels, shift_hue
+from mmfer.datasets.transforms import RandomColorJitter, RandomGrayFace
+from mmfer.datasets.transforms.colors import gray_channels, shift_hue
 from mmfer.registry import TRANSFORMS
 
-PICTURE = cv2.GaussianBlur(
+IMAGE = cv2.GaussianBlur(
     np.random.default_rng(0).integers(0, 256, (112, 112, 3), dtype=np.uint8), (0, 0), 4
 )
-PICTURE = cv2.normalize(PICTURE, None, 0, 255, cv2.NORM_MINMAX)
+IMAGE = cv2.normalize(IMAGE, None, 0, 255, cv2.NORM_MINMAX)
 
 
 @pytest.fixture(scope='module')
@@ -52,8 +52,8 @@ def as_bgr(image):
 def by_pil(change, channel_order):
     """What a function of RGB images makes of the image, if that is read in this order."""
     if channel_order == 'bgr':
-        return as_bgr(change(as_pil(PICTURE)))
-    return np.asarray(change(Image.fromarray(PICTURE))).astype(int)
+        return as_bgr(change(as_pil(IMAGE)))
+    return np.asarray(change(Image.fromarray(IMAGE))).astype(int)
 
 
 ORDERS = pytest.mark.parametrize('channel_order', ['bgr', 'bgr_as_rgb'])
@@ -65,7 +65,7 @@ def test_order_is_the_papers(config):
         'Rotate',
         'RandomResizedCrop',
         'RandomFlipFace',
-        'RandomGreyFace',
+        'RandomGrayFace',
         'RandomColorJitter',
         'PackInputs',
     ]
@@ -82,7 +82,7 @@ def test_rotation_is_uniform_within_six_degrees_for_half_of_the_images(step, mon
     monkeypatch.setattr('mmpretrain.datasets.transforms.auto_augment.mmcv.imrotate', rotate)
     transform = step('Rotate')
     for _ in range(4000):
-        transform(dict(img=PICTURE))
+        transform(dict(img=IMAGE))
     assert len(angles) / 4000 == pytest.approx(0.5, abs=0.03)
     assert -6 <= min(angles) < -5.9 and 5.9 < max(angles) <= 6
     assert np.mean(angles) == pytest.approx(0, abs=0.25)
@@ -114,44 +114,44 @@ def test_crop_has_the_size_and_spread_of_torchvisions(step):
 def test_flip_mirrors_half_of_the_images(step):
     transform = step('RandomFlipFace')
     flipped = [
-        np.array_equal(transform(dict(img=PICTURE))['img'], PICTURE[:, ::-1]) for _ in range(2000)
+        np.array_equal(transform(dict(img=IMAGE))['img'], IMAGE[:, ::-1]) for _ in range(2000)
     ]
     assert np.mean(flipped) == pytest.approx(0.5, abs=0.04)
 
 
-def test_grey_images_are_a_fifth_and_weighted_as_in_the_released_code(step):
-    transform = step('RandomGreyFace')
-    results = [transform(dict(img=PICTURE))['img'] for _ in range(2000)]
-    grey = [image for image in results if not np.array_equal(image, PICTURE)]
-    assert len(grey) / 2000 == pytest.approx(0.2, abs=0.03)
-    expected = PICTURE @ (0.299, 0.587, 0.114)  # of B, G and R
-    assert np.abs(grey[0] - expected[..., None]).max() < 0.51, 'to the nearest'
-    assert grey[0].shape == (112, 112, 3) and grey[0].dtype == np.uint8
+def test_gray_images_are_a_fifth_and_weighted_as_in_the_released_code(step):
+    transform = step('RandomGrayFace')
+    results = [transform(dict(img=IMAGE))['img'] for _ in range(2000)]
+    gray = [image for image in results if not np.array_equal(image, IMAGE)]
+    assert len(gray) / 2000 == pytest.approx(0.2, abs=0.03)
+    expected = IMAGE @ (0.299, 0.587, 0.114)  # of B, G and R
+    assert np.abs(gray[0] - expected[..., None]).max() < 0.51, 'to the nearest'
+    assert gray[0].shape == (112, 112, 3) and gray[0].dtype == np.uint8
 
 
 @ORDERS
-def test_grey_is_torchvisions(channel_order):
+def test_gray_is_torchvisions(channel_order):
     expected = by_pil(partial(tv.to_grayscale, num_output_channels=3), channel_order)
-    result = RandomGreyFace(1, channel_order)(dict(img=PICTURE))['img']
+    result = RandomGrayFace(1, channel_order)(dict(img=IMAGE))['img']
     assert np.abs(result - expected).max() <= 1
 
 
-def test_grey_depends_on_the_order():
-    usual, released = (grey_channels(PICTURE, order) for order in ('bgr', 'bgr_as_rgb'))
-    weight = (0.299 - 0.114) * (PICTURE[..., 2] - PICTURE[..., 0].astype(int))  # of red over blue
+def test_gray_depends_on_the_order():
+    usual, released = (gray_channels(IMAGE, order) for order in ('bgr', 'bgr_as_rgb'))
+    weight = (0.299 - 0.114) * (IMAGE[..., 2] - IMAGE[..., 0].astype(int))  # of red over blue
     assert np.abs(usual[..., 0] - released[..., 0].astype(int) - weight).max() <= 1
 
 
-def test_grey_refuses_a_wrong_probability():
+def test_gray_refuses_a_wrong_probability():
     with pytest.raises(ValueError, match='prob .*-1'):
-        RandomGreyFace(-1)
+        RandomGrayFace(-1)
 
 
 @ORDERS
 @pytest.mark.parametrize('shift', [-0.5, -0.1, -0.013, 0, 0.02, 0.1, 0.5])
 def test_hue_turns_as_in_torchvision(shift, channel_order):
     expected = by_pil(partial(tv.adjust_hue, hue_factor=shift), channel_order)
-    difference = np.abs(shift_hue(PICTURE, shift, channel_order) - expected)
+    difference = np.abs(shift_hue(IMAGE, shift, channel_order) - expected)
     # Both go through 8-bit HSV, rounding differently on the way.
     assert difference.mean() < 1.5 and np.percentile(difference, 99) <= 6
 
@@ -159,8 +159,8 @@ def test_hue_turns_as_in_torchvision(shift, channel_order):
 @pytest.mark.parametrize('shift', [-0.1, 0.02, 0.4])
 def test_hue_turns_the_other_way_round_where_channels_are_exchanged(shift):
     """So that it makes no difference to hues drawn from both sides of 0 alike."""
-    mirrored = shift_hue(PICTURE, -shift, 'bgr').astype(int)
-    difference = np.abs(shift_hue(PICTURE, shift, 'bgr_as_rgb') - mirrored)
+    mirrored = shift_hue(IMAGE, -shift, 'bgr').astype(int)
+    difference = np.abs(shift_hue(IMAGE, shift, 'bgr_as_rgb') - mirrored)
     assert difference.mean() < 1.5 and np.percentile(difference, 99) <= 6
 
 
@@ -176,12 +176,12 @@ def test_hue_turns_the_other_way_round_where_channels_are_exchanged(shift):
 @pytest.mark.parametrize('factor', [0.6, 0.9, 1.4])
 def test_jitter_changes_as_torchvision_does(name, reference, factor, channel_order):
     transform = RandomColorJitter(**{name: (factor, factor)}, channel_order=channel_order)
-    result = transform(dict(img=PICTURE))['img']
+    result = transform(dict(img=IMAGE))['img']
     expected = by_pil(lambda image: reference(image, factor), channel_order)
     assert np.abs(result - expected).max() <= 1
 
 
-@pytest.mark.parametrize('name', ['RandomGreyFace', 'RandomColorJitter'])
+@pytest.mark.parametrize('name', ['RandomGrayFace', 'RandomColorJitter'])
 def test_channel_order_is_the_released_one_in_the_config_and_the_true_one_elsewhere(step, name):
     assert step(name).channel_order == 'bgr_as_rgb'
     assert TRANSFORMS.build(dict(type=name)).channel_order == 'bgr'
@@ -192,14 +192,14 @@ def test_channel_order_is_the_released_one_in_the_config_and_the_true_one_elsewh
 def test_jitter_has_the_statistics_of_torchvisions(step):
     transform = step('RandomColorJitter')
     reference = TorchvisionColorJitter(0.4, 0.4, 0.4, 0.1)
-    released = Image.fromarray(PICTURE)  # BGR taken for RGB
+    released = Image.fromarray(IMAGE)  # BGR taken for RGB
 
     def statistics(image):
         return [*image.mean(axis=(0, 1)), image.std()]
 
     ours, theirs = [], []
     for _ in range(300):
-        ours.append(statistics(transform(dict(img=PICTURE))['img']))
+        ours.append(statistics(transform(dict(img=IMAGE))['img']))
         changed = random.random() < 0.8
         theirs.append(statistics(np.asarray(reference(released) if changed else released)))
     np.testing.assert_allclose(np.mean(ours, axis=0), np.mean(theirs, axis=0), atol=6)
@@ -215,9 +215,9 @@ def test_jitter_leaves_a_fifth_alone_and_mixes_the_order(step):
 
 
 def test_jitter_does_not_write_into_its_input():
-    image = PICTURE.copy()
+    image = IMAGE.copy()
     RandomColorJitter(0.4, 0.4, 0.4, 0.1)(dict(img=image))
-    np.testing.assert_array_equal(image, PICTURE)
+    np.testing.assert_array_equal(image, IMAGE)
 
 
 def test_jitter_refuses_a_wrong_probability():
@@ -227,7 +227,7 @@ def test_jitter_refuses_a_wrong_probability():
 
 def test_whole_pipeline_gives_bytes_of_the_input_size(config, tmp_path):
     path = tmp_path / 'face.png'
-    cv2.imwrite(str(path), cv2.resize(PICTURE, (224, 224)))
+    cv2.imwrite(str(path), cv2.resize(IMAGE, (224, 224)))
     for pipeline in (config.train_pipeline, config.test_pipeline):
         packed = Compose(pipeline)(dict(img_path=str(path), gt_label=3))
         assert packed['inputs'].shape == (3, 112, 112) and packed['inputs'].element_size() == 1
@@ -237,7 +237,7 @@ def test_whole_pipeline_gives_bytes_of_the_input_size(config, tmp_path):
 
 def test_evaluation_pipeline_is_not_random(config, tmp_path):
     path = tmp_path / 'face.png'
-    cv2.imwrite(str(path), PICTURE)
+    cv2.imwrite(str(path), IMAGE)
     results = [Compose(config.test_pipeline)(dict(img_path=str(path))) for _ in range(3)]
     # An image of the input size goes through untouched.
-    assert all((r['inputs'].permute(1, 2, 0).numpy() == PICTURE).all() for r in results)
+    assert all((r['inputs'].permute(1, 2, 0).numpy() == IMAGE).all() for r in results)

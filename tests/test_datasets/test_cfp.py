@@ -110,7 +110,7 @@ def test_wrong_name_in_a_split_file(tmp_path):
         CFP(tmp_path, split_file=tmp_path / 'split.csv')
 
 
-def test_real_pictures(real_data):
+def test_real_images(real_data):
     root = real_data / 'cfp_layout'
     splits = ('train', 'val', 'trainval', 'test')
     counts = {split: len(CFP(root, split, split_rule='stratified')) for split in splits}

@@ -16,7 +16,7 @@ COUNTS = (50, 20, 7, 1)
 MODULE = 'mmfer.datasets.samplers.class_balanced_sampler'
 
 
-class Labelled(BaseDataset):
+class Labeled(BaseDataset):
     """Samples that are nothing but their labels, in random order."""
 
     METAINFO = dict(classes=tuple('abcdefgh'))
@@ -63,7 +63,7 @@ def draw(sampler, epoch=0):
 @pytest.mark.parametrize('batch_size', [1, 4, 6, 16])
 @pytest.mark.parametrize('shuffle', [True, False])
 def test_every_batch_has_as_many_of_each_class(batch_size, shuffle):
-    dataset = Labelled()
+    dataset = Labeled()
     drawn = draw(ClassBalancedSampler(dataset, seed=3, shuffle=shuffle))
     assert len(drawn) == len(dataset) == 78
     for start in range(len(drawn) - batch_size):
@@ -73,7 +73,7 @@ def test_every_batch_has_as_many_of_each_class(batch_size, shuffle):
 
 
 def test_all_samples_of_a_class_come_before_one_comes_again():
-    dataset = Labelled()
+    dataset = Labeled()
     drawn = list(islice(ClassBalancedSampler(dataset, seed=0, infinite=True), 400))
     for label, count in enumerate(COUNTS):
         of_class = [index for index in drawn if dataset.labels[index] == label]
@@ -86,7 +86,7 @@ def test_all_samples_of_a_class_come_before_one_comes_again():
 
 
 def test_the_largest_class_comes_once_in_the_long_pass():
-    dataset = Labelled()
+    dataset = Labeled()
     drawn = Counter(draw(ClassBalancedSampler(dataset, length='largest', seed=0)))
     assert sum(drawn.values()) == 4 * 50 and set(drawn) == set(range(78))
     for index, label in enumerate(dataset.labels):
@@ -95,7 +95,7 @@ def test_the_largest_class_comes_once_in_the_long_pass():
 
 
 def test_order_depends_on_seed_and_epoch_alone():
-    dataset = Labelled()
+    dataset = Labeled()
     first = ClassBalancedSampler(dataset, seed=5)
     assert draw(first, 1) == draw(ClassBalancedSampler(dataset, seed=5), 1)
     orders = [draw(first, 0), draw(first, 1), draw(ClassBalancedSampler(dataset, seed=7), 0)]
@@ -109,14 +109,14 @@ def test_order_depends_on_seed_and_epoch_alone():
 
 def test_without_a_seed_processes_agree_on_one(monkeypatch):
     monkeypatch.setattr(f'{MODULE}.sync_random_seed', lambda: 11)
-    assert ClassBalancedSampler(Labelled()).seed == 11
+    assert ClassBalancedSampler(Labeled()).seed == 11
 
 
 @pytest.mark.parametrize('length', ['dataset', 'largest'])
 @pytest.mark.parametrize('counts', [COUNTS, (9, 9, 9), (30, 5, 4, 3, 2, 1, 1, 1)])
 @pytest.mark.parametrize('world_size', [2, 3, 4])
 def test_each_process_balances_a_share_of_its_own(processes, world_size, counts, length):
-    dataset = Labelled(counts)
+    dataset = Labeled(counts)
     samplers = processes(world_size, dataset, length=length, seed=1)
     shares = [draw(sampler) for sampler in samplers]
     assert {len(share) for share in shares} == {len(sampler) for sampler in samplers}
@@ -135,7 +135,7 @@ def test_each_process_balances_a_share_of_its_own(processes, world_size, counts,
 
 
 def test_what_a_batch_has_too_much_differs_between_processes(processes):
-    dataset = Labelled((10, 10, 10, 10))
+    dataset = Labeled((10, 10, 10, 10))
     samplers = processes(2, dataset, seed=0)
     extra = [dataset.labels[draw(sampler)[0]] for sampler in samplers]
     assert extra[0] != extra[1]
@@ -146,7 +146,7 @@ def test_runner_builds_it_and_workers_do_not_change_the_order():
     for workers in (0, 2):
         loader = Runner.build_dataloader(
             dict(
-                dataset=Labelled(),
+                dataset=Labeled(),
                 batch_size=8,
                 num_workers=workers,
                 drop_last=True,
@@ -164,7 +164,7 @@ def test_runner_builds_it_and_workers_do_not_change_the_order():
 
 
 def test_classes_are_found_below_wrappers():
-    first, second = Labelled((3, 1)), Labelled((1, 4), seed=1)
+    first, second = Labeled((3, 1)), Labeled((1, 4), seed=1)
     both = ConcatDataset([first, second])
     together = [{label} for label in first.labels + second.labels]
     assert classes_of_samples(both) == together
@@ -184,18 +184,18 @@ def test_samples_with_several_labels_take_part_in_the_turns_of_each():
     sampler = ClassBalancedSampler(dataset, length='largest', seed=0)
     drawn = Counter(draw(sampler))
     assert len(sampler) == 3 * 4
-    assert [drawn[index] for index in range(3)] == [1, 1, 1], 'each once, as picture 3 in turn 0'
+    assert [drawn[index] for index in range(3)] == [1, 1, 1], 'each once, as image 3 in turn 0'
     assert drawn[3] == 1 + 2 and drawn[4] == 2 + 4
 
 
 def test_refuses_what_cannot_be_balanced():
     with pytest.raises(ValueError, match='length .*5'):
-        ClassBalancedSampler(Labelled(), length=5)
+        ClassBalancedSampler(Labeled(), length=5)
     with pytest.raises(ValueError, match='2 of 3 .*1'):
         ClassBalancedSampler(Several([[0], [], []]))
-    unlabelled = Labelled((2, 3))
-    unlabelled.data_list[3]['gt_label'] = -1
+    unlabeled = Labeled((2, 3))
+    unlabeled.data_list[3]['gt_label'] = -1
     with pytest.raises(ValueError, match='1 of 5 .*3'):
-        ClassBalancedSampler(unlabelled)
+        ClassBalancedSampler(unlabeled)
     with pytest.raises(ValueError, match='has no samples'):
         ClassBalancedSampler(Several([]))

@@ -255,12 +255,12 @@ def test_bad_images_of_a_tested_fold_are_an_error(sets):
 
 
 @MODELS.register_module()
-class MeanColour(ToyModel):
-    """The toy model on the mean colour of an image."""
+class MeanColor(ToyModel):
+    """The toy model on the mean color of an image."""
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
-        colours = torch.stack(list(inputs)).float().mean((2, 3)) / 255
-        return super().forward(nn.functional.pad(colours, (0, 1)), data_samples, mode)
+        colors = torch.stack(list(inputs)).float().mean((2, 3)) / 255
+        return super().forward(nn.functional.pad(colors, (0, 1)), data_samples, mode)
 
 
 def test_training(sets, tmp_path):
@@ -279,7 +279,7 @@ def test_training(sets, tmp_path):
         sampler=dict(type='DefaultSampler', shuffle=False),
     )
     runner = Runner(
-        model=dict(type='MeanColour', norm=False),
+        model=dict(type='MeanColor', norm=False),
         work_dir=str(tmp_path / 'work'),
         train_dataloader=loader,
         train_cfg=dict(by_epoch=True, max_epochs=1),

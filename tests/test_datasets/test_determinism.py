@@ -77,7 +77,7 @@ def test_wrappers_hand_on_numbers_of_the_dataset_within():
 
 def test_fingerprint_of_samples(tmp_path):
     path = tmp_path / 'a.png'
-    path.write_bytes(b'picture')
+    path.write_bytes(b'image')
     base = dict(img_path=str(path), gt_label=1, gt_landmarks=np.zeros((2, 2), np.float32))
     first = fingerprint_samples(Listed([base]))
     assert fingerprint_samples(Listed([dict(reversed(base.items()))])) == first
@@ -92,7 +92,7 @@ def test_fingerprint_of_samples(tmp_path):
     ]
     found = {fingerprint_samples(Listed(samples)) for samples in others}
     assert len(found) == len(others) and first not in found
-    path.write_bytes(b'PICTURE!')
+    path.write_bytes(b'IMAGE!')
     second = fingerprint_samples(Listed([base]))
     os.utime(path, ns=(0, 12345))
     assert len({first, second, fingerprint_samples(Listed([base]))}) == 3

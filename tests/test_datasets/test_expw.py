@@ -26,9 +26,9 @@ OFFICIAL = ['Anger', 'Disgust', 'Fear', 'Happiness', 'Sadness', 'Surprise', 'Neu
 
 
 def faces(dataset):
-    """(picture, number of the face) of all samples."""
+    """(image, number of the face) of all samples."""
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
-    return [(info['picture'], info['face']) for info in infos]
+    return [(info['image'], info['face']) for info in infos]
 
 
 def part_of(name):
@@ -36,14 +36,14 @@ def part_of(name):
 
 
 def names_of(part, count):
-    """So many names whose pictures are in a part."""
+    """So many names whose images are in a part."""
     candidates = (f'actor_{number}.jpg' for number in range(1000))
     return [name for name in candidates if part_of(name) == part][:count]
 
 
 def test_numbers_of_the_file_become_the_order_of_the_package(tmp_path):
     lines = [expw_line(name, label) for label, name in enumerate(names_of('train', 7))]
-    dataset = ExpW(write_expw(tmp_path, lines), by='picture')
+    dataset = ExpW(write_expw(tmp_path, lines), by='image')
     assert dataset.metainfo['classes'] == EXPRESSIONS
     assert [EXPRESSIONS[label] for label in dataset.get_gt_labels()] == OFFICIAL
 
@@ -54,7 +54,7 @@ def test_a_sample_is_a_face(tmp_path):
         expw_line(name, 3, face=0, box=(5, 2, 22, 18), confidence=63.25),
         expw_line(name, 6, face=1, box=(1, 4, 9, 12), confidence=7),
     ]
-    dataset = ExpW(write_expw(tmp_path, lines), by='picture')
+    dataset = ExpW(write_expw(tmp_path, lines), by='image')
     first, second = (dataset.get_data_info(index) for index in range(2))
     # top, left, right, bottom of the file become x1, y1, x2, y2.
     assert first['face_box'].tolist() == [2, 5, 22, 18] and first['face_box'].dtype == np.float32
@@ -70,7 +70,7 @@ def test_crop_shows_the_face(tmp_path):
     image[60:180, 30:150] = 255
     cv2.imwrite(str(tmp_path / 'data/image/origin' / name), image)
     crop = dict(type='CropFace', kind='tight', source='box', scale=1.0, shift=(0, 0), size=60)
-    face = ExpW(tmp_path, by='picture', pipeline=[dict(type='LoadFaceImage'), crop])[0]['img']
+    face = ExpW(tmp_path, by='image', pipeline=[dict(type='LoadFaceImage'), crop])[0]['img']
     assert face[2:-2, 2:-2].min() > 200
 
 
@@ -78,16 +78,14 @@ def test_unsure_faces_are_skipped_and_counted(tmp_path, logged):
     names = names_of('train', 3)
     sure = zip(names, (59.9, 60, 80), strict=True)
     write_expw(tmp_path, [expw_line(name, 0, confidence=c) for name, c in sure])
-    assert len(ExpW(tmp_path, by='picture')) == 3 and not logged
-    assert faces(ExpW(tmp_path, by='picture', min_confidence=60)) == [
-        (name, 0) for name in names[1:]
-    ]
+    assert len(ExpW(tmp_path, by='image')) == 3 and not logged
+    assert faces(ExpW(tmp_path, by='image', min_confidence=60)) == [(name, 0) for name in names[1:]]
     ((message, level),) = logged
     assert message.startswith('ExpW, train: 1 faces are skipped') and level == logging.INFO
     assert 'min_confidence=60' in message
 
 
-def test_split_has_the_published_shares_and_keeps_pictures_together(tmp_path):
+def test_split_has_the_published_shares_and_keeps_images_together(tmp_path):
     rng = np.random.default_rng(0)
     lines = [
         expw_line(f'actor_{number}.jpg', int(rng.integers(7)), face=face)
@@ -95,16 +93,16 @@ def test_split_has_the_published_shares_and_keeps_pictures_together(tmp_path):
         for face in range(rng.integers(1, 4))
     ]
     write_expw(tmp_path, lines)
-    parts = {part: faces(ExpW(tmp_path, part, by='picture')) for part in PARTS}
+    parts = {part: faces(ExpW(tmp_path, part, by='image')) for part in PARTS}
     assert sorted(sum(parts.values(), [])) == sorted(
         (line.split()[0], int(line.split()[1])) for line in lines
     )
-    pictures = {part: {picture for picture, _ in found} for part, found in parts.items()}
-    assert sum(map(len, pictures.values())) == 400, 'no picture is in two parts'
+    images = {part: {image for image, _ in found} for part, found in parts.items()}
+    assert sum(map(len, images.values())) == 400, 'no image is in two parts'
     # 75, 10 and 15 % but for chance; written down once: results stay comparable.
-    counts = {part: len(found) for part, found in pictures.items()}
+    counts = {part: len(found) for part, found in images.items()}
     assert counts == dict(train=309, val=42, test=49)
-    assert len(ExpW(tmp_path, 'trainval', by='picture')) == len(parts['train']) + len(parts['val'])
+    assert len(ExpW(tmp_path, 'trainval', by='image')) == len(parts['train']) + len(parts['val'])
 
 
 def test_split_is_stored_as_a_file_and_read_back(tmp_path):
@@ -112,16 +110,16 @@ def test_split_is_stored_as_a_file_and_read_back(tmp_path):
     lines = [expw_line(name, 0, face=face) for name in names for face in range(2)]
     write_expw(tmp_path, lines)
     target = tmp_path / 'split.csv'
-    done = run_tool(TOOL, 'ExpW', tmp_path, target, '--cfg-options', 'by=picture')
+    done = run_tool(TOOL, 'ExpW', tmp_path, target, '--cfg-options', 'by=image')
     assert done.returncode == 0, done.stderr
     stored = read_split_file(target, lambda name: name)
     assert stored == {name.removesuffix('.jpg'): part_of(name) for name in names}
     for part in PARTS:
-        whole = ExpW(tmp_path, part, by='picture')
-        assert faces(ExpW(tmp_path, part, by='picture', split_file=target)) == faces(whole)
+        whole = ExpW(tmp_path, part, by='image')
+        assert faces(ExpW(tmp_path, part, by='image', split_file=target)) == faces(whole)
 
     write_split_file(target, [(f'origin/{name}', 'test') for name in names])
-    assert len(ExpW(tmp_path, 'test', by='picture', split_file=target)) == 60
+    assert len(ExpW(tmp_path, 'test', by='image', split_file=target)) == 60
 
 
 def test_faces_drawn_one_by_one_have_the_published_counts():
@@ -143,15 +141,15 @@ def test_split_by_face_is_the_default(tmp_path):
     for part, (start, end) in dict(train=(0, 60), val=(60, 68), test=(68, 80)).items():
         found = [f'{name.removesuffix(".jpg")}#{face}' for name, face in parts[part]]
         assert sorted(found) == sorted(keys[start:end])
-    torn = {picture for picture, _ in parts['train']} & {picture for picture, _ in parts['test']}
-    assert torn, 'this is what the rule by pictures avoids'
+    torn = {image for image, _ in parts['train']} & {image for image, _ in parts['test']}
+    assert torn, 'this is what the rule by images avoids'
     # The order of the lines does not matter.
     label_file = tmp_path / 'data/label/label.lst'
     label_file.write_text('\n'.join(reversed(label_file.read_text().splitlines())))
     assert sorted(faces(ExpW(tmp_path, 'val', by='face'))) == sorted(parts['val'])
 
 
-@pytest.mark.parametrize('by', ['picture', 'face'])
+@pytest.mark.parametrize('by', ['image', 'face'])
 def test_part_of_a_face_depends_on_no_other_choice(tmp_path, by):
     names = [f'actor_{number}.jpg' for number in range(150)]
     write_expw(tmp_path, [expw_line(name, i % 7, confidence=i % 3) for i, name in enumerate(names)])
@@ -160,7 +158,7 @@ def test_part_of_a_face_depends_on_no_other_choice(tmp_path, by):
         infos = [everything.get_data_info(index) for index in range(len(everything))]
         some = ExpW(tmp_path, part, by=by, min_confidence=1, classes=('Neutral', 'Anger', 'Fear'))
         assert faces(some) == [
-            (info['picture'], info['face'])
+            (info['image'], info['face'])
             for info in infos
             if info['confidence'] >= 1 and info['expression'] in ('Neutral', 'Anger', 'Fear')
         ]
@@ -193,7 +191,7 @@ def test_split_by_face_is_stored_as_a_file_and_read_back(tmp_path):
 @pytest.mark.parametrize(
     ('by', 'name', 'message'),
     [
-        ('picture', 'actor_1.jpg#0', "line 2: .*by.*'picture'"),
+        ('image', 'actor_1.jpg#0', "line 2: .*by.*'image'"),
         ('face', 'actor_1.jpg', "line 2: .*by.*'face'"),
     ],
 )
@@ -210,19 +208,17 @@ def test_own_crops_of_the_faces(tmp_path):
     write_expw(tmp_path, lines)
     for face in range(2):
         write_image(tmp_path / f'data/aligned/{name.removesuffix(".jpg")}_{face}.png')
-    dataset = ExpW(
-        tmp_path, 'val', by='picture', image_dir='aligned', image_name='{stem}_{face}.png'
-    )
-    assert faces(dataset) == [(name, 0), (name, 1)], 'in the part of the picture'
+    dataset = ExpW(tmp_path, 'val', by='image', image_dir='aligned', image_name='{stem}_{face}.png')
+    assert faces(dataset) == [(name, 0), (name, 1)], 'in the part of the image'
     paths = [Path(dataset.get_data_info(index)['img_path']).name for index in range(2)]
     assert paths == [f'{name[:-4]}_0.png', f'{name[:-4]}_1.png']
-    assert 'face_box' not in dataset.get_data_info(0), 'it is one of the whole picture'
+    assert 'face_box' not in dataset.get_data_info(0), 'it is one of the whole image'
 
 
 def test_root_may_be_the_data_folder_itself(tmp_path):
     write_expw(tmp_path, [expw_line(name, 1) for name in names_of('test', 3)])
-    assert faces(ExpW(tmp_path / 'data', 'test', by='picture')) == faces(
-        ExpW(tmp_path, 'test', by='picture')
+    assert faces(ExpW(tmp_path / 'data', 'test', by='image')) == faces(
+        ExpW(tmp_path, 'test', by='image')
     )
 
 
@@ -234,8 +230,8 @@ def test_names_with_spaces_and_other_classes(tmp_path):
         write_image(tmp_path / 'data/image/origin' / name)
         with open(tmp_path / 'data/label/label.lst', 'a') as file:
             file.write(expw_line(name, label) + '\n')
-    assert Counter(ExpW(tmp_path, by='picture').get_gt_labels().tolist()) == {0: 1, 4: 1}
-    assert faces(ExpW(tmp_path, by='picture', classes=('Happiness',))) == [(names[0], 0)]
+    assert Counter(ExpW(tmp_path, by='image').get_gt_labels().tolist()) == {0: 1, 4: 1}
+    assert faces(ExpW(tmp_path, by='image', classes=('Happiness',))) == [(names[0], 0)]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ POINTS = [[float(i), i / 2] for i in range(98)]
 
 @pytest.fixture
 def write(tmp_path):
-    """Write annotations.json and the pictures it names; returns the folder."""
+    """Write annotations.json and the images it names; returns the folder."""
 
     def _write(records, **metainfo):
         for record in records:

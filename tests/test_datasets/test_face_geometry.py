@@ -41,13 +41,13 @@ def noise(height, width):
 
 
 def spot(x, y, sigma, size=100):
-    """A soft white spot; its centre of mass is (x, y)."""
+    """A soft white spot; its center of mass is (x, y)."""
     across, down = np.arange(size), np.arange(size)[:, None]
     value = 250 * np.exp(-((across - x) ** 2 + (down - y) ** 2) / (2 * sigma**2))
     return np.rint(value).astype(np.uint8)
 
 
-def centre_of_mass(image):
+def center_of_mass(image):
     weight = image.astype(float)
     down, across = np.indices(image.shape)
     return np.array([(weight * across).sum(), (weight * down).sum()]) / weight.sum()
@@ -81,9 +81,9 @@ class TestMaps:
     def test_what_is_drawn_goes_where_its_point_goes(self, matrix, place):
         moved = warp(spot(*place, sigma=3), matrix, (112, 112))
         expected = move_points(np.array([place]), matrix)[0]
-        assert (expected > 10).all() and (expected < 101).all(), 'the spot is in the picture'
+        assert (expected > 10).all() and (expected < 101).all(), 'the spot is in the image'
         # OpenCV may round places to 1/32 of a pixel.
-        np.testing.assert_allclose(centre_of_mass(moved), expected, atol=0.04)
+        np.testing.assert_allclose(center_of_mass(moved), expected, atol=0.04)
 
     def test_box_holds_the_moved_box_and_touches_it(self, matrix):
         inside = RNG.uniform((20, 30), (60, 50), (500, 2))
@@ -100,7 +100,7 @@ class TestConvention:
         image = spot(37, 52, sigma=4)
         for size in ((64, 64), (150, 130), (100, 40)):
             moved = move_points(np.array([[37.0, 52]]), resize_map((100, 100), size))[0]
-            np.testing.assert_allclose(centre_of_mass(resize(image, size)), moved, atol=0.02)
+            np.testing.assert_allclose(center_of_mass(resize(image, size)), moved, atol=0.02)
 
     def test_mmcv_resize_moves_key_points_by_another_convention(self):
         """The reason why there is a transform of our own; if this fails mmcv has changed."""
@@ -109,7 +109,7 @@ class TestConvention:
             gt_keypoints=np.array([[[37.0, 52, 1]]]),
         )
         results = Resize(scale=(400, 400))(results)
-        drawn = centre_of_mass(results['img'][..., 0])
+        drawn = center_of_mass(results['img'][..., 0])
         beside = drawn - results['gt_keypoints'][0, 0, :2]
         np.testing.assert_allclose(beside, (4 - 1) / 2, atol=0.02)
 
@@ -122,13 +122,13 @@ class TestConvention:
         turned = warp(image, rotation_map(90, 41, 41), (41, 41))
         np.testing.assert_array_equal(turned, cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE))
 
-    def test_a_crop_of_the_whole_picture_is_the_picture(self):
+    def test_a_crop_of_the_whole_image_is_the_image(self):
         image = noise(48, 48)
         same = crop_map(Square(23.5, 23.5, 48), 48)
         np.testing.assert_allclose(same, np.eye(2, 3), atol=1e-12)
         np.testing.assert_array_equal(warp(image, same, (48, 48)), image)
 
-    def test_edges_of_the_square_become_edges_of_the_picture(self):
+    def test_edges_of_the_square_become_edges_of_the_image(self):
         corners = np.array([(40 - 15, 60 - 15), (40 + 15, 60 + 15.0)])
         moved = move_points(corners, crop_map(Square(40, 60, 30), 90))
         np.testing.assert_allclose(moved, [(-0.5, -0.5), (89.5, 89.5)], atol=1e-9)
@@ -151,7 +151,7 @@ class TestWarp:
 
     @pytest.mark.parametrize('shrinking', [1.7, 3.3, 7.4, 16])
     def test_shrinking_averages_areas(self, shrinking):
-        """Against the exact mean of the area under each pixel, for the hardest picture: noise."""
+        """Against the exact mean of the area under each pixel, for the hardest image: noise."""
         image = noise(600, 640)
         size = 32
         square = Square(300.3, 280.8, shrinking * size)
@@ -181,8 +181,8 @@ class TestWarp:
             squared.append((error**2).mean() / exact.var())
         assert np.sqrt(np.mean(squared)) < 1.1 * bound, 'it is a mean over places'
 
-    def test_a_small_part_of_a_large_picture_is_the_same_as_alone(self):
-        """What is far away is not looked at, and blocks lie as they do in the whole picture."""
+    def test_a_small_part_of_a_large_image_is_the_same_as_alone(self):
+        """What is far away is not looked at, and blocks lie as they do in the whole image."""
         image = noise(400, 500)
         for shrinking, angle in ((0.7, 12), (1.2, 0), (1.8, 30), (4.4, 12)):
             square = Square(310.2, 190.7, shrinking * 20)
@@ -218,13 +218,13 @@ class TestWarp:
         wide = warp(image, crop_map(Square(9.5, 9.5, 40), 40), (40, 40), border='replicate')
         np.testing.assert_array_equal(wide, cv2.copyMakeBorder(image, *[10] * 4, 1))
 
-    def test_tiny_pictures(self):
+    def test_tiny_images(self):
         wide = warp(np.full((2, 3, 3), 9, np.uint8), crop_map(Square(1, 1, 500), 8), (8, 8))
         assert wide.shape == (8, 8, 3) and wide.max() < 9
 
 
 def area_mean(image, square, size):
-    """Mean of the piecewise constant picture over the area of each pixel of the result."""
+    """Mean of the piecewise constant image over the area of each pixel of the result."""
 
     def weights(middle, length):
         edges = middle - square.side / 2 + np.arange(size + 1) * square.side / size
@@ -262,7 +262,7 @@ def test_area_mean_is_pillows_box_filter():
 @pytest.mark.parametrize('side', [20, 45, 90, 300])
 @pytest.mark.parametrize('border', ['constant', 'replicate'])
 def test_channels_of_a_warp_are_independent(angle, side, border):
-    """A colour picture goes through OpenCV with four channels, a grey one with one."""
+    """A color image goes through OpenCV with four channels, a gray one with one."""
     image = np.random.randint(0, 256, (70, 60, 3), dtype=np.uint8)
     matrix = crop_map(Square(31.3, 28.8, side), 24, angle)
     whole = warp(image, matrix, (24, 24), border, (3, 2, 1))

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Crop, resize, flip and turn: picture, landmarks and face box together."""
+"""Crop, resize, flip and turn: image, landmarks and face box together."""
 
 import random
 
@@ -40,7 +40,7 @@ def sample(index=0):
 
 
 def blank_with_spots(points, size=128):
-    """A black picture with a soft white spot at each point."""
+    """A black image with a soft white spot at each point."""
     across, down = np.arange(size), np.arange(size)[:, None]
     image = np.zeros((size, size))
     for x, y in points:
@@ -48,7 +48,7 @@ def blank_with_spots(points, size=128):
     return cv2.cvtColor(np.rint(250 * image).astype(np.uint8), cv2.COLOR_GRAY2BGR)
 
 
-def centre_of_mass(image, near, radius=7):
+def center_of_mass(image, near, radius=7):
     x, y = np.rint(near).astype(int)
     part = image[y - radius : y + radius + 1, x - radius : x + radius + 1, 0].astype(float)
     down, across = np.indices(part.shape) - radius
@@ -70,7 +70,7 @@ class TestEveryStep:
         # The same spots, under the names they now have.
         names = FLIP_INDICES[shown] if results.get('flip') else shown
         for point in results['gt_landmarks'][names]:
-            np.testing.assert_allclose(centre_of_mass(results['img'], point), point, atol=0.08)
+            np.testing.assert_allclose(center_of_mass(results['img'], point), point, atol=0.08)
 
     def test_warp_matrix_leads_back(self, pipeline):
         before = sample()
@@ -95,7 +95,7 @@ class TestEveryStep:
         assert after['gt_landmarks'].dtype == np.float32 and after['gt_landmarks'].shape == (98, 2)
         assert after['face_box'].dtype == np.float32 and after['face_box'].shape == (4,)
 
-    def test_a_picture_alone_passes_and_looks_the_same(self, pipeline):
+    def test_a_image_alone_passes_and_looks_the_same(self, pipeline):
         """Without landmarks the box says where the face is: the same square, since it is tight."""
         random.seed(3)
         whole = pipeline(sample())
@@ -106,8 +106,8 @@ class TestEveryStep:
         np.testing.assert_array_equal(plain['img'], whole['img'])
         assert 'gt_landmarks' not in plain
 
-        grey = pipeline(dict(img=np.full((50, 40), 7, np.uint8)))
-        assert set(grey) <= {'img', 'img_shape', 'warp_matrix', 'flip', 'flip_direction',
+        gray = pipeline(dict(img=np.full((50, 40), 7, np.uint8)))
+        assert set(gray) <= {'img', 'img_shape', 'warp_matrix', 'flip', 'flip_direction',
                              'rotate_angle', 'scale', 'scale_factor'}  # fmt: skip
 
     def test_other_labels_stay_and_nothing_is_written_into(self, pipeline):
@@ -134,7 +134,7 @@ class TestEveryStep:
 
 
 def test_random_ones_tell_mmcv_so():
-    """What is random is known from the class alone: a cache of pictures relies on it."""
+    """What is random is known from the class alone: a cache of images relies on it."""
     for step in STEPS.values():
         transform = TRANSFORMS.build(dict(step))
         is_random = bool(getattr(transform, '_methods_with_randomness', []))
@@ -186,7 +186,7 @@ class TestCropFace:
         del results['face_box']
         assert side() == 128
 
-    def test_a_head_picture_is_loose_as_a_whole(self):
+    def test_a_head_image_is_loose_as_a_whole(self):
         image = sample()['img']
         out = CropFace('loose')(dict(img=image))
         np.testing.assert_array_equal(out['img'], image)
@@ -194,7 +194,7 @@ class TestCropFace:
         np.testing.assert_array_equal(wide[:, 24:104], image[:, 20:100])
         assert (wide[:, :24] == (1, 2, 3)).all() and (wide[:, 104:] == (1, 2, 3)).all()
 
-    def test_without_size_the_pixels_are_the_pictures(self):
+    def test_without_size_the_pixels_are_the_images(self):
         results = sample()
         points = results['gt_landmarks'].copy()
         out = CropFace('tight', scale=0.8, shift=(0, 0))(results)
@@ -328,7 +328,7 @@ class TestFlip:
 
     @pytest.mark.parametrize('index', range(3))
     def test_names_keep_their_side(self, index):
-        """In every picture, mirrored or not, what is called left is to the left."""
+        """In every image, mirrored or not, what is called left is to the left."""
         assert len(LEFT_POINTS) == (98 - 10) / 2
         for prob in (0, 1):
             x = RandomFlipFace(prob)(sample(index))['gt_landmarks'][:, 0]
@@ -398,7 +398,7 @@ class TestRandomRotateFace:
         turned = angles[angles != 0]
         assert 19 < turned.max() <= 20 and -20 <= turned.min() < -19
 
-    def test_left_alone_it_is_the_same_picture(self):
+    def test_left_alone_it_is_the_same_image(self):
         results = sample()
         out = RandomRotateFace(20, prob=0)(results)
         assert out['img'] is results['img'] and out['rotate_angle'] == 0
@@ -423,7 +423,7 @@ def test_swap_table_on_real_faces(real_data):
 
     for index in range(0, len(dataset), 5):
         points = dataset[index]['gt_landmarks']
-        picture = dict(img=np.zeros((256, 256, 3), np.uint8), gt_landmarks=points)
-        mirrored = RandomFlipFace(1)(picture)['gt_landmarks']
+        image = dict(img=np.zeros((256, 256, 3), np.uint8), gt_landmarks=points)
+        mirrored = RandomFlipFace(1)(image)['gt_landmarks']
         assert misfit(mirrored, points) < 0.1
         assert misfit(mirrored[FLIP_INDICES], points) > 0.4

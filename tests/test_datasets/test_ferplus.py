@@ -21,7 +21,7 @@ from mmfer.registry import MODELS
 
 TOOL = 'dataset_converters/fer2013_to_images.py'
 EMOTIONS = tuple(FERPLUS_EMOTIONS)
-#: What there are pictures of in the real data of tests.
+#: What there are images of in the real data of tests.
 PARTS = ('train', 'val')
 LOAD = [dict(type='LoadFaceImage'), dict(type='PackInputs')]
 #: One row for each of the ten columns, in each part.
@@ -187,9 +187,9 @@ def test_other_classes(tmp_path):
 
 def test_pixels_come_out_of_the_table(tmp_path):
     dataset = FERPlus(write_ferplus(tmp_path, ALL), 'val', pipeline=LOAD)
-    picture = dataset[2]['inputs']
-    assert picture.shape == (3, 48, 48)
-    for channel in picture:
+    image = dataset[2]['inputs']
+    assert image.shape == (3, 48, 48)
+    for channel in image:
         np.testing.assert_array_equal(channel, fer2013_pixels(12))
 
 
@@ -198,8 +198,8 @@ def test_columns_in_another_order(tmp_path):
     lines = [line.split(',') for line in (tmp_path / 'fer2013.csv').read_text().splitlines()]
     lines = [f'{emotion}, {usage}, {pixels}' for emotion, pixels, usage in lines]
     (tmp_path / 'fer2013.csv').write_text('\r\n'.join(lines))
-    picture = FERPlus(tmp_path, pipeline=LOAD)[2]['inputs']
-    np.testing.assert_array_equal(picture[0], fer2013_pixels(2))
+    image = FERPlus(tmp_path, pipeline=LOAD)[2]['inputs']
+    np.testing.assert_array_equal(image[0], fer2013_pixels(2))
 
 
 @pytest.mark.parametrize('loss', ['CrossEntropyLoss', 'LabelSmoothLoss'])
@@ -233,8 +233,8 @@ def test_images_as_files(tmp_path):
         'FER2013Train',
         'FER2013Valid',
     ]
-    picture = cv2.imread(str(tmp_path / 'images/FER2013Valid/fer0000012.png'), -1)
-    np.testing.assert_array_equal(picture, fer2013_pixels(12))
+    image = cv2.imread(str(tmp_path / 'images/FER2013Valid/fer0000012.png'), -1)
+    np.testing.assert_array_equal(image, fer2013_pixels(12))
 
     for split in ('train', 'test'):
         table = FERPlus(tmp_path, split, pipeline=LOAD)
@@ -252,7 +252,7 @@ def test_images_as_files(tmp_path):
     assert failed.returncode == 2 and 'fer2013.csv' in failed.stderr
 
 
-def test_a_row_without_a_face_may_have_the_name_of_another_picture(tmp_path):
+def test_a_row_without_a_face_may_have_the_name_of_another_image(tmp_path):
     """As line 34,336 of the published table has."""
     write_ferplus(tmp_path, ALL)
     path = tmp_path / 'fer2013new.csv'

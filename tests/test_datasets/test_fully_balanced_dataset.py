@@ -29,7 +29,7 @@ def test_every_class_is_as_long_as_the_longest(counts):
     drawn = [dataset[index] for index in range(len(dataset))]
     seen = Counter(sample['gt_label'] for sample in drawn)
     assert all(max(counts) <= seen[label] < 2 * max(counts) for label in range(len(counts)))
-    # Whole samples as often as it takes, and no sample more often than its neighbours.
+    # Whole samples as often as it takes, and no sample more often than its neighbors.
     times = Counter(sample['sample_idx'] for sample in drawn)
     for index, label in enumerate(labels):
         times_needed = 1

@@ -11,14 +11,14 @@ from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError, is_tr
 
 
 @pytest.fixture
-def picture():
+def image():
     # Smooth, as a photograph is: noise would make a file that is cut in its header's tables.
     rows, columns = np.mgrid[:64, :48]
     return np.stack([rows * 3, columns * 4, rows + columns], axis=-1).astype(np.uint8)
 
 
-def encode(picture, suffix, *options):
-    return cv2.imencode(suffix, picture, options)[1].tobytes()
+def encode(image, suffix, *options):
+    return cv2.imencode(suffix, image, options)[1].tobytes()
 
 
 def one_bit_png(width, height):
@@ -34,24 +34,24 @@ def load(path):
     return LoadFaceImage()(dict(img_path=str(path)))
 
 
-def test_loads_bgr_with_its_shape(tmp_path, picture):
+def test_loads_bgr_with_its_shape(tmp_path, image):
     path = tmp_path / 'face.png'
-    path.write_bytes(encode(picture, '.png'))
+    path.write_bytes(encode(image, '.png'))
     results = load(path)
-    np.testing.assert_array_equal(results['img'], picture)
+    np.testing.assert_array_equal(results['img'], image)
     assert results['img_shape'] == results['ori_shape'] == (64, 48)
 
 
-def test_grey_files_have_three_channels(tmp_path, picture):
+def test_gray_files_have_three_channels(tmp_path, image):
     path = tmp_path / 'face.png'
-    path.write_bytes(encode(picture[..., 0], '.png'))
-    np.testing.assert_array_equal(load(path)['img'], np.dstack([picture[..., 0]] * 3))
+    path.write_bytes(encode(image[..., 0], '.png'))
+    np.testing.assert_array_equal(load(path)['img'], np.dstack([image[..., 0]] * 3))
 
 
 @pytest.mark.parametrize('suffix', ['.jpg', '.png'])
 @pytest.mark.parametrize('kept', [0.3, 0.6, 0.99])
-def test_truncated_file_is_refused(tmp_path, picture, suffix, kept):
-    content = encode(picture, suffix)
+def test_truncated_file_is_refused(tmp_path, image, suffix, kept):
+    content = encode(image, suffix)
     path = tmp_path / f'cut{suffix}'
     path.write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(UnreadableImageError, match=f"cannot read image '{path}'.*truncated"):
@@ -61,16 +61,16 @@ def test_truncated_file_is_refused(tmp_path, picture, suffix, kept):
 @pytest.mark.parametrize(
     'options', [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1), (cv2.IMWRITE_JPEG_RST_INTERVAL, 2)]
 )
-def test_every_cut_of_a_jpeg_is_noticed_and_the_whole_is_not(picture, options):
-    content = encode(picture, '.jpg', *options)
+def test_every_cut_of_a_jpeg_is_noticed_and_the_whole_is_not(image, options):
+    content = encode(image, '.jpg', *options)
     assert not is_truncated(content)
     assert not is_truncated(content + bytes(10)), 'bytes after the end do no harm'
     assert all(is_truncated(content[:end]) for end in range(2, len(content)))
 
 
-def test_the_end_of_an_embedded_thumbnail_is_not_the_end(picture):
-    content = encode(picture, '.jpg')
-    thumbnail = encode(picture[::4, ::4], '.jpg')
+def test_the_end_of_an_embedded_thumbnail_is_not_the_end(image):
+    content = encode(image, '.jpg')
+    thumbnail = encode(image[::4, ::4], '.jpg')
     header = b'\xff\xe1' + (len(thumbnail) + 2).to_bytes(2, 'big') + thumbnail
     content = content[:2] + header + content[2:]
     assert not is_truncated(content)
@@ -82,7 +82,7 @@ def test_the_end_of_an_embedded_thumbnail_is_not_the_end(picture):
     ('content', 'reason'),
     [
         (b'', 'the file is empty'),
-        (b'no picture', 'it is damaged, or no image; JPEG, PNG'),
+        (b'no image', 'it is damaged, or no image; JPEG, PNG'),
     ],
 )
 def test_what_is_no_image_is_refused(tmp_path, content, reason):
@@ -106,21 +106,21 @@ def test_error_survives_the_way_out_of_a_worker():
 
 @pytest.mark.parametrize('suffix', ['.png', '.tif', '.ppm', '.jp2'])
 @pytest.mark.parametrize('bits', [8, 10, 12, 14, 16])
-def test_16_bits_become_8_by_those_in_use(tmp_path, picture, suffix, bits):
+def test_16_bits_become_8_by_those_in_use(tmp_path, image, suffix, bits):
     """A camera's 12 bits in 16 would be nearly black by the upper 8."""
-    stored = picture.astype(np.uint16) << (bits - 8)
+    stored = image.astype(np.uint16) << (bits - 8)
     stored[0, 0] = 2**bits - 1
     path = tmp_path / f'face{suffix}'
     path.write_bytes(encode(stored, suffix))
     loaded = load(path)['img']
     assert loaded.dtype == np.uint8
-    np.testing.assert_array_equal(loaded[1:], picture[1:])
+    np.testing.assert_array_equal(loaded[1:], image[1:])
 
 
 @pytest.mark.parametrize('suffix', ['.hdr', '.pfm'])
-def test_other_pixels_than_8_or_16_bits_are_refused(tmp_path, picture, suffix):
+def test_other_pixels_than_8_or_16_bits_are_refused(tmp_path, image, suffix):
     path = tmp_path / 'face.png'
-    path.write_bytes(encode(picture.astype(np.float32) / 255, suffix))
+    path.write_bytes(encode(image.astype(np.float32) / 255, suffix))
     with pytest.raises(UnreadableImageError, match='JPEG, PNG, WebP.* are read'):
         load(path)
 
@@ -134,9 +134,9 @@ def test_a_file_that_would_fill_the_memory(tmp_path, monkeypatch):
         load(path)
 
 
-def test_limits(tmp_path, picture, monkeypatch):
+def test_limits(tmp_path, image, monkeypatch):
     path = tmp_path / 'face.png'
-    path.write_bytes(encode(picture, '.png'))
+    path.write_bytes(encode(image, '.png'))
 
     def load_up_to(pixels):
         return LoadFaceImage(max_pixels=pixels)(dict(img_path=str(path)))

@@ -5,7 +5,7 @@ import mmcv
 import numpy as np
 import pytest
 
-from mmfer.datasets.transforms.colors import blend, mean_grey, saturate
+from mmfer.datasets.transforms.colors import blend, mean_gray, saturate
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (7, 5), (40, 33)])
@@ -15,6 +15,6 @@ def test_jitter_is_mmcvs(shape, factor):
     bright = mmcv.adjust_brightness(image, factor, 'cv2')
     assert np.array_equal(blend(image, factor, 0), bright)
     contrast = mmcv.adjust_contrast(image, factor, 'cv2')
-    assert np.array_equal(blend(image, factor, mean_grey(image)), contrast)
-    colour = mmcv.adjust_color(image, factor, backend='cv2')
-    assert np.array_equal(saturate(image, factor), colour)
+    assert np.array_equal(blend(image, factor, mean_gray(image)), contrast)
+    color = mmcv.adjust_color(image, factor, backend='cv2')
+    assert np.array_equal(saturate(image, factor), color)

@@ -320,7 +320,7 @@ def test_classes_are_mapped_by_name(tmp_path):
     assert dataset.get_gt_labels().tolist() == [4, 3]
 
 
-def test_real_pictures(real_data):
+def test_real_images(real_data):
     root = real_data / 'rafdb_layout'
     train = RAFDB(root, pipeline=[dict(type='LoadFaceImage')])
     assert (len(train), len(RAFDB(root, split='test'))) == (6128, 885)

@@ -12,7 +12,7 @@ from mmfer.datasets.face_dataset import EmptySplitError
 ALIGNED = {'Train/Train_Aligned_Faces': 2, 'Val/Val_Aligned_Faces_new': 1}
 
 
-def labelled(dataset):
+def labeled(dataset):
     """(folder, class name) of all samples."""
     found = []
     for index in range(len(dataset)):
@@ -31,7 +31,7 @@ def folders(dataset):
 def test_folders_become_the_order_of_the_package(tmp_path):
     dataset = SFEW(write_sfew(tmp_path, dict(Train=1)))
     assert dataset.metainfo['classes'] == EXPRESSIONS
-    assert labelled(dataset) == [
+    assert labeled(dataset) == [
         ('Angry', 'Anger'),
         ('Disgust', 'Disgust'),
         ('Fear', 'Fear'),
@@ -74,7 +74,7 @@ def test_test_part(tmp_path):
 def test_some_expressions_in_another_order(tmp_path):
     write_folders(tmp_path / 'Train', dict(Happy=2, Angry=1))
     dataset = SFEW(tmp_path, classes=('Happiness', 'Anger'))
-    assert labelled(dataset) == [('Angry', 'Anger')] + 2 * [('Happy', 'Happiness')]
+    assert labeled(dataset) == [('Angry', 'Anger')] + 2 * [('Happy', 'Happiness')]
     assert dataset.get_gt_labels().tolist() == [1, 0, 0]
 
 

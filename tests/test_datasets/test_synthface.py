@@ -27,7 +27,7 @@ def test_wide_crop_has_room_for_the_others():
 
 
 class TestLabelsOfMuscles:
-    def test_what_is_not_drawn_is_not_labelled(self):
+    def test_what_is_not_drawn_is_not_labeled(self):
         dataset = quick(num_samples=140, action_units=True)
         assert dataset.metainfo['action_units'] == ACTION_UNITS
         units = np.array([dataset.get_data_info(index)['gt_au'] for index in range(140)])
@@ -35,12 +35,12 @@ class TestLabelsOfMuscles:
         drawn = np.array([name != 'AU23' for name in ACTION_UNITS])
         assert (units[:, ~drawn] == -1).all() and np.isin(units[:, drawn], (0, 1)).all()
 
-    def test_pictures_and_other_labels_stay_as_they_are(self):
+    def test_images_and_other_labels_stay_as_they_are(self):
         plain, with_units = quick(num_samples=2), quick(num_samples=2, action_units=True)
         np.testing.assert_array_equal(plain[1]['img'], with_units[1]['img'])
         assert plain[1]['gt_label'] == with_units[1]['gt_label'] and 'gt_au' not in plain[1]
 
-    def test_share_of_the_pictures_with_one_task(self):
+    def test_share_of_the_images_with_one_task(self):
         dataset = quick(num_samples=800, action_units=True, single_task=0.5)
         infos = [dataset.get_data_info(index) for index in range(len(dataset))]
         kinds = [(info['gt_label'] >= 0, bool(info['gt_au'].max() >= 0)) for info in infos]
@@ -120,7 +120,7 @@ class TestDataset:
         np.testing.assert_array_equal(dataset[0]['img'], before)
 
     @pytest.mark.parametrize('task', TASKS)
-    def test_every_task_sees_the_same_pictures_and_labels(self, task):
+    def test_every_task_sees_the_same_images_and_labels(self, task):
         arguments = dict(num_samples=4, image_size=32, num_identities=5)
         for sample, plain in zip(quick(task=task, **arguments), quick(**arguments), strict=True):
             assert sample.keys() == plain.keys()
@@ -150,7 +150,7 @@ class TestDataset:
             assert classes[sample['gt_label']] == name
             assert sample['expression'] == same['expression']
 
-    def test_an_unlabelled_face_stays_so_whatever_the_classes_are(self):
+    def test_an_unlabeled_face_stays_so_whatever_the_classes_are(self):
         arguments = dict(num_samples=20, image_size=32, action_units=True, single_task=1)
         plain = quick(**arguments).get_gt_labels()
         other = quick(classes=EXPRESSIONS[::-1], **arguments).get_gt_labels()
@@ -187,7 +187,7 @@ class TestDataset:
         assert sample['face_box'].dtype == np.float32
         np.testing.assert_array_equal(sample['face_box'], [*points.min(0), *points.max(0)])
 
-    def test_label_noise_changes_its_share_of_labels_and_no_picture(self):
+    def test_label_noise_changes_its_share_of_labels_and_no_image(self):
         clean = quick(num_samples=700, image_size=32)
         noisy = quick(num_samples=700, image_size=32, label_noise=0.3)
         wrong = clean.get_gt_labels() != noisy.get_gt_labels()

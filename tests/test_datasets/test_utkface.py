@@ -41,7 +41,7 @@ def test_parts_are_disjoint_and_exhaustive_and_known(tmp_path):
     assert ages == [12, 19, 24, 27, 42, 4, 51, 53, 60, 7]
 
 
-def test_a_picture_stays_where_it_is(tmp_path):
+def test_a_image_stays_where_it_is(tmp_path):
     write_utkface(tmp_path / 'all', utkface_names(60))
     write_utkface(tmp_path / 'some', utkface_names(60)[::2])
     wild = [name.replace('.chip.jpg', '') for name in utkface_names(60)]
@@ -135,7 +135,7 @@ def test_repr_says_what_it_is(tmp_path):
     assert 'categories' not in text
 
 
-def test_real_pictures(real_data):
+def test_real_images(real_data):
     root = real_data / 'utkface_layout'
     parts = {split: UTKFace(root, split) for split in ('train', 'val', 'test')}
     counts = Counter({split: len(dataset) for split, dataset in parts.items()})

@@ -29,7 +29,7 @@ def test_a_line_becomes_a_sample(tmp_path):
     assert 'gt_label' not in sample
 
 
-def test_faces_of_one_picture_are_samples_of_their_own(tmp_path):
+def test_faces_of_one_image_are_samples_of_their_own(tmp_path):
     write_wflw(tmp_path, [wflw_line('a.jpg'), wflw_line('a.jpg', 5), wflw_line('b.jpg')])
     dataset = WFLW(tmp_path)
     assert names(dataset) == ['a.jpg', 'a.jpg', 'b.jpg']
@@ -49,7 +49,7 @@ def test_splits(tmp_path):
     assert parts['val'] == ['train2.jpg', 'train5.jpg', 'train6.jpg']
 
 
-def test_holdout_does_not_part_the_faces_of_a_picture(tmp_path):
+def test_holdout_does_not_part_the_faces_of_a_image(tmp_path):
     write_wflw(tmp_path, [wflw_line(f'{i % 10}.jpg', i) for i in range(40)])
     train, val = (names(WFLW(tmp_path, split, val_ratio=0.3)) for split in ('train', 'val'))
     assert len(val) == 12 and not set(train) & set(val)
@@ -133,7 +133,7 @@ def test_refuses_wrong_arguments(tmp_path, kwargs, message):
         WFLW(tmp_path, **kwargs)
 
 
-def test_real_pictures(real_data):
+def test_real_images(real_data):
     root = real_data / 'wflw_layout'
     train = WFLW(root, pipeline=[dict(type='LoadFaceImage')])
     assert (len(train), len(WFLW(root, 'test'))) == (92, 14)

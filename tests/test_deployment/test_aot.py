@@ -46,7 +46,7 @@ def test_nothing_is_left_behind(model, monkeypatch):
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])
     written = {key: json.loads(text) for key, text in seen['aot_inductor.metadata'].items()}
-    expected = dict(FACTS, input_name='pictures', output_names=['scores', 'logits'])
+    expected = dict(FACTS, input_name='images', output_names=['scores', 'logits'])
     assert written == expected
 
 

@@ -49,7 +49,7 @@ def test_the_same(model):
     assert comparison.open_choices == 0  # nothing is selected
 
 
-def test_one_picture_that_differs(model):
+def test_one_image_that_differs(model):
     def change(outputs):
         outputs['logits'][-1, 0] += 0.01
 
@@ -77,7 +77,7 @@ def test_numbers_that_are_none(model):
 
 
 def test_open_choices_are_judged_apart():
-    """A black picture: its patches are equal, so any of them may be kept."""
+    """A black image: its patches are equal, so any of them may be kept."""
     backbone = dict(
         type='APViT',
         arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=16),
@@ -106,7 +106,7 @@ def test_all_groups_and_batch_sizes():
     model = MODELS.build(task_model('age')).eval()
     groups = [('one', IMAGES), ('two', IMAGES[:2])]
     rows = compare_all(model, StandIn(model), groups, (1, 7))
-    assert [(row.pictures, row.batch_size, row.count) for row in rows] == [
+    assert [(row.images, row.batch_size, row.count) for row in rows] == [
         ('one', 1, 5),
         ('one', 7, 5),
         ('two', 1, 2),

@@ -71,7 +71,7 @@ def test_images_are_normalized_in_the_graph(model):
     """uint8 images as OpenCV reads them."""
     exported = OnnxModel(export_onnx(model, (SIZE, SIZE), FACTS, with_preprocessing=True))
     assert exported.with_preprocessing
-    assert exported.input_name == 'pictures'
+    assert exported.input_name == 'images'
     assert exported.input_shape == ('batch', SIZE, SIZE, 3)
     images = random_images(3, (SIZE, SIZE))
     expected = torch_outputs(model, images)

@@ -88,10 +88,10 @@ def expected_matrix():
     return matrix.tolist()
 
 
-def test_picture_and_table_are_written_after_the_test(runner, tmp_path):
+def test_image_and_table_are_written_after_the_test(runner, tmp_path):
     metrics = runner.test()
-    picture = cv2.imread(str(tmp_path / 'confusion_matrix.png'))
-    assert min(picture.shape[:2]) > 800 and picture.std() > 10
+    image = cv2.imread(str(tmp_path / 'confusion_matrix.png'))
+    assert min(image.shape[:2]) > 800 and image.std() > 10
 
     header, *rows = csv.reader((tmp_path / 'confusion_matrix.csv').open())
     assert header == ['true \\ predicted', *EXPRESSIONS]

@@ -43,7 +43,7 @@ def test_non_finite_loss_stops_before_anything_is_saved(config, tmp_path):
     message = str(error.value)
     assert 'loss=nan' in message and 'lr=0.1' in message and 'epoch 1' in message
     assert 'faces/10.png' in message and message.count('.png') == 4
-    assert 'at iteration 2 ' in message  # with seed 0, picture 10 comes in the second batch
+    assert 'at iteration 2 ' in message  # with seed 0, image 10 comes in the second batch
     assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == ['iter_1.pth']
 
 

@@ -42,8 +42,8 @@ class Unheard:
 
 
 @DATASETS.register_module()
-class PictureFiles(BaseDataset):
-    """Pictures on disk, as many as ``data_root`` has."""
+class ImageFiles(BaseDataset):
+    """Images on disk, as many as ``data_root`` has."""
 
     def load_data_list(self):
         names = sorted(os.listdir(self.data_root))
@@ -102,22 +102,22 @@ def losses(runner):
 
 
 class CountedEncoders(PriorEncoders):
-    """Counts the pictures that its encoders see."""
+    """Counts the images that its encoders see."""
 
-    pictures = 0
+    images = 0
 
     def __call__(self, inputs, data_samples=None):
-        CountedEncoders.pictures += len(inputs)
+        CountedEncoders.images += len(inputs)
         return super().__call__(inputs, data_samples)
 
 
 @pytest.fixture
-def pictures_seen(monkeypatch):
-    """How many pictures went through the priors since it was last asked."""
+def images_seen(monkeypatch):
+    """How many images went through the priors since it was last asked."""
     monkeypatch.setattr('mmfer.models.analyzers.face_analyzer.PriorEncoders', CountedEncoders)
 
     def count():
-        seen, CountedEncoders.pictures = CountedEncoders.pictures, 0
+        seen, CountedEncoders.images = CountedEncoders.images, 0
         return seen
 
     count()
@@ -129,7 +129,7 @@ def pictures_seen(monkeypatch):
 
 DATA = {
     'plain': {},
-    # The last batch has one picture alone, of which some kernels compute other last bits.
+    # The last batch has one image alone, of which some kernels compute other last bits.
     'one left over': dict(train_dataloader__dataset__num_samples=9),
     'workers': dict(train_dataloader__num_workers=2),
     'repeated': dict(
@@ -151,14 +151,14 @@ DATA = {
 
 
 @pytest.mark.parametrize('changes', DATA.values(), ids=DATA.keys())
-def test_training_is_the_same_bit_for_bit(config, changes, pictures_seen):
+def test_training_is_the_same_bit_for_bit(config, changes, images_seen):
     live = train(config('live', **changes))
     size = len(live.train_dataloader.dataset)
-    assert pictures_seen() == 2 * size
+    assert images_seen() == 2 * size
     built = train(config('built', cache={}, **changes))
-    assert 0 < pictures_seen() < size + 4  # each picture once, and the last batch filled up
+    assert 0 < images_seen() < size + 4  # each image once, and the last batch filled up
     opened = train(config('opened', cache={}, **changes))
-    assert pictures_seen() == 0
+    assert images_seen() == 0
     assert len(set(losses(live))) == len(losses(live)) == 2 * -(-size // 4)
     for other in (built, opened):
         assert losses(other) == losses(live)
@@ -167,7 +167,7 @@ def test_training_is_the_same_bit_for_bit(config, changes, pictures_seen):
     assert opened.model.priors is None and opened.model.prior_cache is None
 
 
-def test_tokens_are_those_of_the_encoders(config, tmp_path, pictures_seen):
+def test_tokens_are_those_of_the_encoders(config, tmp_path, images_seen):
     runner = train(config(cache={}, model__save_priors=True))
     dataset = runner.train_dataloader.dataset
     assert runner.model.priors is not None  # kept, as checkpoints are to carry them
@@ -248,14 +248,14 @@ def test_other_weights_are_refused(config, tmp_path):
 
 
 def test_changed_files_are_refused(config, tmp_path):
-    folder = tmp_path / 'pictures'
+    folder = tmp_path / 'images'
     folder.mkdir()
     values = np.random.default_rng(0)
     for name in 'abcde':
         cv2.imwrite(str(folder / f'{name}.png'), values.integers(0, 256, (32, 32, 3), np.uint8))
     data = dict(
         _delete_=True,
-        type='PictureFiles',
+        type='ImageFiles',
         data_root=str(folder),
         pipeline=[dict(type='LoadImageFromFile'), dict(type='PackInputs')],
     )
@@ -267,9 +267,9 @@ def test_changed_files_are_refused(config, tmp_path):
 
 
 @pytest.mark.parametrize('damage', ['shorter', 'other bits', 'gone', 'notes', 'notes empty'])
-def test_damaged_files_are_written_anew(config, tmp_path, damage, pictures_seen):
+def test_damaged_files_are_written_anew(config, tmp_path, damage, images_seen):
     first = train(config('first', cache={}))
-    pictures_seen()
+    images_seen()
     tokens, notes = tmp_path / 'cache' / 'tokens.npy', tmp_path / 'cache' / 'tokens.json'
     content = bytearray(tokens.read_bytes())
     if damage == 'shorter':
@@ -284,9 +284,9 @@ def test_damaged_files_are_written_anew(config, tmp_path, damage, pictures_seen)
     else:
         notes.write_text('{}')
     assert losses(train(config('second', cache={}))) == losses(first)
-    assert pictures_seen() == 12
+    assert images_seen() == 12
     train(config('third', cache={}))
-    assert pictures_seen() == 0
+    assert images_seen() == 0
 
 
 def test_a_disk_that_loses_what_is_written_is_noticed(tmp_path, monkeypatch):
@@ -348,7 +348,7 @@ def test_a_folder_that_may_only_be_read(config, tmp_path, monkeypatch):
     assert losses(train(config('second', cache={}))) == losses(first)
 
 
-def test_an_unfinished_file_is_not_believed(config, tmp_path, pictures_seen):
+def test_an_unfinished_file_is_not_believed(config, tmp_path, images_seen):
     class Killed(BaseException):
         pass
 
@@ -364,7 +364,7 @@ def test_an_unfinished_file_is_not_believed(config, tmp_path, pictures_seen):
     assert [path.name for path in folder.iterdir()] == ['tokens.npy']
     assert PriorTokenCache.open(folder, dict(a=1)) is None
     train(config(cache={}))
-    assert pictures_seen() == 12
+    assert images_seen() == 12
 
 
 def test_full_disk(tmp_path):
@@ -399,7 +399,7 @@ RANDOM = {
 
 
 @pytest.mark.parametrize('what', RANDOM)
-def test_random_pictures_have_no_cache(config, tmp_path, what):
+def test_random_images_have_no_cache(config, tmp_path, what):
     with pytest.raises(ValueError, match='deterministic=') as error:
         train(config(cache={}, **RANDOM[what]))
     assert what in str(error.value)

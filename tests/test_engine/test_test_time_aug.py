@@ -67,7 +67,7 @@ def build(cfg):
 
 
 @torch.no_grad()
-def test_scores_are_those_of_picture_and_mirror_image_averaged():
+def test_scores_are_those_of_image_and_mirror_image_averaged():
     cfg = small_config()
     set_tta(cfg)
     model, loader = build(cfg)

@@ -77,7 +77,7 @@ def test_threshold_is_reached_by_what_equals_it():
     assert metric.evaluate(1) == {'au_f1/0': 100, 'au_f1/1': 0, 'au_f1/mean': 50}
 
 
-def test_nothing_labelled_is_an_error():
+def test_nothing_labeled_is_an_error():
     scores, truth = predictions()
     truth[:] = -1
     with pytest.raises(ValueError, match='ActionUnitF1: .*60 '):

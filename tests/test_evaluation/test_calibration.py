@@ -119,9 +119,9 @@ class TestMetric:
                 'calibration/ece': pytest.approx(expected_calibration_error(scores, labels, bins))
             }
 
-    def test_samples_without_a_label_are_left_to_labelled_only(self):
+    def test_samples_without_a_label_are_left_to_labeled_only(self):
         made, scores, labels = self.samples()
-        metric = dict(type='LabelledOnly', metric=dict(type='CalibrationError'))
+        metric = dict(type='LabeledOnly', metric=dict(type='CalibrationError'))
         for sample in made[:10]:
             sample.set_gt_label(-1)
         expected = expected_calibration_error(scores[10:], labels[10:])

@@ -104,7 +104,7 @@ def test_samples_without_a_label_take_no_part(none):
     assert evaluate(true, pred) == pytest.approx(fewer)
 
 
-def test_nothing_labelled_is_an_error():
+def test_nothing_labeled_is_an_error():
     true, pred = made()
     with pytest.raises(ValueError, match='CCC: .*60 '):
         evaluate(np.full_like(true, np.nan), pred)

@@ -14,7 +14,7 @@ from mmfer.evaluation.pairs_file import find_pairs, read_pairs
 from mmfer.registry import EVALUATORS, METRICS
 
 
-def pictures(num=50, classes=8, seed=0):
+def images(num=50, classes=8, seed=0):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, num)
     features = rng.normal(size=(classes, 6))[labels] + rng.normal(size=(num, 6))
@@ -48,7 +48,7 @@ def expected(features, pairs, same, fars):
 
 
 def test_all_pairs_equal_scikit_learn():
-    features, labels = pictures()
+    features, labels = images()
     results = evaluate(as_samples(features, labels), far=(0.01, 0.1))
     pairs = list(itertools.combinations(range(len(features)), 2))
     same = [labels[i] == labels[j] for i, j in pairs]
@@ -66,7 +66,7 @@ def test_all_pairs_equal_scikit_learn():
 
 
 def test_pairs_of_a_file(tmp_path):
-    features, labels = pictures()
+    features, labels = images()
     pairs = list(itertools.combinations(range(0, 50, 3), 2))
     same = [labels[i] == labels[j] for i, j in pairs]
     lines = [
@@ -88,7 +88,7 @@ def test_pairs_of_a_file(tmp_path):
 
 
 def test_too_few_pairs_for_a_rate_are_said():
-    features, labels = pictures()
+    features, labels = images()
     said = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())
@@ -117,7 +117,7 @@ def test_missing_features_name_the_remedy():
 
 
 def test_features_that_are_not_finite_are_named():
-    features, labels = pictures(3)
+    features, labels = images(3)
     features[1, 2] = np.nan
     with pytest.raises(ValueError, match='data/cfp/person 1/1.jpg'):
         evaluate(as_samples(features, labels))
@@ -155,7 +155,7 @@ def test_a_pair_cannot_be_both(tmp_path):
         read_pairs(path)
 
 
-def test_pictures_are_found_by_the_end_of_their_path(tmp_path):
+def test_images_are_found_by_the_end_of_their_path(tmp_path):
     path = tmp_path / 'pairs.txt'
     path.write_text('x/1.jpg 2.jpg 0\n\ny/1.jpg data/x/1.jpg 1\n')
     indices, same = find_pairs(read_pairs(path), ['data/x/1.jpg', 'data/y/1.jpg', '2.jpg'])
@@ -166,7 +166,7 @@ def test_pictures_are_found_by_the_end_of_their_path(tmp_path):
     ('name', 'message'),
     [('3.jpg', 'pairs_file .*3.jpg'), ('1.jpg', 'pairs_file .*several.*1.jpg')],
 )
-def test_pictures_that_cannot_be_found_are_named(tmp_path, name, message):
+def test_images_that_cannot_be_found_are_named(tmp_path, name, message):
     path = tmp_path / 'pairs.txt'
     path.write_text(f'x/1.jpg {name} 0\n')
     with pytest.raises(ValueError, match=message):

@@ -7,7 +7,7 @@ from mmpretrain.structures import DataSample
 from mmfer.evaluation.functional.landmarks import (
     area_under_curve,
     failure_rate,
-    normalised_mean_error,
+    normalized_mean_error,
 )
 from mmfer.registry import METRICS
 
@@ -62,7 +62,7 @@ def test_all_numbers_equal_the_obvious_ones():
     truth, pred, _ = faces()
     nme = obvious_nme(truth, pred)
     assert 0 < (nme > 10).sum() < len(nme)
-    np.testing.assert_allclose(normalised_mean_error(pred, truth), nme, rtol=1e-9)
+    np.testing.assert_allclose(normalized_mean_error(pred, truth), nme, rtol=1e-9)
     results = evaluate(as_samples(truth, pred))
     assert results == pytest.approx(
         {
@@ -118,7 +118,7 @@ def test_subsets_by_attribute():
 def test_threshold_and_eye_corners_are_arguments():
     truth, pred, _ = faces()
     results = evaluate(as_samples(truth, pred), threshold=5.0, eye_corners=(96, 97), prefix='p')
-    nme = normalised_mean_error(pred, truth, (96, 97))
+    nme = normalized_mean_error(pred, truth, (96, 97))
     assert results['p/nme'] == pytest.approx(nme.mean())
     assert results['p/failure_rate'] == pytest.approx(100 * (nme > 5).mean())
 

@@ -29,7 +29,7 @@ METRICS = [
     dict(type='ActionUnitF1'),
     dict(type='CCC'),
 ]
-LABELLED_ONLY = [dict(type='LabelledOnly', metric=metric) for metric in SINGLE_LABEL]
+LABELED_ONLY = [dict(type='LabeledOnly', metric=metric) for metric in SINGLE_LABEL]
 LOWER_IS_BETTER = [
     'calibration/ece',
     'landmark/nme',
@@ -43,15 +43,15 @@ LOWER_IS_BETTER = [
 HIGHER_IS_BETTER = ['landmark/auc', 'verification/tar@far=0.1', 'verification/auc']
 
 
-def samples(unlabelled=False):
-    """Predictions for all tasks; ``unlabelled`` takes the class of every third one away."""
+def samples(unlabeled=False):
+    """Predictions for all tasks; ``unlabeled`` takes the class of every third one away."""
     rng = np.random.default_rng(0)
     made = []
     for index in range(NUM):
         label = index % 4
         sample = DataSample(metainfo=dict(img_path=f'{index}.png', attributes=np.eye(6)[index % 6]))
         sample.set_pred_score(torch.from_numpy(rng.random(4)))
-        sample.set_gt_label(-1 if unlabelled and index % 3 == 0 else label)
+        sample.set_gt_label(-1 if unlabeled and index % 3 == 0 else label)
         points = rng.uniform(0, 100, (98, 2)).astype(np.float32)
         sample.set_field(points, 'gt_landmarks')
         sample.set_field(torch.from_numpy(points) + rng.normal(), 'pred_landmarks')
@@ -78,7 +78,7 @@ def evaluate_all(share):
     """The results of all metrics for what ``share`` leaves of the samples, as two dicts."""
     return (
         evaluate(share(samples()), METRICS),
-        evaluate(share(samples(unlabelled=True)), LABELLED_ONLY),
+        evaluate(share(samples(unlabeled=True)), LABELED_ONLY),
     )
 
 
@@ -110,9 +110,9 @@ def test_two_processes_agree_with_one(tmp_path):
 
 
 def test_samples_without_a_label_count_for_nothing():
-    all_of_them, labelled = of_one_process()
-    assert set(labelled) <= set(all_of_them)
-    assert labelled['accuracy/top1'] != all_of_them['accuracy/top1']
+    all_of_them, labeled = of_one_process()
+    assert set(labeled) <= set(all_of_them)
+    assert labeled['accuracy/top1'] != all_of_them['accuracy/top1']
 
 
 @pytest.mark.parametrize('name', LOWER_IS_BETTER + HIGHER_IS_BETTER)

@@ -11,7 +11,7 @@ import pytest
 
 from mmfer.analysis.alignment_errors import read_wflw
 from mmfer.faces import DETECTORS, MTCNN, YUNET_FILES, Face, YuNet
-from mmfer.faces.point_errors import labelled_points
+from mmfer.faces.point_errors import labeled_points
 
 YUNET = 'weights/yunet_n_320_320.onnx'
 
@@ -26,11 +26,11 @@ def detector(request, real_data):
 
 @pytest.fixture(scope='module')
 def portrait(real_data):
-    """A picture of one face, and its five points."""
+    """An image of one face, and its five points."""
     labels = read_wflw(real_data / 'wflw_layout')
     name = sorted(labels)[0]
     image = cv2.imread(str(real_data / 'wflw_layout/WFLW_images' / name))
-    return image, labelled_points(labels[name][0])
+    return image, labeled_points(labels[name][0])
 
 
 def off(face, points):
@@ -49,7 +49,7 @@ class TestBoth:
         x1, y1, x2, y2 = face.box
         assert (face.points >= (x1, y1)).all() and (face.points <= (x2, y2)).all()
 
-    def test_where_it_is_in_a_large_picture(self, detector, portrait):
+    def test_where_it_is_in_a_large_image(self, detector, portrait):
         """One that is shrunk for the search, wider than high and with the face off its middle."""
         image, points = portrait
         large = cv2.copyMakeBorder(cv2.resize(image, (768, 768)), 100, 0, 500, 0, 1)
@@ -193,21 +193,21 @@ def test_which_of_two_looks_counts(real_data, monkeypatch, score, expected):
 
 def test_threads_may_share_yunet(real_data, portrait):
     detector = YuNet(real_data / YUNET)
-    pictures = [cv2.resize(portrait[0], (side, side)) for side in range(150, 310, 20)]
-    expected = [detector(picture)[0].points for picture in pictures]
+    images = [cv2.resize(portrait[0], (side, side)) for side in range(150, 310, 20)]
+    expected = [detector(image)[0].points for image in images]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(detector, 5 * pictures))
+        found = list(pool.map(detector, 5 * images))
     for faces, points in zip(found, 5 * expected, strict=True):
         np.testing.assert_array_equal(faces[0].points, points)
 
 
-def test_mtcnn_at_the_edge_of_the_picture(real_data):
+def test_mtcnn_at_the_edge_of_the_image(real_data):
     """Heads that reach beyond it: facenet-pytorch alone is 40 % wrong there."""
     pytest.importorskip('facenet_pytorch', reason='facenet-pytorch is not installed')
     detector, labels = MTCNN(), read_wflw(real_data / 'wflw_layout')
     for name in ('canada_147m.jpg', 'london_007_03.jpg'):
         image = cv2.imread(str(real_data / 'wflw_layout/WFLW_images' / name))
-        assert off(detector(image)[0], labelled_points(labels[name][0])) < 7
+        assert off(detector(image)[0], labeled_points(labels[name][0])) < 7
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from mmfer.faces import (
     FaceAligner,
     FaceChoice,
     FaceDetector,
-    WholePicture,
+    WholeImage,
     face_template,
     similarity_map,
 )
@@ -31,7 +31,7 @@ class Known(FaceDetector):
         return self.faces
 
 
-def picture_of(points, size=300):
+def image_of(points, size=300):
     """Soft spots of different brightness at the points."""
     across, down = np.arange(size), np.arange(size)[:, None]
     spots = [
@@ -42,7 +42,7 @@ def picture_of(points, size=300):
 
 
 def brightest(image, x, y, radius=6):
-    """Centre of mass near a place."""
+    """Center of mass near a place."""
     left, top = round(x) - radius, round(y) - radius
     part = image[top : top + 2 * radius + 1, left : left + 2 * radius + 1, 0].astype(float)
     down, across = np.indices(part.shape)
@@ -57,7 +57,7 @@ def turned_face(angle=23.0, zoom=1.6):
 @pytest.mark.parametrize('size', [112, 224])
 def test_points_come_to_lie_on_the_template(size):
     face = turned_face()
-    alignment = FaceAligner(Known(face), size=size)(picture_of(face.points))
+    alignment = FaceAligner(Known(face), size=size)(image_of(face.points))
     assert alignment.decision == 'aligned' and alignment.image.shape == (size, size, 3)
     for x, y in face_template(size):
         np.testing.assert_allclose(brightest(alignment.image, x, y), (x, y), atol=0.1 * size / 56)
@@ -68,13 +68,13 @@ def test_points_come_to_lie_on_the_template(size):
 def test_residual_is_in_pixels_of_112():
     face = turned_face()
     beside = face._replace(points=face.points + np.random.normal(0, 4, (5, 2)))
-    image = picture_of(face.points)
+    image = image_of(face.points)
     residuals = [FaceAligner(Known(beside), size=size)(image).residual for size in (112, 224)]
     assert residuals[0] == pytest.approx(residuals[1]) and 0.5 < residuals[0] < 5
 
 
 def test_no_face():
-    image = picture_of(turned_face().points)
+    image = image_of(turned_face().points)
     refused = FaceAligner(Known())(image)
     assert refused.decision == 'refused' and refused.reason == 'no face' and refused.image is None
     whole = FaceAligner(Known(), no_face='whole')(image)
@@ -86,7 +86,7 @@ def test_no_face():
 @pytest.mark.parametrize('kind', ['tight', 'loose'])
 def test_crops_are_those_of_crop_face(kind):
     face = turned_face()
-    image = picture_of(face.points)
+    image = image_of(face.points)
     x1, y1, x2, y2 = face.box
     below_forehead = np.float32([x1, y1 + (y2 - y1) / 6, x2, y2])
     cropped = FaceAligner(Known(face), size=64, kind=kind)(image)
@@ -104,7 +104,7 @@ def test_crops_are_those_of_crop_face(kind):
 
 def test_finding_alone():
     face = turned_face()
-    image = picture_of(face.points)
+    image = image_of(face.points)
     found = FaceAligner(Known(face), kind='none')(image)
     assert found.decision == 'found' and found.image is None and found.face is not None
     whole = FaceAligner(Known(), kind='none', no_face='whole')(image)
@@ -120,30 +120,30 @@ def test_points_of_no_face_are_refused():
 
 def test_rules_are_applied():
     large, small = turned_face(), turned_face()._replace(box=np.array([0.0, 0, 40, 40]))
-    image = picture_of(large.points)
+    image = image_of(large.points)
     assert FaceAligner(Known(large, small))(image).num_faces == 2
     alignment = FaceAligner(Known(large, small), FaceChoice(several='refuse'))(image)
     assert alignment.decision == 'refused' and alignment.reason == '2 faces'
 
 
-def test_whole_picture_of_the_right_size_is_copied():
+def test_whole_image_of_the_right_size_is_copied():
     image = np.random.randint(0, 256, (112, 112, 3), np.uint8)
-    alignment = FaceAligner(WholePicture())(image)
+    alignment = FaceAligner(WholeImage())(image)
     assert alignment.decision == 'aligned'
     np.testing.assert_array_equal(alignment.image, image)
 
 
-def test_whole_picture_is_not_stretched():
+def test_whole_image_is_not_stretched():
     image = np.full((100, 50, 3), 200, np.uint8)
-    aligned = FaceAligner(WholePicture())(image).image
+    aligned = FaceAligner(WholeImage())(image).image
     assert (aligned[:, 29:83] == 200).all()
     assert not aligned[:, :27].any() and not aligned[:, 85:].any()
 
 
 def test_shrinking_for_the_search_is_undone():
-    """A spot in a large picture, found in the small one, is reported where it is."""
+    """A spot in a large image, found in the small one, is reported where it is."""
     points = turned_face().points * 3
-    image = picture_of(points, 900)
+    image = image_of(points, 900)
 
     class Brightest(Known):
         def _find(self, image):
@@ -178,7 +178,7 @@ def test_best_face_first_and_rounded():
         (np.zeros((0, 9, 3), np.uint8), ValueError, r'\(0, 9, 3\)'),
     ],
 )
-def test_what_is_no_picture(image, error, message):
+def test_what_is_no_image(image, error, message):
     with pytest.raises(error, match=message):
         Known()(image)
 
@@ -196,8 +196,8 @@ def test_wrong_arguments():
         FaceAligner(Known(), border='mirror')
 
 
-def test_turning_back_gives_the_picture():
-    """What is cut out is the picture itself, turned: mapped back it is what was there."""
+def test_turning_back_gives_the_image():
+    """What is cut out is the image itself, turned: mapped back it is what was there."""
     face = turned_face(zoom=1.0)
     image = cv2.GaussianBlur(np.random.randint(0, 256, (300, 300, 3), np.uint8), (0, 0), 4)
     aligned = FaceAligner(Known(face))(image).image

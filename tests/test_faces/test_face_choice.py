@@ -4,7 +4,7 @@ import pytest
 
 from mmfer.faces import Face, FaceChoice
 
-PICTURE = (200, 100)
+IMAGE = (200, 100)
 
 
 def face(x, y, width, height=None, score=0.9):
@@ -17,7 +17,7 @@ FACES = [LARGE, CENTRAL, CLEAR]
 
 
 def test_only_face():
-    choice = FaceChoice()([LARGE], PICTURE)
+    choice = FaceChoice()([LARGE], IMAGE)
     assert choice.face is LARGE and choice.reason == 'only face' and choice.num_faces == 1
 
 
@@ -32,40 +32,40 @@ def test_only_face():
 )
 def test_several_faces(several, expected, reason):
     for faces in (FACES, FACES[::-1]):
-        choice = FaceChoice(several=several)(faces, PICTURE)
+        choice = FaceChoice(several=several)(faces, IMAGE)
         assert choice.face is expected
         assert choice.reason == reason and choice.num_faces == 3
 
 
 def test_equal_faces_are_told_apart_by_score_and_then_by_place():
     left, right, better = face(10, 0, 50), face(90, 0, 50), face(90, 40, 50, score=0.91)
-    assert FaceChoice()([right, left], PICTURE).face is left
-    assert FaceChoice()([left, right, better], PICTURE).face is better
+    assert FaceChoice()([right, left], IMAGE).face is left
+    assert FaceChoice()([left, right, better], IMAGE).face is better
 
 
 def test_low_scores_are_no_faces():
     faint = face(0, 0, 90, score=0.41)
-    choice = FaceChoice()([faint], PICTURE)
+    choice = FaceChoice()([faint], IMAGE)
     assert choice.face is None and choice.num_faces == 0
     assert choice.reason == 'best score 0.410 is below 0.6'
-    assert FaceChoice()([faint, CENTRAL], PICTURE).face is CENTRAL
-    assert FaceChoice(min_score=0.41)([faint], PICTURE).face is faint
-    assert FaceChoice()([], PICTURE).reason == 'no face'
+    assert FaceChoice()([faint, CENTRAL], IMAGE).face is CENTRAL
+    assert FaceChoice(min_score=0.41)([faint], IMAGE).face is faint
+    assert FaceChoice()([], IMAGE).reason == 'no face'
 
 
 def test_tiny_faces_do_not_count():
     tiny, narrow = face(0, 0, 20), face(0, 0, 31, 80)
-    choice = FaceChoice()([tiny, narrow], PICTURE)
+    choice = FaceChoice()([tiny, narrow], IMAGE)
     assert choice.face is None and choice.num_faces == 0
     assert choice.reason == 'largest face has 31.0 px, below 32'
-    choice = FaceChoice(several='refuse')([tiny, CENTRAL], PICTURE)
+    choice = FaceChoice(several='refuse')([tiny, CENTRAL], IMAGE)
     assert choice.face is CENTRAL and choice.reason == 'only face'
-    assert FaceChoice(min_size=20)([tiny], PICTURE).face is tiny
+    assert FaceChoice(min_size=20)([tiny], IMAGE).face is tiny
 
 
 def test_the_first_rule_that_leaves_nothing_gives_the_reason():
     faces = [face(0, 0, 90, score=0.3), face(0, 0, 10)]
-    assert FaceChoice()(faces, PICTURE).reason == 'largest face has 10.0 px, below 32'
+    assert FaceChoice()(faces, IMAGE).reason == 'largest face has 10.0 px, below 32'
 
 
 @pytest.mark.parametrize(

@@ -19,15 +19,15 @@ def test_order_is_the_viewers():
     assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
 
 
-def test_halving_an_aligned_picture_keeps_things_in_place():
+def test_halving_an_aligned_image_keeps_things_in_place():
     large = np.zeros((224, 224), np.float32)
     across, down = np.arange(224), np.arange(224)[:, None]
     x, y = face_template(224)[2]
     large[:] = np.exp(-((across - x) ** 2 + (down - y) ** 2) / 50)
     small = cv2.resize(large, (112, 112), interpolation=cv2.INTER_AREA)
     down, across = np.indices(small.shape)
-    centre = np.array([(small * across).sum(), (small * down).sum()]) / small.sum()
-    np.testing.assert_allclose(centre, face_template(112)[2], atol=0.01)
+    center = np.array([(small * across).sum(), (small * down).sum()]) / small.sum()
+    np.testing.assert_allclose(center, face_template(112)[2], atol=0.01)
 
 
 def test_is_new_each_time():

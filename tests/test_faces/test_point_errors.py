@@ -4,12 +4,12 @@ import pytest
 
 from mmfer.datasets.transforms.face_geometry import invert, move_points, rotation_map
 from mmfer.faces import face_template
-from mmfer.faces.point_errors import corner_error, eye_error, eye_slope, labelled_points
+from mmfer.faces.point_errors import corner_error, eye_error, eye_slope, labeled_points
 
 
 @pytest.fixture
 def landmarks():
-    """Landmarks whose five points are the template's, somewhere else in a picture."""
+    """Landmarks whose five points are the template's, somewhere else in an image."""
     points = np.random.uniform(0, 112, (98, 2))
     template = face_template(112)
     around = 8 * np.array([(np.cos(a), np.sin(a)) for a in np.arange(8) * np.pi / 4])
@@ -18,13 +18,13 @@ def landmarks():
     return move_points(points, rotation_map(15, 300, 300))
 
 
-def test_labelled_points(landmarks):
+def test_labeled_points(landmarks):
     expected = move_points(face_template(112), rotation_map(15, 300, 300))
-    np.testing.assert_allclose(labelled_points(landmarks), expected)
+    np.testing.assert_allclose(labeled_points(landmarks), expected)
 
 
-def test_labelled_points_have_no_error(landmarks):
-    points = labelled_points(landmarks)
+def test_labeled_points_have_no_error(landmarks):
+    points = labeled_points(landmarks)
     assert eye_error(points, landmarks) == corner_error(points, landmarks) == 0
     # The eyes of the template are not quite level.
     slope = np.degrees(np.arctan2(51.5014 - 51.6963, 73.5318 - 38.2946))
@@ -32,7 +32,7 @@ def test_labelled_points_have_no_error(landmarks):
 
 
 def test_shift(landmarks):
-    """All points 3 px too far to the right in the aligned picture: the face is that far left."""
+    """All points 3 px too far to the right in the aligned image: the face is that far left."""
     matrix = rotation_map(15, 300, 300)
     shifted = move_points(face_template(112) + (3, 0), matrix)
     distance = np.linalg.norm(face_template(112)[1] - face_template(112)[0])
@@ -41,12 +41,12 @@ def test_shift(landmarks):
 
 
 def test_turn(landmarks):
-    centre = face_template(112).mean(axis=0)
-    turn = rotation_map(-10, 2 * centre[0] + 1, 2 * centre[1] + 1)
+    center = face_template(112).mean(axis=0)
+    turn = rotation_map(-10, 2 * center[0] + 1, 2 * center[1] + 1)
     turned = move_points(move_points(face_template(112), turn), rotation_map(15, 300, 300))
-    straight = eye_slope(labelled_points(landmarks), landmarks)
-    # Found turned to the left by 10 degrees, so the picture is turned too far to the right.
+    straight = eye_slope(labeled_points(landmarks), landmarks)
+    # Found turned to the left by 10 degrees, so the image is turned too far to the right.
     assert eye_slope(turned, landmarks) - straight == pytest.approx(10)
     corners = move_points(landmarks[[60, 64, 68, 72]], invert(rotation_map(15, 300, 300)))
-    arcs = 2 * np.sin(np.radians(5)) * np.linalg.norm(corners - centre, axis=1)
+    arcs = 2 * np.sin(np.radians(5)) * np.linalg.norm(corners - center, axis=1)
     assert corner_error(turned, landmarks) == pytest.approx(arcs.mean())

@@ -57,7 +57,7 @@ def test_a_part_of_a_face_is_none():
     assert merge_faces([part, whole]) == [whole]
 
 
-def test_neighbours_stay():
+def test_neighbors_stay():
     left, right = face(0, 0, 100, 0.9), face(80, 20, 100, 0.8)
     small = face(330, 330, 100, 0.7)
     assert len(merge_faces([left, right, face(0, 0, 1, 0.6), small])) == 3

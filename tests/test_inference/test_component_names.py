@@ -16,7 +16,7 @@ from mmfer.inference.model_facts import class_names, task_of
 from mmfer.registry import DATASETS
 from mmfer.serve.drawn_faces import DrawnFaces
 from mmfer.utils.config_options import UnknownOptionError, merge_options
-from mmfer.utils.picture_size import picture_size
+from mmfer.utils.image_size import image_size
 
 TEXT = """
 default_scope = 'mmfer'
@@ -104,8 +104,8 @@ def test_faces_are_cut_alike(read, pipeline):
 
 
 def test_size_of_images(read):
-    assert picture_size(read(pipeline='resized')) == ((48, 40), 'Resize.scale in the test pipeline')
-    found, source = picture_size(read(pipeline='cropped'))
+    assert image_size(read(pipeline='resized')) == ((48, 40), 'Resize.scale in the test pipeline')
+    found, source = image_size(read(pipeline='cropped'))
     assert (found, source) == ((48, 48), 'CropFace.size in the test pipeline')
 
 

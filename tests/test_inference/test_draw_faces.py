@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmfer.inference import FaceResult, KeptPatches, PictureResult
+from mmfer.inference import FaceResult, ImageResult, KeptPatches
 from mmfer.inference.draw_faces import describe, draw_faces
 
 FACE = FaceResult(
@@ -19,17 +19,17 @@ FACE = FaceResult(
 BACKGROUNDS = (0, 90, 128, 200, 255)
 
 
-def picture(value=128, height=160, width=200):
+def gray_image(value=128, height=160, width=200):
     return np.full((height, width, 3), value, np.uint8)
 
 
 def result(*faces):
-    return PictureResult('a', 'faces' if faces else 'no face', faces=faces, width=200, height=160)
+    return ImageResult('a', 'faces' if faces else 'no face', faces=faces, width=200, height=160)
 
 
-def luminance(colour):
+def luminance(color):
     """Relative luminance of BGR by WCAG 2."""
-    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in colour / 255]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in color / 255]
     return float(np.dot(linear, (0.0722, 0.7152, 0.2126)))
 
 
@@ -51,21 +51,21 @@ def test_descriptions():
 @pytest.mark.parametrize('value', BACKGROUNDS)
 def test_boxes_stand_out_of_every_background(value):
     """Across the border of the box something has a contrast of 3, as WCAG asks of graphics."""
-    drawn = draw_faces(picture(value), result(FACE))
+    drawn = draw_faces(gray_image(value), result(FACE))
     across = drawn[85, 30:50].reshape(-1, 3)
-    assert max(contrast(colour, picture(value)[0, 0]) for colour in across) >= 3
+    assert max(contrast(color, gray_image(value)[0, 0]) for color in across) >= 3
     assert max(contrast(a, b) for a in across for b in across) >= 3
 
 
 @pytest.mark.parametrize('value', BACKGROUNDS)
 def test_labels_bring_their_own_background(value):
-    drawn = draw_faces(picture(value), result(FACE))
+    drawn = draw_faces(gray_image(value), result(FACE))
     plate = drawn[40:48, 44:90].reshape(-1, 3)
     assert contrast(plate[plate.sum(axis=1).argmax()], plate[plate.sum(axis=1).argmin()]) > 12
 
 
-def test_the_picture_given_stays_as_it_is():
-    image = picture()
+def test_the_image_given_stays_as_it_is():
+    image = gray_image()
     drawn = draw_faces(image, result(FACE))
     assert (image == 128).all() and drawn.shape == image.shape and (drawn != 128).any()
 
@@ -74,60 +74,60 @@ def test_the_picture_given_stays_as_it_is():
     'box',
     [(-30, -40, 20, 30), (150, 120, 260, 220), (-50, -50, 300, 300), (10, 150, 20, 158)],
 )
-def test_labels_never_leave_the_picture(box):
-    without = draw_faces(picture(), result(replace(FACE, box=box, class_name=None)))
-    changed = (draw_faces(picture(), result(replace(FACE, box=box))) != without).any(axis=2)
+def test_labels_never_leave_the_image(box):
+    without = draw_faces(gray_image(), result(replace(FACE, box=box, class_name=None)))
+    changed = (draw_faces(gray_image(), result(replace(FACE, box=box))) != without).any(axis=2)
     whole = (
-        draw_faces(picture(), result(FACE))
-        != draw_faces(picture(), result(replace(FACE, class_name=None)))
+        draw_faces(gray_image(), result(FACE))
+        != draw_faces(gray_image(), result(replace(FACE, class_name=None)))
     ).any(axis=2)
     # As large as where there is room, up to the box's own lines below it.
     assert np.ptp(np.where(changed)[0]) >= np.ptp(np.where(whole)[0]) - 4
     assert np.ptp(np.where(changed)[1]) >= np.ptp(np.where(whole)[1]) - 4
 
 
-def test_a_picture_smaller_than_its_label():
-    assert draw_faces(picture(height=9, width=12), result(FACE)).shape == (9, 12, 3)
+def test_a_image_smaller_than_its_label():
+    assert draw_faces(gray_image(height=9, width=12), result(FACE)).shape == (9, 12, 3)
 
 
-def test_classes_have_colours_of_their_own():
-    drawn = [draw_faces(picture(), result(replace(FACE, label=i)))[110, 30:50] for i in range(7)]
+def test_classes_have_colors_of_their_own():
+    drawn = [draw_faces(gray_image(), result(replace(FACE, label=i)))[110, 30:50] for i in range(7)]
     assert len({image.tobytes() for image in drawn}) == 7
 
 
 def test_landmarks_lie_where_they_are():
     points = ((150.0, 30.0), (170.4, 140.2))
     face = replace(FACE, class_name=None, scores=None, label=None, points=points)
-    changed = (draw_faces(picture(), result(face)) != 128).any(axis=2)
+    changed = (draw_faces(gray_image(), result(face)) != 128).any(axis=2)
     for x, y in points:
         assert changed[round(y), round(x)] and not changed[round(y) + 6, round(x) + 6]
 
 
 def test_dropped_patches_fade_where_the_network_saw_them():
-    """Four patches of 32x32 pixels of the picture; the first and the last are kept."""
+    """Four patches of 32x32 pixels of the image; the first and the last are kept."""
     patches = KeptPatches((2, 2), {'app': (0, 1, 3), 'layers.1': (0, 3)})
     face = replace(FACE, patches=patches, class_name=None)
-    drawn = draw_faces(picture(), result(face))
+    drawn = draw_faces(gray_image(), result(face))
     last = [drawn[y, x, 0] for y, x in ((60, 60), (60, 80), (100, 60), (100, 80))]
     assert last == [128, 223, 223, 128]
-    drawn = draw_faces(picture(), result(face), stage='app')
+    drawn = draw_faces(gray_image(), result(face), stage='app')
     assert [drawn[60, 80, 0], drawn[100, 60, 0]] == [128, 223]
     assert drawn[60, 30, 0] == 128  # outside of what the network saw
 
 
-def test_pictures_without_a_face_say_so():
-    drawn = draw_faces(picture(), result())
+def test_images_without_a_face_say_so():
+    drawn = draw_faces(gray_image(), result())
     assert (drawn[:10, :30] != 128).any() and (drawn[30:] == 128).all()
 
 
 def test_aligned_faces_have_no_box():
     face = replace(FACE, detection_score=None, box=(-0.5, -0.5, 199.5, 159.5))
-    drawn = draw_faces(picture(), result(face))
+    drawn = draw_faces(gray_image(), result(face))
     assert (drawn[40:, :] == 128).all() and (drawn[:15, :40] != 128).any()
 
 
 def test_labels_of_a_crowd_are_no_wider_than_faces_need():
-    image, gray = picture(height=1200, width=1200), 128
+    image, gray = gray_image(height=1200, width=1200), 128
     small = replace(FACE, box=(500.0, 600.0, 560.0, 670.0))
     above = draw_faces(image, result(small))[:597]
     rows, columns = np.nonzero((above != gray).any(axis=2))

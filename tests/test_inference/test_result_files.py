@@ -14,9 +14,9 @@ from forked_processes import run_python
 from interrupts import stop_when
 
 from mmfer.faces import POINT_NAMES
-from mmfer.inference import FaceResult, KeptPatches, PictureResult
+from mmfer.inference import FaceResult, ImageResult, KeptPatches
 from mmfer.inference.annotated_files import AnnotatedFiles
-from mmfer.inference.pictures import Picture, read_pictures
+from mmfer.inference.images import InputImage, read_images
 from mmfer.inference.writers import CsvWriter, JsonLinesWriter, read_json_lines
 
 FACE = FaceResult(
@@ -32,9 +32,9 @@ FACE = FaceResult(
 )
 OTHER = replace(FACE, patches=None, five_points=None, detection_score=None, label=0)
 RESULTS = (
-    PictureResult('a "b".jpg', 'faces', width=100, height=80, faces=(FACE, OTHER)),
-    PictureResult('film.mp4', 'no face', 'no face', frame=3, time=0.12, width=100, height=80),
-    PictureResult('broken.jpg', 'unreadable', 'the file is empty'),
+    ImageResult('a "b".jpg', 'faces', width=100, height=80, faces=(FACE, OTHER)),
+    ImageResult('film.mp4', 'no face', 'no face', frame=3, time=0.12, width=100, height=80),
+    ImageResult('broken.jpg', 'unreadable', 'the file is empty'),
 )
 CLASSES = tuple(FACE.scores)
 
@@ -53,7 +53,7 @@ def rows(path):
 class TestResults:
     def test_dicts_and_back(self):
         for result in RESULTS:
-            assert PictureResult.from_dict(result.to_dict()) == result
+            assert ImageResult.from_dict(result.to_dict()) == result
 
     def test_dicts_are_for_json_and_have_no_gaps(self):
         assert RESULTS[2].to_dict() == dict(
@@ -68,11 +68,11 @@ class TestResults:
         assert FACE.score == 0.75 and replace(FACE, class_name=None).score is None
 
     def test_strange_keys(self):
-        with pytest.raises(ValueError, match='PictureResult.*colour'):
-            PictureResult.from_dict(dict(source='a', status='faces', colour=1))
+        with pytest.raises(ValueError, match='ImageResult.*color'):
+            ImageResult.from_dict(dict(source='a', status='faces', color=1))
         with pytest.raises(ValueError, match='FaceResult.*crop_size'):
             faces = [dict(box=(0, 0, 1, 1), crop_map=())]
-            PictureResult.from_dict(dict(source='a', status='faces', faces=faces))
+            ImageResult.from_dict(dict(source='a', status='faces', faces=faces))
 
 
 class TestJsonLines:
@@ -129,7 +129,7 @@ class TestCsv:
             path = tmp_path / f'{task}.csv'
             with CsvWriter(path, task, **options) as writer:
                 face = FaceResult(**plain, **face)
-                writer.write(PictureResult('a', 'faces', faces=(face,)))
+                writer.write(ImageResult('a', 'faces', faces=(face,)))
             (row,) = rows(path)
             said = dict(list(row.items())[list(row).index('right_mouth_y') + 1 :])
             assert said == expected
@@ -147,7 +147,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 with JsonLinesWriter({str(path)!r}) as writer:
     try:
         for frame in range(100):
-            writer.write(PictureResult('film.mp4', 'no face', 'nobody', frame=frame))
+            writer.write(ImageResult('film.mp4', 'no face', 'nobody', frame=frame))
     except OSError as error:
         print(error)
 """
@@ -161,7 +161,7 @@ with JsonLinesWriter({str(path)!r}) as writer:
 @pytest.mark.skipif(os.name != 'posix', reason='only there names of files are bytes')
 def test_names_of_files_that_are_no_text(tmp_path):
     """A file that was called in Latin-1 on another machine."""
-    result = PictureResult(os.fsdecode(b'm\xfcde.jpg'), 'no face', 'no face')
+    result = ImageResult(os.fsdecode(b'm\xfcde.jpg'), 'no face', 'no face')
     for writer in (
         JsonLinesWriter(tmp_path / 'a.jsonl'),
         CsvWriter(tmp_path / 'a.csv', 'expression', CLASSES),
@@ -230,7 +230,7 @@ def test_folders_without_locks(tmp_path, monkeypatch, code):
 
 
 @pytest.mark.parametrize('kind', ['csv', 'jsonl'])
-def test_a_killed_run_leaves_all_but_its_last_picture_whole(kind, tmp_path):
+def test_a_killed_run_leaves_all_but_its_last_image_whole(kind, tmp_path):
     """The system may end a write in its middle; readers take lines with an end."""
     path = tmp_path / f'results.{kind}'
     program = f"""
@@ -242,7 +242,7 @@ writer = CsvWriter({str(path)!r}, 'expression', ['a']) if {kind!r} == 'csv' else
     JsonLinesWriter({str(path)!r}))
 frame = 0
 while True:
-    writer.write(PictureResult('film.mp4', 'faces', frame=frame, faces=(face,) * 50))
+    writer.write(ImageResult('film.mp4', 'faces', frame=frame, faces=(face,) * 50))
     frame += 1
 """
     command = [sys.executable, '-W', 'ignore', '-c', program]
@@ -270,12 +270,12 @@ class TestAnnotatedFiles:
         with AnnotatedFiles(folder) as files:
             for name in names:
                 for frame in range(frames) if frames else [None]:
-                    picture = Picture(name, name, self.IMAGE, frame=frame, frame_rate=12.0)
+                    item = InputImage(name, name, self.IMAGE, frame=frame, frame_rate=12.0)
                     result = replace(RESULTS[0], source=name, frame=frame)
-                    path = files.write(picture, result)
+                    path = files.write(item, result)
         return path
 
-    def test_pictures_keep_their_place_and_kind(self, tmp_path):
+    def test_images_keep_their_place_and_kind(self, tmp_path):
         self.write(tmp_path, 'a.png', 'sub/a.jpeg', 'a.jpg', 'a.bmp')
         found = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob('*.*'))
         assert found == ['a.jpg', 'a.png', 'a_2.png', 'sub/a.jpg']
@@ -285,7 +285,7 @@ class TestAnnotatedFiles:
     def test_videos(self, tmp_path):
         self.write(tmp_path, 'one.avi', 'two.mov', frames=5)
         assert sorted(os.listdir(tmp_path)) == ['one.mp4', 'two.mp4']
-        frames = list(read_pictures(tmp_path / 'two.mp4'))
+        frames = list(read_images(tmp_path / 'two.mp4'))
         assert len(frames) == 5 and frames[0].frame_rate == pytest.approx(12)
         assert frames[0].image.shape == self.IMAGE.shape
         assert np.abs(frames[4].image.astype(int) - self.IMAGE).max() > 60
@@ -296,13 +296,13 @@ class TestAnnotatedFiles:
         monkeypatch.chdir(tmp_path)
         path = self.write('12:30', name, frames=2)
         assert os.listdir(tmp_path / '12:30') == [path.name]
-        assert path.stem == name[:-4] and len(list(read_pictures(path))) == 2
+        assert path.stem == name[:-4] and len(list(read_images(path))) == 2
 
     def test_a_video_has_its_name_when_it_is_whole(self, tmp_path):
         with AnnotatedFiles(tmp_path) as files:
             for frame in range(3):
-                picture = Picture('a.avi', 'a.avi', self.IMAGE, frame=frame, frame_rate=5.0)
-                files.write(picture, RESULTS[0])
+                item = InputImage('a.avi', 'a.avi', self.IMAGE, frame=frame, frame_rate=5.0)
+                files.write(item, RESULTS[0])
                 assert not (tmp_path / 'a.mp4').exists()
         assert os.listdir(tmp_path) == ['a.mp4']
 
@@ -312,12 +312,12 @@ class TestAnnotatedFiles:
 import os, signal
 import numpy as np
 from mmfer.inference.annotated_files import AnnotatedFiles
-from mmfer.inference.pictures import Picture
-from mmfer.inference.results import PictureResult
+from mmfer.inference.images import InputImage
+from mmfer.inference.results import ImageResult
 files = AnnotatedFiles({str(tmp_path)!r})
-grey = np.full((80, 100, 3), 128, np.uint8)
-picture = Picture('a.avi', 'a.avi', grey, frame=0, frame_rate=5.0)
-files.write(picture, PictureResult('a.avi', 'no face', frame=0))
+gray = np.full((80, 100, 3), 128, np.uint8)
+image = InputImage('a.avi', 'a.avi', gray, frame=0, frame_rate=5.0)
+files.write(image, ImageResult('a.avi', 'no face', frame=0))
 os.kill(os.getpid(), signal.SIGKILL)
 """
         killed = run_python('-c', program)
@@ -326,23 +326,23 @@ os.kill(os.getpid(), signal.SIGKILL)
         assert left.startswith('.')
         self.write(tmp_path, 'a.avi', frames=3)
         assert os.listdir(tmp_path) == ['a.mp4']
-        assert len(list(read_pictures(tmp_path / 'a.mp4'))) == 3
+        assert len(list(read_images(tmp_path / 'a.mp4'))) == 3
 
     def test_half_a_video_on_a_full_disk_is_no_file(self, tmp_path):
         program = f"""
 import resource, signal
 import numpy as np
 from mmfer.inference.annotated_files import AnnotatedFiles
-from mmfer.inference.pictures import Picture
-from mmfer.inference.results import PictureResult
+from mmfer.inference.images import InputImage
+from mmfer.inference.results import ImageResult
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 noise = np.random.default_rng(0).integers(0, 255, (80, 100, 3), np.uint8)
 try:
     with AnnotatedFiles({str(tmp_path)!r}) as files:
         for frame in range(50):
-            picture = Picture('a.avi', 'a.avi', noise, frame=frame, frame_rate=5.0)
-            files.write(picture, PictureResult('a.avi', 'no face', frame=frame))
+            image = InputImage('a.avi', 'a.avi', noise, frame=frame, frame_rate=5.0)
+            files.write(image, ImageResult('a.avi', 'no face', frame=frame))
 except OSError as error:
     print(error)
 """
@@ -351,7 +351,7 @@ except OSError as error:
         assert done.stdout.strip() == expected, done.stderr
         assert os.listdir(tmp_path) == []
 
-    def test_unreadable_pictures_make_no_file(self, tmp_path):
+    def test_unreadable_images_make_no_file(self, tmp_path):
         with AnnotatedFiles(tmp_path / 'out') as files:
-            assert files.write(Picture('broken.jpg', 'broken.jpg'), RESULTS[2]) is None
+            assert files.write(InputImage('broken.jpg', 'broken.jpg'), RESULTS[2]) is None
         assert not (tmp_path / 'out').exists()

@@ -140,13 +140,13 @@ def build(**kwargs):
     )
 
 
-def normalised(images):
+def normalized(images):
     rgb = images.double().flip(1)
     return (rgb - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
 
 
-def test_preprocessor_normalises_and_then_erases_in_training(batch):
-    expected = normalised(batch['inputs'])
+def test_preprocessor_normalizes_and_then_erases_in_training(batch):
+    expected = normalized(batch['inputs'])
     inputs = build(erasing=dict(prob=1.0))(batch, training=True)['inputs']
     same = (inputs - expected).abs().amax(dim=1) < 1e-5
     share = 1 - same.double().mean(dim=(1, 2))
@@ -154,7 +154,7 @@ def test_preprocessor_normalises_and_then_erases_in_training(batch):
 
 
 def test_preprocessor_leaves_evaluation_alone(batch):
-    expected = normalised(batch['inputs'])
+    expected = normalized(batch['inputs'])
     state = torch.get_rng_state()
     for preprocessor, training in ((build(erasing=dict(prob=1.0)), False), (build(), True)):
         inputs = preprocessor(batch, training=training)['inputs']

@@ -7,7 +7,7 @@ import pytest
 from mmfer.preparation.k_folds import disjoint_folds, parts_of_fold, stratified_folds
 
 NAMES = [f'{i:04d}' for i in range(1000)]
-# Classes of very different sizes: 1, 2, 4, … pictures.
+# Classes of very different sizes: 1, 2, 4, … images.
 LABELS = [min(i.bit_length(), 8) for i in range(1000)]
 
 
@@ -51,7 +51,7 @@ def test_is_the_same_choice_for_ever():
 @pytest.mark.parametrize('seed', range(4))
 def test_people_are_apart_and_folds_even(k, seed):
     rng = np.random.default_rng(seed)
-    # A few people with many pictures, as with celebrities.
+    # A few people with many images, as with celebrities.
     people = (rng.pareto(1.0, 1000) * 8).astype(int).clip(0, 150).tolist()
     labels = rng.choice(4, 1000, p=[0.6, 0.25, 0.1, 0.05]).tolist()
     folds = disjoint_folds(NAMES, people, k, labels, seed)

@@ -18,7 +18,7 @@ from served_page import POOLINGS, SIZE, K, R, served, small_inferencer
 from mmfer.categories import EXPRESSIONS
 from mmfer.responsible_use import RESPONSIBLE_USE
 from mmfer.serve.page_model import PageModel
-from mmfer.serve.uploads import RefusedPictureError, UploadLimits, decode_picture
+from mmfer.serve.uploads import RefusedUploadError, UploadLimits, decode_image
 
 pytest.importorskip('starlette')
 pytest.importorskip('uvicorn')
@@ -105,8 +105,8 @@ def test_a_drawn_face_is_read(page):
 @pytest.mark.parametrize(
     ('path', 'body', 'status', 'message'),
     [
-        ('/api/read', b'', 415, 'No picture came; send JPEG'),
-        ('/api/read', b'GIF89a', 415, 'This is no picture'),
+        ('/api/read', b'', 415, 'No image came; send JPEG'),
+        ('/api/read', b'GIF89a', 415, 'This is no image'),
         ('/api/read', png()[:-20], 422, 'truncated'),
         ('/api/read', png(401, 400), 413, 'more than 0.16 megapixels'),
         ('/api/read', png(1, 10000), 422, '1x10000 pixels: one side is more than 100 times'),
@@ -139,11 +139,11 @@ def test_a_length_that_is_too_long_a_number(page):
 
     headers = [(b'content-length', 5000 * b'9')]
     request = Request(dict(type='http', method='POST', headers=headers), receive)
-    with pytest.raises(RefusedPictureError, match='larger than'):
+    with pytest.raises(RefusedUploadError, match='larger than'):
         asyncio.run(anext(_receive(request, LIMITS)))
 
 
-def test_thin_pictures_are_read_as_far_as_they_are_taken(page):
+def test_thin_images_are_read_as_far_as_they_are_taken(page):
     assert ask(page, 'POST', '/api/read', png(10, 1000))[0] == 200
 
 
@@ -162,7 +162,7 @@ def test_what_the_model_cannot_read_is_told_in_a_sentence(page, monkeypatch, cap
     monkeypatch.setattr(PageModel, 'read', fail)
     status, _, content = ask(page, 'POST', '/api/read', png())
     assert status == 422
-    assert json.loads(content)['error'] == f'The picture cannot be read{told}'
+    assert json.loads(content)['error'] == f'The image cannot be read{told}'
     assert ('Traceback' in caplog.text) != isinstance(error, ValueError)
 
 
@@ -245,7 +245,7 @@ class Places(asyncio.Semaphore):
 
 
 class SlowModel:
-    """Lets pictures come and begins to read them, but does not end before ``finish`` is set."""
+    """Lets images come and begins to read them, but does not end before ``finish`` is set."""
 
     def __init__(self):
         self.came, self.decoded, self.begun, self.answers = [], [], [], []
@@ -253,7 +253,7 @@ class SlowModel:
 
     def decode(self, content, limits):
         self.decoded.append(content)
-        return decode_picture(content, limits)
+        return decode_image(content, limits)
 
     def read(self, image, settings):
         self.begun.append(image)
@@ -284,24 +284,24 @@ class SlowModel:
 def slow(monkeypatch):
     slow = SlowModel()
     monkeypatch.setattr('mmfer.serve.app.asyncio.Semaphore', partial(Places, came=slow.came))
-    monkeypatch.setattr('mmfer.serve.app.decode_picture', slow.decode)
+    monkeypatch.setattr('mmfer.serve.app.decode_upload', slow.decode)
     monkeypatch.setattr(PageModel, 'read', lambda self, *arguments: slow.read(*arguments))
     yield slow
     slow.finish.set()
 
 
-def test_the_server_ends_although_pictures_wait(slow, monkeypatch, caplog):
+def test_the_server_ends_although_images_wait(slow, monkeypatch, caplog):
     monkeypatch.setattr('mmfer.serve.server._GRACE', 0)
     with ExitStack() as stack, served(small_inferencer(**POOLINGS)) as page:
         stack.enter_context(slow.asked(page, 3))
     # Python waits at its end for the thread that reads; those who wait for it have none, and their
-    # pictures are not unfolded in memory.
+    # images are not unfolded in memory.
     assert len(slow.begun) == len(slow.decoded) == 1
     assert [status for status, _, _ in slow.answers] == [503] * 3
     assert b'The server is ending' in slow.answers[0][2] and 'Traceback' not in caplog.text
 
 
-def test_more_pictures_than_may_wait(slow, monkeypatch):
+def test_more_images_than_may_wait(slow, monkeypatch):
     monkeypatch.setattr('mmfer.serve.app._AT_ONCE', 3)
     with served(small_inferencer(**POOLINGS)) as page:
         with slow.asked(page, 3):
@@ -314,7 +314,7 @@ def test_more_pictures_than_may_wait(slow, monkeypatch):
 
 @contextmanager
 def silent(page, count, start=b''):
-    """Senders who announce a picture and do not send it."""
+    """Senders who announce an image and do not send it."""
     place = urlsplit(page)
     with ExitStack() as stack:
         senders = []
@@ -392,7 +392,7 @@ def test_senders_who_leave_make_no_noise(slow, caplog):
                 while len(slow.came) < 2:
                     time.sleep(0.01)
             slow.finish.set()
-        # Nobody reads the picture of the one who has left while it waited.
+        # Nobody reads the image of the one who has left while it waited.
         assert ask(page, 'POST', '/api/read', png())[0] == 200
         assert len(slow.begun) == 2
     assert 'Traceback' not in caplog.text and 'Exception' not in caplog.text

@@ -17,14 +17,14 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 _CONTRASTS = """
-const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
-const light = (colour) => numbers(colour).slice(0, 3)
+const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
+const light = (color) => numbers(color).slice(0, 3)
   .map((value) => value / 255)
   .map((value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
   .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
 const behind = (element) => {
-  const colour = getComputedStyle(element).backgroundColor;
-  return numbers(colour)[3] === 0 ? behind(element.parentElement) : colour;
+  const color = getComputedStyle(element).backgroundColor;
+  return numbers(color)[3] === 0 ? behind(element.parentElement) : color;
 };
 return [...document.querySelectorAll('body *')]
   .filter((element) => element.checkVisibility() &&
@@ -103,7 +103,7 @@ def test_for_screen_readers(browser):
         # A face is no part of what comes before it.
         assert page.texts('h2')[:3] == ['Attentive pooling', 'Time for a face', title]
         for role, name in (
-            ('button', 'Choose a picture'),
+            ('button', 'Choose an image'),
             ('button', 'Draw a face'),
             ('slider', 'Patches kept (k)'),
             ('slider', 'Rate that a block keeps (r)'),
@@ -122,7 +122,7 @@ def test_for_screen_readers(browser):
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 def test_texts_stand_out(browser, scheme, tmp_path):
     """At least 4.5 to 1, the AA of the Web Content Accessibility Guidelines."""
-    (tmp_path / 'text.jpg').write_text('no picture')
+    (tmp_path / 'text.jpg').write_text('no image')
     preference = preferring(browser, 'prefers-color-scheme', scheme)
     with preference, opened(browser, **POOLINGS) as page:
         for act in (page.draw, lambda: page.upload(tmp_path / 'text.jpg')):
@@ -132,14 +132,14 @@ def test_texts_stand_out(browser, scheme, tmp_path):
             assert [pair for pair in contrasts if pair[1] < 4.5] == []
 
 
-def test_bars_stay_where_the_system_chooses_the_colours(browser):
+def test_bars_stay_where_the_system_chooses_the_colors(browser):
     with preferring(browser, 'forced-colors', 'active'), opened(browser, **POOLINGS) as page:
         page.draw()
-        colours = {
+        colors = {
             page.find(f'.face {part}').value_of_css_property('background-color')
             for part in ('.track', '.bar:not(.best) .fill', '.best .fill', '.mark')
         }
-        assert len(colours) == 4
+        assert len(colors) == 4
 
 
 @pytest.mark.parametrize('width', [320, 360, 600, 1200])

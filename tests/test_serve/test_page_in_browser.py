@@ -70,12 +70,12 @@ def test_refused_files_are_explained(browser, tmp_path):
     Image.fromarray(noise).save(tmp_path / 'large.png')
     Image.fromarray(noise[:40, :40]).save(tmp_path / 'many.bmp')
     Image.fromarray(noise[:20, :20]).save(tmp_path / 'good.webp')
-    (tmp_path / 'text.jpg').write_text('no picture')
+    (tmp_path / 'text.jpg').write_text('no image')
     with opened(browser, UploadLimits(10_000, 1000), **POOLINGS) as page:
         for name, message in (
             ('large.png', 'The file is larger than 0.01 MB.'),
-            ('many.bmp', 'The picture has more than 0.001 megapixels.'),
-            ('text.jpg', 'This is no picture; send JPEG, PNG, WebP or BMP.'),
+            ('many.bmp', 'The image has more than 0.001 megapixels.'),
+            ('text.jpg', 'This is no image; send JPEG, PNG, WebP or BMP.'),
         ):
             page.upload(tmp_path / name)
             assert page.text('#error') == message

@@ -48,16 +48,16 @@ def test_the_answer_is_that_of_the_inferencer():
     json.dumps(answer)
 
 
-def test_pictures_show_what_was_kept():
+def test_images_show_what_was_kept():
     answer = PageModel(small_inferencer(**POOLINGS), 'small').read(faces(1)[0])
     (face,) = answer['faces']
     crop = decode(face['crop'])
     side = len(crop) // GRID
     for stage in face['stages']:
-        same = (decode(stage['picture']) == crop).all(axis=2)
+        same = (decode(stage['image']) == crop).all(axis=2)
         cells = same.reshape(GRID, side, GRID, side).all(axis=(1, 3))
         assert cells.sum() == stage['kept']
-    assert decode(answer['picture']).shape == (SIZE, SIZE, 3)
+    assert decode(answer['image']).shape == (SIZE, SIZE, 3)
 
 
 def test_settings_move_it_and_are_set_back():
@@ -96,9 +96,9 @@ def test_images_of_another_size_than_the_backbones(side):
         model.check(PoolingSettings(patches + 1))
 
 
-def test_thin_pictures_are_drawn():
+def test_thin_images_are_drawn():
     image = np.zeros((1, 10000, 3), np.uint8)
-    assert decode(PageModel(small_inferencer(), 'small').read(image)['picture']).shape[0] == 1
+    assert decode(PageModel(small_inferencer(), 'small').read(image)['image']).shape[0] == 1
 
 
 def test_without_poolings():
@@ -122,10 +122,10 @@ def test_a_crowd_and_nobody():
     assert nobody['reason'] and 'speed' not in nobody
 
 
-def test_large_pictures_come_back_smaller():
+def test_large_images_come_back_smaller():
     image = cv2.resize(faces(1)[0], (3000, 2000))
     answer = PageModel(small_inferencer(), 'small').read(image)
-    assert decode(answer['picture']).shape == (1067, 1600, 3)
+    assert decode(answer['image']).shape == (1067, 1600, 3)
 
 
 def test_age():

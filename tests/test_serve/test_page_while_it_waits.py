@@ -9,11 +9,11 @@ import pytest
 from page_in_browser import opened
 from served_page import POOLINGS, SIZE
 
-from mmfer.serve.uploads import UploadLimits, decode_picture
+from mmfer.serve.uploads import UploadLimits, decode_image
 
 
 class Door:
-    """Pictures that came wait behind it; it lets one through at a time."""
+    """Images that came wait behind it; it lets one through at a time."""
 
     def __init__(self):
         self.came = 0
@@ -25,53 +25,53 @@ class Door:
     def decode(self, content, limits):
         self.came += 1
         assert self._through.acquire(timeout=300)
-        return decode_picture(content, limits)
+        return decode_image(content, limits)
 
 
 @pytest.fixture
 def door(browser, monkeypatch):
     door = Door()
-    monkeypatch.setattr('mmfer.serve.app.decode_picture', door.decode)
+    monkeypatch.setattr('mmfer.serve.app.decode_upload', door.decode)
     return door
 
 
 @pytest.fixture
 def files(tmp_path):
-    """Names and paths of two pictures, one that is too large for ``LIMITS``, and a text."""
+    """Names and paths of two images, one that is too large for ``LIMITS``, and a text."""
     noise = np.random.default_rng(0).integers(0, 255, (100, 100, 3), np.uint8)
     cv2.imwrite(str(tmp_path / 'first.png'), noise[:SIZE, :SIZE])
     cv2.imwrite(str(tmp_path / 'second.png'), noise[-SIZE:, -SIZE:])
     cv2.imwrite(str(tmp_path / 'large.png'), noise)
-    (tmp_path / 'text.jpg').write_text('no picture')
+    (tmp_path / 'text.jpg').write_text('no image')
     return {path.stem: path for path in tmp_path.iterdir()}
 
 
 LIMITS = UploadLimits(max_bytes=10_000)
 
 
-def picture_shown(page):
+def image_shown(page):
     """'blob' as it was chosen, 'data' as the server drew into it."""
-    return page.find('#picture').get_attribute('src').split(':')[0]
+    return page.find('#image').get_attribute('src').split(':')[0]
 
 
-def test_a_second_picture_gets_its_own_answer_only(browser, door, files):
+def test_a_second_image_gets_its_own_answer_only(browser, door, files):
     with opened(browser, LIMITS, **POOLINGS) as page:
         page.choose(files['first'])
         page.wait(lambda: door.came == 1)
         page.choose(files['second'])
         page.wait(lambda: page.text('#caption') == 'second.png')
-        assert page.find('#picture').get_attribute('alt') == ''  # nothing is drawn into it yet
+        assert page.find('#image').get_attribute('alt') == ''  # nothing is drawn into it yet
         door.open()
         page.wait(lambda: door.came == 2)
         # The first one's answer is there, and is not taken for that of the second.
-        assert picture_shown(page) == 'blob' and page.texts('.face') == []
+        assert image_shown(page) == 'blob' and page.texts('.face') == []
         door.open()
         page.wait_for_answer()
-        assert picture_shown(page) == 'data' and len(page.texts('.face')) == 1
+        assert image_shown(page) == 'data' and len(page.texts('.face')) == 1
         assert page.text('#caption') == 'second.png' and door.came == 2
 
 
-def test_a_second_picture_survives_that_the_first_is_refused(browser, door, files):
+def test_a_second_image_survives_that_the_first_is_refused(browser, door, files):
     with opened(browser, LIMITS, **POOLINGS) as page:
         page.choose(files['text'])
         page.wait(lambda: door.came == 1)
@@ -90,7 +90,7 @@ def test_a_refusal_is_not_asked_again_for_a_slider(browser, door, files):
         page.push('keep-num', 3)
         door.open()
         page.wait_for_answer()
-        assert page.text('#error').startswith('This is no picture') and door.came == 1
+        assert page.text('#error').startswith('This is no image') and door.came == 1
 
 
 def test_a_refusal_outlives_the_answer_that_was_under_way(browser, door, files):
@@ -140,14 +140,14 @@ def test_a_file_that_cannot_be_read(browser):
         ('async () => Response.json({error: "Come again"}, {status: 503})', 'Come again'),
     ],
 )
-def test_a_picture_outlives_a_server_that_has_no_answer(browser, files, fetch, message):
+def test_a_image_outlives_a_server_that_has_no_answer(browser, files, fetch, message):
     with opened(browser, LIMITS, **POOLINGS) as page:
         page.upload(files['first'])
         page.run(f'window.there = window.fetch; window.fetch = {fetch}')
         page.push('keep-num', 3)
         page.wait(lambda: page.text('#error').startswith(message))
-        assert picture_shown(page) == 'blob' and page.texts('.face') == []
+        assert image_shown(page) == 'blob' and page.texts('.face') == []
         page.run('window.fetch = window.there')
         page.move('keep-num', 4)
-        assert picture_shown(page) == 'data' and page.kept()[0] == '4 of 16'
+        assert image_shown(page) == 'data' and page.kept()[0] == '4 of 16'
         assert not page.find('#error').is_displayed()

@@ -21,7 +21,7 @@ pytest.importorskip('uvicorn')
 
 @pytest.fixture(scope='module')
 def model(tmp_path_factory):
-    """Arguments that name an untrained model for aligned pictures."""
+    """Arguments that name an untrained model for aligned images."""
     with DefaultScope.overwrite_default_scope('mmfer'):
         config, checkpoint = write_task(tmp_path_factory.mktemp('model'), 'expression')
     words = ['--model', config, '--weights', checkpoint, '--aligned', '--device', 'cpu']
@@ -53,11 +53,11 @@ def test_serves_until_it_is_interrupted(model, tmp_path, repo_root):
     try:
         line = process.stdout.readline()
         address = re.fullmatch(r'(http://127\.0\.0\.1:\d+/)  \(Ctrl-C ends it\)\n', line)[1]
-        picture = cv2.imencode('.png', np.zeros((SIZE, SIZE, 3), np.uint8))[1].tobytes()
+        image = cv2.imencode('.png', np.zeros((SIZE, SIZE, 3), np.uint8))[1].tobytes()
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         while True:
             try:
-                answer = opener.open(f'{address}api/read', picture, timeout=300).read()
+                answer = opener.open(f'{address}api/read', image, timeout=300).read()
                 break
             except ConnectionError:
                 assert process.poll() is None

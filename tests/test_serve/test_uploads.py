@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 
 from mmfer.datasets.transforms import LoadFaceImage
-from mmfer.serve.uploads import RefusedPictureError, UploadLimits, decode_picture
+from mmfer.serve.uploads import RefusedUploadError, UploadLimits, decode_upload
 
 
-def picture(width=40, height=30):
+def make_image(width=40, height=30):
     return np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
 
 
 def encode(suffix, image=None):
-    return cv2.imencode(suffix, picture() if image is None else image)[1].tobytes()
+    return cv2.imencode(suffix, make_image() if image is None else image)[1].tobytes()
 
 
 def png_chunk(kind, content):
@@ -26,7 +26,7 @@ def png_chunk(kind, content):
 
 
 def bomb(width, height, rows):
-    """A PNG of few bytes that announces a huge grey picture, and has some of its rows."""
+    """A PNG of few bytes that announces a huge gray image, and has some of its rows."""
     packer = zlib.compressobj(9)
     pixels = b''.join(packer.compress(bytes(width + 1)) for _ in range(rows)) + packer.flush()
     header = struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)
@@ -36,28 +36,28 @@ def bomb(width, height, rows):
 
 @pytest.mark.parametrize('suffix', ['.jpg', '.png', '.webp', '.bmp'])
 def test_the_same_pixels_as_from_a_file(suffix, tmp_path):
-    path = tmp_path / f'picture{suffix}'
+    path = tmp_path / f'image{suffix}'
     path.write_bytes(encode(suffix))
     expected = LoadFaceImage()(dict(img_path=str(path)))['img']
-    np.testing.assert_array_equal(decode_picture(path.read_bytes(), UploadLimits()), expected)
+    np.testing.assert_array_equal(decode_upload(path.read_bytes(), UploadLimits()), expected)
 
 
 def test_turned_as_the_camera_was():
     file, exif = BytesIO(), Image.Exif()
     exif[0x0112] = 6  # a quarter turn
-    Image.fromarray(picture(40, 30)).save(file, 'jpeg', exif=exif)
-    assert decode_picture(file.getvalue(), UploadLimits()).shape == (40, 30, 3)
+    Image.fromarray(make_image(40, 30)).save(file, 'jpeg', exif=exif)
+    assert decode_upload(file.getvalue(), UploadLimits()).shape == (40, 30, 3)
 
 
 def test_limits_are_inclusive():
     content = encode('.png')
-    decode_picture(content, UploadLimits(len(content), 1200))
+    decode_upload(content, UploadLimits(len(content), 1200))
     for limits, text in (
         (UploadLimits(len(content) - 1), 'larger than'),
         (UploadLimits(max_pixels=1199), 'more than'),
     ):
-        with pytest.raises(RefusedPictureError, match=text) as refused:
-            decode_picture(content, limits)
+        with pytest.raises(RefusedUploadError, match=text) as refused:
+            decode_upload(content, limits)
         assert refused.value.status == 413
 
 
@@ -67,26 +67,26 @@ def test_a_bomb_is_refused_before_it_unfolds(size, monkeypatch):
     content = bomb(*size)
     assert len(content) < 100_000
     monkeypatch.setattr('mmfer.serve.uploads.decode_image', lambda *_, **__: pytest.fail())
-    with pytest.raises(RefusedPictureError, match='25 megapixels') as refused:
-        decode_picture(content, UploadLimits())
+    with pytest.raises(RefusedUploadError, match='25 megapixels') as refused:
+        decode_upload(content, UploadLimits())
     assert refused.value.status == 413
 
 
 def test_jpegs_have_so_many_scans(monkeypatch):
     """Each goes over the whole image: thousands take minutes."""
     file = BytesIO()
-    Image.fromarray(picture()).save(file, 'jpeg', progressive=True)
+    Image.fromarray(make_image()).save(file, 'jpeg', progressive=True)
     content = file.getvalue()
-    decode_picture(content, UploadLimits())
+    decode_upload(content, UploadLimits())
     last = content[content.rindex(b'\xff\xda') : -2]
     monkeypatch.setattr('mmfer.serve.uploads.decode_image', lambda *_, **__: pytest.fail())
-    with pytest.raises(RefusedPictureError, match='more than 100 scans'):
-        decode_picture(content[:-2] + 100 * last + content[-2:], UploadLimits())
+    with pytest.raises(RefusedUploadError, match='more than 100 scans'):
+        decode_upload(content[:-2] + 100 * last + content[-2:], UploadLimits())
 
 
 def gif():
     file = BytesIO()
-    Image.fromarray(picture()).save(file, 'gif')
+    Image.fromarray(make_image()).save(file, 'gif')
     return file.getvalue()
 
 
@@ -94,9 +94,9 @@ def gif():
     ('content', 'status', 'message'),
     [
         (b'', 415, 'send JPEG, PNG, WebP or BMP'),
-        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415, 'no picture'),
-        (gif(), 415, 'no picture'),
-        (encode('.tiff'), 415, 'no picture'),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415, 'no image'),
+        (gif(), 415, 'no image'),
+        (encode('.tiff'), 415, 'no image'),
         (encode('.png')[:20], 422, 'header is damaged'),
         (encode('.jpg')[:-200], 422, 'truncated'),
         (encode('.png')[:-200], 422, 'truncated'),
@@ -104,16 +104,16 @@ def gif():
     ],
 )
 def test_refused(content, status, message):
-    with pytest.raises(RefusedPictureError, match=message) as refused:
-        decode_picture(content, UploadLimits())
+    with pytest.raises(RefusedUploadError, match=message) as refused:
+        decode_upload(content, UploadLimits())
     assert refused.value.status == status
 
 
 def test_damaged_inside():
     content = bytearray(encode('.png'))
     content[60:90] = bytes(30)
-    with pytest.raises(RefusedPictureError) as refused:
-        decode_picture(bytes(content), UploadLimits())
+    with pytest.raises(RefusedUploadError) as refused:
+        decode_upload(bytes(content), UploadLimits())
     assert refused.value.status == 422
 
 

@@ -13,8 +13,8 @@ from mmfer.synth.identity import make_identity
 
 
 def digest(index, split='train', seed=0):
-    picture = draw_face(sample_labels(seed, split, index, 20), seed, split, index)
-    return hashlib.sha256(picture.image.tobytes() + picture.landmarks.tobytes()).hexdigest()
+    drawn = draw_face(sample_labels(seed, split, index, 20), seed, split, index)
+    return hashlib.sha256(drawn.image.tobytes() + drawn.landmarks.tobytes()).hexdigest()
 
 
 class TestPurity:
@@ -24,7 +24,7 @@ class TestPurity:
         eleven, zero, _, three = (digest(index) for index in (11, 0, 5, 3))
         assert [three, zero, eleven] == first
 
-    def test_every_name_is_another_picture(self):
+    def test_every_name_is_another_image(self):
         names = [(i, split, seed) for i in range(6) for split in SPLITS for seed in (0, 1)]
         assert len({digest(*name) for name in names}) == len(names)
 
@@ -57,7 +57,7 @@ def test_age_and_identity_show():
     def difference(a, b):
         return np.abs(a - b).mean()
 
-    # Chance leaves a plain picture of one person alone but for the side of the light.
+    # Chance leaves a plain image of one person alone but for the side of the light.
     assert difference(face, older) > 3 and difference(face, other) > 3
     assert difference(face, same) < 0.5 * min(difference(face, older), difference(face, other))
 

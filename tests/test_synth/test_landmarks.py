@@ -15,7 +15,7 @@ from mmfer.wflw_points import FLIP_INDICES
 
 class TestLandmarks:
     @pytest.mark.parametrize('index', range(8))
-    def test_are_inside_the_picture_for_mild_poses(self, index):
+    def test_are_inside_the_image_for_mild_poses(self, index):
         labels = sample_labels(0, 'train', index, 20)
         points = draw_face(labels, 0, 'train', index, difficulty=Difficulty(pose=0.5)).landmarks
         assert points.shape == (98, 2) and points.dtype == np.float32
@@ -45,22 +45,22 @@ class TestLandmarks:
         assert columns == sorted(columns)
 
     @pytest.mark.parametrize('image_size', [64, 224])
-    def test_scale_with_the_picture(self, image_size):
+    def test_scale_with_the_image(self, image_size):
         small, large = plain_face('Fear').landmarks, plain_face('Fear', image_size=image_size)
         assert large.image.shape == (image_size, image_size, 3)
-        # Pixel centres are whole numbers, hence the half.
+        # Pixel centers are whole numbers, hence the half.
         scaled = (small + 0.5) * image_size / 112 - 0.5
         np.testing.assert_allclose(large.landmarks, scaled, atol=1e-3)
 
     @pytest.mark.parametrize('identity', range(6))
     def test_pixels_agree_with_pupils(self, identity):
-        picture = plain_face('Surprise', identity=identity, image_size=224)
-        grey = picture.image.mean(2)
+        drawn = plain_face('Surprise', identity=identity, image_size=224)
+        gray = drawn.image.mean(2)
         for pupil, below in ((96, 66), (97, 74)):
-            x, y = np.rint(picture.landmarks[pupil]).astype(int)
-            cheek_y = int(picture.landmarks[below, 1]) + 22
-            pupil_tone = np.median(grey[y - 1 : y + 2, x - 1 : x + 2])
-            assert pupil_tone < 0.7 * np.median(grey[cheek_y - 2 : cheek_y + 3, x - 4 : x + 5])
+            x, y = np.rint(drawn.landmarks[pupil]).astype(int)
+            cheek_y = int(drawn.landmarks[below, 1]) + 22
+            pupil_tone = np.median(gray[y - 1 : y + 2, x - 1 : x + 2])
+            assert pupil_tone < 0.7 * np.median(gray[cheek_y - 2 : cheek_y + 3, x - 4 : x + 5])
 
     def test_follow_the_pose(self):
         labels = Labels(CLASS['Neutral'], 30, 0)

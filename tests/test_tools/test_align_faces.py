@@ -40,8 +40,8 @@ def yunet(real_data):
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    return write_folders(tmp_path / 'pictures', dict(sad=5, happy=6))
+def images(tmp_path):
+    return write_folders(tmp_path / 'images', dict(sad=5, happy=6))
 
 
 @pytest.fixture
@@ -68,36 +68,36 @@ def rows(folder):
         return {row['path']: row for row in csv.DictReader(file)}
 
 
-def test_crops_have_the_places_of_their_pictures(pictures, tmp_path):
-    report = align(pictures, tmp_path / 'out', size=48)
+def test_crops_have_the_places_of_their_images(images, tmp_path):
+    report = align(images, tmp_path / 'out', size=48)
     assert report.counts == dict(aligned=11) and report.reused == 0 and report.failed == []
     crop = cv2.imread(str(tmp_path / 'out/sad/00003.png'))
-    image = cv2.imread(str(pictures / 'sad/00003.jpg'))
+    image = cv2.imread(str(images / 'sad/00003.jpg'))
     expected = cv2.resize(image, (48, 48))
     assert crop.shape == (48, 48, 3) and np.abs(crop.astype(int) - expected).max() <= 1
     row = rows(tmp_path / 'out')['sad/00003.jpg']
     assert row['output'] == 'sad/00003.png' and row['reason'] == 'only face'
     assert [float(row[key]) for key in ('x1', 'y1', 'x2', 'y2')] == [-0.5, -0.5, 23.5, 23.5]
-    assert list(rows(tmp_path / 'out')) == list_images(pictures, tmp_path / 'out')
+    assert list(rows(tmp_path / 'out')) == list_images(images, tmp_path / 'out')
 
 
 @pytest.mark.usefixtures('workers_that_have_imported')
-def test_workers_write_the_same_bytes(pictures, tmp_path):
+def test_workers_write_the_same_bytes(images, tmp_path):
     for workers in (0, 2):
-        align(pictures, tmp_path / str(workers), workers=workers)
+        align(images, tmp_path / str(workers), workers=workers)
     assert len(contents(tmp_path / '0')) == 12
     assert contents(tmp_path / '0') == contents(tmp_path / '2')
 
 
-def test_only_what_has_changed_is_done_again(pictures, tmp_path):
+def test_only_what_has_changed_is_done_again(images, tmp_path):
     out = tmp_path / 'out'
-    align(pictures, out)
+    align(images, out)
     before = contents(out)
-    assert align(pictures, out).reused == 11 and contents(out) == before
-    write_image(pictures / 'sad/00000.jpg', 30, 30)
+    assert align(images, out).reused == 11 and contents(out) == before
+    write_image(images / 'sad/00000.jpg', 30, 30)
     (out / 'sad/00001.png').unlink()
-    (pictures / 'happy/00005.jpg').unlink()
-    assert align(pictures, out).reused == 8
+    (images / 'happy/00005.jpg').unlink()
+    assert align(images, out).reused == 8
     after = contents(out)
     changed = {name for name in before if after[name] != before[name]}
     assert changed == {'sad/00000.png', 'alignment.csv'}
@@ -108,22 +108,22 @@ def test_only_what_has_changed_is_done_again(pictures, tmp_path):
 def test_names_of_files_that_are_no_text(tmp_path):
     """As of archives that were packed on another machine; in a list, too."""
     name = os.fsdecode(b'm\xfcde.jpg')
-    write_image(tmp_path / 'pictures/a.jpg', 40, 40)
-    (tmp_path / 'pictures/a.jpg').rename(tmp_path / 'pictures' / name)
+    write_image(tmp_path / 'images/a.jpg', 40, 40)
+    (tmp_path / 'images/a.jpg').rename(tmp_path / 'images' / name)
     (tmp_path / 'list.txt').write_bytes(os.fsencode(name) + b'\n')
-    for source in (['pictures'], ['list.txt', '--root', tmp_path / 'pictures']):
+    for source in (['images'], ['list.txt', '--root', tmp_path / 'images']):
         out = tmp_path / source[0][:4]
         done = run_tool(TOOL, tmp_path / source[0], out, *source[1:], '--detector', 'whole')
         assert done.returncode == 0, done.stderr
         assert list(rows(out)) == [r'm\udcfcde.jpg'] and (out / name).is_file()
 
 
-def test_pictures_behind_links(pictures, tmp_path):
+def test_images_behind_links(images, tmp_path):
     (tmp_path / 'more').mkdir()
-    (pictures / 'sad').rename(tmp_path / 'more/sad')
-    (pictures / 'linked').symlink_to(tmp_path / 'more')
+    (images / 'sad').rename(tmp_path / 'more/sad')
+    (images / 'linked').symlink_to(tmp_path / 'more')
     (tmp_path / 'more/loop').symlink_to('.')
-    names = list_images(pictures, tmp_path / 'out')
+    names = list_images(images, tmp_path / 'out')
     assert names == [f'happy/{i:05}.jpg' for i in range(6)] + [
         f'linked/sad/{i:05}.jpg' for i in range(5)
     ]
@@ -134,12 +134,12 @@ def test_a_list_with_a_byte_order_mark(tmp_path):
     assert read_list(tmp_path / 'list.txt') == ['a.jpg', 'b.jpg']
 
 
-def test_refused_pictures_are_not_searched_again_and_leave_no_crop(pictures, tmp_path):
+def test_refused_images_are_not_searched_again_and_leave_no_crop(images, tmp_path):
     out = tmp_path / 'out'
-    align(pictures, out)
-    write_image(pictures / 'sad/00000.jpg', 12, 12)
+    align(images, out)
+    write_image(images / 'sad/00000.jpg', 12, 12)
     for reused in (10, 11):
-        report = align(pictures, out)
+        report = align(images, out)
         assert report.reused == reused and report.counts == dict(aligned=10, refused=1)
         assert report.failed == [('sad/00000.jpg', 'largest face has 12.0 px, below 16')]
     assert not (out / 'sad/00000.png').exists()
@@ -147,38 +147,38 @@ def test_refused_pictures_are_not_searched_again_and_leave_no_crop(pictures, tmp
     assert row['decision'] == 'refused' and row['output'] == row['x1'] == ''
 
 
-def test_other_settings_need_another_folder(pictures, tmp_path):
-    align(pictures, tmp_path / 'out')
+def test_other_settings_need_another_folder(images, tmp_path):
+    align(images, tmp_path / 'out')
     others = (dict(size=224), dict(border='replicate'), dict(choice=FaceChoice()))
     for options in (*others, dict(kind='none')):
         with pytest.raises(SettingsError, match=f'{next(iter(options))}: .*, now '):
-            align(pictures, tmp_path / 'out', **options)
+            align(images, tmp_path / 'out', **options)
     with pytest.raises(ValueError, match='image_format .*gif'):
-        align(pictures, tmp_path / 'none', image_format='gif')
+        align(images, tmp_path / 'none', image_format='gif')
     with pytest.raises(ValueError, match="detector .*'retina'"):
-        align(pictures, tmp_path / 'none', dict(type='retina'))
+        align(images, tmp_path / 'none', dict(type='retina'))
     assert not (tmp_path / 'none').exists()
 
 
-def test_folders_from_before_there_were_kinds_go_on(pictures, tmp_path):
-    align(pictures, tmp_path / 'out')
+def test_folders_from_before_there_were_kinds_go_on(images, tmp_path):
+    align(images, tmp_path / 'out')
     journal = tmp_path / 'out' / JOURNAL
     first, *rest = journal.read_text().splitlines(keepends=True)
     settings = json.loads(first)['settings']
     settings.pop('kind', None)  # as such folders have it
     journal.write_text(''.join([json.dumps(dict(settings=settings)) + '\n', *rest]))
-    assert align(pictures, tmp_path / 'out').reused == 11
+    assert align(images, tmp_path / 'out').reused == 11
     with pytest.raises(SettingsError, match='kind: None, now none'):
-        align(pictures, tmp_path / 'out', kind='none')
+        align(images, tmp_path / 'out', kind='none')
 
 
-def test_lists_of_pictures(pictures, tmp_path):
+def test_lists_of_images(images, tmp_path):
     listed = tmp_path / 'names.txt'
     listed.write_text('sad/00001.jpg\n\n  happy/00002.jpg \nsad/00001.jpg\n')
     names = read_list(listed)
     assert names == ['sad/00001.jpg', 'happy/00002.jpg']
-    align(pictures, pictures / 'inside', names=names)
-    assert sorted(contents(pictures / 'inside')) == [
+    align(images, images / 'inside', names=names)
+    assert sorted(contents(images / 'inside')) == [
         'alignment.csv',
         'happy/00002.png',
         'sad/00001.png',
@@ -192,31 +192,31 @@ def test_lists_of_pictures(pictures, tmp_path):
         read_list(listed)
 
 
-def test_nothing_is_written_through_a_link(pictures, tmp_path):
+def test_nothing_is_written_through_a_link(images, tmp_path):
     out, elsewhere = tmp_path / 'out', tmp_path / 'elsewhere'
     for folder in (out, elsewhere):
         folder.mkdir()
     (elsewhere / '.a.jpg.0.part').touch()
     (out / 'sad').symlink_to(elsewhere, target_is_directory=True)
     with pytest.raises(ValueError, match='sad/.*elsewhere'):
-        align(pictures, out)
+        align(images, out)
     assert [path.name for path in elsewhere.iterdir()] == ['.a.jpg.0.part']
 
 
-def test_pictures_are_never_replaced(pictures, tmp_path):
-    for out in (pictures, pictures / 'aligned'):
+def test_images_are_never_replaced(images, tmp_path):
+    for out in (images, images / 'aligned'):
         with pytest.raises(ValueError, match='inside'):
-            list_images(pictures, out)
+            list_images(images, out)
     with pytest.raises(FileNotFoundError, match="/nowhere'"):
         list_images(tmp_path / 'nowhere', tmp_path / 'out')
-    with pytest.raises(ValueError, match=re.escape(f"'{pictures}'")):
-        plan_alignment(['sad/00001.jpg'], pictures, pictures)
+    with pytest.raises(ValueError, match=re.escape(f"'{images}'")):
+        plan_alignment(['sad/00001.jpg'], images, images)
 
 
-def test_pictures_whose_crops_would_have_one_name(pictures, tmp_path):
+def test_images_whose_crops_would_have_one_name(images, tmp_path):
     """Also where a file system does not tell capitals from small letters."""
     names = ['sad/00001.bmp', 'sad/00001.jpg', 'SAD/00001.png', 'sad/00001_2.jpg', 'sad/1.jpg']
-    jobs = plan_alignment(names, pictures, tmp_path / 'out')
+    jobs = plan_alignment(names, images, tmp_path / 'out')
     assert [job.name for job in jobs] == names
     assert [job.target for job in jobs] == [
         *('sad/00001.jpg', 'sad/00001_2.jpg', 'SAD/00001_3.jpg'),
@@ -224,11 +224,11 @@ def test_pictures_whose_crops_would_have_one_name(pictures, tmp_path):
     ]
 
 
-def test_which_files_are_pictures(pictures, tmp_path):
-    (pictures / '.thumbs').mkdir()
+def test_which_files_are_images(images, tmp_path):
+    (images / '.thumbs').mkdir()
     for name in ('.hidden.jpg', 'notes.txt', 'sad/._00001.jpg', '.thumbs/a.jpg', 'happy/X.PNG'):
-        (pictures / name).touch()
-    names = list_images(pictures, tmp_path / 'out')
+        (images / name).touch()
+    names = list_images(images, tmp_path / 'out')
     assert len(names) == 12 and names == sorted(names) and 'happy/X.PNG' in names
     (tmp_path / 'empty').mkdir()
     with pytest.raises(ValueError, match="/empty'"):
@@ -237,7 +237,7 @@ def test_which_files_are_pictures(pictures, tmp_path):
 
 def test_stopped_run_goes_on(repo_root, tmp_path):
     count = 150
-    root, out = write_folders(tmp_path / 'pictures', dict(a=count)), tmp_path / 'out'
+    root, out = write_folders(tmp_path / 'images', dict(a=count)), tmp_path / 'out'
     options = ('--detector', 'whole', '--size', 224, '--format', 'png', '--min-size', 16)
     journal = out / '.journal.jsonl'
 
@@ -263,13 +263,13 @@ def test_stopped_run_goes_on(repo_root, tmp_path):
     assert contents(out) == contents(tmp_path / 'fresh')
 
 
-def test_pictures_without_a_crop_are_reported(pictures, tmp_path):
-    bad = pictures / 'sad/00001.jpg'
+def test_images_without_a_crop_are_reported(images, tmp_path):
+    bad = images / 'sad/00001.jpg'
     whole = bad.read_bytes()
     bad.write_bytes(whole[:100])
-    write_image(pictures / 'sad/00002.jpg', 8, 8)
+    write_image(images / 'sad/00002.jpg', 8, 8)
     (tmp_path / 'names.txt').write_text('sad/00001.jpg\nsad/00002.jpg\nsad/00003.jpg\nno.jpg\n')
-    arguments = (TOOL, tmp_path / 'names.txt', tmp_path / 'out', '--root', pictures)
+    arguments = (TOOL, tmp_path / 'names.txt', tmp_path / 'out', '--root', images)
     arguments += ('--detector', 'whole', '--min-size', 16)
     done = run_tool(*arguments)
     assert done.returncode == 1, done.stderr
@@ -300,15 +300,15 @@ def test_the_detector_that_is_installed(real_data, yunet, tmp_path, monkeypatch)
     assert 'Traceback' not in done.stderr and not (tmp_path / 'none').exists()
 
 
-def test_errors_of_the_command(pictures, tmp_path):
+def test_errors_of_the_command(images, tmp_path):
     out, model = tmp_path / 'out', tmp_path / 'a.onnx'
     model.write_bytes(b'nothing')
     for arguments, message in (
-        ((pictures, out, '--detector', 'mtcnn', '--model', model), '--detector mtcnn takes none'),
-        ((pictures, out, '--model', model), 'is none of the published files'),
-        ((pictures, out, '--detector', 'whole', '--root', pictures), '--root is for lists'),
-        ((pictures, out, '--detector', 'whole', '--kind', 'tight'), 'is for --kind aligned'),
-        ((pictures, model / 'out', '--detector', 'whole'), 'Not a directory'),
+        ((images, out, '--detector', 'mtcnn', '--model', model), '--detector mtcnn takes none'),
+        ((images, out, '--model', model), 'is none of the published files'),
+        ((images, out, '--detector', 'whole', '--root', images), '--root is for lists'),
+        ((images, out, '--detector', 'whole', '--kind', 'tight'), 'is for --kind aligned'),
+        ((images, model / 'out', '--detector', 'whole'), 'Not a directory'),
     ):
         done = run_tool(TOOL, *arguments)
         assert done.returncode == 2 and message in done.stderr, done.stderr
@@ -316,7 +316,7 @@ def test_errors_of_the_command(pictures, tmp_path):
 
 
 @pytest.mark.usefixtures('workers_that_have_imported')
-def test_real_pictures(real_data, yunet, tmp_path):
+def test_real_images(real_data, yunet, tmp_path):
     """Every portrait has one face, and a second run by two processes makes the same bytes."""
     root = real_data / 'smile_folders'
     for out, workers in (('first', 0), ('second', 2)):
@@ -338,7 +338,7 @@ def test_real_pictures(real_data, yunet, tmp_path):
 
 
 @pytest.mark.parametrize('layout, count', [('utkface_layout', 183), ('cfp_layout', 390)])
-def test_boxes_found_in_real_pictures(layout, count, real_data, yunet, tmp_path):
+def test_boxes_found_in_real_images(layout, count, real_data, yunet, tmp_path):
     """Every portrait has a face; a dataset with the boxes cuts out what the tool cuts out."""
     root, tool = real_data / layout, (TOOL, real_data / layout)
     done = run_tool(*tool, tmp_path / 'found', '--kind', 'none', '--model', yunet['model'])
@@ -361,15 +361,15 @@ def test_boxes_found_in_real_pictures(layout, count, real_data, yunet, tmp_path)
     np.testing.assert_array_equal(cv2.imread(str(path)), sample['img'])
 
 
-def test_pictures_without_a_box_are_reported(pictures, tmp_path, capsys):
-    write_image(pictures / 'sad/00002.jpg', 8, 8)
-    report = align(pictures, tmp_path / 'out', kind='none')
+def test_images_without_a_box_are_reported(images, tmp_path, capsys):
+    write_image(images / 'sad/00002.jpg', 8, 8)
+    report = align(images, tmp_path / 'out', kind='none')
     assert report.counts == dict(found=10, refused=1)
     assert report.failed == [('sad/00002.jpg', 'largest face has 8.0 px, below 16')]
     assert print_report(report, tmp_path / 'out', 'alignment.csv', 'box') == 1
     assert '1 of them have no box' in capsys.readouterr().err
-    assert align(pictures, tmp_path / 'out', kind='none').reused == 11
-    report = align(pictures, tmp_path / 'whole', kind='none', no_face='whole')
+    assert align(images, tmp_path / 'out', kind='none').reused == 11
+    report = align(images, tmp_path / 'whole', kind='none', no_face='whole')
     assert report.counts == dict(found=10, whole=1) and report.failed == []
 
 
@@ -383,7 +383,7 @@ def test_names_in_reports_come_back(tmp_path):
 
 
 @pytest.mark.parametrize('kind', ['yunet', 'mtcnn'])
-def test_error_against_labelled_eyes(kind, real_data, yunet, tmp_path):
+def test_error_against_labeled_eyes(kind, real_data, yunet, tmp_path):
     """106 portraits, turned and shifted at random; bounds are a fifth above what was measured."""
     if kind == 'mtcnn':
         pytest.importorskip('facenet_pytorch', reason='facenet-pytorch is not installed')
@@ -391,7 +391,7 @@ def test_error_against_labelled_eyes(kind, real_data, yunet, tmp_path):
     align(real_data / 'wflw_layout/WFLW_images', tmp_path, detector)
     labels = read_wflw(real_data / 'wflw_layout')
     errors = alignment_errors(read_points(tmp_path / 'alignment.csv'), labels)
-    assert len(errors.names) == errors.num_pictures == 106
+    assert len(errors.names) == errors.num_images == 106
     bounds = dict(yunet=((5.8, 10.2), (1.8, 3.8)), mtcnn=((3.4, 7.0), (1.4, 3.0)))[kind]
     for values, (mean, worst) in zip((errors.eyes, errors.corners), bounds, strict=True):
         assert values.mean() < mean and values.max() < worst
@@ -404,7 +404,7 @@ def test_tool_that_measures(real_data, yunet, tmp_path):
     align(root / 'WFLW_images', out, yunet, names=names)
     done = run_tool(tool, out, root)
     assert done.returncode == 0, done.stderr
-    assert '3 of 106 labelled pictures aligned (2.8 %)' in done.stdout
+    assert '3 of 106 labeled images aligned (2.8 %)' in done.stdout
     assert done.stdout.count(' worst ') == 3
     align(root, tmp_path / 'above', yunet, names=[f'WFLW_images/{names[0]}'])
     done = run_tool(tool, tmp_path / 'above', root)

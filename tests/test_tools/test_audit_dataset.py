@@ -40,7 +40,7 @@ def test_leak_of_a_config(tmp_path):
     assert 'labels differ: Happiness, Surprise' in done.stdout
     assert 'it contains images of faces' in done.stdout
     content = json.loads((tmp_path / 'report/report.json').read_text())
-    assert [picture['split'] for picture in content['groups'][0]['pictures']] == [
+    assert [image['split'] for image in content['groups'][0]['images']] == [
         'train',
         'val = test',
     ]

@@ -31,7 +31,7 @@ def test_three_kinds_of_steps(run, config, tmp_path):
     out = tmp_path / 'out.json'
     done = run(cfg, '--batch-size', 3, '--steps', 2, '--size', 32, '--json', out)
     assert done.returncode == 0, done.stderr
-    assert '3 pictures of 32x32 a step, median of 2 steps on cpu' in done.stdout
+    assert '3 images of 32x32 a step, median of 2 steps on cpu' in done.stdout
     figures = json.loads(out.read_text())
     assert figures['priors'] == ['age', 'landmarks', 'recognition']
     seconds = figures['seconds']

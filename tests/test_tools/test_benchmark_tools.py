@@ -40,7 +40,7 @@ def test_variants_take_turns(tmp_path, clock):
     ]
     for row in rows:
         assert len(row['times_s']) == 2 and row['name'] in done.stdout
-        assert row['pictures_s'] == pytest.approx(row['batch_size'] / row['median_ms'] * 1e3)
+        assert row['images_s'] == pytest.approx(row['batch_size'] / row['median_ms'] * 1e3)
     assert [row['speed_up'] for row in rows[::3]] == [1, 1]
 
 
@@ -56,7 +56,7 @@ def test_training_steps_and_memory(tmp_path):
     # The last one learns shares of votes.
     done = run('analysis_tools/benchmark', SOFT, *common, '--train-step', '--turns', 1)
     assert done.returncode == 0, done.stderr
-    assert 'apvit-baseline_resnet18' in done.stdout and 'pictures/s' in done.stdout
+    assert 'apvit-baseline_resnet18' in done.stdout and 'images/s' in done.stdout
     out = tmp_path / 'memory.json'
     done = run('analysis_tools/benchmark', *common, '--memory', '--json', out)
     assert done.returncode == 0, done.stderr
@@ -75,8 +75,8 @@ def test_pipeline(tmp_path):
     cfg = read_config('apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px')
     (tmp_path / 'data' / 'a').mkdir(parents=True)
     for number in range(3):
-        picture = np.full((32, 32, 3), 50 * number, np.uint8)
-        cv2.imwrite(str(tmp_path / 'data' / 'a' / f'{number}.png'), picture)
+        image = np.full((32, 32, 3), 50 * number, np.uint8)
+        cv2.imwrite(str(tmp_path / 'data' / 'a' / f'{number}.png'), image)
     cfg.test_dataloader.dataset = dict(
         type='mmpretrain.CustomDataset',
         data_root=str(tmp_path / 'data'),
@@ -87,7 +87,7 @@ def test_pipeline(tmp_path):
         'analysis_tools/benchmark', tmp_path / 'config.py', '--pipeline', 'test', '--turns', 1
     )
     assert done.returncode == 0, done.stderr
-    assert 'pictures/s through the pipeline' in done.stdout
+    assert 'images/s through the pipeline' in done.stdout
     assert '0 LoadFaceImage' in done.stdout and '1 ResizeFace' in done.stdout
 
 
@@ -104,7 +104,7 @@ def test_models_of_one_name(tmp_path):
         assert done.returncode == 2 and 'name' in done.stderr.splitlines()[-1]
 
 
-def test_more_models_than_colours(tmp_path):
+def test_more_models_than_colors(tmp_path):
     labels = 'abcdefghi'
     out = tmp_path / 'a.png'
     done = run('visualization/vis_cost', *9 * [SMALL], '--labels', *labels, '--out', out)

@@ -42,7 +42,7 @@ def test_original_shows_the_files(browse, tmp_path):
 
 
 def test_transformed_of_evaluation_is_the_file_again(browse, tmp_path):
-    # Normalising and undoing it, BGR to RGB and back, no erasing: nothing may be left of it.
+    # Normalizing and undoing it, BGR to RGB and back, no erasing: nothing may be left of it.
     sheet = browse('--split', 'val', '--num', '1', '--tile', '112')
     file = tmp_path / 'data/basic/Image/aligned_224/test_0001.jpg'
     np.testing.assert_array_equal(sheet[4:116, 4:116], cv2.imread(str(file)))
@@ -56,7 +56,7 @@ def test_transformed_of_training_is_augmented_and_seeded(browse):
 
 def test_pipeline_has_a_column_for_every_step(browse):
     sheet = browse('--mode', 'pipeline', '--num', '2', '--tile', '64')
-    # Stored, rotated, cropped, flipped, grey, jittered, network input.
+    # Stored, rotated, cropped, flipped, gray, jittered, network input.
     assert sheet.shape == (2 * (64 + 18 + 4) + 4, 7 * (64 + 4) + 4, 3)
 
 
@@ -70,10 +70,10 @@ def module():
     return load_tool(TOOL)
 
 
-def where(tile, colour):
-    """Mean place (x, y) of the pixels of a colour."""
-    rows, columns = (np.abs(tile.astype(int) - colour).max(axis=2) < 30).nonzero()
-    assert len(rows), 'the colour is not there'
+def where(tile, color):
+    """Mean place (x, y) of the pixels of a color."""
+    rows, columns = (np.abs(tile.astype(int) - color).max(axis=2) < 30).nonzero()
+    assert len(rows), 'the color is not there'
     return columns.mean(), rows.mean()
 
 
@@ -81,14 +81,14 @@ def test_landmarks_and_box_are_drawn_where_they_are(module):
     box = np.array([3, 5, 28, 25], np.float32)
     frame = module.Frame('stored', np.zeros((32, 32, 3), np.uint8), np.array([[8.0, 4.0]]), box)
     tile = module.draw_tile(frame, 'face', width=320)[:320]
-    # The centre of pixel 8 is at 8.5 pixels of the edge, and so on.
+    # The center of pixel 8 is at 8.5 pixels of the edge, and so on.
     assert where(tile, module.WHITE) == pytest.approx((8.5 * 10 - 0.5, 4.5 * 10 - 0.5), abs=0.6)
     rows, columns = (np.abs(tile.astype(int) - module.GREEN).max(axis=2) < 30).nonzero()
     extent = columns.min(), rows.min(), columns.max(), rows.max()
     assert extent == pytest.approx((box + 0.5) * 10 - 0.5, abs=1)
 
 
-def test_sides_of_98_points_have_their_colours(module):
+def test_sides_of_98_points_have_their_colors(module):
     points = SynthFace(num_samples=1, image_size=64)[0]['gt_landmarks']
     image = np.zeros((64, 64, 3), np.uint8)
     tile = module.draw_tile(module.Frame('stored', image, points), '', width=256)[:256]
@@ -137,7 +137,7 @@ def test_concat_shows_before_and_after(browse, tmp_path):
     np.testing.assert_array_equal(sheet[4:116, 120:232], file)
 
 
-def test_refuses_no_pictures():
+def test_refuses_no_images():
     done = run_tool(TOOL, 'config.py', '--num', '0')
     assert done.returncode == 2 and '--num must be at least 1' in done.stderr
 
@@ -152,7 +152,7 @@ def test_drawn_faces_need_no_loading_step_and_show_landmarks_on_demand(repo_root
         assert run_tool(TOOL, config, *words).returncode == 0
         sheets.append(cv2.imread(str(out)))
     plain, landmarks, box = sheets
-    assert plain[4:136, 4:136].std() > 10, 'there is a picture'
+    assert plain[4:136, 4:136].std() > 10, 'there is an image'
     assert (landmarks != plain).any(-1).sum() > 500
     assert 300 < (box != landmarks).any(-1).sum() < 6000
 
@@ -173,8 +173,8 @@ def test_landmarks_follow_the_pipeline(module, tmp_path, mode):
     last = cv2.imread(str(out))[4:260, -260:-4]
     sample = Compose(pipeline[:2])(SynthFace(num_samples=2, image_size=96)[0])
     pupils = (sample['gt_landmarks'][[96, 97]] + 0.5) * 4 - 0.5
-    for (x, y), colour in zip(np.rint(pupils).astype(int), ('BLUE', 'ORANGE'), strict=True):
-        assert np.abs(last[y, x].astype(int) - getattr(module, colour)).max() < 30
+    for (x, y), color in zip(np.rint(pupils).astype(int), ('BLUE', 'ORANGE'), strict=True):
+        assert np.abs(last[y, x].astype(int) - getattr(module, color)).max() < 30
 
 
 def test_concatenated_sets(tmp_path):

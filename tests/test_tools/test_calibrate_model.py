@@ -97,10 +97,10 @@ def test_the_published_file_says_so(tmp_path):
     path = publish_model(config, tmp_path / 'a.pth', tmp_path / 'net.safetensors', half=True)
     facts = torch.load(tmp_path / 'a.pth', weights_only=True)['meta']['calibration']
     assert published_facts(path)['calibration'] == facts
-    pictures = torch.randn(2, 3, SIZE, SIZE)
+    images = torch.randn(2, 3, SIZE, SIZE)
     with torch.no_grad():
-        whole = get_model(config, tmp_path / 'a.pth')(pictures)
-        torch.testing.assert_close(get_model(path)(pictures), whole, rtol=0, atol=0.1)
+        whole = get_model(config, tmp_path / 'a.pth')(images)
+        torch.testing.assert_close(get_model(path)(images), whole, rtol=0, atol=0.1)
 
     # Twice would leave the temperature of the second time alone.
     for again in (tmp_path / 'a.pth', path):

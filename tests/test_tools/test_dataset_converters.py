@@ -89,7 +89,7 @@ def test_landmarks_lie_on_what_they_mark(tmp_path):
             assert sample['img'][y, x].max() < 80
 
 
-def test_faces_of_one_picture_get_names_of_their_own(tmp_path):
+def test_faces_of_one_image_get_names_of_their_own(tmp_path):
     write_wflw(tmp_path / 'wflw', [wflw_line('a.jpg'), wflw_line('a.jpg', 5), wflw_line('b.jpg')])
     convert('WFLW', tmp_path / 'wflw', tmp_path / 'crops')
     names = [r['img_path'].rsplit('/', 1)[1] for r in annotations(tmp_path / 'crops')['data_list']]
@@ -97,7 +97,7 @@ def test_faces_of_one_picture_get_names_of_their_own(tmp_path):
     assert all((tmp_path / f'crops/images/train/WFLW_images/{name}').is_file() for name in names)
 
 
-def test_names_that_faces_of_another_picture_would_take(tmp_path):
+def test_names_that_faces_of_another_image_would_take(tmp_path):
     lines = [wflw_line('a.jpg'), wflw_line('a.jpg', 5), wflw_line('a.1.jpg', 9)]
     for order in (lines, lines[::-1]):
         folder = tmp_path / str(order is lines)
@@ -114,11 +114,11 @@ def samples_of(dataset):
 def labels_of(dataset):
     """Class by name, and what else ExpW knows, of each sample."""
     classes = dataset.metainfo['classes']
-    kept = ('picture', 'face', 'confidence', 'expression')
+    kept = ('image', 'face', 'confidence', 'expression')
     return [(classes[sample['gt_label']], *map(sample.get, kept)) for sample in samples_of(dataset)]
 
 
-@pytest.mark.parametrize('by', ['picture', 'face'])
+@pytest.mark.parametrize('by', ['image', 'face'])
 def test_faces_of_expw_keep_part_and_labels(tmp_path, by):
     lines = [
         expw_line(f'actor_{number}.jpg', (number + face) % 7, face=face, confidence=40 + number)
@@ -184,7 +184,7 @@ def test_only_what_has_changed_is_done_again(tmp_path):
     assert convert('WFLW', root, out).reused == 4
     assert contents(out) == before
 
-    # Another picture, another label, a crop that somebody removed.
+    # Another image, another label, a crop that somebody removed.
     write_image(root / 'WFLW_images/a.jpg', 70, 80)
     lines[1] = wflw_line('b.jpg', 7)
     (root / WFLW_LISTS / 'list_98pt_rect_attr_train.txt').write_text('\n'.join(lines))
@@ -195,7 +195,7 @@ def test_only_what_has_changed_is_done_again(tmp_path):
     assert contents(out) == contents(fresh)
     changed = {name for name, content in contents(out).items() if before[name] != content}
     folder = 'images/train/WFLW_images'
-    # The crop of b shows another part of the picture; in it, the landmarks are where they were.
+    # The crop of b shows another part of the image; in it, the landmarks are where they were.
     assert changed == {f'{folder}/a.png', f'{folder}/b.png'}
 
 
@@ -269,7 +269,7 @@ def test_stopped_conversion_goes_on(repo_root, tmp_path):
     assert annotations(out)['data_list'] == annotations(tmp_path / 'fresh')['data_list']
 
 
-def test_unreadable_pictures_are_reported(tmp_path):
+def test_unreadable_images_are_reported(tmp_path):
     root = write_utkface(tmp_path / 'utkface', [*utkface_names(20), '61_1_20170109142408075.jpg'])
     bad = UTKFace(root, 'test').get_data_info(0)['img_path']
     with open(bad, 'r+b') as file:
@@ -331,7 +331,7 @@ def test_written_split_is_read_back(tmp_path):
 
 
 def test_crops_about_boxes_that_were_found(real_data, tmp_path):
-    """What the dataset with its boxes gives, and nothing of pictures without a face."""
+    """What the dataset with its boxes gives, and nothing of images without a face."""
     root = real_data / 'utkface_layout'
     names = [path.name for path in sorted(root.glob('*.jpg'))]
     rows = [[name, 'found', 20, 30, 180, 210] for name in names[1:]]
@@ -347,7 +347,7 @@ def test_crops_about_boxes_that_were_found(real_data, tmp_path):
     np.testing.assert_array_equal(made[0]['img'], source[0]['img'])
 
 
-def test_real_pictures(real_data, tmp_path):
+def test_real_images(real_data, tmp_path):
     report = convert('WFLW', real_data / 'wflw_layout', tmp_path, size=64, val_ratio=0.1)
     assert sum(report.counts.values()) == 106 and report.counts['test'] == 14
     for split in ('train', 'val', 'test'):

@@ -34,7 +34,7 @@ def test_everything(trained, tmp_path):
     done = run('export_onnx', *trained, '--out', out, *options)
     assert done.returncode == 0, done.stderr
     assert 'gives  scores (batch, 7)' in done.stdout
-    assert 'metrics of 6 pictures' in done.stdout and 'accuracy/top1' in done.stdout
+    assert 'metrics of 6 images' in done.stdout and 'accuracy/top1' in done.stdout
 
     exported = OnnxModel(out)
     assert exported.facts == dict(
@@ -55,11 +55,11 @@ def test_everything(trained, tmp_path):
     assert [speed['name'] for speed in report['speed']] == ['net.onnx', 'net.int8.onnx']
     assert ' times as fast here as what FaceInferencer runs (' in done.stdout.splitlines()[-1]
     assert report['facts'] == exported.facts and report['tolerance'] == 1e-4
-    rows = [(row['pictures'], row['batch_size'], row['count']) for row in report['comparisons']]
+    rows = [(row['images'], row['batch_size'], row['count']) for row in report['comparisons']]
     expected = [('random pixels', size, 7) for size in (1, 2, 7)]
     assert rows == expected + [('test set', size, 3) for size in (1, 2, 7)]
     assert all(row['deviation'] < 1e-4 for row in report['comparisons'])
-    assert report['int8']['pictures'] == 6
+    assert report['int8']['images'] == 6
     assert report['int8']['metrics'].keys() == {'float32', 'int8'}
     assert report['int8']['bytes'] == out.with_suffix('.int8.onnx').stat().st_size
 

@@ -53,7 +53,7 @@ def test_kt_adapter(tmp_path):
     out = tmp_path / 'cost.json'
     done = run_tool(TOOL, KT_CONFIG, '--json', out)
     assert done.returncode == 0, done.stderr
-    assert 'one 224x224 picture (CropFace.size in the test pipeline)' in done.stdout
+    assert 'one 224x224 image (CropFace.size in the test pipeline)' in done.stdout
     figures = json.loads(out.read_text())
     assert figures['adapter_mflops'] == pytest.approx(21.02, rel=3e-3)
     assert f'{figures["adapter_mflops"]:.3f}   without any prior' in done.stdout

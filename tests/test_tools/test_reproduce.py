@@ -167,7 +167,7 @@ def test_what_is_printed_trains(run, tmp_path, arguments):
 
 
 def test_a_small_table_from_end_to_end(run, tmp_path):
-    """Three steps of each training, on few pictures: not what it reaches, but that it goes."""
+    """Three steps of each training, on few images: not what it reaches, but that it goes."""
     options = [f'{part}_dataloader.dataset.num_samples=42' for part in ('train', 'val', 'test')]
     settings = ('--data', 'synth', '--cfg-options', *options, 'train_cfg.max_epochs=1')
     result = run('figure7', *settings)

@@ -149,7 +149,7 @@ def test_wrong_use_is_explained(toy, tool, words, message):
 
 
 def test_two_processes_apply_the_gradients_of_one(toy, tmp_path):
-    """Two processes with 3 pictures each step like one with all 6 (no BatchNorm, no dropout)."""
+    """Two processes with 3 images each step like one with all 6 (no BatchNorm, no dropout)."""
     config = toy(
         model__norm=False,
         model__dropout=0.0,

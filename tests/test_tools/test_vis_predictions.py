@@ -60,13 +60,13 @@ def test_features_of_several_models(call, tmp_path):
     assert '12 faces' not in printed and three.shape[1] - two.shape[1] == 5 * 150
 
 
-def test_features_can_be_coloured_otherwise(call, tmp_path):
+def test_features_can_be_colored_otherwise(call, tmp_path):
     paths = write_task(tmp_path, 'age')
     by_age, _ = call('vis_features', *paths)
-    by_label, _ = call('vis_features', *paths, '--colour', 'label')
+    by_label, _ = call('vis_features', *paths, '--color', 'label')
     assert not (by_age == by_label).all()
     paths = write_task(tmp_path, 'expression')
-    status, message = refuse('vis_features', *paths, '--colour', 'age')
+    status, message = refuse('vis_features', *paths, '--color', 'age')
     assert status == 1 and 'ValueError' in message and 'gt_age' in message
 
 
@@ -101,7 +101,7 @@ def test_every_curve_has_a_name_of_its_own(call, tmp_path):
     assert '4 ROC curves' in printed
 
 
-def test_number_of_pictures_and_overrides(call, tmp_path):
+def test_number_of_images_and_overrides(call, tmp_path):
     paths = write_task(tmp_path, 'age')
     assert '5 faces' in call('vis_age', *paths, '--num', 5)[1]
     option = 'test_dataloader.dataset.num_samples=7'
@@ -127,7 +127,7 @@ def test_faces_without_valence_and_arousal_are_skipped(call, tmp_path):
         ('vis_roc', ['--far', '2'], '--far'),
         ('vis_landmarks', ['--worst', '0'], 'whole number of at least 1'),
         ('vis_features', ['--num', '-3'], 'whole number of at least 1'),
-        ('vis_features', ['--colour', 'red'], 'invalid choice'),
+        ('vis_features', ['--color', 'red'], 'invalid choice'),
         ('vis_features', ['--versus', 'b.py', 'b.pth', '--labels', 'a'], '2 models but 1 --labels'),
         ('vis_features', ['--versus', 'config.py', 'b.pth'], "called 'config'"),
     ],

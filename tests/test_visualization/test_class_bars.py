@@ -14,7 +14,7 @@ SERIES = {
 
 
 def bars_of(axes):
-    """Model -> (centres, heights) of its bars."""
+    """Model -> (centers, heights) of its bars."""
     return {
         container.get_label(): (
             np.array([bar.get_x() + bar.get_width() / 2 for bar in container]),

@@ -25,7 +25,7 @@ def test_points_are_drawn_where_they_are():
     assert axes.get_xlabel() == 'NME 12.3 %\nno. 3'
 
 
-def test_picture_keeps_its_size_whatever_was_predicted():
+def test_image_keeps_its_size_whatever_was_predicted():
     shown = face()
     shown.pred = shown.pred + 500
     (axes,) = draw_landmarks([shown]).axes

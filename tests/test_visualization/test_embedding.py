@@ -15,11 +15,11 @@ from mmfer.visualization.embedding import (
 def clusters(num=60, classes=3, channels=8, spread=0.1):
     rng = np.random.default_rng(0)
     labels = np.arange(num) % classes
-    centres = rng.normal(size=(classes, channels))
-    return centres[labels] + spread * rng.normal(size=(num, channels)), labels
+    centers = rng.normal(size=(classes, channels))
+    return centers[labels] + spread * rng.normal(size=(num, channels)), labels
 
 
-def test_neighbours_stay_neighbours():
+def test_neighbors_stay_neighbors():
     features, labels = clusters()
     points = embed(features)
     assert points.shape == (60, 2)
@@ -34,7 +34,7 @@ def test_embedding_is_repeatable_and_about_directions():
     np.testing.assert_array_equal(points, embed(features * scale, seed=3))
 
 
-def test_few_pictures_are_refused():
+def test_few_images_are_refused():
     assert embed(np.eye(5)).shape == (5, 2)
     with pytest.raises(ValueError, match='got 4'):
         embed(np.eye(4))
@@ -48,7 +48,7 @@ def test_caption_says_how_well_classes_are_apart():
     silhouette = silhouette_score(features, labels, metric='cosine')
     expected = f'of the features: intra-class variance {variance:.3f}, silhouette {silhouette:.3f}'
     assert separation(features, labels) == expected
-    # One class, or one picture a class: there is no silhouette.
+    # One class, or one image a class: there is no silhouette.
     assert 'silhouette' not in separation(features, np.zeros(60, int))
     assert 'silhouette' not in separation(features, np.arange(60))
 

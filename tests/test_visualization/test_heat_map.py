@@ -58,7 +58,7 @@ def test_colors_run_from_the_smallest_to_the_largest_value():
     assert bar.get_ylim() == (65.91, 66.94) and bar.get_ylabel() == 'accuracy (%)'
 
 
-def test_a_cell_that_was_not_run_is_grey_and_hatched():
+def test_a_cell_that_was_not_run_is_gray_and_hatched():
     axes = draw().axes[0]
     (hatched,) = axes.patches
     assert hatched.get_xy() == (1.5, -0.5) and hatched.get_hatch()

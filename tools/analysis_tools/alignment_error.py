@@ -4,8 +4,8 @@
     python tools/dataset_converters/align_faces.py data/wflw/WFLW_images aligned --model FILE
     python tools/analysis_tools/alignment_error.py aligned data/wflw
 
-It reads what align_faces.py wrote, OUT/alignment.csv, and no picture. A picture with several
-labelled faces counts as the one whose eyes are nearest to those found.
+It reads what align_faces.py wrote, OUT/alignment.csv, and no image. An image with several
+labeled faces counts as the one whose eyes are nearest to those found.
 
 Exit status: 0; 2 when the report or the labels are missing or wrong.
 """

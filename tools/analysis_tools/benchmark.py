@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfer.utils.config_arguments import add_config_options, tool_parser
+from mmfer.utils.config_arguments import add_config_options, add_former_name, tool_parser
 from mmfer.utils.timing_options import add_timing_options, check_names, positive
 
 VARIANTS = ['plain', 'eager', 'compiled', 'fused+channels-last+by-8', 'bf16', 'onnx', 'aot+by-8']
@@ -47,9 +47,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         const='train',
         help='time the data pipeline instead (default: of training)',
     )
-    parser.add_argument(
-        '--pictures', type=positive, default=200, help='for --pipeline (default: 200)'
+    images = parser.add_argument(
+        '--images', type=positive, default=200, help='for --pipeline (default: 200)'
     )
+    add_former_name(parser, '--pictures', images)
     add_timing_options(parser)
     parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
     add_config_options(parser)
@@ -128,13 +129,13 @@ def pipeline(args, configs: dict) -> list[dict]:
     from mmfer.benchmark.report import pipeline_text
     from mmfer.benchmark.timing import CLOCKS
     from mmfer.registry import DATASETS
-    from mmfer.utils.picture_size import picture_size
+    from mmfer.utils.image_size import image_size
 
     rows = []
     for name, cfg in configs.items():
         dataset = DATASETS.build(cfg[f'{args.pipeline}_dataloader'].dataset)
         speed = measure_pipeline(
-            dataset, picture_size(cfg)[0], args.pictures, args.turns, CLOCKS[args.clock]
+            dataset, image_size(cfg)[0], args.images, args.turns, CLOCKS[args.clock]
         )
         print(f'{name}, {args.pipeline}\n{pipeline_text(speed)}', flush=True)
         rows.append(dict(name=name, part=args.pipeline, **speed))

@@ -3,7 +3,7 @@
 
     python tools/analysis_tools/benchmark_prior_cache.py CONFIG --batch-size 4 --steps 5
 
-A step is the forward and backward pass and the update, on random pictures of the config's size that
+A step is the forward and backward pass and the update, on random images of the config's size that
 lie in memory already: reading data comes on top. The three kinds of steps take turns, so that a
 machine that is busy for a while slows all of them; medians are reported, for the speed-up that of
 the ratios within a turn. Weights are random, as they do not change the time, so no checkpoint is
@@ -66,9 +66,7 @@ def measure(cfg, size: tuple[int, int], batch_size: int, steps: int, device: str
 def main(argv: Sequence[str] | None = None) -> int:
     parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file of a KT-Adapter')
-    parser.add_argument(
-        '--batch-size', type=positive, default=4, help='pictures a step (default: 4)'
-    )
+    parser.add_argument('--batch-size', type=positive, default=4, help='images a step (default: 4)')
     parser.add_argument(
         '--steps', type=positive, default=5, help='timed steps of a kind (default: 5)'
     )
@@ -76,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--size',
         type=int,
         metavar='PIXELS',
-        help='side of the pictures (default: what the model or the test pipeline says, else 224)',
+        help='side of the images (default: what the model or the test pipeline says, else 224)',
     )
     parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
     parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
@@ -92,17 +90,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmfer.engine.launch import load_config
     from mmfer.utils.atomic_file import atomic_write_json
     from mmfer.utils.config_options import parse_options
-    from mmfer.utils.picture_size import picture_size
+    from mmfer.utils.image_size import image_size
 
     init_default_scope('mmfer')
     MMLogger.get_instance('benchmark', log_level=logging.ERROR)  # not one line a weight
     cfg = load_config(args.config, parse_options(args.cfg_options))
-    size = (args.size,) * 2 if args.size else picture_size(cfg)[0]
+    size = (args.size,) * 2 if args.size else image_size(cfg)[0]
     figures = measure(cfg, size, args.batch_size, args.steps, args.device)
     seconds = figures['seconds']
     height, width = size
     print(
-        f'{args.config}\n{args.batch_size} pictures of {height}x{width} a step, median of '
+        f'{args.config}\n{args.batch_size} images of {height}x{width} a step, median of '
         f'{args.steps} steps on {args.device}, {figures["threads"]} thread(s)'
     )
     print(f'  prior encoders running   {seconds["encoders"] * 1e3:10.1f} ms')

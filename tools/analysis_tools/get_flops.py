@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Print what one picture costs a model in inference: GFLOPs, parameters and tokens per block.
+"""Print what one image costs a model in inference: GFLOPs, parameters and tokens per block.
 
 ``gflops`` is what published figures mean: APViT's way of computing in the paper, and MobileOne and
 RepVGG with merged branches. ``gflops_run`` is what the model spends as it is configured, which may
@@ -20,7 +20,7 @@ from mmfer.utils.config_arguments import add_config_options, add_size_option, to
 
 def print_figures(config: str, figures: dict) -> None:
     height, width = figures['shape']
-    print(f'{config}, one {height}x{width} picture ({figures["shape_from"]})')
+    print(f'{config}, one {height}x{width} image ({figures["shape_from"]})')
     print(f'  GFLOPs              {figures["gflops"]:8.3f}   as published figures are counted')
     print(f'  GFLOPs as run       {figures["gflops_run"]:8.3f}   as the model is configured')
     print(f'  parameters          {figures["params_m"]:8.3f} M')

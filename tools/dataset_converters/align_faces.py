@@ -1,20 +1,20 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Find the faces of pictures and align them: eyes, nose and mouth come to lie where models of
+"""Find the faces of images and align them: eyes, nose and mouth come to lie where models of
 aligned faces expect them. Or crop them by the box found, without alignment; or only find them.
 
-    python tools/dataset_converters/align_faces.py pictures aligned
+    python tools/dataset_converters/align_faces.py images aligned
     python tools/dataset_converters/align_faces.py data/sfew data/sfew_224 --detector mtcnn \\
         --size 224 --several central --no-face whole --workers 8
-    python tools/dataset_converters/align_faces.py names.txt aligned --root pictures
-    python tools/dataset_converters/align_faces.py pictures loose --kind loose
+    python tools/dataset_converters/align_faces.py names.txt aligned --root images
+    python tools/dataset_converters/align_faces.py images loose --kind loose
     python tools/dataset_converters/align_faces.py data/utkface data/utkface_faces --kind none
 
-OUT has a crop at the same place for every picture and alignment.csv, which says of each picture
+OUT has a crop at the same place for every image and alignment.csv, which says of each image
 what was decided, why, and where the face is. Datasets read the boxes of that file: boxes=FILE. A
 run that was stopped, however, goes on where it was when the same command is given again.
 docs/alignment.md tells the rules and where models come from.
 
-Exit status: 0 when every picture has a crop (or, with --kind none, a box); 1 when some have none,
+Exit status: 0 when every image has a crop (or, with --kind none, a box); 1 when some have none,
 the others are written all the same; 2 when the arguments, the model file or OUT are wrong; 130 when
 it was interrupted.
 """
@@ -31,8 +31,8 @@ from mmfer.utils.config_arguments import add_workers_option, tool_parser
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = tool_parser(__doc__)
-    parser.add_argument('source', type=Path, help='folder of pictures, or list with a path a line')
-    parser.add_argument('out', type=Path, help='folder to write, not inside of the pictures')
+    parser.add_argument('source', type=Path, help='folder of images, or list with a path a line')
+    parser.add_argument('out', type=Path, help='folder to write, not inside of the images')
     parser.add_argument(
         '--root', type=Path, help='what the paths of a list are relative to (default: its folder)'
     )
@@ -42,7 +42,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         choices=('auto', 'yunet', 'mtcnn', 'whole'),
         default='auto',
         help='auto: yunet if its file is given or in an installed package, else mtcnn; whole: '
-        'pictures are aligned already and are only resized (default: auto)',
+        'images are aligned already and are only resized (default: auto)',
     )
     group.add_argument(
         *('--model', '--detector-weights'),
@@ -56,7 +56,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     group.add_argument(
         '--max-side',
         type=int,
-        help='larger pictures are shrunk to as many pixels for the search (default: 6144)',
+        help='larger images are shrunk to as many pixels for the search (default: 6144)',
     )
     group = parser.add_argument_group('which face counts')
     group.add_argument(
@@ -72,13 +72,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--several',
         choices=('largest', 'central', 'score', 'refuse'),
         default='largest',
-        help='which one of several counts, or no crop of such a picture (default: largest)',
+        help='which one of several counts, or no crop of such an image (default: largest)',
     )
     group.add_argument(
         '--no-face',
         choices=('refuse', 'whole'),
         default='refuse',
-        help='where none counts: no crop, or one of the whole picture (default: refuse)',
+        help='where none counts: no crop, or one of the whole image (default: refuse)',
     )
     group = parser.add_argument_group('result')
     group.add_argument(

@@ -3,7 +3,7 @@
 
     python tools/dataset_converters/fer2013_to_images.py data/ferplus data/ferplus/images
 
-The images are grey PNG files of 48x48 in OUT/FER2013Train, FER2013Valid and FER2013Test, named as
+The images are gray PNG files of 48x48 in OUT/FER2013Train, FER2013Valid and FER2013Test, named as
 in fer2013new.csv; those it has no name for, as they show no face, are skipped. The dataset FERPlus
 reads them with image_dir='images'. Files that are there already are kept.
 

@@ -7,7 +7,7 @@
     python tools/dataset_converters/to_crops.py ExpW data/expw data/crops/expw --kind tight
 
 A conversion that was stopped, however, goes on where it was when the same command is given again.
-Pictures that cannot be read are listed on the screen and in OUT/skipped.csv.
+Images that cannot be read are listed on the screen and in OUT/skipped.csv.
 
 Exit status: 0 when every face has a crop; 1 when some have none, the others are written all the
 same; 2 when the arguments, the dataset's layout or OUT are wrong; 130 when it was interrupted.
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--source',
         choices=('auto', 'landmarks', 'box', 'image'),
         default='auto',
-        help='what a crop is measured from; auto: landmarks, else the face box, else the picture '
+        help='what a crop is measured from; auto: landmarks, else the face box, else the image '
         '(default: auto)',
     )
     add_crop_options(parser)

@@ -4,7 +4,7 @@
     python tools/dataset_converters/write_split.py UTKFace data/utkface utkface_split.csv
 
     python tools/dataset_converters/write_split.py ExpW data/expw expw_split.csv \\
-        --cfg-options by=picture
+        --cfg-options by=image
 
 For datasets whose split is mmfer's own. The file has a line ``name,split`` for each image, or for
 each face where the split divides faces, can be given out with a result, and is read back by
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('data_root', help='folder of the dataset')
     parser.add_argument('target', help='file to write')
     add_config_options(
-        parser, 'further arguments of the dataset, such as by=picture or folders.smiling=Happiness'
+        parser, 'further arguments of the dataset, such as by=image or folders.smiling=Happiness'
     )
     return exit_status(write, parser.parse_args(argv))
 

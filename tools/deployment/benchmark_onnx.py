@@ -3,8 +3,8 @@
 
     python tools/deployment/benchmark_onnx.py CONFIG --batch-sizes 1 8 --int8
 
-Branches of MobileOne and RepVGG are merged for both. The variants take turns on random pictures in
-memory, normalised, so that a machine that is busy for a while slows all of them; all get the same
+Branches of MobileOne and RepVGG are merged for both. The variants take turns on random images in
+memory, normalized, so that a machine that is busy for a while slows all of them; all get the same
 number of threads. Reported are median and quartiles of a call, and the median of the ratios
 within a turn. Weights do not change the time, so no checkpoint is needed.
 
@@ -28,7 +28,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs='+',
         default=[1, 8, 32],
         metavar='N',
-        help='pictures a call (default: 1 8 32)',
+        help='images a call (default: 1 8 32)',
     )
     parser.add_argument('--int8', action='store_true', help='time the 8-bit model as well')
     parser.add_argument('--rounds', type=int, default=10, help='timed turns (default: 10)')
@@ -80,7 +80,7 @@ def table(results: list[dict]) -> str:
     """The figures as text."""
     from mmfer.utils.markdown import markdown_table
 
-    lines = [['batch', 'variant', 'median, ms', 'quartiles, ms', 'pictures/s', 'speed-up']]
+    lines = [['batch', 'variant', 'median, ms', 'quartiles, ms', 'images/s', 'speed-up']]
     for row in results:
         low, median, high = (f'{row[key] * 1e3:.2f}' for key in ('low', 'median', 'high'))
         rate = f'{row["batch_size"] / row["median"]:.1f}'
@@ -109,7 +109,7 @@ def benchmark(args: argparse.Namespace) -> None:
     results = measure(loaded, args)
     around = environment(args.threads)
     height, width = loaded.size
-    print(f'{args.config}, {height}x{width} pictures, {args.rounds} turns')
+    print(f'{args.config}, {height}x{width} images, {args.rounds} turns')
     print(
         f'{around["machine"]}, {args.threads} thread(s), PyTorch {around["torch"]}, '
         f'ONNX Runtime {around["onnxruntime"]}'

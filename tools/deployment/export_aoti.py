@@ -4,7 +4,7 @@
     python tools/deployment/export_aoti.py CONFIG CHECKPOINT --out model.pt2 --verify
 
 writes a package of PyTorch's AOTInductor for the processor of this machine: any batch size, all
-that is needed to use it (class names, task, input size, normalisation, licence) as metadata, no
+that is needed to use it (class names, task, input size, normalization, licence) as metadata, no
 need of mmfer to run it. It needs a C++ compiler here, and where it runs the same version of PyTorch
 and the same vector instructions. Whether it is quicker depends on the processor: docs/speed.md has
 figures, and the last line is measured here,

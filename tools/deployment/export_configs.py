@@ -4,8 +4,8 @@
     python tools/deployment/export_configs.py configs --json exports.json
     python tools/deployment/export_configs.py configs/apvit configs/deit --list
 
-Weights and pictures are random: no checkpoints and no data are needed. Configs that differ in
-training only (priors, losses, initialisation, data of the same classes) have one graph; the first
+Weights and images are random: no checkpoints and no data are needed. Configs that differ in
+training only (priors, losses, initialization, data of the same classes) have one graph; the first
 of them is exported. The report is written after every graph.
 
 Exit status: 0 when all agree with PyTorch, 1 when one cannot be exported or differs, 2 when the
@@ -67,12 +67,12 @@ def find_configs(paths: list[str]) -> list[Path]:
 def group(configs: list[Path]) -> dict[str, list[Path]]:
     """Configs by the graph that they are exported to."""
     from mmfer.utils.config_options import read_config
-    from mmfer.utils.picture_size import picture_size
+    from mmfer.utils.image_size import image_size
 
     groups = {}
     for path in configs:
         cfg = read_config(path)
-        groups.setdefault(graph_key(cfg, picture_size(cfg)[0]), []).append(path)
+        groups.setdefault(graph_key(cfg, image_size(cfg)[0]), []).append(path)
     return groups
 
 

@@ -4,11 +4,11 @@
     python tools/deployment/export_onnx.py CONFIG CHECKPOINT --out model.onnx --verify
 
 writes the graph for any batch size, with all that is needed to use it (class names, task, input
-size, normalisation, licence) as metadata. By default it takes normalised float32 (N, 3, H, W), as
-runtimes and accelerators expect; with --with-preprocessing it takes pictures as OpenCV reads them,
-uint8 (N, H, W, 3) in BGR, and normalises them itself, so that nobody else can get it wrong.
+size, normalization, licence) as metadata. By default it takes normalized float32 (N, 3, H, W), as
+runtimes and accelerators expect; with --with-preprocessing it takes images as OpenCV reads them,
+uint8 (N, H, W, 3) in BGR, and normalizes them itself, so that nobody else can get it wrong.
 
---verify compares with PyTorch, on random pictures and on those of the test set (drawn faces where
+--verify compares with PyTorch, on random images and on those of the test set (drawn faces where
 its files are missing), in batches of 1, 2 and 7; nothing is written if they differ by more than
 rounding. --int8 writes NAME.int8.onnx as well, with linear layers in 8 bits, and measures on the
 test set what that costs. Both write their figures to NAME.json. Without CHECKPOINT the weights are
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--int8-num',
         type=positive,
         metavar='N',
-        help='measure them on so many pictures, spread evenly over the test set (default: all)',
+        help='measure them on so many images, spread evenly over the test set (default: all)',
     )
     parser.add_argument('--device', default='cpu', help='where PyTorch runs (default: cpu)')
     return exit_status(export, parse_export_args(parser, '.onnx', argv))
@@ -94,7 +94,7 @@ def export(args: argparse.Namespace) -> None:
 
 def print_interface(exported) -> None:
     """Name the inputs and outputs."""
-    kind = 'uint8, BGR' if exported.with_preprocessing else 'float32, normalised'
+    kind = 'uint8, BGR' if exported.with_preprocessing else 'float32, normalized'
     shape = ', '.join(map(str, exported.input_shape))
     print(f'  takes  {exported.input_name} ({shape}) {kind}')
     for name, sizes in exported.output_shapes.items():
@@ -113,8 +113,8 @@ def measure_metrics(cfg, variants: dict, num: int | None) -> dict:
     for name, before in metrics['float32'].items():
         after = metrics['int8'][name]
         lines.append([name, f'{before:.4f}', f'{after:.4f}', f'{after - before:+.4f}'])
-    print(f'metrics of {count} pictures of the test set:\n{markdown_table(lines)}', end='')
-    return dict(pictures=count, metrics=metrics)
+    print(f'metrics of {count} images of the test set:\n{markdown_table(lines)}', end='')
+    return dict(images=count, metrics=metrics)
 
 
 if __name__ == '__main__':

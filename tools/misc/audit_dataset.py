@@ -10,7 +10,7 @@ by a few pixels or mirrored; docs/audit.md says how, and how well.
 
 The report in OUT contains images of faces. It is written there and nowhere else.
 
-Exit status: 0 when no picture is in two splits, every file can be read and boxes and points are
+Exit status: 0 when no image is in two splits, every file can be read and boxes and points are
 about their image; 1 when this is not so; 2 when the arguments, a config or a dataset's layout are
 wrong; 130 when it was interrupted.
 Duplicates inside a split, contradicting labels and odd files are reported, but are no failure.

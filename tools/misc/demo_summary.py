@@ -19,8 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     print('\nFaces with prediction, confidence and the patches that were kept:')
     print(f'    {folder / "faces.png"}')
     print('Confusion matrix:')
-    for picture in sorted(folder.rglob('confusion_matrix*.png'))[-1:]:
-        print(f'    {picture}')
+    for image in sorted(folder.rglob('confusion_matrix*.png'))[-1:]:
+        print(f'    {image}')
     print('Logs and checkpoints:')
     print(f'    {folder}   (make clean-demo removes it, so that make demo trains anew)')
     return 0

@@ -125,8 +125,7 @@ def _row_text(row: dict) -> str:
     if 'rate' in row:
         return f'{row["rate"]:.0f} images/s on one core'
     return (
-        f'{name} {row["median_ms"]:.1f} ms, {row["pictures_s"]:.0f} images/s, '
-        f'loss {row["loss"]:.3f}'
+        f'{name} {row["median_ms"]:.1f} ms, {row["images_s"]:.0f} images/s, loss {row["loss"]:.3f}'
     )
 
 
@@ -224,7 +223,7 @@ def run_steps(table: 'StepTable', args, device: str) -> None:
     if 'data' in args.only and folder is not None:
         out = table.folder / 'data.json'
         command = python('analysis_tools/benchmark.py', config(APVIT), '--pipeline', 'train')
-        command += ['--pictures', 20 if args.small else 500, '--json', out]
+        command += ['--images', 20 if args.small else 500, '--json', out]
         command += ['--cfg-options', *ferplus_options(folder, 'train')]
         table.run('training images', command, 60, partial(read_benchmark, out))
     if 'training' in args.only:

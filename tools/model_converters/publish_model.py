@@ -4,7 +4,7 @@
     python tools/model_converters/publish_model.py CONFIG CHECKPOINT OUT.safetensors
 
 writes OUT-<digits>.safetensors with the first eight digits of its sha256: the weights, and as
-metadata the class names, the task, the input size, the normalisation, the whole config and the
+metadata the class names, the task, the input size, the normalization, the whole config and the
 licence. No optimizer, no frozen priors, no pickle. The same files give the same bytes.
 
 --facts FILE.yml adds what the model is for, what it was trained on and what was measured; what

@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--size',
         type=int,
         metavar='PIXELS',
-        help="side of the pictures that outputs are compared on (default: the test pipeline's)",
+        help="side of the images that outputs are compared on (default: the test pipeline's)",
     )
     add_config_options(parser)
     args = parser.parse_args(argv)
@@ -38,15 +38,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmfer.engine.launch import load_config
     from mmfer.inference.load_model import load_model
     from mmfer.utils.config_options import parse_options
-    from mmfer.utils.picture_size import picture_size
+    from mmfer.utils.image_size import image_size
 
     init_default_scope('mmfer')
     try:
         cfg = load_config(args.config, parse_options(args.cfg_options))
         model, meta = load_model(cfg, args.checkpoint)
-        height, width = (args.size,) * 2 if args.size else picture_size(cfg)[0]
-        pictures = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0))
-        merge_weights(model, meta, pictures, args.out, print)
+        height, width = (args.size,) * 2 if args.size else image_size(cfg)[0]
+        images = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+        merge_weights(model, meta, images, args.out, print)
     except (MergeError, CheckpointError, ValueError, OSError) as error:
         sys.exit(f'error: {error}')
     return 0

@@ -5,7 +5,7 @@
 
 Needs no display: the sheet is written to a file. With --landmarks the points of the viewer's left
 are blue, those of the right orange and those of the middle white, by their numbers: a point that
-has the colour of the other side was mirrored without being renamed.
+has the color of the other side was mirrored without being renamed.
 """
 
 import argparse
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 STRIP = 18  # height of a line of text, pixels
-# Okabe and Ito's colours, which all kinds of colour vision tell apart; BGR.
+# Okabe and Ito's colors, which all kinds of color vision tell apart; BGR.
 BLUE, ORANGE, WHITE, GREEN = (233, 180, 86), (0, 159, 230), (255, 255, 255), (115, 158, 0)
 
 
 class Frame(NamedTuple):
-    """One picture of the sheet."""
+    """One image of the sheet."""
 
     title: str
     image: np.ndarray  # (H, W, 3) uint8, BGR
@@ -46,18 +46,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--mode',
         choices=('original', 'transformed', 'concat', 'pipeline'),
         default='transformed',
-        help='pictures as stored; as the network gets them, after the data preprocessor and with '
-        'normalisation undone; the two side by side; or one row a picture with every step '
+        help='images as stored; as the network gets them, after the data preprocessor and with '
+        'normalization undone; the two side by side; or one row an image with every step '
         '(default: transformed)',
     )
-    parser.add_argument('--num', type=int, help='number of pictures (default: 48, pipeline: 8)')
+    parser.add_argument('--num', type=int, help='number of images (default: 48, pipeline: 8)')
     parser.add_argument(
         '--out',
         type=Path,
         default=Path('work_dirs/browse_dataset'),
         help='image file, or folder for <config>_<split>_<mode>.png (default: %(default)s)',
     )
-    parser.add_argument('--tile', type=int, default=136, help='width of a picture, pixels')
+    parser.add_argument('--tile', type=int, default=136, help='width of an image, pixels')
     parser.add_argument('--landmarks', action='store_true', help='mark the landmarks, if there are')
     parser.add_argument('--box', action='store_true', help='draw the face box, if there is one')
     parser.add_argument('--seed', type=int, default=0, help='of the augmentation')
@@ -79,7 +79,7 @@ def build_preprocessor(cfg: 'Config'):
 
 
 def network_input(packed: dict, preprocessor, training: bool) -> np.ndarray:
-    """Run one packed sample through the preprocessor and undo its normalisation.
+    """Run one packed sample through the preprocessor and undo its normalization.
 
     Returns:
         (H, W, 3) uint8, BGR.
@@ -132,7 +132,7 @@ def frames_of(dataset, steps: list, index: int, preprocessor, training: bool) ->
 
 
 def label_of(dataset, index: int) -> str:
-    """Text under a picture: its labels, or else its name or index."""
+    """Text under an image: its labels, or else its name or index."""
     info = dataset.get_data_info(index)
     classes = dataset.metainfo.get('classes')
     words = []
@@ -156,7 +156,7 @@ def label_of(dataset, index: int) -> str:
 
 
 def active_units(names: Sequence[str], labels: np.ndarray) -> str:
-    """Such as 'AU 6 12 25', where these are active; 'no AU' where none is labelled."""
+    """Such as 'AU 6 12 25', where these are active; 'no AU' where none is labeled."""
     if max(labels) < 0:
         return 'no AU'
     active = [name.removeprefix('AU') for name, unit in zip(names, labels, strict=True) if unit > 0]
@@ -164,7 +164,7 @@ def active_units(names: Sequence[str], labels: np.ndarray) -> str:
 
 
 def draw_tile(frame: Frame, text: str, width: int) -> np.ndarray:
-    """Draw a picture of the given width over a line of text: (width + STRIP, width, 3)."""
+    """Draw an image of the given width over a line of text: (width + STRIP, width, 3)."""
     from mmfer.datasets.transforms.face_geometry import move_box, move_points, resize_map
 
     before = frame.image.shape[1::-1]
@@ -185,16 +185,16 @@ def draw_tile(frame: Frame, text: str, width: int) -> np.ndarray:
 
 
 def draw_points(image: np.ndarray, points: np.ndarray) -> None:
-    """Mark landmarks in place, to a sixteenth of a pixel, with a colour for each side."""
+    """Mark landmarks in place, to a sixteenth of a pixel, with a color for each side."""
     from mmfer.wflw_points import FLIP_INDICES, LEFT_POINTS, NUM_LANDMARKS
 
-    colours = np.full((len(points), 3), WHITE)
+    colors = np.full((len(points), 3), WHITE)
     if len(points) == NUM_LANDMARKS:
-        colours[LEFT_POINTS], colours[FLIP_INDICES[LEFT_POINTS]] = BLUE, ORANGE
-    colours = colours.tolist()
+        colors[LEFT_POINTS], colors[FLIP_INDICES[LEFT_POINTS]] = BLUE, ORANGE
+    colors = colors.tolist()
     radius = max(image.shape[1] / 170, 0.8)
     for index, (x, y) in enumerate(np.rint(points * 16).astype(int).tolist()):
-        cv2.circle(image, (x, y), round(16 * radius), colours[index], -1, cv2.LINE_AA, shift=4)
+        cv2.circle(image, (x, y), round(16 * radius), colors[index], -1, cv2.LINE_AA, shift=4)
 
 
 def draw_text(tile: np.ndarray, text: str) -> None:
@@ -271,7 +271,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(out), tile_rows(rows)):
         raise SystemExit(f"OpenCV cannot write '{out}'")
-    print(f'{min(args.num, len(dataset))} of {len(dataset)} pictures of {args.split}: {out}')
+    print(f'{min(args.num, len(dataset))} of {len(dataset)} images of {args.split}: {out}')
     return 0
 
 

@@ -12,7 +12,7 @@ Examples:
     # what speaks for another class than the predicted one; what attention passes on, class or not
     python tools/visualization/vis_attention.py CONFIG CHECKPOINT --target-class Fear
     python tools/visualization/vis_attention.py CONFIG CHECKPOINT --method rollout
-    # pictures of your own (aligned faces), other numbers of patches
+    # images of your own (aligned faces), other numbers of patches
     python tools/visualization/vis_attention.py CONFIG CHECKPOINT --images a.jpg b.jpg --keep 80
 """
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from mmfer.utils.config_arguments import add_config_options, tool_parser
 from mmfer.utils.timing_options import add_timing_options, check_names, positive
 
-_MODELS = 8  # as many as there are colours
+_MODELS = 8  # as many as there are colors
 _ENCODERS = 4  # columns
 
 
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmfer.engine.launch import load_config
     from mmfer.utils.atomic_file import atomic_write_json
     from mmfer.utils.config_options import parse_options
-    from mmfer.utils.picture_size import picture_size
+    from mmfer.utils.image_size import image_size
     from mmfer.visualization.cost_growth import draw_cost_growth
     from mmfer.visualization.encoder_costs import draw_encoder_costs
     from mmfer.visualization.figures import save_figure
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             costs = measure_encoder_costs(configs, args.ensemble, *how)
             save_figure(draw_encoder_costs(costs), args.out)
         else:
-            sizes = args.sizes or [max(picture_size(configs[args.labels[0]])[0])]
+            sizes = args.sizes or [max(image_size(configs[args.labels[0]])[0])]
             costs = measure_growth(configs, args.batch_sizes, sizes, *how)
             save_figure(draw_cost_growth(costs), args.out)
     except (ValueError, OSError) as error:

@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmfer.cli.figure_arguments import add_versus, make_parser
-from mmfer.utils.config_arguments import positive
+from mmfer.utils.config_arguments import add_former_name, positive
 from mmfer.utils.timing_options import check_names
 
-COLOURS = ('auto', 'label', 'age', 'none')
+COLORS = ('auto', 'label', 'age', 'none')
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -42,13 +42,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='with --versus: of more classes or people, draw the N with the most faces '
         '(default: %(default)s)',
     )
-    parser.add_argument(
-        '--colour',
-        choices=COLOURS,
+    color = parser.add_argument(
+        '--color',
+        choices=COLORS,
         default='auto',
-        help='what points are coloured by; auto: by class where the data has classes, by age where '
+        help='what points are colored by; auto: by class where the data has classes, by age where '
         'the head predicts ages, else not at all (default: auto)',
     )
+    add_former_name(parser, '--colour', color)
     parser.add_argument('--seed', type=int, default=0, help='of t-SNE (default: 0)')
     args = parser.parse_args(argv)
     args.models = [(args.config, args.checkpoint), *args.versus]
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmfer.visualization.figures import save_figure
 
     options = dict(
-        color=args.colour,
+        color=args.color,
         split=args.split,
         num=args.num,
         seed=args.seed,

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported late: --help answers at once.
     import numpy as np
 
-    from mmfer.evaluation.functional.landmarks import normalised_mean_error
+    from mmfer.evaluation.functional.landmarks import normalized_mean_error
     from mmfer.inference.model_runner import ModelRunner
     from mmfer.inference.split_loader import build_split_loader
     from mmfer.visualization.figures import save_figure
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def face_of(face) -> LandmarkedFace:
         truth = np.asarray(face.sample.gt_landmarks, np.float32)
         pred = face.sample.pred_landmarks.numpy()
-        nme = normalised_mean_error(pred[None], truth[None])[0]
+        nme = normalized_mean_error(pred[None], truth[None])[0]
         return LandmarkedFace(face.image, truth, pred, nme, f'no. {face.index}')
 
     runner = ModelRunner.from_files(args.config, args.checkpoint, args.cfg_options, args.device)
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     faces = map(face_of, runner.inspect_all(loader, ('gt_landmarks', 'pred_landmarks')))
     title = Path(args.config).stem
     if args.worst:
-        # Keeps no more pictures than it will draw.
+        # Keeps no more images than it will draw.
         faces = heapq.nlargest(args.worst, faces, key=lambda face: face.nme)
         title += f'\nthe {len(faces)} largest errors of {len(loader.dataset)} faces'
     faces = list(faces)

@@ -7,7 +7,7 @@ multiplies patches, beside the patches that APP keeps.
 Examples:
     # faces of the config's test set
     python tools/visualization/vis_pooling.py CONFIG CHECKPOINT --num 8 --out pooling.png
-    # pictures of your own (aligned faces), patch pooling only, three faces in a row
+    # images of your own (aligned faces), patch pooling only, three faces in a row
     python tools/visualization/vis_pooling.py CONFIG CHECKPOINT --images a.jpg b.jpg c.jpg \\
         --stages app --per-row 3 --out pooling.png
     # TransFER's map beside the patches that APViT keeps

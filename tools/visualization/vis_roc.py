@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Draw the ROC curve of face verification over all pairs of pictures, or those of a file.
+"""Draw the ROC curve of face verification over all pairs of images, or those of a file.
 
 Examples:
     python tools/visualization/vis_roc.py CONFIG CHECKPOINT --out roc.png

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     known = (np.abs(true) <= 1).all(axis=1)
     if not known.any():
         raise ValueError(
-            f'none of {len(true)} faces of the split is labelled with valence and arousal; '
+            f'none of {len(true)} faces of the split is labeled with valence and arousal; '
             'draw another one (--split, --num)'
         )
     figure = draw_valence_arousal(true[known], pred[known], Path(args.config).stem)

@@ -7,7 +7,7 @@ dataset_type = 'AffectNet'
 data_root = 'data/affectnet/'  # either release; docs/datasets.md shows the layouts
 num_classes = 7
 
-# Cuts out the face by its box in the release with lists; in the one with folders pictures are faces
+# Cuts out the face by its box in the release with lists; in the one with folders images are faces
 # already and stay whole, as do one's own aligned ones (image_dir of the datasets).
 crop = dict(type='CropFace', kind='tight', source='auto', scale=1.0, shift=(0.0, 0.0), size=224)
 load, *augmentation = _base_.train_pipeline
@@ -18,7 +18,7 @@ test_pipeline = [load, crop, *resize_and_pack]
 train_dataloader = dict(
     # The training list is imbalanced, the validation list is not, hence heavy oversampling: all
     # classes become as frequent as Happiness, that is Neutral twice, Sadness and Anger 6, Surprise
-    # 10, Fear 22 and Disgust 36 times. 283,901 pictures make 1,004,333 a pass.
+    # 10, Fear 22 and Disgust 36 times. 283,901 images make 1,004,333 a pass.
     dataset=dict(
         _delete_=True,
         type='FullyBalancedDataset',

@@ -1,7 +1,7 @@
 # AffectNet-HQ at 224x224: seven expressions, not aligned, as in the KT-Adapter paper, whose
 # augmentation is not published. AffectNet-HQ has no split, and the paper does not publish its own:
 # 15 % test, 4,173 of 27,823 as in the paper, another 15 % validate and the rest train, by a hash of
-# the pictures' names. split='trainval' of the training dataset takes all that is not tested.
+# the images' names. split='trainval' of the training dataset takes all that is not tested.
 dataset_type = 'AffectNetHQ'
 data_root = 'data/affectnet-hq/'  # docs/datasets.md shows the layout
 # Boxes of a detector, as in the paper: the report that docs/face_recipes.md tells how to make, such
@@ -9,7 +9,7 @@ data_root = 'data/affectnet-hq/'  # docs/datasets.md shows the layout
 # images that show one head and little else.
 boxes = None
 
-# What happens to a batch on the device: ImageNet's mean and deviation in RGB; pictures are BGR.
+# What happens to a batch on the device: ImageNet's mean and deviation in RGB; images are BGR.
 data_preprocessor = dict(
     type='FaceDataPreprocessor',
     mean=[123.675, 116.28, 103.53],

@@ -1,4 +1,4 @@
-# AffectNet with valence and arousal at 112x112: all images that are labelled with them, those of no
+# AffectNet with valence and arousal at 112x112: all images that are labeled with them, those of no
 # class as well. Lists, crops and augmentation as in affectnet-7_112.py. No oversampling, which is
 # by classes.
 _base_ = 'affectnet-7_112.py'

@@ -1,4 +1,4 @@
-# Aff-Wild2 (annotations of 2021) at 112x112: frames labelled with an expression, with action units,
+# Aff-Wild2 (annotations of 2021) at 112x112: frames labeled with an expression, with action units,
 # or with both. Published protocol: trains on the training lists of both tracks and reports the
 # validation lists, as the labels of the test set are not public; choosing the best iteration on
 # them is optimistic. Augmentation as in rafdb_112.py, no oversampling.
@@ -28,7 +28,7 @@ train_dataloader = dict(
         split='train',
         tasks=tasks,
         shared_videos=shared_videos,
-        frame_step=1,  # 10 reads every tenth frame; neighbours are nearly alike
+        frame_step=1,  # 10 reads every tenth frame; neighbors are nearly alike
         pipeline=train_pipeline,
     )
 )
@@ -49,12 +49,12 @@ test_dataloader = val_dataloader
 # The figures of rafdb_112.py over the frames that have an expression, and F1 of the action units
 # over those that have them: au_f1/mean and au_f1/<unit>.
 val_evaluator = [
-    dict(type='LabelledOnly', metric=dict(type='Accuracy', topk=(1,))),
-    dict(type='LabelledOnly', metric=dict(type='MeanClassAccuracy')),
-    dict(type='LabelledOnly', metric=dict(type='SingleLabelMetric', items=('f1-score',))),
+    dict(type='LabeledOnly', metric=dict(type='Accuracy', topk=(1,))),
+    dict(type='LabeledOnly', metric=dict(type='MeanClassAccuracy')),
+    dict(type='LabeledOnly', metric=dict(type='SingleLabelMetric', items=('f1-score',))),
     dict(type='ActionUnitF1', threshold=0.5),
 ]
 test_evaluator = [
     *val_evaluator,
-    dict(type='LabelledOnly', metric=dict(type='ConfusionMatrix')),
+    dict(type='LabeledOnly', metric=dict(type='ConfusionMatrix')),
 ]

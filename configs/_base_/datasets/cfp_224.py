@@ -10,7 +10,7 @@ data_root = 'data/cfp/'  # docs/datasets.md shows the layout
 # images that show one head and little else.
 boxes = None
 
-# What happens to a batch on the device: ImageNet's mean and deviation in RGB; pictures are BGR.
+# What happens to a batch on the device: ImageNet's mean and deviation in RGB; images are BGR.
 data_preprocessor = dict(
     type='FaceDataPreprocessor',
     mean=[123.675, 116.28, 103.53],
@@ -77,7 +77,7 @@ val_evaluator = [
     dict(type='Accuracy', topk=(1,)),  # accuracy/top1: share of correct predictions, in percent
     # single-label/f1-score: macro F1 over the people who occur; 98 have no test image.
     dict(type='PresentClassesMetric', items=('f1-score',)),
-    # verification/tar@far=0.001, verification/intra_class_variance, over all pairs of pictures.
+    # verification/tar@far=0.001, verification/intra_class_variance, over all pairs of images.
     dict(type='FaceVerification', far=0.001),
 ]
 test_evaluator = val_evaluator

@@ -1,4 +1,4 @@
-# CIFAR-10 enlarged to 112x112, for Table 15: no faces, but pictures of ten kinds of things, to see
+# CIFAR-10 enlarged to 112x112, for Table 15: no faces, but images of ten kinds of things, to see
 # whether pooling helps elsewhere. Augmentation as in rafdb_112.py. Trains on the training batches;
 # validation is a look at the test batch.
 _base_ = 'rafdb_112.py'
@@ -12,7 +12,7 @@ data_preprocessor = dict(
     std=[51.5865, 50.847, 51.255],
 )
 
-# Pictures come in memory and in RGB; what follows expects BGR, and the preprocessor turns it back.
+# Images come in memory and in RGB; what follows expects BGR, and the preprocessor turns it back.
 to_bgr = [dict(type='NumpyToPIL', to_rgb=False), dict(type='PILToNumpy', to_bgr=True)]
 train_pipeline = [*to_bgr, *_base_.train_pipeline[1:]]
 test_pipeline = [*to_bgr, *_base_.test_pipeline[1:]]

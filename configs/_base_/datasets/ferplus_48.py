@@ -35,7 +35,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadFaceImage'),
     # FERPlus is gray: so is what the net sees of a photograph.
-    dict(type='RandomGreyFace', prob=1.0),
+    dict(type='RandomGrayFace', prob=1.0),
     # The whole image; of a photograph, the square around a detector's box that has its longer side:
     # in 574 validation faces YuNet's boxes are 0.99 of the image's side high (median).
     dict(type='CropFace', kind='loose', scale=1.0, shift=(0.0, 0.0), size=48, border='replicate'),

@@ -18,7 +18,7 @@ data_preprocessor = dict(
     mean=[123.675, 116.28, 103.53],  # ImageNet's mean in RGB, range 0..255
     std=[58.395, 57.12, 57.375],  # ImageNet's standard deviation in RGB
     to_rgb=True,  # files are read as BGR
-    # Random erasing, in training only. It follows normalisation: boxes are filled with N(0, 1).
+    # Random erasing, in training only. It follows normalization: boxes are filled with N(0, 1).
     erasing=dict(
         prob=0.5,  # of an image
         area=(0.02, 0.33),  # of the box, as a share of the image
@@ -50,16 +50,16 @@ train_pipeline = [
         aspect_ratio_range=(1.0, 1.0),
     ),
     dict(type='RandomFlipFace', prob=0.5),
-    # The released code takes its BGR images for RGB in both steps of color: grey is then 0.299 B +
-    # 0.587 G + 0.114 R. 'bgr' is the usual reading. Normalisation is not touched by it.
-    dict(type='RandomGreyFace', prob=0.2, channel_order='bgr_as_rgb'),  # three equal channels
+    # The released code takes its BGR images for RGB in both steps of color: gray is then 0.299 B +
+    # 0.587 G + 0.114 R. 'bgr' is the usual reading. Normalization is not touched by it.
+    dict(type='RandomGrayFace', prob=0.2, channel_order='bgr_as_rgb'),  # three equal channels
     dict(
         type='RandomColorJitter',
         prob=0.8,
         brightness=0.4,  # factor 0.6..1.4, as for contrast and saturation
         contrast=0.4,
         saturation=0.4,
-        hue=0.1,  # shift by at most a tenth of the colour circle
+        hue=0.1,  # shift by at most a tenth of the color circle
         channel_order='bgr_as_rgb',  # as above
     ),
     dict(type='PackInputs'),

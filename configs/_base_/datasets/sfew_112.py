@@ -1,7 +1,7 @@
 # SFEW 2.0 at 112x112, aligned faces. Published protocol: the labels of the test part are not
 # public, so the validation part is what is reported; choosing the best epoch on it is optimistic.
 # Augmentation and metrics as in rafdb_112.py, and no oversampling: the paper reports that it
-# recognises few of the rare expressions.
+# recognizes few of the rare expressions.
 _base_ = 'rafdb_112.py'
 
 dataset_type = 'SFEW'

@@ -1,5 +1,5 @@
 # Drawn faces at 64x64 pixels with expressions and action units, as in synthface_64.py. As in
-# Aff-Wild2, many are labelled for one of the tasks only; AU23, which is not drawn, never is.
+# Aff-Wild2, many are labeled for one of the tasks only; AU23, which is not drawn, never is.
 _base_ = 'synthface_64.py'
 
 pack = dict(type='PackInputs', algorithm_keys=('gt_au',))
@@ -7,7 +7,7 @@ pack = dict(type='PackInputs', algorithm_keys=('gt_au',))
 train_pipeline = [*augmentation, pack]
 test_pipeline = [pack]
 
-# Half of the pictures have one kind of label, in testing as well.
+# Half of the images have one kind of label, in testing as well.
 labels = dict(action_units=True, single_task=0.5)
 
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline, **labels))
@@ -16,12 +16,12 @@ test_dataloader = dict(dataset=dict(pipeline=test_pipeline, **labels))
 
 # As in affwild2_112.py.
 val_evaluator = [
-    dict(type='LabelledOnly', metric=dict(type='Accuracy', topk=(1,))),
-    dict(type='LabelledOnly', metric=dict(type='MeanClassAccuracy')),
-    dict(type='LabelledOnly', metric=dict(type='SingleLabelMetric', items=('f1-score',))),
+    dict(type='LabeledOnly', metric=dict(type='Accuracy', topk=(1,))),
+    dict(type='LabeledOnly', metric=dict(type='MeanClassAccuracy')),
+    dict(type='LabeledOnly', metric=dict(type='SingleLabelMetric', items=('f1-score',))),
     dict(type='ActionUnitF1', threshold=0.5),
 ]
 test_evaluator = [
     *val_evaluator,
-    dict(type='LabelledOnly', metric=dict(type='ConfusionMatrix')),
+    dict(type='LabeledOnly', metric=dict(type='ConfusionMatrix')),
 ]

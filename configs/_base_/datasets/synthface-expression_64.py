@@ -3,12 +3,12 @@
 _base_ = 'synthface_64.py'
 
 train_pipeline = [
-    # Zooms and shifts a little; like the next step, it moves the landmarks with the picture.
+    # Zooms and shifts a little; like the next step, it moves the landmarks with the image.
     dict(
         type='RandomCropFace',
         kind='tight',
         size=64,
-        source='image',  # relative to the picture, which is cropped to the face already
+        source='image',  # relative to the image, which is cropped to the face already
         scale=1.0,
         shift=(0.0, 0.0),
         scale_range=(0.9, 1.0),

@@ -3,12 +3,12 @@
 _base_ = 'synthface_64.py'
 
 train_pipeline = [
-    # Zooms and shifts a little; like the next step, it moves the landmarks with the picture.
+    # Zooms and shifts a little; like the next step, it moves the landmarks with the image.
     dict(
         type='RandomCropFace',
         kind='loose',
         size=64,
-        source='image',  # relative to the picture, which is cropped to the face already
+        source='image',  # relative to the image, which is cropped to the face already
         scale=1.0,
         shift=(0.0, 0.0),
         scale_range=(0.9, 1.0),
@@ -32,7 +32,7 @@ test_dataloader = dict(dataset=dict(pipeline=test_pipeline, **faces))
 val_evaluator = [
     dict(type='Accuracy', topk=(1,)),  # accuracy/top1: share of correct predictions, in percent
     dict(type='SingleLabelMetric', items=('f1-score',)),  # single-label/f1-score: macro F1
-    # verification/tar@far=0.001, verification/intra_class_variance, over all pairs of pictures.
+    # verification/tar@far=0.001, verification/intra_class_variance, over all pairs of images.
     dict(type='FaceVerification', far=0.001),
 ]
 test_evaluator = val_evaluator

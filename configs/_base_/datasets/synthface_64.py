@@ -2,7 +2,7 @@
 # argument, is explained in mmfer/datasets/synthface.py.
 dataset_type = 'SynthFace'
 
-# What happens to a batch on the device: ImageNet's mean and deviation in RGB; pictures are BGR.
+# What happens to a batch on the device: ImageNet's mean and deviation in RGB; images are BGR.
 data_preprocessor = dict(
     type='FaceDataPreprocessor',
     num_classes=7,
@@ -13,9 +13,9 @@ data_preprocessor = dict(
     standardize=True,
 )
 
-# No loading step: SynthFace puts the picture itself into the sample.
+# No loading step: SynthFace puts the image itself into the sample.
 train_pipeline = [
-    # A square of 80 to 100 % of the area, anywhere in the picture.
+    # A square of 80 to 100 % of the area, anywhere in the image.
     dict(
         type='RandomResizedCrop', scale=64, crop_ratio_range=(0.8, 1.0), aspect_ratio_range=(1, 1)
     ),
@@ -24,7 +24,7 @@ train_pipeline = [
 ]
 test_pipeline = [dict(type='PackInputs')]
 
-# What the splits share: the people and how hard they are to read. No picture is in two of them.
+# What the splits share: the people and how hard they are to read. No image is in two of them.
 faces = dict(
     type=dataset_type,
     image_size=64,
@@ -37,12 +37,12 @@ faces = dict(
 
 train_dataloader = dict(
     batch_size=16,
-    # The pictures are in memory; a worker would cost more than it brings.
+    # The images are in memory; a worker would cost more than it brings.
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=True),
     # Batches of one size keep every step alike; 3500 is no multiple of 16.
     drop_last=True,
-    # 500 pictures of each expression; drawing them takes about eight seconds, keeping them 43 MB.
+    # 500 images of each expression; drawing them takes about eight seconds, keeping them 43 MB.
     dataset=dict(split='train', num_samples=3500, cache=True, pipeline=train_pipeline, **faces),
 )
 

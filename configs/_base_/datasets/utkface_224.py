@@ -1,5 +1,5 @@
 # UTKFace at 224x224: age, not aligned, as in the KT-Adapter paper, whose augmentation is not
-# published. The split is mmfer's own, 70/15/15 by the pictures' names: UTKFace has none.
+# published. The split is mmfer's own, 70/15/15 by the images' names: UTKFace has none.
 dataset_type = 'UTKFace'
 data_root = 'data/utkface/'  # docs/datasets.md shows the layout
 # Boxes of a detector, as in the paper: the report that docs/face_recipes.md tells how to make, such
@@ -7,7 +7,7 @@ data_root = 'data/utkface/'  # docs/datasets.md shows the layout
 # images that show one head and little else.
 boxes = None
 
-# What happens to a batch on the device: ImageNet's mean and deviation in RGB; pictures are BGR.
+# What happens to a batch on the device: ImageNet's mean and deviation in RGB; images are BGR.
 data_preprocessor = dict(
     type='FaceDataPreprocessor',
     mean=[123.675, 116.28, 103.53],

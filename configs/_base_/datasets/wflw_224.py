@@ -6,7 +6,7 @@
 dataset_type = 'WFLW'
 data_root = 'data/wflw/'  # docs/datasets.md shows the layout
 
-# What happens to a batch on the device: ImageNet's mean and deviation in RGB; pictures are BGR.
+# What happens to a batch on the device: ImageNet's mean and deviation in RGB; images are BGR.
 data_preprocessor = dict(
     type='FaceDataPreprocessor',
     mean=[123.675, 116.28, 103.53],

@@ -8,7 +8,7 @@ model = dict(
         cnn=dict(type='IRNet', depth=50, num_stages=3),
         # mmpretrain's name for 768 channels, 8 blocks, 8 heads, MLP 2304.
         arch='small',
-        # The picture's side in pixels; with the CNN's stride it fixes the grid.
+        # The image's side in pixels; with the CNN's stride it fixes the grid.
         img_size=112,
         # ViT-small has no bias on queries, keys and values.
         qkv_bias=False,

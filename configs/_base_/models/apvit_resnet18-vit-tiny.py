@@ -8,11 +8,11 @@ model = dict(
         # stem has stride 2.
         cnn=dict(type='SmallImageResNet', depth=18, base_channels=16),
         arch=dict(embed_dims=128, num_layers=2, num_heads=4, feedforward_channels=256),
-        # The picture's side in pixels; with the CNN's stride it fixes the grid.
+        # The image's side in pixels; with the CNN's stride it fixes the grid.
         img_size=64,
         qkv_bias=False,
         # MLPs by Xavier, attention as PyTorch starts it, as in MMPretrain. By the published
-        # initialisation, the default, this net was at chance after four epochs.
+        # initialization, the default, this net was at chance after four epochs.
         layer_cfg=dict(
             init_cfg=dict(
                 type='Xavier', override=dict(type='Xavier', name='ffn', distribution='uniform')

@@ -7,7 +7,7 @@ model = dict(
         use_grn=True,  # with no layer scale: what makes it V2
         layer_scale_init_value=0.0,
         drop_path_rate=0.1,
-        # Averages the map itself, before its last normalisation; a neck finds (B, 1024).
+        # Averages the map itself, before its last normalization; a neck finds (B, 1024).
         gap_before_final_norm=True,
         # ImageNet weights, MMPretrain's own file; None starts from scratch.
         init_cfg=dict(

@@ -6,7 +6,7 @@ model = dict(
         arch=dict(depths=[1, 1, 2, 1], channels=[16, 32, 64, 128]),
         use_grn=True,  # with no layer scale: what makes it V2
         layer_scale_init_value=0.0,
-        # Averages the map itself, before its last normalisation; a neck finds (B, 128).
+        # Averages the map itself, before its last normalization; a neck finds (B, 128).
         gap_before_final_norm=True,
     ),
     neck=None,

@@ -1,10 +1,10 @@
-# DeiT-Tiny on a plain patch embedding: 192 channels, 12 blocks, 16x16 patches of a 224x224 picture.
+# DeiT-Tiny on a plain patch embedding: 192 channels, 12 blocks, 16x16 patches of a 224x224 image.
 # Configs say which weights it starts from.
 model = dict(
     type='ImageClassifier',
     backbone=dict(
         type='APViT',
-        # No CNN: pictures are cut into patches, so there is no feature map for APP to score.
+        # No CNN: images are cut into patches, so there is no feature map for APP to score.
         cnn=None,
         arch='deit-tiny',
         # 224 / 16 = a grid of 14x14 patches.

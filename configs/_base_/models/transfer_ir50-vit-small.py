@@ -16,7 +16,7 @@ model = dict(
         msad_rate=0.3,
         # mmpretrain's name for 768 channels, 8 blocks, 8 heads, MLP 2304.
         arch='small',
-        # The picture's side in pixels; with the CNN's stride it fixes the grid.
+        # The image's side in pixels; with the CNN's stride it fixes the grid.
         img_size=112,
         # ViT-small has no bias on queries, keys and values.
         qkv_bias=False,

@@ -11,11 +11,11 @@ model = dict(
         mad_rate=0.6,
         msad_rate=0.3,
         arch=dict(embed_dims=128, num_layers=2, num_heads=4, feedforward_channels=256),
-        # The picture's side in pixels; with the CNN's stride it fixes the grid.
+        # The image's side in pixels; with the CNN's stride it fixes the grid.
         img_size=64,
         qkv_bias=False,
         # MLPs by Xavier, attention as PyTorch starts it, as in MMPretrain. By the published
-        # initialisation, the default, the small APViT was at chance after four epochs.
+        # initialization, the default, the small APViT was at chance after four epochs.
         layer_cfg=dict(
             init_cfg=dict(
                 type='Xavier', override=dict(type='Xavier', name='ffn', distribution='uniform')

@@ -3,7 +3,7 @@
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.05),
-    # Normalisation and biases are not pulled towards zero.
+    # Normalization and biases are not pulled towards zero.
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0, flat_decay_mult=0.0),
     clip_grad=dict(max_norm=5.0, norm_type=2),
 )

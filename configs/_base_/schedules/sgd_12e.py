@@ -5,7 +5,7 @@ optim_wrapper = dict(
     optimizer=dict(
         _delete_=True, type='SGD', lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4
     ),
-    # Biases and normalisation weights are not decayed.
+    # Biases and normalization weights are not decayed.
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0, flat_decay_mult=0.0),
 )
 

@@ -3,7 +3,7 @@ optim_wrapper = dict(
     # Where a processor has no bfloat16: --cfg-options optim_wrapper.type=OptimWrapper
     type='BFloat16OptimWrapper',
     optimizer=dict(type='SGD', lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4),
-    # Biases and normalisation weights are not decayed.
+    # Biases and normalization weights are not decayed.
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0, flat_decay_mult=0.0),
     clip_grad=dict(max_norm=1.0, norm_type=2),
 )

@@ -8,7 +8,7 @@ from .pack_inputs import PackInputs
 from .random_color_jitter import RandomColorJitter
 from .random_crop_face import RandomCropFace
 from .random_flip_face import RandomFlipFace
-from .random_grey_face import RandomGreyFace
+from .random_gray_face import RandomGrayFace, RandomGreyFace
 from .random_rotate_face import RandomRotateFace
 from .resize_face import ResizeFace
 
@@ -22,6 +22,7 @@ __all__ = [
     'RandomColorJitter',
     'RandomCropFace',
     'RandomFlipFace',
+    'RandomGrayFace',
     'RandomGreyFace',
     'RandomRotateFace',
     'ResizeFace',

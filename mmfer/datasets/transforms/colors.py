@@ -5,14 +5,14 @@ All take an image (H, W, 3), uint8 in BGR, leave it as it is and return one of i
 
 ``channel_order`` says what the first and the last channel are taken for. With ``'bgr'`` they are
 what they are. With ``'bgr_as_rgb'`` red counts for blue and blue for red, as in APViT's released
-code, which gives its BGR arrays to functions for RGB: grey is 0.299 B + 0.587 G + 0.114 R, and hue
+code, which gives its BGR arrays to functions for RGB: gray is 0.299 B + 0.587 G + 0.114 R, and hue
 turns the other way round.
 """
 
 import cv2
 import numpy as np
 
-# To grey, to HSV with a hue of 0..255 for the whole circle, and back.
+# To gray, to HSV with a hue of 0..255 for the whole circle, and back.
 _CODES = {
     'bgr': (cv2.COLOR_BGR2GRAY, cv2.COLOR_BGR2HSV_FULL, cv2.COLOR_HSV2BGR_FULL),
     'bgr_as_rgb': (cv2.COLOR_RGB2GRAY, cv2.COLOR_RGB2HSV_FULL, cv2.COLOR_HSV2RGB_FULL),
@@ -38,36 +38,36 @@ def shift_hue(image: np.ndarray, shift: float, channel_order: str = 'bgr') -> np
     return cv2.cvtColor(hsv, from_hsv)
 
 
-def blend(image: np.ndarray, factor: float, grey: int) -> np.ndarray:
-    """Move all values away from a grey level (factor above 1) or towards it (below 1).
+def blend(image: np.ndarray, factor: float, gray: int) -> np.ndarray:
+    """Move all values away from a gray level (factor above 1) or towards it (below 1).
 
-    With black that is mmcv's ``adjust_brightness``, with the image's mean grey its
+    With black that is mmcv's ``adjust_brightness``, with the image's mean gray its
     ``adjust_contrast``, bit for bit, but computed for 256 values and not for every pixel.
 
     Args:
         image: (H, W, 3) uint8.
         factor: 0 or more.
-        grey: 0 to 255.
+        gray: 0 to 255.
     """
     values = np.arange(256, dtype=np.float32)
-    moved = cv2.addWeighted(values, factor, np.full_like(values, grey), 1 - factor, 0)
+    moved = cv2.addWeighted(values, factor, np.full_like(values, gray), 1 - factor, 0)
     return cv2.LUT(image, np.clip(moved, 0, 255).astype(np.uint8))
 
 
-def grey_channels(image: np.ndarray, channel_order: str = 'bgr') -> np.ndarray:
+def gray_channels(image: np.ndarray, channel_order: str = 'bgr') -> np.ndarray:
     """The image without its colors, in three equal channels."""
     return cv2.cvtColor(cv2.cvtColor(image, _CODES[channel_order][0]), cv2.COLOR_GRAY2BGR)
 
 
-def mean_grey(image: np.ndarray, channel_order: str = 'bgr') -> int:
-    """The grey level that an image's contrast is measured from."""
-    grey = cv2.cvtColor(image, _CODES[channel_order][0])
-    return round(cv2.sumElems(grey)[0] / grey.size)
+def mean_gray(image: np.ndarray, channel_order: str = 'bgr') -> int:
+    """The gray level that an image's contrast is measured from."""
+    gray = cv2.cvtColor(image, _CODES[channel_order][0])
+    return round(cv2.sumElems(gray)[0] / gray.size)
 
 
 def saturate(image: np.ndarray, factor: float, channel_order: str = 'bgr') -> np.ndarray:
-    """Move all colors away from the grey image (factor above 1) or towards it (below 1).
+    """Move all colors away from the gray image (factor above 1) or towards it (below 1).
 
     With ``'bgr'`` that is mmcv's ``adjust_color``, bit for bit, in a third of its time.
     """
-    return cv2.addWeighted(image, factor, grey_channels(image, channel_order), 1 - factor, 0)
+    return cv2.addWeighted(image, factor, gray_channels(image, channel_order), 1 - factor, 0)

@@ -8,8 +8,8 @@ from mmcv.transforms import BaseTransform
 from mmfer.registry import TRANSFORMS
 
 from .annotation_check import AnnotationError
-from .face_geometry import Square, bounding_box, crop_map, picture_box, warp, whole_pixels, widen
-from .face_results import check_border, check_size, put_picture
+from .face_geometry import Square, bounding_box, crop_map, image_box, warp, whole_pixels, widen
+from .face_results import check_border, check_size, put_image
 
 SOURCES = ('auto', 'landmarks', 'box', 'image')
 
@@ -18,7 +18,7 @@ class Crop(NamedTuple):
     """How far a crop reaches, in longer sides of what it is measured from."""
 
     scale: float  #: Side of the square.
-    shift: tuple[float, float]  #: Its centre beside the centre; negative y is up.
+    shift: tuple[float, float]  #: Its center beside the center; negative y is up.
 
 
 #: About a face whose box reaches from the brows to the chin and from ear to ear, as landmarks span
@@ -26,7 +26,7 @@ class Crop(NamedTuple):
 #: reaches beyond the top of the head.
 FACE_CROPS = {'tight': Crop(1.35, (0.0, -0.04)), 'loose': Crop(1.8, (0.0, -0.2))}
 
-#: About a picture that shows a head and little else: all of it, or the part from the forehead to
+#: About an image that shows a head and little else: all of it, or the part from the forehead to
 #: the chin, which is nearer to the lower edge.
 IMAGE_CROPS = {'tight': Crop(0.8, (0.0, 0.06)), 'loose': Crop(1.0, (0.0, 0.0))}
 
@@ -57,13 +57,13 @@ def face_square(
         kind: ``'tight'`` or ``'loose'``.
         landmarks: Points of the face, (N, 2) pixels.
         box: x1, y1, x2, y2 of the face, (4,) pixels.
-        image_size: Width and height of a picture that shows one head.
+        image_size: Width and height of an image that shows one head.
         scale: Side of the square in longer sides of what it is chosen from, instead of
             :data:`FACE_CROPS`' or :data:`IMAGE_CROPS`'.
-        shift: Displacement of its centre in the same unit, instead of theirs.
+        shift: Displacement of its center in the same unit, instead of theirs.
 
     Returns:
-        The square in pixels of the picture; parts of it may be outside.
+        The square in pixels of the image; parts of it may be outside.
 
     Raises:
         ValueError: Nothing is given.
@@ -74,9 +74,9 @@ def face_square(
     if box is not None:
         crop = FACE_CROPS[kind]
     elif image_size is not None:
-        crop, box = IMAGE_CROPS[kind], picture_box(*image_size)
+        crop, box = IMAGE_CROPS[kind], image_box(*image_size)
     else:
-        raise ValueError('face_square needs landmarks, a box or the size of the picture')
+        raise ValueError('face_square needs landmarks, a box or the size of the image')
     square = widen(
         box, crop.scale if scale is None else scale, crop.shift if shift is None else shift
     )
@@ -94,26 +94,26 @@ class CropFace(BaseTransform):
     are :data:`FACE_CROPS` and :data:`IMAGE_CROPS`.
 
     Required key: ``img``, (H, W, 3) uint8. Used if there: ``gt_landmarks`` (N, 2), ``face_box``
-    (4,). Modified: these three, and ``img_shape``, ``warp_matrix`` (:func:`.put_picture`).
+    (4,). Modified: these three, and ``img_shape``, ``warp_matrix`` (:func:`.put_image`).
 
     Args:
         kind: ``'tight'`` or ``'loose'``.
         size: Width and height of the result in pixels. Default: no resampling, as many pixels as
             the square has, to the nearest whole one.
         scale: Side of the square, in longer sides of what it is measured from (the box of the
-            landmarks, the face box, the picture). Default: the kind's.
-        shift: Displacement (x, y) of its centre in the same unit, negative y is up. Default: the
+            landmarks, the face box, the image). Default: the kind's.
+        shift: Displacement (x, y) of its center in the same unit, negative y is up. Default: the
             kind's.
         source: What it is measured from: ``'landmarks'``, ``'box'``, ``'image'``, or ``'auto'`` for
-            the first of them that the sample has. ``'image'`` is for pictures that show a head and
+            the first of them that the sample has. ``'image'`` is for images that show a head and
             little else. Default ``'auto'``.
-        border: What lies outside the picture: ``'constant'`` for ``fill``, ``'replicate'`` for the
+        border: What lies outside the image: ``'constant'`` for ``fill``, ``'replicate'`` for the
             nearest pixel of its edge. Default ``'constant'``.
-        fill: Grey value or BGR, 0 to 255. Default 0, black.
+        fill: Gray value or BGR, 0 to 255. Default 0, black.
 
     Raises:
         ValueError: An argument is wrong, or the sample lacks what ``source`` asks for.
-        AnnotationError: The face has no extent. These two name the picture.
+        AnnotationError: The face has no extent. These two name the image.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class CropFace(BaseTransform):
         except ValueError as error:
             raise type(error)(
                 f'{type(self).__name__}(source={self.source!r}) cannot crop '
-                f'{results.get("img_path", "a picture")!r} with the keys {sorted(results)}: {error}'
+                f'{results.get("img_path", "an image")!r} with the keys {sorted(results)}: {error}'
             ) from error
 
     def transform(self, results: dict) -> dict:
@@ -172,7 +172,7 @@ class CropFace(BaseTransform):
     def _cut(self, results: dict, square: Square, size: int, angle: float = 0.0) -> dict:
         matrix = crop_map(square, size, angle)
         image = warp(results['img'], matrix, (size, size), self.border, self.fill)
-        return put_picture(results, image, matrix)
+        return put_image(results, image, matrix)
 
     def __repr__(self) -> str:
         settings = ', '.join(f'{key}={value!r}' for key, value in vars(self).items())

@@ -1,13 +1,13 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Affine maps for pictures, points and boxes.
+"""Affine maps for images, points and boxes.
 
-One convention for all of them. Whole numbers are the centres of pixels and (0, 0) is the centre of
-the first, so a picture of W x H pixels spans -0.5 to W - 0.5 and -0.5 to H - 0.5, as for OpenCV's
+One convention for all of them. Whole numbers are the centers of pixels and (0, 0) is the center of
+the first, so an image of W x H pixels spans -0.5 to W - 0.5 and -0.5 to H - 0.5, as for OpenCV's
 ``warpAffine``. A map is a float64 matrix (2, 3) that takes (x, y, 1) before a step to (x, y) after
 it. Sizes are (width, height), angles are degrees and positive clockwise as seen.
 
-mmcv's ``Resize`` and ``RandomFlip`` move pictures by this convention but their key points by
-another one (x * zoom, width - x): (zoom - 1) / 2 pixels and one pixel beside the picture.
+mmcv's ``Resize`` and ``RandomFlip`` move images by this convention but their key points by
+another one (x * zoom, width - x): (zoom - 1) / 2 pixels and one pixel beside the image.
 """
 
 import math
@@ -18,11 +18,11 @@ import numpy as np
 
 
 class Square(NamedTuple):
-    """An upright square part of a picture, which may reach beyond it."""
+    """An upright square part of an image, which may reach beyond it."""
 
-    x: float  #: Centre, pixels.
+    x: float  #: Center, pixels.
     y: float
-    side: float  #: Distance of the outer edges, pixels; a picture of W x W has a side of W.
+    side: float  #: Distance of the outer edges, pixels; an image of W x W has a side of W.
 
 
 def bounding_box(points: np.ndarray) -> np.ndarray:
@@ -30,8 +30,8 @@ def bounding_box(points: np.ndarray) -> np.ndarray:
     return np.concatenate([points.min(axis=0), points.max(axis=0)]).astype(np.float32)
 
 
-def picture_box(width: int, height: int) -> np.ndarray:
-    """Outer edges of a picture: x1, y1, x2, y2, float32 (4,)."""
+def image_box(width: int, height: int) -> np.ndarray:
+    """Outer edges of an image: x1, y1, x2, y2, float32 (4,)."""
     return np.array([-0.5, -0.5, width - 0.5, height - 0.5], np.float32)
 
 
@@ -64,18 +64,18 @@ def invert(matrix: np.ndarray) -> np.ndarray:
 
 
 def resize_map(before: tuple[int, int], after: tuple[int, int]) -> np.ndarray:
-    """Resize a whole picture: outer edges come to lie on outer edges, as in ``cv2.resize``."""
+    """Resize a whole image: outer edges come to lie on outer edges, as in ``cv2.resize``."""
     x, y = np.divide(after, before)
     return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2]])
 
 
 def flip_map(width: int) -> np.ndarray:
-    """Mirror a picture, left and right; the first column becomes the last, ``width - 1``."""
+    """Mirror an image, left and right; the first column becomes the last, ``width - 1``."""
     return np.array([[-1.0, 0, width - 1], [0, 1, 0]])
 
 
 def rotation_map(angle: float, width: int, height: int) -> np.ndarray:
-    """Turn a picture clockwise about its middle."""
+    """Turn an image clockwise about its middle."""
     middle = Square((width - 1) / 2, (height - 1) / 2, 1)
     turned = crop_map(middle, 1, angle)
     turned[:, 2] += middle.x, middle.y
@@ -83,7 +83,7 @@ def rotation_map(angle: float, width: int, height: int) -> np.ndarray:
 
 
 def crop_map(square: Square, size: int, angle: float = 0.0) -> np.ndarray:
-    """Fill a picture of ``size`` x ``size`` with ``square``, whose content turns clockwise."""
+    """Fill an image of ``size`` x ``size`` with ``square``, whose content turns clockwise."""
     zoom = size / square.side
     cosine, sine = zoom * math.cos(math.radians(angle)), zoom * math.sin(math.radians(angle))
     middle = (size - 1) / 2
@@ -98,7 +98,7 @@ def widen(box: np.ndarray, scale: float, shift: tuple[float, float]) -> Square:
     Args:
         box: x1, y1, x2, y2 of the face, (4,).
         scale: Side of the square, in longer sides of the box.
-        shift: Displacement (x, y) of its centre from the box's, in longer sides of the box;
+        shift: Displacement (x, y) of its center from the box's, in longer sides of the box;
             negative y is up.
     """
     x1, y1, x2, y2 = np.asarray(box, np.float64).tolist()
@@ -122,12 +122,12 @@ def warp(
     border: str = 'constant',
     fill: tuple[int, int, int] = (0, 0, 0),
 ) -> np.ndarray:
-    """Map a picture, with each pixel about the mean of the area that falls into it.
+    """Map an image, with each pixel about the mean of the area that falls into it.
 
-    ``warpAffine`` alone looks at four neighbours, which is the mean over the area of one pixel of
+    ``warpAffine`` alone looks at four neighbors, which is the mean over the area of one pixel of
     the source: right where nothing shrinks, and too little where something does. There the source
     is made coarser beforehand, first by halving it, then by a filter for what is still missing.
-    Against the true means of white noise, the hardest picture, the root of the mean squared error
+    Against the true means of white noise, the hardest image, the root of the mean squared error
     is at most 0.28 of their deviation for a shrinking of up to 3, and at most 0.64 beyond, where
     Pillow's antialiased resizing has 0.5 and ``warpAffine`` alone 2 and more.
     Where nothing is resampled (moves by whole pixels) pixels are copied bit for bit.
@@ -136,12 +136,12 @@ def warp(
         image: (H, W, 3) or (H, W), uint8.
         matrix: The map (2, 3).
         size: Width and height of the result.
-        border: What lies outside the picture: ``'constant'`` for ``fill``, ``'replicate'`` for the
+        border: What lies outside the image: ``'constant'`` for ``fill``, ``'replicate'`` for the
             nearest pixel of its edge.
-        fill: Colour in BGR, 0 to 255. A pixel is filled where its middle lies outside.
+        fill: Color in BGR, 0 to 255. A pixel is filled where its middle lies outside.
 
     Returns:
-        The picture, (height, width, 3) or (height, width).
+        The image, (height, width, 3) or (height, width).
     """
     back = invert(matrix)
     (a, b, x), (c, d, y) = back.tolist()
@@ -149,7 +149,7 @@ def warp(
     inside = min(left, top, image.shape[1] - left - size[0], image.shape[0] - top - size[1]) >= 0
     if inside and max(map(abs, (a - 1, b, c, d - 1, x - left, y - top))) < 1e-6:
         return image[top : top + size[1], left : left + size[0]].copy()
-    # The largest singular value: pixels of the picture for one of the result.
+    # The largest singular value: pixels of the image for one of the result.
     shrinking = (math.hypot(a + d, b - c) + math.hypot(a - d, b + c)) / 2
     halvings = math.ceil(math.log2(max(shrinking / 3, 1)) - 1e-6)
     halvings = min(halvings, min(image.shape[:2]).bit_length() - 1)
@@ -163,14 +163,14 @@ def warp(
         half = (part.shape[1] // 2, part.shape[0] // 2)
         part = cv2.resize(part, half, interpolation=cv2.INTER_AREA)
     part = _smooth(part, shrinking / blocks)
-    coloured = image.ndim == 3
-    if coloured:
+    colored = image.ndim == 3
+    if colored:
         # OpenCV maps four channels in a third of the time that three take, to the same values.
         part = cv2.cvtColor(part, cv2.COLOR_BGR2BGRA)
     # The middle of the part's pixel 0 is that of the first `blocks` pixels.
     offset = 0.5 / blocks - 0.5
     to_part = np.array([[1 / blocks, 0, offset - left], [0, 1 / blocks, offset - top]])
-    # Replicated in any case: a constant border would shine half a pixel into the picture.
+    # Replicated in any case: a constant border would shine half a pixel into the image.
     result = cv2.warpAffine(
         part,
         chain(back, to_part),
@@ -178,22 +178,22 @@ def warp(
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    edges = picture_box(*image.shape[1::-1])
-    # A picture is convex: where the result's corners come from it, all of the result does.
+    edges = image_box(*image.shape[1::-1])
+    # An image is convex: where the result's corners come from it, all of the result does.
     if border == 'constant' and not ((corners >= edges[:2]) & (corners <= edges[2:])).all():
         result = _fill_outside(result, image.shape[:2], back, (*fill, 0))
-    return cv2.cvtColor(result, cv2.COLOR_BGRA2BGR) if coloured else result
+    return cv2.cvtColor(result, cv2.COLOR_BGRA2BGR) if colored else result
 
 
 def _needed_blocks(ends: np.ndarray, length: int, blocks: int) -> tuple[int, int]:
     """Which blocks of pixels are looked at: the first one and the one after the last one.
 
-    A face may be a small part of a large picture. Blocks start at the picture's first pixel; what
+    A face may be a small part of a large image. Blocks start at the image's first pixel; what
     is left over at its end is less than a block, and less than a pixel of the result.
 
     Args:
-        ends: Coordinates in the picture, between which everything lies.
-        length: Pixels of the picture.
+        ends: Coordinates in the image, between which everything lies.
+        length: Pixels of the image.
         blocks: Pixels of a block.
     """
     last = length // blocks - 1
@@ -204,11 +204,11 @@ def _needed_blocks(ends: np.ndarray, length: int, blocks: int) -> tuple[int, int
 
 
 def _smooth(image: np.ndarray, shrinking: float) -> np.ndarray:
-    """What to do before four neighbours are looked at, for a ``shrinking`` of up to 3.
+    """What to do before four neighbors are looked at, for a ``shrinking`` of up to 3.
 
-    A pixel's two neighbours in a row get the weight that has the least error against true means, to
+    A pixel's two neighbors in a row get the weight that has the least error against true means, to
     0.01: none for 1, a third for 3. Up to 1.25 it is left out: the error of 0.22 is within the
-    bound, and crops of pictures that have about the right size already are frequent.
+    bound, and crops of images that have about the right size already are frequent.
     """
     if shrinking <= 1.25:
         return image
@@ -220,9 +220,9 @@ def _smooth(image: np.ndarray, shrinking: float) -> np.ndarray:
 def _fill_outside(
     result: np.ndarray, shape: tuple[int, int], back: np.ndarray, fill: tuple[int, ...]
 ) -> np.ndarray:
-    """Fill the pixels of ``result`` whose middles a picture of ``shape`` does not reach."""
+    """Fill the pixels of ``result`` whose middles an image of ``shape`` does not reach."""
     size = result.shape[1::-1]
-    # The nearest pixel is one of the picture's exactly where its edges are not crossed.
+    # The nearest pixel is one of the image's exactly where its edges are not crossed.
     inside = cv2.warpAffine(
         np.ones(shape, np.uint8), back, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     )

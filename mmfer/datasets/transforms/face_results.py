@@ -10,17 +10,17 @@ from .face_geometry import chain, move_box, move_points
 BORDERS = ('constant', 'replicate')
 
 
-def put_picture(results: dict, image: np.ndarray, matrix: np.ndarray) -> dict:
-    """Replace the picture by ``image`` and move what belongs to it by the same map.
+def put_image(results: dict, image: np.ndarray, matrix: np.ndarray) -> dict:
+    """Replace the image by ``image`` and move what belongs to it by the same map.
 
     Sets ``img`` and ``img_shape`` (height, width); moves ``gt_landmarks`` and ``face_box`` where
     there are; and keeps account in ``warp_matrix``, float64 (2, 3), of the way from the pixels of
-    the picture as it was loaded to those of the current one. Points may come to lie outside.
+    the image as it was loaded to those of the current one. Points may come to lie outside.
 
     Args:
         results: The sample. Its arrays are not written into.
-        image: The new picture.
-        matrix: The map (2, 3) from the old to the new picture, see :mod:`.face_geometry`.
+        image: The new image.
+        matrix: The map (2, 3) from the old to the new image, see :mod:`.face_geometry`.
 
     Returns:
         ``results``.
@@ -40,12 +40,12 @@ def check_border(owner: object, border: str, fill: int | Sequence[int]) -> tuple
     name = type(owner).__name__
     if border not in BORDERS:
         raise ValueError(f'{name}: border must be one of {BORDERS}, not {border!r}')
-    colour = tuple(fill) if isinstance(fill, Sequence) else (fill,) * 3
-    if len(colour) != 3 or not all(isinstance(c, int) and 0 <= c <= 255 for c in colour):
+    color = tuple(fill) if isinstance(fill, Sequence) else (fill,) * 3
+    if len(color) != 3 or not all(isinstance(c, int) and 0 <= c <= 255 for c in color):
         raise ValueError(
             f'{name}: fill must be a whole number of 0 to 255 or three of them (BGR), not {fill!r}'
         )
-    return colour
+    return color
 
 
 def check_probability(owner: object, prob: float) -> float:

@@ -29,7 +29,7 @@ class UnreadableImageError(OSError):
 def is_truncated(content: bytes) -> bool:
     """Whether a JPEG or PNG file ends too early.
 
-    Decoders need not tell: OpenCV 4 fills the missing rows of a JPEG with grey and reports success,
+    Decoders need not tell: OpenCV 4 fills the missing rows of a JPEG with gray and reports success,
     OpenCV 5 gives no reason. Both formats close with a fixed marker. Thumbnails inside a JPEG's
     header have such a marker as well, hence it is looked for behind the start of the first scan
     only. Bytes after the end are allowed, some cameras write them.
@@ -119,8 +119,8 @@ def _decode_by_plug_in(content: bytes, name: str, color_type: str) -> np.ndarray
 class LoadFaceImage(LoadImageFromFile):
     """Read an image and refuse what is not one, with the file's name and the reason.
 
-    mmcv's ``LoadImageFromFile`` differs: with OpenCV 4 a truncated JPEG passes there as a picture
-    whose lower part is grey, and most errors do not say which file they are about.
+    mmcv's ``LoadImageFromFile`` differs: with OpenCV 4 a truncated JPEG passes there as an image
+    whose lower part is gray, and most errors do not say which file they are about.
 
     Format and size are read from the header first: a small file that would unfold to a huge image
     takes no memory. Images of 16 bits become 8 as :func:`to_8_bits` says. HEIC needs the package
@@ -136,7 +136,7 @@ class LoadFaceImage(LoadImageFromFile):
     Added keys: ``img`` (H, W, 3) uint8 in BGR, ``img_shape`` and ``ori_shape`` (H, W).
 
     Args:
-        color_type: Flag of :func:`mmcv.imfrombytes`. ``'color'`` turns grey images into three equal
+        color_type: Flag of :func:`mmcv.imfrombytes`. ``'color'`` turns gray images into three equal
             channels and obeys the EXIF orientation. Default ``'color'``.
         imdecode_backend: Decoder of :func:`mmcv.imfrombytes`. Default ``'cv2'``.
         backend_args: Where files are read from, see :func:`mmengine.fileio.get`. Default: by path.

@@ -14,13 +14,13 @@ class PackInputs(transforms.PackInputs):
     """mmpretrain's ``PackInputs``, with the same results in less time.
 
     In this package's registry it takes the name of mmpretrain's, which is there still as
-    ``mmpretrain.PackInputs``. Colours of a picture are put one after the other, (3, H, W), by
+    ``mmpretrain.PackInputs``. Colors of an image are put one after the other, (3, H, W), by
     OpenCV, which takes a third of PyTorch's time.
     """
 
     @staticmethod
     def format_input(input_: Any) -> Any:
-        """Make a tensor of a picture.
+        """Make a tensor of an image.
 
         Args:
             input_: (H, W, 3) uint8, or whatever else mmpretrain's ``PackInputs`` takes.
@@ -30,8 +30,8 @@ class PackInputs(transforms.PackInputs):
         """
         if isinstance(input_, list):
             return [PackInputs.format_input(item) for item in input_]
-        is_picture = isinstance(input_, np.ndarray) and input_.ndim == 3
-        if not is_picture or input_.dtype != np.uint8 or input_.shape[2] != 3:
+        is_image = isinstance(input_, np.ndarray) and input_.ndim == 3
+        if not is_image or input_.dtype != np.uint8 or input_.shape[2] != 3:
             return transforms.PackInputs.format_input(input_)
         planes = np.empty((3, *input_.shape[:2]), np.uint8)
         cv2.split(input_, list(planes))

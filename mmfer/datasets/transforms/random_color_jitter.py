@@ -6,7 +6,7 @@ from mmpretrain.datasets.transforms import ColorJitter
 
 from mmfer.registry import TRANSFORMS
 
-from .colors import blend, check_channel_order, mean_grey, saturate, shift_hue
+from .colors import blend, check_channel_order, mean_gray, saturate, shift_hue
 from .face_results import check_probability
 
 
@@ -23,8 +23,8 @@ class RandomColorJitter(ColorJitter):
 
     Args:
         brightness: Factor range (low, high), or b for (max(0, 1 - b), 1 + b). Default 0.
-        contrast: The same, against the image's mean grey. Default 0.
-        saturation: The same, against the grey image. Default 0.
+        contrast: The same, against the image's mean gray. Default 0.
+        saturation: The same, against the gray image. Default 0.
         hue: Shift range (low, high) within [-0.5, 0.5], or h for (-h, h). Default 0.
         prob: Probability with which the image is changed at all. Default 1.
         channel_order: ``'bgr'`` (default), or ``'bgr_as_rgb'`` to take red for blue and blue for
@@ -59,7 +59,7 @@ class RandomColorJitter(ColorJitter):
         channels = self.channel_order
         steps = (
             (brightness, lambda image: blend(image, brightness, 0)),
-            (contrast, lambda image: blend(image, contrast, mean_grey(image, channels))),
+            (contrast, lambda image: blend(image, contrast, mean_gray(image, channels))),
             (saturation, lambda image: saturate(image, saturation, channels)),
             (hue, lambda image: shift_hue(image, hue, channels)),
         )

@@ -15,11 +15,11 @@ from .face_results import check_size
 class RandomCropFace(CropFace):
     """Cut out the square around a face, at random a little larger, beside it and turned.
 
-    What :class:`CropFace` cuts out, changed for training. The picture is resampled once, and what
-    comes in at the sides is the surroundings of the face, as far as the picture has them.
+    What :class:`CropFace` cuts out, changed for training. The image is resampled once, and what
+    comes in at the sides is the surroundings of the face, as far as the image has them.
 
     Required and modified keys: those of :class:`CropFace`. Added: ``rotate_angle``, degrees, in
-    which a picture was turned clockwise.
+    which an image was turned clockwise.
 
     Args:
         kind: ``'tight'`` or ``'loose'``.

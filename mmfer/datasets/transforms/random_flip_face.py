@@ -11,18 +11,18 @@ from mmfer.registry import TRANSFORMS
 from mmfer.wflw_points import FLIP_INDICES
 
 from .face_geometry import flip_map
-from .face_results import check_probability, put_picture
+from .face_results import check_probability, put_image
 
 
 @TRANSFORMS.register_module()
 class RandomFlipFace(BaseTransform):
-    """Mirror a picture, left and right, and give its landmarks their names again.
+    """Mirror an image, left and right, and give its landmarks their names again.
 
-    In a mirrored picture the point that was the left pupil is the right one: the points are moved
+    In a mirrored image the point that was the left pupil is the right one: the points are moved
     and then reordered. mmcv's ``RandomFlip`` does neither for ``gt_landmarks``.
 
     Required key: ``img``. Modified: ``img``, ``img_shape``, ``gt_landmarks`` and ``face_box`` if
-    there, ``warp_matrix`` (:func:`.put_picture`). Added, as by mmcv: ``flip`` (bool) and
+    there, ``warp_matrix`` (:func:`.put_image`). Added, as by mmcv: ``flip`` (bool) and
     ``flip_direction`` (``'horizontal'`` or None).
 
     Args:
@@ -57,13 +57,13 @@ class RandomFlipFace(BaseTransform):
 
     def _flip(self, results: dict) -> dict:
         image = results['img']
-        put_picture(results, cv2.flip(image, 1), flip_map(image.shape[1]))
+        put_image(results, cv2.flip(image, 1), flip_map(image.shape[1]))
         points = results.get('gt_landmarks')
         if points is not None:
             if len(points) != len(self.flip_indices):
                 raise ValueError(
                     f'RandomFlipFace knows the order of {len(self.flip_indices)} points, '
-                    f'{results.get("img_path", "a picture")!r} has {len(points)}; set flip_indices '
+                    f'{results.get("img_path", "an image")!r} has {len(points)}; set flip_indices '
                     'of the transform'
                 )
             results['gt_landmarks'] = points[self.flip_indices]

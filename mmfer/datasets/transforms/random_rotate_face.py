@@ -8,26 +8,26 @@ from mmcv.transforms.utils import cache_randomness
 from mmfer.registry import TRANSFORMS
 
 from .face_geometry import rotation_map, warp
-from .face_results import check_border, check_probability, put_picture
+from .face_results import check_border, check_probability, put_image
 
 
 @TRANSFORMS.register_module()
 class RandomRotateFace(BaseTransform):
-    """Turn a picture about its middle; the size stays, the corners are filled.
+    """Turn an image about its middle; the size stays, the corners are filled.
 
-    For pictures that are cropped already. Where the surroundings of a face are known,
+    For images that are cropped already. Where the surroundings of a face are known,
     :class:`RandomCropFace` turns it without empty corners and resamples once.
 
     Required key: ``img``. Modified: ``img``, ``gt_landmarks`` and ``face_box`` (the box around the
-    turned box) if there, ``warp_matrix`` (:func:`.put_picture`). Added: ``rotate_angle``, degrees,
-    clockwise; 0 for a picture that was left alone.
+    turned box) if there, ``warp_matrix`` (:func:`.put_image`). Added: ``rotate_angle``, degrees,
+    clockwise; 0 for an image that was left alone.
 
     Args:
         max_angle: The angle is uniform between minus and plus this many degrees, [0, 180].
-        prob: Probability with which a picture is turned at all, [0, 1]. Default 1.
-        border: What lies outside the picture: ``'constant'`` for ``fill``, ``'replicate'`` for the
+        prob: Probability with which an image is turned at all, [0, 1]. Default 1.
+        border: What lies outside the image: ``'constant'`` for ``fill``, ``'replicate'`` for the
             nearest pixel of its edge. Default ``'constant'``.
-        fill: Grey value or BGR, 0 to 255. Default 0, black.
+        fill: Gray value or BGR, 0 to 255. Default 0, black.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -60,7 +60,7 @@ class RandomRotateFace(BaseTransform):
         image = results['img']
         size = image.shape[1::-1]
         matrix = rotation_map(angle, *size)
-        return put_picture(results, warp(image, matrix, size, self.border, self.fill), matrix)
+        return put_image(results, warp(image, matrix, size, self.border, self.fill), matrix)
 
     def __repr__(self) -> str:
         settings = ', '.join(f'{key}={value!r}' for key, value in vars(self).items())

@@ -6,7 +6,7 @@ from mmcv.transforms import BaseTransform
 from mmfer.registry import TRANSFORMS
 
 from .face_geometry import resize_map
-from .face_results import check_size, put_picture
+from .face_results import check_size, put_image
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -24,13 +24,13 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 @TRANSFORMS.register_module()
 class ResizeFace(BaseTransform):
-    """Resize the whole picture to a square; one that is not square is stretched.
+    """Resize the whole image to a square; one that is not square is stretched.
 
     mmcv's ``Resize`` differs: it knows neither ``gt_landmarks`` nor ``face_box``, and moves key
-    points by (zoom - 1) / 2 pixels less than the picture.
+    points by (zoom - 1) / 2 pixels less than the image.
 
     Required key: ``img``. Modified: ``img``, ``img_shape``, ``gt_landmarks`` and ``face_box`` if
-    there, ``warp_matrix`` (:func:`.put_picture`). Added, as by mmcv: ``scale`` and ``scale_factor``
+    there, ``warp_matrix`` (:func:`.put_image`). Added, as by mmcv: ``scale`` and ``scale_factor``
     (width, height).
 
     Args:
@@ -47,7 +47,7 @@ class ResizeFace(BaseTransform):
         before, after = results['img'].shape[1::-1], (self.size, self.size)
         results['scale'] = after
         results['scale_factor'] = (after[0] / before[0], after[1] / before[1])
-        return put_picture(results, resize(results['img'], after), resize_map(before, after))
+        return put_image(results, resize(results['img'], after), resize_map(before, after))
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(size={self.size})'

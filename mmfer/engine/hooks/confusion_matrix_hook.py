@@ -17,7 +17,7 @@ _MOST_DRAWN = 40
 
 @HOOKS.register_module()
 class ConfusionMatrixHook(Hook):
-    """Save the confusion matrix as a picture and as a table after testing.
+    """Save the confusion matrix as an image and as a table after testing.
 
     Writes ``confusion_matrix.png`` and ``confusion_matrix.csv`` (counts; rows are the ground truth)
     into the work folder, over those of an earlier test. More than 40 classes are not drawn. The
@@ -26,7 +26,7 @@ class ConfusionMatrixHook(Hook):
 
     Args:
         metric: Name of the matrix among the test results. Default ``'confusion_matrix/result'``.
-        dpi: Resolution of the picture. Default 150.
+        dpi: Resolution of the image. Default 150.
     """
 
     def __init__(self, metric: str = 'confusion_matrix/result', dpi: int = 150):

@@ -20,7 +20,7 @@ class NonFiniteWeightsError(FloatingPointError):
 
 
 def _image_names(data_batch) -> list[str]:
-    """What the pictures of a batch are called: their path, or their index in the data set."""
+    """What the images of a batch are called: their path, or their index in the data set."""
     samples = data_batch.get('data_samples', []) if isinstance(data_batch, Mapping) else []
     names = []
     for sample in samples:
@@ -42,7 +42,7 @@ class NonFiniteLossHook(Hook):
     first class.
 
     Raises:
-        NonFiniteLossError: With the iteration, epoch, learning rate, loss terms and pictures.
+        NonFiniteLossError: With the iteration, epoch, learning rate, loss terms and images.
         NonFiniteWeightsError: With the name of a weight.
         NonFinitePredictionError: With the name of an image.
     """
@@ -66,8 +66,8 @@ class NonFiniteLossHook(Hook):
             f'batch {batch_idx + 1}, rank {get_rank()}).\n'
             f'  losses: {_listed(terms)}\n'
             f'  learning rates: {_listed(rates)}\n'
-            f'  pictures of the batch: {", ".join(names) or "unnamed"}\n'
-            'Nothing was saved after it. Look at these pictures and labels; if they are sound, '
+            f'  images of the batch: {", ".join(names) or "unnamed"}\n'
+            'Nothing was saved after it. Look at these images and labels; if they are sound, '
             'lower optim_wrapper.optimizer.lr, set optim_wrapper.clip_grad.max_norm, or train '
             'without --amp. Then continue from the last checkpoint with --resume.'
         )

@@ -58,8 +58,8 @@ class _InOrder(Dataset):
 class PriorTokenCacheHook(Hook):
     """Compute the prior tokens once for all epochs, and for all runs with the same priors and data.
 
-    A :class:`FaceAnalyzer` runs its prior encoders on every picture in every epoch, though their
-    tokens change only where augmentation changes the picture. Where it does not, this hook stores
+    A :class:`FaceAnalyzer` runs its prior encoders on every image in every epoch, though their
+    tokens change only where augmentation changes the image. Where it does not, this hook stores
     the tokens of the whole training set and takes the encoders out of memory: an epoch then costs
     the canonical encoder and the adapter. All a config needs is ::
 
@@ -90,7 +90,7 @@ class PriorTokenCacheHook(Hook):
     Raises:
         TypeError: The model is not a ``FaceAnalyzer``, or its training data does not come from a
             config of one dataset.
-        ValueError: Something changes the pictures at random; says what, and what to do.
+        ValueError: Something changes the images at random; says what, and what to do.
         PriorTokenCacheError: The tokens there were made from something else, or there is no room
             for them.
     """
@@ -170,7 +170,7 @@ class PriorTokenCacheHook(Hook):
     # ---- is it sound? -------------------------------------------------------------------------
 
     def _require_determinism(self, dataset: Any, preprocessor: Any) -> None:
-        """Raise unless a sample is the same picture in every epoch."""
+        """Raise unless a sample is the same image in every epoch."""
         reasons = []
         if names := random_transforms(dataset.pipeline.transforms, self.deterministic):
             reasons.append(
@@ -189,7 +189,7 @@ class PriorTokenCacheHook(Hook):
             reasons.append(f'{name}, a data preprocessor that is not known')
         if reasons:
             raise ValueError(
-                'prior tokens can be stored only for pictures that are the same in every epoch. '
+                'prior tokens can be stored only for images that are the same in every epoch. '
                 'What may change them at random:\n  '
                 + '\n  '.join(reasons)
                 + '\nOr declare what is not random by its class name in deterministic=(...) of the '

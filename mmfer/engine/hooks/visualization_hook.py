@@ -16,7 +16,7 @@ _LONGEST = 200  # bytes of a path within a name; file systems allow 255 for all 
 
 @HOOKS.register_module()
 class VisualizationHook(visualization_hook.VisualizationHook):
-    """mmpretrain's ``VisualizationHook``, with a file for every image and in its colours.
+    """mmpretrain's ``VisualizationHook``, with a file for every image and in its colors.
 
     In mmfer's registry it replaces mmpretrain's. That one names a drawing after the file of its
     image, so two ``1.jpg`` in two folders, or two faces of one image, overwrite each other; and it

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Errors of facial landmarks. Points are (x, y) in pixels; normalised errors are in percent."""
+"""Errors of facial landmarks. Points are (x, y) in pixels; normalized errors are in percent."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ import numpy as np
 OUTER_EYE_CORNERS = (60, 72)
 
 
-def normalised_mean_error(
+def normalized_mean_error(
     pred: np.ndarray, truth: np.ndarray, corners: tuple[int, int] = OUTER_EYE_CORNERS
 ) -> np.ndarray:
     """Mean distance of a face's points from where they belong, by its inter-ocular distance.

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Are two pictures of one person? Exact ROC curves over many millions of pairs.
+"""Are two images of one person? Exact ROC curves over many millions of pairs.
 
 The true acceptance rate (TAR) is the share of pairs of one person that are accepted, the false
 acceptance rate (FAR) that of pairs of two people. A pair is accepted where its cosine similarity
@@ -100,7 +100,7 @@ def _check_both(num_same: int, num_different: int) -> None:
         )
 
 
-def normalise(features: np.ndarray) -> np.ndarray:
+def normalize(features: np.ndarray) -> np.ndarray:
     """Scale features ``(N, C)`` to length one, in float64; zero vectors stay zero."""
     features = np.asarray(features, np.float64)
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
@@ -108,17 +108,17 @@ def normalise(features: np.ndarray) -> np.ndarray:
 
 
 def all_pairs_roc(features: np.ndarray, labels: np.ndarray, chunk: int = _CHUNK) -> RocCurve:
-    """Compare every picture with every other one.
+    """Compare every image with every other one.
 
     Args:
-        features: ``(N, C)``; cosine similarity normalises them.
+        features: ``(N, C)``; cosine similarity normalizes them.
         labels: Identities ``(N,)``.
         chunk: About how many similarities are in memory at a time. Default 2 million; those of
             pairs of one person are all kept.
     """
     # Grouped by person: pairs of one person are then blocks on the diagonal.
     order = np.argsort(labels, kind='stable')
-    features, labels = normalise(features)[order], np.asarray(labels)[order]
+    features, labels = normalize(features)[order], np.asarray(labels)[order]
     groups = np.split(features, np.flatnonzero(labels[1:] != labels[:-1]) + 1)
     same = [(group @ group.T)[np.triu_indices(len(group), k=1)] for group in groups]
     return roc_curve(np.concatenate(same), _different_people(features, labels, chunk))
@@ -129,7 +129,7 @@ def _different_people(features: np.ndarray, labels: np.ndarray, chunk: int) -> I
     rows = max(1, chunk // len(features))
     for start in range(0, len(features), rows):
         block = slice(start, start + rows)
-        # All pictures of later people, for each of the block: every pair comes once.
+        # All images of later people, for each of the block: every pair comes once.
         first = np.searchsorted(labels, labels[start], side='right')
         similarities = features[block] @ features[first:].T
         yield similarities[labels[block, None] < labels[None, first:]]
@@ -139,7 +139,7 @@ def pairs_roc(features: np.ndarray, pairs: np.ndarray, same: np.ndarray) -> RocC
     """Compare given pairs, whose similarities are all in memory.
 
     Args:
-        features: ``(N, C)``; cosine similarity normalises them.
+        features: ``(N, C)``; cosine similarity normalizes them.
         pairs: Indices ``(K, 2)``.
         same: Whether a pair shows one person ``(K,)``.
 
@@ -148,7 +148,7 @@ def pairs_roc(features: np.ndarray, pairs: np.ndarray, same: np.ndarray) -> RocC
     """
     from sklearn.metrics import roc_curve as roc_in_memory
 
-    features, same = normalise(features), np.asarray(same, bool)
+    features, same = normalize(features), np.asarray(same, bool)
     rows = max(1, _CHUNK // features.shape[1])
     similarities = np.concatenate(
         [
@@ -176,7 +176,7 @@ def intra_class_variance(features: np.ndarray, labels: np.ndarray) -> float:
     Returns:
         Between 0 (all features of a class agree) and 2; 0 where no class has two features.
     """
-    features = normalise(features)
+    features = normalize(features)
     sums, _, counts = _class_sums(features, labels)
     pairs = np.sum(counts * (counts - 1))  # each one twice, as below
     similarities = np.sum(sums**2) - np.sum(features**2)
@@ -195,7 +195,7 @@ def intra_class_variance_to_mean(features: np.ndarray, labels: np.ndarray) -> fl
     Returns:
         Between 0 (all features of a class agree) and 1.
     """
-    features = normalise(features)
+    features = normalize(features)
     sums, classes, counts = _class_sums(features, labels)
     means = sums / counts[:, None]
     return float(np.mean(np.sum((features - means[classes]) ** 2, axis=1)))

@@ -6,7 +6,7 @@ from .age_error import AgeError
 from .calibration_error import CalibrationError
 from .ccc import CCC
 from .face_verification import FaceVerification
-from .labelled_only import LabelledOnly
+from .labeled_only import LabeledOnly, LabelledOnly
 from .landmark_nme import LandmarkNME
 from .mean_class_accuracy import MeanClassAccuracy
 from .present_classes_metric import PresentClassesMetric
@@ -17,6 +17,7 @@ __all__ = [
     'AgeError',
     'CalibrationError',
     'FaceVerification',
+    'LabeledOnly',
     'LabelledOnly',
     'LandmarkNME',
     'MeanClassAccuracy',

@@ -15,11 +15,11 @@ class ActionUnitF1(BaseMetric):
 
     A unit is predicted to be active where its probability reaches ``threshold``. With its true and
     false positives and false negatives, ``F1 = 2 TP / (2 TP + FP + FN)`` (scikit-learn's
-    ``f1_score``), over the samples that are labelled for this unit (``gt_au`` 0 or 1, not -1). F1
+    ``f1_score``), over the samples that are labeled for this unit (``gt_au`` 0 or 1, not -1). F1
     is 0 where that would be 0 / 0: a unit that never occurs and is never predicted.
 
     Results, in percent: ``au_f1/mean``, the figure of the ABAW competitions, and one
-    ``au_f1/<unit>`` each. A unit without a labelled sample has no entry and no part in the mean.
+    ``au_f1/<unit>`` each. A unit without a labeled sample has no entry and no part in the mean.
 
     Reads ``gt_au`` and ``pred_au``, both (A,).
 
@@ -30,7 +30,7 @@ class ActionUnitF1(BaseMetric):
 
     Raises:
         ValueError: ``threshold`` is out of its range, a sample lacks a field, shapes differ, or no
-            sample is labelled.
+            sample is labeled.
     """
 
     default_prefix = 'au_f1'
@@ -64,16 +64,16 @@ class ActionUnitF1(BaseMetric):
         from sklearn.metrics import f1_score
 
         active, truth = np.stack(results, axis=1)  # (N, A) each
-        labelled = truth >= 0
+        labeled = truth >= 0
         names = (self.dataset_meta or {}).get('action_units') or range(truth.shape[1])
         units = {
             str(name): 100 * float(f1_score(truth[rows, unit], active[rows, unit], zero_division=0))
-            for unit, (name, rows) in enumerate(zip(names, labelled.T, strict=True))
+            for unit, (name, rows) in enumerate(zip(names, labeled.T, strict=True))
             if rows.any()
         }
         if not units:
             raise ValueError(
-                f'ActionUnitF1: none of {len(results)} samples is labelled with action units '
+                f'ActionUnitF1: none of {len(results)} samples is labeled with action units '
                 '(gt_au 0 or 1); take it out of the evaluators of the config'
             )
         return dict(mean=sum(units.values()) / len(units), **units)

@@ -48,7 +48,7 @@ class CCC(BaseMetric):
         prefix (str, optional): What the result names begin with. Defaults to 'va'.
 
     Raises:
-        ValueError: A sample lacks a field, has another shape, or none is labelled.
+        ValueError: A sample lacks a field, has another shape, or none is labeled.
     """
 
     default_prefix = 'va'
@@ -67,13 +67,13 @@ class CCC(BaseMetric):
 
     def compute_metrics(self, results: list[np.ndarray]) -> dict[str, float]:
         true, pred = np.stack(results, axis=1)  # (N, 2) each
-        labelled = (np.abs(true) <= 1).all(axis=1)  # NaN is not
-        if not labelled.any():
+        labeled = (np.abs(true) <= 1).all(axis=1)  # NaN is not
+        if not labeled.any():
             raise ValueError(
-                f'CCC: none of {len(results)} samples is labelled with valence and arousal '
+                f'CCC: none of {len(results)} samples is labeled with valence and arousal '
                 '(gt_valence_arousal in [-1, 1]); take it out of the evaluators of the config'
             )
-        pairs = list(zip(true[labelled].T, pred[labelled].T, strict=True))
+        pairs = list(zip(true[labeled].T, pred[labeled].T, strict=True))
         figures = {}
         for name, figure in _FIGURES.items():
             valence, arousal = (figure(*pair) for pair in pairs)

@@ -20,7 +20,7 @@ from .sample_fields import read_field
 
 @METRICS.register_module()
 class FaceVerification(BaseMetric):
-    """Whether features tell if two pictures show one person.
+    """Whether features tell if two images show one person.
 
     Pairs are judged by the cosine similarity of their features: all pairs of the test set, or
     those of a file.
@@ -56,13 +56,13 @@ class FaceVerification(BaseMetric):
         warning says.
 
     Reads ``feat`` (C,), ``gt_label`` (the person) and, with a pairs file, ``img_path``. For N
-    pictures the memory is that of N features and of the pairs of one person; the others go by in
+    images the memory is that of N features and of the pairs of one person; the others go by in
     chunks.
 
     Args:
         far (float | Sequence[float]): One or several false acceptance rates in (0, 1). Defaults to
             0.001.
-        pairs_file (str, optional): Text file with a pair per line: two pictures, whose paths may
+        pairs_file (str, optional): Text file with a pair per line: two images, whose paths may
             leave out leading folders, and 1 for one person or 0 for two, separated by white space
             (tabs, if paths have spaces). Defaults to None, all pairs.
         collect_device (str): 'cpu' or 'gpu', how processes exchange results. Defaults to 'cpu'.
@@ -70,7 +70,7 @@ class FaceVerification(BaseMetric):
 
     Raises:
         FileNotFoundError: There is no such pairs file.
-        ValueError: ``far`` is out of its range, a line of the file is no pair or names a picture
+        ValueError: ``far`` is out of its range, a line of the file is no pair or names an image
             that was not tested, a sample lacks a field, features are not finite, or there are no
             pairs of one person or of two.
     """
@@ -92,25 +92,25 @@ class FaceVerification(BaseMetric):
         self.pairs = None if pairs_file is None else read_pairs(pairs_file)
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
-        """Keep feature, person and path of each picture."""
+        """Keep feature, person and path of each image."""
         for sample in data_samples:
             feat = read_field(self, sample, 'feat').astype(np.float32)
-            picture = dict(feat=feat)
+            image = dict(feat=feat)
             if self.pairs is None or 'gt_label' in sample:
-                picture['label'] = int(read_field(self, sample, 'gt_label').item())
+                image['label'] = int(read_field(self, sample, 'gt_label').item())
             if self.pairs is not None:
-                picture['path'] = str(read_field(self, sample, 'img_path'))
-            self.results.append(picture)
+                image['path'] = str(read_field(self, sample, 'img_path'))
+            self.results.append(image)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        features = np.stack([picture['feat'] for picture in results])
+        features = np.stack([image['feat'] for image in results])
         labels = None
-        if all('label' in picture for picture in results):
-            labels = np.array([picture['label'] for picture in results])
+        if all('label' in image for image in results):
+            labels = np.array([image['label'] for image in results])
         if self.pairs is None:
             curve = all_pairs_roc(features, labels)
         else:
-            indices, same = find_pairs(self.pairs, [picture['path'] for picture in results])
+            indices, same = find_pairs(self.pairs, [image['path'] for image in results])
             curve = pairs_roc(features, indices, same)
         metrics = {f'tar@far={far:g}': 100 * curve.tar_at(far) for far in self.fars}
         self._warn_of_few_pairs(curve)

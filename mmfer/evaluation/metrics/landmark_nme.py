@@ -10,7 +10,7 @@ from ..functional.landmarks import (
     OUTER_EYE_CORNERS,
     area_under_curve,
     failure_rate,
-    normalised_mean_error,
+    normalized_mean_error,
 )
 from .sample_fields import name_of, read_field
 
@@ -80,7 +80,7 @@ class LandmarkNME(BaseMetric):
             attributes = sample.get('attributes')
             self.results.append(
                 dict(
-                    nme=normalised_mean_error(pred[None], truth[None], self.eye_corners)[0],
+                    nme=normalized_mean_error(pred[None], truth[None], self.eye_corners)[0],
                     mae=np.abs(pred - truth).mean(),
                     attributes=None if attributes is None else np.asarray(attributes, bool),
                 )
@@ -98,7 +98,7 @@ class LandmarkNME(BaseMetric):
         if not np.linalg.norm(left - right) > 1e-3:
             raise ValueError(
                 f'the eye corners (points {self.eye_corners}) of {name_of(sample)} coincide at '
-                f'{left.tolist()}: no error can be normalised by their distance. Correct or drop '
+                f'{left.tolist()}: no error can be normalized by their distance. Correct or drop '
                 'the sample'
             )
 

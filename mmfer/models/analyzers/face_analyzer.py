@@ -37,7 +37,7 @@ class FaceAnalyzer(ImageClassifier):
     ``switch_to_deploy()`` and ``deploy`` are optional: MMPretrain's convention, for exports.
 
     Note:
-        All encoders see one normalisation, that of ``data_preprocessor``.
+        All encoders see one normalization, that of ``data_preprocessor``.
 
     Args:
         backbone (dict): The canonical encoder.
@@ -111,7 +111,7 @@ class FaceAnalyzer(ImageClassifier):
         return {task: priors[task] for task in given[:num_priors]}
 
     def init_weights(self) -> None:
-        """Initialise what learns, then build the priors. MMEngine calls it for training only."""
+        """Initialize what learns, then build the priors. MMEngine calls it for training only."""
         super().init_weights()
         if self.prior_cache is None:
             self.build_priors()

@@ -61,7 +61,7 @@ class PriorEncoders:
         """The prior tokens of a batch.
 
         Args:
-            inputs: The pictures that the canonical encoder sees, ``(B, 3, H, W)``, normalised.
+            inputs: The images that the canonical encoder sees, ``(B, 3, H, W)``, normalized.
             data_samples: Not looked at; a cache, which has the same signature, needs them.
 
         Returns:
@@ -71,7 +71,7 @@ class PriorEncoders:
         if inputs.device != self.device:
             self.device = inputs.device
             self.encoders.to(self.device)
-        # One picture alone goes through other kernels (matrix times vector), with other last bits.
+        # One image alone goes through other kernels (matrix times vector), with other last bits.
         # As one of two, it has the tokens that it has in any batch, and so in a cache (on CPUs).
         count = len(inputs)
         if count == 1:

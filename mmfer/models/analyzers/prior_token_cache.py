@@ -47,7 +47,7 @@ class PriorTokenCache:
         """The prior tokens of a batch, as :class:`PriorEncoders` computes them.
 
         Args:
-            inputs: The pictures; only their device counts.
+            inputs: The images; only their device counts.
             data_samples: Their samples, each with its ``sample_idx``.
 
         Returns:

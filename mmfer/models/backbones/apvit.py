@@ -43,7 +43,7 @@ class APViT(BaseModule):
         arch (str | dict): A name in mmpretrain's ``VisionTransformer.arch_zoo`` ('small',
             'deit-tiny', ...) or a dict with ``embed_dims``, ``num_layers``, ``num_heads`` and
             ``feedforward_channels``. Defaults to 'small', the paper's: 768 wide, 8 blocks.
-        img_size (int | tuple): Height and width of the picture in pixels. It fixes the grid of the
+        img_size (int | tuple): Height and width of the image in pixels. It fixes the grid of the
             position embedding. Defaults to 112.
         patch_size (int): Side of a patch in pixels when ``cnn`` is None. Defaults to 16.
         app (dict, optional): Arguments of :class:`AttentivePatchPooling` (``keep_num``,
@@ -53,9 +53,9 @@ class APViT(BaseModule):
             on; ``start``, index of the first pooling block, by default half of the blocks; and
             ``criterion`` of :class:`ATPBlock`. With ``start=0`` the list is the ``keep_rates`` of
             the released code. None (default) drops no tokens.
-        out_type (str): ``'cls_token'`` (default), the normalised [class] token ``(B, C)``;
-            ``'avg_featmap'``, the mean of the normalised tokens that are left ``(B, C)`` (Table 1,
-            GAP); ``'raw'``, all normalised tokens that are left, [class] first, ``(B, 1 + n, C)``.
+        out_type (str): ``'cls_token'`` (default), the normalized [class] token ``(B, C)``;
+            ``'avg_featmap'``, the mean of the normalized tokens that are left ``(B, C)`` (Table 1,
+            GAP); ``'raw'``, all normalized tokens that are left, [class] first, ``(B, 1 + n, C)``.
         qkv_bias (bool): Bias of the query, key and value projections. Defaults to True; the
             ViT-small of the paper has none.
         qk_scale (float, optional): What products of queries and keys are multiplied by. Defaults to
@@ -64,7 +64,7 @@ class APViT(BaseModule):
         drop_rate (float): Dropout after position embedding, projections and MLPs. Defaults to 0.
         drop_path_rate (float): Stochastic depth of the last block, rising linearly from 0 at the
             first. Defaults to 0.
-        norm_cfg (dict): Normalisation. Defaults to LayerNorm with eps 1e-6, as in the release.
+        norm_cfg (dict): Normalization. Defaults to LayerNorm with eps 1e-6, as in the release.
         layer_cfg (dict): Further arguments for every block. Defaults to none.
         with_cp (bool): Keep the input of each block only and compute the rest again for gradients:
             less memory, one more forward pass. A CNN such as ``IRNet``, which takes most of the
@@ -233,7 +233,7 @@ class APViT(BaseModule):
         return atp
 
     def init_weights(self) -> None:
-        """Initialise, or load what ``init_cfg`` names."""
+        """Initialize, or load what ``init_cfg`` names."""
         settings = [self.init_cfg] if isinstance(self.init_cfg, dict) else self.init_cfg or ()
         pretrained = any(
             is_component(setting, WEIGHT_INITIALIZERS, PretrainedInit) for setting in settings
@@ -249,7 +249,7 @@ class APViT(BaseModule):
             trunc_normal_(self.cls_token, std=0.02)
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
-        """Map pictures ``(B, 3, H, W)`` to a tuple of one tensor, shaped as ``out_type`` says."""
+        """Map images ``(B, 3, H, W)`` to a tuple of one tensor, shaped as ``out_type`` says."""
         return (self._output(self._encode(x)[0]),)
 
     def forward_with_indices(self, x: Tensor) -> tuple[tuple[Tensor], dict[str, Tensor]]:
@@ -258,7 +258,7 @@ class APViT(BaseModule):
         Returns:
             tuple: The output of :meth:`forward`, and for ``'app'`` and every pooling block
             ``'layers.<i>'`` the raster positions ``(B, n)`` of the patches left after it, on the
-            grid that pictures of this size have.
+            grid that images of this size have.
         """
         tokens, left = self._encode(x, return_indices=True)
         return (self._output(tokens),), left

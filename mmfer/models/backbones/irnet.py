@@ -90,7 +90,7 @@ class IRNet(StagedNet):
             the last one.
         base_channels (int): Width of the first stage; it doubles in every later one. Defaults
             to 64.
-        in_channels (int): Channels of the picture. Defaults to 3.
+        in_channels (int): Channels of the image. Defaults to 3.
         frozen_stages (int): The stem (0) and this many stages get no gradient and stay in eval
             mode. -1 (default) freezes nothing.
         norm_eval (bool): Keep all BatchNorm statistics fixed in training. Defaults to False.
@@ -99,7 +99,7 @@ class IRNet(StagedNet):
         deploy (bool): Build the form for inference, see :meth:`switch_to_deploy`. The BatchNorm
             that opens a unit stays: its convolution pads with zeros, which are not what BatchNorm
             makes of zeros. Defaults to False.
-        init_cfg (dict, optional): Initialisation. Defaults to Xavier uniform for convolutions, as
+        init_cfg (dict, optional): Initialization. Defaults to Xavier uniform for convolutions, as
             in the released APViT (its nets without weights, Table 3); BatchNorm starts at weight 1,
             bias 0 and PReLU at slope 0.25.
         unit (str): ``'ir'`` (default), the unit of face.evoLVe and the released APViT, see

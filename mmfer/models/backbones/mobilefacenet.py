@@ -79,7 +79,7 @@ class MobileFaceNet(StagedNet):
             False.
         deploy (bool): Build the form for inference, see :meth:`switch_to_deploy`. Defaults to
             False.
-        init_cfg (dict | list[dict], optional): Initialisation. Defaults to Kaiming normal of the
+        init_cfg (dict | list[dict], optional): Initialization. Defaults to Kaiming normal of the
             outputs for convolutions, as in the public ports; BatchNorm starts at weight 1, bias 0
             and PReLU at slope 0.25.
     """

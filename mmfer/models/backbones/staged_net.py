@@ -20,7 +20,7 @@ class StagedNet(BaseModule):
             mode. -1 freezes nothing.
         norm_eval (bool): Keep all BatchNorm statistics fixed in training.
         deploy (bool): Build the form for inference, see :meth:`switch_to_deploy`.
-        init_cfg (dict | list[dict]): Initialisation.
+        init_cfg (dict | list[dict]): Initialization.
 
     Raises:
         ValueError: ``out_indices`` or ``frozen_stages`` name stages that there are not.

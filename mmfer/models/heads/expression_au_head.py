@@ -23,7 +23,7 @@ class ExpressionAUHead(LinearClsHead):
 
     Trains on ``gt_label`` and ``gt_au`` of the data samples, of which either may be missing: -1
     stands for no label, and ``gt_au`` may have it for single units. With ``M`` samples of a batch
-    labelled with an expression, and ``K`` (sample, unit) pairs labelled,
+    labeled with an expression, and ``K`` (sample, unit) pairs labeled,
 
     ``loss_expression = 1/M * sum of the cross-entropies of the M samples``
 
@@ -52,7 +52,7 @@ class ExpressionAUHead(LinearClsHead):
         num_units (int): Number of action units ``A``; 0 is without them. Defaults to 12, as in
             Aff-Wild2.
         au_hidden_channels (int, optional): Width of a hidden layer for the action units: linear,
-            BatchNorm, ReLU. BatchNorm sees all samples of a batch, labelled or not. None (default)
+            BatchNorm, ReLU. BatchNorm sees all samples of a batch, labeled or not. None (default)
             has none.
         loss (dict): Of the expressions; any of mmpretrain's that takes ``weight`` and
             ``avg_factor``. Defaults to cross-entropy with ``loss_weight`` 1.
@@ -63,7 +63,7 @@ class ExpressionAUHead(LinearClsHead):
             features, such as ``dict(type='ValenceArousalHead', loss=dict(type='CCCLoss'))``. Its
             loss is ``loss_valence_arousal``, its prediction ``pred_valence_arousal``. Defaults to
             None, without.
-        **kwargs: ``topk``, ``cal_acc`` (over the labelled samples) and ``init_cfg``, which is for
+        **kwargs: ``topk``, ``cal_acc`` (over the labeled samples) and ``init_cfg``, which is for
             the linear layers but the hidden one, of ``LinearClsHead``.
 
     Raises:

@@ -16,8 +16,8 @@ class LandmarkHead(RegressionHead):
     """A light MLP that predicts facial landmarks in pixels of the network input.
 
     Trained on ``gt_landmarks`` ``(P, 2)`` of the data samples, it predicts ``pred_landmarks``:
-    (x, y), with (0, 0) at the centre of the first pixel. The network's outputs are shares of width
-    and height, counted from the picture's centre, which is what a fresh head says for all points.
+    (x, y), with (0, 0) at the center of the first pixel. The network's outputs are shares of width
+    and height, counted from the image's center, which is what a fresh head says for all points.
 
     Args:
         in_channels (int): Width ``C`` of the features.
@@ -60,7 +60,7 @@ class LandmarkHead(RegressionHead):
 
     def to_units(self, outputs: Tensor) -> Tensor:
         """Map outputs ``(B, 2 P)`` to points ``(B, P, 2)`` in pixels."""
-        # The picture reaches from -0.5 to size - 0.5: pixels have their coordinates at the centre.
+        # The image reaches from -0.5 to size - 0.5: pixels have their coordinates at the center.
         return (outputs.view(-1, self.num_points, 2) + 0.5) * self.scale - 0.5
 
     def store(self, predictions: Tensor, data_samples: list[DataSample]) -> None:

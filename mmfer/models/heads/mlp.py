@@ -30,7 +30,7 @@ def linear_blocks(
         hidden_channels (Sequence[int]): Widths between; empty gives a single linear layer.
         out_channels (int): Numbers that come out.
         dropout_rate (float): Dropout after each hidden layer. Defaults to 0.
-        norm_cfg (dict, optional): Normalisation after each hidden layer. Defaults to None.
+        norm_cfg (dict, optional): Normalization after each hidden layer. Defaults to None.
         act_cfg (dict, optional): Activation after each hidden layer. Defaults to None.
         out_init (dict, optional): ``init_cfg`` of the last layer. Defaults to PyTorch's own.
     """
@@ -76,17 +76,17 @@ def last_features(head: object, feats: tuple[Tensor, ...], in_channels: int) -> 
 
 
 def require_labels(head: object, data_samples: Sequence[DataSample], key: str, hint: str) -> None:
-    """Check that every sample has the label that a loss needs, and that its picture is its own.
+    """Check that every sample has the label that a loss needs, and that its image is its own.
 
     Raises:
         ValueError: One has not, and the message names it and ends with ``hint``; or it has scores
-            of classes, as batch augmentation leaves where it mixed pictures.
+            of classes, as batch augmentation leaves where it mixed images.
     """
     for sample in data_samples:
         if 'gt_score' in sample:
             raise ValueError(
-                f'{type(head).__name__} learns {key} of one picture, and the samples have scores '
-                'of classes (gt_score): batch augmentation (Mixup, CutMix) mixes pictures and '
+                f'{type(head).__name__} learns {key} of one image, and the samples have scores '
+                'of classes (gt_score): batch augmentation (Mixup, CutMix) mixes images and '
                 'their classes, but no other label. Set model.train_cfg=None'
             )
         if key not in sample:

@@ -26,9 +26,9 @@ class RegressionHead(BaseModule):
         loss (dict): A loss of the predictions in units and of the targets, such as ``WingLoss``,
             ``L1Loss``, ``SmoothL1Loss`` or ``MSELoss``. Defaults to ``dict(type='WingLoss')``.
         dropout_rate (float): Dropout after each hidden layer. Defaults to 0.
-        norm_cfg (dict, optional): Normalisation after each hidden layer. Defaults to None.
+        norm_cfg (dict, optional): Normalization after each hidden layer. Defaults to None.
         act_cfg (dict): Activation after each hidden layer. Defaults to ReLU.
-        init_cfg (dict, optional): Initialisation. By default the last layer starts near zero
+        init_cfg (dict, optional): Initialization. By default the last layer starts near zero
             (normal, deviation 0.001) and the others as in PyTorch.
 
     Raises:

@@ -114,7 +114,7 @@ class ATPBlock(EncoderLayer):
     def _select(self, y: Tensor, key: Tensor, keep_num: int) -> Tensor:
         """Indices ``(B, 1 + keep_num)`` of [class] and the best patches.
 
-        Takes the normalised [class] token ``(B, C)`` and the keys of all tokens ``(B, 1 + N, C)``.
+        Takes the normalized [class] token ``(B, C)`` and the keys of all tokens ``(B, 1 + N, C)``.
         """
         heads = (self.attn.num_heads, self.attn.head_dims)
         query = project_query(self.attn, y).unflatten(-1, heads)

@@ -41,7 +41,7 @@ class EncoderLayer(TransformerEncoderLayer):
         self.attn.scaled_dot_product_attention = partial(dot_product_attention, scale=qk_scale)
 
     def init_weights(self) -> None:
-        """Initialise by ``init_cfg`` alone, without what mmpretrain's layer does after it."""
+        """Initialize by ``init_cfg`` alone, without what mmpretrain's layer does after it."""
         BaseModule.init_weights(self)
 
     def forward(self, x: Tensor, class_only: bool = False) -> Tensor:

@@ -10,7 +10,7 @@ from .knowledge_transfer import KnowledgeTransfer
 class WideLinear(nn.Linear):
     """A linear layer for few rows, which reads its weights once for all of them.
 
-    With the two rows of one picture, reading 42 MB of weights is what the adapter's time is. BLAS
+    With the two rows of one image, reading 42 MB of weights is what the adapter's time is. BLAS
     reads them once where the weights are the left factor, but once a row in ``F.linear``.
     """
 
@@ -28,7 +28,7 @@ class FoldedTransfer(BaseModule):
     In inference two tokens attend to each other, and one of them never changes: its query is a
     buffer, its key and value go into biases. A softmax over two tokens is the sigmoid of the
     difference of their scores, so of the canonical token's key and value only the difference to the
-    knowledge token's is needed. The knowledge token's own row depends on the picture all the same,
+    knowledge token's is needed. The knowledge token's own row depends on the image all the same,
     since it attends to the canonical token; both rows go through the FFN.
 
     Args:

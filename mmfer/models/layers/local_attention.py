@@ -38,7 +38,7 @@ class LocalAttention(BaseModule):
         check_lanet_form('model.backbone.lanet_form', lanet_form)
         if num_branches == 1 and drop_rate > 0:
             raise ValueError(
-                f'mad_rate={drop_rate} with num_branches=1 would zero whole pictures: set '
+                f'mad_rate={drop_rate} with num_branches=1 would zero whole images: set '
                 'model.backbone.mad_rate to 0 or model.backbone.num_branches to 2 or more'
             )
         norm = lanet_form == 'release'

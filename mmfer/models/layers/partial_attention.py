@@ -14,14 +14,14 @@ from torch import Tensor
 
 
 def project_query(attn: MultiheadAttention, y: Tensor) -> Tensor:
-    """Queries of the normalised tokens ``(B, Q, C)``: the first third of ``attn.qkv``."""
+    """Queries of the normalized tokens ``(B, Q, C)``: the first third of ``attn.qkv``."""
     bias = attn.qkv.bias
     size = attn.embed_dims
     return F.linear(y, attn.qkv.weight[:size], None if bias is None else bias[:size])
 
 
 def project_key_value(attn: MultiheadAttention, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys and values of the normalised tokens ``(B, T, C)``: the rest of ``attn.qkv``."""
+    """Keys and values of the normalized tokens ``(B, T, C)``: the rest of ``attn.qkv``."""
     bias = attn.qkv.bias
     size = attn.embed_dims
     both = F.linear(y, attn.qkv.weight[size:], None if bias is None else bias[size:])
@@ -53,7 +53,7 @@ def attend(
 
 
 def attend_from_first(attn: MultiheadAttention, y: Tensor) -> Tensor:
-    """What the first of the normalised tokens ``(B, T, C)`` takes from all of them: ``(B, 1, C)``.
+    """What the first of the normalized tokens ``(B, T, C)`` takes from all of them: ``(B, 1, C)``.
 
     The same as :func:`attend` with it as the only query, but no token is projected to a key and a
     value: with one query a head, ``q . (K y) = (q K) . y`` and ``sum_t a_t V y_t = V sum_t a_t

@@ -71,7 +71,7 @@ class KTAdapter(BaseModule):
             to 1.
         deploy (bool): Build the form for inference, see :meth:`switch_to_deploy`. Defaults to
             False.
-        init_cfg (dict, optional): Initialisation. Defaults to None.
+        init_cfg (dict, optional): Initialization. Defaults to None.
 
     Raises:
         ValueError: An argument is out of its range.

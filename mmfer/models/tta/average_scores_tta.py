@@ -9,7 +9,7 @@ from mmfer.registry import MODELS
 
 @MODELS.register_module()
 class AverageScoresTTA(AverageClsScoreTTA):
-    """Average what a classifier says of several views of a picture, such as its mirror image.
+    """Average what a classifier says of several views of an image, such as its mirror image.
 
     The mean is that of the probabilities (``pred_score``, after the softmax), not of the logits;
     ``pred_label`` is the class where it is greatest. Features for verification (``feat``)
@@ -20,7 +20,7 @@ class AverageScoresTTA(AverageClsScoreTTA):
         mmpretrain's ``AverageClsScoreTTA`` leaves ``pred_label`` as it was for the first view.
 
     Args:
-        module (dict | nn.Module): The model; each picture has one class.
+        module (dict | nn.Module): The model; each image has one class.
         data_preprocessor (dict, optional): Its data preprocessor. Defaults to the model's own.
 
     Raises:
@@ -29,7 +29,7 @@ class AverageScoresTTA(AverageClsScoreTTA):
     """
 
     def _merge_single_sample(self, data_samples: Sequence[DataSample]) -> DataSample:
-        """Merge the predictions for the views of a picture, one each."""
+        """Merge the predictions for the views of an image, one each."""
         first = data_samples[0]
         if 'pred_score' not in first:
             predicted = [key for key in first.keys() if key.startswith('pred_')]  # noqa: SIM118

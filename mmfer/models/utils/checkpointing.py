@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 @contextmanager
 def keep_statistics(module: nn.Module) -> Iterator[None]:
-    """BatchNorm in training mode goes on normalising by its batch, but does not remember it."""
+    """BatchNorm in training mode goes on normalizing by its batch, but does not remember it."""
     norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     before = [(norm, norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
     for norm in norms:

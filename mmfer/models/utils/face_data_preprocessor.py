@@ -9,9 +9,9 @@ from .standardize import standardize_images
 
 @MODELS.register_module()
 class FaceDataPreprocessor(ClsDataPreprocessor):
-    """mmpretrain's ``ClsDataPreprocessor``, and what the batch may get after it is normalised.
+    """mmpretrain's ``ClsDataPreprocessor``, and what the batch may get after it is normalized.
 
-    Erasing is the last step of the paper's augmentation and comes after normalisation. Doing it
+    Erasing is the last step of the paper's augmentation and comes after normalization. Doing it
     here rather than in the pipeline keeps the images uint8 until they are on the device: the data
     loader's workers then hand over a quarter of the bytes.
 

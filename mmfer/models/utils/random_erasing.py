@@ -65,7 +65,7 @@ def random_erase(
 ) -> Tensor:
     """Replace a random box of random images by N(0, 1) noise (Zhong et al., "Random Erasing").
 
-    The images are expected to be normalised already, so that the noise has their statistics.
+    The images are expected to be normalized already, so that the noise has their statistics.
     torchvision's ``RandomErasing`` erases one box from all images of a batch, and always draws the
     ratio on a logarithmic scale.
 

@@ -1,5 +1,5 @@
 // Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-// The picture is held here and sent with every change of a slider; the server keeps nothing.
+// The image is held here and sent with every change of a slider; the server keeps nothing.
 
 const find = (selector) => document.querySelector(selector);
 const SLIDERS = { keep_num: find('#keep-num'), keep_rate: find('#keep-rate') };
@@ -7,7 +7,7 @@ const MAX_BARS = 12;
 
 let model = null; // answer of /api/model
 const settings = {}; // of the sliders that there are
-let picture = null; // its bytes: a file may change or go while the sliders are moved
+let upload = null; // its bytes: a file may change or go while the sliders are moved
 let shown = null; // its address, for where the server has not drawn into it
 let busy = false;
 let again = false; // something changed while the server was busy
@@ -38,9 +38,9 @@ function introduce() {
     find('#note').append(element('p', '', paragraph.replaceAll('*', '')));
   }
   find('#privacy').textContent =
-    `This page and the model run on ${location.hostname}. A picture is in its memory while it is ` +
+    `This page and the model run on ${location.hostname}. An image is in its memory while it is ` +
     'answered; it is not stored, logged or sent on. The page loads nothing from elsewhere. ' +
-    `Pictures: ${model.formats}, up to ${model.max_bytes / 1e6} MB and ${model.max_pixels / 1e6} ` +
+    `Images: ${model.formats}, up to ${model.max_bytes / 1e6} MB and ${model.max_pixels / 1e6} ` +
     `megapixels${model.aligned ? '; each is one face, cut out already' : ''}.`;
   showSpeed(null);
   if (model.num_patches === null) return;
@@ -89,7 +89,7 @@ async function use(blob, caption) {
     return;
   }
   try {
-    picture = await blob.arrayBuffer();
+    upload = await blob.arrayBuffer();
   } catch {
     complain('The file cannot be read.');
     return;
@@ -97,14 +97,14 @@ async function use(blob, caption) {
   if (shown) URL.revokeObjectURL(shown);
   shown = URL.createObjectURL(blob);
   preview();
-  find('#picture').hidden = false;
+  find('#image').hidden = false;
   find('#caption').textContent = caption;
   await ask();
 }
 
 // One question at a time. What is changed meanwhile is asked when the answer is there, once.
 async function ask() {
-  if (!picture) return;
+  if (!upload) return;
   complain('');
   again = busy;
   if (busy) return;
@@ -114,7 +114,7 @@ async function ask() {
   try {
     do {
       again = false;
-      const asked = picture;
+      const asked = upload;
       const response = await fetch(`/api/read?${new URLSearchParams(settings)}`, {
         method: 'POST',
         body: asked,
@@ -122,11 +122,11 @@ async function ask() {
       const answer = response.headers.get('content-type')?.startsWith('application/json')
         ? await response.json()
         : { error: `The server could not answer (${response.status}); it says why in its window.` };
-      if (picture !== asked) continue; // another one was chosen meanwhile
+      if (upload !== asked) continue; // another one was chosen meanwhile
       if (response.ok) show(answer);
       else if (response.status < 500) refuse(answer.error);
       else fail(answer.error);
-    } while (again && picture);
+    } while (again && upload);
   } catch {
     fail('The server does not answer; is it still running?');
   } finally {
@@ -137,12 +137,12 @@ async function ask() {
 
 function refuse(reason) {
   fail(reason);
-  picture = null;
-  find('#picture').hidden = true;
+  upload = null;
+  find('#image').hidden = true;
   find('#caption').textContent = '';
 }
 
-// The picture stays: the next change of a slider asks for it again.
+// The image stays: the next change of a slider asks for it again.
 function fail(reason) {
   complain(reason);
   say('');
@@ -153,15 +153,15 @@ function fail(reason) {
 }
 
 function preview() {
-  find('#picture').src = shown;
-  find('#picture').alt = '';
+  find('#image').src = shown;
+  find('#image').alt = '';
 }
 
 // Showing ---------------------------------------------------------------------------------------
 
 function show(answer) {
-  find('#picture').src = answer.picture;
-  find('#picture').alt = 'The picture with what was found drawn into it';
+  find('#image').src = answer.image;
+  find('#image').alt = 'The image with what was found drawn into it';
   say(answer.faces.map((face) => face.title).join(', ') || 'no face');
   const cards = answer.faces.map(faceCard);
   if (!cards.length) cards.push(noFaceCard(answer));
@@ -211,7 +211,7 @@ function faceCard(face) {
       const kept = `${stage.kept} of ${model.num_patches}`;
       const caption = element('figcaption', '', stage.title);
       caption.append(element('br'), kept);
-      figure.append(image(stage.picture, `Kept by ${stage.title}: ${kept}`), caption);
+      figure.append(image(stage.image, `Kept by ${stage.title}: ${kept}`), caption);
       stages.append(figure);
     }
     card.append(stages);

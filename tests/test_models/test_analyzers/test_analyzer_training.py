@@ -56,7 +56,7 @@ def test_resumed_equals_uninterrupted(tmp_path, runtime, checkpoints, save_prior
 
 
 def test_two_processes_apply_the_gradients_of_one(tmp_path, runtime, checkpoints):
-    """Two processes with 4 pictures each step like one with all 8 (no drop mask)."""
+    """Two processes with 4 images each step like one with all 8 (no drop mask)."""
     changes = dict(
         model__priors=checkpoints,
         model__neck__drop_mask=False,

@@ -39,7 +39,7 @@ def ready(**changes):
     return model.train()
 
 
-def pictures(count=4):
+def images(count=4):
     return torch.randn(count, 3, 32, 32)
 
 
@@ -92,7 +92,7 @@ def test_exactly_these_change_in_a_training_step():
 
 def test_gradients_reach_adapter_and_decoder_only():
     model = ready()
-    model.loss(pictures(), samples())['loss'].backward()
+    model.loss(images(), samples())['loss'].backward()
     for name, parameter in model.named_parameters():
         if name.startswith('backbone'):
             assert parameter.grad is None and not parameter.requires_grad, name
@@ -109,8 +109,8 @@ def test_frozen_encoders_stay_in_eval_mode():
     assert model.training and model.neck.training
     for encoder in (model.backbone, *model.priors.encoders.values()):
         assert not any(module.training for module in encoder.modules())
-    # The ViT's drop-path and all BatchNorms are off: the same picture gives the same tokens.
-    inputs = pictures()
+    # The ViT's drop-path and all BatchNorms are off: the same image gives the same tokens.
+    inputs = images()
     for first, second in zip(
         model.priors(inputs).values(), model.priors(inputs).values(), strict=True
     ):
@@ -120,7 +120,7 @@ def test_frozen_encoders_stay_in_eval_mode():
 def test_not_frozen():
     model = ready(frozen=False)
     assert all(module.training for module in model.backbone.modules())
-    model.loss(pictures(), samples())['loss'].backward()
+    model.loss(images(), samples())['loss'].backward()
     assert all(p.grad is not None for p in model.backbone.parameters())
 
 
@@ -132,10 +132,10 @@ def test_inference_builds_no_prior():
     priors = dict(age=dict(backbone=WATCHED, checkpoint='nowhere.pth'))
     model = build(priors=priors).eval()
     with torch.no_grad():
-        model(pictures(), mode='tensor')
-        model.predict(pictures(), samples())
+        model(images(), mode='tensor')
+        model.predict(images(), samples())
         model.test_step(batch())
-        model.extract_feat(pictures())
+        model.extract_feat(images())
     load_state_dict(model, model.state_dict(), strict=True)
     assert BUILT == [] and model.priors is None
     # The same model in training does: the test above can fail.
@@ -150,7 +150,7 @@ def test_inference_equals_an_image_classifier_with_the_neck():
     del config['priors']
     plain = MODELS.build(config)
     plain.load_state_dict(model.state_dict())
-    inputs = pictures()
+    inputs = images()
     assert torch.equal(model.eval()(inputs), plain.eval()(inputs))
 
 
@@ -165,7 +165,7 @@ def test_adapter_that_starts_as_the_identity_predicts_what_the_baseline_does(tmp
         neck=dict(NECK, init_scale=0),
         init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'baseline.pth')),
     )
-    inputs = pictures()
+    inputs = images()
     assert torch.equal(model.eval()(inputs), baseline.eval()(inputs))
 
 
@@ -191,7 +191,7 @@ def test_fused_on_the_map_or_on_its_average_a_light_mlp_predicts_the_same(backbo
     pooled = ready(backbone=backbone, head=head).eval()
     on_map = ready(backbone=backbone, head=head, neck=dict(NECK, fusion='map')).eval()
     on_map.load_state_dict(pooled.state_dict())
-    inputs = pictures()
+    inputs = images()
     assert on_map.extract_feat(inputs)[0].ndim == 4
     torch.testing.assert_close(on_map(inputs), pooled(inputs))
     # In training as well, with priors and the same mask.
@@ -207,7 +207,7 @@ def test_fused_on_the_map_or_on_its_average_a_light_mlp_predicts_the_same(backbo
 def test_encoders_that_give_no_map_are_refused_for_fusion_on_it(backbone):
     model = build(backbone=backbone, neck=dict(NECK, fusion='map'))
     with pytest.raises(ValueError, match='model.neck.fusion'):
-        model(pictures())
+        model(images())
 
 
 @MODELS.register_module()
@@ -225,12 +225,12 @@ class ConvClsHead(ClsHead):
 def test_a_decoder_of_convolutions_reads_the_map():
     head = dict(type='ConvClsHead', num_classes=7, in_channels=16)
     model = ready(neck=dict(NECK, fusion='map'), head=head)
-    model.loss(pictures(), samples())['loss'].backward()
+    model.loss(images(), samples())['loss'].backward()
     assert model.neck.transfer.knowledge.grad.abs().max() > 0
-    before = model.eval()(pictures())
+    before = model.eval()(images())
     assert before.shape == (4, 7)
     with pytest.raises(RuntimeError):  # an average is no map
-        ready(head=head)(pictures())
+        ready(head=head)(images())
 
 
 # Other necks --------------------------------------------------------------------------------------
@@ -260,9 +260,9 @@ def test_any_neck_with_the_documented_call():
     priors = dict(age=dict(backbone=CNN), gaze=dict(backbone=CNN))
     model = ready(neck=dict(type='AddsTheMeanOfPriors'), priors=priors)
     assert model.priors.tasks == ('gaze', 'age')
-    model.loss(pictures(), samples())['loss'].backward()
+    model.loss(images(), samples())['loss'].backward()
     assert model.neck.weight.grad.abs() > 0
-    assert model.eval()(pictures()).shape == (4, 7)
+    assert model.eval()(images()).shape == (4, 7)
     assert model.neck.seen == [dict(gaze=(4, 16), age=(4, 16)), None]
     with pytest.raises(ValueError, match=r"\['landmarks'\].*\('gaze', 'expression', 'age'\)"):
         build(neck=dict(type='AddsTheMeanOfPriors'), priors=dict(landmarks=dict(backbone=CNN)))
@@ -280,11 +280,11 @@ def test_which_priors_are_built():
     assert ready(priors=every, num_priors=0).priors.tasks == ()
     model = ready(priors=every, neck=dict(NECK, canonical='recognition'))
     assert model.priors.tasks == ('expression', 'age', 'landmarks') and len(BUILT) == 1
-    assert ready(priors=None).loss(pictures(), samples())['loss'].isfinite()
+    assert ready(priors=None).loss(images(), samples())['loss'].isfinite()
 
 
 def test_tokens_of_mixed_encoders():
-    tokens = ready().priors(pictures(5))
+    tokens = ready().priors(images(5))
     shapes = {task: tuple(token.shape) for task, token in tokens.items()}
     assert shapes == dict(age=(5, 16), landmarks=(5, 24), recognition=(5, 16))
 
@@ -327,15 +327,15 @@ def test_any_encoder_is_canonical_or_prior(name):
         neck=dict(NECK, embed_dims=128),
         head=dict(type='LinearClsHead', num_classes=7, in_channels=width),
     )
-    model.loss(pictures(), samples())['loss'].backward()
+    model.loss(images(), samples())['loss'].backward()
     assert model.neck.transfer.knowledge.grad.abs().max() > 0
-    assert model.priors(pictures())['age'].shape == (4, width)
-    assert model.eval()(pictures()).shape == (4, 7)
+    assert model.priors(images())['age'].shape == (4, width)
+    assert model.eval()(images()).shape == (4, 7)
 
 
 def test_the_loss_depends_on_every_prior():
     model = ready(neck=dict(NECK, drop_mask=False))
-    inputs = pictures()
+    inputs = images()
     whole = model.loss(inputs, samples())['loss']
     encoders = model.priors.encoders
     for task in list(encoders):
@@ -347,7 +347,7 @@ def test_the_loss_depends_on_every_prior():
 def test_priors_are_built_with_the_first_loss_at_the_latest():
     model = build()
     assert model.priors is None
-    model.loss(pictures(), samples())
+    model.loss(images(), samples())
     assert model.priors.tasks == ('age', 'landmarks', 'recognition')
 
 
@@ -364,7 +364,7 @@ def test_building_priors_draws_no_random_numbers():
 
 def test_priors_follow_their_inputs():
     model = ready()
-    tokens = model.priors(pictures().to('meta'))  # any device but that they were built on
+    tokens = model.priors(images().to('meta'))  # any device but that they were built on
     assert all(token.device.type == 'meta' for token in tokens.values())
     devices = {value.device.type for value in model.priors.state_dict().values()}
     assert devices == {'meta'} and model.neck.transfer.knowledge.device.type == 'cpu'
@@ -375,9 +375,9 @@ def test_a_copy_of_the_model_is_whole():
     twin = copy.deepcopy(model)
     assert twin.priors is not model.priors
     torch.manual_seed(0)
-    first = model.loss(pictures(), samples())['loss']
+    first = model.loss(images(), samples())['loss']
     torch.manual_seed(0)
-    assert torch.equal(twin.loss(pictures(), samples())['loss'], first)
+    assert torch.equal(twin.loss(images(), samples())['loss'], first)
 
 
 # Weights of priors --------------------------------------------------------------------------------
@@ -389,7 +389,7 @@ def baseline(tmp_path):
     config = analyzer_config(type='ImageClassifier', neck=dict(type='GlobalAveragePooling'))
     del config['priors']
     model = MODELS.build(config)
-    model(pictures())  # moves BatchNorm's statistics
+    model(images())  # moves BatchNorm's statistics
     path = tmp_path / 'baseline.pth'
     torch.save(dict(state_dict=model.state_dict(), meta=dict(epoch=3)), path)
     return path
@@ -500,4 +500,4 @@ def test_wrong_arguments():
     with pytest.raises(TypeError, match='KTAdapter'):
         build(neck=dict(type='GlobalAveragePooling'))
     with pytest.raises(ValueError, match='landmarks'):
-        ready(neck=dict(NECK, embed_dims=16)).loss(pictures(), samples())
+        ready(neck=dict(NECK, embed_dims=16)).loss(images(), samples())

@@ -116,7 +116,7 @@ def test_indices_do_not_change_the_output():
 
 @pytest.mark.parametrize('size', [32, 48, 80])
 @pytest.mark.parametrize('cnn', [CNN, None])
-def test_indices_are_those_of_the_grid_at_every_picture_size(size, cnn):
+def test_indices_are_those_of_the_grid_at_every_image_size(size, cnn):
     model = build(cnn=cnn, patch_size=8, app=dict(keep_num=12), atp=dict(keep_rate=0.5, start=3))
     x = torch.randn(2, 3, size, size)
     out, left = model.forward_with_indices(x)
@@ -133,7 +133,7 @@ def test_indices_are_those_of_the_grid_at_every_picture_size(size, cnn):
 
 
 @pytest.mark.parametrize('cnn', [CNN, None])
-def test_the_grid_of_every_picture_size(cnn):
+def test_the_grid_of_every_image_size(cnn):
     model = build(cnn=cnn, patch_size=8, app=dict(keep_num=12), atp=dict(keep_rate=0.5, start=3))
     assert model.grid_of() == model.grid_of((48, 48)) == model.grid == (6, 6)
     assert model.grid_of((64, 40)) == (8, 5)
@@ -159,7 +159,7 @@ def test_images_of_a_batch_do_not_touch_each_other():
     torch.testing.assert_close(model(x)[0][1:2], model(x[1:2])[0], atol=1e-5, rtol=1e-4)
 
 
-def test_other_picture_sizes_resize_the_position_embedding():
+def test_other_image_sizes_resize_the_position_embedding():
     model = build(app=dict(keep_num=20))
     assert model(torch.randn(1, 3, 64, 64))[0].shape == (1, 32)
     larger = build(img_size=64)
@@ -196,7 +196,7 @@ def test_cnn_and_transformer_load_files_of_their_own(tmp_path):
             )
 
 
-def test_a_file_in_a_list_of_initialisations_is_loaded_whole(tmp_path):
+def test_a_file_in_a_list_of_initializations_is_loaded_whole(tmp_path):
     source = build()
     path = tmp_path / 'all.pth'
     torch.save(dict(state_dict=source.state_dict()), path)

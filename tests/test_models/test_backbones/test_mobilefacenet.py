@@ -82,7 +82,7 @@ def test_norm_eval_keeps_statistics():
     assert net.stages[0][0].training
 
 
-def test_the_initialisation_of_a_config_is_not_drawn_over():
+def test_the_initialization_of_a_config_is_not_drawn_over():
     """MMCV's ConvModule draws its weights anew wherever its ``init_weights`` is called."""
     cnn = dict(type='MobileFaceNet', arch=NARROW)
     cnn['init_cfg'] = dict(type='Constant', layer='Conv2d', val=0.25)

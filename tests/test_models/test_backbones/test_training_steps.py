@@ -99,7 +99,7 @@ def part_of(w, prefix):
 
 
 def plain_logits(w, images, gaps):
-    """What the classifier says of normalised images."""
+    """What the classifier says of normalized images."""
     cnn, vit = part_of(w, 'backbone.cnn.'), part_of(w, 'backbone.')
     features = ir50(cnn, images).flatten(2).transpose(1, 2)
     w.update({f'backbone.cnn.{name}': t for name, t in cnn.items()})  # running statistics
@@ -119,7 +119,7 @@ def plain_logits(w, images, gaps):
     return layer_norm(vit, 'ln1', x)[:, 0] @ w['head.fc.weight'].T + w['head.fc.bias']
 
 
-def plain_training(w, parameters, pictures, labels):
+def plain_training(w, parameters, inputs, labels):
     """Train in place; returns the norms of the gradients, and the gaps of all selections.
 
     SGD with momentum 0.9, weight decay 5e-4 on everything, learning rate 1e-3, gradients clipped at
@@ -128,7 +128,7 @@ def plain_training(w, parameters, pictures, labels):
     velocity, norms, gaps = {}, [], []
     dtype = w['head.fc.bias'].dtype
     mean, std = (torch.tensor(v)[:, None, None].to(dtype) for v in (MEAN, STD))
-    images = (pictures.flip(1).to(dtype) - mean) / std  # BGR to RGB
+    images = (inputs.flip(1).to(dtype) - mean) / std  # BGR to RGB
     for _ in range(STEPS):
         for name in parameters:
             w[name] = w[name].detach().requires_grad_()
@@ -169,15 +169,15 @@ def test_four_steps_of_the_published_model_are_the_papers(repo_root):
     model, optim_wrapper = published_model(repo_root, torch.float64)
     start = {name: t.clone() for name, t in model.state_dict().items()}
     w, parameters = dict(start), [name for name, _ in model.named_parameters()]
-    pictures = torch.randint(256, (2, 3, 112, 112), dtype=torch.uint8)
+    inputs = torch.randint(256, (2, 3, 112, 112), dtype=torch.uint8)
     labels = [3, 5]
-    norms, gaps = plain_training(w, parameters, pictures, torch.tensor(labels))
+    norms, gaps = plain_training(w, parameters, inputs, torch.tensor(labels))
     assert max(norms) > 10 > min(norms)  # some are clipped, some are not
     assert len(gaps) == STEPS * 2 * 5 and min(gaps) > 1e-6  # no selection hangs on rounding
 
     for _ in range(STEPS):
         samples = [DataSample().set_gt_label(label) for label in labels]
-        model.train_step(dict(inputs=pictures, data_samples=samples), optim_wrapper)
+        model.train_step(dict(inputs=inputs, data_samples=samples), optim_wrapper)
     off = {}  # by how much of its update a parameter or a running statistic is
     for name, trained in model.state_dict().items():
         if trained.is_floating_point():

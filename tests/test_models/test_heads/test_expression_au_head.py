@@ -20,7 +20,7 @@ def build(**kwargs):
     return head
 
 
-def labelled(*rows):
+def labeled(*rows):
     """Samples with (expression, action units), the latter as a dataset gives them."""
     samples = []
     for label, units in rows:
@@ -46,8 +46,8 @@ def slow_losses(head, x, samples):
 PARTLY = [(0, [1, 0, 1]), (-1, [0, 0, 1]), (2, NONE), (1, [1, -1, -1]), (-1, NONE)]
 
 
-def test_losses_are_means_over_what_is_labelled():
-    head, x, samples = build(), torch.randn(5, 8), labelled(*PARTLY)
+def test_losses_are_means_over_what_is_labeled():
+    head, x, samples = build(), torch.randn(5, 8), labeled(*PARTLY)
     losses = head.loss((torch.randn(5, 99), x), samples)
     assert set(losses) == {'loss_expression', 'loss_action_units'}
     for found, expected in zip(losses.values(), slow_losses(head, x, samples), strict=True):
@@ -55,7 +55,7 @@ def test_losses_are_means_over_what_is_labelled():
 
 
 def test_weights_of_the_config_multiply():
-    x, samples = torch.randn(5, 8), labelled(*PARTLY)
+    x, samples = torch.randn(5, 8), labeled(*PARTLY)
     head = build(
         loss=dict(type='CrossEntropyLoss', loss_weight=10.0),
         au_loss=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=0.5),
@@ -66,12 +66,12 @@ def test_weights_of_the_config_multiply():
     torch.testing.assert_close(losses['loss_action_units'], 0.5 * action_units)
 
 
-def test_unlabelled_samples_change_neither_loss_nor_gradient():
+def test_unlabeled_samples_change_neither_loss_nor_gradient():
     head, x = build(), torch.randn(5, 8, requires_grad=True)
     kept = [0, 1, 2, 3]
-    losses = sum(head.loss((x,), labelled(*PARTLY)).values())
+    losses = sum(head.loss((x,), labeled(*PARTLY)).values())
     (gradient,) = torch.autograd.grad(losses, x)
-    fewer = sum(head.loss((x[kept],), labelled(*PARTLY[:4])).values())
+    fewer = sum(head.loss((x[kept],), labeled(*PARTLY[:4])).values())
     torch.testing.assert_close(losses, fewer)
     torch.testing.assert_close(gradient, torch.autograd.grad(fewer, x)[0])
     assert not gradient[4].any() and gradient[1].any()
@@ -87,7 +87,7 @@ def test_unlabelled_samples_change_neither_loss_nor_gradient():
 )
 def test_a_batch_without_labels_of_a_task_has_zero_loss_and_all_gradients(rows, silent):
     head = build()
-    losses = head.loss((torch.randn(2, 8),), labelled(*rows))
+    losses = head.loss((torch.randn(2, 8),), labeled(*rows))
     sum(losses.values()).backward()
     for task, layer in (('expression', head.fc), ('action_units', head.fc_au)):
         is_silent = silent in (task, 'both')
@@ -96,15 +96,15 @@ def test_a_batch_without_labels_of_a_task_has_zero_loss_and_all_gradients(rows, 
         assert (layer.weight.grad.abs().sum() == 0) == is_silent
 
 
-def test_gradients_stay_finite_where_unlabelled_logits_are_huge():
+def test_gradients_stay_finite_where_unlabeled_logits_are_huge():
     head, x = build(), torch.randn(2, 8)
     head.fc.weight.data *= 1e6
-    sum(head.loss((x,), labelled((-1, [1, 0, 1]), (1, NONE))).values()).backward()
+    sum(head.loss((x,), labeled((-1, [1, 0, 1]), (1, NONE))).values()).backward()
     assert torch.isfinite(head.fc.weight.grad).all()
 
 
 def test_other_losses_of_mmpretrain():
-    x, samples = torch.randn(5, 8), labelled(*PARTLY)
+    x, samples = torch.randn(5, 8), labeled(*PARTLY)
     smooth = dict(type='LabelSmoothLoss', label_smooth_val=0.1, num_classes=3, mode='original')
     weighted = dict(type='CrossEntropyLoss', use_sigmoid=True, pos_weight=[3.0, 2.0, 1.0])
     head = build(loss=smooth, au_loss=weighted)
@@ -125,19 +125,19 @@ def test_other_losses_of_mmpretrain():
     torch.testing.assert_close(losses['loss_action_units'], each[mask].mean())
 
 
-def test_accuracy_of_a_batch_is_over_the_labelled():
+def test_accuracy_of_a_batch_is_over_the_labeled():
     head = build(cal_acc=True)
     head.fc.weight.data, head.fc.bias.data = torch.eye(3, 8), torch.zeros(3)
     x = torch.eye(8)[[0, 1, 2, 0]]
-    losses = head.loss((x,), labelled((0, NONE), (-1, NONE), (2, NONE), (1, NONE)))
+    losses = head.loss((x,), labeled((0, NONE), (-1, NONE), (2, NONE), (1, NONE)))
     (accuracy,) = losses['accuracy_top-1']
     assert accuracy.item() == pytest.approx(100 * 2 / 3)
-    assert 'accuracy_top-1' not in head.loss((x[:1],), labelled((-1, NONE)))
+    assert 'accuracy_top-1' not in head.loss((x[:1],), labeled((-1, NONE)))
 
 
 def test_predictions_are_those_of_a_classifier_and_the_units():
     head, x = build(), torch.randn(2, 8)
-    samples = head.predict((x,), labelled(*PARTLY[:2]))
+    samples = head.predict((x,), labeled(*PARTLY[:2]))
     for row, sample in zip(x, samples, strict=True):
         torch.testing.assert_close(sample.pred_score, head.fc(row).softmax(0))
         assert sample.pred_label == sample.pred_score.argmax()
@@ -155,9 +155,9 @@ def test_weights_of_a_linear_head_fit():
 
 def test_metrics_read_it():
     head = build()
-    samples = head.predict((torch.randn(5, 8),), labelled(*PARTLY))
+    samples = head.predict((torch.randn(5, 8),), labeled(*PARTLY))
     metrics = [
-        dict(type='LabelledOnly', metric=dict(type='Accuracy')),
+        dict(type='LabeledOnly', metric=dict(type='Accuracy')),
         dict(type='ActionUnitF1'),
     ]
     evaluator = EVALUATORS.build(dict(type='Evaluator', metrics=metrics))
@@ -181,7 +181,7 @@ def test_metrics_read_it():
     ],
 )
 def test_missing_and_misshapen_labels_are_named(change, message):
-    samples = labelled(*PARTLY[:2])
+    samples = labeled(*PARTLY[:2])
     change(samples[1])
     with pytest.raises(ValueError, match=message):
         build().loss((torch.randn(2, 8),), samples)
@@ -195,7 +195,7 @@ def test_wrong_number_of_units_is_named(num_units):
 
 def test_features_of_the_wrong_width_are_named():
     with pytest.raises(ValueError, match='model.head.in_channels=9'):
-        build().loss((torch.randn(2, 9),), labelled(*PARTLY[:2]))
+        build().loss((torch.randn(2, 9),), labeled(*PARTLY[:2]))
 
 
 class _Head(torch.nn.Module):
@@ -218,7 +218,7 @@ def _one_of_two_processes(rank, folder):
     x = torch.randn(2, 8, generator=torch.Generator().manual_seed(rank))
     for _ in range(2):  # a second pass fails where the first one left a parameter out
         model.zero_grad()
-        model(x, labelled(*rows)).backward()
+        model(x, labeled(*rows)).backward()
     torch.save([parameter.grad for parameter in model.parameters()], f'{folder}/{rank}.pt')
 
 
@@ -239,7 +239,7 @@ def test_a_hidden_layer_of_the_action_units(zero):
     optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
     for _ in range(2):  # in the second step the gradient passes the classifier
         optimizer.zero_grad()
-        losses = head.loss((x,), labelled(*rows))
+        losses = head.loss((x,), labeled(*rows))
         sum(losses.values()).backward()
         optimizer.step()
     assert all(p.grad.any() for name, p in head.named_parameters() if name != 'hidden_au.0.bias')

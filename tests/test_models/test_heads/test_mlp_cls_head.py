@@ -13,7 +13,7 @@ def build(**kwargs):
     return head
 
 
-def labelled(*labels):
+def labeled(*labels):
     return [DataSample().set_gt_label(label) for label in labels]
 
 
@@ -39,7 +39,7 @@ def test_hidden_layers_have_relu_and_dropout():
 def test_loss_is_cross_entropy_of_the_last_features():
     head = build(cal_acc=True)
     feats = (torch.randn(4, 99), torch.randn(4, 8))
-    losses = head.loss(feats, labelled(0, 2, 1, 1))
+    losses = head.loss(feats, labeled(0, 2, 1, 1))
     expected = F.cross_entropy(head(feats), torch.tensor([0, 2, 1, 1]))
     assert losses['loss'].item() == pytest.approx(expected.item())
     assert 'accuracy_top-1' in losses
@@ -47,7 +47,7 @@ def test_loss_is_cross_entropy_of_the_last_features():
 
 def test_features_ride_along_only_if_asked_for():
     feats = (torch.randn(2, 8),)
-    predictions = build(with_feat=True).predict(feats, labelled(0, 1))
+    predictions = build(with_feat=True).predict(feats, labeled(0, 1))
     for row, sample in zip(feats[0], predictions, strict=True):
         assert torch.equal(sample.feat, row)
         assert sample.pred_score.sum().item() == pytest.approx(1)
@@ -67,7 +67,7 @@ def test_accuracy_and_macro_f1_of_mmpretrain_read_it():
     head.fc.fc.weight.data = torch.eye(3, 8)
     head.fc.fc.bias.data.zero_()
     answers, truth = [0, 0, 1, 2], [0, 1, 1, 2]
-    predictions = head.predict((torch.eye(3, 8)[answers],), labelled(*truth))
+    predictions = head.predict((torch.eye(3, 8)[answers],), labeled(*truth))
     metrics = [dict(type='Accuracy'), dict(type='SingleLabelMetric', items=('f1-score',))]
     evaluator = EVALUATORS.build(dict(type='Evaluator', metrics=metrics))
     evaluator.process(predictions)
@@ -77,7 +77,7 @@ def test_accuracy_and_macro_f1_of_mmpretrain_read_it():
 
 
 def test_missing_label_is_named():
-    data = labelled(0, 1)
+    data = labeled(0, 1)
     data[1] = DataSample(metainfo=dict(img_path='faces/1.png'))
     with pytest.raises(ValueError, match='MLPClsHead .*gt_label.*faces/1.png'):
         build().loss((torch.randn(2, 8),), data)
@@ -113,6 +113,6 @@ def test_in_a_classifier(hidden):
         )
     )
     x = torch.randn(2, 3, 32, 32)
-    model(x, labelled(0, 1), mode='loss')['loss'].backward()
+    model(x, labeled(0, 1), mode='loss')['loss'].backward()
     assert all(p.grad is not None for p in model.parameters())
     assert model.extract_feat(x, stage='pre_logits').shape == (2, hidden[0] if hidden else 8)

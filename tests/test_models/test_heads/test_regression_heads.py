@@ -76,16 +76,16 @@ def test_ages_come_as_numbers_arrays_or_tensors():
     assert head.loss(feats, samples(gt_age=kinds))['loss'].item() == pytest.approx(expected.item())
 
 
-def test_fresh_landmark_head_says_the_centre():
+def test_fresh_landmark_head_says_the_center():
     points = landmark_head()((torch.randn(50, 8),))
     assert points.shape == (50, 98, 2)
-    # The centre of the pixels 0 .. 95 and 0 .. 63.
+    # The center of the pixels 0 .. 95 and 0 .. 63.
     assert (points - torch.tensor([47.5, 31.5])).abs().max() < 4
 
 
-def test_landmarks_are_shares_of_the_picture():
+def test_landmarks_are_shares_of_the_image():
     head = landmark_head(num_points=2)
-    force(head, [[-0.5, -0.5], [0.5, 0.5]])  # the corners of the picture
+    force(head, [[-0.5, -0.5], [0.5, 0.5]])  # the corners of the image
     (sample,) = head.predict((torch.randn(1, 8),))
     assert sample.pred_landmarks.tolist() == [[-0.5, -0.5], [95.5, 63.5]]
 
@@ -148,7 +148,7 @@ def test_missing_target_names_the_sample_and_the_key(make, key):
 
 
 @pytest.mark.parametrize(('make', 'key'), [(age_head, 'gt_age'), (landmark_head, 'gt_landmarks')])
-def test_mixed_pictures_are_refused(make, key):
+def test_mixed_images_are_refused(make, key):
     values = {'gt_age': [3.0, 4.0], 'gt_landmarks': [np.zeros((98, 2))] * 2}
     data = [sample.set_gt_score([0.3, 0.7]) for sample in samples(**values)]
     with pytest.raises(ValueError, match=f'{key} .*Mixup.*model.train_cfg=None'):

@@ -19,7 +19,7 @@ def build(**kwargs):
     return head
 
 
-def labelled(*rows):
+def labeled(*rows):
     samples = []
     for row in rows:
         sample = DataSample(metainfo=dict(img_path=f'faces/{len(samples)}.jpg'))
@@ -49,7 +49,7 @@ def test_predictions_are_in_range(activation, raw):
     force(head, [3, -0.5])
     feats = (torch.zeros(1, 99), torch.randn(2, 8))
     np.testing.assert_allclose(head(feats).detach(), [raw] * 2, rtol=1e-6)
-    for sample in (*head.predict(feats), *head.predict(feats, labelled((0, 0), (NAN, 0)))):
+    for sample in (*head.predict(feats), *head.predict(feats, labeled((0, 0), (NAN, 0)))):
         found = sample.pred_valence_arousal.detach()
         assert found.shape == (2,)
         np.testing.assert_allclose(found, np.clip(raw, -1, 1), rtol=1e-6)
@@ -57,11 +57,11 @@ def test_predictions_are_in_range(activation, raw):
 
 @pytest.mark.parametrize('activation', ['tanh', 'linear'])
 @pytest.mark.parametrize('name', LOSSES)
-def test_what_is_not_labelled_changes_neither_loss_nor_gradient(name, activation):
+def test_what_is_not_labeled_changes_neither_loss_nor_gradient(name, activation):
     head, x = build(loss=dict(type=name), activation=activation), torch.randn(7, 8)
     torch.nn.init.normal_(head.layers[-1].fc.weight)
     x.requires_grad_()
-    (loss,) = head.loss((x,), labelled(*PARTLY)).values()
+    (loss,) = head.loss((x,), labeled(*PARTLY)).values()
     target = torch.tensor([PARTLY[index] for index in KNOWN])
     torch.testing.assert_close(loss, MODELS.build(dict(type=name))(head((x[KNOWN],)), target))
     (gradient,) = torch.autograd.grad(loss, x)
@@ -71,14 +71,14 @@ def test_what_is_not_labelled_changes_neither_loss_nor_gradient(name, activation
 @pytest.mark.parametrize('name', LOSSES)
 def test_a_batch_without_labels_has_zero_loss_and_all_gradients(name):
     head = build(loss=dict(type=name), hidden_channels=(4,))
-    (loss,) = head.loss((torch.randn(2, 8),), labelled((NAN, NAN), (-2, -2))).values()
+    (loss,) = head.loss((torch.randn(2, 8),), labeled((NAN, NAN), (-2, -2))).values()
     loss.backward()
     assert loss.item() == 0
     assert all(p.grad is not None and not p.grad.any() for p in head.parameters())
 
 
 def test_one_label_has_no_correlation_but_an_error():
-    feats, samples = (torch.randn(2, 8),), labelled((0.5, 0.5), (NAN, NAN))
+    feats, samples = (torch.randn(2, 8),), labeled((0.5, 0.5), (NAN, NAN))
     assert build().loss(feats, samples)['loss'].item() == 0
     assert build(loss=dict(type='L1Loss')).loss(feats, samples)['loss'].item() > 0.4
 
@@ -91,7 +91,7 @@ def test_it_learns(name, activation):
     optimizer = torch.optim.Adam(head.parameters(), 0.02)
     for _ in range(200):
         optimizer.zero_grad()
-        (loss,) = head.loss((x,), labelled(*rows)).values()
+        (loss,) = head.loss((x,), labeled(*rows)).values()
         loss.backward()
         optimizer.step()
     error = (head((x,)) - torch.tensor(rows)).abs().mean()
@@ -107,7 +107,7 @@ def test_beside_expressions_and_action_units():
         head = MODELS.build(dict(joint, num_units=num_units))
         head.init_weights()
         assert head.valence_arousal.layers[0].fc.in_features == 8
-        samples = labelled(*PARTLY)
+        samples = labeled(*PARTLY)
         for index, sample in enumerate(samples):
             sample.set_gt_label(index % 4 - 1)
             if num_units:
@@ -126,7 +126,7 @@ def test_beside_expressions_and_action_units():
 def test_the_metric_reads_it():
     head = build()
     evaluator = EVALUATORS.build(dict(type='Evaluator', metrics=[dict(type='CCC')]))
-    evaluator.process(head.predict((torch.randn(7, 8),), labelled(*PARTLY)))
+    evaluator.process(head.predict((torch.randn(7, 8),), labeled(*PARTLY)))
     assert -1 <= evaluator.evaluate(7)['va/ccc'] <= 1
 
 
@@ -145,7 +145,7 @@ def test_the_metric_reads_it():
     ],
 )
 def test_missing_and_misshapen_labels_are_named(change, message):
-    samples = labelled((0, 0), (0, 0))
+    samples = labeled((0, 0), (0, 0))
     change(samples[1])
     with pytest.raises(ValueError, match=message):
         build().loss((torch.randn(2, 8),), samples)

@@ -56,10 +56,10 @@ def test_the_gradient_is_that_of_finite_differences():
     )
 
 
-@pytest.mark.parametrize('labelled', [0, 1])
-def test_fewer_than_two_samples_have_loss_and_gradient_zero(labelled):
+@pytest.mark.parametrize('labeled', [0, 1])
+def test_fewer_than_two_samples_have_loss_and_gradient_zero(labeled):
     pred, target = batch(3)
-    weight = (torch.arange(3) < labelled).float()
+    weight = (torch.arange(3) < labeled).float()
     loss = build()(pred.requires_grad_(), target, weight=weight)
     (gradient,) = torch.autograd.grad(loss, pred)
     assert loss.item() == 0 and torch.equal(gradient, torch.zeros(3, 2))

@@ -20,7 +20,7 @@ class Parrot(BaseModel):
 
 
 def views_of(*scores):
-    """A batch of one picture with a view for each list of scores, as the data loader gives it."""
+    """A batch of one image with a view for each list of scores, as the data loader gives it."""
     return dict(
         inputs=[torch.tensor([row]) for row in scores],
         data_samples=[

@@ -42,10 +42,10 @@ def test_loaders_of_a_config_without_what_wrappers_repeat(tmp_path):
     )
     train, val, test = splits_of_config(cfg, 'a:')
     assert [split.name for split in (train, val, test)] == ['a:train', 'a:val', 'a:test']
-    assert len(train.pictures) == 8 and len(val.pictures) == 2
-    assert test.pictures == [*val.pictures, *train.pictures]
-    assert train.pictures[0].label == 'Surprise' and train.pictures[0].person is None
-    assert train.pictures[0].name.endswith('train_00001_aligned.jpg')
+    assert len(train.images) == 8 and len(val.images) == 2
+    assert test.images == [*val.images, *train.images]
+    assert train.images[0].label == 'Surprise' and train.images[0].person is None
+    assert train.images[0].name.endswith('train_00001_aligned.jpg')
 
 
 def test_folds_of_a_wrapper(tmp_path):
@@ -56,20 +56,18 @@ def test_folds_of_a_wrapper(tmp_path):
     ]
     cfg = Config(dict(train_dataloader=loader(**parts[0]), val_dataloader=loader(**parts[1])))
     train, val = splits_of_config(cfg)
-    assert len(train.pictures) == 5 and len(val.pictures) == 2
-    assert not set(train.pictures) & set(val.pictures)
+    assert len(train.images) == 5 and len(val.images) == 2
+    assert not set(train.images) & set(val.images)
 
 
-def test_drawn_pictures_and_people(tmp_path):
+def test_drawn_images_and_people(tmp_path):
     cfg = Config(dict(test_dataloader=loader(type='SynthFace', num_samples=3, num_identities=2)))
     (split,) = splits_of_config(cfg)
-    assert [picture.name for picture in split.pictures] == [
-        f'synthface://train/{i}' for i in range(3)
-    ]
-    assert {picture.person for picture in split.pictures} <= {'0', '1'}
+    assert [image.name for image in split.images] == [f'synthface://train/{i}' for i in range(3)]
+    assert {image.person for image in split.images} <= {'0', '1'}
     root = write_cfp(tmp_path / 'cfp', people=(1, 7))
     cfg = Config(dict(train_dataloader=loader(type='CFP', data_root=str(root))))
-    assert {picture.person for picture in splits_of_config(cfg)[0].pictures} == {'001', '007'}
+    assert {image.person for image in splits_of_config(cfg)[0].images} == {'001', '007'}
 
 
 def test_validation_that_is_the_test_list_is_one_split(tmp_path):
@@ -80,7 +78,7 @@ def test_validation_that_is_the_test_list_is_one_split(tmp_path):
     )
     train, both = merge_equal(splits_of_config(cfg))
     assert (train.name, both.name) == ('train', 'val = test')
-    assert both.roles == {'val', 'test'} and len(both.pictures) == 2
+    assert both.roles == {'val', 'test'} and len(both.images) == 2
 
 
 def test_testing_on_the_training_list_is_no_such_case(tmp_path):
@@ -88,17 +86,17 @@ def test_testing_on_the_training_list_is_no_such_case(tmp_path):
     cfg = Config(dict(train_dataloader=same, test_dataloader=same))
     splits = merge_equal(splits_of_config(cfg))
     assert [split.name for split in splits] == ['train', 'test']
-    assert len(audit(splits).leaks) == len(splits[0].pictures)
-    # Two configs may well train on the same pictures.
+    assert len(audit(splits).leaks) == len(splits[0].images)
+    # Two configs may well train on the same images.
     (both,) = merge_equal(splits_of_config(cfg, 'a:')[:1] + splits_of_config(cfg, 'b:')[:1])
     assert both.name == 'a:train = b:train' and both.roles == {'train'}
 
 
-def test_frames_labelled_for_another_task_have_no_label(tmp_path):
+def test_frames_labeled_for_another_task_have_no_label(tmp_path):
     root = write_affwild2(tmp_path, {'Train_Set/a': [4, -1]}, {'Train_Set/a': [-1, 1]})
     dataset = dict(type='AffWild2', data_root=str(root))
     (train,) = splits_of_config(Config(dict(train_dataloader=dict(dataset=dataset))))
-    assert [picture.label for picture in train.pictures] == ['Happiness', None]
+    assert [image.label for image in train.images] == ['Happiness', None]
 
 
 def test_config_without_data():
@@ -114,7 +112,7 @@ def test_folders(tmp_path):
     )  # what it is its content says
     split = split_of_folder('mine', tmp_path)
     assert split.left_out == [str(tmp_path / 'happy/notes.txt')]
-    assert [picture.label for picture in split.pictures] == [None, 'happy', 'happy', 'sad/more']
+    assert [image.label for image in split.images] == [None, 'happy', 'happy', 'sad/more']
     with pytest.raises(FileNotFoundError, match='nowhere'):
         split_of_folder('other', tmp_path / 'nowhere')
     (tmp_path / 'empty').mkdir()
@@ -130,7 +128,7 @@ def test_misplaced_boxes_are_listed(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 8
     Image.new('RGB', (24, 24), 'red').save(root / 'data/image/origin/9.jpg', exif=exif)
-    cfg = dict(type='ExpW', data_root=str(root), split='trainval', by='picture')
+    cfg = dict(type='ExpW', data_root=str(root), split='trainval', by='image')
     splits = splits_of_config(Config(dict(train_dataloader=loader(**cfg))))
     result = audit(splits)
     found, turned = result.misplaced

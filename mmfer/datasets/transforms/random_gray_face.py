@@ -1,14 +1,16 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import warnings
+
 from mmcv.transforms import RandomGrayscale
 
 from mmfer.registry import TRANSFORMS
 
-from .colors import check_channel_order, grey_channels
+from .colors import check_channel_order, gray_channels
 from .face_results import check_probability
 
 
 @TRANSFORMS.register_module()
-class RandomGreyFace(RandomGrayscale):
+class RandomGrayFace(RandomGrayscale):
     """Take the colors out of an image, at random.
 
     mmcv's ``RandomGrayscale`` that leaves three equal channels with the usual luma, 0.299 R +
@@ -31,8 +33,17 @@ class RandomGreyFace(RandomGrayscale):
 
     def transform(self, results: dict) -> dict:
         if self._random_prob() < self.prob:
-            results['img'] = grey_channels(results['img'], self.channel_order)
+            results['img'] = gray_channels(results['img'], self.channel_order)
         return results
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(prob={self.prob}, channel_order={self.channel_order!r})'
+
+
+@TRANSFORMS.register_module()
+class RandomGreyFace(RandomGrayFace):
+    """The former name of :class:`RandomGrayFace`; it warns and will be removed."""
+
+    def __init__(self, *args, **kwargs):
+        warnings.warn('RandomGreyFace is now called RandomGrayFace', FutureWarning, stacklevel=2)
+        super().__init__(*args, **kwargs)

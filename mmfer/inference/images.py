@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Pictures from files, folders, arrays, videos and cameras, one after the other.
+"""Images from files, folders, arrays, videos and cameras, one after the other.
 
-Nothing here reads ahead: a picture is decoded when it is asked for, and what cannot be read is
+Nothing here reads ahead: an image is decoded when it is asked for, and what cannot be read is
 handed on as such.
 """
 
@@ -40,8 +40,8 @@ _WHOLE = 0.9
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture, or the reason why there is none.
+class InputImage:
+    """An image, or the reason why there is none.
 
     Attributes:
         source: Path of the file, ``'camera 0'`` or ``'array 0'``.
@@ -49,10 +49,10 @@ class Picture:
             else the name of the file.
         image: uint8 (H, W, 3) in BGR; None where it cannot be read.
         error: Why it cannot be read.
-        frame: Number of the frame, from 0; None for pictures.
-        time: Seconds since the first frame; None for pictures.
+        frame: Number of the frame, from 0; None for images.
+        time: Seconds since the first frame; None for images.
         frame_rate: Frames a second of those of the video that are read, their mean where it
-            changes; None for pictures.
+            changes; None for images.
         live: Whether somebody is waiting: a camera's.
     """
 
@@ -66,18 +66,18 @@ class Picture:
     live: bool = False
 
 
-def read_pictures(
+def read_images(
     inputs: Any, open_video: Callable[[str | int], Any] = cv2.VideoCapture, every: int = 1
-) -> Iterator[Picture]:
-    """Read pictures, in the order given; those of a folder in that of their names.
+) -> Iterator[InputImage]:
+    """Read images, in the order given; those of a folder in that of their names.
 
-    Of an animated picture, or a file of several pages, it is the first one.
+    Of an animated image, or a file of several pages, it is the first one.
 
     Args:
-        inputs: The path of a picture, a video, or a folder, which is searched with all below it
+        inputs: The path of an image, a video, or a folder, which is searched with all below it
             (what they are their content tells; the log says which files of a folder are neither,
             and which HEIC and AVIF images are skipped as the package that reads them is missing);
-            an array uint8 (H, W, 3) in BGR; the number of a camera; a :class:`Picture`, which is
+            an array uint8 (H, W, 3) in BGR; the number of a camera; a :class:`InputImage`, which is
             handed on; or an iterable of these.
         open_video: Makes of a path or a number what has the methods of ``cv2.VideoCapture``.
         every: Of videos and cameras every so many frames one is yielded, from the first on.
@@ -89,10 +89,10 @@ def read_pictures(
     """
     arrays = 0
     for item in [inputs] if _is_single(inputs) else inputs:
-        if isinstance(item, Picture):
+        if isinstance(item, InputImage):
             yield item
         elif isinstance(item, np.ndarray):
-            yield Picture(f'array {arrays}', f'array_{arrays}.png', _checked(item))
+            yield InputImage(f'array {arrays}', f'array_{arrays}.png', _checked(item))
             arrays += 1
         elif isinstance(item, int) and not isinstance(item, bool):
             name = f'camera_{item}.mp4'
@@ -101,13 +101,13 @@ def read_pictures(
             yield from _from_path(item, open_video, every)
         else:
             raise TypeError(
-                'pictures come from paths, arrays, numbers of cameras, or iterables of these; not '
+                'images come from paths, arrays, numbers of cameras, or iterables of these; not '
                 f'from a {type(item).__name__}'
             )
 
 
-def count_pictures(inputs: Any, every: int = 1) -> int | None:
-    """How many pictures and frames :func:`read_pictures` will yield, for a progress bar.
+def count_images(inputs: Any, every: int = 1) -> int | None:
+    """How many images and frames :func:`read_images` will yield, for a progress bar.
 
     Returns:
         The number, to which videos may not quite hold; None where it cannot be known beforehand.
@@ -131,19 +131,19 @@ def count_pictures(inputs: Any, every: int = 1) -> int | None:
 
 
 def _is_single(inputs: Any) -> bool:
-    return isinstance(inputs, (str, Path, np.ndarray, int, Picture))
+    return isinstance(inputs, (str, Path, np.ndarray, int, InputImage))
 
 
 def _checked(image: np.ndarray) -> np.ndarray:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ValueError(
-            f'a picture is an array uint8 (H, W, 3) in BGR, not {image.dtype} {image.shape}'
+            f'an image is an array uint8 (H, W, 3) in BGR, not {image.dtype} {image.shape}'
         )
     return image
 
 
 def _listed(path: Path) -> tuple[list[Path], list[Path], dict[Path, str]]:
-    """A folder's pictures and videos, what is neither, and what is skipped as it needs a package;
+    """A folder's images and videos, what is neither, and what is skipped as it needs a package;
     or the path itself, and nothing.
     """
     if not path.is_dir():
@@ -153,7 +153,9 @@ def _listed(path: Path) -> tuple[list[Path], list[Path], dict[Path, str]]:
     return [file for file in found if file not in packages], left_out, packages
 
 
-def _from_path(path: str | Path, open_video: Callable[[str], Any], every: int) -> Iterator[Picture]:
+def _from_path(
+    path: str | Path, open_video: Callable[[str], Any], every: int
+) -> Iterator[InputImage]:
     if '://' in str(path):
         raise ValueError(f'{path} is an address; download it first and name the file')
     path = Path(path).expanduser()
@@ -165,14 +167,14 @@ def _from_path(path: str | Path, open_video: Callable[[str], Any], every: int) -
         if packages:
             install = install_command(packages.values())
             others += f', but {len(packages)} images that need a package: {install}'
-        error = f'the folder holds no picture and no video{others}'
-        yield Picture(str(path), path.name, error=error)
+        error = f'the folder holds no image and no video{others}'
+        yield InputImage(str(path), path.name, error=error)
     for file in files:
         name = file.relative_to(path).as_posix() if path.is_dir() else file.name
         if _is_film(file):
             yield from _frames(open_video(_to_open(file)), str(file), name, every)
         elif media_kind(file) == VIDEO and os.access(file, os.R_OK):
-            yield Picture(str(file), name, error=_NO_FRAME)
+            yield InputImage(str(file), name, error=_NO_FRAME)
         else:  # what cannot be opened says why there
             yield _read_file(file, name)
 
@@ -193,25 +195,25 @@ def _to_open(video: Path) -> str:
     return str(video.absolute())
 
 
-def _read_file(path: Path, name: str) -> Picture:
+def _read_file(path: Path, name: str) -> InputImage:
     if path.exists() and not path.is_file():
-        return Picture(str(path), name, error='it is no file, but a pipe or a device')
+        return InputImage(str(path), name, error='it is no file, but a pipe or a device')
     try:
-        return Picture(str(path), name, LoadFaceImage()(dict(img_path=str(path)))['img'])
+        return InputImage(str(path), name, LoadFaceImage()(dict(img_path=str(path)))['img'])
     except UnreadableImageError as error:
         # The message names the file, which the result does as well.
-        return Picture(str(path), name, error=str(error).partition("': ")[2] or str(error))
+        return InputImage(str(path), name, error=str(error).partition("': ")[2] or str(error))
 
 
 def _frames(
     capture: Any, source: str, name: str, every: int, live: bool = False
-) -> Iterator[Picture]:
+) -> Iterator[InputImage]:
     try:
         try:
             size = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
             check_size(*(int(capture.get(side)) for side in size))
         except ImageHeaderError as error:
-            yield Picture(source, name, error=str(error))
+            yield InputImage(source, name, error=str(error))
             return
         announced = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         rate = float(announced[0]) if 0 < announced[0] < 1000 else _FRAME_RATE
@@ -227,13 +229,13 @@ def _frames(
             seconds = time.monotonic() - start if live else reached - first or number / rate
             if number % every == 0:
                 shown = rate / every  # of those that are yielded
-                yield Picture(source, name, image, '', number, round(seconds, 3), shown, live)
+                yield InputImage(source, name, image, '', number, round(seconds, 3), shown, live)
             number += 1
         if not number:
             reason = 'no such camera, or another program has it' if live else _NO_FRAME
-            yield Picture(source, name, error=reason)
+            yield InputImage(source, name, error=reason)
         elif not live and (reason := _missing_end(number, reached, rate, *announced)):
-            yield Picture(source, name, None, reason, number, round(seconds + 1 / rate, 3), rate)
+            yield InputImage(source, name, None, reason, number, round(seconds + 1 / rate, 3), rate)
     finally:
         capture.release()
 

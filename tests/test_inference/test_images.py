@@ -9,17 +9,17 @@ import pytest
 from heif_files import avif, heic
 from PIL import Image, features
 
-from mmfer.inference.pictures import Picture, count_pictures, read_pictures
+from mmfer.inference.images import InputImage, count_images, read_images
 
 
-def grey(value, size=(24, 32)):
+def gray(value, size=(24, 32)):
     return np.full((*size, 3), value, np.uint8)
 
 
 def write_video(path, values, rate=8, codec='MJPG'):
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), rate, (32, 24))
     for value in values:
-        writer.write(grey(value))
+        writer.write(gray(value))
     writer.release()
 
 
@@ -28,7 +28,7 @@ def folder(tmp_path):
     root = tmp_path / 'photos'
     (root / 'b/.hidden').mkdir(parents=True)
     for name in ('c.PNG', 'a.jpg', 'b/d.bmp', 'b/.hidden/e.png', '.f.png'):
-        cv2.imwrite(str(root / name), grey(50))
+        cv2.imwrite(str(root / name), gray(50))
     write_video(root / 'b/film.avi', (10, 200, 90))
     (root / 'notes.txt').write_text('nothing')
     return root
@@ -45,48 +45,48 @@ class FakeCamera:
 
     def read(self):
         self.left -= 1
-        return (True, grey(self.left)) if self.left >= 0 else (False, None)
+        return (True, gray(self.left)) if self.left >= 0 else (False, None)
 
     def release(self):
         self.released = True
 
 
 def test_a_folder_in_order_with_names_inside_of_it(folder):
-    pictures = list(read_pictures(folder))
-    assert [picture.name for picture in pictures] == [
+    images = list(read_images(folder))
+    assert [item.name for item in images] == [
         *('a.jpg', 'b/d.bmp', 'b/film.avi', 'b/film.avi', 'b/film.avi', 'c.PNG')
     ]
-    assert pictures[0].source == str(folder / 'a.jpg')
-    assert all(picture.image.shape == (24, 32, 3) for picture in pictures)
-    assert count_pictures(folder) == count_pictures([str(folder)]) == 6
+    assert images[0].source == str(folder / 'a.jpg')
+    assert all(item.image.shape == (24, 32, 3) for item in images)
+    assert count_images(folder) == count_images([str(folder)]) == 6
 
 
 def test_links_to_folders(folder, tmp_path):
     (tmp_path / 'album').symlink_to(folder / 'b')
     (folder / 'b/loop').symlink_to('..')
-    names = [picture.name for picture in read_pictures([tmp_path / 'album', folder])]
+    names = [item.name for item in read_images([tmp_path / 'album', folder])]
     assert names[:6] == ['d.bmp', 'film.avi', 'film.avi', 'film.avi', 'loop/a.jpg', 'loop/c.PNG']
     assert names[6:] == ['a.jpg', 'b/d.bmp', *3 * ['b/film.avi'], 'c.PNG']
 
 
 def test_frames_of_a_video(folder):
-    pictures = list(read_pictures(str(folder / 'b/film.avi')))
-    assert [(p.frame, p.time, p.frame_rate, p.live) for p in pictures] == [
+    images = list(read_images(str(folder / 'b/film.avi')))
+    assert [(p.frame, p.time, p.frame_rate, p.live) for p in images] == [
         *((0, 0.0, 8.0, False), (1, 0.125, 8.0, False), (2, 0.25, 8.0, False))
     ]
-    means = [picture.image.mean() for picture in pictures]
+    means = [item.image.mean() for item in images]
     assert means == pytest.approx([10, 200, 90], abs=4)
 
 
 def test_every_second_frame_of_videos_and_cameras(folder):
-    pictures = list(read_pictures([folder / 'b/film.avi', folder / 'a.jpg'], every=2))
+    images = list(read_images([folder / 'b/film.avi', folder / 'a.jpg'], every=2))
     # Drawn again as a film, they take as long as before.
-    assert [(p.frame, p.time, p.frame_rate) for p in pictures] == [
+    assert [(p.frame, p.time, p.frame_rate) for p in images] == [
         *((0, 0.0, 4.0), (2, 0.25, 4.0), (None, None, None))
     ]
-    assert count_pictures([folder / 'b/film.avi', folder / 'a.jpg'], every=2) == 3
-    frames = read_pictures(0, lambda number: FakeCamera(number), every=2)
-    assert [picture.frame for picture in frames] == [0, 2]
+    assert count_images([folder / 'b/film.avi', folder / 'a.jpg'], every=2) == 3
+    frames = read_images(0, lambda number: FakeCamera(number), every=2)
+    assert [item.frame for item in frames] == [0, 2]
 
 
 def test_a_camera_is_live_and_let_go(folder):
@@ -97,12 +97,12 @@ def test_a_camera_is_live_and_let_go(folder):
         cameras.append(FakeCamera(number))
         return cameras[-1]
 
-    pictures = list(read_pictures(2, open_camera))
-    assert [(p.source, p.frame, p.live) for p in pictures] == [
+    images = list(read_images(2, open_camera))
+    assert [(p.source, p.frame, p.live) for p in images] == [
         ('camera 2', i, True) for i in range(3)
     ]
-    assert pictures[0].time <= pictures[1].time <= pictures[2].time
-    stream = read_pictures([2], open_camera)
+    assert images[0].time <= images[1].time <= images[2].time
+    stream = read_images([2], open_camera)
     next(stream)
     assert not cameras[1].released
     stream.close()
@@ -114,16 +114,16 @@ def test_what_cannot_be_read_says_why(folder, tmp_path):
     (tmp_path / 'cut.jpg').write_bytes((folder / 'a.jpg').read_bytes()[:300])
     (tmp_path / 'film.mp4').write_bytes(b'no film')
     inputs = [tmp_path / name for name in ('none.png', 'cut.jpg', 'film.mp4', 'empty', 'none.mp4')]
-    pictures = list(read_pictures(inputs))
-    assert [picture.error for picture in pictures] == [
+    images = list(read_images(inputs))
+    assert [item.error for item in images] == [
         'No such file or directory',
         'the file is truncated, it ends after 300 bytes',
         'no frame is readable',
-        'the folder holds no picture and no video',
+        'the folder holds no image and no video',
         'No such file or directory',
     ]
-    assert all(picture.image is None for picture in pictures)
-    (none,) = read_pictures(0, lambda number: FakeCamera(number, 0))
+    assert all(item.image is None for item in images)
+    (none,) = read_images(0, lambda number: FakeCamera(number, 0))
     assert none.error == 'no such camera, or another program has it'
 
 
@@ -131,8 +131,8 @@ def test_a_video_that_was_cut_off_says_so_behind_its_last_frame(tmp_path):
     write_video(tmp_path / 'film.avi', range(0, 200, 2))
     content = (tmp_path / 'film.avi').read_bytes()
     (tmp_path / 'cut.avi').write_bytes(content[: len(content) // 2])
-    *frames, end = read_pictures(tmp_path / 'cut.avi')
-    assert 30 < len(frames) < 70 and not any(picture.error for picture in frames)
+    *frames, end = read_images(tmp_path / 'cut.avi')
+    assert 30 < len(frames) < 70 and not any(item.error for item in frames)
     assert end.image is None and end.frame == len(frames) and end.time == len(frames) / 8
     told = r'it ends after (\d+) of 100 frames, \d\.\d of 12\.5 seconds: cut off or damaged'
     assert int(re.fullmatch(told, end.error)[1]) == len(frames)
@@ -173,8 +173,8 @@ def test_only_videos_that_miss_seconds_are_blamed(tmp_path, announced, rate, rea
         opened.append(FakeVideo(announced, rate, reached))
         return opened[-1]
 
-    pictures = list(read_pictures(tmp_path / 'film.avi', open_video))
-    assert [bool(picture.error) for picture in pictures] == [False] * 3 + [True] * complains
+    images = list(read_images(tmp_path / 'film.avi', open_video))
+    assert [bool(item.error) for item in images] == [False] * 3 + [True] * complains
 
 
 @pytest.mark.parametrize(('announced', 'complains'), [(1, False), (3, True), (30, True)])
@@ -187,7 +187,7 @@ def test_a_video_cut_off_behind_its_first_frame(tmp_path, announced, complains):
         video.left = 1
         return video
 
-    first, *end = read_pictures(tmp_path / 'film.avi', open_video)
+    first, *end = read_images(tmp_path / 'film.avi', open_video)
     assert not first.error and len(end) == complains
     if complains:
         assert end[0].error.startswith(f'it ends after 1 of {announced} frames, 0.1 of ')
@@ -209,40 +209,40 @@ def test_times_where_the_frame_rate_changes(tmp_path, positions, times):
             said = {cv2.CAP_PROP_FPS: 10.0, cv2.CAP_PROP_POS_MSEC: positions[2 - self.left]}
             return said.get(what, 0.0)
 
-    assert [p.time for p in read_pictures(tmp_path / 'film.avi', Film)] == times
+    assert [p.time for p in read_images(tmp_path / 'film.avi', Film)] == times
 
 
 @pytest.mark.parametrize('name', ['12:30.mp4', '2024-01-01T12:30:00.mp4', 'film %03d ä.MP4'])
 def test_names_of_videos(tmp_path, monkeypatch, name):
-    """FFmpeg knows addresses, as ``file:film.avi``, and numbered pictures."""
+    """FFmpeg knows addresses, as ``file:film.avi``, and numbered images."""
     write_video(tmp_path / 'film.mp4', (10, 200), codec='mp4v')
     (tmp_path / 'film.mp4').rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
-    assert [(p.source, p.error) for p in read_pictures(name)] == 2 * [(name, '')]
-    assert count_pictures(name) == 2
+    assert [(p.source, p.error) for p in read_images(name)] == 2 * [(name, '')]
+    assert count_images(name) == 2
 
 
-def test_the_first_of_several_pictures(tmp_path):
-    first, *others = (Image.fromarray(grey(value)) for value in (10, 200, 90))
+def test_the_first_of_several_images(tmp_path):
+    first, *others = (Image.fromarray(gray(value)) for value in (10, 200, 90))
     for name in ('a.gif', 'b.png', 'c.webp', 'd.tif'):
         first.save(tmp_path / name, save_all=True, append_images=others)
-        (picture,) = read_pictures(tmp_path / name)
-        assert picture.image.mean() == pytest.approx(10, abs=1)
+        (item,) = read_images(tmp_path / name)
+        assert item.image.mean() == pytest.approx(10, abs=1)
 
 
-def test_a_picture_that_would_fill_the_memory(tmp_path, monkeypatch):
+def test_a_image_that_would_fill_the_memory(tmp_path, monkeypatch):
     """By its header: nothing of it is decoded."""
     monkeypatch.setenv('MMFER_MAX_PIXELS', '600')
     for name, width in (('large.png', 31), ('good.png', 30)):
-        cv2.imwrite(str(tmp_path / name), grey(5, (20, width)))
-    good, large = read_pictures(tmp_path)
+        cv2.imwrite(str(tmp_path / name), gray(5, (20, width)))
+    good, large = read_images(tmp_path)
     assert good.image is not None and large.image is None
     assert large.error.startswith('its 31x20 pixels are') and 'MMFER_MAX_PIXELS' in large.error
 
 
 def test_a_film_that_would_fill_the_memory(folder, monkeypatch):
     monkeypatch.setenv('MMFER_MAX_PIXELS', '700')
-    (film,) = read_pictures(folder / 'b/film.avi')
+    (film,) = read_images(folder / 'b/film.avi')
     assert film.image is None and film.error.startswith('its 32x24 pixels are')
 
 
@@ -253,18 +253,18 @@ def test_formats_that_are_not_known_by_their_names(folder, tmp_path):
     other.mkdir()
     for source, target in names.items():
         (folder / source).rename(other / target)
-    Image.fromarray(grey(9)).save(other / 'five.gif')
+    Image.fromarray(gray(9)).save(other / 'five.gif')
     (other / 'six.psd').write_bytes(b'8BPS\0\1')
     (other / 'seven.docx').write_bytes(b'PK\3\4')
     (other / 'seven.txt').write_text('a face')
-    pictures = list(read_pictures(other))
-    assert [(p.name, p.error[:10]) for p in pictures] == [
+    images = list(read_images(other))
+    assert [(p.name, p.error[:10]) for p in images] == [
         *(('five.gif', ''), ('four.mts', ''), ('four.mts', ''), ('four.mts', '')),
         *(('one.jfif', ''), ('six.psd', 'it is Phot'), ('three.dat', ''), ('two', '')),
     ]
-    assert count_pictures(other) == 8
-    alone = [p for name in sorted(other.iterdir()) for p in read_pictures(name)]
-    assert [p.name for p in alone if not p.error] == [p.name for p in pictures if not p.error]
+    assert count_images(other) == 8
+    alone = [p for name in sorted(other.iterdir()) for p in read_images(name)]
+    assert [p.name for p in alone if not p.error] == [p.name for p in images if not p.error]
 
 
 @pytest.fixture
@@ -272,7 +272,7 @@ def phone(tmp_path):
     """A folder of a JPEG, three HEIC and an AVIF, of which only the first one has an image."""
     root = tmp_path / 'phone'
     (root / 'more').mkdir(parents=True)
-    cv2.imwrite(str(root / 'a.jpg'), grey(5))
+    cv2.imwrite(str(root / 'a.jpg'), gray(5))
     for name in ('b.heic', 'c.HEIC', 'more/d.jpg'):
         (root / name).write_bytes(heic(70, 30))
     (root / 'e.avif').write_bytes(avif(70, 30))
@@ -287,14 +287,14 @@ def test_without_their_packages_some_images_are_skipped_and_named(phone, monkeyp
     monkeypatch.setitem(sys.modules, 'pillow_heif', None)
     monkeypatch.setattr(cv2, 'haveImageWriter', lambda name: False)
     monkeypatch.setattr(features, 'modules', {})
-    assert [p.name for p in read_pictures(phone)] == ['a.jpg'] and count_pictures(phone) == 1
+    assert [p.name for p in read_images(phone)] == ['a.jpg'] and count_images(phone) == 1
     assert messages == [
         f"'{phone}': 4 images are skipped: b.heic, c.HEIC, e.avif, more/d.jpg; to read them: pip "
         "install 'pillow>=11.3' pillow-heif"
     ]
-    (named,) = read_pictures(phone / 'b.heic')
+    (named,) = read_images(phone / 'b.heic')
     assert named.error == 'it is HEIC; to read it: pip install pillow-heif'
-    (nothing,) = read_pictures(phone / 'more')
+    (nothing,) = read_images(phone / 'more')
     assert nothing.error.endswith('but 1 images that need a package: pip install pillow-heif')
 
 
@@ -308,8 +308,8 @@ def test_images_of_phones_that_are_too_large_or_damaged(phone, monkeypatch):
     )
     monkeypatch.setenv('MMFER_MAX_PIXELS', '2000')
     (phone / 'b.heic').write_bytes(heic(70, 30)[:-9])
-    pictures = list(read_pictures(phone))
-    assert [picture.error[:23] for picture in pictures] == [
+    images = list(read_images(phone))
+    assert [item.error[:23] for item in images] == [
         *('', 'the file is truncated, '),
         *3 * ['its 70x30 pixels are 2,'],
     ]
@@ -329,14 +329,14 @@ def test_heic_is_read(tmp_path, orientation):
     exif[0x0112] = orientation  # the file says so in a box of its own, too
     image = pillow_heif.from_pillow(Image.fromarray(photo()))
     image.save(tmp_path / 'a.heic', quality=95, exif=exif.tobytes())
-    (picture,) = read_pictures(tmp_path)
+    (item,) = read_images(tmp_path)
     expected = photo()[..., ::-1]
     if orientation == 6:
         expected = np.rot90(expected, -1)
-    assert picture.image.shape == expected.shape
-    assert np.abs(picture.image.astype(int) - expected).mean() < 4
+    assert item.image.shape == expected.shape
+    assert np.abs(item.image.astype(int) - expected).mean() < 4
     (tmp_path / 'a.heic').write_bytes((tmp_path / 'a.heic').read_bytes()[:-40])
-    (cut,) = read_pictures(tmp_path)
+    (cut,) = read_images(tmp_path)
     assert cut.error.startswith('the file is truncated')
 
 
@@ -347,15 +347,15 @@ def test_avif_is_read(tmp_path, monkeypatch, by_opencv):
         pytest.skip('this OpenCV has no AVIF')
     monkeypatch.setattr(cv2, 'haveImageWriter', lambda name: by_opencv)
     Image.fromarray(photo()).save(tmp_path / 'a.avif', quality=95)
-    (picture,) = read_pictures(tmp_path)
-    assert np.abs(picture.image.astype(int) - photo()[..., ::-1]).mean() < 4
+    (item,) = read_images(tmp_path)
+    assert np.abs(item.image.astype(int) - photo()[..., ::-1]).mean() < 4
 
 
 def test_what_is_no_file_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / 'pipe.jpg')
-    (picture,) = read_pictures(tmp_path / 'pipe.jpg')
-    assert picture.error == 'it is no file, but a pipe or a device'
-    (nothing,) = read_pictures(tmp_path)
+    (item,) = read_images(tmp_path / 'pipe.jpg')
+    assert item.error == 'it is no file, but a pipe or a device'
+    (nothing,) = read_images(tmp_path)
     assert 'but 1 other files' in nothing.error
 
 
@@ -363,36 +363,36 @@ def test_a_playlist_is_not_followed(tmp_path, monkeypatch):
     """Called as a film; FFmpeg would open what it names."""
     (tmp_path / 'film.mp4').write_text('#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n')
     monkeypatch.setattr(cv2, 'VideoCapture', lambda path: pytest.fail('it was opened'))
-    assert count_pictures(tmp_path) == 1
-    (film,) = read_pictures(tmp_path, cv2.VideoCapture)
+    assert count_images(tmp_path) == 1
+    (film,) = read_images(tmp_path, cv2.VideoCapture)
     assert film.error == 'no frame is readable'
 
 
-def test_arrays_and_pictures(folder):
-    array, given = grey(3), Picture('mine', 'mine.png', grey(4))
-    pictures = list(read_pictures(item for item in (array, given, grey(5))))
-    assert [(p.source, p.name) for p in pictures] == [
+def test_arrays_and_images(folder):
+    array, given = gray(3), InputImage('mine', 'mine.png', gray(4))
+    images = list(read_images(item for item in (array, given, gray(5))))
+    assert [(p.source, p.name) for p in images] == [
         *(('array 0', 'array_0.png'), ('mine', 'mine.png'), ('array 1', 'array_1.png'))
     ]
-    assert pictures[0].image is array and pictures[1] is given
-    assert [p.source for p in read_pictures(array)] == ['array 0']
+    assert images[0].image is array and images[1] is given
+    assert [p.source for p in read_images(array)] == ['array 0']
 
 
 def test_numbers_that_cannot_be_known():
-    assert count_pictures(0) is count_pictures(['a.jpg', 0]) is count_pictures(iter(())) is None
-    assert count_pictures([grey(1), 'none.jpg', 'none.mp4']) == 3
+    assert count_images(0) is count_images(['a.jpg', 0]) is count_images(iter(())) is None
+    assert count_images([gray(1), 'none.jpg', 'none.mp4']) == 3
 
 
 @pytest.mark.parametrize(
     ('item', 'error', 'message'),
     [
-        (grey(1).astype(float), ValueError, r'uint8 \(H, W, 3\).*float64 \(24, 32, 3\)'),
-        (grey(1)[..., 0], ValueError, r'not uint8 \(24, 32\)'),
+        (gray(1).astype(float), ValueError, r'uint8 \(H, W, 3\).*float64 \(24, 32, 3\)'),
+        (gray(1)[..., 0], ValueError, r'not uint8 \(24, 32\)'),
         ('https://example.org/a.jpg', ValueError, 'https://example.org/a.jpg'),
         ([None], TypeError, 'NoneType'),
         ([True], TypeError, 'bool'),
     ],
 )
-def test_no_pictures(item, error, message):
+def test_no_images(item, error, message):
     with pytest.raises(error, match=message):
-        list(read_pictures(item))
+        list(read_images(item))

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The size of the pictures that a config's model works on."""
+"""The size of the images that a config's model works on."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ from .dataset_config import find_test_dataset
 _DEFAULT = 224
 
 
-def picture_size(cfg: Config) -> tuple[tuple[int, int], str]:
+def image_size(cfg: Config) -> tuple[tuple[int, int], str]:
     """Find the size that a model sees, without building the data.
 
     Asked in this order: ``model.backbone.img_size``; the last step of the test pipeline that has a
-    ``size``, ``crop_size`` or ``scale``; ``image_size`` of the test set, which draws its pictures.
-    A config without any of these has pictures of all sizes; then it is 224x224, as published costs
+    ``size``, ``crop_size`` or ``scale``; ``image_size`` of the test set, which draws its images.
+    A config without any of these has images of all sizes; then it is 224x224, as published costs
     are given.
 
     Returns:

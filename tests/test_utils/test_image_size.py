@@ -2,7 +2,7 @@
 import pytest
 from mmengine.config import Config
 
-from mmfer.utils.picture_size import picture_size
+from mmfer.utils.image_size import image_size
 
 PACK = dict(type='PackInputs')
 
@@ -34,5 +34,5 @@ def config(pipeline=(PACK,), backbone=None, wrapper=False, **dataset):
     ],
 )
 def test_where_the_size_comes_from(cfg, size, source):
-    found, where = picture_size(cfg)
+    found, where = image_size(cfg)
     assert found == size and source in where

@@ -15,10 +15,10 @@ INNER = [
 ]
 
 
-def predictions(num=80, unlabelled=0.4):
+def predictions(num=80, unlabeled=0.4):
     scores = torch.rand(num, 7).softmax(1)
     labels = torch.where(torch.rand(num) < 0.5, scores.argmax(1), torch.randint(7, (num,)))
-    labels[torch.rand(num) < unlabelled] = -1
+    labels[torch.rand(num) < unlabeled] = -1
     return scores, labels
 
 
@@ -38,7 +38,7 @@ def evaluate(samples, size, metrics):
 
 
 def wrapped(metrics=INNER):
-    return [dict(type='LabelledOnly', metric=metric) for metric in metrics]
+    return [dict(type='LabeledOnly', metric=metric) for metric in metrics]
 
 
 def test_all_numbers_equal_scikit_learns():
@@ -59,8 +59,8 @@ def test_all_numbers_equal_scikit_learns():
     assert 'class_accuracy/Anger' in results, 'the class names arrive'
 
 
-def test_where_all_are_labelled_it_changes_nothing():
-    samples = as_samples(*predictions(unlabelled=0))
+def test_where_all_are_labeled_it_changes_nothing():
+    samples = as_samples(*predictions(unlabeled=0))
     plain, only = (evaluate(samples, 80, metrics) for metrics in (INNER, wrapped()))
     assert (plain.pop('confusion_matrix/result') == only.pop('confusion_matrix/result')).all()
     assert plain == only
@@ -75,13 +75,13 @@ def test_a_second_evaluation_starts_anew():
         assert metric.evaluate(1)['accuracy/top1'] == expected
 
 
-def test_nothing_labelled_is_an_error():
-    scores, labels = predictions(unlabelled=2)
+def test_nothing_labeled_is_an_error():
+    scores, labels = predictions(unlabeled=2)
     with pytest.raises(ValueError, match='80 .* Accuracy'):
         evaluate(as_samples(scores, labels), 80, wrapped(INNER[:1]))
 
 
 def test_refuses_metrics_that_keep_no_labels():
-    metric = METRICS.build(dict(type='LabelledOnly', metric=dict(type='AgeError')))
+    metric = METRICS.build(dict(type='LabeledOnly', metric=dict(type='AgeError')))
     with pytest.raises(TypeError, match='AgeError .* gt_label'):
         metric.process(None, [dict(gt_age=3, pred_age=4)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmfer.audit.duplicates import ALIKE, SAME
-from mmfer.audit.same_picture import _local_correlation, similarity
+from mmfer.audit.same_image import _local_correlation, similarity
 from mmfer.datasets import SynthFace
 
 NUM = 8
@@ -16,8 +16,8 @@ def faces():
     return [cv2.cvtColor(drawn[i]['img'], cv2.COLOR_BGR2GRAY) for i in range(NUM)]
 
 
-def thumbnail(picture):
-    return cv2.resize(picture, (64, 64), interpolation=cv2.INTER_AREA)
+def thumbnail(image):
+    return cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
 
 
 def test_local_correlation_is_that_of_weighted_windows():
@@ -40,7 +40,7 @@ def test_local_correlation_is_that_of_weighted_windows():
         assert found[row, column] == pytest.approx(expected, abs=2e-3)
 
 
-def test_a_picture_is_itself_and_nobody_else(faces):
+def test_a_image_is_itself_and_nobody_else(faces):
     thumbnails = [thumbnail(face) for face in faces]
     for i, first in enumerate(thumbnails):
         for j, second in enumerate(thumbnails):
@@ -55,7 +55,7 @@ def test_place_size_and_light_may_differ(faces):
         assert similarity(thumbnail(changed), thumbnail(face)) > SAME
 
 
-def test_one_other_place_makes_it_another_picture(faces):
+def test_one_other_place_makes_it_another_image(faces):
     # As between two portraits of one sitting: all is equal but the mouth.
     for number, face in enumerate(faces):
         other = face.copy()

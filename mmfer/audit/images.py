@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What is to be looked at: the pictures of a config's data loaders, or of folders."""
+"""What is to be looked at: the images of a config's data loaders, or of folders."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -20,14 +20,14 @@ _ROLES = ('train', 'val', 'test')
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture with what the dataset says of it.
+class AuditImage:
+    """One image with what the dataset says of it.
 
     Attributes:
         name: Its path, or a name where there is no file.
         label: Class or age, for people to read; None where there is none.
         person: Who is shown, where the dataset knows.
-        drawn_by: Dataset and index of a picture that has no file.
+        drawn_by: Dataset and index of an image that has no file.
         faces: Boxes and points of the samples that show it, as far as they have some
             (:data:`~mmfer.datasets.transforms.annotation_check.PIXEL_KEYS`).
     """
@@ -41,23 +41,23 @@ class Picture:
 
 @dataclass
 class Split:
-    """Pictures that are for the same purpose.
+    """Images that are for the same purpose.
 
     Attributes:
         name: As it is called in reports.
-        roles: What it is for. A picture in two splits of different roles is a leak.
-        pictures: Each one once, however often a wrapper repeats it.
-        left_out: Files of a folder that are no pictures.
+        roles: What it is for. An image in two splits of different roles is a leak.
+        images: Each one once, however often a wrapper repeats it.
+        left_out: Files of a folder that are no images.
     """
 
     name: str
     roles: frozenset[str]
-    pictures: list[Picture]
+    images: list[AuditImage]
     left_out: list[str] = field(default_factory=list)
 
 
 def splits_of_config(cfg: Config, prefix: str = '') -> list[Split]:
-    """Collect the pictures of the training, validation and test loader of a config.
+    """Collect the images of the training, validation and test loader of a config.
 
     Wrappers (``ConcatDataset``, ``RepeatDataset``, ``ClassBalancedDataset``, ``KFoldDataset``, …)
     are looked through; nothing is augmented.
@@ -75,20 +75,20 @@ def splits_of_config(cfg: Config, prefix: str = '') -> list[Split]:
         loader = cfg.get(f'{role}_dataloader')
         if loader and loader.get('dataset'):
             dataset = DATASETS.build(loader['dataset'])
-            splits.append(Split(prefix + role, frozenset([role]), list(_pictures_of(dataset))))
+            splits.append(Split(prefix + role, frozenset([role]), list(_images_of(dataset))))
     if not splits:
         raise ValueError('the config has none of train_dataloader, val_dataloader, test_dataloader')
     return splits
 
 
 def split_of_folder(name: str, folder: str | Path) -> Split:
-    """Collect the pictures below a folder; the subfolders that they are in are their labels.
+    """Collect the images below a folder; the subfolders that they are in are their labels.
 
-    What is a picture its content tells; the log says which files are none.
+    What is an image its content tells; the log says which files are none.
 
     Raises:
         FileNotFoundError: There is no such folder.
-        ValueError: It has no picture.
+        ValueError: It has no image.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
@@ -96,48 +96,48 @@ def split_of_folder(name: str, folder: str | Path) -> Split:
     paths, left_out = media_below(folder, [IMAGE])
     warn_left_out(folder, left_out, [IMAGE])
     if not paths:
-        raise ValueError(f"'{folder}' ({name}) has no picture; looked for {', '.join(FORMATS)}")
-    pictures = []
+        raise ValueError(f"'{folder}' ({name}) has no image; looked for {', '.join(FORMATS)}")
+    images = []
     for path in paths:
         label = path.parent.relative_to(folder).as_posix()
-        pictures.append(Picture(str(path), label if label != '.' else None))
-    return Split(name, frozenset([name]), pictures, [str(path) for path in left_out])
+        images.append(AuditImage(str(path), label if label != '.' else None))
+    return Split(name, frozenset([name]), images, [str(path) for path in left_out])
 
 
 def merge_equal(splits: Iterable[Split]) -> list[Split]:
-    """Join splits that are the same list of pictures, as validation and testing often are.
+    """Join splits that are the same list of images, as validation and testing often are.
 
     Splits of other roles stay apart: to test on the list of training is a leak.
     """
     merged: dict[tuple[frozenset, frozenset], Split] = {}
     for split in splits:
         role = split.roles - {'val', 'test'}
-        same = merged.setdefault((frozenset(split.pictures), role), split)
+        same = merged.setdefault((frozenset(split.images), role), split)
         if same is not split:
             same.name, same.roles = f'{same.name} = {split.name}', same.roles | split.roles
     return list(merged.values())
 
 
-def _pictures_of(dataset) -> Iterator[Picture]:
-    seen: dict[Picture, Picture] = {}
+def _images_of(dataset) -> Iterator[AuditImage]:
+    seen: dict[AuditImage, AuditImage] = {}
     for leaf, index in _samples(dataset):
         classes = leaf.metainfo.get('classes')
         info = leaf.get_data_info(index)
         label = _label(info, classes)
         person = info.get('identity', label if _knows_people(leaf) else None)
         drawn = isinstance(leaf, SynthFace) or 'img' in info
-        picture = Picture(
+        image = AuditImage(
             str(info.get('img_path') or f'{type(leaf).__name__}/{index}'),
             label,
             None if person is None else str(person),
             (leaf, index) if drawn else None,
         )
-        # Several faces of one picture, or the same one drawn more often, are one to look at.
-        if picture not in seen:
-            seen[picture] = picture
-            yield picture
+        # Several faces of one image, or the same one drawn more often, are one to look at.
+        if image not in seen:
+            seen[image] = image
+            yield image
         if face := {key: info[key] for key in PIXEL_KEYS if info.get(key) is not None}:
-            seen[picture].faces.append(face)
+            seen[image].faces.append(face)
 
 
 def _samples(dataset) -> list[tuple[Any, int]]:
@@ -161,7 +161,7 @@ def _knows_people(dataset) -> bool:
 def _label(info: dict, classes: Iterable[str] | None) -> str | None:
     label = info.get('gt_label')
     if isinstance(label, (int, np.integer)) and label < 0:
-        return None  # labelled for another task only
+        return None  # labeled for another task only
     if isinstance(label, (int, np.integer)) and classes is not None and 0 <= label < len(classes):
         return str(classes[label])
     if info.get('gt_age') is not None:
