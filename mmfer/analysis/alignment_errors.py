@@ -23,11 +23,11 @@ class AlignmentErrors:
     """Errors of one set of images.
 
     Attributes:
-        num_images: Images with labels.
-        names: Those of them in which a face was aligned, N.
-        eyes: :func:`.eye_error` (N,), percent of the distance of the eyes.
-        corners: :func:`.corner_error` (N,), pixels of 112x112.
-        slopes: Absolute :func:`.eye_slope` (N,), degrees.
+        num_images (int): Images with labels.
+        names (list[str]): Those of them in which a face was aligned, N.
+        eyes (np.ndarray): :func:`.eye_error` (N,), percent of the distance of the eyes.
+        corners (np.ndarray): :func:`.corner_error` (N,), pixels of 112x112.
+        slopes (np.ndarray): Absolute :func:`.eye_slope` (N,), degrees.
     """
 
     num_images: int
@@ -93,9 +93,10 @@ def alignment_errors(
     """Compare what was found with the labels.
 
     Args:
-        points: From :func:`read_points`; images without labels are left out.
-        labels: From :func:`read_wflw`. Of several faces in an image the one counts whose eyes are
-            nearest to those found.
+        points (dict[str, np.ndarray]): From :func:`read_points`; images without labels are left
+            out.
+        labels (dict[str, list[np.ndarray]]): From :func:`read_wflw`. Of several faces in an image
+            the one counts whose eyes are nearest to those found.
 
     Raises:
         ValueError: There are no labels for any of the images.

@@ -74,15 +74,14 @@ def attended_faces(
     """Predict a batch of faces and find which patches the predictions are made of.
 
     Args:
-        runner: A classifier whose backbone is an :class:`APViT` or one of its kind, and whose head
-            reads the [class] token or the average of the patches.
-        batch: See :meth:`.ModelRunner.predict`.
-        heads: How attention heads are joined, ``'mean'`` (default) or ``'max'``.
-        method: ``'attribution'`` (default), what speaks for a class (:mod:`.attribution`), or
-            ``'rollout'``, what attention passes on, whatever the class
-            (:mod:`.attention_rollout`).
-        target: The class that attribution is for: ``'predicted'`` (default), ``'true'``, or the
-            name of one.
+        runner (ModelRunner): A classifier whose backbone is an :class:`APViT` or one of its kind,
+            and whose head reads the [class] token or the average of the patches.
+        batch (dict[str, Any]): See :meth:`.ModelRunner.predict`.
+        heads (str): How attention heads are joined, ``'mean'`` (default) or ``'max'``.
+        method (str): ``'attribution'`` (default), what speaks for a class (:mod:`.attribution`), or
+            ``'rollout'``, what attention passes on, whatever the class (:mod:`.attention_rollout`).
+        target (str): The class that attribution is for: ``'predicted'`` (default), ``'true'``, or
+            the name of one.
 
     Raises:
         TypeError: The backbone is another one.

@@ -65,11 +65,11 @@ def positions_at_blocks(
     """Raster positions of the patches at the input of each block and after the last.
 
     Args:
-        left: What ``APViT.forward_with_indices`` says: positions ``(B, n)`` after ``'app'`` and
-            after pooling blocks ``'layers.<i>'``.
-        num_layers: Blocks ``L``.
-        num_patches: Patches ``N``.
-        batch: Images ``B``.
+        left (Mapping[str, Tensor]): What ``APViT.forward_with_indices`` says: positions ``(B, n)``
+            after ``'app'`` and after pooling blocks ``'layers.<i>'``.
+        num_layers (int): Blocks ``L``.
+        num_patches (int): Patches ``N``.
+        batch (int): Images ``B``.
 
     Returns:
         ``L + 1`` tensors ``(B, n_l)``, ascending.
@@ -84,8 +84,8 @@ def rows_kept(before: Tensor, after: Tensor) -> Tensor | None:
     """Rows ``(B, 1 + m)`` of the tokens that stay where of patches ``before`` those ``after`` do.
 
     Args:
-        before: Raster positions ``(B, n)``, ascending.
-        after: Raster positions ``(B, m)``, ascending, a subset.
+        before (Tensor): Raster positions ``(B, n)``, ascending.
+        after (Tensor): Raster positions ``(B, m)``, ascending, a subset.
 
     Returns:
         Rows among ``1 + n`` tokens, 0 = [class], ascending; None where all stay.
@@ -103,11 +103,11 @@ def multiply_blocks(
     """The product of what all blocks pass on, from the first to the last, where tokens are dropped.
 
     Args:
-        matrices: For each of ``L`` blocks how it mixes tokens, ``(B, T_l, T_l)``: a row for every
-            token that comes out, before any is dropped.
-        positions: ``L + 1`` tensors ``(B, n_l)`` with raster positions of patches, ascending, each
-            a subset of the one before: see :func:`positions_at_blocks`.
-        num_patches: ``N``.
+        matrices (Sequence[Tensor]): For each of ``L`` blocks how it mixes tokens,
+            ``(B, T_l, T_l)``: a row for every token that comes out, before any is dropped.
+        positions (Sequence[Tensor]): ``L + 1`` tensors ``(B, n_l)`` with raster positions of
+            patches, ascending, each a subset of the one before: see :func:`positions_at_blocks`.
+        num_patches (int): ``N``.
 
     Returns:
         Tensor: ``(B, T_L, 1 + N)``: what every token that is left has from the [class] embedding
@@ -146,10 +146,10 @@ def rollout(weights: Sequence[Tensor], positions: Sequence[Tensor], num_patches:
     MLP does to a token stays within the token.
 
     Args:
-        weights: For each of ``L`` blocks the attention ``(B, T_l, T_l)``, rows (queries) summing
-            to 1.
-        positions: See :func:`multiply_blocks`.
-        num_patches: ``N``.
+        weights (Sequence[Tensor]): For each of ``L`` blocks the attention ``(B, T_l, T_l)``, rows
+            (queries) summing to 1.
+        positions (Sequence[Tensor]): See :func:`multiply_blocks`.
+        num_patches (int): ``N``.
 
     Returns:
         Tensor: ``(B, T_L, 1 + N)``: what share of every token that is left comes from the [class]

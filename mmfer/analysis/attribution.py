@@ -38,12 +38,13 @@ class Attribution:
     """What a class owes to attention.
 
     Attributes:
-        logits: ``(B, K)``, as the model computes them.
-        relevance: Of each block's attention, ``(B, H, T_l, T_l)``.
-        gradients: Of the score of the class by each block's attention, ``(B, H, T_l, T_l)``.
-        read: What the head takes from each token after the last block, ``(B, T_L)``: 1 for the
-            [class] token where it reads that.
-        tokens: Relevance of the tokens that enter the first block, ``(B, T_0, C)``.
+        logits (Tensor): ``(B, K)``, as the model computes them.
+        relevance (list[Tensor]): Of each block's attention, ``(B, H, T_l, T_l)``.
+        gradients (list[Tensor]): Of the score of the class by each block's attention,
+            ``(B, H, T_l, T_l)``.
+        read (Tensor): What the head takes from each token after the last block, ``(B, T_L)``: 1 for
+            the [class] token where it reads that.
+        tokens (Tensor): Relevance of the tokens that enter the first block, ``(B, T_0, C)``.
     """
 
     logits: Tensor
@@ -79,9 +80,9 @@ class Block:
     """A transformer block, computed for all tokens step by step so that relevance can go back.
 
     Args:
-        layer: Of mmpretrain's kind, in eval mode.
-        x: Tokens ``(B, T, C)`` that enter it.
-        kept: Rows ``(B, T')`` of the tokens that stay, ascending; None for all.
+        layer (TransformerEncoderLayer): Of mmpretrain's kind, in eval mode.
+        x (Tensor): Tokens ``(B, T, C)`` that enter it.
+        kept (Tensor, optional): Rows ``(B, T')`` of the tokens that stay, ascending; None for all.
     """
 
     def __init__(self, layer: TransformerEncoderLayer, x: Tensor, kept: Tensor | None = None):
@@ -129,14 +130,17 @@ def attribute(
     """Run a transformer and propagate relevance and gradient of a class back through it.
 
     Args:
-        layers: The ``L`` blocks, in eval mode.
-        norm: Normalization after the last.
-        head: Modules from the feature to the ``K`` scores, one after the other.
-        tokens: ``(B, T_0, C)``, [class] first.
-        kept: For each block the rows ``(B, T_l+1)`` of the tokens that stay, None for all.
-        target: Class ``(B,)`` of each image. Default (None): the one with the largest score.
-        average: Whether the head reads the average of the patches instead of the [class] token.
-            Default False.
+        layers (Sequence[TransformerEncoderLayer]): The ``L`` blocks, in eval mode.
+        norm (nn.Module): Normalization after the last.
+        head (Sequence[nn.Module]): Modules from the feature to the ``K`` scores, one after the
+            other.
+        tokens (Tensor): ``(B, T_0, C)``, [class] first.
+        kept (Sequence[Tensor | None]): For each block the rows ``(B, T_l+1)`` of the tokens that
+            stay, None for all.
+        target (Tensor, optional): Class ``(B,)`` of each image. Defaults to None: the one with the
+            largest score.
+        average (bool): Whether the head reads the average of the patches instead of the [class]
+            token. Defaults to False.
     """
     blocks: list[Block] = []
     x = tokens.detach().requires_grad_()  # so that there are gradients in a frozen model
@@ -177,8 +181,8 @@ def block_matrices(attribution: Attribution, heads: str = 'mean') -> list[Tensor
     """What each block passes on, ``(B, T_l, T_l)``: ``I + mean over heads of max(G * R, 0)``.
 
     Args:
-        attribution: From :func:`attribute`.
-        heads: ``'mean'`` (default), as in the paper, or ``'max'``.
+        attribution (Attribution): From :func:`attribute`.
+        heads (str): ``'mean'`` (default), as in the paper, or ``'max'``.
 
     Raises:
         ValueError: ``heads`` is neither.

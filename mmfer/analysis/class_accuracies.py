@@ -19,8 +19,8 @@ def read_class_accuracies(path: str | Path) -> dict[str, float]:
     """Read the accuracy of every class, in percent, of one test.
 
     Args:
-        path: Metrics as ``tools/test.py --out`` or MMEngine's test log write them (.json, .yaml),
-            with :class:`~mmfer.evaluation.metrics.MeanClassAccuracy` among them; or
+        path (str | Path): Metrics as ``tools/test.py --out`` or MMEngine's test log write them
+            (.json, .yaml), with :class:`~mmfer.evaluation.metrics.MeanClassAccuracy` among them; or
             ``confusion_matrix.csv``.
 
     Returns:
@@ -71,7 +71,8 @@ def mean_and_spread(
     """Mean and standard deviation over repetitions, for each class and for the mean of classes.
 
     Args:
-        tests: Class -> accuracy of each test; all with the same classes.
+        tests (Sequence[Mapping[str, float]]): Class -> accuracy of each test; all with the same
+            classes.
 
     Returns:
         Class -> mean, and class -> sample standard deviation (n - 1). The latter is empty for one

@@ -44,22 +44,24 @@ def compare_attention(
     does not say whether it trained a model for each.
 
     Args:
-        config: Config of a model with pooling.
-        checkpoint: Its weights.
-        baseline: Config and checkpoint of a model without pooling. By default (None) it is the
-            same model while nothing is pooled.
-        keep_nums: Numbers of patches ``k`` to show patch pooling at; attention is that of the
-            model's own ``k``. Default: the paper's 160, 120 and 80 of 196, in proportion to its
-            grid, or none where it has no hard patch pooling.
-        num: Faces, spread evenly over the test set of ``config``. Default 6.
-        images: Files with aligned faces to show instead. Default: none.
-        method: ``'attribution'`` (default), as in the paper, or ``'rollout'``, see
+        config (str | Path): Config of a model with pooling.
+        checkpoint (str | Path): Its weights.
+        baseline (tuple[str | Path, str | Path], optional): Config and checkpoint of a model without
+            pooling. By default (None) it is the same model while nothing is pooled.
+        keep_nums (Sequence[int], optional): Numbers of patches ``k`` to show patch pooling at;
+            attention is that of the model's own ``k``. Defaults to the paper's 160, 120 and 80 of
+            196, in proportion to its grid, or none where it has no hard patch pooling.
+        num (int): Faces, spread evenly over the test set of ``config``. Defaults to 6.
+        images (Iterable[str]): Files with aligned faces to show instead. Defaults to none.
+        method (str): ``'attribution'`` (default), as in the paper, or ``'rollout'``, see
             :func:`.attended_faces`.
-        target: The class that attribution is for: ``'predicted'`` (default), ``'true'`` or a name.
-        heads: How attention heads are joined, ``'mean'`` (default) or ``'max'``.
-        cfg_options: ``KEY=VALUE`` settings that override ``config``, not that of the baseline.
-        device: Where the models run. Default ``'cpu'``.
-        title: Headline. Default (None): the name of the config; ``''`` for none.
+        target (str): The class that attribution is for: ``'predicted'`` (default), ``'true'`` or a
+            name.
+        heads (str): How attention heads are joined, ``'mean'`` (default) or ``'max'``.
+        cfg_options (Iterable[str]): ``KEY=VALUE`` settings that override ``config``, not that of
+            the baseline.
+        device (str): Where the models run. Defaults to ``'cpu'``.
+        title (str, optional): Headline. Defaults to None: the name of the config; ``''`` for none.
 
     Returns:
         A figure that belongs to no window.
@@ -122,14 +124,15 @@ def attention_rows(
     """What the figure shows of a batch of faces.
 
     Args:
-        after: The model with pooling.
-        batch: See :meth:`.ModelRunner.predict`.
-        before: A model to compare it with. By default it is the same model while nothing is pooled,
-            or nothing where it does not pool.
-        keep_nums: Numbers of patches ``k`` to show patch pooling at. Default: none.
-        heads: See :func:`.attended_faces`, as ``method`` and ``target``.
-        method: ``'attribution'`` (default) or ``'rollout'``.
-        target: The class that attribution is for. Default: the predicted one.
+        after (ModelRunner): The model with pooling.
+        batch (dict[str, Any]): See :meth:`.ModelRunner.predict`.
+        before (ModelRunner, optional): A model to compare it with. By default it is the same model
+            while nothing is pooled, or nothing where it does not pool.
+        keep_nums (Sequence[int]): Numbers of patches ``k`` to show patch pooling at. Defaults to
+            none.
+        heads (str): See :func:`.attended_faces`, as ``method`` and ``target``.
+        method (str): ``'attribution'`` (default) or ``'rollout'``.
+        target (str): The class that attribution is for. Defaults to the predicted one.
 
     Raises:
         ValueError: The model cannot keep one of ``keep_nums``, or the two models are for images of

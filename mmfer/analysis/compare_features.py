@@ -23,12 +23,12 @@ class _Faces:
     """Test images, as one model sees them.
 
     Attributes:
-        encoded: Features ``(N, C)`` of the encoder alone.
-        adapted: Features ``(N, C)`` that the head gets.
-        paths: Their files; None where the data does not say.
-        color: One of :data:`COLORS`, no longer ``'auto'``.
-        groups: Classes or ages ``(N,)``; None without color.
-        classes: Names of the classes.
+        encoded (np.ndarray): Features ``(N, C)`` of the encoder alone.
+        adapted (np.ndarray): Features ``(N, C)`` that the head gets.
+        paths (list[str | None]): Their files; None where the data does not say.
+        color (str): One of :data:`COLORS`, no longer ``'auto'``.
+        groups (np.ndarray, optional): Classes or ages ``(N,)``; None without color.
+        classes (tuple[str, ...]): Names of the classes.
     """
 
     encoded: np.ndarray
@@ -67,15 +67,15 @@ def draw_features(
     Before is the average of the canonical encoder's map, after is what the decoder gets.
 
     Args:
-        config: Config of the model.
-        checkpoint: Its weights.
-        color: What points are colored by: ``'label'``, ``'age'``, ``'none'``, or ``'auto'``
+        config (str | Path): Config of the model.
+        checkpoint (str | Path): Its weights.
+        color (str): What points are colored by: ``'label'``, ``'age'``, ``'none'``, or ``'auto'``
             (default): by class where the data has classes, by age where the head predicts ages.
-        split: Whose faces, ``'test'`` (default), ``'val'`` or ``'train'``.
-        num: How many, spread evenly over the split; None for all. Default 1000.
-        seed: Of t-SNE. Default 0.
-        cfg_options: ``KEY=VALUE`` settings that override the config.
-        device: Where the model runs. Default ``'cpu'``.
+        split (str): Whose faces, ``'test'`` (default), ``'val'`` or ``'train'``.
+        num (int, optional): How many, spread evenly over the split; None for all. Defaults to 1000.
+        seed (int): Of t-SNE. Defaults to 0.
+        cfg_options (Iterable[str]): ``KEY=VALUE`` settings that override the config.
+        device (str): Where the model runs. Defaults to ``'cpu'``.
 
     Returns:
         A figure that belongs to no window.
@@ -112,16 +112,18 @@ def compare_features(
     own, so that sizes and gaps of clusters say little.
 
     Args:
-        models: Title of the panel, config and checkpoint of each model, at least one.
-        color: See :func:`draw_features`; ``'auto'`` asks the first model.
-        max_classes: Of more classes or people, those with the most faces are drawn, and of equals
-            the first ones. Default 10.
-        split: See :func:`draw_features`.
-        num: The same. Default 1000.
-        seed: Of t-SNE. Default 0.
-        cfg_options: ``KEY=VALUE`` settings that override all configs.
-        device: Where the models run. Default ``'cpu'``.
-        title: Headline. Default (None): how many faces there are; ``''`` for none.
+        models (Sequence[tuple[str, str | Path, str | Path]]): Title of the panel, config and
+            checkpoint of each model, at least one.
+        color (str): See :func:`draw_features`; ``'auto'`` asks the first model.
+        max_classes (int): Of more classes or people, those with the most faces are drawn, and of
+            equals the first ones. Defaults to 10.
+        split (str): See :func:`draw_features`.
+        num (int, optional): The same. Defaults to 1000.
+        seed (int): Of t-SNE. Defaults to 0.
+        cfg_options (Iterable[str]): ``KEY=VALUE`` settings that override all configs.
+        device (str): Where the models run. Defaults to ``'cpu'``.
+        title (str, optional): Headline. Defaults to None: how many faces there are; ``''`` for
+            none.
 
     Returns:
         A figure that belongs to no window.

@@ -30,15 +30,17 @@ def compare_maps(
     """Draw APViT's Figure 1: TransFER's attention maps, and the patches that APP keeps.
 
     Args:
-        config: Config of a model with patch pooling.
-        checkpoint: Its weights.
-        transfer: Config and checkpoint of a :class:`.TransFER` for images of the same size.
-        num: Faces, spread evenly over the test set of ``config``. Default 6.
-        images: Files with aligned faces to show instead. Default: none.
-        cfg_options: ``KEY=VALUE`` settings that override ``config``, such as
+        config (str | Path): Config of a model with patch pooling.
+        checkpoint (str | Path): Its weights.
+        transfer (tuple[str | Path, str | Path]): Config and checkpoint of a :class:`.TransFER` for
+            images of the same size.
+        num (int): Faces, spread evenly over the test set of ``config``. Defaults to 6.
+        images (Iterable[str]): Files with aligned faces to show instead. Defaults to none.
+        cfg_options (Iterable[str]): ``KEY=VALUE`` settings that override ``config``, such as
             ``'model.backbone.app.keep_num=80'``.
-        device: Where the models run. Default ``'cpu'``.
-        title: Headline. Default (None): the names of both configs; ``''`` for none.
+        device (str): Where the models run. Defaults to ``'cpu'``.
+        title (str, optional): Headline. Defaults to None: the names of both configs; ``''`` for
+            none.
 
     Returns:
         A figure that belongs to no window.
@@ -67,9 +69,9 @@ def local_map_rows(
     """What the figure shows of a batch of faces.
 
     Args:
-        pooled: The model with patch pooling.
-        transfer: A :class:`.TransFER`.
-        batch: See :meth:`.ModelRunner.predict`.
+        pooled (ModelRunner): The model with patch pooling.
+        transfer (ModelRunner): A :class:`.TransFER`.
+        batch (dict[str, Any]): See :meth:`.ModelRunner.predict`.
 
     Raises:
         ValueError: A model is another one, or they are for images of different sizes.

@@ -29,10 +29,10 @@ class Cost:
     """What one image costs.
 
     Attributes:
-        gflops: Multiply-accumulates of one forward pass, in 10^9 (the papers' "GFLOPs").
-        params_m: Parameters, in 10^6.
-        by_module: GFLOPs of the model's parts, two levels deep. What a part computes without
-            calling its children as modules counts for the part itself.
+        gflops (float): Multiply-accumulates of one forward pass, in 10^9 (the papers' "GFLOPs").
+        params_m (float): Parameters, in 10^6.
+        by_module (dict[str, float]): GFLOPs of the model's parts, two levels deep. What a part
+            computes without calling its children as modules counts for the part itself.
     """
 
     gflops: float
@@ -60,8 +60,8 @@ def published_block_flops(block: EncoderLayer, num_tokens: int) -> int:
     dropped, the score costs another ``(T - 1) C``.
 
     Args:
-        block: In an :class:`APViT` or one of its kind.
-        num_tokens: ``T``, tokens at its input, [class] included.
+        block (EncoderLayer): In an :class:`APViT` or one of its kind.
+        num_tokens (int): ``T``, tokens at its input, [class] included.
     """
     kept = num_tokens
     if isinstance(block, ATPBlock):

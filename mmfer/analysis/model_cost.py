@@ -20,9 +20,9 @@ def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> dict[str, Any
     """Build the model of a config and count what it costs; its weights are not loaded.
 
     Args:
-        cfg: The config; left as it is.
-        shape: Height and width in pixels, or one number for both. Default: what the model or the
-            test pipeline says, else 224.
+        cfg (Config): The config; left as it is.
+        shape (Sequence[int], optional): Height and width in pixels, or one number for both.
+            Defaults to what the model or the test pipeline says, else 224.
 
     Returns:
         Plain values of one image in inference:
@@ -58,7 +58,7 @@ def published_cost(cfg: Config) -> Cost:
     merged branches.
 
     Args:
-        cfg: The config; left as it is.
+        cfg (Config): The config; left as it is.
     """
     model = MODELS.build(cfg.model.to_dict())
     return _published(model, _shape(cfg, model.backbone, None)[0])

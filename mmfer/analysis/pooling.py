@@ -17,9 +17,9 @@ def face_batches(
     """Faces to look at, packed for the model.
 
     Args:
-        runner: The model; its config says how images are prepared.
-        num: How many faces, spread evenly over the config's test set.
-        images: Files with aligned faces to take instead. Default: none.
+        runner (ModelRunner): The model; its config says how images are prepared.
+        num (int): How many faces, spread evenly over the config's test set.
+        images (Iterable[str]): Files with aligned faces to take instead. Defaults to none.
 
     Raises:
         UnreadableImageError: One of ``images`` cannot be read.
@@ -57,8 +57,8 @@ def pooled_faces(runner: ModelRunner, batch: dict[str, Any]) -> list[PooledFace]
     """Predict a batch of faces and keep which patches are left after every pooling.
 
     Args:
-        runner: A classifier whose backbone has ``forward_with_indices``.
-        batch: See :meth:`.ModelRunner.predict`.
+        runner (ModelRunner): A classifier whose backbone has ``forward_with_indices``.
+        batch (dict[str, Any]): See :meth:`.ModelRunner.predict`.
 
     Raises:
         TypeError: See :func:`check_tells_patches`.

@@ -30,9 +30,9 @@ def through_linear(relevance: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     Only products ``x * w`` above 0 count, also those of two negative numbers.
 
     Args:
-        relevance: Of the output, ``(B, ..., O)``.
-        x: The input ``(B, ..., I)``.
-        weight: ``(O, I)``.
+        relevance (Tensor): Of the output, ``(B, ..., O)``.
+        x (Tensor): The input ``(B, ..., I)``.
+        weight (Tensor): ``(O, I)``.
 
     Returns:
         ``(B, ..., I)``.
@@ -46,9 +46,9 @@ def through_product(relevance: Tensor, left: Tensor, right: Tensor) -> tuple[Ten
     """Relevance of both factors of ``left @ right``, half for each.
 
     Args:
-        relevance: Of the product, ``(B, ..., I, K)``.
-        left: ``(B, ..., I, J)``.
-        right: ``(B, ..., J, K)``.
+        relevance (Tensor): Of the product, ``(B, ..., I, K)``.
+        left (Tensor): ``(B, ..., I, J)``.
+        right (Tensor): ``(B, ..., J, K)``.
 
     Returns:
         Relevance shaped as ``left`` and as ``right``. Each gets as much as the product has by the
@@ -66,9 +66,9 @@ def through_sum(relevance: Tensor, one: Tensor, other: Tensor) -> tuple[Tensor, 
     and adds up to the relevance of the sum.
 
     Args:
-        relevance: Of the sum, ``(B, ...)``.
-        one: ``(B, ...)``.
-        other: The same.
+        relevance (Tensor): Of the sum, ``(B, ...)``.
+        one (Tensor): ``(B, ...)``.
+        other (Tensor): The same.
     """
     quotient = divide(relevance, one + other)
     parts = [one * quotient, other * quotient]

@@ -25,7 +25,7 @@ def read_training_log(work_dir: str | Path) -> dict[str, Curve]:
     process left half written is passed over with a warning.
 
     Args:
-        work_dir: What ``--work-dir`` of the training was.
+        work_dir (str | Path): What ``--work-dir`` of the training was.
 
     Returns:
         Name -> curve. Quantities of training are counted in iterations; those of validation in

@@ -28,10 +28,11 @@ class Calibration:
     """What calibrating a model has changed.
 
     Attributes:
-        facts: ``split``, ``images``, ``temperature``, ``bins``, and ``ece`` (percent) and ``nll``,
-            each ``_before`` and ``_after``: what the checkpoint says under ``meta.calibration``.
-        before: Confidence and accuracy as trained.
-        after: With the temperature.
+        facts (dict[str, Any]): ``split``, ``images``, ``temperature``, ``bins``, and ``ece``
+            (percent) and ``nll``, each ``_before`` and ``_after``: what the checkpoint says under
+            ``meta.calibration``.
+        before (Reliability): Confidence and accuracy as trained.
+        after (Reliability): With the temperature.
     """
 
     facts: dict[str, Any]
@@ -54,12 +55,12 @@ def calibrate_model(
     and everything that runs the model gives calibrated scores.
 
     Args:
-        config: Config file that the model was trained with.
-        checkpoint: The trained checkpoint.
-        out: File to write, .pth or .pt: ``dict(state_dict=..., meta=...)`` with the weights and
-            notes of ``checkpoint``, without the optimizer.
-        cfg_options: ``KEY=VALUE`` words that override the config.
-        device: Where the model runs. Default ``'cpu'``.
+        config (str | Path): Config file that the model was trained with.
+        checkpoint (str | Path): The trained checkpoint.
+        out (str | Path): File to write, .pth or .pt: ``dict(state_dict=..., meta=...)`` with the
+            weights and notes of ``checkpoint``, without the optimizer.
+        cfg_options (Iterable[str]): ``KEY=VALUE`` words that override the config.
+        device (str): Where the model runs. Defaults to ``'cpu'``.
 
     Raises:
         FileNotFoundError: There is no such config or checkpoint, or no validation split.

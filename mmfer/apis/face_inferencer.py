@@ -67,36 +67,38 @@ class FaceInferencer:
     by its five points, or cut at its box. What is predicted is in pixels of the image.
 
     Args:
-        model: A name of :meth:`list_models`, a config file, a checkpoint that carries its config
-            (what ``tools/train.py`` and ``publish_model.py`` write), or a model of
-            :func:`.get_model`. All but the last are brought to the form for inference, see
-            :func:`.merge_branches`; what they answer stays the same but for rounding. Any other
-            model that answers ``test_step`` needs its config as ``model._config``. Default: the
-            expression model that comes with mmfer; the log says which it is.
-        weights: The checkpoint, where the model is a name or a config.
-        device: Where the model runs. Default: a GPU if there is one, else the CPU; a model that was
-            passed stays where it is.
-        detector: Finds faces: ``'auto'`` (default), ``'yunet'`` or ``'mtcnn'``, see
-            :func:`.find_detector`; a :class:`.FaceDetector`; or None for images that are aligned
-            or cut out already, each of which is one face.
-        detector_weights: YuNet's ONNX file; docs/alignment.md says where it comes from. Default:
-            that of an installed package.
-        min_score: Confidence below which a face is none, 0 to 1. Default 0.6.
-        min_size: Faces whose box has a shorter side do not count, pixels. Default 20.
-        batch_size: Faces that the model sees at once, of one image or of several; so many
-            images are held at most. Default: 8 on the CPU, where more would only leave its
-            caches, else 32.
-        cfg_options: ``KEY=VALUE`` words that override the config, such as
+        model (str | Path | Config | BaseModel, optional): A name of :meth:`list_models`, a config
+            file, a checkpoint that carries its config (what ``tools/train.py`` and
+            ``publish_model.py`` write), or a model of :func:`.get_model`. All but the last are
+            brought to the form for inference, see :func:`.merge_branches`; what they answer stays
+            the same but for rounding. Any other model that answers ``test_step`` needs its config
+            as ``model._config``. Defaults to the expression model that comes with mmfer; the log
+            says which it is.
+        weights (str | Path, optional): The checkpoint, where the model is a name or a config.
+        device (str | torch.device, optional): Where the model runs. Defaults to a GPU if there is
+            one, else the CPU; a model that was passed stays where it is.
+        detector (str | FaceDetector, optional): Finds faces: ``'auto'`` (default), ``'yunet'`` or
+            ``'mtcnn'``, see :func:`.find_detector`; a :class:`.FaceDetector`; or None for images
+            that are aligned or cut out already, each of which is one face.
+        detector_weights (str | Path, optional): YuNet's ONNX file; docs/alignment.md says where it
+            comes from. Defaults to that of an installed package.
+        min_score (float): Confidence below which a face is none, 0 to 1. Defaults to 0.6.
+        min_size (float): Faces whose box has a shorter side do not count, pixels. Defaults to 20.
+        batch_size (int, optional): Faces that the model sees at once, of one image or of several;
+            so many images are held at most. Defaults to 8 on the CPU, where more would only leave
+            its caches, else 32.
+        cfg_options (Iterable[str]): ``KEY=VALUE`` words that override the config, such as
             ``'model.backbone.app.keep_num=80'``.
-        show_progress: Whether calls show a progress bar; streams do not. Default True.
-        max_side: Longer side to which larger images are shrunk for the search, pixels, 32 or more.
-            Default: that of the detector, 6144; for frames of films and cameras 640, where the
-            detector is one that is named.
-        detector_sha256: Of ``detector_weights``, for a file that is not among the published ones.
-        largest: Whether only the largest face of an image counts, by area of its box. Default
-            False.
-        every: Of films and cameras, only every so many frames one is looked at, 1 or more. Numbers
-            and times of frames stay those of the film. Default 1.
+        show_progress (bool): Whether calls show a progress bar; streams do not. Defaults to True.
+        max_side (int, optional): Longer side to which larger images are shrunk for the search,
+            pixels, 32 or more. Defaults to that of the detector, 6144; for frames of films and
+            cameras 640, where the detector is one that is named.
+        detector_sha256 (str, optional): Of ``detector_weights``, for a file that is not among the
+            published ones.
+        largest (bool): Whether only the largest face of an image counts, by area of its box.
+            Defaults to False.
+        every (int): Of films and cameras, only every so many frames one is looked at, 1 or more.
+            Numbers and times of frames stay those of the film. Defaults to 1.
 
     Attributes:
         model: The network, in eval mode.
@@ -203,10 +205,10 @@ class FaceInferencer:
         """Run on all inputs and return the results, in their order.
 
         Args:
-            inputs: The path of an image, a video, or a folder, which is searched with all below
-                it; an array uint8 (H, W, 3) in BGR; or an iterable of these.
-            batch_size: Instead of the inferencer's.
-            patches: Whether results tell which patches an APViT kept. Default False.
+            inputs (Any): The path of an image, a video, or a folder, which is searched with all
+                below it; an array uint8 (H, W, 3) in BGR; or an iterable of these.
+            batch_size (int, optional): Instead of the inferencer's.
+            patches (bool): Whether results tell which patches an APViT kept. Defaults to False.
 
         Returns:
             One result an image and a frame; files that cannot be read have one that says why.
@@ -245,9 +247,9 @@ class FaceInferencer:
         """Read images, find and cut faces, until there are enough of them for a batch.
 
         Args:
-            inputs: See :meth:`__call__`.
-            batch_size: How many faces are enough.
-            keep_images: Whether jobs keep their images, or only the faces cut out of them.
+            inputs (Any): See :meth:`__call__`.
+            batch_size (int): How many faces are enough.
+            keep_images (bool): Whether jobs keep their images, or only the faces cut out of them.
 
         Yields:
             Jobs in the order of their images, at most ``batch_size`` of them, however few faces
@@ -270,8 +272,8 @@ class FaceInferencer:
         """Predict a batch of faces.
 
         Args:
-            inputs: Of one size.
-            patches: Whether to return which patches were kept. Default False.
+            inputs (list[Cut]): Of one size.
+            patches (bool): Whether to return which patches were kept. Defaults to False.
 
         Returns:
             Of each face the arguments of :class:`.FaceResult` that the model decides.

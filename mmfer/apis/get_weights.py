@@ -36,14 +36,14 @@ def get_weights(
     sha256, converted, and deleted. A file of that name that is there already is used and stays.
 
     Args:
-        entry: What to get.
-        target: The file to write. Default: where configs look for it.
-        url: An address of https or file, or a path, in place of that of the entry.
-        sha256: Of what ``url`` names: the first eight digits or more. Default: that of the entry
-            where the name of the file is the same, else it is not checked.
-        force: Replace a file that is there. Default False.
-        say: Takes each line of the report.
-        progress: See :func:`.download`.
+        entry (StartingWeights): What to get.
+        target (str | Path, optional): The file to write. Default: where configs look for it.
+        url (str, optional): An address of https or file, or a path, in place of that of the entry.
+        sha256 (str, optional): Of what ``url`` names: the first eight digits or more. Defaults to
+            that of the entry where the name of the file is the same, else it is not checked.
+        force (bool): Replace a file that is there. Defaults to False.
+        say (Callable[[str], None]): Takes each line of the report.
+        progress (Callable[[int, int | None], None]): See :func:`.download`.
 
     Returns:
         The file.

@@ -23,12 +23,13 @@ class IndexedModel:
     """An entry of the model index.
 
     Attributes:
-        name: What it is called.
-        config: Its config file.
-        task: What it is for, in the index' words; empty where no result is listed.
-        dataset: What it was tested on; empty where no result is listed.
-        weights: A file that comes with mmfer, an address, or None: none are published.
-        sha256: Of the weights, in hexadecimal digits.
+        name (str): What it is called.
+        config (Path): Its config file.
+        task (str): What it is for, in the index' words; empty where no result is listed.
+        dataset (str): What it was tested on; empty where no result is listed.
+        weights (str, optional): A file that comes with mmfer, an address, or None: none are
+            published.
+        sha256 (str, optional): Of the weights, in hexadecimal digits.
     """
 
     name: str
@@ -97,9 +98,10 @@ def list_models(pattern: str | None = None, included: bool = False) -> list[str]
     """Names of the models that mmfer has configs for, sorted.
 
     Args:
-        pattern: Wildcards, ``'*rafdb*'``; what follows a match is free, as in mmpretrain, so
-            ``'apvit'`` finds all that begin so. Default: all.
-        included: Whether only those are listed whose weights come with mmfer. Default False.
+        pattern (str, optional): Wildcards, ``'*rafdb*'``; what follows a match is free, as in
+            mmpretrain, so ``'apvit'`` finds all that begin so. Defaults to all.
+        included (bool): Whether only those are listed whose weights come with mmfer. Defaults to
+            False.
     """
     models = read_model_index()
     names = sorted(name for name in models if models[name].included or not included)

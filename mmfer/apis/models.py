@@ -40,15 +40,16 @@ def get_model(
     """Build a model for inference.
 
     Args:
-        model: A name of :func:`.list_models`, a config file, a :class:`~mmengine.config.Config`, or
-            a checkpoint that carries its config: what ``tools/train.py`` saves and what
-            ``tools/model_converters/publish_model.py`` writes.
-        weights: The checkpoint. Default: ``model`` if it is one, or that of the model index.
-        device: Where the model goes. Default ``'cpu'``.
-        cfg_options: ``KEY=VALUE`` words that override the config, such as
+        model (str | Path | Config): A name of :func:`.list_models`, a config file, a
+            :class:`~mmengine.config.Config`, or a checkpoint that carries its config: what
+            ``tools/train.py`` saves and what ``tools/model_converters/publish_model.py`` writes.
+        weights (str | Path, optional): The checkpoint. Defaults to ``model`` if it is one, or that
+            of the model index.
+        device (str | torch.device): Where the model goes. Defaults to ``'cpu'``.
+        cfg_options (Iterable[str]): ``KEY=VALUE`` words that override the config, such as
             ``'model.backbone.app.keep_num=80'``.
-        allow_untrained: Whether a model without weights is built as it is before training, with a
-            warning, or refused. Default True.
+        allow_untrained (bool): Whether a model without weights is built as it is before training,
+            with a warning, or refused. Defaults to True.
 
     Returns:
         The model in eval mode. As of mmpretrain's models, ``model._config`` is the config and

@@ -38,18 +38,18 @@ def publish_model(
     of your own, whoever uses the file needs the config too; the log says so.
 
     Args:
-        config: Config file that the model was trained with.
-        checkpoint: The trained checkpoint.
-        out: ``FOLDER/NAME.safetensors``; becomes ``FOLDER/NAME-<digits>.safetensors`` with the
-            first eight digits of the file's sha256.
-        licence: Of the weights, an SPDX identifier. It is not that of mmfer: the data that they
-            were trained on may not allow it. Default ``'unspecified'``.
-        cfg_options: Settings that override the config, such as
+        config (str | Path): Config file that the model was trained with.
+        checkpoint (str | Path): The trained checkpoint.
+        out (str | Path): ``FOLDER/NAME.safetensors``; becomes ``FOLDER/NAME-<digits>.safetensors``
+            with the first eight digits of the file's sha256.
+        licence (str): Of the weights, an SPDX identifier. It is not that of mmfer: the data that
+            they were trained on may not allow it. Defaults to ``'unspecified'``.
+        cfg_options (dict[str, Any], optional): Settings that override the config, such as
             ``{'model.backbone.deploy': True}`` for merged weights.
-        half: Whether weights and running statistics are written in half precision, which makes the
-            file half as large. Whoever loads them computes in single. Default False.
-        facts: A YAML file that says what the model is for, what it was trained on and what was
-            measured, see :func:`.read_facts`. Default: none.
+        half (bool): Whether weights and running statistics are written in half precision, which
+            makes the file half as large. Whoever loads them computes in single. Defaults to False.
+        facts (str | Path, optional): A YAML file that says what the model is for, what it was
+            trained on and what was measured, see :func:`.read_facts`. Defaults to none.
 
     Returns:
         The file written.

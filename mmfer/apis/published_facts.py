@@ -36,7 +36,7 @@ def read_facts(path: str | Path, classes: Collection[str] = ()) -> dict[str, Any
     """Read what the author of a model says of it.
 
     Args:
-        path: A YAML file with
+        path (str | Path): A YAML file with
 
             * ``purpose``: what the model is for;
             * ``date``: when it was trained;
@@ -47,7 +47,7 @@ def read_facts(path: str | Path, classes: Collection[str] = ()) -> dict[str, Any
               are numbers by name, or the JSON file that ``tools/test.py --out`` wrote, whose path
               is relative to this file;
             * ``limits``: what it cannot do. May be left out.
-        classes: Of the model. Metrics of single classes are named by them.
+        classes (Collection[str]): Of the model. Metrics of single classes are named by them.
 
     Returns:
         The same as plain values: dates are text, metrics numbers with two decimals.
@@ -122,7 +122,7 @@ def published_facts(path: str | Path) -> dict[str, Any]:
     """What a file of weights says of its model.
 
     Args:
-        path: What ``publish_model.py`` wrote. Other checkpoints say less, or nothing.
+        path (str | Path): What ``publish_model.py`` wrote. Other checkpoints say less, or nothing.
 
     Returns:
         Of what the file has, in this order: ``task``, ``classes``, ``facts`` (see

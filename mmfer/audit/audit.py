@@ -32,10 +32,10 @@ def audit(
     Kept of an image are some 500 bytes and, in a temporary file, a thumbnail of 4 KiB.
 
     Args:
-        splits: From :mod:`~mmfer.audit.images`. Equal ones are one, see
+        splits (Sequence[Split]): From :mod:`~mmfer.audit.images`. Equal ones are one, see
             :func:`~mmfer.audit.images.merge_equal`.
-        workers: Processes that read; 0 reads in this one. Default 0.
-        track: Wraps iterators to show progress, given their number of items and a title.
+        workers (int): Processes that read; 0 reads in this one. Defaults to 0.
+        track (_Track): Wraps iterators to show progress, given their number of items and a title.
     """
     images = [image for split in splits for image in split.images]
     names = [split.name for split in splits for _ in split.images]

@@ -32,10 +32,10 @@ class Link:
     """Two images, by their numbers, that are the same or alike.
 
     Attributes:
-        first: Number of an image.
-        second: Of the other; greater.
-        kind: A key of :data:`KINDS`; ``'alike'`` below :data:`SAME`.
-        similarity: From :data:`ALIKE` to 1.
+        first (int): Number of an image.
+        second (int): Of the other; greater.
+        kind (str): A key of :data:`KINDS`; ``'alike'`` below :data:`SAME`.
+        similarity (float): From :data:`ALIKE` to 1.
     """
 
     first: int
@@ -69,9 +69,10 @@ def find_near(
     Images without a hash and all but one of the same pixels are left out.
 
     Args:
-        fingerprints: Of all images.
-        thumbnails: (N, 64, 64) uint8.
-        track: Wraps the iterator of pairs to compare, given their number, to show progress.
+        fingerprints (Sequence[Fingerprint]): Of all images.
+        thumbnails (np.ndarray): (N, 64, 64) uint8.
+        track (Callable[[Iterable, int], Iterable]): Wraps the iterator of pairs to compare, given
+            their number, to show progress.
 
     Returns:
         Links of the kinds ``'near'``, ``'mirrored'`` and ``'alike'``. Mirror images that are alike

@@ -9,11 +9,11 @@ class Entry:
     """One image.
 
     Attributes:
-        number: Its place in the lists of all splits, one after the other.
-        split: The split's name.
-        name: Path of the file, or a name where there is none.
-        label: Class or age; None where there is none.
-        person: Who is shown, where the dataset knows.
+        number (int): Its place in the lists of all splits, one after the other.
+        split (str): The split's name.
+        name (str): Path of the file, or a name where there is none.
+        label (str, optional): Class or age; None where there is none.
+        person (str, optional): Who is shown, where the dataset knows.
     """
 
     number: int
@@ -28,11 +28,11 @@ class Pair:
     """Two images that are the same or alike.
 
     Attributes:
-        first: One of them.
-        second: The other, with the greater number.
-        kind: A key of :data:`~mmfer.audit.duplicates.KINDS`, or ``'alike'``.
-        similarity: From :data:`~mmfer.audit.duplicates.ALIKE` to 1.
-        across: Whether they are in splits of different roles.
+        first (Entry): One of them.
+        second (Entry): The other, with the greater number.
+        kind (str): A key of :data:`~mmfer.audit.duplicates.KINDS`, or ``'alike'``.
+        similarity (float): From :data:`~mmfer.audit.duplicates.ALIKE` to 1.
+        across (bool): Whether they are in splits of different roles.
     """
 
     first: Entry
@@ -52,10 +52,10 @@ class Group:
     """Images that are all the same one.
 
     Attributes:
-        leak: Whether they are in splits of different roles.
-        labels: Their labels, each once; more than one is a contradiction.
-        images: By ascending number.
-        links: Why they are the same.
+        leak (bool): Whether they are in splits of different roles.
+        labels (list[str]): Their labels, each once; more than one is a contradiction.
+        images (list[Entry]): By ascending number.
+        links (list[Pair]): Why they are the same.
     """
 
     leak: bool
@@ -69,17 +69,21 @@ class Audit:
     """What was found, in plain values: these are the keys of ``report.json`` (docs/audit.md).
 
     Attributes:
-        thresholds: Similarities from which two images are the ``same`` or ``alike``.
-        splits: ``name``, ``roles``, number of ``images``, files ``left_out``, ``sizes`` (see
-            :func:`~mmfer.audit.statistics.size_statistics`), ``classes`` (label -> number) and
-            ``imbalance`` of each.
-        overlap: Row i, column j: images of split i that are also in split j; i = j: more than once.
-        groups: Images that are the same: leaks first, then contradictions.
-        alike: Pairs for a person to look at: those across splits and the most similar first.
-        broken: Entries of images that cannot be read, with a ``reason``.
-        misplaced: Entries of images whose boxes or points cannot be about them, with a ``reason``.
-        odd: Entries of images that are odd, with ``notes``.
-        people: See :func:`~mmfer.audit.statistics.shared_people`.
+        thresholds (dict[str, float]): Similarities from which two images are the ``same`` or
+            ``alike``.
+        splits (list[dict]): ``name``, ``roles``, number of ``images``, files ``left_out``,
+            ``sizes`` (see :func:`~mmfer.audit.statistics.size_statistics`), ``classes`` (label ->
+            number) and ``imbalance`` of each.
+        overlap (list[list[int]]): Row i, column j: images of split i that are also in split j; i =
+            j: more than once.
+        groups (list[Group]): Images that are the same: leaks first, then contradictions.
+        alike (list[Pair]): Pairs for a person to look at: those across splits and the most similar
+            first.
+        broken (list[dict]): Entries of images that cannot be read, with a ``reason``.
+        misplaced (list[dict]): Entries of images whose boxes or points cannot be about them, with a
+            ``reason``.
+        odd (list[dict]): Entries of images that are odd, with ``notes``.
+        people (list[dict]): See :func:`~mmfer.audit.statistics.shared_people`.
     """
 
     thresholds: dict[str, float]

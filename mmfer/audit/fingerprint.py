@@ -41,17 +41,17 @@ class Fingerprint:
     """What is kept of an image; of an unreadable one, the reason only.
 
     Attributes:
-        error: Why it cannot be read; None where it can.
-        file_digest: SHA-256 of the file; None for drawn images.
-        pixel_digest: SHA-256 of its decoded pixels and their shape.
-        size: (width, height), pixels.
-        num_bytes: Of the file; 0 for drawn images.
-        gray: Whether it has no color.
-        notes: What is odd about the file itself: suffix, transparency, blank.
-        misplaced: Why boxes or points cannot be about it, one text for each face.
-        hashes: (3, 4) uint64, of :func:`~mmfer.audit.perceptual_hash.hash_image`; None where
-            there is nothing to see.
-        thumbnail: (64, 64) uint8, gray.
+        error (str, optional): Why it cannot be read; None where it can.
+        file_digest (bytes, optional): SHA-256 of the file; None for drawn images.
+        pixel_digest (bytes, optional): SHA-256 of its decoded pixels and their shape.
+        size (tuple[int, int]): (width, height), pixels.
+        num_bytes (int): Of the file; 0 for drawn images.
+        gray (bool): Whether it has no color.
+        notes (tuple[str, ...]): What is odd about the file itself: suffix, transparency, blank.
+        misplaced (tuple[str, ...]): Why boxes or points cannot be about it, one text for each face.
+        hashes (np.ndarray, optional): (3, 4) uint64, of
+            :func:`~mmfer.audit.perceptual_hash.hash_image`; None where there is nothing to see.
+        thumbnail (np.ndarray, optional): (64, 64) uint8, gray.
     """
 
     error: str | None = None

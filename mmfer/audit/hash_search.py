@@ -24,9 +24,9 @@ def search(
     finds is all there is, as with comparing every pair.
 
     Args:
-        queries: (Q,), uint64.
-        keys: (K,), uint64.
-        limit: Bits, 0 to 11. More would mean thousands of buckets a query.
+        queries (np.ndarray): (Q,), uint64.
+        keys (np.ndarray): (K,), uint64.
+        limit (int): Bits, 0 to 11. More would mean thousands of buckets a query.
 
     Yields:
         Indices of queries and of keys, (n,) each; n may be 0. No pair comes twice.

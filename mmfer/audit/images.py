@@ -24,11 +24,11 @@ class AuditImage:
     """One image with what the dataset says of it.
 
     Attributes:
-        name: Its path, or a name where there is no file.
-        label: Class or age, for people to read; None where there is none.
-        person: Who is shown, where the dataset knows.
-        drawn_by: Dataset and index of an image that has no file.
-        faces: Boxes and points of the samples that show it, as far as they have some
+        name (str): Its path, or a name where there is no file.
+        label (str, optional): Class or age, for people to read; None where there is none.
+        person (str, optional): Who is shown, where the dataset knows.
+        drawn_by (tuple[Any, int], optional): Dataset and index of an image that has no file.
+        faces (list[dict]): Boxes and points of the samples that show it, as far as they have some
             (:data:`~mmfer.datasets.transforms.annotation_check.PIXEL_KEYS`).
     """
 
@@ -44,10 +44,10 @@ class Split:
     """Images that are for the same purpose.
 
     Attributes:
-        name: As it is called in reports.
-        roles: What it is for. An image in two splits of different roles is a leak.
-        images: Each one once, however often a wrapper repeats it.
-        left_out: Files of a folder that are no images.
+        name (str): As it is called in reports.
+        roles (frozenset[str]): What it is for. An image in two splits of different roles is a leak.
+        images (list[AuditImage]): Each one once, however often a wrapper repeats it.
+        left_out (list[str]): Files of a folder that are no images.
     """
 
     name: str
@@ -63,8 +63,8 @@ def splits_of_config(cfg: Config, prefix: str = '') -> list[Split]:
     are looked through; nothing is augmented.
 
     Args:
-        cfg: The config. Its loaders are those that training and testing use.
-        prefix: For the splits' names, where there are several configs.
+        cfg (Config): The config. Its loaders are those that training and testing use.
+        prefix (str): For the splits' names, where there are several configs.
 
     Raises:
         ValueError: The config has no data loader with a dataset.

@@ -44,7 +44,7 @@ def hash_image(gray: np.ndarray) -> np.ndarray:
     of brightness or contrast changes no sign.
 
     Args:
-        gray: (H, W), uint8.
+        gray (np.ndarray): (H, W), uint8.
 
     Returns:
         (3, 4), uint64: a hash for each of :data:`MARGINS`.

@@ -60,10 +60,11 @@ def write_report(
     """Write ``report.html``, ``report.json`` and the thumbnails that the page shows.
 
     Args:
-        result: What was found.
-        splits: What was audited.
-        folder: Where to; made where it is not there. An earlier report there is replaced.
-        max_shown: Groups, pairs and files that a section of the page shows. JSON has all.
+        result (Audit): What was found.
+        splits (Sequence[Split]): What was audited.
+        folder (str | Path): Where to; made where it is not there. An earlier report there is
+            replaced.
+        max_shown (int): Groups, pairs and files that a section of the page shows. JSON has all.
 
     Raises:
         OSError: A file could not be written.

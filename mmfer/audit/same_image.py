@@ -34,8 +34,8 @@ def similarity(first: np.ndarray, second: np.ndarray) -> float:
     result is the 5th percentile of the local correlations (Gaussian window of 4 pixels).
 
     Args:
-        first: (64, 64) uint8, gray.
-        second: The same.
+        first (np.ndarray): (64, 64) uint8, gray.
+        second (np.ndarray): The same.
 
     Returns:
         .975 and more for copies of an image (docs/audit.md has the figures); 0 for images that

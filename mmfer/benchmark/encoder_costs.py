@@ -36,11 +36,12 @@ def measure_encoder_costs(
     into constants as well. Neither weights nor data are read.
 
     Args:
-        configs: Configs of a KT-Adapter by the encoder's name; the priors do not matter.
-        most: Encoders in the largest ensemble, at least 1. Default 4, one for each task.
-        turns: Timed calls of each. Default 5.
-        device: Where. Default ``'cpu'``.
-        clock: One of :data:`.CLOCKS`. Default ``'wall'``.
+        configs (Mapping[str, Config]): Configs of a KT-Adapter by the encoder's name; the priors do
+            not matter.
+        most (int): Encoders in the largest ensemble, at least 1. Defaults to 4, one for each task.
+        turns (int): Timed calls of each. Defaults to 5.
+        device (str): Where. Defaults to ``'cpu'``.
+        clock (Callable[[], float]): One of :data:`.CLOCKS`. Defaults to ``'wall'``.
 
     Returns:
         For every encoder ``most`` ensembles, then the encoder with the adapter.

@@ -28,14 +28,14 @@ class ExportSpeed:
     """A call of an exported model beside one of the model in PyTorch.
 
     Attributes:
-        name: What was exported.
-        images: In a call.
-        exported: Milliseconds of a call, the median.
-        inferencer: The same of the model as ``FaceInferencer`` runs it.
-        speed_up: How many times as fast the exported one is; below 1 it is slower.
-        low: The least within a turn.
-        high: The most.
-        threads: Of either side.
+        name (str): What was exported.
+        images (int): In a call.
+        exported (float): Milliseconds of a call, the median.
+        inferencer (float): The same of the model as ``FaceInferencer`` runs it.
+        speed_up (float): How many times as fast the exported one is; below 1 it is slower.
+        low (float): The least within a turn.
+        high (float): The most.
+        threads (int): Of either side.
     """
 
     name: str
@@ -65,9 +65,9 @@ def measure_exports(
     images at a time. All take turns, on as many threads as PyTorch has. It takes seconds.
 
     Args:
-        model: What was exported; left as it is.
-        exported: The results by name, which run on as many threads.
-        size: Height and width of its images.
+        model (ImageClassifier): What was exported; left as it is.
+        exported (Mapping[str, ExportedModel]): The results by name, which run on as many threads.
+        size (tuple[int, int]): Height and width of its images.
     """
     folded = copy.deepcopy(model).cpu().eval()
     merge_branches(folded)

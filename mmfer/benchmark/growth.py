@@ -24,12 +24,12 @@ def measure_growth(
     """Measure models at every batch size and image size.
 
     Args:
-        configs: By name.
-        batch_sizes: Images at once.
-        sizes: Sides of square images, pixels.
-        turns: Timed calls. Defaults to 3.
-        device: Where. Defaults to ``'cpu'``.
-        clock: One of :data:`.CLOCKS`. Defaults to ``'wall'``.
+        configs (Mapping[str, Config]): By name.
+        batch_sizes (Sequence[int]): Images at once.
+        sizes (Sequence[int]): Sides of square images, pixels.
+        turns (int): Timed calls. Defaults to 3.
+        device (str): Where. Defaults to ``'cpu'``.
+        clock (Callable[[], float]): One of :data:`.CLOCKS`. Defaults to ``'wall'``.
 
     Raises:
         ValueError: A backbone of another size has no ``img_size``.

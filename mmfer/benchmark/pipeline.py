@@ -26,11 +26,11 @@ def measure_pipeline(
     """Time a dataset's pipeline and the bare work on the same images, in turn.
 
     Args:
-        dataset: A ``BaseDataset`` or a wrapper of one.
-        size: Height and width that the bare work resizes to.
-        count: How many images a turn, at even distances, at most all. Defaults to 200.
-        turns: How often each is timed. Defaults to 5.
-        clock: One of :data:`.CLOCKS`. Defaults to ``'wall'``.
+        dataset (Any): A ``BaseDataset`` or a wrapper of one.
+        size (tuple[int, int]): Height and width that the bare work resizes to.
+        count (int): How many images a turn, at even distances, at most all. Defaults to 200.
+        turns (int): How often each is timed. Defaults to 5.
+        clock (Callable[[], float]): One of :data:`.CLOCKS`. Defaults to ``'wall'``.
 
     Returns:
         What one process does: ``images``, how many different images were read in a turn;

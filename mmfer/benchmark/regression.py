@@ -65,10 +65,10 @@ class Check:
     """One ratio and what it should be.
 
     Attributes:
-        name: What is compared.
-        measured: The ratio, and its range within the turns.
-        limit: Where it should stay.
-        at_least: Whether the limit is the least that is good, not the most.
+        name (str): What is compared.
+        measured (Ratio): The ratio, and its range within the turns.
+        limit (float): Where it should stay.
+        at_least (bool): Whether the limit is the least that is good, not the most.
     """
 
     name: str
@@ -94,12 +94,12 @@ def check_speed_up(
     """The plain implementation against APViT, as it is and at its best.
 
     Args:
-        cfg: Of an :class:`APViT`.
-        best: Name of the variant.
-        batch_size: Images at once.
-        turns: How often each is timed.
-        clock: One of :data:`.CLOCKS`.
-        device: Where. Bounds are for ``'cpu'``, the default.
+        cfg (Config): Of an :class:`APViT`.
+        best (str): Name of the variant.
+        batch_size (int): Images at once.
+        turns (int): How often each is timed.
+        clock (Clock): One of :data:`.CLOCKS`.
+        device (str): Where. Bounds are for ``'cpu'``, the default.
     """
     model, inputs = random_model(cfg).to(device), random_inputs(cfg, batch_size, device)
     variants = {name: make_variant(name, model, inputs) for name in ('plain', 'eager', best)}

@@ -21,10 +21,10 @@ class StepTable:
     """Runs commands and writes ``table.md`` anew after each of them.
 
     Args:
-        folder: For the table, and for the output of each command, ``<NAME>.log``.
-        title: First line of the table.
-        seconds: For all commands together.
-        root: Folder of the ``mmfer`` that commands import.
+        folder (Path): For the table, and for the output of each command, ``<NAME>.log``.
+        title (str): First line of the table.
+        seconds (float): For all commands together.
+        root (Path): Folder of the ``mmfer`` that commands import.
     """
 
     def __init__(self, folder: Path, title: str, seconds: float, root: Path):
@@ -46,12 +46,12 @@ class StepTable:
         """Run a command; an error of it becomes the status of its row.
 
         Args:
-            name: Of the step.
-            command: Program and arguments, which are turned into strings.
-            limit: Seconds, if as many are left; then all its processes are killed, and the result
-                is what there is by then.
-            read: From its output to the result. ValueError, LookupError and OSError mean that
-                there is none.
+            name (str): Of the step.
+            command (Sequence): Program and arguments, which are turned into strings.
+            limit (float): Seconds, if as many are left; then all its processes are killed, and the
+                result is what there is by then.
+            read (Callable[[str], str]): From its output to the result. ValueError, LookupError and
+                OSError mean that there is none.
 
         Returns:
             Whether it worked.

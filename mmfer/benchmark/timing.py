@@ -34,7 +34,7 @@ class Measurement:
     """How long something took.
 
     Attributes:
-        times: Seconds, in the order measured.
+        times (list[float]): Seconds, in the order measured.
     """
 
     times: list[float]
@@ -55,9 +55,9 @@ class Ratio:
     """How many times as long one thing takes as another.
 
     Attributes:
-        value: Ratio of the medians.
-        low: Smallest ratio within a turn.
-        high: Largest ratio within a turn.
+        value (float): Ratio of the medians.
+        low (float): Smallest ratio within a turn.
+        high (float): Largest ratio within a turn.
     """
 
     value: float
@@ -75,11 +75,12 @@ def interleave(
     """Time several things in turn.
 
     Args:
-        runs: What is called, by name. Gradients are off; a training step turns them on itself.
-        turns: How often each is timed, at least 1.
-        warm_up: How often each is called before, untimed: memory is taken, kernels are chosen,
-            graphs compiled. Default 1.
-        clock: Seconds, see :data:`CLOCKS`. Default: those of the wall.
+        runs (Mapping[str, Callable[[], Any]]): What is called, by name. Gradients are off; a
+            training step turns them on itself.
+        turns (int): How often each is timed, at least 1.
+        warm_up (int): How often each is called before, untimed: memory is taken, kernels are
+            chosen, graphs compiled. Defaults to 1.
+        clock (Callable[[], float]): Seconds, see :data:`CLOCKS`. Defaults to those of the wall.
 
     Returns:
         The times by name.

@@ -22,10 +22,11 @@ class TrainStep:
     """Forward and backward pass and update of a config's model on random images in memory.
 
     Args:
-        cfg: Its ``model`` and ``optim_wrapper`` are used.
-        batch_size: Images a step.
-        device: Where. Defaults to ``'cpu'``.
-        size: Height and width of the images. Defaults to those that the config's model sees.
+        cfg (Config): Its ``model`` and ``optim_wrapper`` are used.
+        batch_size (int): Images a step.
+        device (str): Where. Defaults to ``'cpu'``.
+        size (tuple[int, int], optional): Height and width of the images. Defaults to those that the
+            config's model sees.
     """
 
     def __init__(
@@ -78,8 +79,9 @@ def peak_memory(run: Callable[[], Any], device: str | torch.device = 'cpu') -> i
     allocation is added up; memory that libraries take past PyTorch's allocator is not in it.
 
     Args:
-        run: What is called, once. What it took and keeps at first call, such as gradients, counts.
-        device: Where it runs. Defaults to ``'cpu'``.
+        run (Callable[[], Any]): What is called, once. What it took and keeps at first call, such as
+            gradients, counts.
+        device (str | torch.device): Where it runs. Defaults to ``'cpu'``.
     """
     device = torch.device(device)
     if device.type == 'cuda':

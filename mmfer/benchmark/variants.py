@@ -113,9 +113,9 @@ def make_variant(name: str, model: ImageClassifier, inputs: Tensor) -> Run:
     """Make a variant of a model.
 
     Args:
-        name: One of :data:`VARIANTS`.
-        model: In eval mode; it is copied and stays as it is.
-        inputs: As the variant will get them, ``(B, 3, H, W)``, normalized.
+        name (str): One of :data:`VARIANTS`.
+        model (ImageClassifier): In eval mode; it is copied and stays as it is.
+        inputs (Tensor): As the variant will get them, ``(B, 3, H, W)``, normalized.
 
     Returns:
         What maps inputs to the model's output.
@@ -149,12 +149,12 @@ def time_variants(
     """Time variants of one or several models against each other, all in the same turns.
 
     Args:
-        models: In eval mode, by name.
-        inputs: What each model gets.
-        variants: Names, see :data:`VARIANTS`.
-        turns: How often each is timed.
-        warm_up: Calls before, untimed. Defaults to 1.
-        clock: One of :data:`.CLOCKS`. Defaults to ``'wall'``.
+        models (Mapping[str, ImageClassifier]): In eval mode, by name.
+        inputs (Mapping[str, Tensor]): What each model gets.
+        variants (Sequence[str]): Names, see :data:`VARIANTS`.
+        turns (int): How often each is timed.
+        warm_up (int): Calls before, untimed. Defaults to 1.
+        clock (Callable[[], float]): One of :data:`.CLOCKS`. Defaults to ``'wall'``.
 
     Returns:
         tuple: Times by ``'MODEL VARIANT'``, or ``'VARIANT'`` with a single model, and by the same

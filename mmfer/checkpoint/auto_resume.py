@@ -62,7 +62,7 @@ def why_incomplete(checkpoint: Mapping) -> str:
     """Say what a run that goes on from ``checkpoint`` would lack; empty if nothing.
 
     Args:
-        checkpoint: As it stands in the file.
+        checkpoint (Mapping): As it stands in the file.
     """
     missing = [key for key in _NEEDED if not isinstance(checkpoint.get(key), Mapping)]
     noted = checkpoint.get(CONTENTS, {})
@@ -99,7 +99,7 @@ def find_resumable(work_dir: str | Path) -> tuple[Path | None, dict[Path, str]]:
     """Return the newest checkpoint that loads, and the newer ones that do not with the reason.
 
     Args:
-        work_dir: Folder of the run; it need not exist.
+        work_dir (str | Path): Folder of the run; it need not exist.
     """
     skipped = {}
     for path in list_checkpoints(work_dir):

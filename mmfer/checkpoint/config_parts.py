@@ -105,7 +105,7 @@ def read_config_text(text: str) -> Config:
     """Read what a prediction needs of the config in a file of weights, and refuse what may do harm.
 
     Args:
-        text: As :attr:`mmengine.config.Config.pretty_text` wrote it.
+        text (str): As :attr:`mmengine.config.Config.pretty_text` wrote it.
 
     Returns:
         ``default_scope``, ``data_preprocessor``, ``model`` and, of ``test_dataloader``, the
@@ -196,10 +196,10 @@ def _checked(value: Any, where: str, registry: Registry, names: frozenset[str]) 
     """A value without what only training uses.
 
     Args:
-        value: A plain value of the config.
-        where: Its place.
-        registry: Where types are looked up.
-        names: Those of other packages that may be named; all of mmfer's may.
+        value (Any): A plain value of the config.
+        where (str): Its place.
+        registry (Registry): Where types are looked up.
+        names (frozenset[str]): Those of other packages that may be named; all of mmfer's may.
     """
     if isinstance(value, Mapping):
         kept = {key: item for key, item in value.items() if key not in _OF_TRAINING}
@@ -250,11 +250,11 @@ def _part(
     """Look up a part.
 
     Args:
-        name: Its name: bare, with a scope, or the whole path of a class, as configs in MMEngine's
-            Python style have it.
-        where: The place in the config.
-        registry: mmfer's node, which is asked first, then its parents.
-        names: See :func:`_checked`; None: all of the packages' parts.
+        name (Any): Its name: bare, with a scope, or the whole path of a class, as configs in
+            MMEngine's Python style have it.
+        where (str): The place in the config.
+        registry (Registry): mmfer's node, which is asked first, then its parents.
+        names (frozenset[str], optional): See :func:`_checked`; None: all of the packages' parts.
 
     Returns:
         The name under which the registry has it, and what it is.

@@ -24,8 +24,8 @@ def parse_config_text(text: str) -> dict[str, Any]:
     """Read what ``Config.pretty_text`` wrote; nothing in it is executed or imported.
 
     Args:
-        text: Lines of ``name = value``, where a value is made of numbers, strings, None, booleans,
-            lists, tuples, sets, and dicts, which may be written as ``dict(key=value)`` or
+        text (str): Lines of ``name = value``, where a value is made of numbers, strings, None,
+            booleans, lists, tuples, sets, and dicts, which may be written as ``dict(key=value)`` or
             ``dict({'key': value})``.
 
     Raises:

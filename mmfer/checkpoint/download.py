@@ -39,13 +39,16 @@ def download(
     (``https_proxy``, ``no_proxy``; ``SSL_CERT_FILE``).
 
     Args:
-        url: The address.
-        path: The file to write; its folder is made if need be.
-        sha256: The first digits, or all, of what the file has to have. Default: not checked.
-        schemes: Which addresses are allowed. One of https never leads to another kind.
-        say: Takes a line for each redirection to another host, and before another process is waited
-            for.
-        progress: Takes the bytes that are there, and those of the whole or None, after each chunk.
+        url (str): The address.
+        path (str | Path): The file to write; its folder is made if need be.
+        sha256 (str, optional): The first digits, or all, of what the file has to have. Default: not
+            checked.
+        schemes (Collection[str]): Which addresses are allowed. One of https never leads to another
+            kind.
+        say (Callable[[str], None]): Takes a line for each redirection to another host, and before
+            another process is waited for.
+        progress (Callable[[int, int | None], None]): Takes the bytes that are there, and those of
+            the whole or None, after each chunk.
 
     Raises:
         CheckpointError: The address, or one that it leads to, is not allowed; or the file is

@@ -82,9 +82,9 @@ def read_pickle(
     """Read the pickle that begins where ``file`` stands, and stop behind it.
 
     Args:
-        file: Open for reading.
-        persistent_load: Takes what the pickle says of a thing that lies outside of it, and returns
-            what to put there. Default: there is no such thing.
+        file (BinaryIO): Open for reading.
+        persistent_load (Callable[[Any], Any], optional): Takes what the pickle says of a thing that
+            lies outside of it, and returns what to put there. Default: there is no such thing.
 
     Returns:
         Plain values, :class:`Inert` objects and their classes, and what ``persistent_load``

@@ -25,9 +25,9 @@ def to_plain(value: Any, where: str = '') -> Any:
     """Return the plain form of ``value`` without changing it.
 
     Args:
-        value: Tensors, numbers, strings, None, numpy arrays and scalars, paths (become strings),
-            ``HistoryBuffer`` objects, and dicts, lists, tuples and sets of them.
-        where: Dotted name of the value, for the error.
+        value (Any): Tensors, numbers, strings, None, numpy arrays and scalars, paths (become
+            strings), ``HistoryBuffer`` objects, and dicts, lists, tuples and sets of them.
+        where (str): Dotted name of the value, for the error.
 
     Raises:
         NotPlainError: Something inside has no plain form.

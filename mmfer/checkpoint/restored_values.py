@@ -170,8 +170,9 @@ class Restorer:
     """Turns a tree of records into values, everything once, however often it is referred to.
 
     Args:
-        numbers: Returns the content of a storage, bytes ``(N,)``, on the CPU.
-        device: Where tensors go.
+        numbers (Callable[[Storage], Tensor]): Returns the content of a storage, bytes ``(N,)``, on
+            the CPU.
+        device (str | torch.device): Where tensors go.
 
     Attributes:
         left: Names of what stays a record.

@@ -56,9 +56,9 @@ def load_checkpoint_file(path: str, map_location: Any = 'cpu') -> Any:
     TorchScript archives are refused.
 
     Args:
-        path: The file; ``~`` is expanded.
-        map_location: The device for all tensors; functions and tables, which :func:`torch.load`
-            also takes, mean the CPU. Default ``'cpu'``.
+        path (str): The file; ``~`` is expanded.
+        map_location (Any): The device for all tensors; functions and tables, which
+            :func:`torch.load` also takes, mean the CPU. Defaults to ``'cpu'``.
 
     Returns:
         What was saved, usually a dict; ``dict(state_dict=..., meta=...)`` of ``.safetensors``,

@@ -39,8 +39,8 @@ def to_bytes(weights: Mapping[str, Tensor], meta: Mapping[str, Any]) -> bytes:
     """The content of a file; the same for the same weights and facts.
 
     Args:
-        weights: Tensors by name.
-        meta: What JSON can hold; lists and tuples both come back as lists.
+        weights (Mapping[str, Tensor]): Tensors by name.
+        meta (Mapping[str, Any]): What JSON can hold; lists and tuples both come back as lists.
     """
     # Clones: the format has no shared memory, and tied weights may share theirs.
     tensors = {name: value.detach().cpu().clone().contiguous() for name, value in weights.items()}

@@ -37,7 +37,7 @@ class StartingWeights:
         """The command that gets the file; where it has no address, from what was downloaded.
 
         Args:
-            path: Where it is to be. Default: where configs look for it.
+            path (str | Path, optional): Where it is to be. Default: where configs look for it.
         """
         words = ['python', '-m', 'mmfer', 'weights', 'get', self.name]
         if self.url is None:

@@ -133,8 +133,8 @@ def check_numbers(weights: Mapping[str, torch.Tensor], names: Iterable[str] | No
     which half precision makes of those above 65504, goes on without what that normalizes.
 
     Args:
-        weights: Tensors by name.
-        names: Which of them. Default: all.
+        weights (Mapping[str, torch.Tensor]): Tensors by name.
+        names (Iterable[str], optional): Which of them. Defaults to all.
 
     Raises:
         ValueError: One of them holds NaN or infinity.

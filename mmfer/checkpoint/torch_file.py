@@ -46,8 +46,8 @@ def read_torch_file(path: str, device: str | torch.device = 'cpu') -> Any:
     format holds of them; a file without sums, such as those of torch < 1.6, is read with a warning.
 
     Args:
-        path: The file.
-        device: Where all tensors go. Default ``'cpu'``.
+        path (str): The file.
+        device (str | torch.device): Where all tensors go. Defaults to ``'cpu'``.
 
     Returns:
         What was saved: tensors, parameters, numpy arrays and scalars, plain values, and

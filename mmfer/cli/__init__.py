@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        arguments: The words after ``python -m mmfer``. Default: those of the process.
+        arguments (Sequence[str], optional): The words after ``python -m mmfer``. Defaults to those
+            of the process.
 
     Returns:
         The exit status: the command's; 2 for wrong arguments, models and files, with a message on

@@ -13,10 +13,10 @@ def make_parser(
     """A parser with config, checkpoint, --out, --split, --num, --device and --cfg-options.
 
     Args:
-        doc: Docstring of the tool's module.
-        out: Default of --out.
-        num: Default of --num. Default None, all images.
-        num_default: How the help says that.
+        doc (str): Docstring of the tool's module.
+        out (str): Default of --out.
+        num (int, optional): Default of --num. Defaults to None, all images.
+        num_default (str): How the help says that.
     """
     parser = tool_parser(doc)
     add_trained_model(parser)

@@ -72,15 +72,15 @@ class AffectNet(HoldoutDataset):
     then kept, with a ``gt_label`` of -1: those marked *None*, or Contempt among seven classes.
 
     Args:
-        data_root: Folder of one of the releases.
-        num_classes: 7, or 8 with Contempt. Default 7.
-        valence_arousal: Whether to read valence and arousal. Default False: in the release with
-            folders they are two more files an image.
-        image_dir: Folder of the images that the lists name, relative to ``data_root``, for one's
-            own crops; such samples have no ``face_box``. Default: ``Manually_Annotated_Images``,
-            here or in ``Manually_Annotated``, and the box.
-        image_name: How such an image is called, given its path in the list without extension
-            as ``{stem}`` (``689/737db2483489``). Default: as in the list.
+        data_root (str): Folder of one of the releases.
+        num_classes (int): 7, or 8 with Contempt. Defaults to 7.
+        valence_arousal (bool): Whether to read valence and arousal. Defaults to False: in the
+            release with folders they are two more files an image.
+        image_dir (str, optional): Folder of the images that the lists name, relative to
+            ``data_root``, for one's own crops; such samples have no ``face_box``. Defaults to
+            ``Manually_Annotated_Images``, here or in ``Manually_Annotated``, and the box.
+        image_name (str, optional): How such an image is called, given its path in the list without
+            extension as ``{stem}`` (``689/737db2483489``). Default: as in the list.
         **kwargs: Of :class:`HoldoutDataset`.
     """
 

@@ -27,12 +27,13 @@ class AffectNetHQ(NamedSplitDataset):
     everything that is not tested; the paper does not say whether it held out a validation part.
 
     Args:
-        data_root: Folder with a folder for each expression.
+        data_root (str): Folder with a folder for each expression.
         split_file: Another split, with names such as
-            ``anger/00017.jpg``. Default: the rule above.
-        folders: Folder -> class, for other names than those of :data:`.EXPRESSION_FOLDERS`; several
-            folders may be one class, and folders that it does not name are not read. Default: by
-            those names, and a folder of another name is an error.
+            ``anger/00017.jpg``. Defaults to the rule above.
+        folders (Mapping[str, str], optional): Folder -> class, for other names than those of
+            :data:`.EXPRESSION_FOLDERS`; several folders may be one class, and folders that it does
+            not name are not read. Default: by those names, and a folder of another name is an
+            error.
         **kwargs: Of :class:`NamedSplitDataset`.
     """
 

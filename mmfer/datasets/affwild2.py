@@ -76,21 +76,22 @@ class AffWild2(HoldoutDataset):
         units are lost. Give training and test dataset the same ``tasks`` and ``shared_videos``.
 
     Args:
-        data_root: Folder with the annotations and the folder of frames.
-        tasks: Tracks to read, one or several of ``'expression'``, ``'action_units'`` and
-            ``'valence_arousal'``. Default the first two, as in the paper.
-        frame_step: Reads frames 1, 1 + ``frame_step``, … of each video only, as neighbors are
-            nearly alike. For training; results are reported on all frames. Default 1.
-        shared_videos: What becomes of a video that the tracks put into different parts:
+        data_root (str): Folder with the annotations and the folder of frames.
+        tasks (Sequence[str]): Tracks to read, one or several of ``'expression'``,
+            ``'action_units'`` and ``'valence_arousal'``. Default the first two, as in the paper.
+        frame_step (int): Reads frames 1, 1 + ``frame_step``, … of each video only, as neighbors are
+            nearly alike. For training; results are reported on all frames. Defaults to 1.
+        shared_videos (str): What becomes of a video that the tracks put into different parts:
             ``'keep'`` (default), all stay as they are, with the leak; or the track that decides,
             one of ``tasks``. Videos that it does not have are decided by the first one that does.
-        ann_dir: Folder with the folders of the tracks, relative to ``data_root``. Default
+        ann_dir (str): Folder with the folders of the tracks, relative to ``data_root``. Defaults to
             ``'annotations'``.
-        track_dirs: What a track's folder is called there, where that is none of
-            :data:`AFFWILD2_TRACKS`, such as ``dict(expression='EXPR')``. Default: looked up.
-        image_dir: Folder with a folder of frames for each video, relative to ``data_root``. Default
-            ``'cropped_aligned'``.
-        image_name: How a frame is called there, given its number ``{frame}``. Default
+        track_dirs (dict[str, str], optional): What a track's folder is called there, where that is
+            none of :data:`AFFWILD2_TRACKS`, such as ``dict(expression='EXPR')``. Default: looked
+            up.
+        image_dir (str): Folder with a folder of frames for each video, relative to ``data_root``.
+            Defaults to ``'cropped_aligned'``.
+        image_name (str): How a frame is called there, given its number ``{frame}``. Defaults to
             ``'{frame:05d}.jpg'``.
         **kwargs: Of :class:`HoldoutDataset`. Frames with an expression that is none of the
             ``classes`` have no label of that task. ``serialize_data`` has no effect, as the frames

@@ -51,8 +51,8 @@ def read_action_units(path: str | Path, units: Sequence[str]) -> np.ndarray:
     is active: 1, 0 or, without a label, -1.
 
     Args:
-        path: The file.
-        units: Names of the units to read, in this order.
+        path (str | Path): The file.
+        units (Sequence[str]): Names of the units to read, in this order.
 
     Returns:
         (F, len(units)) int8.

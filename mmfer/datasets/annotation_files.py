@@ -31,9 +31,9 @@ class Statements:
         """Note an entry.
 
         Args:
-            about: What identifies the image or face.
-            says: The label, comparable.
-            place: Where this is written, such as ``'line 7'``.
+            about (Hashable): What identifies the image or face.
+            says (Any): The label, comparable.
+            place (str): Where this is written, such as ``'line 7'``.
 
         Raises:
             ValueError: Another place says something else.
@@ -64,11 +64,11 @@ def read_lines(
     """Parse a text file (:func:`.read_text`) line by line; blank lines are skipped.
 
     Args:
-        path: The file.
-        parse: What a line means; raises ValueError for a line that is wrong.
-        statement: What a parsed line is about, and what it says of that, for
-            :class:`Statements`; not asked where ``parse`` returned None. Default: lines have
-            nothing to do with each other.
+        path (str | Path): The file.
+        parse (Callable[[str], _T]): What a line means; raises ValueError for a line that is wrong.
+        statement (Callable[[_T], tuple[Hashable, Any]], optional): What a parsed line is about, and
+            what it says of that, for :class:`Statements`; not asked where ``parse`` returned None.
+            Defaults to lines have nothing to do with each other.
 
     Returns:
         What ``parse`` returned for each line.
@@ -100,8 +100,8 @@ def class_name(number: str, names: Mapping[int, str]) -> str:
     """Name of the class whose number an annotation file has.
 
     Args:
-        number: As in the file; spaces around it are ignored.
-        names: The classes of the dataset by their numbers.
+        number (str): As in the file; spaces around it are ignored.
+        names (Mapping[int, str]): The classes of the dataset by their numbers.
 
     Raises:
         ValueError: It is the number of no class.
@@ -117,8 +117,9 @@ def list_files(folder: Path, suffixes: Sequence[str] | None = None) -> list[Path
     Junk (:func:`is_junk`) is skipped, and the log names other files that are left out.
 
     Args:
-        folder: Not searched below.
-        suffixes: What such files are called. Default: images, whatever they are called.
+        folder (Path): Not searched below.
+        suffixes (Sequence[str], optional): What such files are called. Defaults to images, whatever
+            they are called.
     """
     found, left_out = [], []
     for path in folder.iterdir():

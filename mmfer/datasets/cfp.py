@@ -37,8 +37,8 @@ class CFP(NamedSplitDataset):
     An image's part does not depend on which others are there.
 
     Args:
-        data_root: Folder with ``Data/`` in it, or ``Data`` itself.
-        split_rule: ``'random'`` or ``'stratified'``. Default ``'random'``.
+        data_root (str): Folder with ``Data/`` in it, or ``Data`` itself.
+        split_rule (str): ``'random'`` or ``'stratified'``. Defaults to ``'random'``.
         split_file: Another split, with names such as ``001/07`` or ``001/frontal/07.jpg``. Default:
             the rule above.
         **kwargs: Of :class:`NamedSplitDataset`.

@@ -42,9 +42,9 @@ def class_numbers(owner: str, classes: Iterable[str], known: Iterable[str]) -> d
     """The number of each class that a dataset is to have.
 
     Args:
-        owner: The dataset in whose name errors are raised.
-        classes: The classes in the order in which they are numbered.
-        known: What they may be. Where there are expressions, all of
+        owner (str): The dataset in whose name errors are raised.
+        classes (Iterable[str]): The classes in the order in which they are numbered.
+        known (Iterable[str]): What they may be. Where there are expressions, all of
             :data:`~mmfer.categories.EXPRESSIONS_8` are, so that a set without Contempt can be
             numbered like one with it.
 

@@ -29,9 +29,10 @@ class ConcatDataset(_ConcatDataset):
     The meta information is that of the first dataset.
 
     Args:
-        datasets: Datasets or their configs.
-        lazy_init: Whether to read them later. Default False.
-        ignore_keys: Keys of the meta information that may differ nevertheless. Default: none.
+        datasets (Sequence): Datasets or their configs.
+        lazy_init (bool): Whether to read them later. Defaults to False.
+        ignore_keys (str | Sequence[str]): Keys of the meta information that may differ
+            nevertheless. Defaults to none.
 
     Raises:
         ValueError: Labels mean different things; says in which datasets, and what to do.
@@ -124,7 +125,7 @@ class ConcatDataset(_ConcatDataset):
         one of its own chosen samples.
 
         Args:
-            indices: Those to take, in their order.
+            indices (Sequence[int]): Those to take, in their order.
         """
         places = [self._get_ori_dataset_idx(index) for index in indices]
         chosen = [[w for d, w in places if d == number] for number in range(len(self.datasets))]

@@ -41,10 +41,12 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
 
     Args:
         **kwargs: mmpretrain's.
-        extensions: Suffixes of the only files to take. Default: all images.
-        test_mode: Whether an unreadable image is an error at once. Default: where nothing in the
-            pipeline is random, as in testing, so that no result is of other images by mistake.
-        max_bad_images: Unreadable images tolerated in training. Default 10.
+        extensions (Sequence[str], optional): Suffixes of the only files to take. Defaults to all
+            images.
+        test_mode (bool, optional): Whether an unreadable image is an error at once. Default: where
+            nothing in the pipeline is random, as in testing, so that no result is of other images
+            by mistake.
+        max_bad_images (int): Unreadable images tolerated in training. Defaults to 10.
 
     Raises:
         ValueError: Two folders are called like one class, or, where one class has a folder and

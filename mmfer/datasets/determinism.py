@@ -67,8 +67,8 @@ def random_transforms(transforms: Iterable, declared: Collection[str] = ()) -> l
     """Names of the transforms that may draw random numbers.
 
     Args:
-        transforms: Built transforms.
-        declared: Names of further ones that are known not to.
+        transforms (Iterable): Built transforms.
+        declared (Collection[str]): Names of further ones that are known not to.
     """
     known = {TRANSFORMS.get(name) for name in DETERMINISTIC_TRANSFORMS}
     return [

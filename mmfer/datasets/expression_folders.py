@@ -21,9 +21,9 @@ def known_folders(dataset: FaceDataset, place: Path, remedy: str) -> dict[str, s
     Junk (:func:`.is_junk`) is skipped.
 
     Args:
-        dataset: In whose name errors are raised.
-        place: Where the folders are.
-        remedy: What to do about a folder with another name.
+        dataset (FaceDataset): In whose name errors are raised.
+        place (Path): Where the folders are.
+        remedy (str): What to do about a folder with another name.
 
     Raises:
         ValueError: A folder has another name.

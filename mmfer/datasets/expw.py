@@ -63,18 +63,18 @@ class ExpW(NamedSplitDataset):
     ``classes``. ``tools/dataset_converters/write_split.py`` stores the split as a file.
 
     Args:
-        data_root: Folder with ``data/`` in it, or ``data`` itself.
-        by: What the split divides, ``'face'`` or ``'image'``. Default ``'face'``.
+        data_root (str): Folder with ``data/`` in it, or ``data`` itself.
+        by (str): What the split divides, ``'face'`` or ``'image'``. Defaults to ``'face'``.
         split_file: Another split, see :class:`NamedSplitDataset`. It names faces by their number in
             the image, ``afraid_actor_1.jpg#0``, with or without folder and extension, or, with
-            ``by='image'``, images: ``afraid_actor_1.jpg``. Default: the rule above.
-        min_confidence: Faces with less confidence are skipped and counted in the log; 60 in some
-            papers. Default 0, all faces, as in the APViT paper.
-        image_dir: Folder of the images, relative to ``data``; for one's own crops of the faces.
-            Samples of another folder than the default have no ``face_box``. Default
+            ``by='image'``, images: ``afraid_actor_1.jpg``. Defaults to the rule above.
+        min_confidence (float): Faces with less confidence are skipped and counted in the log; 60 in
+            some papers. Defaults to 0, all faces, as in the APViT paper.
+        image_dir (str): Folder of the images, relative to ``data``; for one's own crops of the
+            faces. Samples of another folder than the default have no ``face_box``. Defaults to
             ``'image/origin'``.
-        image_name: How an image there is called, given the ``{stem}`` of its name in the label
-            file and the number ``{face}``, such as ``'{stem}_{face}.png'``. Default:
+        image_name (str, optional): How an image there is called, given the ``{stem}`` of its name
+            in the label file and the number ``{face}``, such as ``'{stem}_{face}.png'``. Default:
             as in the label file.
         **kwargs: Of :class:`NamedSplitDataset`.
     """

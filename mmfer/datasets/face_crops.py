@@ -49,9 +49,11 @@ class FaceCrops(FaceDataset):
     and other keys are handed on as they are. What is said of one face twice must be the same.
 
     Args:
-        data_root: Folder of the crops.
-        task: One of :data:`mmfer.tasks.TASKS`; its label must be there. Default: the file's.
-        ann_file: The annotation file, relative to ``data_root``. Default ``'annotations.json'``.
+        data_root (str): Folder of the crops.
+        task (str, optional): One of :data:`mmfer.tasks.TASKS`; its label must be there. Default:
+            the file's.
+        ann_file (str): The annotation file, relative to ``data_root``. Defaults to
+            ``'annotations.json'``.
         **kwargs: Of :class:`FaceDataset`.
     """
 

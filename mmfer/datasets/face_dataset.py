@@ -43,12 +43,12 @@ class FaceDataset(TolerantReading, UnmixedCopies, BaseDataset):
     :class:`TolerantReading`.
 
     Args:
-        data_root: Folder of the dataset, see the subclass.
-        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
-        pipeline: Transforms, starting with ``LoadFaceImage``. Default: none.
-        test_mode: Whether an unreadable image is an error at once. Default: for ``'val'`` and
-            ``'test'``.
-        max_bad_images: Unreadable images tolerated in training. Default 10.
+        data_root (str): Folder of the dataset, see the subclass.
+        split (str): ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Defaults to ``'train'``.
+        pipeline (Sequence): Transforms, starting with ``LoadFaceImage``. Defaults to none.
+        test_mode (bool, optional): Whether an unreadable image is an error at once. Default: for
+            ``'val'`` and ``'test'``.
+        max_bad_images (int): Unreadable images tolerated in training. Defaults to 10.
         **kwargs: Arguments of mmpretrain's ``BaseDataset``: ``classes``, ``metainfo``, ``indices``,
             ``serialize_data``, ``lazy_init``, ``max_refetch``.
 

@@ -44,8 +44,8 @@ class FER2013(HoldoutDataset):
 
     Args:
         data_root: Folder with ``fer2013.csv``, or with ``train`` and ``test``.
-        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
-        val_ratio: Share of the folders ``train`` to hold out, in [0, 1). Default 0.
+        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Defaults to ``'train'``.
+        val_ratio: Share of the folders ``train`` to hold out, in [0, 1). Defaults to 0.
         **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``classes``, …
 
     Raises:

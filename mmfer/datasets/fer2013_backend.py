@@ -18,9 +18,10 @@ class Fer2013Row(NamedTuple):
     """A row of ``fer2013.csv``.
 
     Attributes:
-        offset: Where it begins, in bytes.
-        usage: ``Training``, ``PublicTest`` or ``PrivateTest``.
-        emotion: Number of the expression, as in the file; empty where the table has no such column.
+        offset (int): Where it begins, in bytes.
+        usage (str): ``Training``, ``PublicTest`` or ``PrivateTest``.
+        emotion (str): Number of the expression, as in the file; empty where the table has no such
+            column.
     """
 
     offset: int
@@ -35,7 +36,7 @@ def list_fer2013(path: str | Path) -> Iterator[Fer2013Row]:
     another order, is read as well.
 
     Args:
-        path: The file, 287 MB. It is read through once, and no image is kept.
+        path (str | Path): The file, 287 MB. It is read through once, and no image is kept.
 
     Raises:
         ValueError: The first line does not name the columns, or a row lacks some.
@@ -66,9 +67,9 @@ def fer2013_uri(path: str | Path, offset: int, name: str) -> str:
     """Where :class:`Fer2013Backend` finds an image.
 
     Args:
-        path: ``fer2013.csv``.
-        offset: Where the image's row begins, from :func:`list_fer2013`.
-        name: What the image is called; for people, it is not looked for.
+        path (str | Path): ``fer2013.csv``.
+        offset (int): Where the image's row begins, from :func:`list_fer2013`.
+        name (str): What the image is called; for people, it is not looked for.
     """
     return f'{_PREFIX}://{path}/{offset}/{name}'
 
@@ -86,7 +87,7 @@ class Fer2013Backend(BaseStorageBackend):
         """Read one image.
 
         Args:
-            filepath: From :func:`fer2013_uri`.
+            filepath (str): From :func:`fer2013_uri`.
 
         Returns:
             A PNG file, gray, 48x48.

@@ -76,15 +76,15 @@ class FERPlus(FaceDataset):
     ============  =================================
 
     Args:
-        data_root: Folder with ``fer2013new.csv`` and ``fer2013.csv``.
-        mode: ``'plurality'``, ``'plurality-of-ten'``, ``'majority'`` or ``'soft'``. Default
-            ``'plurality'``.
-        image_dir: Folder, relative to ``data_root``, of images to take in place of the pixels in
-            ``fer2013.csv``, such as aligned ones: in :data:`.FERPLUS_FOLDERS`, by the names in
-            ``fer2013new.csv``. Default: the pixels, or ``images`` where there is no
+        data_root (str): Folder with ``fer2013new.csv`` and ``fer2013.csv``.
+        mode (str): ``'plurality'``, ``'plurality-of-ten'``, ``'majority'`` or ``'soft'``. Defaults
+            to ``'plurality'``.
+        image_dir (str, optional): Folder, relative to ``data_root``, of images to take in place of
+            the pixels in ``fer2013.csv``, such as aligned ones: in :data:`.FERPLUS_FOLDERS`, by the
+            names in ``fer2013new.csv``. Defaults to the pixels, or ``images`` where there is no
             ``fer2013.csv`` but that folder.
-        image_name: How an image there is called, given the ``{stem}`` of its name. Default
-            ``'{stem}.png'``.
+        image_name (str): How an image there is called, given the ``{stem}`` of its name. Defaults
+            to ``'{stem}.png'``.
         **kwargs: Of :class:`FaceDataset`. Shares of expressions that ``classes`` does not
             name are dropped, and what is left adds up to 1.
     """

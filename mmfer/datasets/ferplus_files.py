@@ -27,9 +27,9 @@ class VotedImage(NamedTuple):
     """A row of ``fer2013new.csv``.
 
     Attributes:
-        usage: A key of :data:`FERPLUS_FOLDERS`.
-        name: Name of the image; empty where FER+ found no face and gave none.
-        votes: (10,), in the order of :data:`.FERPLUS_COLUMNS`.
+        usage (str): A key of :data:`FERPLUS_FOLDERS`.
+        name (str): Name of the image; empty where FER+ found no face and gave none.
+        votes (np.ndarray): (10,), in the order of :data:`.FERPLUS_COLUMNS`.
     """
 
     usage: str
@@ -104,7 +104,7 @@ def find_named_images(data_root: str | Path) -> list[tuple[Path, str]]:
     """List the images that have a name and show a face, with their place as files.
 
     Args:
-        data_root: Folder with both tables.
+        data_root (str | Path): Folder with both tables.
 
     Returns:
         (path such as ``FER2013Train/fer0000000.png``, what to read the image by), in the order

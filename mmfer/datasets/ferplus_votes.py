@@ -36,7 +36,7 @@ def plurality_label(votes: np.ndarray) -> np.ndarray | None:
     happiness, surprise, sadness, anger, disgust, fear, contempt.
 
     Args:
-        votes: (10,), counts of the eight emotions, *unknown* and *no face*.
+        votes (np.ndarray): (10,), counts of the eight emotions, *unknown* and *no face*.
 
     Returns:
         (8,), 1 for that emotion and 0 for the others; None where nobody voted for an emotion.
@@ -49,7 +49,7 @@ def plurality_of_ten_label(votes: np.ndarray) -> np.ndarray | None:
     """Choose as :func:`plurality_label`, unless *unknown* or *no face* is ahead of every emotion.
 
     Args:
-        votes: (10,), counts of the eight emotions, *unknown* and *no face*.
+        votes (np.ndarray): (10,), counts of the eight emotions, *unknown* and *no face*.
 
     Returns:
         (8,), 1 for the emotion and 0 for the others; None where one of those two is ahead, or
@@ -64,7 +64,7 @@ def majority_label(votes: np.ndarray) -> np.ndarray | None:
     """Choose the emotion that has more than half of the votes.
 
     Args:
-        votes: (10,), counts of the eight emotions, *unknown* and *no face*.
+        votes (np.ndarray): (10,), counts of the eight emotions, *unknown* and *no face*.
 
     Returns:
         (8,), 1 for that emotion and 0 for the others; None where no emotion has the majority.
@@ -85,7 +85,7 @@ def soft_label(votes: np.ndarray) -> np.ndarray | None:
     of the votes, or when equal votes made it more than three.
 
     Args:
-        votes: (10,), counts of the eight emotions, *unknown* and *no face*.
+        votes (np.ndarray): (10,), counts of the eight emotions, *unknown* and *no face*.
 
     Returns:
         (8,), shares that add up to 1; None where the image is to be left out.

@@ -20,13 +20,13 @@ class FrameTable(Sequence):
     array of its own.
 
     Args:
-        image_dir: Folder with a folder for each video.
-        image_name: How an image is called, given its number ``{frame}``, such as
+        image_dir (str): Folder with a folder for each video.
+        image_name (str): How an image is called, given its number ``{frame}``, such as
             ``'{frame:05d}.jpg'``.
-        videos: Names of the videos' folders.
-        video: (N,) index in ``videos`` of each frame.
-        frame: (N,) number of each frame in its video.
-        columns: Further columns by name, each with N rows.
+        videos (Sequence[str]): Names of the videos' folders.
+        video (np.ndarray): (N,) index in ``videos`` of each frame.
+        frame (np.ndarray): (N,) number of each frame in its video.
+        columns (Mapping[str, np.ndarray]): Further columns by name, each with N rows.
     """
 
     image_dir: str

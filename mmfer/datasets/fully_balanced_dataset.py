@@ -20,9 +20,9 @@ class FullyBalancedDataset(ClassBalancedDataset):
     pass each class is therefore between N and 2 N long.
 
     Args:
-        dataset: The dataset or its config. One with several labels a sample repeats it as the
-            rarest of them demands; samples without a label come once.
-        lazy_init: Whether to read the dataset later. Default False.
+        dataset (BaseDataset | dict): The dataset or its config. One with several labels a sample
+            repeats it as the rarest of them demands; samples without a label come once.
+        lazy_init (bool): Whether to read the dataset later. Defaults to False.
     """
 
     def __init__(self, dataset: BaseDataset | dict, lazy_init: bool = False):

@@ -25,9 +25,9 @@ class HoldoutDataset(FaceDataset):
     ============  =================================  ==============================
 
     Args:
-        data_root: Folder of the dataset, see the subclass.
-        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
-        val_ratio: Share of the training list to hold out, in [0, 1). Default 0.
+        data_root (str): Folder of the dataset, see the subclass.
+        split (str): ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Defaults to ``'train'``.
+        val_ratio (float): Share of the training list to hold out, in [0, 1). Defaults to 0.
         **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``classes``, …
 
     Raises:
@@ -72,10 +72,11 @@ class HoldoutDataset(FaceDataset):
         """Keep those of the training list that belong to the split.
 
         Args:
-            items: The official list.
-            name: What identifies an item, the same on every machine.
-            label: Class of an item; the same share of each is held out. Default: no classes. Items
-                of one name are of one class and stay together.
+            items (Iterable[_T]): The official list.
+            name (Callable[[_T], str]): What identifies an item, the same on every machine.
+            label (Callable[[_T], Hashable], optional): Class of an item; the same share of each is
+                held out. Defaults to no classes. Items of one name are of one class and stay
+                together.
 
         Returns:
             All items, unless the split is one of the two parts of the training list.

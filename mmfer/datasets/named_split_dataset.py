@@ -13,16 +13,17 @@ class NamedSplitDataset(FaceDataset):
     """A dataset whose authors give no split: a rule on the images' names, or a file, does.
 
     Args:
-        data_root: Folder of the dataset, see the subclass.
-        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
-        split_file: Somebody's own split: a text file with a line ``name,split`` for each image
-            (:func:`~mmfer.datasets.splits.read_split_file`). Images that it does not name are
-            skipped and counted in the log; a name without an image is an error. Default: the
-            subclass's rule.
-        boxes: Report of ``align_faces.py`` on ``data_root``, whose boxes become the samples'
-            ``face_box`` (:mod:`.found_faces`): ``CropFace`` then crops about the face instead of
-            taking a share of the image. Images without a face are left out and counted in the log,
-            after the split: all others stay in their part. Default: none, all images.
+        data_root (str): Folder of the dataset, see the subclass.
+        split (str): ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Defaults to ``'train'``.
+        split_file (str, optional): Somebody's own split: a text file with a line ``name,split`` for
+            each image (:func:`~mmfer.datasets.splits.read_split_file`). Images that it does not
+            name are skipped and counted in the log; a name without an image is an error. Default:
+            the subclass's rule.
+        boxes (str, optional): Report of ``align_faces.py`` on ``data_root``, whose boxes become the
+            samples' ``face_box`` (:mod:`.found_faces`): ``CropFace`` then crops about the face
+            instead of taking a share of the image. Images without a face are left out and counted
+            in the log, after the split: all others stay in their part. Defaults to none, all
+            images.
         **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``test_mode``, …
     """
 

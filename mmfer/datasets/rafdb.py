@@ -39,18 +39,18 @@ class RAFDB(HoldoutDataset):
     ``val_ratio`` holds out are the same.
 
     Args:
-        data_root: Folder with ``basic/`` in it, or ``basic`` itself; or the folder with
+        data_root (str): Folder with ``basic/`` in it, or ``basic`` itself; or the folder with
             ``DATASET/`` in it, or ``DATASET`` itself.
-        image_dir: Folder of the images, relative to ``basic`` (to ``data_root`` where the labels
-            are folders), such as ``'Image/aligned_224'``. Default ``'Image/aligned'``, or the
-            folders of the labels.
-        image_name: How an image is called, given the ``{stem}`` of its name in the list. Default
-            ``'{stem}_aligned.jpg'``.
-        skip_list: Images that alignment left out, which are no samples: a text file with a name a
-            line, or the report of ``align_faces.py``, relative to ``image_dir``. The log has their
-            number, :attr:`num_skipped`. They are left out after ``val_ratio`` has chosen, so that
-            all others stay in their part. Any other image that is not there is an error. Default:
-            those of ``alignment.csv``, if it is there, that have no file.
+        image_dir (str): Folder of the images, relative to ``basic`` (to ``data_root`` where the
+            labels are folders), such as ``'Image/aligned_224'``. Defaults to ``'Image/aligned'``,
+            or the folders of the labels.
+        image_name (str): How an image is called, given the ``{stem}`` of its name in the list.
+            Defaults to ``'{stem}_aligned.jpg'``.
+        skip_list (str, optional): Images that alignment left out, which are no samples: a text file
+            with a name a line, or the report of ``align_faces.py``, relative to ``image_dir``. The
+            log has their number, :attr:`num_skipped`. They are left out after ``val_ratio`` has
+            chosen, so that all others stay in their part. Any other image that is not there is an
+            error. Defaults to those of ``alignment.csv``, if it is there, that have no file.
         **kwargs: Of :class:`HoldoutDataset`.
     """
 

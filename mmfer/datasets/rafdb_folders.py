@@ -38,10 +38,10 @@ def read_folders(
     has to say the same as the folders.
 
     Args:
-        dataset: In whose name errors are raised.
-        place: From :func:`find_folders`.
-        part: ``'train'`` or ``'test'``.
-        labels: What the folders' names mean.
+        dataset (FaceDataset): In whose name errors are raised.
+        place (Path): From :func:`find_folders`.
+        part (str): ``'train'`` or ``'test'``.
+        labels (Mapping[int, str]): What the folders' names mean.
 
     Raises:
         FileNotFoundError: A folder is missing.

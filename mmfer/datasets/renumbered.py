@@ -26,9 +26,10 @@ def renumbered(dataset: Any, numbers: Sequence[int], classes: Sequence[str]) -> 
     """A copy of a dataset with other labels; images, order and pipeline are the same.
 
     Args:
-        dataset: An initialized ``BaseDataset`` of mmengine, or wrappers in any depth around some.
-        numbers: The new number of each class.
-        classes: The names of the classes in their new order.
+        dataset (Any): An initialized ``BaseDataset`` of mmengine, or wrappers in any depth around
+            some.
+        numbers (Sequence[int]): The new number of each class.
+        classes (Sequence[str]): The names of the classes in their new order.
     """
     copied = copy.copy(dataset)
     copied._metainfo = {**dataset.metainfo, 'classes': classes}

@@ -9,7 +9,7 @@ def classes_of_samples(dataset: BaseDataset) -> list[set[int]]:
     in what is wrapped around these.
 
     Args:
-        dataset: The dataset or a wrapper around it, in any depth.
+        dataset (BaseDataset): The dataset or a wrapper around it, in any depth.
 
     Returns:
         For each index the set of its classes; usually one, more with several labels a sample, none

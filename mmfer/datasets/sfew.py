@@ -19,12 +19,13 @@ class SFEW(FaceDataset):
     is both labeled parts. ``'test'`` is for those who hold the labels, as folders.
 
     Args:
-        data_root: Folder with ``Train`` and ``Val`` in it.
-        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Default ``'train'``.
-        image_dir: Where the folders of a part's expressions are, relative to ``data_root``, given
-            the ``{part}`` (``Train``, ``Val`` or ``Test``), such as ``'aligned112/{part}'`` for
-            one's own alignment. Default: in ``{part}/{part}_Aligned_Faces`` (or a name that goes on
-            from there, such as ``Val_Aligned_Faces_new``) where there is one, else in ``{part}``.
+        data_root (str): Folder with ``Train`` and ``Val`` in it.
+        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Defaults to ``'train'``.
+        image_dir (str, optional): Where the folders of a part's expressions are, relative to
+            ``data_root``, given the ``{part}`` (``Train``, ``Val`` or ``Test``), such as
+            ``'aligned112/{part}'`` for one's own alignment. Default: in
+            ``{part}/{part}_Aligned_Faces`` (or a name that goes on from there, such as
+            ``Val_Aligned_Faces_new``) where there is one, else in ``{part}``.
         **kwargs: Of :class:`FaceDataset`.
     """
 

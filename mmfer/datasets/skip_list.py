@@ -18,9 +18,9 @@ def read_skip_list(path: str | Path) -> list[str]:
     """Names of the images to leave out, without folder and extension.
 
     Args:
-        path: A text file with a name a line (lines that begin with ``#`` are ignored), or the
-            report of ``align_faces.py``, whose images that were ``refused`` or ``unreadable`` are
-            meant.
+        path (str | Path): A text file with a name a line (lines that begin with ``#`` are ignored),
+            or the report of ``align_faces.py``, whose images that were ``refused`` or
+            ``unreadable`` are meant.
 
     Raises:
         FileNotFoundError: There is no such file.

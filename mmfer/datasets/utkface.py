@@ -36,10 +36,10 @@ class UTKFace(NamedSplitDataset):
     1-116 are skipped, each named in a warning; more than ``max_bad_names`` are an error.
 
     Args:
-        data_root: Folder with the images, with ``UTKFace/``, or with ``part1/`` … in it.
+        data_root (str): Folder with the images, with ``UTKFace/``, or with ``part1/`` … in it.
         split_file: Another split, with names with or without folder and
-            extension. Default: the rule above.
-        max_bad_names: File names tolerated that give no age. Default 10.
+            extension. Defaults to the rule above.
+        max_bad_names (int): File names tolerated that give no age. Defaults to 10.
         **kwargs: Of :class:`NamedSplitDataset`.
     """
 

@@ -40,8 +40,9 @@ class WFLW(HoldoutDataset):
     ``val_ratio`` holds out images by their names: faces of one image stay together.
 
     Args:
-        data_root: Folder with ``WFLW_images`` and ``WFLW_annotations`` in it.
-        subset: One of :data:`WFLW_ATTRIBUTES`, for the faces that have it. Default: all faces.
+        data_root (str): Folder with ``WFLW_images`` and ``WFLW_annotations`` in it.
+        subset (str, optional): One of :data:`WFLW_ATTRIBUTES`, for the faces that have it. Default:
+            all faces.
         **kwargs: Of :class:`HoldoutDataset`.
     """
 

@@ -26,7 +26,7 @@ def seed_worker_from_torch(worker_id: int) -> None:
     The processes of a distributed run may share the main seed, hence the rank is mixed in.
 
     Args:
-        worker_id: Given by the data loader; PyTorch has already added it to its seed.
+        worker_id (int): Given by the data loader; PyTorch has already added it to its seed.
     """
     # A spawned worker is in no process group, but has the environment that the launcher set.
     rank = get_rank() or int(os.environ.get('RANK', 0))

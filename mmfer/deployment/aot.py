@@ -35,11 +35,11 @@ def export_package(
     which leaves matrix products to the BLAS.
 
     Args:
-        model: On the processor; left as it is.
-        size: Height and width of its images.
-        facts: What is written into the package beside the code, see :meth:`.LoadedModel.facts`:
-            values are JSON, by name.
-        with_preprocessing: See :class:`.Exportable`. Defaults to False.
+        model (ImageClassifier): On the processor; left as it is.
+        size (tuple[int, int]): Height and width of its images.
+        facts (Mapping[str, Any]): What is written into the package beside the code, see
+            :meth:`.LoadedModel.facts`: values are JSON, by name.
+        with_preprocessing (bool): See :class:`.Exportable`. Defaults to False.
 
     Returns:
         The content of a ``.pt2`` file: the weights, and machine code for processors that have the

@@ -37,9 +37,9 @@ def parse_export_args(
     """Parse what to export, where to, and how it is compared with PyTorch.
 
     Args:
-        parser: With the tool's own options.
-        suffix: Of the file that it writes.
-        argv: Words of the command line.
+        parser (argparse.ArgumentParser): With the tool's own options.
+        suffix (str): Of the file that it writes.
+        argv (Sequence[str], optional): Words of the command line.
     """
     add_model_options(parser)
     parser.add_argument('--out', required=True, metavar='FILE', help=f'file to write, NAME{suffix}')
@@ -80,8 +80,9 @@ def exit_status(work: Callable[[argparse.Namespace], int | None], args: argparse
     """Do the work of a tool, and print what was wrong.
 
     Args:
-        work: What is called; it may return an exit status.
-        args: What it is called with.
+        work (Callable[[argparse.Namespace], int | None]): What is called; it may return an exit
+            status.
+        args (argparse.Namespace): What it is called with.
 
     Returns:
         What ``work`` returned, or 0; 2 when there is no such file or setting; 1 after another

@@ -30,16 +30,19 @@ class Comparison:
     """What PyTorch and the exported model made of the same images in batches of one size.
 
     Attributes:
-        images: What the images are.
-        batch_size: How many at once; the last batch may be smaller.
-        count: How many in all.
-        largest: By output, the largest absolute difference, in units of the output.
-        deviation: The largest difference of any output, over all images whose selection of tokens
-            is clear, as a share of the largest value of that output or of 1, whichever is more.
-        deviation_open: The same over the other images, of which either answer is right.
-        open_choices: How many images have a selection of tokens that rounding may turn, see
+        images (str): What the images are.
+        batch_size (int): How many at once; the last batch may be smaller.
+        count (int): How many in all.
+        largest (dict[str, float]): By output, the largest absolute difference, in units of the
+            output.
+        deviation (float): The largest difference of any output, over all images whose selection of
+            tokens is clear, as a share of the largest value of that output or of 1, whichever is
+            more.
+        deviation_open (float): The same over the other images, of which either answer is right.
+        open_choices (int): How many images have a selection of tokens that rounding may turn, see
             :class:`SelectionMargins`.
-        same_label: Of how many the likeliest class is the same; None without classes.
+        same_label (int, optional): Of how many the likeliest class is the same; None without
+            classes.
     """
 
     images: str
@@ -78,11 +81,11 @@ def compare(
     """Compare a model with its exported form.
 
     Args:
-        model: In eval mode.
-        exported: What was exported of it.
-        images: uint8 BGR ``(N, 3, H, W)``.
-        name: What they are.
-        batch_size: How many at once.
+        model (ImageClassifier): In eval mode.
+        exported (ExportedModel): What was exported of it.
+        images (Tensor): uint8 BGR ``(N, 3, H, W)``.
+        name (str): What they are.
+        batch_size (int): How many at once.
     """
     batches = images.split(batch_size)
     answers, margins = [], []
@@ -134,10 +137,10 @@ def verify(
     """Compare an exported model with PyTorch on random pixels and test images; print the table.
 
     Args:
-        loaded: What was exported.
-        exported: The result.
-        num: How many images of the config's test set.
-        tolerance: Of :meth:`Comparison.passes`.
+        loaded (LoadedModel): What was exported.
+        exported (ExportedModel): The result.
+        num (int): How many images of the config's test set.
+        tolerance (float): Of :meth:`Comparison.passes`.
 
     Returns:
         ``tolerance`` and ``comparisons``, plain values for a report.

@@ -17,9 +17,10 @@ def evaluate(
     """Evaluate an exported model by the metrics of a config's test set.
 
     Args:
-        model: An exported model. Images of the test pipeline are resized to its size.
-        cfg: The config; its test set must be there.
-        num: How many images, spread evenly over the set. Defaults to all.
+        model (ExportedModel): An exported model. Images of the test pipeline are resized to its
+            size.
+        cfg (Config): The config; its test set must be there.
+        num (int, optional): How many images, spread evenly over the set. Defaults to all.
 
     Returns:
         The metrics that are numbers; and of how many images.

@@ -30,11 +30,11 @@ class ExportedModel(BaseModel):
     head's ``predict`` fills.
 
     Args:
-        input_name: ``'input'`` or, with preprocessing inside, ``'images'``.
-        output_names: See :func:`.compute_outputs`.
-        facts: What the file says of the model, see :meth:`.LoadedModel.facts`; ``preprocessing`` is
-            needed.
-        name: Of the file, for messages.
+        input_name (str): ``'input'`` or, with preprocessing inside, ``'images'``.
+        output_names (Sequence[str]): See :func:`.compute_outputs`.
+        facts (Mapping[str, Any]): What the file says of the model, see :meth:`.LoadedModel.facts`;
+            ``preprocessing`` is needed.
+        name (str): Of the file, for messages.
 
     Raises:
         ExportError: A fact is missing.
@@ -76,10 +76,11 @@ class ExportedModel(BaseModel):
         """Run a batch.
 
         Args:
-            inputs: What ``data_preprocessor`` returns, float32 ``(B, 3, H, W)``: normalized, or
-                BGR of 0 to 255 with preprocessing inside.
-            data_samples: Filled and returned by mode ``'predict'``. Defaults to new ones.
-            mode: ``'tensor'`` (default) or ``'predict'``.
+            inputs (Tensor): What ``data_preprocessor`` returns, float32 ``(B, 3, H, W)``:
+                normalized, or BGR of 0 to 255 with preprocessing inside.
+            data_samples (Sequence[DataSample], optional): Filled and returned by mode
+                ``'predict'``. Defaults to new ones.
+            mode (str): ``'tensor'`` (default) or ``'predict'``.
 
         Returns:
             Mode ``'tensor'``: ``(B, ...)`` by output name. Mode ``'predict'``: data samples.
@@ -116,8 +117,8 @@ class OnnxModel(ExportedModel):
     """An exported model in ONNX Runtime, on the processor.
 
     Args:
-        source: The file, or its content.
-        threads: Of the processor, for one call. Defaults to 1.
+        source (str | Path | bytes): The file, or its content.
+        threads (int): Of the processor, for one call. Defaults to 1.
 
     Attributes:
         input_shape: With the name of the batch in place of a number.
@@ -170,7 +171,7 @@ class AotModel(ExportedModel):
         or whose maker you trust as you would trust a program's.
 
     Args:
-        source: The file, or its content.
+        source (str | Path | bytes): The file, or its content.
 
     Raises:
         FileNotFoundError: There is no such file.

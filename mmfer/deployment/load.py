@@ -40,11 +40,11 @@ class LoadedModel:
     """A model that is to be exported.
 
     Attributes:
-        cfg: Its whole config.
-        model: In eval mode.
-        size: Height and width of its images.
-        meta: ``meta`` of the checkpoint; empty without one.
-        trained: Whether there is a checkpoint.
+        cfg (Config): Its whole config.
+        model (ImageClassifier): In eval mode.
+        size (tuple[int, int]): Height and width of its images.
+        meta (dict[str, Any]): ``meta`` of the checkpoint; empty without one.
+        trained (bool): Whether there is a checkpoint.
     """
 
     cfg: Config
@@ -59,8 +59,8 @@ class LoadedModel:
         """What an exported file says of the model.
 
         Args:
-            licence: Of the weights, an SPDX identifier. Defaults to ``'unspecified'``.
-            with_preprocessing: Whether the file normalizes images itself. Defaults to False.
+            licence (str): Of the weights, an SPDX identifier. Defaults to ``'unspecified'``.
+            with_preprocessing (bool): Whether the file normalizes images itself. Defaults to False.
 
         Returns:
             ``classes`` (empty for age and landmarks), ``config`` (its name), ``input_size``
@@ -89,13 +89,13 @@ def load_for_export(
     """Build the model of a config.
 
     Args:
-        config: Config file.
-        checkpoint: Its weights. Defaults to random ones, with a warning, see
+        config (str): Config file.
+        checkpoint (str, optional): Its weights. Defaults to random ones, with a warning, see
             :func:`.random_model`. Nothing is downloaded.
-        options: Settings that override the config.
-        size: Height and width of the images, or one number for both. Defaults to what the model or
-            the test pipeline says, else 224.
-        device: Where the model goes. Defaults to ``'cpu'``.
+        options (Mapping[str, Any], optional): Settings that override the config.
+        size (Sequence[int], optional): Height and width of the images, or one number for both.
+            Defaults to what the model or the test pipeline says, else 224.
+        device (str): Where the model goes. Defaults to ``'cpu'``.
 
     Raises:
         FileNotFoundError: There is no such config or checkpoint.
@@ -134,10 +134,10 @@ def real_images(cfg: Config, num: int, size: tuple[int, int]) -> tuple[str, Tens
     """Images of a config's test set, spread evenly; drawn faces where its files are missing.
 
     Args:
-        cfg: The config.
-        num: How many; fewer if the set has fewer.
-        size: Height and width that the model takes. Images of a test pipeline that makes others are
-            resized.
+        cfg (Config): The config.
+        num (int): How many; fewer if the set has fewer.
+        size (tuple[int, int]): Height and width that the model takes. Images of a test pipeline
+            that makes others are resized.
 
     Returns:
         What they are, and the images.

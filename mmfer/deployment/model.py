@@ -37,9 +37,9 @@ class Exportable(nn.Module):
     data samples and no prior encoders.
 
     Args:
-        model: Left as it is.
-        size: Height and width of its images.
-        with_preprocessing: Whether it takes ``images`` as OpenCV reads them, uint8
+        model (ImageClassifier): Left as it is.
+        size (tuple[int, int]): Height and width of its images.
+        with_preprocessing (bool): Whether it takes ``images`` as OpenCV reads them, uint8
             ``(B, H, W, 3)`` in BGR, and normalizes them as the model's data preprocessor does; or
             ``input``, ``(B, 3, H, W)`` float32 that is normalized. Defaults to False, the latter.
 
@@ -100,8 +100,8 @@ def compute_outputs(head: nn.Module, feats: Sequence[Tensor]) -> dict[str, Tenso
     """What a head predicts of features, as its ``predict`` does, without data samples.
 
     Args:
-        head: In eval mode.
-        feats: What the neck returns, the last item is ``(B, C)`` or a map.
+        head (nn.Module): In eval mode.
+        feats (Sequence[Tensor]): What the neck returns, the last item is ``(B, C)`` or a map.
 
     Returns:
         The first decides; by kind of head:
@@ -147,8 +147,8 @@ def store_outputs(outputs: Mapping[str, Tensor], data_samples: Sequence[DataSamp
     """Write outputs into data samples, in the fields that a head's ``predict`` writes.
 
     Args:
-        outputs: See :func:`compute_outputs`; ``logits`` are not needed.
-        data_samples: As many as there are rows.
+        outputs (Mapping[str, Tensor]): See :func:`compute_outputs`; ``logits`` are not needed.
+        data_samples (Sequence[DataSample]): As many as there are rows.
 
     Raises:
         NonFinitePredictionError: An output is NaN or infinite.
@@ -173,7 +173,7 @@ class TraceableWindowAttention(ShiftWindowMSA):
     different images for all but the one it was traced with. Here no batch size is needed.
 
     Args:
-        given: Whose parts are used, not copied.
+        given (ShiftWindowMSA): Whose parts are used, not copied.
     """
 
     def __init__(self, given: ShiftWindowMSA):
@@ -216,7 +216,7 @@ def require_torch(lowest: tuple[int, int]) -> None:
     """Check PyTorch's version.
 
     Args:
-        lowest: What an exporter needs.
+        lowest (tuple[int, int]): What an exporter needs.
 
     Raises:
         ExportError: It is too old.

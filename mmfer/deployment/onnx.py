@@ -47,11 +47,11 @@ def export_onnx(
     source files are taken out.
 
     Args:
-        model: Left as it is.
-        size: Height and width of its images.
-        facts: What is written into the file beside the graph, see :meth:`.LoadedModel.facts`:
-            values are JSON, by name.
-        with_preprocessing: See :class:`.Exportable`. Defaults to False.
+        model (ImageClassifier): Left as it is.
+        size (tuple[int, int]): Height and width of its images.
+        facts (Mapping[str, Any]): What is written into the file beside the graph, see
+            :meth:`.LoadedModel.facts`: values are JSON, by name.
+        with_preprocessing (bool): See :class:`.Exportable`. Defaults to False.
 
     Raises:
         ExportError: A package is missing, PyTorch is too old, the model has a head of an unknown
@@ -101,7 +101,7 @@ def quantize_int8(content: bytes) -> bytes:
         on the others.
 
     Args:
-        content: What :func:`export_onnx` returned.
+        content (bytes): What :func:`export_onnx` returned.
 
     Returns:
         The content of an ONNX file with the same inputs, outputs and facts, but for

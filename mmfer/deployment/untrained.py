@@ -22,8 +22,8 @@ def random_model(cfg: Config, seed: int = 0) -> ImageClassifier:
     Files that the config names are not read. The global generator is left alone.
 
     Args:
-        cfg: The whole config.
-        seed: Of the weights. Defaults to 0.
+        cfg (Config): The whole config.
+        seed (int): Of the weights. Defaults to 0.
     """
     cfg = copy.deepcopy(cfg)
     for _, node in walk(dict(model=cfg.model)):
@@ -45,8 +45,8 @@ def shake_weights(model: nn.Module, seed: int = 0) -> None:
     identity.
 
     Args:
-        model: Changed in place.
-        seed: Of the numbers drawn; the global generator is left alone.
+        model (nn.Module): Changed in place.
+        seed (int): Of the numbers drawn; the global generator is left alone.
     """
     generator = torch.Generator().manual_seed(seed)
     for value in model.parameters():
@@ -67,9 +67,10 @@ def spread_ages(model: ImageClassifier, inputs: Tensor) -> None:
     Others are clamped, and all that are clamped look alike, whatever the model computes.
 
     Args:
-        model: In eval mode. The ``age_scale`` of an :class:`AgeHead` may become smaller.
-        inputs: Images ``(B, 3, H, W)``, normalized; of other images ages may be a bit farther
-            from ``mean_age`` than the 20 years that are the most for these.
+        model (ImageClassifier): In eval mode. The ``age_scale`` of an :class:`AgeHead` may become
+            smaller.
+        inputs (Tensor): Images ``(B, 3, H, W)``, normalized; of other images ages may be a bit
+            farther from ``mean_age`` than the 20 years that are the most for these.
     """
     head = model.head
     if not isinstance(head, AgeHead):

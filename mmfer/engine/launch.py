@@ -44,11 +44,11 @@ def load_config(
     """Read a config file and apply the choices that every tool offers.
 
     Args:
-        path: The config file.
-        options: ``--cfg-options``, checked by :func:`.merge_options`.
-        work_dir: Folder for logs and checkpoints. Defaults to the config's own, or
+        path (str | Path): The config file.
+        options (Mapping[str, Any], optional): ``--cfg-options``, checked by :func:`.merge_options`.
+        work_dir (str, optional): Folder for logs and checkpoints. Defaults to the config's own, or
             ``./work_dirs/<name of the config>``.
-        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        launcher (str): ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
 
     Raises:
         FileNotFoundError: There is no such config.
@@ -148,10 +148,10 @@ def set_resume(cfg: Config, resume: str | None) -> None:
     """Decide from which checkpoint training goes on and put it into ``cfg``.
 
     Args:
-        cfg: The config, with its ``work_dir``; changed in place.
-        resume: None leaves it to the config; ``'auto'`` takes the newest checkpoint in the work
-            folder that loads and says which newer ones it skipped; anything else is a path.
-            Where there is nothing to go on from, training starts from the beginning.
+        cfg (Config): The config, with its ``work_dir``; changed in place.
+        resume (str, optional): None leaves it to the config; ``'auto'`` takes the newest checkpoint
+            in the work folder that loads and says which newer ones it skipped; anything else is a
+            path. Where there is nothing to go on from, training starts from the beginning.
     """
     if resume is not None:
         cfg.resume = True
@@ -192,8 +192,8 @@ def set_amp(cfg: Config, dtype: str) -> None:
     """Train in mixed precision.
 
     Args:
-        cfg: The config; changed in place.
-        dtype: ``'fp16'`` (GPU only, with dynamic loss scaling) or ``'bf16'`` (CPU as well).
+        cfg (Config): The config; changed in place.
+        dtype (str): ``'fp16'`` (GPU only, with dynamic loss scaling) or ``'bf16'`` (CPU as well).
     """
     wrapper = cfg.optim_wrapper
     kind = component_class(wrapper.get('type', OptimWrapper), OPTIM_WRAPPERS)

@@ -64,10 +64,10 @@ def advance(
     """Step new schedulers as training steps them, so that the optimizer has the values it had then.
 
     Args:
-        schedulers: As they were built; they and their optimizer change.
-        epochs: Finished epochs.
-        epoch_length: Iterations in an epoch.
-        iterations: Iterations since the start, those of an unfinished epoch included.
+        schedulers (Sequence[_ParamScheduler]): As they were built; they and their optimizer change.
+        epochs (int): Finished epochs.
+        epoch_length (int): Iterations in an epoch.
+        iterations (int): Iterations since the start, those of an unfinished epoch included.
 
     Raises:
         ResumeError: A schedule is shorter.
@@ -97,8 +97,8 @@ def put_settings(saved: dict, optimizer: OptimWrapper) -> None:
     """Replace learning rate, weight decay and so on in the saved state of an optimizer.
 
     Args:
-        saved: ``state_dict()`` of the optimizer wrapper that trained; its momenta stay.
-        optimizer: The wrapper whose settings it gets.
+        saved (dict): ``state_dict()`` of the optimizer wrapper that trained; its momenta stay.
+        optimizer (OptimWrapper): The wrapper whose settings it gets.
 
     Raises:
         ResumeError: The state is that of another kind of optimizer, or of other parameters.

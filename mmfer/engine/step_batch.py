@@ -44,8 +44,8 @@ class StepBatch:
         """One line on batch and learning rate.
 
         Args:
-            rates: Learning rates of all parameter groups before a schedule lowers them, scaled
-                already if ``scaled``.
+            rates (Sequence[float]): Learning rates of all parameter groups before a schedule lowers
+                them, scaled already if ``scaled``.
         """
         parts = f'{_number(self.processes, "process", "es")} x {_number(self.per_process, "image")}'
         if self.accumulated > 1:

@@ -27,7 +27,8 @@ def set_tta(cfg: Config) -> None:
     probabilities for both are averaged (:class:`~mmfer.models.tta.AverageScoresTTA`).
 
     Args:
-        cfg: The config; its ``model`` and the pipelines of ``test_dataloader`` are changed.
+        cfg (Config): The config; its ``model`` and the pipelines of ``test_dataloader`` are
+            changed.
 
     Raises:
         ValueError: There is no test pipeline, or it ends otherwise than with ``PackInputs``, where

@@ -15,9 +15,9 @@ def write_confusion_matrix(path: str | Path, matrix: np.ndarray, classes: Sequen
     """Write a table that :func:`read_confusion_matrix` reads.
 
     Args:
-        path: ``.csv``; a file that is there is replaced.
-        matrix: Counts ``(C, C)``, row: ground truth, column: prediction.
-        classes: Names of the C classes.
+        path (str | Path): ``.csv``; a file that is there is replaced.
+        matrix (np.ndarray): Counts ``(C, C)``, row: ground truth, column: prediction.
+        classes (Sequence[str]): Names of the C classes.
     """
     rows = ([name, *row] for name, row in zip(classes, matrix.tolist(), strict=True))
     atomic_write_csv(path, [['true \\ predicted', *classes], *rows])
@@ -27,8 +27,8 @@ def read_confusion_matrix(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]
     """Read a table of counts, as :class:`~mmfer.engine.hooks.ConfusionMatrixHook` leaves it.
 
     Args:
-        path: ``confusion_matrix.csv``: a line with a corner cell and the class names, then a line
-            for each true class with its name and how often each class was predicted.
+        path (str | Path): ``confusion_matrix.csv``: a line with a corner cell and the class names,
+            then a line for each true class with its name and how often each class was predicted.
 
     Returns:
         Counts ``(C, C)``, row: ground truth, column: prediction, and the class names.
@@ -66,7 +66,8 @@ def add_confusion_matrices(paths: Sequence[str | Path]) -> tuple[np.ndarray, tup
     """Read tables as :func:`read_confusion_matrix` does and add up their counts.
 
     Args:
-        paths: Of tests with the same classes in the same order, one at least.
+        paths (Sequence[str | Path]): Of tests with the same classes in the same order, one at
+            least.
 
     Raises:
         ValueError: The classes differ.

@@ -15,9 +15,9 @@ class NonFinitePredictionError(ValueError):
     """A model answered an image with NaN or infinity, so no class can be named.
 
     Args:
-        image: What the image is called.
-        field: What was predicted, such as ``'pred_score'``.
-        index: Number of the image in its batch.
+        image (str): What the image is called.
+        field (str): What was predicted, such as ``'pred_score'``.
+        index (int): Number of the image in its batch.
     """
 
     def __init__(self, image: str, field: str, index: int):
@@ -33,7 +33,7 @@ def check_predictions(samples: Iterable[BaseDataElement]) -> None:
     """Check that what a model predicted is finite.
 
     Args:
-        samples: Of one batch, with what a head's ``predict`` wrote.
+        samples (Iterable[BaseDataElement]): Of one batch, with what a head's ``predict`` wrote.
 
     Raises:
         NonFinitePredictionError: Something is not; it names the first image.

@@ -53,8 +53,8 @@ def find_pairs(pairs: Sequence[Pair], paths: Sequence[str]) -> tuple[np.ndarray,
     """Find the images of pairs among those that were tested.
 
     Args:
-        pairs: Their names are the last components of a path, as many as they have.
-        paths: Images that were tested.
+        pairs (Sequence[Pair]): Their names are the last components of a path, as many as they have.
+        paths (Sequence[str]): Images that were tested.
 
     Returns:
         Indices ``(K, 2)`` into ``paths`` and whether a pair shows one person ``(K,)``.

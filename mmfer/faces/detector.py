@@ -24,8 +24,8 @@ class FaceDetector(ABC):
     A subclass writes :meth:`_find` and :attr:`settings`.
 
     Args:
-        max_side: An image whose longer side has more pixels is shrunk to as many for the search;
-            the faces found are in its own pixels all the same. None: never.
+        max_side (int, optional): An image whose longer side has more pixels is shrunk to as many
+            for the search; the faces found are in its own pixels all the same. None: never.
 
     Raises:
         TypeError: What is searched is no uint8 array.

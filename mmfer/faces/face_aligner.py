@@ -26,16 +26,18 @@ class Alignment:
     """What became of an image.
 
     Attributes:
-        decision: ``'aligned'``, ``'cropped'`` or ``'found'``, by the kind of the result;
+        decision (str): ``'aligned'``, ``'cropped'`` or ``'found'``, by the kind of the result;
             ``'whole'``, no face counted and the image was taken without one; or ``'refused'``, no
             face counted and there is no result.
-        reason: In a few words.
-        num_faces: Faces that were good and large enough.
-        face: The face that was chosen, in pixels of the image; None where no face counted.
-        image: The result, uint8 (size, size, 3) in BGR; None if refused, and for ``kind='none'``.
-        residual: Root mean square distance of its points, once aligned, from the template, in
-            pixels of 112x112 whatever the size and kind. About 1 to 3 for a frontal face, far more
-            for profiles and for what is no face. None where no face counted.
+        reason (str): In a few words.
+        num_faces (int): Faces that were good and large enough.
+        face (Face, optional): The face that was chosen, in pixels of the image; None where no face
+            counted.
+        image (np.ndarray, optional): The result, uint8 (size, size, 3) in BGR; None if refused, and
+            for ``kind='none'``.
+        residual (float, optional): Root mean square distance of its points, once aligned, from the
+            template, in pixels of 112x112 whatever the size and kind. About 1 to 3 for a frontal
+            face, far more for profiles and for what is no face. None where no face counted.
     """
 
     decision: str
@@ -56,17 +58,18 @@ class FaceAligner:
     (section 4.1). The image is resampled once.
 
     Args:
-        detector: Finds faces.
-        choice: Rules by which one of them is chosen. Default: those of :class:`FaceChoice`.
-        size: Width and height of the result, pixels. Default 112.
-        kind: ``'aligned'`` (default), ``'tight'``, ``'loose'``, or ``'none'``, which finds the face
-            and cuts out nothing.
-        no_face: What happens to an image in which no face counts: ``'refuse'``, no result
-            (default), or ``'whole'``: aligned as :class:`WholeImage` does, tight and loose by
-            fixed shares of the image, as :class:`.CropFace` does without a box.
-        border: What lies outside the image: ``'constant'`` for ``fill`` (default),
+        detector (FaceDetector): Finds faces.
+        choice (FaceChoice, optional): Rules by which one of them is chosen. Defaults to those of
+            :class:`FaceChoice`.
+        size (int): Width and height of the result, pixels. Defaults to 112.
+        kind (str): ``'aligned'`` (default), ``'tight'``, ``'loose'``, or ``'none'``, which finds
+            the face and cuts out nothing.
+        no_face (str): What happens to an image in which no face counts: ``'refuse'``, no result
+            (default), or ``'whole'``: aligned as :class:`WholeImage` does, tight and loose by fixed
+            shares of the image, as :class:`.CropFace` does without a box.
+        border (str): What lies outside the image: ``'constant'`` for ``fill`` (default),
             ``'replicate'`` for the nearest pixel of its edge.
-        fill: Gray value or BGR, 0 to 255. Default 0, black.
+        fill (int | Sequence[int]): Gray value or BGR, 0 to 255. Defaults to 0, black.
 
     Raises:
         ValueError: An argument is wrong.

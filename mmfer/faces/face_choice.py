@@ -15,9 +15,9 @@ class Choice:
     """The face of an image that counts, or why there is none.
 
     Attributes:
-        face: The face; None where there is none.
-        reason: In a few words.
-        num_faces: Faces that were good and large enough.
+        face (Face, optional): The face; None where there is none.
+        reason (str): In a few words.
+        num_faces (int): Faces that were good and large enough.
     """
 
     face: Face | None
@@ -35,10 +35,10 @@ class FaceChoice:
        that begins further to the left.
 
     Args:
-        min_score: 0 to 1. Default 0.6.
-        min_size: Pixels of the image as it is on disk, 1 or more. Default 32.
-        several: ``'largest'``, by the area of the box (default); ``'central'``, the middle of whose
-            box is nearest to the middle of the image; ``'score'``; or ``'refuse'``, an image
+        min_score (float): 0 to 1. Defaults to 0.6.
+        min_size (float): Pixels of the image as it is on disk, 1 or more. Defaults to 32.
+        several (str): ``'largest'``, by the area of the box (default); ``'central'``, the middle of
+            whose box is nearest to the middle of the image; ``'score'``; or ``'refuse'``, an image
             of several faces has none that counts.
 
     Raises:

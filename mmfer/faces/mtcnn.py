@@ -36,10 +36,10 @@ class MTCNN(FaceDetector):
     one thread: results do not depend on the number of cores.
 
     Args:
-        min_size: Side of the smallest face to look for, pixels of the image after it was shrunk,
-            12 or more. Smaller ones take longer. Default 20.
-        max_side: See :class:`FaceDetector`. Default 6144.
-        device: Where to compute. Default ``'cpu'``.
+        min_size (int): Side of the smallest face to look for, pixels of the image after it was
+            shrunk, 12 or more. Smaller ones take longer. Defaults to 20.
+        max_side (int, optional): See :class:`FaceDetector`. Defaults to 6144.
+        device (str | torch.device): Where to compute. Defaults to ``'cpu'``.
 
     Raises:
         ImportError: facenet-pytorch is not installed; says how to.

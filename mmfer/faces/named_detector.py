@@ -41,10 +41,10 @@ def find_detector(
     if facenet-pytorch is installed.
 
     Args:
-        name: One of :data:`DETECTOR_NAMES`.
-        weights: YuNet's ONNX file. Default: that of an installed package.
-        sha256: Of ``weights``, see :class:`.YuNet`.
-        max_side: See :class:`.FaceDetector`. Default: the detector's own.
+        name (str): One of :data:`DETECTOR_NAMES`.
+        weights (str | Path, optional): YuNet's ONNX file. Defaults to that of an installed package.
+        sha256 (str, optional): Of ``weights``, see :class:`.YuNet`.
+        max_side (int, optional): See :class:`.FaceDetector`. Defaults to the detector's own.
 
     Returns:
         ``type``, a key of :data:`DETECTORS`, and the arguments of it; plain values.

@@ -35,8 +35,8 @@ def eye_error(points: np.ndarray, landmarks: np.ndarray) -> float:
     distance of the eyes.
 
     Args:
-        points: The five points found, (5, 2).
-        landmarks: Of the same face, (98, 2).
+        points (np.ndarray): The five points found, (5, 2).
+        landmarks (np.ndarray): Of the same face, (98, 2).
     """
     eyes = labeled_points(landmarks)[:2]
     beside = np.linalg.norm(points[:2] - eyes, axis=1).mean()

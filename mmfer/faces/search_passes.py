@@ -66,9 +66,11 @@ def search_parts(
     """Search an image of any size: shrunk to :data:`WHOLE`, and for small faces tile by tile.
 
     Args:
-        image: uint8 (H, W, 3).
-        search_whole: Finds faces of all sizes in an image of at most ``WHOLE`` pixels.
-        search_tile: Finds faces of at most :data:`SMALL` pixels in a part of the image.
+        image (np.ndarray): uint8 (H, W, 3).
+        search_whole (Callable[[np.ndarray], list[Face]]): Finds faces of all sizes in an image of
+            at most ``WHOLE`` pixels.
+        search_tile (Callable[[np.ndarray], list[Face]]): Finds faces of at most :data:`SMALL`
+            pixels in a part of the image.
 
     Returns:
         Each face once, best score first, in pixels of ``image``.

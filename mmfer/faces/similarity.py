@@ -10,8 +10,8 @@ def similarity_map(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     the error is quadratic, and a and b follow at once. It never mirrors.
 
     Args:
-        source: Points p, (N, 2) with N >= 2.
-        target: Points q, (N, 2).
+        source (np.ndarray): Points p, (N, 2) with N >= 2.
+        target (np.ndarray): Points q, (N, 2).
 
     Returns:
         The map (2, 3), float64.

@@ -34,13 +34,13 @@ class YuNet(FaceDetector):
     image is searched at several sizes (:mod:`.search_passes`). Nothing is downloaded.
 
     Args:
-        model: The ONNX file.
-        sha256: What its sha256 has to be, in hexadecimal digits; for a file that is not among
-            :data:`YUNET_FILES`. Default: one of those.
-        score_floor: Faces of lower scores are not reported, in (0, 1). Default 0.3.
-        max_side: See :class:`FaceDetector`. Of larger images faces below 10 pixels of so many are
-            not found; what is searched grows with its square. Default 6144: a photograph of 24
-            megapixels at full size.
+        model (str | Path): The ONNX file.
+        sha256 (str, optional): What its sha256 has to be, in hexadecimal digits; for a file that is
+            not among :data:`YUNET_FILES`. Defaults to one of those.
+        score_floor (float): Faces of lower scores are not reported, in (0, 1). Defaults to 0.3.
+        max_side (int, optional): See :class:`FaceDetector`. Of larger images faces below 10 pixels
+            of so many are not found; what is searched grows with its square. Defaults to 6144: a
+            photograph of 24 megapixels at full size.
 
     Raises:
         FileNotFoundError: There is no such file.

@@ -24,8 +24,8 @@ class AnnotatedFiles:
     second gets ``_2``. A video has its name when it is whole.
 
     Args:
-        folder: Where they go.
-        stage: See :func:`.draw_faces`. Default None.
+        folder (str | Path): Where they go.
+        stage (str, optional): See :func:`.draw_faces`. Defaults to None.
     """
 
     def __init__(self, folder: str | Path, stage: str | None = None):

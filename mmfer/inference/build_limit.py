@@ -14,7 +14,7 @@ def at_most(limit: int) -> Iterator[None]:
     A config that came with weights may ask for more than any machine has.
 
     Args:
-        limit: Numbers in all weights that this thread makes meanwhile.
+        limit (int): Numbers in all weights that this thread makes meanwhile.
 
     Raises:
         ValueError: There are more.

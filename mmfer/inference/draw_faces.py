@@ -44,10 +44,10 @@ def draw_faces(image: np.ndarray, result: ImageResult, stage: str | None = None)
     network saw. A label never leaves the image, and grows with it, up to the width of its face.
 
     Args:
-        image: The image, uint8 (H, W, 3) in BGR.
-        result: What was said of it.
-        stage: Of the patches, what is kept after which stage: ``'app'``, ``'layers.4'``, ...
-            Default: after the last one.
+        image (np.ndarray): The image, uint8 (H, W, 3) in BGR.
+        result (ImageResult): What was said of it.
+        stage (str, optional): Of the patches, what is kept after which stage: ``'app'``,
+            ``'layers.4'``, ... Default: after the last one.
 
     Returns:
         A new image of the same size.

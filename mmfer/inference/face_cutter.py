@@ -67,7 +67,7 @@ class FaceCutter:
     pipeline, whose steps that cut at a labeled box resize instead.
 
     Args:
-        cfg: The whole config.
+        cfg (Config): The whole config.
     """
 
     def __init__(self, cfg: Config):
@@ -98,8 +98,9 @@ class FaceCutter:
         """Cut a face.
 
         Args:
-            image: uint8 (H, W, 3) in BGR.
-            face: A face found in it. Default None: the image is one of a face already.
+            image (np.ndarray): uint8 (H, W, 3) in BGR.
+            face (Face, optional): A face found in it. Defaults to None: the image is one of a face
+                already.
 
         Raises:
             NotAFaceError: The points of the face are those of none, or the image, which is to be

@@ -44,16 +44,16 @@ class InputImage:
     """An image, or the reason why there is none.
 
     Attributes:
-        source: Path of the file, ``'camera 0'`` or ``'array 0'``.
-        name: What a file made of it is to be called: the path inside the folder that was named,
-            else the name of the file.
-        image: uint8 (H, W, 3) in BGR; None where it cannot be read.
-        error: Why it cannot be read.
-        frame: Number of the frame, from 0; None for images.
-        time: Seconds since the first frame; None for images.
-        frame_rate: Frames a second of those of the video that are read, their mean where it
-            changes; None for images.
-        live: Whether somebody is waiting: a camera's.
+        source (str): Path of the file, ``'camera 0'`` or ``'array 0'``.
+        name (str): What a file made of it is to be called: the path inside the folder that was
+            named, else the name of the file.
+        image (np.ndarray, optional): uint8 (H, W, 3) in BGR; None where it cannot be read.
+        error (str): Why it cannot be read.
+        frame (int, optional): Number of the frame, from 0; None for images.
+        time (float, optional): Seconds since the first frame; None for images.
+        frame_rate (float, optional): Frames a second of those of the video that are read, their
+            mean where it changes; None for images.
+        live (bool): Whether somebody is waiting: a camera's.
     """
 
     source: str
@@ -74,14 +74,15 @@ def read_images(
     Of an animated image, or a file of several pages, it is the first one.
 
     Args:
-        inputs: The path of an image, a video, or a folder, which is searched with all below it
-            (what they are their content tells; the log says which files of a folder are neither,
+        inputs (Any): The path of an image, a video, or a folder, which is searched with all below
+            it (what they are their content tells; the log says which files of a folder are neither,
             and which HEIC and AVIF images are skipped as the package that reads them is missing);
             an array uint8 (H, W, 3) in BGR; the number of a camera; a :class:`InputImage`, which is
             handed on; or an iterable of these.
-        open_video: Makes of a path or a number what has the methods of ``cv2.VideoCapture``.
-        every: Of videos and cameras every so many frames one is yielded, from the first on.
-            Default 1.
+        open_video (Callable[[str | int], Any]): Makes of a path or a number what has the methods of
+            ``cv2.VideoCapture``.
+        every (int): Of videos and cameras every so many frames one is yielded, from the first on.
+            Defaults to 1.
 
     Raises:
         TypeError: An input is something else.
@@ -246,11 +247,11 @@ def _missing_end(
     """Say that a video ends long before it should; empty where it does not, or tells no length.
 
     Args:
-        number: Frames that were read.
-        reached: When the last one is shown, seconds; 0 where that is not known.
-        rate: Frames a second, as reckoned with.
-        announced_rate: As the video says; 0 or less where it does not.
-        announced: How many frames it says that it has.
+        number (int): Frames that were read.
+        reached (float): When the last one is shown, seconds; 0 where that is not known.
+        rate (float): Frames a second, as reckoned with.
+        announced_rate (float): As the video says; 0 or less where it does not.
+        announced (float): How many frames it says that it has.
     """
     length = announced / announced_rate if announced_rate > 0 else 0.0
     end = (reached or (number - 1) / rate) + 1 / rate

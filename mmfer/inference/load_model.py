@@ -28,12 +28,14 @@ def load_model(
     Position embeddings are resized as in training, where ``img_size`` is another one.
 
     Args:
-        cfg: The whole config.
-        checkpoint: A file of this model.
-        device: Where the model goes. Default ``'cpu'``.
-        whole: Whether weights that the model has no place for are an error, or a warning. Those of
-            priors, which a ``FaceAnalyzer`` saves with ``save_priors``, never count. Default False.
-        build: What builds the model. Default :func:`build_model`.
+        cfg (Config): The whole config.
+        checkpoint (str | Path): A file of this model.
+        device (str | torch.device): Where the model goes. Defaults to ``'cpu'``.
+        whole (bool): Whether weights that the model has no place for are an error, or a warning.
+            Those of priors, which a ``FaceAnalyzer`` saves with ``save_priors``, never count.
+            Defaults to False.
+        build (Callable[[Config], ImageClassifier], optional): What builds the model. Defaults to
+            :func:`build_model`.
 
     Returns:
         The model, in eval mode, and the checkpoint's ``meta`` (empty if it has none).

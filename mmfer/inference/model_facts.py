@@ -41,8 +41,8 @@ def class_names(cfg: Config, meta: Mapping[str, Any] | None = None) -> tuple[str
     numbers.
 
     Args:
-        cfg: The config.
-        meta: The checkpoint's ``meta``.
+        cfg (Config): The config.
+        meta (Mapping[str, Any], optional): The checkpoint's ``meta``.
     """
     head = cfg.model.get('head') or {}
     if is_component(head, MODELS, *_REGRESSION):
@@ -71,8 +71,8 @@ def task_of(cfg: Config, classes: Sequence[str] = ()) -> str:
     """Which of :data:`ALL_TASKS` a config's model was trained for.
 
     Args:
-        cfg: The config.
-        classes: The names of the outputs, see :func:`class_names`.
+        cfg (Config): The config.
+        classes (Sequence[str]): The names of the outputs, see :func:`class_names`.
     """
     neck, head = cfg.model.get('neck') or {}, cfg.model.get('head') or {}
     if is_component(neck, MODELS, KTAdapter):
@@ -133,10 +133,10 @@ def model_facts(
     """What a file of weights or a graph says of its model, as plain values.
 
     Args:
-        cfg: The config.
-        meta: ``meta`` of the checkpoint, for the class names.
-        size: Height and width of the images. Default: those of the config, see
-            :func:`.image_size`.
+        cfg (Config): The config.
+        meta (Mapping[str, Any], optional): ``meta`` of the checkpoint, for the class names.
+        size (Sequence[int], optional): Height and width of the images. Defaults to those of the
+            config, see :func:`.image_size`.
 
     Returns:
         ``classes`` (empty but for classifiers), ``input_size`` (height, width),

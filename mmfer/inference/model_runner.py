@@ -32,15 +32,15 @@ class Inspection:
     """One image, what a model predicts of it, and what happened on the way.
 
     Attributes:
-        image: What went into the network, RGB ``(H, W, 3)``, uint8.
-        sample: Labels and predictions, on the CPU.
-        encoded: Feature ``(C,)`` of the backbone alone, averaged over all places.
-        adapted: Feature ``(C,)`` that the head got, which differs from the former where the neck
-            does more than pooling.
-        kept: Stage (``'app'``, ``'layers.4'``, ...) -> raster positions ``(n,)`` of the patches
-            left after it; empty for backbones without poolings.
-        grid: Rows and columns of patches; None for backbones without.
-        index: Its number in the dataset; None where it is not from one.
+        image (np.ndarray): What went into the network, RGB ``(H, W, 3)``, uint8.
+        sample (DataSample): Labels and predictions, on the CPU.
+        encoded (np.ndarray): Feature ``(C,)`` of the backbone alone, averaged over all places.
+        adapted (np.ndarray): Feature ``(C,)`` that the head got, which differs from the former
+            where the neck does more than pooling.
+        kept (Mapping[str, np.ndarray]): Stage (``'app'``, ``'layers.4'``, ...) -> raster positions
+            ``(n,)`` of the patches left after it; empty for backbones without poolings.
+        grid (tuple[int, int], optional): Rows and columns of patches; None for backbones without.
+        index (int, optional): Its number in the dataset; None where it is not from one.
     """
 
     image: np.ndarray
@@ -63,9 +63,10 @@ class ModelRunner:
     exported model.
 
     Args:
-        model: In eval mode.
-        cfg: The whole config.
-        meta: ``meta`` of its checkpoint, for the class names. Default: those of the config.
+        model (BaseModel): In eval mode.
+        cfg (Config): The whole config.
+        meta (Mapping[str, Any], optional): ``meta`` of its checkpoint, for the class names.
+            Defaults to those of the config.
 
     Attributes:
         task: One of :data:`mmfer.inference.model_facts.ALL_TASKS`.
@@ -91,10 +92,10 @@ class ModelRunner:
         """Build the model of a config and load a checkpoint into it.
 
         Args:
-            config: Config file.
-            checkpoint: Its weights.
-            cfg_options: ``KEY=VALUE`` words that override the config.
-            device: Where the model runs. Default ``'cpu'``.
+            config (str): Config file.
+            checkpoint (str): Its weights.
+            cfg_options (Iterable[str]): ``KEY=VALUE`` words that override the config.
+            device (str): Where the model runs. Defaults to ``'cpu'``.
 
         Raises:
             FileNotFoundError: There is no such config or checkpoint.
@@ -118,7 +119,7 @@ class ModelRunner:
         """Predict a batch.
 
         Args:
-            batch: ``inputs`` and ``data_samples``, as a data loader gives them.
+            batch (Mapping[str, Any]): ``inputs`` and ``data_samples``, as a data loader gives them.
 
         Returns:
             The samples with predictions, where the model is.
@@ -135,7 +136,7 @@ class ModelRunner:
         """Predict a batch, and keep features and which patches are left.
 
         Args:
-            batch: See :meth:`predict`.
+            batch (Mapping[str, Any]): See :meth:`predict`.
 
         Raises:
             TypeError: The model is an exported one, of which only the outputs are known.
@@ -177,8 +178,8 @@ class ModelRunner:
         """Inspect a split, one batch after the other.
 
         Args:
-            loader: From :func:`.build_split_loader`.
-            fields: What the caller will read of every sample, such as ``'gt_age'``.
+            loader (DataLoader): From :func:`.build_split_loader`.
+            fields (Iterable[str]): What the caller will read of every sample, such as ``'gt_age'``.
 
         Yields:
             Inspections in the dataset's order.
@@ -215,7 +216,7 @@ def pack_images(images: Iterable[np.ndarray]) -> dict[str, Any]:
     """A batch of faces that were cut out.
 
     Args:
-        images: uint8 ``(H, W, 3)`` in BGR, of one size.
+        images (Iterable[np.ndarray]): uint8 ``(H, W, 3)`` in BGR, of one size.
 
     Returns:
         What :meth:`ModelRunner.predict` takes.

@@ -19,8 +19,9 @@ class KeptPatches:
     """Which patches of a face the poolings of an APViT left over.
 
     Attributes:
-        grid: Rows and columns of patches.
-        stages: Stage (``'app'``, ``'layers.4'``, ...) -> raster positions left after it.
+        grid (tuple[int, int]): Rows and columns of patches.
+        stages (dict[str, tuple[int, ...]]): Stage (``'app'``, ``'layers.4'``, ...) -> raster
+            positions left after it.
     """
 
     grid: tuple[int, int]
@@ -32,22 +33,29 @@ class FaceResult:
     """A face and what a model made of it.
 
     Attributes:
-        box: x1, y1, x2, y2 of the face, outer edges; may reach outside of the image.
-        crop_map: Rows of the affine map (2, 3) from the image to what the network saw.
-        crop_size: Width and height of that, pixels.
-        detection_score: Confidence of the detector, 0 to 1; None where images are faces already.
-        five_points: Left eye, right eye, tip of the nose, left and right corner of the mouth, left
-            and right as seen by the viewer; None where images are faces already.
-        label: Number of the likeliest class; None but for classifiers.
-        class_name: Its name.
-        scores: Probability of every class by its name, in the order of the model's outputs.
-        action_units: Probability of every facial action unit; None but for models of these.
-        valence: How pleasant the face looks, -1 to 1; None but for models of it.
-        arousal: How excited it looks, likewise.
-        age: Years; None but for age models.
-        points: Facial landmarks; None but for landmark models.
-        feature: What a recognition model compares faces by; None for others.
-        patches: Where they were asked for.
+        box (tuple[float, float, float, float]): x1, y1, x2, y2 of the face, outer edges; may reach
+            outside of the image.
+        crop_map (tuple[tuple[float, float, float], ...]): Rows of the affine map (2, 3) from the
+            image to what the network saw.
+        crop_size (tuple[int, int]): Width and height of that, pixels.
+        detection_score (float, optional): Confidence of the detector, 0 to 1; None where images are
+            faces already.
+        five_points (tuple[Point, ...], optional): Left eye, right eye, tip of the nose, left and
+            right corner of the mouth, left and right as seen by the viewer; None where images are
+            faces already.
+        label (int, optional): Number of the likeliest class; None but for classifiers.
+        class_name (str, optional): Its name.
+        scores (dict[str, float], optional): Probability of every class by its name, in the order of
+            the model's outputs.
+        action_units (dict[str, float], optional): Probability of every facial action unit; None but
+            for models of these.
+        valence (float, optional): How pleasant the face looks, -1 to 1; None but for models of it.
+        arousal (float, optional): How excited it looks, likewise.
+        age (float, optional): Years; None but for age models.
+        points (tuple[Point, ...], optional): Facial landmarks; None but for landmark models.
+        feature (tuple[float, ...], optional): What a recognition model compares faces by; None for
+            others.
+        patches (KeptPatches, optional): Where they were asked for.
     """
 
     box: tuple[float, float, float, float]
@@ -77,16 +85,16 @@ class ImageResult:
     """An image, or a frame of a video, and its faces.
 
     Attributes:
-        source: Path of the file, ``'camera 0'`` or ``'array 0'``.
-        status: ``'faces'``, ``'no face'`` or ``'unreadable'``.
-        reason: Why there is no face, or why it cannot be read; empty where there are faces.
-        frame: Number of the frame, from 0; None for images.
-        time: Seconds since the first frame; None for images.
-        width: Pixels; None where it cannot be read.
-        height: Pixels.
-        faces: Best detection first.
-        drawn: The file with what was found drawn in, by its path in the folder of results; None
-            where none was written.
+        source (str): Path of the file, ``'camera 0'`` or ``'array 0'``.
+        status (str): ``'faces'``, ``'no face'`` or ``'unreadable'``.
+        reason (str): Why there is no face, or why it cannot be read; empty where there are faces.
+        frame (int, optional): Number of the frame, from 0; None for images.
+        time (float, optional): Seconds since the first frame; None for images.
+        width (int, optional): Pixels; None where it cannot be read.
+        height (int, optional): Pixels.
+        faces (tuple[FaceResult, ...]): Best detection first.
+        drawn (str, optional): The file with what was found drawn in, by its path in the folder of
+            results; None where none was written.
     """
 
     source: str

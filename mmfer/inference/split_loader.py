@@ -13,9 +13,10 @@ def build_split_loader(cfg: Config, split: str = 'test', num: int | None = None)
     """Build the data loader of a split, in the dataset's order.
 
     Args:
-        cfg: The whole config; its default scope has been set.
-        split: ``'test'`` (default), ``'val'`` or ``'train'``, the latter with its augmentation.
-        num: How many images, spread evenly over the split. Default: all.
+        cfg (Config): The whole config; its default scope has been set.
+        split (str): ``'test'`` (default), ``'val'`` or ``'train'``, the latter with its
+            augmentation.
+        num (int, optional): How many images, spread evenly over the split. Defaults to all.
 
     Returns:
         A loader over a :class:`~torch.utils.data.Subset` of the config's dataset.
@@ -40,6 +41,6 @@ def build_split_loader(cfg: Config, split: str = 'test', num: int | None = None)
 
 
 def spread(total: int, num: int | None = None) -> list[int]:
-    """``num`` indices at even distances, at most ``total``. Default: all."""
+    """``num`` indices at even distances, at most ``total``. Defaults to all."""
     num = total if num is None else min(num, total)
     return np.linspace(0, total - 1, num).round().astype(int).tolist()

@@ -105,12 +105,12 @@ class CsvWriter(_LineWriter):
       ``arousal``; of age models ``age``; of landmark models ``x_0``, ``y_0``, ``x_1``, ...
 
     Args:
-        path: The file; what was there before is replaced.
-        task: Of the model, one of :data:`mmfer.inference.model_facts.ALL_TASKS`.
-        classes: Names of its outputs.
-        action_units: Names of the action units that it tells.
-        num_points: Landmarks that it predicts.
-        valence_arousal: Whether it predicts both.
+        path (str | Path): The file; what was there before is replaced.
+        task (str): Of the model, one of :data:`mmfer.inference.model_facts.ALL_TASKS`.
+        classes (Sequence[str]): Names of its outputs.
+        action_units (Sequence[str]): Names of the action units that it tells.
+        num_points (int): Landmarks that it predicts.
+        valence_arousal (bool): Whether it predicts both.
     """
 
     def __init__(

@@ -21,10 +21,11 @@ class PoolingSettings:
     """How much the poolings of an APViT keep.
 
     Attributes:
-        keep_num: ``k``, patches that go on from the CNN, 1 to all; None where the model has no
-            patch pooling, or a soft one, which drops nothing.
-        keep_rate: ``r``, the share of its patches that each pooling block keeps, in (0, 1]; a tuple
-            of one for each pooling block where they differ; None where no block pools.
+        keep_num (int, optional): ``k``, patches that go on from the CNN, 1 to all; None where the
+            model has no patch pooling, or a soft one, which drops nothing.
+        keep_rate (float | tuple[float, ...], optional): ``r``, the share of its patches that each
+            pooling block keeps, in (0, 1]; a tuple of one for each pooling block where they differ;
+            None where no block pools.
     """
 
     keep_num: int | None = None
@@ -44,8 +45,9 @@ def keep_all(backbone: nn.Module, size: Sequence[int] | None = None) -> PoolingS
     """The settings with which a backbone drops nothing, as if it had no poolings.
 
     Args:
-        backbone: An :class:`.APViT`, or another one.
-        size: Height and width of its images. Default: its own, ``img_size``.
+        backbone (nn.Module): An :class:`.APViT`, or another one.
+        size (Sequence[int], optional): Height and width of its images. Defaults to its own,
+            ``img_size``.
     """
     return PoolingSettings(
         math.prod(backbone.grid_of(size)) if _hard_app(backbone) else None,
@@ -59,9 +61,9 @@ def check_pooling(
     """Refuse settings that a backbone cannot have.
 
     Args:
-        backbone: See :func:`set_pooling`.
-        settings: See :func:`set_pooling`.
-        size: See :func:`keep_all`.
+        backbone (nn.Module): See :func:`set_pooling`.
+        settings (PoolingSettings): See :func:`set_pooling`.
+        size (Sequence[int], optional): See :func:`keep_all`.
 
     Raises:
         TypeError: ``keep_rate`` is neither a number nor a sequence of numbers.
@@ -99,9 +101,9 @@ def set_pooling(
     """Set a backbone's poolings, in place.
 
     Args:
-        backbone: An :class:`.APViT`; another one where ``settings`` has None only.
-        settings: What it is to keep; None leaves that pooling as it is.
-        size: See :func:`keep_all`.
+        backbone (nn.Module): An :class:`.APViT`; another one where ``settings`` has None only.
+        settings (PoolingSettings): What it is to keep; None leaves that pooling as it is.
+        size (Sequence[int], optional): See :func:`keep_all`.
 
     Raises:
         ValueError: See :func:`check_pooling`.
@@ -124,9 +126,9 @@ def use_pooling(
     The backbone is changed in place: threads that share it have to wait for each other.
 
     Args:
-        backbone: See :func:`set_pooling`.
-        settings: See :func:`set_pooling`.
-        size: See :func:`keep_all`.
+        backbone (nn.Module): See :func:`set_pooling`.
+        settings (PoolingSettings): See :func:`set_pooling`.
+        size (Sequence[int], optional): See :func:`keep_all`.
 
     Raises:
         ValueError: See :func:`check_pooling`.

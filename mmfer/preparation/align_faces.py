@@ -42,8 +42,8 @@ class AlignJob(Job):
     """One image to align.
 
     Attributes:
-        name: Path relative to the root folder, with forward slashes.
-        source: Path of the file.
+        name (str): Path relative to the root folder, with forward slashes.
+        source (str): Path of the file.
     """
 
     name: str
@@ -132,13 +132,14 @@ def align_faces(
     """Align or crop all images that are not done yet, and write the report.
 
     Args:
-        jobs: From :func:`plan_alignment`.
-        out: Target folder; may hold a part, or all, of the same run.
-        detector: ``type``, a key of :data:`mmfer.faces.DETECTORS`, and the arguments of it.
-        choice: Which face of an image counts. Default: the rules of :class:`.FaceChoice`.
-        image_format: A key of :data:`.IMAGE_FORMATS`. Default ``'jpg'``.
-        workers: Processes; 0 does it in this one. The files are the same. Default 0.
-        track: See :meth:`.ImageWriter.run`.
+        jobs (list[AlignJob]): From :func:`plan_alignment`.
+        out (str | Path): Target folder; may hold a part, or all, of the same run.
+        detector (dict): ``type``, a key of :data:`mmfer.faces.DETECTORS`, and the arguments of it.
+        choice (FaceChoice, optional): Which face of an image counts. Defaults to the rules of
+            :class:`.FaceChoice`.
+        image_format (str): A key of :data:`.IMAGE_FORMATS`. Defaults to ``'jpg'``.
+        workers (int): Processes; 0 does it in this one. The files are the same. Defaults to 0.
+        track (Track): See :meth:`.ImageWriter.run`.
         **aligner: Further arguments of :class:`.FaceAligner`: ``size``, ``kind``, ``no_face``,
             ``border``, ``fill``.
 

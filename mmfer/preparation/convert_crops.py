@@ -32,8 +32,8 @@ class CropJob(Job):
     """One face to cut out. Its fingerprint changes with each label, too.
 
     Attributes:
-        sample: As the dataset gives it, with ``img_path``.
-        split: ``'train'``, ``'val'`` or ``'test'``.
+        sample (dict): As the dataset gives it, with ``img_path``.
+        split (str): ``'train'``, ``'val'`` or ``'test'``.
     """
 
     sample: dict
@@ -78,14 +78,16 @@ def convert_crops(
     """Cut out all faces that have no crop yet; write the annotation file and the skipped ones.
 
     Args:
-        jobs: From :func:`plan_crops`.
-        crop: Config of the transform that crops, such as ``dict(type='CropFace', kind='tight')``.
-        out: Target folder; may hold a part, or all, of the same conversion.
-        metainfo: What the annotation file says of the dataset; plain values.
-        image_format: A key of :data:`.IMAGE_FORMATS`. Default ``'jpg'``.
-        workers: Processes that cut out; 0 does it in this one. Default 0.
-        track: See :meth:`.ImageWriter.run`.
-        nameless: (path, reason) of files that belong to no split, for :data:`SKIPPED`.
+        jobs (list[CropJob]): From :func:`plan_crops`.
+        crop (dict): Config of the transform that crops, such as
+            ``dict(type='CropFace', kind='tight')``.
+        out (str | Path): Target folder; may hold a part, or all, of the same conversion.
+        metainfo (dict): What the annotation file says of the dataset; plain values.
+        image_format (str): A key of :data:`.IMAGE_FORMATS`. Defaults to ``'jpg'``.
+        workers (int): Processes that cut out; 0 does it in this one. Defaults to 0.
+        track (Track): See :meth:`.ImageWriter.run`.
+        nameless (Sequence[tuple[str, str]]): (path, reason) of files that belong to no split, for
+            :data:`SKIPPED`.
 
     Returns:
         Crops of each split, as in :data:`ANNOTATIONS`, and the faces without one, as in

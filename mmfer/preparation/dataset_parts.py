@@ -28,9 +28,9 @@ def build_parts(name: str, data_root: str, options: dict[str, Any]) -> dict[str,
     """Build the training, validation and test part of a dataset, as far as it has them.
 
     Args:
-        name: Registered name of a :class:`FaceDataset` with a ``split``.
-        data_root: Its folder.
-        options: Further arguments.
+        name (str): Registered name of a :class:`FaceDataset` with a ``split``.
+        data_root (str): Its folder.
+        options (dict[str, Any]): Further arguments.
 
     Returns:
         Part -> dataset, in the order of :data:`~mmfer.datasets.splits.PARTS`; at least one.
@@ -57,10 +57,10 @@ def write_split(name: str, data_root: str, options: dict[str, Any], target: str)
     """Write which image, or face, of a dataset is in which part; return the counts in words.
 
     Args:
-        name: Registered name of a :class:`~mmfer.datasets.NamedSplitDataset`.
-        data_root: Its folder.
-        options: Its further arguments.
-        target: File to write, for ``split_file``.
+        name (str): Registered name of a :class:`~mmfer.datasets.NamedSplitDataset`.
+        data_root (str): Its folder.
+        options (dict[str, Any]): Its further arguments.
+        target (str): File to write, for ``split_file``.
     """
     parts = build_parts(name, data_root, options)
     # An image with several faces has several samples and one line.

@@ -35,16 +35,16 @@ def write_folds(
     """Write ``out/fold0.csv`` …, each of which tests on another fold.
 
     Args:
-        name: Registered name of a :class:`~mmfer.datasets.NamedSplitDataset`.
-        data_root: Its folder.
-        options: Its further arguments.
-        out: Folder to write.
-        k: Number of folds.
-        seed: Another seed gives other folds. Default 0.
-        people: Keeps people apart: ``'label'`` where they are the classes, or a regular expression
-            whose first group, or all of it, is found in names of split files. Default: folds have
-            the same share of each class or decade of age.
-        with_val: Whether the fold after the tested one is for validation. Default True.
+        name (str): Registered name of a :class:`~mmfer.datasets.NamedSplitDataset`.
+        data_root (str): Its folder.
+        options (dict[str, Any]): Its further arguments.
+        out (str | Path): Folder to write.
+        k (int): Number of folds.
+        seed (int): Another seed gives other folds. Defaults to 0.
+        people (str, optional): Keeps people apart: ``'label'`` where they are the classes, or a
+            regular expression whose first group, or all of it, is found in names of split files.
+            Defaults to folds have the same share of each class or decade of age.
+        with_val (bool): Whether the fold after the tested one is for validation. Defaults to True.
 
     Yields:
         What each file holds, in words.

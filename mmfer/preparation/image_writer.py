@@ -71,11 +71,11 @@ class ImageWriter:
     is killed, while they start as well.
 
     Args:
-        out: Target folder; may hold a part, or all, of the same run.
-        image_format: A key of :data:`IMAGE_FORMATS`.
+        out (str | Path): Target folder; may hold a part, or all, of the same run.
+        image_format (str): A key of :data:`IMAGE_FORMATS`.
     """
 
-    #: How workers are started. Default: the system's way.
+    #: How workers are started. Defaults to the system's way.
     start_method: str | None = None
 
     def __init__(self, out: str | Path, image_format: str):
@@ -105,11 +105,12 @@ class ImageWriter:
         """Do all jobs that are not done yet.
 
         Args:
-            jobs: All of them.
-            summary: Name of the file in ``out`` that describes all images. It is removed where
-                there is something to do, so that nobody uses half a set; the caller writes it anew.
-            workers: Processes; 0 does it in this one. The files are the same. Default 0.
-            track: Called where there is something to do.
+            jobs (Sequence[Job]): All of them.
+            summary (str): Name of the file in ``out`` that describes all images. It is removed
+                where there is something to do, so that nobody uses half a set; the caller writes it
+                anew.
+            workers (int): Processes; 0 does it in this one. The files are the same. Defaults to 0.
+            track (Track): Called where there is something to do.
 
         Returns:
             The result of each job, and how many of them an earlier run had done.

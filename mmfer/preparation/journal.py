@@ -18,9 +18,9 @@ class Journal:
     """One JSON object a line: the settings, then each item when it is finished.
 
     Args:
-        folder: Where results go; the journal is its :data:`JOURNAL`. What is there is read now, and
-            written anew without a last line that a killed process left half written.
-        settings: Of the conversion, plain values.
+        folder (str | Path): Where results go; the journal is its :data:`JOURNAL`. What is there is
+            read now, and written anew without a last line that a killed process left half written.
+        settings (dict): Of the conversion, plain values.
 
     Raises:
         SettingsError: The journal there is one of other settings.
@@ -62,8 +62,8 @@ def fingerprint(path: str | Path, labels: dict | None = None) -> str:
     """Changes with the file's name, size and time of writing, and with each of the labels.
 
     Args:
-        path: A file; one that is missing has a fingerprint, too.
-        labels: Plain values. Default: none.
+        path (str | Path): A file; one that is missing has a fingerprint, too.
+        labels (dict, optional): Plain values. Defaults to none.
     """
     path = Path(path)
     stat = path.stat() if path.exists() else None

@@ -18,10 +18,10 @@ def stratified_folds(
     seed alone, not on the order of the list or on a random generator.
 
     Args:
-        names: Unique names, one a sample.
-        k: Number of folds, from 2 to the number of samples.
-        labels: Class of each sample, or None where there are none.
-        seed: Another seed, other folds. Default 0.
+        names (Sequence[str]): Unique names, one a sample.
+        k (int): Number of folds, from 2 to the number of samples.
+        labels (Sequence[Hashable], optional): Class of each sample, or None where there are none.
+        seed (int): Another seed, other folds. Defaults to 0.
 
     Returns:
         Fold of each sample, 0 to ``k - 1``.
@@ -61,11 +61,11 @@ def disjoint_folds(
     promise that when a class is that of one person.
 
     Args:
-        names: Unique names, one a sample.
-        groups: Whom or what each sample shows.
-        k: Number of folds, from 2 to the number of groups.
-        labels: Class of each sample, or None where there are none.
-        seed: Another seed, other folds where groups are of one size. Default 0.
+        names (Sequence[str]): Unique names, one a sample.
+        groups (Sequence[Hashable]): Whom or what each sample shows.
+        k (int): Number of folds, from 2 to the number of groups.
+        labels (Sequence[Hashable], optional): Class of each sample, or None where there are none.
+        seed (int): Another seed, other folds where groups are of one size. Defaults to 0.
 
     Returns:
         Fold of each sample, 0 to ``k - 1``. Depends on the arguments alone, not on their order.
@@ -106,9 +106,9 @@ def parts_of_fold(folds: Sequence[int], fold: int, with_val: bool = True) -> lis
     """Parts of a split in which one fold is for testing and, if wanted, the next for validation.
 
     Args:
-        folds: Fold of each sample.
-        fold: The one to test on.
-        with_val: Whether the fold after it is for validation; takes three folds at least.
+        folds (Sequence[int]): Fold of each sample.
+        fold (int): The one to test on.
+        with_val (bool): Whether the fold after it is for validation; takes three folds at least.
 
     Returns:
         ``'train'``, ``'val'`` or ``'test'`` for each sample.

@@ -13,8 +13,8 @@ def best_epoch(stage: Stage, metric: str) -> Stage:
     All figures of a run are then those of one model, tested on the test list.
 
     Args:
-        stage: One that is trained.
-        metric: That which its checkpoint hook keeps the best of (``save_best``).
+        stage (Stage): One that is trained.
+        metric (str): That which its checkpoint hook keeps the best of (``save_best``).
 
     Returns:
         Its folder is ``best`` in that of the stage.

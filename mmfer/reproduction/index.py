@@ -49,15 +49,17 @@ class Database:
     """What a model is trained and tested on.
 
     Attributes:
-        name: As the paper's tables call it.
-        config: The config of the paper's model on it.
-        folder: Where its files are under the folder of all data; None if it has no files.
-        patches: Of its model; keep numbers are scaled from 196 to it.
-        weights: Setting that names a checkpoint -> what makes it, once for all seeds.
-        metrics: Column -> metric. Default: the database's name -> accuracy.
-        primary: The metric that the best epoch is selected by. Default: the first one.
-        protocol: The paper's way to divide it, in words, where that matters.
-        leak_free: ``says`` the other way in words, ``set`` has its overrides.
+        name (str): As the paper's tables call it.
+        config (Path): The config of the paper's model on it.
+        folder (str, optional): Where its files are under the folder of all data; None if it has no
+            files.
+        patches (int): Of its model; keep numbers are scaled from 196 to it.
+        weights (Mapping[str, Source]): Setting that names a checkpoint -> what makes it, once for
+            all seeds.
+        metrics (Mapping[str, str]): Column -> metric. Defaults to the database's name -> accuracy.
+        primary (str): The metric that the best epoch is selected by. Defaults to the first one.
+        protocol (str): The paper's way to divide it, in words, where that matters.
+        leak_free (Mapping[str, Any]): ``says`` the other way in words, ``set`` has its overrides.
     """
 
     name: str
@@ -82,9 +84,11 @@ class Recipe:
     """How a row of a table is made on one database.
 
     Attributes:
-        config: The config that is changed.
-        parts: Dotted path -> file whose value replaces that of the config, and its name there.
-        options: Overrides, dotted path -> value; ``{database}`` stands for the database's name.
+        config (Path): The config that is changed.
+        parts (Mapping[str, tuple[Path, str]]): Dotted path -> file whose value replaces that of the
+            config, and its name there.
+        options (Mapping[str, Any]): Overrides, dotted path -> value; ``{database}`` stands for the
+            database's name.
     """
 
     config: Path
@@ -97,22 +101,24 @@ class Experiment:
     """A table or a figure.
 
     Attributes:
-        name: Such as ``'table1'``.
-        title: What it is about.
-        databases: What its columns are measured on.
-        rows: Variant -> the row's first cells.
-        label: Headings of these cells.
-        metrics: Column -> metric, in place of the databases' own.
-        columns: Those of the databases' columns that it has. Default: all.
-        cost: One of :data:`COSTS`, or None where the table has no such column.
-        reference: The row that others are compared with, or row -> that for it.
-        best_of: Row -> rows, of which it has the best mean in each column.
-        apart: Whether each column is a table of its own.
-        note: What has to be said of the table, a sentence or more.
-        published: The table of the published values, if not that of its own name.
-        trains: False where it is about costs only.
-        figure: One of :data:`FIGURES`, or None.
-        grid: Keep numbers and keep rates of a figure over both.
+        name (str): Such as ``'table1'``.
+        title (str): What it is about.
+        databases (tuple[str, ...]): What its columns are measured on.
+        rows (Mapping[str, tuple[str, ...]]): Variant -> the row's first cells.
+        label (tuple[str, ...]): Headings of these cells.
+        metrics (Mapping[str, str]): Column -> metric, in place of the databases' own.
+        columns (tuple[str, ...]): Those of the databases' columns that it has. Defaults to all.
+        cost (str, optional): One of :data:`COSTS`, or None where the table has no such column.
+        reference (str | Mapping[str, str], optional): The row that others are compared with, or row
+            -> that for it.
+        best_of (Mapping[str, tuple[str, ...]]): Row -> rows, of which it has the best mean in each
+            column.
+        apart (bool): Whether each column is a table of its own.
+        note (str): What has to be said of the table, a sentence or more.
+        published (str): The table of the published values, if not that of its own name.
+        trains (bool): False where it is about costs only.
+        figure (str, optional): One of :data:`FIGURES`, or None.
+        grid (Mapping[str, tuple], optional): Keep numbers and keep rates of a figure over both.
     """
 
     name: str
@@ -149,11 +155,13 @@ class Index:
     """All of them, by name.
 
     Attributes:
-        databases: What is trained on.
-        variants: Variant -> database -> how it is made there.
-        experiments: Tables and figures.
-        stand_ins: What may be chosen as data but the paper's -> database -> what stands in for it.
-        short: Type of the model -> overrides of a training on drawn faces, to make it short.
+        databases (Mapping[str, Database]): What is trained on.
+        variants (Mapping[str, Mapping[str, Recipe]]): Variant -> database -> how it is made there.
+        experiments (Mapping[str, Experiment]): Tables and figures.
+        stand_ins (Mapping[str, Mapping[str, str]]): What may be chosen as data but the paper's ->
+            database -> what stands in for it.
+        short (Mapping[str, Mapping[str, Any]]): Type of the model -> overrides of a training on
+            drawn faces, to make it short.
     """
 
     databases: Mapping[str, Database]
@@ -223,9 +231,10 @@ def select(
     """The experiments of these names, or of all with ``'all'``.
 
     Args:
-        index: What there is.
-        names: Names of experiments, or ``EXPERIMENT/ROW`` for one row and what it is compared with.
-        databases: Columns to keep. Default: all.
+        index (Index): What there is.
+        names (Iterable[str]): Names of experiments, or ``EXPERIMENT/ROW`` for one row and what it
+            is compared with.
+        databases (Sequence[str], optional): Columns to keep. Defaults to all.
 
     Raises:
         ExperimentError: There is no such experiment, or it has none of these databases.

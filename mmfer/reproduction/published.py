@@ -16,12 +16,13 @@ class Misprint:
     """A mistake of a paper.
 
     Attributes:
-        table: The experiment that it is in.
-        row: A row of it.
-        reason: How it is known.
-        column: A column; none where the row's own cells are meant.
-        printed: What is printed.
-        meant: What is meant, and shown; None where that is not known, and what is printed is shown.
+        table (str): The experiment that it is in.
+        row (str): A row of it.
+        reason (str): How it is known.
+        column (str): A column; none where the row's own cells are meant.
+        printed (str | float): What is printed.
+        meant (str | float, optional): What is meant, and shown; None where that is not known, and
+            what is printed is shown.
     """
 
     table: str
@@ -37,8 +38,9 @@ class Published:
     """The values of a paper.
 
     Attributes:
-        tables: Experiment -> row -> column -> value.
-        misprints: The paper's mistakes.
+        tables (Mapping[str, Mapping[str, Mapping[str, float]]]): Experiment -> row -> column ->
+            value.
+        misprints (Sequence[Misprint]): The paper's mistakes.
     """
 
     tables: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)

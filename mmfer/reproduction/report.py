@@ -45,10 +45,10 @@ class Report:
     """Writes ``NAME.md``, ``NAME.csv`` and, where there is a figure, ``NAME.png``.
 
     Args:
-        published: The paper's values.
-        runs: How everything is done; files go to its work folder.
-        seeds: A training of each row for each.
-        progress: Shows what is going on.
+        published (Published): The paper's values.
+        runs (Runs): How everything is done; files go to its work folder.
+        seeds (Sequence[int]): A training of each row for each.
+        progress (Progress): Shows what is going on.
     """
 
     def __init__(self, published: Published, runs: Runs, seeds: Sequence[int], progress: Progress):

@@ -38,19 +38,21 @@ class Settings:
     """How runs are made.
 
     Args:
-        work_dir: Where all of them go.
-        tools: Folder of ``train.py`` and ``test.py``.
-        data_root: Folder that holds the databases' folders; None where they are not at hand.
-        data_roots: Database -> its folder, for those elsewhere.
-        data: ``'paper'``, or the name of what stands in for its databases.
-        protocol: ``'paper'`` or ``'leak-free'``, how databases are divided.
-        options: ``--cfg-options`` for every run.
-        adapter_options: The same for runs that learn from prior encoders.
-        cache: Whether these see images without augmentation and compute prior tokens once.
-        given: (Variant, database) -> checkpoint that exists already, for all seeds.
-        processes: GPUs, or processes on CPUs, for each training.
-        select: What a run has reached: the test of its ``'last'`` checkpoint, or of that which
-            validation found ``'best'``.
+        work_dir (Path): Where all of them go.
+        tools (Path): Folder of ``train.py`` and ``test.py``.
+        data_root (Path, optional): Folder that holds the databases' folders; None where they are
+            not at hand.
+        data_roots (Mapping[str, Path]): Database -> its folder, for those elsewhere.
+        data (str): ``'paper'``, or the name of what stands in for its databases.
+        protocol (str): ``'paper'`` or ``'leak-free'``, how databases are divided.
+        options (Mapping[str, Any]): ``--cfg-options`` for every run.
+        adapter_options (Mapping[str, Any]): The same for runs that learn from prior encoders.
+        cache (bool): Whether these see images without augmentation and compute prior tokens once.
+        given (Mapping[tuple[str, str], Path]): (Variant, database) -> checkpoint that exists
+            already, for all seeds.
+        processes (int): GPUs, or processes on CPUs, for each training.
+        select (str): What a run has reached: the test of its ``'last'`` checkpoint, or of that
+            which validation found ``'best'``.
     """
 
     work_dir: Path
@@ -87,8 +89,8 @@ class Runs:
     the first variant of the index that makes it.
 
     Args:
-        index: What there is.
-        settings: How it is done.
+        index (Index): What there is.
+        settings (Settings): How it is done.
     """
 
     def __init__(self, index: Index, settings: Settings):

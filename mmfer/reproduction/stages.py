@@ -53,13 +53,13 @@ class Stage:
     is refused.
 
     Args:
-        name: What is shown to people.
-        cfg: The whole config.
-        folder: Where everything goes.
-        inputs: Checkpoints that the training starts from.
-        tools: Folder with ``train.py``, ``test.py`` and their distributed forms.
-        processes: GPUs, or processes on CPUs, to use; 1 needs no launcher.
-        given: A checkpoint that exists already; there is nothing to train then.
+        name (str): What is shown to people.
+        cfg (Config): The whole config.
+        folder (Path): Where everything goes.
+        inputs (Sequence[Path]): Checkpoints that the training starts from.
+        tools (Path): Folder with ``train.py``, ``test.py`` and their distributed forms.
+        processes (int): GPUs, or processes on CPUs, to use; 1 needs no launcher.
+        given (Path, optional): A checkpoint that exists already; there is nothing to train then.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Stage:
         process is waited for, too.
 
         Args:
-            say: Told once of a wait; None does not wait.
+            say (Callable[[str], None], optional): Told once of a wait; None does not wait.
 
         Raises:
             InUseError: Another process is in it, and ``say`` is None.
@@ -273,8 +273,8 @@ def _start(command: Sequence[str], lock: int | None) -> subprocess.Popen:
     """Start a tool that holds the lock, too, and on Linux ends with this process.
 
     Args:
-        command: The tool.
-        lock: Descriptor of a lock's file.
+        command (Sequence[str]): The tool.
+        lock (int, optional): Descriptor of a lock's file.
     """
     options = {}
     passed = None if lock is None or os.name != 'posix' else os.dup(lock)

@@ -30,13 +30,14 @@ class Column:
     """A column of results.
 
     Attributes:
-        name: As in the paper, or the stand-in's.
-        published: Names of the paper's columns that are shown beside it: its own, or those of
-            every database that is stood in for; () where the paper's are not comparable.
-        stands_in: Whether it is measured on other data than the paper's, so that its gains
+        name (str): As in the paper, or the stand-in's.
+        published (tuple[str, ...]): Names of the paper's columns that are shown beside it: its own,
+            or those of every database that is stood in for; () where the paper's are not
+            comparable.
+        stands_in (bool): Whether it is measured on other data than the paper's, so that its gains
             compare, and its values do not.
-        database: What it is measured on.
-        metric: The name of what is measured.
+        database (str): What it is measured on.
+        metric (str): The name of what is measured.
     """
 
     name: str
@@ -51,14 +52,17 @@ class Results:
     """All numbers of a table.
 
     Attributes:
-        experiment: What it is.
-        columns: What is measured.
-        published: Row -> column, ``'share'`` or ``'GFLOPs'`` -> the paper's value.
-        measured: (row, column) -> a value for each seed that is done.
-        gflops: Row -> cost of the paper's model.
-        has_runs: False where only costs are computed.
-        misprints: Rows and columns that the paper prints another value of than ``published``.
-        otherwise: Folders of runs that were made with other settings than these.
+        experiment (Experiment): What it is.
+        columns (Sequence[Column]): What is measured.
+        published (Mapping[str, Mapping[str, float]]): Row -> column, ``'share'`` or ``'GFLOPs'`` ->
+            the paper's value.
+        measured (Mapping[tuple[str, str], Mapping[int, float]]): (row, column) -> a value for each
+            seed that is done.
+        gflops (Mapping[str, float]): Row -> cost of the paper's model.
+        has_runs (bool): False where only costs are computed.
+        misprints (frozenset[tuple[str, str]]): Rows and columns that the paper prints another value
+            of than ``published``.
+        otherwise (Sequence[str]): Folders of runs that were made with other settings than these.
     """
 
     experiment: Experiment

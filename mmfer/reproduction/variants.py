@@ -18,7 +18,7 @@ class Variants:
     """Makes the config of every row of every table.
 
     Args:
-        index: What there is.
+        index (Index): What there is.
     """
 
     def __init__(self, index: Index):

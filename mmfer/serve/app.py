@@ -65,12 +65,13 @@ def build_app(
     """Put the page together.
 
     Args:
-        model: What reads the images.
-        drawn_faces: What is offered to try it with.
-        limits: How large an image may be. Default: those of :class:`.UploadLimits`.
-        hosts: By which names the page may be asked for. Those of this machine alone keep a page
-            from elsewhere from getting at it through a name of its own that leads here (DNS
-            rebinding). Default: all.
+        model (PageModel): What reads the images.
+        drawn_faces (DrawnFaces): What is offered to try it with.
+        limits (UploadLimits, optional): How large an image may be. Defaults to those of
+            :class:`.UploadLimits`.
+        hosts (Sequence[str]): By which names the page may be asked for. Those of this machine alone
+            keep a page from elsewhere from getting at it through a name of its own that leads here
+            (DNS rebinding). Defaults to all.
     """
     limits = limits or UploadLimits()
     places = asyncio.Semaphore(_AT_ONCE)

@@ -30,8 +30,8 @@ class DrawnFaces:
     config's test set.
 
     Args:
-        cfg: The model's config.
-        aligned: Whether images are cut out already; else there are head and shoulders for a
+        cfg (Config): The model's config.
+        aligned (bool): Whether images are cut out already; else there are head and shoulders for a
             detector to find a face on.
     """
 

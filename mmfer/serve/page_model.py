@@ -39,8 +39,8 @@ class PageModel:
     Requests come in threads of their own; they wait for each other.
 
     Args:
-        inferencer: With the model and, but for aligned images, the detector.
-        name: How the page calls the model.
+        inferencer (FaceInferencer): With the model and, but for aligned images, the detector.
+        name (str): How the page calls the model.
     """
 
     def __init__(self, inferencer: FaceInferencer, name: str):
@@ -79,8 +79,8 @@ class PageModel:
         """Find the faces of an image and say what the model makes of them.
 
         Args:
-            image: uint8 (H, W, 3) in BGR.
-            settings: How much its poolings keep. Default: as trained.
+            image (np.ndarray): uint8 (H, W, 3) in BGR.
+            settings (PoolingSettings, optional): How much its poolings keep. Default: as trained.
 
         Returns:
             Plain values:

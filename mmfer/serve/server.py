@@ -29,8 +29,8 @@ def listen(host: str, port: int) -> socket.socket:
     """Take a port, before anything slow is done.
 
     Args:
-        host: Address or name of this machine.
-        port: 0 takes any that is free.
+        host (str): Address or name of this machine.
+        port (int): 0 takes any that is free.
 
     Raises:
         OSError: It is taken or not allowed, or this machine has no such address.

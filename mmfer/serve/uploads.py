@@ -37,9 +37,9 @@ class UploadLimits:
     """How large an image may be.
 
     Attributes:
-        max_bytes: Of the file. Default 10 MB.
-        max_pixels: Of the image, width times height. Default 25 million.
-        max_seconds: That a file may take from its first byte to its last. Default 30.
+        max_bytes (int): Of the file. Defaults to 10 MB.
+        max_pixels (int): Of the image, width times height. Defaults to 25 million.
+        max_seconds (float): That a file may take from its first byte to its last. Defaults to 30.
 
     Raises:
         ValueError: One of them is not positive.
@@ -82,8 +82,8 @@ def decode_upload(content: bytes, limits: UploadLimits) -> np.ndarray:
     image takes no memory.
 
     Args:
-        content: The whole file.
-        limits: How large it may be.
+        content (bytes): The whole file.
+        limits (UploadLimits): How large it may be.
 
     Returns:
         uint8 (H, W, 3) in BGR, turned as its EXIF orientation says.

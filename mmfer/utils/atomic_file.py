@@ -40,9 +40,9 @@ def replacing(path: str | Path, suffix: str = '') -> Iterator[BinaryIO]:
     process writes there for the first time (:func:`remove_parts`).
 
     Args:
-        path: Its folder is made if need be.
-        suffix: What the hidden name ends with, for those who open it by its name, the ``name`` of
-            the file. Default: nothing.
+        path (str | Path): Its folder is made if need be.
+        suffix (str): What the hidden name ends with, for those who open it by its name, the
+            ``name`` of the file. Defaults to nothing.
 
     Raises:
         OSError: The content could not be written. After any error, what was at ``path`` before is

@@ -14,8 +14,8 @@ def registered(name: str, registry: Registry) -> Any:
     As :meth:`Registry.get`, which goes on to import what it does not find, whatever that is.
 
     Args:
-        name: Bare, or behind the scope of the registry or of one of its parents.
-        registry: Asked first.
+        name (str): Bare, or behind the scope of the registry or of one of its parents.
+        registry (Registry): Asked first.
     """
     registry.import_from_location()
     scope, dot, bare = name.rpartition('.')
@@ -39,10 +39,10 @@ def component_class(component: Any, registry: Registry) -> type | None:
     """Return the class that a registry would build.
 
     Args:
-        component: A config with ``type``, or a ``type`` itself: ``'PackInputs'``,
+        component (Any): A config with ``type``, or a ``type`` itself: ``'PackInputs'``,
             ``'mmpretrain.PackInputs'``, a path such as ``'mmpretrain.datasets.PackInputs'``, or a
             class.
-        registry: Where names are looked up, in its parents as well.
+        registry (Registry): Where names are looked up, in its parents as well.
 
     Returns:
         The class; None where there is no ``type``, the name is not registered, or it is that of a
@@ -58,8 +58,8 @@ def is_component(component: Any, registry: Registry, *classes: type) -> bool:
     """Whether a component is one of ``classes`` or of their subclasses.
 
     Args:
-        component: See :func:`component_class`.
-        registry: See :func:`component_class`.
+        component (Any): See :func:`component_class`.
+        registry (Registry): See :func:`component_class`.
         classes: What it is compared with.
     """
     found = component_class(component, registry)

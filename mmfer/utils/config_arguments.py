@@ -25,9 +25,9 @@ def add_config_options(
     As in MMPretrain's tools it may be given several times, and all of them count.
 
     Args:
-        parser: A parser, or a group of its arguments.
-        help: What it says of the option. Default: it overrides settings of the config.
-        name: Of the option. Default ``'--cfg-options'``.
+        parser (argparse._ActionsContainer): A parser, or a group of its arguments.
+        help (str): What it says of the option. Default: it overrides settings of the config.
+        name (str): Of the option. Defaults to ``'--cfg-options'``.
     """
     parser.add_argument(
         name, nargs='+', action='extend', default=[], metavar='KEY=VALUE', help=help

@@ -86,8 +86,8 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     """Read a config file and override settings.
 
     Args:
-        path: The config file.
-        options: See :func:`merge_options`. Default: none.
+        path (str | Path): The config file.
+        options (Mapping[str, Any], optional): See :func:`merge_options`. Defaults to none.
 
     Raises:
         FileNotFoundError: There is no such config.
@@ -129,11 +129,12 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
     """Check every override and merge all of them into ``cfg``.
 
     Args:
-        cfg: The config; changed in place.
-        options: Dotted path -> value, as :class:`mmengine.config.DictAction` parses them. Numbers
-            in a path are list indices: ``val_evaluator.0.topk``. Where one of them chooses another
-            ``type``, the arguments of that one are known; those in the config stay. A section that
-            is not in the config and has a default, such as the loss of a head, starts from that.
+        cfg (Config): The config; changed in place.
+        options (Mapping[str, Any], optional): Dotted path -> value, as
+            :class:`mmengine.config.DictAction` parses them. Numbers in a path are list indices:
+            ``val_evaluator.0.topk``. Where one of them chooses another ``type``, the arguments of
+            that one are known; those in the config stay. A section that is not in the config and
+            has a default, such as the loss of a head, starts from that.
 
     Raises:
         UnknownOptionError: A path does not exist in the config, and no component on the way to it

@@ -37,9 +37,9 @@ def file_lock(path: str | Path, wait: Callable[[str], None] | None = None) -> It
         without locks gets a warning, and nobody watches.
 
     Args:
-        path: The file; its folder is made if need be.
-        wait: Gets the holder, in words, once before this process waits for its end. Default: None,
-            and a lock that is held is an error.
+        path (str | Path): The file; its folder is made if need be.
+        wait (Callable[[str], None], optional): Gets the holder, in words, once before this process
+            waits for its end. Defaults to None, and a lock that is held is an error.
 
     Yields:
         The file's descriptor, None without locks. A process that is started with a copy of it

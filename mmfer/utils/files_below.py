@@ -101,8 +101,8 @@ def media_below(
     """Images and films in a folder and in all below it, by :func:`media_kind`.
 
     Args:
-        folder: See :func:`files_below`.
-        kinds: Which of them to find. Default: both.
+        folder (str | Path): See :func:`files_below`.
+        kinds (Sequence[str]): Which of them to find. Defaults to both.
 
     Returns:
         Those, and the files that are left out; both sorted.

@@ -18,7 +18,7 @@ def heif_size(content: bytes) -> tuple[int, int]:
     which has a limit of its own.
 
     Args:
-        content: The whole file.
+        content (bytes): The whole file.
 
     Raises:
         EOFError: The file is cut off.

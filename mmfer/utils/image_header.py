@@ -128,7 +128,7 @@ def image_size(content: bytes) -> ImageSize:
     """Read format and size from the header; nothing is decoded.
 
     Args:
-        content: The whole file.
+        content (bytes): The whole file.
 
     Raises:
         ImageHeaderError: It is no image, or of a format that is not decoded, or damaged; says which
@@ -176,9 +176,9 @@ def check_size(width: int, height: int, max_pixels: int | None = None) -> None:
     """Refuse an image, or a frame of a film, that is too large to be decoded.
 
     Args:
-        width: Pixels.
-        height: Pixels.
-        max_pixels: The limit of their product. Default: :func:`pixel_limit`.
+        width (int): Pixels.
+        height (int): Pixels.
+        max_pixels (int, optional): The limit of their product. Defaults to :func:`pixel_limit`.
 
     Raises:
         ImageHeaderError: It is too large; says by how much.
@@ -206,7 +206,7 @@ def pillow_image(content: bytes) -> Image.Image:
     """Open an image in Pillow, whatever its size, for what its header says; it is not decoded.
 
     Args:
-        content: The whole file, of one of :data:`FORMATS`.
+        content (bytes): The whole file, of one of :data:`FORMATS`.
 
     Raises:
         ImageHeaderError: This Pillow does not know the format.

@@ -36,8 +36,8 @@ def open_by_plug_in(content: bytes, name: str) -> Image.Image:
     """Open an image of one of :data:`PLUG_IN_FORMATS`, whatever its size; it is not decoded yet.
 
     Args:
-        content: The whole file.
-        name: Its format, for which :func:`needed_package` is None.
+        content (bytes): The whole file.
+        name (str): Its format, for which :func:`needed_package` is None.
 
     Returns:
         The image. A HEIC is upright once it is decoded, an AVIF as its EXIF orientation says.

@@ -15,8 +15,9 @@ def check_name(name: str | Path, source: str | Path) -> None:
     everywhere.
 
     Args:
-        name: A path.
-        source: What gave the name, for the error; a file with its line where that is known.
+        name (str | Path): A path.
+        source (str | Path): What gave the name, for the error; a file with its line where that is
+            known.
 
     Raises:
         ValueError: The name is empty, absolute or has a drive, or leads up by ``..``.
@@ -37,9 +38,9 @@ def path_inside(folder: str | Path, name: str | Path, source: str | Path) -> Pat
     All that writes files by names from lists, tables and datasets asks here.
 
     Args:
-        folder: Where files are written.
-        name: A path relative to it.
-        source: See :func:`check_name`.
+        folder (str | Path): Where files are written.
+        name (str | Path): A path relative to it.
+        source (str | Path): See :func:`check_name`.
 
     Raises:
         ValueError: See :func:`check_name`; or a link inside of the folder leads out of it.

@@ -10,7 +10,7 @@ def describe_machine(device: str = 'cpu') -> dict[str, str | int | float]:
     """What a figure is worth nothing without: processor, threads, versions, load.
 
     Args:
-        device: Where models run.
+        device (str): Where models run.
 
     Returns:
         ``device``, ``cpu``, ``cores``, ``threads``, ``capability`` (vector instructions PyTorch

@@ -6,7 +6,8 @@ def markdown_table(lines: Sequence[Sequence[str]]) -> str:
     """A Markdown table that is legible as plain text, too.
 
     Args:
-        lines: Cells of each line, the heading's first; all lines are of one length.
+        lines (Sequence[Sequence[str]]): Cells of each line, the heading's first; all lines are of
+            one length.
     """
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = [

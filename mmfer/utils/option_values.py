@@ -40,11 +40,12 @@ def fitting_value(
     a number may become a list of them or the other way round, and a section or list None.
 
     Args:
-        path: Of the override, for the message.
-        value: What a command line says.
-        current: What the config says; None also where it says nothing.
-        parameters: The arguments of components that the value may become.
-        in_list: Whether it is one of the values of a list.
+        path (str): Of the override, for the message.
+        value (Any): What a command line says.
+        current (Any): What the config says; None also where it says nothing.
+        parameters (Sequence[inspect.Parameter]): The arguments of components that the value may
+            become.
+        in_list (bool): Whether it is one of the values of a list.
 
     Returns:
         The value; as text where a number was read and only a text can be meant.

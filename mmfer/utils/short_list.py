@@ -12,8 +12,8 @@ def short_list(names: Collection, most: int = _NAMED) -> str:
     """Names in a sentence, quoted: ``'a', 'b', 'c', 'd', 'e' and 12 more``.
 
     Args:
-        names: Any number of them.
-        most: So many are shown. Default 5.
+        names (Collection): Any number of them.
+        most (int): So many are shown. Defaults to 5.
     """
     return ', '.join(_first([*map(repr, names)], most)) or 'none'
 

@@ -18,8 +18,9 @@ def read_text(path: str | Path, errors: str = 'strict') -> str:
     Windows save it. Lines end with ``\n``, whatever ends them in the file.
 
     Args:
-        path: The file.
-        errors: What to do about bytes that are no UTF-8, see :meth:`bytes.decode`. Default: raise.
+        path (str | Path): The file.
+        errors (str): What to do about bytes that are no UTF-8, see :meth:`bytes.decode`. Default:
+            raise.
 
     Raises:
         OSError: It cannot be read.

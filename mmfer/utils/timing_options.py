@@ -14,8 +14,9 @@ def add_timing_options(parser: argparse.ArgumentParser, turns: int = 5) -> None:
     """How things are timed, and where the figures go.
 
     Args:
-        parser: Gets ``--turns``, ``--clock``, ``--threads`` and ``--json``.
-        turns: Default of ``--turns``. Default 5.
+        parser (argparse.ArgumentParser): Gets ``--turns``, ``--clock``, ``--threads`` and
+            ``--json``.
+        turns (int): Default of ``--turns``. Defaults to 5.
     """
     parser.add_argument(
         '--turns', type=positive, default=turns, help='timed calls of each (default: %(default)s)'

@@ -10,8 +10,8 @@ class UniqueNames:
     ``ä``, for one.
 
     Args:
-        separator: Between a name that is taken and a number. Default ``'_'``.
-        first: That number, for the second file of a name. Default 2.
+        separator (str): Between a name that is taken and a number. Defaults to ``'_'``.
+        first (int): That number, for the second file of a name. Defaults to 2.
     """
 
     def __init__(self, separator: str = '_', first: int = 2):

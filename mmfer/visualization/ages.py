@@ -13,11 +13,11 @@ def draw_ages(true: np.ndarray, pred: np.ndarray, theta: float = 5.0, title: str
     """Draw predicted over true ages, and the mean error of every decade of life below.
 
     Args:
-        true: Ages ``(N,)`` in years.
-        pred: Ages ``(N,)`` in years.
-        theta: Half the height of the band around the identity, and the tolerance of the cumulative
-            score, in years. Default 5.
-        title: First line of the headline. Default: none.
+        true (np.ndarray): Ages ``(N,)`` in years.
+        pred (np.ndarray): Ages ``(N,)`` in years.
+        theta (float): Half the height of the band around the identity, and the tolerance of the
+            cumulative score, in years. Defaults to 5.
+        title (str): First line of the headline. Defaults to none.
 
     Returns:
         A figure that belongs to no window.

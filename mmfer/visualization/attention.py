@@ -33,12 +33,12 @@ class AttendedFace(PooledFace):
     """One face with what a prediction was made of.
 
     Attributes:
-        relevance: Of each patch for what the head read, 0 or more, ``(rows, columns)``. Only
-            proportions count.
-        first: Raster positions ``(n,)`` of the patches that entered the first block.
-        last: Raster positions of those that entered the last block. What that one drops has been
-            read by then.
-        target: The class that relevance is for; None where it is for none.
+        relevance (np.ndarray): Of each patch for what the head read, 0 or more,
+            ``(rows, columns)``. Only proportions count.
+        first (np.ndarray): Raster positions ``(n,)`` of the patches that entered the first block.
+        last (np.ndarray): Raster positions of those that entered the last block. What that one
+            drops has been read by then.
+        target (str, optional): The class that relevance is for; None where it is for none.
     """
 
     relevance: np.ndarray
@@ -52,9 +52,11 @@ class AttentionRow:
     """What one row of the figure shows of a face.
 
     Attributes:
-        kept: ``k`` -> raster positions ``(k,)`` of the patches that patch pooling keeps.
-        before: Attention without pooling, or of another model; None for no such column.
-        after: Attention of the model with pooling.
+        kept (Mapping[int, np.ndarray]): ``k`` -> raster positions ``(k,)`` of the patches that
+            patch pooling keeps.
+        before (AttendedFace, optional): Attention without pooling, or of another model; None for no
+            such column.
+        after (AttendedFace): Attention of the model with pooling.
     """
 
     kept: Mapping[int, np.ndarray]
@@ -75,9 +77,9 @@ def outline(positions: np.ndarray, grid: tuple[int, int], size: tuple[int, int])
     """The border between the patches at ``positions`` and the others.
 
     Args:
-        positions: Raster positions ``(n,)``.
-        grid: Rows and columns of patches.
-        size: Height and width of the image in pixels.
+        positions (np.ndarray): Raster positions ``(n,)``.
+        grid (tuple[int, int]): Rows and columns of patches.
+        size (tuple[int, int]): Height and width of the image in pixels.
 
     Returns:
         Line segments ``(S, 2, 2)`` as ((x, y), (x, y)) in pixels of ``imshow``, where the image
@@ -99,10 +101,10 @@ def heated(image: np.ndarray, values: np.ndarray, scale: Normalize, colors: Colo
     """The gray image ``(H, W, 3)``, 0 to 1, under the colors of its patches' values.
 
     Args:
-        image: RGB ``(H, W, 3)``, uint8.
-        values: ``(rows, columns)``.
-        scale: From a value to 0 to 1.
-        colors: From 0 to 1 to a color.
+        image (np.ndarray): RGB ``(H, W, 3)``, uint8.
+        values (np.ndarray): ``(rows, columns)``.
+        scale (Normalize): From a value to 0 to 1.
+        colors (Colormap): From 0 to 1 to a color.
     """
     heat = cv2.resize(
         colors(scale(values))[..., :3], image.shape[1::-1], interpolation=cv2.INTER_NEAREST
@@ -134,9 +136,9 @@ def draw_attention(
     """Draw faces, the patches kept at several ``k``, and attention before and after pooling.
 
     Args:
-        rows: All with the same columns.
-        names: Headlines of the attention before and after.
-        title: Headline of the figure. Default: none.
+        rows (Sequence[AttentionRow]): All with the same columns.
+        names (tuple[str, str]): Headlines of the attention before and after.
+        title (str): Headline of the figure. Defaults to none.
 
     Returns:
         A figure that belongs to no window.

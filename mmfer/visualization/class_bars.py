@@ -24,12 +24,14 @@ def draw_class_bars(
     """Draw grouped bars, a group for each class and one for the mean of classes at the right.
 
     Args:
-        series: Name of a model -> class -> accuracy in percent. Classes stand in the order in which
-            they are first named. One that a model has not, or NaN, leaves a gap in its place. The
-            mean is that of the classes a model has, or its entry ``'mean'`` where there is one.
-        spreads: Name of a model -> class (or ``'mean'``) -> half the length of an error bar, in
-            percentage points. Default: no error bars.
-        title: Headline. Default: none.
+        series (Mapping[str, Mapping[str, float]]): Name of a model -> class -> accuracy in percent.
+            Classes stand in the order in which they are first named. One that a model has not, or
+            NaN, leaves a gap in its place. The mean is that of the classes a model has, or its
+            entry ``'mean'`` where there is one.
+        spreads (Mapping[str, Mapping[str, float]], optional): Name of a model -> class (or
+            ``'mean'``) -> half the length of an error bar, in percentage points. Defaults to no
+            error bars.
+        title (str): Headline. Defaults to none.
 
     Returns:
         A figure that belongs to no window.

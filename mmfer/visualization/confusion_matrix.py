@@ -20,9 +20,9 @@ def draw_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], title: str
     Shades follow the percentages, since counts would show little but how frequent a class is.
 
     Args:
-        matrix: (C, C) counts; row: ground truth, column: prediction.
-        classes: Names of the C classes.
-        title: Headline. Default: none.
+        matrix (np.ndarray): (C, C) counts; row: ground truth, column: prediction.
+        classes (Sequence[str]): Names of the C classes.
+        title (str): Headline. Defaults to none.
 
     Returns:
         A figure that belongs to no window; ``figure.savefig(path)`` writes it.
@@ -44,10 +44,10 @@ def draw_confusion_matrices(
     """Draw several matrices side by side, as the paper's Figure 6 does for its six datasets.
 
     Args:
-        matrices: Name -> matrix and classes, as :func:`draw_confusion_matrix` takes them. Panels
-            may have different classes.
-        columns: Panels in a row. Default 3.
-        title: Headline. Default: none.
+        matrices (Mapping[str, tuple[np.ndarray, Sequence[str]]]): Name -> matrix and classes, as
+            :func:`draw_confusion_matrix` takes them. Panels may have different classes.
+        columns (int): Panels in a row. Defaults to 3.
+        title (str): Headline. Defaults to none.
 
     Returns:
         A figure that belongs to no window.

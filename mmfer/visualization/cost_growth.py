@@ -15,11 +15,11 @@ class Cost:
     """What one model costs in one place.
 
     Attributes:
-        name: The model.
-        batch_size: Images at once.
-        size: Side of the images, pixels.
-        memory: Peak of a training step, bytes.
-        seconds: Of an inference call, median.
+        name (str): The model.
+        batch_size (int): Images at once.
+        size (int): Side of the images, pixels.
+        memory (int): Peak of a training step, bytes.
+        seconds (float): Of an inference call, median.
     """
 
     name: str
@@ -41,7 +41,7 @@ def draw_cost_growth(costs: Sequence[Cost]) -> Figure:
     Over the batch the image size of the first cost is taken, over the image the largest batch.
 
     Args:
-        costs: At least one, of as many models as there are colors (8) at most.
+        costs (Sequence[Cost]): At least one, of as many models as there are colors (8) at most.
 
     Raises:
         ValueError: There are too many models.

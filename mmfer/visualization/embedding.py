@@ -29,8 +29,8 @@ def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
     perplexity, about how many neighbors count, is 30; fewer for less than 91 features.
 
     Args:
-        features: At least 5 of them.
-        seed: Of the optimisation. Default 0.
+        features (np.ndarray): At least 5 of them.
+        seed (int): Of the optimisation. Defaults to 0.
 
     Raises:
         ValueError: There are fewer than 5 features.
@@ -74,13 +74,15 @@ def draw_embedding(
     The numbers under a panel are about the features, see :func:`separation`.
 
     Args:
-        panels: What the features are -> features ``(N, C)``; one or several.
-        labels: Classes ``(N,)`` that color the points. Of more than 24 classes the most frequent
-            24 are colored. Default: none.
-        classes: Their names. Default: numbers.
-        ages: Ages ``(N,)`` in years that color the points instead of labels. Default: none.
-        title: Headline. Default: none.
-        seed: Of t-SNE. Default 0.
+        panels (Mapping[str, np.ndarray]): What the features are -> features ``(N, C)``; one or
+            several.
+        labels (np.ndarray, optional): Classes ``(N,)`` that color the points. Of more than 24
+            classes the most frequent 24 are colored. Defaults to none.
+        classes (Sequence[str]): Their names. Defaults to numbers.
+        ages (np.ndarray, optional): Ages ``(N,)`` in years that color the points instead of labels.
+            Defaults to none.
+        title (str): Headline. Defaults to none.
+        seed (int): Of t-SNE. Defaults to 0.
 
     Returns:
         A figure that belongs to no window.

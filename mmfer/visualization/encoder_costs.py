@@ -17,12 +17,12 @@ class EncoderCost:
     """What one image costs in inference.
 
     Attributes:
-        name: The encoder.
-        kept: How many encoders of its kind see the image.
-        adapter: Whether a KT-Adapter follows, which takes the others' place.
-        gflops: Multiply-accumulates, in 10^9 (the papers' "GFLOPs").
-        params_m: Parameters, in 10^6.
-        seconds: Time, median.
+        name (str): The encoder.
+        kept (int): How many encoders of its kind see the image.
+        adapter (bool): Whether a KT-Adapter follows, which takes the others' place.
+        gflops (float): Multiply-accumulates, in 10^9 (the papers' "GFLOPs").
+        params_m (float): Parameters, in 10^6.
+        seconds (float): Time, median.
     """
 
     name: str
@@ -47,8 +47,8 @@ def draw_encoder_costs(costs: Sequence[EncoderCost], title: str = '') -> Figure:
     is marked with its height, and with how many times that of one encoder this is.
 
     Args:
-        costs: Of at most four encoders.
-        title: Headline. Default: none.
+        costs (Sequence[EncoderCost]): Of at most four encoders.
+        title (str): Headline. Defaults to none.
 
     Returns:
         A figure that belongs to no window.

@@ -39,11 +39,11 @@ def new_panels(
     """A figure of panels of one size, row by row.
 
     Args:
-        num: Panels.
-        per_row: Panels in a row, at most.
-        size: Width and height of a panel, inches.
-        extra: Width and height beside all panels, inches. Default: none.
-        title: Headline. Default: none.
+        num (int): Panels.
+        per_row (int): Panels in a row, at most.
+        size (tuple[float, float]): Width and height of a panel, inches.
+        extra (tuple[float, float]): Width and height beside all panels, inches. Defaults to none.
+        title (str): Headline. Defaults to none.
 
     Returns:
         The figure and its panels. Places that the last row leaves are empty.
@@ -63,8 +63,8 @@ def tidy(axes: Axes, grid: str = 'both') -> None:
     """Take the frame's upper and right sides away, and draw a faint grid behind all else.
 
     Args:
-        axes: What is changed.
-        grid: Across which axis: ``'x'``, ``'y'`` or ``'both'``. Default ``'both'``.
+        axes (Axes): What is changed.
+        grid (str): Across which axis: ``'x'``, ``'y'`` or ``'both'``. Defaults to ``'both'``.
     """
     axes.spines[['top', 'right']].set_visible(False)
     axes.set_axisbelow(True)
@@ -111,9 +111,9 @@ def save_figure(figure: Figure, path: str | Path, dpi: float | None = None) -> N
     """Write a figure; the suffix says what kind of file (.png, .pdf, .svg, ...).
 
     Args:
-        figure: What is written.
-        path: The file.
-        dpi: Resolution, pixels an inch. Default: the figure's own.
+        figure (Figure): What is written.
+        path (str | Path): The file.
+        dpi (float, optional): Resolution, pixels an inch. Defaults to the figure's own.
 
     Raises:
         ValueError: Figures cannot be written as such a file.

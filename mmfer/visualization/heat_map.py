@@ -33,16 +33,18 @@ def draw_heat_map(
     """Draw a table of numbers, each in a cell whose color says how large it is.
 
     Args:
-        values: ``(R, C)``. NaN is a cell that was not run: gray, hatched, with a dash.
-        rows: Names of the ``R`` rows, from the top.
-        columns: Names of the ``C`` columns.
-        title: Headline. Default: none.
-        row_title: What the rows are, such as ``'keep number k'``. Default: nothing.
-        column_title: What the columns are. Default: nothing.
-        label: What the numbers are, with their unit; it stands at the color bar. Default: nothing.
-        published: Numbers ``(R, C)`` to compare with; they stand in small print under those that
-            were measured, and do not color the cells. NaN where none is known. Default: none.
-        digits: Decimal places. Default 2.
+        values (np.ndarray): ``(R, C)``. NaN is a cell that was not run: gray, hatched, with a dash.
+        rows (Sequence[str]): Names of the ``R`` rows, from the top.
+        columns (Sequence[str]): Names of the ``C`` columns.
+        title (str): Headline. Defaults to none.
+        row_title (str): What the rows are, such as ``'keep number k'``. Defaults to nothing.
+        column_title (str): What the columns are. Defaults to nothing.
+        label (str): What the numbers are, with their unit; it stands at the color bar. Default:
+            nothing.
+        published (np.ndarray, optional): Numbers ``(R, C)`` to compare with; they stand in small
+            print under those that were measured, and do not color the cells. NaN where none is
+            known. Defaults to none.
+        digits (int): Decimal places. Defaults to 2.
 
     Returns:
         A figure that belongs to no window.

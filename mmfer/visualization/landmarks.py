@@ -33,11 +33,11 @@ class LandmarkedFace:
     """One face.
 
     Attributes:
-        image: RGB image ``(H, W, 3)``, uint8.
-        truth: True points ``(P, 2)``, pixels.
-        pred: Predicted points ``(P, 2)``, pixels.
-        nme: Normalized mean error in percent.
-        name: What it is called, for the caption. Default: nothing.
+        image (np.ndarray): RGB image ``(H, W, 3)``, uint8.
+        truth (np.ndarray): True points ``(P, 2)``, pixels.
+        pred (np.ndarray): Predicted points ``(P, 2)``, pixels.
+        nme (float): Normalized mean error in percent.
+        name (str): What it is called, for the caption. Defaults to nothing.
     """
 
     image: np.ndarray
@@ -56,11 +56,11 @@ def draw_landmarks(
     """Draw faces with their true and predicted points, and the error under each.
 
     Args:
-        faces: In the order they are to be seen.
-        per_row: Faces side by side. Default 4.
-        lines: Whether to join the points of a part of the face (98 points in WFLW's order) instead
-            of drawing single ones. Default False.
-        title: Headline. Default: none.
+        faces (Sequence[LandmarkedFace]): In the order they are to be seen.
+        per_row (int): Faces side by side. Defaults to 4.
+        lines (bool): Whether to join the points of a part of the face (98 points in WFLW's order)
+            instead of drawing single ones. Defaults to False.
+        title (str): Headline. Defaults to none.
 
     Returns:
         A figure that belongs to no window.

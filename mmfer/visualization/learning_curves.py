@@ -21,10 +21,10 @@ class Curve(NamedTuple):
     """What a log says of one quantity.
 
     Attributes:
-        part: ``'training'`` or ``'validation'``.
-        unit: What steps count: ``'epoch'`` or ``'iteration'``.
-        steps: ``(N,)`` int, ascending.
-        values: ``(N,)`` float.
+        part (str): ``'training'`` or ``'validation'``.
+        unit (str): What steps count: ``'epoch'`` or ``'iteration'``.
+        steps (np.ndarray): ``(N,)`` int, ascending.
+        values (np.ndarray): ``(N,)`` float.
     """
 
     part: str
@@ -41,8 +41,8 @@ def running_mean(values: np.ndarray, window: int) -> np.ndarray:
     """Mean ``(N,)`` of the values around each of ``(N,)``; at the ends, of fewer on that side.
 
     Args:
-        values: As logged.
-        window: How many are averaged, an odd number; 1 changes nothing.
+        values (np.ndarray): As logged.
+        window (int): How many are averaged, an odd number; 1 changes nothing.
     """
     half = window // 2
     return np.array([values[max(i - half, 0) : i + half + 1].mean() for i in range(len(values))])
@@ -77,14 +77,15 @@ def draw_learning_curves(
     """Draw a panel for each quantity, and in it a line for each training.
 
     Args:
-        runs: Name -> log of one training, or logs of several, such as the seeds of one setting;
-            these are drawn as their mean, with a band from the smallest to the largest. See
-            :func:`mmfer.analysis.training_logs.read_training_log`. At most 8 names.
-        keys: Quantities. A run that has not logged one is left out of its panel.
-        smooth: Losses, gradient norms and times of training are smoothed by the mean of so many
-            logged values, an odd number; the panel says so, and what was logged shines through
-            where a line is one training. Default 5; 1 for no smoothing.
-        title: Headline. Default: none.
+        runs (Mapping[str, Log | Sequence[Log]]): Name -> log of one training, or logs of several,
+            such as the seeds of one setting; these are drawn as their mean, with a band from the
+            smallest to the largest. See :func:`mmfer.analysis.training_logs.read_training_log`. At
+            most 8 names.
+        keys (Sequence[str]): Quantities. A run that has not logged one is left out of its panel.
+        smooth (int): Losses, gradient norms and times of training are smoothed by the mean of so
+            many logged values, an odd number; the panel says so, and what was logged shines through
+            where a line is one training. Defaults to 5; 1 for no smoothing.
+        title (str): Headline. Defaults to none.
 
     Returns:
         A figure that belongs to no window.

@@ -22,11 +22,11 @@ class LocalMapRow:
     """What one row of the figure shows of a face.
 
     Attributes:
-        image: RGB ``(H, W, 3)``, uint8.
-        weights: What TransFER multiplies each patch by, ``(rows, columns)``.
-        kept: Raster positions ``(k,)`` of the patches that APP keeps.
-        grid: Rows and columns of APP's patches.
-        truth: True class where it is known.
+        image (np.ndarray): RGB ``(H, W, 3)``, uint8.
+        weights (np.ndarray): What TransFER multiplies each patch by, ``(rows, columns)``.
+        kept (np.ndarray): Raster positions ``(k,)`` of the patches that APP keeps.
+        grid (tuple[int, int]): Rows and columns of APP's patches.
+        truth (str, optional): True class where it is known.
     """
 
     image: np.ndarray
@@ -40,8 +40,9 @@ def draw_local_maps(rows: Sequence[LocalMapRow], title: str = '') -> Figure:
     """Draw faces, TransFER's map over them, and the patches that APP keeps.
 
     Args:
-        rows: At least one; all maps have one scale, from their smallest weight to their largest.
-        title: Headline of the figure. Default: none.
+        rows (Sequence[LocalMapRow]): At least one; all maps have one scale, from their smallest
+            weight to their largest.
+        title (str): Headline of the figure. Defaults to none.
 
     Returns:
         A figure that belongs to no window.

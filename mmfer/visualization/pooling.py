@@ -22,12 +22,13 @@ class PooledFace:
     """One face with what a model made of it.
 
     Attributes:
-        image: RGB image ``(H, W, 3)``, uint8.
-        kept: Stage -> raster positions ``(n,)`` of the patches left after it, in order.
-        grid: Rows and columns of patches.
-        prediction: Predicted class.
-        confidence: Its probability, 0 to 1.
-        truth: True class where it is known.
+        image (np.ndarray): RGB image ``(H, W, 3)``, uint8.
+        kept (Mapping[str, np.ndarray]): Stage -> raster positions ``(n,)`` of the patches left
+            after it, in order.
+        grid (tuple[int, int]): Rows and columns of patches.
+        prediction (str): Predicted class.
+        confidence (float): Its probability, 0 to 1.
+        truth (str, optional): True class where it is known.
     """
 
     image: np.ndarray
@@ -64,8 +65,8 @@ def draw_pooling(faces: Sequence[PooledFace], per_row: int = 1) -> Figure:
     """Draw faces beside what each stage of pooling kept of them.
 
     Args:
-        faces: All with the same stages.
-        per_row: Faces side by side. Default 1.
+        faces (Sequence[PooledFace]): All with the same stages.
+        per_row (int): Faces side by side. Defaults to 1.
 
     Returns:
         A figure that belongs to no window.

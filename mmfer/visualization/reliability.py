@@ -13,8 +13,9 @@ def draw_reliability(panels: Mapping[str, Reliability], title: str = '') -> Figu
     """Draw accuracy over confidence, and below it which share of the images has that confidence.
 
     Args:
-        panels: By name, side by side, such as ``'as trained'`` and ``'calibrated'``.
-        title: Headline. Default: none.
+        panels (Mapping[str, Reliability]): By name, side by side, such as ``'as trained'`` and
+            ``'calibrated'``.
+        title (str): Headline. Defaults to none.
 
     Returns:
         A figure that belongs to no window.

@@ -16,9 +16,10 @@ def draw_roc(
     """Draw the true over the false acceptance rate, the latter on a logarithmic axis.
 
     Args:
-        curves: By name, as many as there are colors (8) at most.
-        fars: False acceptance rates at which the true ones are marked and printed. Default 0.001.
-        title: Headline. Default: none.
+        curves (Mapping[str, RocCurve]): By name, as many as there are colors (8) at most.
+        fars (Sequence[float]): False acceptance rates at which the true ones are marked and
+            printed. Defaults to 0.001.
+        title (str): Headline. Defaults to none.
 
     Returns:
         A figure that belongs to no window.

@@ -17,9 +17,9 @@ def draw_valence_arousal(true: np.ndarray, pred: np.ndarray, title: str = '') ->
     """Draw predicted over true valence and arousal, and where all faces lie on the circumplex.
 
     Args:
-        true: Valence and arousal ``(N, 2)``, -1 to 1.
-        pred: Likewise.
-        title: Headline. Default: none.
+        true (np.ndarray): Valence and arousal ``(N, 2)``, -1 to 1.
+        pred (np.ndarray): Likewise.
+        title (str): Headline. Defaults to none.
 
     Returns:
         A figure that belongs to no window.

@@ -81,7 +81,7 @@ def graph_key(cfg, size: tuple[int, int]) -> str:
 
     Args:
         cfg: The config.
-        size: Height and width of its images.
+        size (tuple[int, int]): Height and width of its images.
     """
     return json.dumps([_inference(cfg.model.to_dict()), size], sort_keys=True, default=repr)
 

@@ -35,16 +35,18 @@ class ClassBalancedSampler(Sampler):
         repetitions needless.
 
     Args:
-        dataset: The data loader's dataset; the runner gives it. Its samples have a class, as
-            ``get_cat_ids`` says; one with several takes part in the turns of each.
-        length: Samples in a pass, over all processes. ``'dataset'``: as many as the dataset has, so
-            that schedules keep their meaning; a pass shows frequent classes in part. ``'largest'``:
-            until every sample of the largest class has come once. Default ``'dataset'``.
-        infinite: Go on without end, for training by iterations, where a data loader that ends has
-            to be started again. The length, as ``len`` tells it, then means nothing. Default False.
-        shuffle: Whether the order is random; else it is the dataset's, the same in each pass.
-            Default True.
-        seed: The same in all processes. Default: drawn, and agreed upon.
+        dataset (BaseDataset): The data loader's dataset; the runner gives it. Its samples have a
+            class, as ``get_cat_ids`` says; one with several takes part in the turns of each.
+        length (str): Samples in a pass, over all processes. ``'dataset'``: as many as the dataset
+            has, so that schedules keep their meaning; a pass shows frequent classes in part.
+            ``'largest'``: until every sample of the largest class has come once. Defaults to
+            ``'dataset'``.
+        infinite (bool): Go on without end, for training by iterations, where a data loader that
+            ends has to be started again. The length, as ``len`` tells it, then means nothing.
+            Defaults to False.
+        shuffle (bool): Whether the order is random; else it is the dataset's, the same in each
+            pass. Defaults to True.
+        seed (int, optional): The same in all processes. Default: drawn, and agreed upon.
 
     Raises:
         ValueError: ``length`` is none of the two, the dataset is empty, or a sample has no class.

@@ -21,10 +21,11 @@ def split_by_name(name: str, val: float = 0.15, test: float = 0.15, seed: int = 
     and a class or an age of 1,000 images 150 +- 11.
 
     Args:
-        name: What identifies the image, the same on every machine: no absolute path.
-        val: Share for validation. Default .15.
-        test: Share for testing. Default .15; ``val`` and ``test`` leave something for training.
-        seed: Another seed gives another split. Default 0.
+        name (str): What identifies the image, the same on every machine: no absolute path.
+        val (float): Share for validation. Default .15.
+        test (float): Share for testing. Default .15; ``val`` and ``test`` leave something for
+            training.
+        seed (int): Another seed gives another split. Defaults to 0.
 
     Returns:
         ``'train'``, ``'val'`` or ``'test'``.
@@ -51,12 +52,13 @@ def split_by_rank(
     across the borders, a few at a time.
 
     Args:
-        names: What identifies the samples; a repeated name counts once.
-        val: Share for validation. Default .15.
-        test: Share for testing. Default .15; ``val`` and ``test`` leave something for training.
-        seed: Another seed gives another split. Default 0.
-        order: The three parts, that of the lowest hashes first. Default: as :func:`split_by_name`
-            has them, so that most names are in the same part by either.
+        names (Iterable[str]): What identifies the samples; a repeated name counts once.
+        val (float): Share for validation. Default .15.
+        test (float): Share for testing. Default .15; ``val`` and ``test`` leave something for
+            training.
+        seed (int): Another seed gives another split. Defaults to 0.
+        order (Sequence[str]): The three parts, that of the lowest hashes first. Default: as
+            :func:`split_by_name` has them, so that most names are in the same part by either.
 
     Returns:
         ``'train'``, ``'val'`` or ``'test'`` by name. Of n names, ``round(n * test)`` are for
@@ -80,11 +82,12 @@ def stratified_holdout(
     ratio and seed alone, not on the order of the list, and a larger ratio holds out a superset.
 
     Args:
-        names: Unique names, one per sample.
-        labels: Class of each sample.
-        ratio: Share to hold out, in (0, 1). Each class gives the nearest whole number, but at least
-            one sample, and keeps at least one for training; a class of one sample is all training.
-        seed: Another seed gives another part. Default 0.
+        names (Sequence[str]): Unique names, one per sample.
+        labels (Sequence[Hashable]): Class of each sample.
+        ratio (float): Share to hold out, in (0, 1). Each class gives the nearest whole number, but
+            at least one sample, and keeps at least one for training; a class of one sample is all
+            training.
+        seed (int): Another seed gives another part. Defaults to 0.
 
     Returns:
         For each sample, whether it is held out.

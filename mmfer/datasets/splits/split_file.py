@@ -22,9 +22,10 @@ def read_split_file(path: str | Path, key: Callable[[str], str]) -> dict[str, st
     the fields are ignored.
 
     Args:
-        path: The file.
-        key: Turns a name as people write it (with or without folders and extension) into the one
-            that identifies the image; raises ValueError for a name that cannot be one.
+        path (str | Path): The file.
+        key (Callable[[str], str]): Turns a name as people write it (with or without folders and
+            extension) into the one that identifies the image; raises ValueError for a name that
+            cannot be one.
 
     Returns:
         Key -> part, in the order of the file.
@@ -61,8 +62,9 @@ def write_split_file(path: str | Path, parts: Iterable[tuple[str, str]], comment
     """Write (name, part) pairs as :func:`read_split_file` reads them.
 
     Args:
-        path: File to write; an existing one is replaced as a whole.
-        parts: Pairs such as ``('001/03', 'test')``, in the order to write.
-        comment: What the file is, one or more lines for its top.
+        path (str | Path): File to write; an existing one is replaced as a whole.
+        parts (Iterable[tuple[str, str]]): Pairs such as ``('001/03', 'test')``, in the order to
+            write.
+        comment (str): What the file is, one or more lines for its top.
     """
     atomic_write_csv(path, [_HEADER, *parts], comment)

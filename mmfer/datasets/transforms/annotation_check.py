@@ -36,7 +36,7 @@ def check_box(box: np.ndarray) -> None:
     """Refuse what is no box, whatever the image.
 
     Args:
-        box: x1, y1, x2, y2, pixels.
+        box (np.ndarray): x1, y1, x2, y2, pixels.
 
     Raises:
         ValueError: A number is not finite, or the box has no extent.
@@ -55,8 +55,8 @@ def misplacement(sample: dict, size: tuple[int, int]) -> str | None:
     beside the face is not.
 
     Args:
-        sample: Whatever it has of :data:`PIXEL_KEYS` is looked at.
-        size: Width and height of the image, pixels.
+        sample (dict): Whatever it has of :data:`PIXEL_KEYS` is looked at.
+        size (tuple[int, int]): Width and height of the image, pixels.
 
     Returns:
         The reason, with the box and the size; None where all is well.
@@ -88,7 +88,7 @@ def turned_by(content: bytes) -> int:
     """The EXIF orientation of an image file, 1 (as stored) to 8.
 
     Args:
-        content: The whole file.
+        content (bytes): The whole file.
     """
     # Most files have none: to look for the mark takes a tenth of the time that Pillow takes.
     mark = next((mark for start, mark in _EXIF_MARKS.items() if content.startswith(start)), None)

@@ -45,9 +45,9 @@ def blend(image: np.ndarray, factor: float, gray: int) -> np.ndarray:
     ``adjust_contrast``, bit for bit, but computed for 256 values and not for every pixel.
 
     Args:
-        image: (H, W, 3) uint8.
-        factor: 0 or more.
-        gray: 0 to 255.
+        image (np.ndarray): (H, W, 3) uint8.
+        factor (float): 0 or more.
+        gray (int): 0 to 255.
     """
     values = np.arange(256, dtype=np.float32)
     moved = cv2.addWeighted(values, factor, np.full_like(values, gray), 1 - factor, 0)

@@ -54,13 +54,14 @@ def face_square(
     """Choose the square to cut from the first of ``landmarks``, ``box`` and ``image_size`` given.
 
     Args:
-        kind: ``'tight'`` or ``'loose'``.
-        landmarks: Points of the face, (N, 2) pixels.
-        box: x1, y1, x2, y2 of the face, (4,) pixels.
-        image_size: Width and height of an image that shows one head.
-        scale: Side of the square in longer sides of what it is chosen from, instead of
-            :data:`FACE_CROPS`' or :data:`IMAGE_CROPS`'.
-        shift: Displacement of its center in the same unit, instead of theirs.
+        kind (str): ``'tight'`` or ``'loose'``.
+        landmarks (np.ndarray, optional): Points of the face, (N, 2) pixels.
+        box (np.ndarray, optional): x1, y1, x2, y2 of the face, (4,) pixels.
+        image_size (tuple[int, int], optional): Width and height of an image that shows one head.
+        scale (float, optional): Side of the square in longer sides of what it is chosen from,
+            instead of :data:`FACE_CROPS`' or :data:`IMAGE_CROPS`'.
+        shift (tuple[float, float], optional): Displacement of its center in the same unit, instead
+            of theirs.
 
     Returns:
         The square in pixels of the image; parts of it may be outside.
@@ -97,19 +98,19 @@ class CropFace(BaseTransform):
     (4,). Modified: these three, and ``img_shape``, ``warp_matrix`` (:func:`.put_image`).
 
     Args:
-        kind: ``'tight'`` or ``'loose'``.
-        size: Width and height of the result in pixels. Default: no resampling, as many pixels as
-            the square has, to the nearest whole one.
-        scale: Side of the square, in longer sides of what it is measured from (the box of the
-            landmarks, the face box, the image). Default: the kind's.
-        shift: Displacement (x, y) of its center in the same unit, negative y is up. Default: the
-            kind's.
-        source: What it is measured from: ``'landmarks'``, ``'box'``, ``'image'``, or ``'auto'`` for
-            the first of them that the sample has. ``'image'`` is for images that show a head and
-            little else. Default ``'auto'``.
-        border: What lies outside the image: ``'constant'`` for ``fill``, ``'replicate'`` for the
-            nearest pixel of its edge. Default ``'constant'``.
-        fill: Gray value or BGR, 0 to 255. Default 0, black.
+        kind (str): ``'tight'`` or ``'loose'``.
+        size (int, optional): Width and height of the result in pixels. Defaults to no resampling,
+            as many pixels as the square has, to the nearest whole one.
+        scale (float, optional): Side of the square, in longer sides of what it is measured from
+            (the box of the landmarks, the face box, the image). Defaults to the kind's.
+        shift (Sequence[float], optional): Displacement (x, y) of its center in the same unit,
+            negative y is up. Defaults to the kind's.
+        source (str): What it is measured from: ``'landmarks'``, ``'box'``, ``'image'``, or
+            ``'auto'`` for the first of them that the sample has. ``'image'`` is for images that
+            show a head and little else. Defaults to ``'auto'``.
+        border (str): What lies outside the image: ``'constant'`` for ``fill``, ``'replicate'`` for
+            the nearest pixel of its edge. Defaults to ``'constant'``.
+        fill (int | Sequence[int]): Gray value or BGR, 0 to 255. Defaults to 0, black.
 
     Raises:
         ValueError: An argument is wrong, or the sample lacks what ``source`` asks for.

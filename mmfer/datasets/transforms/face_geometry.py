@@ -96,10 +96,10 @@ def widen(box: np.ndarray, scale: float, shift: tuple[float, float]) -> Square:
     """The square about a face.
 
     Args:
-        box: x1, y1, x2, y2 of the face, (4,).
-        scale: Side of the square, in longer sides of the box.
-        shift: Displacement (x, y) of its center from the box's, in longer sides of the box;
-            negative y is up.
+        box (np.ndarray): x1, y1, x2, y2 of the face, (4,).
+        scale (float): Side of the square, in longer sides of the box.
+        shift (tuple[float, float]): Displacement (x, y) of its center from the box's, in longer
+            sides of the box; negative y is up.
     """
     x1, y1, x2, y2 = np.asarray(box, np.float64).tolist()
     longer = max(x2 - x1, y2 - y1)
@@ -133,12 +133,13 @@ def warp(
     Where nothing is resampled (moves by whole pixels) pixels are copied bit for bit.
 
     Args:
-        image: (H, W, 3) or (H, W), uint8.
-        matrix: The map (2, 3).
-        size: Width and height of the result.
-        border: What lies outside the image: ``'constant'`` for ``fill``, ``'replicate'`` for the
-            nearest pixel of its edge.
-        fill: Color in BGR, 0 to 255. A pixel is filled where its middle lies outside.
+        image (np.ndarray): (H, W, 3) or (H, W), uint8.
+        matrix (np.ndarray): The map (2, 3).
+        size (tuple[int, int]): Width and height of the result.
+        border (str): What lies outside the image: ``'constant'`` for ``fill``, ``'replicate'`` for
+            the nearest pixel of its edge.
+        fill (tuple[int, int, int]): Color in BGR, 0 to 255. A pixel is filled where its middle lies
+            outside.
 
     Returns:
         The image, (height, width, 3) or (height, width).
@@ -192,9 +193,9 @@ def _needed_blocks(ends: np.ndarray, length: int, blocks: int) -> tuple[int, int
     is left over at its end is less than a block, and less than a pixel of the result.
 
     Args:
-        ends: Coordinates in the image, between which everything lies.
-        length: Pixels of the image.
-        blocks: Pixels of a block.
+        ends (np.ndarray): Coordinates in the image, between which everything lies.
+        length (int): Pixels of the image.
+        blocks (int): Pixels of a block.
     """
     last = length // blocks - 1
     # One more to interpolate with, one for the filter.

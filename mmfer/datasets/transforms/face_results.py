@@ -18,9 +18,10 @@ def put_image(results: dict, image: np.ndarray, matrix: np.ndarray) -> dict:
     the image as it was loaded to those of the current one. Points may come to lie outside.
 
     Args:
-        results: The sample. Its arrays are not written into.
-        image: The new image.
-        matrix: The map (2, 3) from the old to the new image, see :mod:`.face_geometry`.
+        results (dict): The sample. Its arrays are not written into.
+        image (np.ndarray): The new image.
+        matrix (np.ndarray): The map (2, 3) from the old to the new image, see
+            :mod:`.face_geometry`.
 
     Returns:
         ``results``.

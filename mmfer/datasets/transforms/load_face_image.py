@@ -35,7 +35,7 @@ def is_truncated(content: bytes) -> bool:
     only. Bytes after the end are allowed, some cameras write them.
 
     Args:
-        content: The whole file.
+        content (bytes): The whole file.
 
     Returns:
         True where a JPEG or PNG lacks its end; False for whole files and for all other formats.
@@ -65,10 +65,10 @@ def decode_image(
     """Decode the content of an image file; every reader of images comes here.
 
     Args:
-        content: The whole file.
-        color_type: See :class:`LoadFaceImage`, as the others.
-        imdecode_backend: See there.
-        max_pixels: See there.
+        content (bytes): The whole file.
+        color_type (str): See :class:`LoadFaceImage`, as the others.
+        imdecode_backend (str): See there.
+        max_pixels (int, optional): See there.
 
     Returns:
         uint8 (H, W, 3) in BGR, or what ``color_type`` says.
@@ -136,12 +136,13 @@ class LoadFaceImage(LoadImageFromFile):
     Added keys: ``img`` (H, W, 3) uint8 in BGR, ``img_shape`` and ``ori_shape`` (H, W).
 
     Args:
-        color_type: Flag of :func:`mmcv.imfrombytes`. ``'color'`` turns gray images into three equal
-            channels and obeys the EXIF orientation. Default ``'color'``.
-        imdecode_backend: Decoder of :func:`mmcv.imfrombytes`. Default ``'cv2'``.
-        backend_args: Where files are read from, see :func:`mmengine.fileio.get`. Default: by path.
-        max_pixels: Width times height of the largest image that is decoded. Default: what the
-            environment variable ``MMFER_MAX_PIXELS`` says, else 178,956,970.
+        color_type (str): Flag of :func:`mmcv.imfrombytes`. ``'color'`` turns gray images into three
+            equal channels and obeys the EXIF orientation. Defaults to ``'color'``.
+        imdecode_backend (str): Decoder of :func:`mmcv.imfrombytes`. Defaults to ``'cv2'``.
+        backend_args (dict, optional): Where files are read from, see :func:`mmengine.fileio.get`.
+            Default: by path.
+        max_pixels (int, optional): Width times height of the largest image that is decoded.
+            Defaults to what the environment variable ``MMFER_MAX_PIXELS`` says, else 178,956,970.
 
     Raises:
         UnreadableImageError: The file is missing, a folder, empty, truncated, too large or not an

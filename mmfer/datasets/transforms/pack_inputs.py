@@ -23,7 +23,7 @@ class PackInputs(transforms.PackInputs):
         """Make a tensor of an image.
 
         Args:
-            input_: (H, W, 3) uint8, or whatever else mmpretrain's ``PackInputs`` takes.
+            input_ (Any): (H, W, 3) uint8, or whatever else mmpretrain's ``PackInputs`` takes.
 
         Returns:
             (3, H, W) uint8, or what mmpretrain's makes of it.

@@ -22,13 +22,15 @@ class RandomColorJitter(ColorJitter):
     Required and modified key: ``img``, (H, W, 3) uint8 in BGR.
 
     Args:
-        brightness: Factor range (low, high), or b for (max(0, 1 - b), 1 + b). Default 0.
-        contrast: The same, against the image's mean gray. Default 0.
-        saturation: The same, against the gray image. Default 0.
-        hue: Shift range (low, high) within [-0.5, 0.5], or h for (-h, h). Default 0.
-        prob: Probability with which the image is changed at all. Default 1.
-        channel_order: ``'bgr'`` (default), or ``'bgr_as_rgb'`` to take red for blue and blue for
-            red, see :mod:`.colors`.
+        brightness (float | tuple): Factor range (low, high), or b for (max(0, 1 - b), 1 + b).
+            Defaults to 0.
+        contrast (float | tuple): The same, against the image's mean gray. Defaults to 0.
+        saturation (float | tuple): The same, against the gray image. Defaults to 0.
+        hue (float | tuple): Shift range (low, high) within [-0.5, 0.5], or h for (-h, h). Defaults
+            to 0.
+        prob (float): Probability with which the image is changed at all. Defaults to 1.
+        channel_order (str): ``'bgr'`` (default), or ``'bgr_as_rgb'`` to take red for blue and blue
+            for red, see :mod:`.colors`.
 
     Raises:
         ValueError: ``prob`` is outside [0, 1], ``channel_order`` is unknown, or a single number is

@@ -22,13 +22,14 @@ class RandomCropFace(CropFace):
     which an image was turned clockwise.
 
     Args:
-        kind: ``'tight'`` or ``'loose'``.
-        size: Width and height of the result in pixels.
-        scale_range: The square's side is multiplied with a number of this range, uniformly.
-            Default (0.9, 1.1).
-        max_shift: The square is moved right and down by up to this share of its side, uniformly and
-            independently, [0, 1]. Default 0.05.
-        max_angle: The content is turned by up to this many degrees, uniformly, [0, 180]. Default 0.
+        kind (str): ``'tight'`` or ``'loose'``.
+        size (int): Width and height of the result in pixels.
+        scale_range (Sequence[float]): The square's side is multiplied with a number of this range,
+            uniformly. Default (0.9, 1.1).
+        max_shift (float): The square is moved right and down by up to this share of its side,
+            uniformly and independently, [0, 1]. Defaults to 0.05.
+        max_angle (float): The content is turned by up to this many degrees, uniformly, [0, 180].
+            Defaults to 0.
         **kwargs: ``scale``, ``shift``, ``source``, ``border`` and ``fill`` of :class:`CropFace`.
 
     Raises:

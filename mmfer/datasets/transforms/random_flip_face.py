@@ -26,9 +26,9 @@ class RandomFlipFace(BaseTransform):
     ``flip_direction`` (``'horizontal'`` or None).
 
     Args:
-        prob: Probability, in [0, 1]. Default 0.5.
-        flip_indices: For each point, the index of the one that takes its place. Default: WFLW's 98
-            points.
+        prob (float): Probability, in [0, 1]. Defaults to 0.5.
+        flip_indices (Sequence[int], optional): For each point, the index of the one that takes its
+            place. Default: WFLW's 98 points.
 
     Raises:
         ValueError: An argument is wrong, or a sample has another number of points.

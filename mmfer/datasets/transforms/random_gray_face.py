@@ -19,9 +19,9 @@ class RandomGrayFace(RandomGrayscale):
     Required and modified key: ``img``, (H, W, 3) uint8 in BGR.
 
     Args:
-        prob: Probability, in [0, 1]. Default 0.1.
-        channel_order: ``'bgr'`` (default), or ``'bgr_as_rgb'`` to take red for blue and blue for
-            red, see :mod:`.colors`.
+        prob (float): Probability, in [0, 1]. Defaults to 0.1.
+        channel_order (str): ``'bgr'`` (default), or ``'bgr_as_rgb'`` to take red for blue and blue
+            for red, see :mod:`.colors`.
 
     Raises:
         ValueError: ``prob`` is outside [0, 1], or ``channel_order`` is unknown.

@@ -23,11 +23,11 @@ class RandomRotateFace(BaseTransform):
     clockwise; 0 for an image that was left alone.
 
     Args:
-        max_angle: The angle is uniform between minus and plus this many degrees, [0, 180].
-        prob: Probability with which an image is turned at all, [0, 1]. Default 1.
-        border: What lies outside the image: ``'constant'`` for ``fill``, ``'replicate'`` for the
-            nearest pixel of its edge. Default ``'constant'``.
-        fill: Gray value or BGR, 0 to 255. Default 0, black.
+        max_angle (float): The angle is uniform between minus and plus this many degrees, [0, 180].
+        prob (float): Probability with which an image is turned at all, [0, 1]. Defaults to 1.
+        border (str): What lies outside the image: ``'constant'`` for ``fill``, ``'replicate'`` for
+            the nearest pixel of its edge. Defaults to ``'constant'``.
+        fill (int | Sequence[int]): Gray value or BGR, 0 to 255. Defaults to 0, black.
 
     Raises:
         ValueError: An argument is out of its range.

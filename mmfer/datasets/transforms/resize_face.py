@@ -34,7 +34,7 @@ class ResizeFace(BaseTransform):
     (width, height).
 
     Args:
-        size: Width and height of the result in pixels.
+        size (int): Width and height of the result in pixels.
 
     Raises:
         ValueError: ``size`` is no positive whole number.

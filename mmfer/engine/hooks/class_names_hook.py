@@ -33,10 +33,10 @@ class ClassNamesHook(Hook):
     Checkpoints without names pass, and so do models without classes.
 
     Args:
-        check: False allows a checkpoint with another set of classes, for fine-tuning on other
-            classes (``--cfg-options default_hooks.class_names.check=False``), and a validation set
-            that lacks the last classes. Weights alone can be taken over without this by
-            ``init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...)``.
+        check (bool): False allows a checkpoint with another set of classes, for fine-tuning on
+            other classes (``--cfg-options default_hooks.class_names.check=False``), and a
+            validation set that lacks the last classes. Weights alone can be taken over without this
+            by ``init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...)``.
     """
 
     def __init__(self, check: bool = True) -> None:

@@ -25,8 +25,9 @@ class ConfusionMatrixHook(Hook):
     among ``test_evaluator`` the hook does nothing, so it may stand in configs of any task.
 
     Args:
-        metric: Name of the matrix among the test results. Default ``'confusion_matrix/result'``.
-        dpi: Resolution of the image. Default 150.
+        metric (str): Name of the matrix among the test results. Defaults to
+            ``'confusion_matrix/result'``.
+        dpi (int): Resolution of the image. Defaults to 150.
     """
 
     def __init__(self, metric: str = 'confusion_matrix/result', dpi: int = 150):

@@ -81,11 +81,11 @@ class PriorTokenCacheHook(Hook):
         All processes have to see ``cache_dir``.
 
     Args:
-        cache_dir: Folder of the tokens, made if need be. Defaults to None: ``prior_tokens`` in the
-            work folder of the run.
-        deterministic: Class names of transforms, or of a data preprocessor, beyond those of mmfer
-            and mmpretrain, that draw no random numbers. Defaults to ().
-        rebuild: Compute them anew, whatever is there. Defaults to False.
+        cache_dir (str, optional): Folder of the tokens, made if need be. Defaults to None:
+            ``prior_tokens`` in the work folder of the run.
+        deterministic (Sequence[str]): Class names of transforms, or of a data preprocessor, beyond
+            those of mmfer and mmpretrain, that draw no random numbers. Defaults to ().
+        rebuild (bool): Compute them anew, whatever is there. Defaults to False.
 
     Raises:
         TypeError: The model is not a ``FaceAnalyzer``, or its training data does not come from a

@@ -92,9 +92,9 @@ def drawing_name(number: int, path: str | None, root: str = '') -> str:
     """What a drawing of a sample is called: a name without a folder, unique by the number.
 
     Args:
-        number: Of the sample in its dataset.
-        path: Of its image; None where it has none.
-        root: Folder that all images of the dataset have in common. Default: none.
+        number (int): Of the sample in its dataset.
+        path (str, optional): Of its image; None where it has none.
+        root (str): Folder that all images of the dataset have in common. Defaults to none.
     """
     if not path:
         return f'{number:06d}'

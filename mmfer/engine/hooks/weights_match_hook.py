@@ -34,10 +34,10 @@ class WeightsMatchHook(Hook):
     checkpoint held when it was saved.
 
     Args:
-        min_matched: Least share of the model's parameters, counted in numbers and not in tensors,
-            that the checkpoint must hold under the right name and in the right shape, 0-1.
+        min_matched (float): Least share of the model's parameters, counted in numbers and not in
+            tensors, that the checkpoint must hold under the right name and in the right shape, 0-1.
             Defaults to 0.5; 0 lets everything pass, also where a run is resumed.
-        max_listed: How many names of each kind the message lists. Defaults to 5.
+        max_listed (int): How many names of each kind the message lists. Defaults to 5.
     """
 
     def __init__(self, min_matched: float = 0.5, max_listed: int = 5) -> None:

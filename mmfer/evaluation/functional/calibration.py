@@ -17,9 +17,9 @@ class Reliability:
     """Images sorted into bins of equal width by the score of the class that was predicted.
 
     Attributes:
-        counts: Images in each bin, ``(bins,)``.
-        confidence: Their mean score, 0 to 1, ``(bins,)`` float64; NaN in empty bins.
-        accuracy: Share of them that is predicted correctly, likewise.
+        counts (Tensor): Images in each bin, ``(bins,)``.
+        confidence (Tensor): Their mean score, 0 to 1, ``(bins,)`` float64; NaN in empty bins.
+        accuracy (Tensor): Share of them that is predicted correctly, likewise.
     """
 
     counts: Tensor
@@ -39,9 +39,10 @@ def reliability(scores: Tensor, labels: Tensor, bins: int = BINS) -> Reliability
     """Compare confidence and accuracy, bin by bin.
 
     Args:
-        scores: Probabilities ``(N, C)``, each row with sum 1.
-        labels: The true classes ``(N,)``, 0 to C - 1.
-        bins: Of equal width, from 0 to 1; a score on an edge is in the lower one. Default 15.
+        scores (Tensor): Probabilities ``(N, C)``, each row with sum 1.
+        labels (Tensor): The true classes ``(N,)``, 0 to C - 1.
+        bins (int): Of equal width, from 0 to 1; a score on an edge is in the lower one. Defaults to
+            15.
 
     Raises:
         ValueError: There are no images, or ``bins`` is not positive.
@@ -67,8 +68,8 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     The likelihood is convex in 1/T, so its slope has one root, which is found by halving.
 
     Args:
-        logits: Before the softmax, ``(N, C)``.
-        labels: The true classes ``(N,)``.
+        logits (Tensor): Before the softmax, ``(N, C)``.
+        labels (Tensor): The true classes ``(N,)``.
 
     Returns:
         T > 0: above 1 where the scores were too high, below where they were too low.

@@ -13,9 +13,10 @@ def normalized_mean_error(
     """Mean distance of a face's points from where they belong, by its inter-ocular distance.
 
     Args:
-        pred: ``(N, P, 2)``.
-        truth: ``(N, P, 2)``; the inter-ocular distances are taken from it.
-        corners: Indices of the outer eye corners. Default (60, 72), those of WFLW.
+        pred (np.ndarray): ``(N, P, 2)``.
+        truth (np.ndarray): ``(N, P, 2)``; the inter-ocular distances are taken from it.
+        corners (tuple[int, int]): Indices of the outer eye corners. Default (60, 72), those of
+            WFLW.
 
     Returns:
         NME of every face, ``(N,)``, in percent. Infinite or NaN where the eye corners coincide.

@@ -20,11 +20,11 @@ class RocCurve:
     """An ROC curve by its corners, from (0, 0) to (1, 1); both rates never fall.
 
     Attributes:
-        far: False acceptance rates ``(K,)``.
-        tar: True acceptance rates ``(K,)``.
-        num_same: Pairs of one person.
-        num_different: Pairs of two people.
-        mean_same: Mean similarity of the pairs of one person.
+        far (np.ndarray): False acceptance rates ``(K,)``.
+        tar (np.ndarray): True acceptance rates ``(K,)``.
+        num_same (int): Pairs of one person.
+        num_different (int): Pairs of two people.
+        mean_same (float): Mean similarity of the pairs of one person.
     """
 
     far: np.ndarray
@@ -66,8 +66,9 @@ def roc_curve(same: np.ndarray, different: Iterable[np.ndarray]) -> RocCurve:
     count how many pairs of two people lie below and how many tie with it, chunk by chunk.
 
     Args:
-        same: Similarities of pairs of one person ``(P,)``.
-        different: Chunks ``(M,)`` of the similarities of pairs of two people.
+        same (np.ndarray): Similarities of pairs of one person ``(P,)``.
+        different (Iterable[np.ndarray]): Chunks ``(M,)`` of the similarities of pairs of two
+            people.
 
     Raises:
         ValueError: There is no pair of one of the kinds.
@@ -111,10 +112,10 @@ def all_pairs_roc(features: np.ndarray, labels: np.ndarray, chunk: int = _CHUNK)
     """Compare every image with every other one.
 
     Args:
-        features: ``(N, C)``; cosine similarity normalizes them.
-        labels: Identities ``(N,)``.
-        chunk: About how many similarities are in memory at a time. Default 2 million; those of
-            pairs of one person are all kept.
+        features (np.ndarray): ``(N, C)``; cosine similarity normalizes them.
+        labels (np.ndarray): Identities ``(N,)``.
+        chunk (int): About how many similarities are in memory at a time. Defaults to 2 million;
+            those of pairs of one person are all kept.
     """
     # Grouped by person: pairs of one person are then blocks on the diagonal.
     order = np.argsort(labels, kind='stable')
@@ -139,9 +140,9 @@ def pairs_roc(features: np.ndarray, pairs: np.ndarray, same: np.ndarray) -> RocC
     """Compare given pairs, whose similarities are all in memory.
 
     Args:
-        features: ``(N, C)``; cosine similarity normalizes them.
-        pairs: Indices ``(K, 2)``.
-        same: Whether a pair shows one person ``(K,)``.
+        features (np.ndarray): ``(N, C)``; cosine similarity normalizes them.
+        pairs (np.ndarray): Indices ``(K, 2)``.
+        same (np.ndarray): Whether a pair shows one person ``(K,)``.
 
     Raises:
         ValueError: There is no pair of one of the kinds.
@@ -170,8 +171,8 @@ def intra_class_variance(features: np.ndarray, labels: np.ndarray) -> float:
     of its L2-normalized features, those with themselves aside.
 
     Args:
-        features: ``(N, C)``.
-        labels: ``(N,)``.
+        features (np.ndarray): ``(N, C)``.
+        labels (np.ndarray): ``(N,)``.
 
     Returns:
         Between 0 (all features of a class agree) and 2; 0 where no class has two features.
@@ -189,8 +190,8 @@ def intra_class_variance_to_mean(features: np.ndarray, labels: np.ndarray) -> fl
     In a class of ``n`` features it is ``(n - 1) / n`` of the mean cosine distance of its pairs.
 
     Args:
-        features: ``(N, C)``.
-        labels: ``(N,)``.
+        features (np.ndarray): ``(N, C)``.
+        labels (np.ndarray): ``(N,)``.
 
     Returns:
         Between 0 (all features of a class agree) and 1.

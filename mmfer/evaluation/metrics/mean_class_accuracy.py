@@ -16,10 +16,10 @@ class MeanClassAccuracy(ConfusionMatrix):
     and no part in the mean, as in scikit-learn's ``balanced_accuracy_score``.
 
     Args:
-        num_classes: Needed only where predictions are labels without scores. Default None.
-        collect_device: ``'cpu'`` or ``'gpu'``, how processes exchange their results. Default
+        num_classes: Needed only where predictions are labels without scores. Defaults to None.
+        collect_device: ``'cpu'`` or ``'gpu'``, how processes exchange their results. Defaults to
             ``'cpu'``.
-        prefix: What the result names begin with. Default ``'class_accuracy'``.
+        prefix: What the result names begin with. Defaults to ``'class_accuracy'``.
     """
 
     default_prefix = 'class_accuracy'

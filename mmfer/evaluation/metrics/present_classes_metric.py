@@ -14,11 +14,11 @@ class PresentClassesMetric(SingleLabelMetric):
     would reach 80.4 %. This is scikit-learn's convention; where all classes occur, both agree.
 
     Args:
-        items: One or more of ``'precision'``, ``'recall'``, ``'f1-score'`` and ``'support'``.
-            Default the first three.
-        collect_device: ``'cpu'`` or ``'gpu'``, how processes exchange their results. Default
-            ``'cpu'``.
-        prefix: What the result names begin with. Default ``'single-label'``.
+        items (tuple[str, ...]): One or more of ``'precision'``, ``'recall'``, ``'f1-score'`` and
+            ``'support'``. Default the first three.
+        collect_device (str): ``'cpu'`` or ``'gpu'``, how processes exchange their results. Defaults
+            to ``'cpu'``.
+        prefix (str, optional): What the result names begin with. Defaults to ``'single-label'``.
     """
 
     def __init__(

@@ -27,9 +27,9 @@ def read_field(metric: object, sample: Mapping, key: str) -> np.ndarray:
     """A number, array or tensor of a data sample as an array.
 
     Args:
-        metric: Who asks; its class is named in errors.
-        sample: A data sample as the evaluator hands it over, a dict.
-        key: The field.
+        metric (object): Who asks; its class is named in errors.
+        sample (Mapping): A data sample as the evaluator hands it over, a dict.
+        key (str): The field.
 
     Raises:
         ValueError: The sample has no such field; says where it comes from.

@@ -36,10 +36,11 @@ class PriorEncoders:
     the same numbers with any priors, or none.
 
     Args:
-        configs: By task, ``dict(backbone=..., checkpoint=...)``: any registered backbone, and the
-            file its weights come from (see :meth:`load`). Without a checkpoint the backbone's own
-            ``init_cfg`` counts.
-        device: Where they work. Defaults to the CPU; they follow their inputs anyway.
+        configs (Mapping[str, Mapping]): By task, ``dict(backbone=..., checkpoint=...)``: any
+            registered backbone, and the file its weights come from (see :meth:`load`). Without a
+            checkpoint the backbone's own ``init_cfg`` counts.
+        device (torch.device | str): Where they work. Defaults to the CPU; they follow their inputs
+            anyway.
     """
 
     def __init__(self, configs: Mapping[str, Mapping], device: torch.device | str = 'cpu'):
@@ -61,8 +62,10 @@ class PriorEncoders:
         """The prior tokens of a batch.
 
         Args:
-            inputs: The images that the canonical encoder sees, ``(B, 3, H, W)``, normalized.
-            data_samples: Not looked at; a cache, which has the same signature, needs them.
+            inputs (Tensor): The images that the canonical encoder sees, ``(B, 3, H, W)``,
+                normalized.
+            data_samples (Sequence, optional): Not looked at; a cache, which has the same signature,
+                needs them.
 
         Returns:
             dict: By task, ``(B, C_task)`` in float32 also under mixed precision, so that stored
@@ -120,9 +123,9 @@ class PriorEncoders:
         """Fill an encoder from a file, completely.
 
         Args:
-            encoder: The backbone to fill.
-            task: Its task, for messages.
-            path: Checkpoint of a model whose ``backbone`` this is, such as that of the task's
+            encoder (nn.Module): The backbone to fill.
+            task (str): Its task, for messages.
+            path (str): Checkpoint of a model whose ``backbone`` this is, such as that of the task's
                 baseline, or the weights of the bare backbone.
 
         Raises:

@@ -35,8 +35,10 @@ class PriorTokenCache:
     is no cache. One process builds at a time, by a lock of the caller's.
 
     Args:
-        rows: ``(N, W)``, float32; row ``i`` belongs to the sample with ``sample_idx == i``.
-        widths: By task, in the order of the columns, the width of its token; their sum is ``W``.
+        rows (np.ndarray): ``(N, W)``, float32; row ``i`` belongs to the sample with
+            ``sample_idx == i``.
+        widths (Mapping[str, int]): By task, in the order of the columns, the width of its token;
+            their sum is ``W``.
     """
 
     def __init__(self, rows: np.ndarray, widths: Mapping[str, int]):
@@ -47,8 +49,8 @@ class PriorTokenCache:
         """The prior tokens of a batch, as :class:`PriorEncoders` computes them.
 
         Args:
-            inputs: The images; only their device counts.
-            data_samples: Their samples, each with its ``sample_idx``.
+            inputs (Tensor): The images; only their device counts.
+            data_samples (Sequence): Their samples, each with its ``sample_idx``.
 
         Returns:
             dict: By task, ``(B, C_task)``, float32, on the device of ``inputs``.
@@ -67,8 +69,9 @@ class PriorTokenCache:
         """Open the tokens in ``folder``.
 
         Args:
-            folder: Where :meth:`build` wrote them.
-            key: What they have to be made from; plain data without tuples, as JSON gives it back.
+            folder (str | Path): Where :meth:`build` wrote them.
+            key (Mapping[str, Any]): What they have to be made from; plain data without tuples, as
+                JSON gives it back.
 
         Returns:
             None if there are none.
@@ -112,11 +115,11 @@ class PriorTokenCache:
         """Write tokens to ``folder``, over those that are there, and open them.
 
         Args:
-            folder: Made if need be.
-            key: What the tokens are made from; plain data.
-            batches: The tokens by task, ``(B, C_task)`` each, of the samples in their order. More
-                than ``num_samples`` rows are cut off.
-            num_samples: ``N``.
+            folder (str | Path): Made if need be.
+            key (Mapping[str, Any]): What the tokens are made from; plain data.
+            batches (Iterable[Mapping[str, Tensor]]): The tokens by task, ``(B, C_task)`` each, of
+                the samples in their order. More than ``num_samples`` rows are cut off.
+            num_samples (int): ``N``.
 
         Raises:
             PriorTokenCacheError: They cannot be written; nothing half-written is left.

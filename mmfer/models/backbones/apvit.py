@@ -267,8 +267,8 @@ class APViT(BaseModule):
         """Rows and columns of patches that images of a size have.
 
         Args:
-            size: Height and width in pixels. Defaults to ``img_size``. For another one a CNN is run
-                on a black image.
+            size (Sequence[int], optional): Height and width in pixels. Defaults to ``img_size``.
+                For another one a CNN is run on a black image.
         """
         if size is None or tuple(size) == self.img_size:
             return self.grid
@@ -281,7 +281,7 @@ class APViT(BaseModule):
         """How many tokens leave each block, [class] included: 161, ..., 117, 105 for (160, .9).
 
         Args:
-            size: See :meth:`grid_of`.
+            size (Sequence[int], optional): See :meth:`grid_of`.
         """
         patches = math.prod(self.grid_of(size))
         if self.app is not None and self.app.mode == 'hard':

@@ -118,9 +118,9 @@ class ExpressionAUHead(LinearClsHead):
         """Compute the loss of every task.
 
         Args:
-            feats: What the neck gives; the last item is (B, C).
-            data_samples: Each with ``gt_label``, ``gt_au`` and ``gt_valence_arousal``, the latter
-                two where they are learned.
+            feats (tuple[Tensor, ...]): What the neck gives; the last item is (B, C).
+            data_samples (Sequence[DataSample]): Each with ``gt_label``, ``gt_au`` and
+                ``gt_valence_arousal``, the latter two where they are learned.
             **kwargs: For the expressions' loss.
 
         Returns:

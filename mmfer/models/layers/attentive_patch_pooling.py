@@ -13,8 +13,8 @@ def check_keep_num(keep_num: int, num_patches: int | None = None) -> None:
     """Refuse what is no number of patches.
 
     Args:
-        keep_num: ``k``.
-        num_patches: ``N``, the patches of an image, if known.
+        keep_num (int): ``k``.
+        num_patches (int, optional): ``N``, the patches of an image, if known.
 
     Raises:
         ValueError: ``keep_num`` is no whole number, less than 1, or more than ``num_patches``.

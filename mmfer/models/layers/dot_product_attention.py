@@ -18,13 +18,13 @@ def dot_product_attention(
     145 (four heads of 32 channels, torch 2.14 on an AVX-512 processor with bfloat16).
 
     Args:
-        query: ``(B, heads, Q, d)``.
-        key: ``(B, heads, T, d)``, as ``value``.
-        value: What is averaged.
-        attn_mask: bool, True where a token is seen; anything that broadcasts to
-            ``(B, heads, Q, T)``. Default: all are seen.
-        dropout_p: Probability with which a weight is dropped. Default 0.
-        scale: What products are multiplied by. Default ``d ** -0.5``.
+        query (Tensor): ``(B, heads, Q, d)``.
+        key (Tensor): ``(B, heads, T, d)``, as ``value``.
+        value (Tensor): What is averaged.
+        attn_mask (Tensor, optional): bool, True where a token is seen; anything that broadcasts to
+            ``(B, heads, Q, T)``. Defaults to all are seen.
+        dropout_p (float): Probability with which a weight is dropped. Defaults to 0.
+        scale (float, optional): What products are multiplied by. Defaults to ``d ** -0.5``.
 
     Returns:
         ``(B, heads, Q, d)``.

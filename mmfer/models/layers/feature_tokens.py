@@ -32,8 +32,8 @@ def pool_feature(feats: Tensor | Sequence[Tensor]) -> Tensor:
     """The average over all places of a backbone's last feature.
 
     Args:
-        feats: A feature, or several of which the last one counts: a map ``(B, C, H, W)``, tokens
-            ``(B, L, C)``, or ``(B, C)`` that is pooled already.
+        feats (Tensor | Sequence[Tensor]): A feature, or several of which the last one counts: a map
+            ``(B, C, H, W)``, tokens ``(B, L, C)``, or ``(B, C)`` that is pooled already.
 
     Returns:
         ``(B, C)``. Of a map, bit for bit what mmpretrain's ``GlobalAveragePooling`` gives.
@@ -58,9 +58,9 @@ def pad_token(token: Tensor, width: int, name: str) -> Tensor:
     """Widen ``(B, C)`` to ``(B, width)`` with zeros on the right, without parameters (Sec. 3.2).
 
     Args:
-        token: ``(B, C)``.
-        width: ``D``, at least ``C``.
-        name: What the token is, for the error.
+        token (Tensor): ``(B, C)``.
+        width (int): ``D``, at least ``C``.
+        name (str): What the token is, for the error.
 
     Raises:
         ValueError: The token is wider than ``width``.

@@ -60,9 +60,9 @@ class TransferBlock(BaseModule):
         """Transform tokens.
 
         Args:
-            z: ``(B, T, D)``.
-            seen: Bool ``(B, T)``, which tokens are looked at. None: all.
-            num_rows: How many rows, from the first, are wanted. None: all.
+            z (Tensor): ``(B, T, D)``.
+            seen (Tensor, optional): Bool ``(B, T)``, which tokens are looked at. None: all.
+            num_rows (int, optional): How many rows, from the first, are wanted. None: all.
 
         Returns:
             ``(B, num_rows, D)``.
@@ -139,9 +139,10 @@ class KnowledgeTransfer(TransferBlock):
         """Let the knowledge tokens and the canonical one attend to the priors.
 
         Args:
-            canonical: ``(B, D)``.
-            priors: ``(B, P, D)``; P may be 0, as it is in inference.
-            kept: Bool ``(B, P)``, False where a prior is as good as absent. None keeps all.
+            canonical (Tensor): ``(B, D)``.
+            priors (Tensor): ``(B, P, D)``; P may be 0, as it is in inference.
+            kept (Tensor, optional): Bool ``(B, P)``, False where a prior is as good as absent. None
+                keeps all.
 
         Returns:
             tuple: The knowledge row and the canonical row, each ``(B, D)``.

@@ -14,8 +14,8 @@ def check_lanet_form(name: str, form: str) -> None:
     """Refuse what is no form of a LANet.
 
     Args:
-        name: The config key, for the error.
-        form: One of :data:`LANET_FORMS`.
+        name (str): The config key, for the error.
+        form (str): One of :data:`LANET_FORMS`.
 
     Raises:
         ValueError: It is not.

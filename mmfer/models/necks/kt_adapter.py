@@ -169,11 +169,12 @@ class KTAdapter(BaseModule):
         """Adapt the canonical feature.
 
         Args:
-            feats: Output of the canonical encoder. The last item counts: ``(B, C, H, W)``,
-                ``(B, L, C)`` or ``(B, C)``, with ``C <= embed_dims``; with ``fusion='map'`` only
-                the first.
-            priors: The prior tokens by task, ``(B, C_task)`` each, ``C_task <= embed_dims``. The
-                order of the dict has no meaning. None or ``{}``: none, as in inference.
+            feats (Tensor | Sequence[Tensor]): Output of the canonical encoder. The last item
+                counts: ``(B, C, H, W)``, ``(B, L, C)`` or ``(B, C)``, with ``C <= embed_dims``;
+                with ``fusion='map'`` only the first.
+            priors (Mapping[str, Tensor], optional): The prior tokens by task, ``(B, C_task)`` each,
+                ``C_task <= embed_dims``. The order of the dict has no meaning. None or ``{}``:
+                none, as in inference.
 
         Returns:
             tuple: One tensor, ``(B, C)``; with ``fusion='map'`` ``(B, C, H, W)``.

@@ -36,7 +36,7 @@ def run_checkpointed(module: nn.Module, *inputs: Any) -> Any:
     called both times.
 
     Args:
-        module: The part.
+        module (nn.Module): The part.
         inputs: Its inputs, tensors or plain values.
 
     Returns:

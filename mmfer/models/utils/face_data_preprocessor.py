@@ -19,10 +19,10 @@ class FaceDataPreprocessor(ClsDataPreprocessor):
     images outweigh the faces; ``standardize`` takes these away (docs/results.md has the figures).
 
     Args:
-        standardize: Whether each image is brought to mean 0 and deviation 1, in training and
-            prediction, see :func:`.standardize_images`. Default False.
-        erasing: Arguments of :func:`random_erase` (``prob``, ``area``, ``ratio``,
-            ``ratio_sampling``), or None for no erasing. Default None.
+        standardize (bool): Whether each image is brought to mean 0 and deviation 1, in training and
+            prediction, see :func:`.standardize_images`. Defaults to False.
+        erasing (dict, optional): Arguments of :func:`random_erase` (``prob``, ``area``, ``ratio``,
+            ``ratio_sampling``), or None for no erasing. Defaults to None.
         **kwargs: Arguments of ``ClsDataPreprocessor``: ``mean``, ``std``, ``to_rgb``, …
 
     Raises:
@@ -39,8 +39,9 @@ class FaceDataPreprocessor(ClsDataPreprocessor):
         """Prepare a batch.
 
         Args:
-            data: ``inputs``, (B, 3, H, W) uint8 or a list of (3, H, W), and ``data_samples``.
-            training: Whether to erase. Default False.
+            data (dict): ``inputs``, (B, 3, H, W) uint8 or a list of (3, H, W), and
+                ``data_samples``.
+            training (bool): Whether to erase. Defaults to False.
 
         Returns:
             ``inputs``, (B, 3, H, W) float32 on the model's device, and ``data_samples``.

@@ -27,13 +27,13 @@ def draw_erasing_boxes(
     attempts of all images are drawn at once, from PyTorch's global CPU generator.
 
     Args:
-        num: Number of images.
-        height: Of the images, in pixels.
-        width: Of the images, in pixels.
-        prob: Probability of a box.
-        area: Least and largest share of the image's area.
-        ratio: Least and largest height / width.
-        ratio_sampling: See :func:`random_erase`.
+        num (int): Number of images.
+        height (int): Of the images, in pixels.
+        width (int): Of the images, in pixels.
+        prob (float): Probability of a box.
+        area (tuple[float, float]): Least and largest share of the image's area.
+        ratio (tuple[float, float]): Least and largest height / width.
+        ratio_sampling (str): See :func:`random_erase`.
 
     Returns:
         (num, 4) int64: top, left, height, width in pixels; all zero where nothing is erased.
@@ -74,13 +74,15 @@ def random_erase(
     Noise is drawn for erased pixels only and travels to the device in one piece.
 
     Args:
-        images: (B, C, H, W) floating point, on any device. Not modified.
-        prob: Probability of erasing, per image. Default 0.5.
-        area: Least and largest share of the image's area. Default (0.02, 0.33).
-        ratio: Least and largest height / width of the box. Default (0.3, 3.3).
-        ratio_sampling: ``'uniform'`` (default): the ratio is uniform in ``ratio``, as in APViT's
-            released code; within (0.3, 3.3) three boxes in four are tall. ``'log'``: its logarithm
-            is uniform, as in torchvision; then as many are wide as are tall.
+        images (Tensor): (B, C, H, W) floating point, on any device. Not modified.
+        prob (float): Probability of erasing, per image. Defaults to 0.5.
+        area (tuple[float, float]): Least and largest share of the image's area. Default (0.02,
+            0.33).
+        ratio (tuple[float, float]): Least and largest height / width of the box. Default (0.3,
+            3.3).
+        ratio_sampling (str): ``'uniform'`` (default): the ratio is uniform in ``ratio``, as in
+            APViT's released code; within (0.3, 3.3) three boxes in four are tall. ``'log'``: its
+            logarithm is uniform, as in torchvision; then as many are wide as are tall.
 
     Returns:
         (B, C, H, W), the batch with boxes erased.

@@ -9,7 +9,7 @@ def standardize_images(images: Tensor) -> Tensor:
     ``per_image_standardization``; so an image of one color becomes 0.
 
     Args:
-        images: ``(B, C, H, W)`` floating point.
+        images (Tensor): ``(B, C, H, W)`` floating point.
 
     Returns:
         The same shape.
