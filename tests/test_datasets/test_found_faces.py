@@ -70,7 +70,7 @@ def test_what_has_no_face_is_left_out_and_the_rest_stays_in_its_part(write, tmp_
     }
     warnings = [message for message, level in logged if level == logging.WARNING]
     assert len(warnings) == 3 and '(1 refused, 1 unreadable)' in warnings[0]
-    assert f'train: 2 of {len(before["train"])} images are left out' in warnings[0]
+    assert f'train: 2 of {len(before["train"])} images are skipped' in warnings[0]
     samples = kind(root, 'test', boxes=path, **options)
     np.testing.assert_array_equal(samples.get_data_info(0)['face_box'], BELOW_FOREHEAD)
 
@@ -108,10 +108,10 @@ def test_reports_of_other_folders(tmp_path):
     names = names_of(kind(root))
     below = {Path(name).name: 'found' for name in names}
     path = report(tmp_path / 'alignment.csv', below)
-    with pytest.raises(ValueError, match=rf'(?s)boxes.* of {len(names)} images.*{names[0]}.*very'):
+    with pytest.raises(ValueError, match=rf'(?s)boxes.* of {len(names)} images.*{names[0]}.*Run'):
         kind(root, boxes=path)
     (tmp_path / 'a.csv').write_text('path,decision\n')
-    with pytest.raises(ValueError, match='no report of align_faces.py.*x1'):
+    with pytest.raises(ValueError, match='not a report of align_faces.py.*x1'):
         kind(root, boxes=str(tmp_path / 'a.csv'))
     for no_file in (tmp_path / 'b.csv', tmp_path):
         with pytest.raises(FileNotFoundError, match='UTKFace: .*boxes.*alignment.csv'):

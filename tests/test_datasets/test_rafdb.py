@@ -211,7 +211,7 @@ def test_folders_and_table_have_to_agree(tmp_path):
     root = as_on_kaggle(write_rafdb(tmp_path))
     wrong = root / 'DATASET/train/5/train_00003_aligned.jpg'
     (root / 'DATASET/train/3/train_00003_aligned.jpg').rename(wrong)
-    with pytest.raises(ValueError, match='train_labels.csv.* about 1 images: train_00003.jpg is '):
+    with pytest.raises(ValueError, match='train_labels.csv.* in 1 images: train_00003.jpg is '):
         RAFDB(root)
     assert len(RAFDB(root, split='test')) == 2
     (root / 'train_labels.csv').unlink()
