@@ -201,8 +201,8 @@ def test_pickles_are_not_run(tmp_path):
         ('1/a.jpg,1,2,3', 'line 3: .*4 .*9'),
         (affectnet_row('1/a.jpg', 11), "line 3: .*label '11'"),
         (affectnet_row('1/a.jpg', 1, (1, 2, 'NULL', 3)), "line 3: .*'NULL'"),
-        (affectnet_row('1/a.jpg', 1, (1, 2, 0, 3)), 'line 3: .*no box'),
-        (affectnet_row('1/a.jpg', 1, (1, 'nan', 2, 3)), 'line 3: .*no box'),
+        (affectnet_row('1/a.jpg', 1, (1, 2, 0, 3)), 'line 3: .*invalid box'),
+        (affectnet_row('1/a.jpg', 1, (1, 'nan', 2, 3)), 'line 3: .*invalid box'),
     ],
 )
 def test_names_the_wrong_line(tmp_path, line, message):

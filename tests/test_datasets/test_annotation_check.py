@@ -36,8 +36,8 @@ def box(*numbers):
         ((300, 220, 400, 320), '4% is in the image'),
         ((-1000, -1000, 1200, 1200), '% is in the image'),
         ((0.2, 0.2, 0.8, 0.9), '2 pixels or less'),
-        ((50, 50, np.nan, 90), 'no box'),
-        ((50, 50, np.inf, 90), 'no box'),
+        ((50, 50, np.nan, 90), 'valid box'),
+        ((50, 50, np.inf, 90), 'valid box'),
     ],
 )
 def test_what_hardly_meets_the_image_is_found(make, numbers, reason):
@@ -46,8 +46,8 @@ def test_what_hardly_meets_the_image_is_found(make, numbers, reason):
 
 
 def test_a_box_that_is_none():
-    assert 'no box' in misplacement(box(90, 20, 30, 80), SIZE)
-    assert 'no box' in misplacement(box(30, 20, 30, 80), SIZE)
+    assert 'valid box' in misplacement(box(90, 20, 30, 80), SIZE)
+    assert 'valid box' in misplacement(box(30, 20, 30, 80), SIZE)
 
 
 def test_points_in_one_line_are_a_face_like_others():
@@ -78,7 +78,7 @@ def test_damaged_marks_turn_nothing(content):
 
 
 def test_error_survives_the_way_out_of_a_worker():
-    assert str(pickle.loads(pickle.dumps(AnnotationError('a.jpg: no box')))) == 'a.jpg: no box'
+    assert str(pickle.loads(pickle.dumps(AnnotationError('a.jpg: a reason')))) == 'a.jpg: a reason'
 
 
 @pytest.fixture

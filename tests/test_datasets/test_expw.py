@@ -239,9 +239,9 @@ def test_names_with_spaces_and_other_classes(tmp_path):
     [
         ('a.jpg 0 1 2 3 4 0', '7 .*8: name, face, top, left'),
         (expw_line('a.jpg', 7), "label '7'"),
-        (expw_line('a.jpg', 0, box=(3, 18, 2, 20)), 'no box, x1=18, y1=3, x2=2'),
+        (expw_line('a.jpg', 0, box=(3, 18, 2, 20)), 'invalid box, x1=18, y1=3, x2=2'),
         (expw_line('a.jpg', 0, box=(3, 'x', 2, 20)), 'could not convert'),
-        (expw_line('a.jpg', 0, box=(3, 2, 'inf', 20)), 'no box'),
+        (expw_line('a.jpg', 0, box=(3, 2, 'inf', 20)), 'invalid box'),
         (expw_line('a.jpg', 0, confidence=float('nan')), "confidence 'nan'"),
     ],
 )

@@ -105,7 +105,7 @@ def test_task_can_be_chosen(write):
         (record('b.jpg', gt_age=3, gt_label=True), 'gt_label .*True'),
         (record('b.jpg', gt_age=3, gt_label=1.0), r'gt_label .*1\.0'),
         (record('b.jpg', gt_age=3, gt_label='x'), "gt_label .*'x'"),
-        (record('b.jpg', gt_age=3, face_box=[9, 2, 3, 4]), 'no box, x1=9'),
+        (record('b.jpg', gt_age=3, face_box=[9, 2, 3, 4]), 'invalid box, x1=9'),
         (record('b.jpg', gt_age=3, gt_landmarks=[['1', '2']]), 'gt_landmarks .*numbers'),
         (record('b.jpg', gt_age=3, gt_landmarks=[[1, 2], [3]]), 'gt_landmarks .*numbers'),
         (record(gt_age=4), r'contradicts data_list\[0\].*3.*4'),

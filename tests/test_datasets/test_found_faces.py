@@ -120,7 +120,7 @@ def test_reports_of_other_folders(tmp_path):
     with pytest.raises(ValueError, match=f'cut.csv.*{Path(names[-1]).name}.*cut off'):
         kind(root, boxes=str(tmp_path / 'cut.csv'))
     path = report(tmp_path / 'c.csv', dict.fromkeys(names, 'found'), [5, 5, 5, 9])
-    with pytest.raises(ValueError, match='no box, x1=5'):
+    with pytest.raises(ValueError, match='invalid box, x1=5'):
         kind(root, boxes=path)
 
 
