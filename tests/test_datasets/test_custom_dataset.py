@@ -10,7 +10,7 @@ from mmfer.datasets.transforms import UnreadableImageError
 
 @pytest.fixture
 def tree(tmp_path):
-    """Make folders with an empty file of an image in each."""
+    """Make folders with an empty image file in each."""
 
     def _tree(*folders):
         for folder in folders:

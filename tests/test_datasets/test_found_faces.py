@@ -54,7 +54,7 @@ def all_names(kind, root, **options):
 
 
 @pytest.mark.parametrize('write', [utkface, cfp, affectnet_hq])
-def test_what_has_no_face_is_left_out_and_the_rest_stays_in_its_part(write, tmp_path, logged):
+def test_images_without_a_face_are_skipped_after_the_split(write, tmp_path, logged):
     kind, root = write(tmp_path / 'data')
     options = dict(classes=['Happiness', 'Sadness']) if kind is AffectNetHQ else {}
     before = all_names(kind, root, **options)
@@ -92,7 +92,7 @@ def test_boxes_decide_what_is_cropped(tmp_path):
 
 
 def test_images_that_are_turned_when_they_are_read(tmp_path):
-    """The detector saw them turned, too."""
+    """The detector ran on the rotated images, too."""
     kind, root = utkface(tmp_path / 'data')
     names = names_of(kind(root))
     exif = Image.Exif()
@@ -131,7 +131,7 @@ def test_datasets_with_boxes_of_their_own(tmp_path):
         ExpW(root, boxes=path)
 
 
-def test_names_that_a_spreadsheet_would_run(tmp_path):
+def test_names_that_a_spreadsheet_would_execute(tmp_path):
     path = report(tmp_path / 'a.csv', {'=1+1.jpg': 'found', 'b.jpg': 'refused'})
     faces = read_found_faces(path)
     assert list(faces) == ['=1+1.jpg', 'b.jpg']
