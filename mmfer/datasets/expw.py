@@ -116,14 +116,14 @@ class ExpW(NamedSplitDataset):
     def load_annotations(self) -> list[dict]:
         # After the split, so that it does not change the split of a face.
         samples = super().load_annotations()
-        sure = [sample for sample in samples if sample['confidence'] >= self.min_confidence]
-        unsure = len(samples) - len(sure)
-        if unsure:
+        kept = [sample for sample in samples if sample['confidence'] >= self.min_confidence]
+        skipped = len(samples) - len(kept)
+        if skipped:
             self.log(
-                f'{unsure} faces are skipped, their confidence is below '
+                f'{skipped} faces are skipped, their confidence is below '
                 f'min_confidence={self.min_confidence:g}'
             )
-        return sure
+        return kept
 
     def load_all(self) -> list[dict]:
         root = self.require_folder(Path(self.data_root))

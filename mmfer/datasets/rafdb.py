@@ -48,8 +48,8 @@ class RAFDB(HoldoutDataset):
             Defaults to ``'{stem}_aligned.jpg'``.
         skip_list (str, optional): Images to skip because alignment found no face: a text file with
             one name per line, or the report of ``align_faces.py``, relative to ``image_dir``. The
-            log has their number, as has :attr:`num_skipped`. They are skipped after ``val_ratio``
-            is applied, so that all others stay in their split. Any other missing image is an error.
+            log and :attr:`num_skipped` have their number. They are skipped after ``val_ratio`` is
+            applied, so that all others stay in their split. Any other missing image is an error.
             Defaults to ``alignment.csv``, if it exists, for images that have no file.
         **kwargs: Arguments of :class:`HoldoutDataset`.
     """

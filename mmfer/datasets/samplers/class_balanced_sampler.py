@@ -117,16 +117,16 @@ class ClassBalancedSampler(Sampler):
 
 
 def _members(dataset: BaseDataset) -> dict[int, Tensor]:
-    members, homeless = defaultdict(list), []
+    members, unlabeled = defaultdict(list), []
     for index, classes in enumerate(classes_of_samples(dataset)):
         for label in classes:
             members[label].append(index)
         if not classes:
-            homeless.append(index)
-    if homeless:
+            unlabeled.append(index)
+    if unlabeled:
         raise ValueError(
-            f'ClassBalancedSampler: {len(homeless)} of {len(dataset)} samples have no class, the '
-            f'first is number {homeless[0]}; they would never be drawn. Remove them from the '
+            f'ClassBalancedSampler: {len(unlabeled)} of {len(dataset)} samples have no class, the '
+            f'first is number {unlabeled[0]}; they would never be drawn. Remove them from the '
             'dataset, or set train_dataloader.sampler.type=DefaultSampler'
         )
     if not members:
