@@ -51,8 +51,8 @@ def misplacement(sample: dict, size: tuple[int, int]) -> str | None:
 
     This is the case if a quarter or less of the box, or of the bounding box of the points, is
     inside the image, or if its longer side is two pixels or less. So annotations for an image of
-    another size, or relative to the image size, are found if they fall outside of the image; a
-    wrong box inside the image is not.
+    another size, or relative to the image size, are found if they exceed these limits; a wrong box
+    inside the image is not.
 
     Args:
         sample (dict): The keys of :data:`PIXEL_KEYS` are checked, if present.

@@ -115,8 +115,8 @@ class CropFace(BaseTransform):
         fill (int | Sequence[int]): Gray value or BGR, 0 to 255. Defaults to 0, black.
 
     Raises:
-        ValueError: An argument is wrong, or the sample lacks the ``source``. The message names the
-            image.
+        ValueError: An argument is wrong, or the sample, which the message names, lacks the
+            ``source``.
         AnnotationError: The face has no extent. The message names the image.
     """
 
