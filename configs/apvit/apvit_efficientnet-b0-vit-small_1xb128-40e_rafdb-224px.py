@@ -1,4 +1,4 @@
-# APViT over a CNN of timm, here EfficientNet-B0, from scratch: 224x224 -> 112 channels on 14x14. No
+# APViT with a CNN of timm, here EfficientNet-B0, from scratch: 224x224 -> 112 channels on 14x14. No
 # published figure.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',

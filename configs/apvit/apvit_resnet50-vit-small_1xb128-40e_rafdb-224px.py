@@ -1,4 +1,4 @@
-# APViT over mmpretrain's ResNet-50, three of its stages, from scratch: 224x224 -> 1024 channels on
+# APViT with mmpretrain's ResNet-50, three of its stages, from scratch: 224x224 -> 1024 channels on
 # 14x14. No published figure.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
