@@ -1,5 +1,5 @@
 # APViT (80, .6) on all tracks of Aff-Wild2: expressions, action units, valence and arousal
-# together; no published figure.
+# together; no published result.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/affwild2-joint_112.py',

@@ -1,4 +1,4 @@
-# APViT (80, .6) on Aff-Wild2, valence and arousal; no published figure.
+# APViT (80, .6) on Aff-Wild2, valence and arousal; no published result.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/affwild2-va_112.py',

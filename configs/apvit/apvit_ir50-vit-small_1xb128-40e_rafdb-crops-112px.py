@@ -1,4 +1,4 @@
-# APViT (160, .9) on RAF-DB's own crops of 100x100, not on realigned faces: no published figure.
+# APViT (160, .9) on RAF-DB's own crops of 100x100, not on realigned faces: no published result.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/rafdb-crops_112.py',

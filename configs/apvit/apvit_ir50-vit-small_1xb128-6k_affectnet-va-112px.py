@@ -1,4 +1,4 @@
-# APViT (160, .9) on AffectNet, valence and arousal; no published figure.
+# APViT (160, .9) on AffectNet, valence and arousal; no published result.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/affectnet-va_112.py',

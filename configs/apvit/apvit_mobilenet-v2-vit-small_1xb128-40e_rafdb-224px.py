@@ -1,5 +1,5 @@
 # APViT with mmpretrain's MobileNetV2 up to its stride of 16, from scratch: 224x224 -> 96 channels
-# on 14x14. No published figure.
+# on 14x14. No published result.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/rafdb_224.py',

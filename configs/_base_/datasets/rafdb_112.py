@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 # RAF-DB, basic emotions, at 112x112 with the augmentation of APViT. The faces are those of the
 # published 91.98 %: realigned with MTCNN to 224x224, not the dataset's own crops of 100x100
-# (rafdb-crops_112.py, for which no figure is published with this recipe). docs/face_recipes.md
+# (rafdb-crops_112.py, for which no result is published with this recipe). docs/face_recipes.md
 # shows how to get them, and what to do about faces that the detector misses. 91.98 % is 2,822 of
 # 3,068 (Table 8), the whole test list. Published protocol: train on the whole training list,
 # validate and test on the test list. Validation after each epoch therefore uses the test set, and
