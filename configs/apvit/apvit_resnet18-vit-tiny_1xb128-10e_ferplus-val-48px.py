@@ -1,5 +1,5 @@
-# A third of the small FERPlus schedule, from scratch too, tested on the validation part, where
-# settings may be compared: stands in for the paper's databases with --data ferplus-small.
+# A third of the small FERPlus schedule, also from scratch, tested on the validation split, so that
+# settings can be compared: replaces the paper's databases with --data ferplus-small.
 _base_ = 'apvit_resnet18-vit-tiny_1xb128-30e_ferplus-48px.py'
 
 param_scheduler = _base_.param_scheduler
