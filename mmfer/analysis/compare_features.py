@@ -38,11 +38,11 @@ class _Faces:
     groups: np.ndarray | None
     classes: tuple[str, ...]
 
-    def keep(self, chosen: np.ndarray) -> '_Faces':
+    def keep(self, mask: np.ndarray) -> '_Faces':
         """Return the faces that a mask ``(N,)`` selects."""
-        paths = [path for path, stays in zip(self.paths, chosen, strict=True) if stays]
-        features = self.encoded[chosen], self.adapted[chosen]
-        return _Faces(*features, paths, self.color, self.groups[chosen], self.classes)
+        paths = [path for path, stays in zip(self.paths, mask, strict=True) if stays]
+        features = self.encoded[mask], self.adapted[mask]
+        return _Faces(*features, paths, self.color, self.groups[mask], self.classes)
 
     def drawing(self) -> dict:
         """Return the arguments of :func:`draw_embedding` that color the points."""
@@ -151,8 +151,8 @@ def compare_features(
             )
         found[name] = faces
     if color == 'label':
-        chosen = np.isin(first.groups, most_frequent(first.groups, max_classes))
-        found = {name: faces.keep(chosen) for name, faces in found.items()}
+        mask = np.isin(first.groups, most_frequent(first.groups, max_classes))
+        found = {name: faces.keep(mask) for name, faces in found.items()}
     first = found[titles[0]]
     panels = {name: faces.adapted for name, faces in found.items()}
     if title is None:

@@ -48,7 +48,7 @@ def audit(
     fingerprints, near = _compare(images, workers, track)
     of_all = iter(fingerprints)
     of_splits = [list(islice(of_all, len(split.images))) for split in splits]
-    notes = [said for part in of_splits for said in oddities(part)]
+    notes = [texts for part in of_splits for texts in oddities(part)]
 
     roles = {split.name: split.roles for split in splits}
     links = [*find_exact(fingerprints), *(link for link in near if link.kind != 'alike')]
@@ -73,9 +73,9 @@ def audit(
             if fingerprint.misplaced
         ],
         odd=[
-            dict(asdict(entry), notes=said)
-            for entry, said in zip(entries, notes, strict=True)
-            if said
+            dict(asdict(entry), notes=texts)
+            for entry, texts in zip(entries, notes, strict=True)
+            if texts
         ],
         people=shared_people([(split.name, split.images) for split in splits]),
     )

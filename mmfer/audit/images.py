@@ -153,8 +153,8 @@ def _samples(dataset) -> list[tuple[Any, int]]:
     if hasattr(dataset, 'dataset'):
         inner = _samples(dataset.dataset)
         # KFoldDataset selects samples; other wrappers repeat samples but omit none.
-        chosen = getattr(dataset, 'indices', None)
-        return inner if chosen is None else [inner[index] for index in chosen]
+        indices = getattr(dataset, 'indices', None)
+        return inner if indices is None else [inner[index] for index in indices]
     dataset.full_init()
     dataset.pipeline = Compose([])  # generated images without transforms
     return [(dataset, index) for index in range(len(dataset))]

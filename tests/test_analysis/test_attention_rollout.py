@@ -55,8 +55,8 @@ def nested_positions(counts):
     images = [[torch.arange(PATCHES)], [torch.arange(PATCHES)]]
     for left in images:
         for count in counts:
-            chosen = torch.randperm(len(left[-1]))[:count].sort().values
-            left.append(left[-1][chosen])
+            selected = torch.randperm(len(left[-1]))[:count].sort().values
+            left.append(left[-1][selected])
     return [torch.stack(pair) for pair in zip(images[0][1:], images[1][1:], strict=True)]
 
 

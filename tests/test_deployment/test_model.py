@@ -81,7 +81,7 @@ def test_outputs_are_what_the_head_predicts(kind, shape):
         (dict(atp=dict(keep_rate=0.5, start=1, criterion='random')), 'backbone.layers.1'),
     ],
 )
-def test_random_selection_is_refused(poolings, name):
+def test_random_selection_is_an_error(poolings, name):
     arch = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=16)
     backbone = dict(type='APViT', arch=arch, img_size=32, patch_size=8, **poolings)
     head = dict(type='LinearClsHead', num_classes=3, in_channels=16)
