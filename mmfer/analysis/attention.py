@@ -175,8 +175,8 @@ def _attributed(
 ) -> Tensor:
     """Compute the attribution ``(B, 1 + N)`` to the [class] embedding and each patch."""
     model = runner.model
-    # The rules divide numbers near 0; in single precision, maps differ by 0.01. Some devices have no
-    # double precision, so this runs on the CPU.
+    # The rules divide numbers near 0; in single precision, maps differ by 0.01. Some devices have
+    # no double precision, so this runs on the CPU.
     parts = (model.backbone.layers, model.backbone.ln1, head_modules(model.head))
     layers, norm, head = copy.deepcopy(parts)
     for part in (layers, norm, *head):

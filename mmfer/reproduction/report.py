@@ -149,7 +149,7 @@ class Report:
         settings, columns = self.runs.settings, self.runs.columns(experiment)
         if otherwise:
             columns = [replace(column, published=()) for column in columns]
-        # Options also change costs; not so with stand-ins, for which the paper's models are counted.
+        # Options also change costs. Stand-ins always show the costs of the unchanged paper models.
         compares = settings.stands_in or not settings.changes
         return Results(
             experiment,
