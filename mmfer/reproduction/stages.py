@@ -180,15 +180,15 @@ class Stage:
             )
             lines = [line for line in difference if not line.startswith('@@')][: _SHOWN + 2]
             raise StageError(
-                f'{self.folder} was trained with other settings and is not overwritten:\n  '
+                f'{self.folder} was run with other settings and is not overwritten:\n  '
                 + '\n  '.join(lines)
-                + '\nUse another --work-dir, or delete this folder to train again'
+                + '\nUse another --work-dir, or delete this folder to run it again'
             )
         if state['inputs'] != digests:
             raise StageError(
-                f'{self.folder} was trained from other checkpoints; these have changed: '
+                f'{self.folder} was run from other checkpoints than the current '
                 f'{", ".join(map(str, self.inputs))}. Use another --work-dir, or delete this '
-                'folder to train again'
+                'folder to run it again'
             )
 
     def train(self, tell: Callable[[str], None]) -> Path:
