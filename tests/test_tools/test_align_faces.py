@@ -413,4 +413,4 @@ def test_tool_that_measures(real_data, yunet, tmp_path):
     assert done.returncode == 2 and 'No such file' in done.stderr
     (tmp_path / 'alignment.csv').write_text('a,b\n')
     done = run_tool(tool, tmp_path, root)
-    assert done.returncode == 2 and 'is no report of align_faces.py' in done.stderr
+    assert done.returncode == 2 and 'is not a report of align_faces.py' in done.stderr

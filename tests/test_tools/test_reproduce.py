@@ -80,7 +80,7 @@ def test_costs_need_no_data(run, tmp_path):
         (['table5', '--data-root', 'RAFDB=x'], 2, '--data-root RAFDB=x: '),
         (['table5', '--data', 'synth', '--data-root', 'x'], 2, 'takes no --data-root'),
         (['table5', '--data', 'synth', '--protocol', 'leak-free'], 2, 'is for --data paper'),
-        (['table5', '--data', 'paper-64px', '--data-root', '.'], 2, 'nothing stands in for RAF-DB'),
+        (['table5', '--data', 'paper-64px', '--data-root', '.'], 2, 'has no stand-in for RAF-DB'),
         (['kt-table9'], 2, "'kt-table9'"),
         (['kt-table3/T to M', '--data', 'synth'], 2, "row 'T to M' "),
         ([], 2, 'say what to reproduce'),
