@@ -257,7 +257,9 @@ class TestStream:
         (result,) = inferencer(paste(drawn(predictions)[:2], PLACES))
         assert len(result.faces) == 2 - len(wrong)
         expected = (
-            ('faces', '') if result.faces else ('no face', 'the points found are those of no face')
+            ('faces', '')
+            if result.faces
+            else ('no face', 'the detected points are not those of a face')
         )
         assert (result.status, result.reason) == expected
 
@@ -363,7 +365,7 @@ class TestPatches:
 def test_a_strip_is_no_face(files, height, width):
     (result,) = make(files)(np.zeros((height, width, 3), np.uint8))
     assert result.status == 'no face' and not result.faces
-    assert result.reason.startswith(f'an image of {width}x{height} pixels is no face')
+    assert result.reason.startswith(f'an image of {width}x{height} pixels is not a face')
 
 
 class TestArguments:

@@ -38,7 +38,7 @@ class TestIndex:
         assert find_model(SMALL).config.name == f'{SMALL}.py'
 
     def test_what_is_near_is_named(self):
-        with pytest.raises(ValueError, match='apvit_ir5.*Near.*ir50'):
+        with pytest.raises(ValueError, match='apvit_ir5.*Similar.*ir50'):
             find_model('apvit_ir5-vit-small_1xb128-40e_rafdb-112px')
 
 

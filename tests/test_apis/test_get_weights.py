@@ -138,7 +138,7 @@ def test_content_that_was_changed(addressed, folder, server):
 def test_content_that_is_something_else(addressed, folder, server, content):
     """Of an address whose checksum nobody knows."""
     server.pages['/b'] = Page(content)
-    with pytest.raises(ValueError, match='is not what mobileone-s0_imagenet is made of'):
+    with pytest.raises(ValueError, match='is not the original file of mobileone-s0_imagenet'):
         get_weights(addressed, url=server.url('/b'))
     assert names(folder) == [f'{addressed.source}.bad']
     get_weights(addressed)
@@ -147,7 +147,7 @@ def test_content_that_is_something_else(addressed, folder, server, content):
 
 def test_another_model(folder):
     (folder / 'mine.pth').write_bytes(CONTENT)
-    with pytest.raises(ValueError, match='is not what ir50_ms1m is made of'):
+    with pytest.raises(ValueError, match='is not the original file of ir50_ms1m'):
         get_weights(ENTRIES['ir50_ms1m'], url='mine.pth')
     assert (folder / 'mine.pth').exists() and not (folder / 'checkpoints' / 'mine.pth').exists()
 

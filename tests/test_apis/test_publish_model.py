@@ -161,7 +161,7 @@ class TestCommand:
     def test_a_checkpoint_of_another_model(self, trained, tmp_path):
         torch.save({'fc.weight': torch.zeros(2)}, tmp_path / 'other.pth')
         done = self.call(trained[0], tmp_path / 'other.pth', tmp_path / 'a.safetensors')
-        assert done.returncode == 1 and 'is no checkpoint of' in done.stderr
+        assert done.returncode == 1 and 'is not a checkpoint of' in done.stderr
 
 
 def test_a_config_that_knows_only_a_part_of_the_weights(tmp_path):
@@ -179,5 +179,5 @@ def test_wrong_arguments(trained, tmp_path):
         publish_model(tmp_path / 'none.py', trained[1], tmp_path / 'net.safetensors')
     bad = tmp_path / 'bad.py'
     bad.write_text(trained[0].read_text() + '\ncustom = range(3)\n')
-    with pytest.raises(ValueError, match='cannot travel.*line'):
+    with pytest.raises(ValueError, match='cannot be stored.*line'):
         publish_model(bad, trained[1], tmp_path / 'net.safetensors')

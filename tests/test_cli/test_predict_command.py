@@ -255,7 +255,9 @@ def test_interrupted(repo_root, model, tmp_path):
         cwd=repo_root,
         env={**os.environ, 'PYTHONPATH': str(repo_root)},
     )
-    assert status == 130 and error.endswith('what was done is there\n'), error
+    assert status == 130 and error.endswith(f'interrupted; the results so far are in {out}\n'), (
+        error
+    )
     done = [result.frame for result in read_json_lines(rows)]
     assert done == list(range(len(done))) and len(done) < 4000
     capture = cv2.VideoCapture(str(out / 'film.mp4'))

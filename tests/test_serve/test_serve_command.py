@@ -52,7 +52,9 @@ def test_serves_until_it_is_interrupted(model, tmp_path, repo_root):
     )
     try:
         line = process.stdout.readline()
-        address = re.fullmatch(r'(http://127\.0\.0\.1:\d+/)  \(Ctrl-C ends it\)\n', line)[1]
+        address = re.fullmatch(r'(http://127\.0\.0\.1:\d+/)  \(Ctrl-C stops the server\)\n', line)[
+            1
+        ]
         image = cv2.imencode('.png', np.zeros((SIZE, SIZE, 3), np.uint8))[1].tobytes()
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         while True:
@@ -119,4 +121,4 @@ def test_says_which_package_is_missing(model, monkeypatch, capsys, package):
     monkeypatch.setattr(sys, 'meta_path', [Missing(), *sys.meta_path])
     assert main(['serve', *model, '--port', '0']) == 2
     error = capsys.readouterr().err
-    assert f'the page needs {package}' in error and 'pip install starlette uvicorn' in error
+    assert f'serve needs {package}' in error and 'pip install starlette uvicorn' in error
