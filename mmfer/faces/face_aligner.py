@@ -105,7 +105,9 @@ class FaceAligner:
             try:
                 matrix = similarity_map(choice.face.points, face_template(self.size))
             except ValueError:
-                choice = Choice(None, 'the points found are those of no face', choice.num_faces)
+                choice = Choice(
+                    None, 'the detected points are not those of a face', choice.num_faces
+                )
         if choice.face is not None:
             residual = self._residual(choice.face.points, matrix)
             cut = self._cut(image, choice.face)
