@@ -101,18 +101,18 @@ def test_for_screen_readers(browser):
         told = spoken(page)
         title, bars = page.text('.face h2'), page.texts('.face .bar')
         # A face is no part of what comes before it.
-        assert page.texts('h2')[:3] == ['Attentive pooling', 'Time for a face', title]
+        assert page.texts('h2')[:3] == ['Attentive pooling', 'Time per face', title]
         for role, name in (
             ('button', 'Choose an image'),
             ('button', 'Draw a face'),
             ('slider', 'Patches kept (k)'),
-            ('slider', 'Rate that a block keeps (r)'),
+            ('slider', 'Keep rate per block (r)'),
             ('heading', title),
-            ('image', 'What the network saw'),
+            ('image', 'Input of the network'),
             ('image', 'Kept by ATP, block 2: 2 of 16'),
         ):
             assert (role, name) in told
-        marks = [name for role, name in told if role == 'image' and name.endswith('keeping all')]
+        marks = [name for role, name in told if role == 'image' and name.endswith('all kept')]
         assert len(marks) == len(bars) == len(EXPRESSIONS)
         status = page.find('#status')
         assert status.get_attribute('textContent') == title
@@ -202,4 +202,4 @@ def test_valence_and_arousal_have_bars_of_their_own_scale(browser):
         for label, width in zip(labels, widths[-2:], strict=True):
             assert float(width.removesuffix('%')) == pytest.approx(50 * (label + 1), abs=0.3)
         title = page.run('return [...document.querySelectorAll(".face .mark")].at(-1).title')
-        assert -1 <= float(title.removesuffix(' keeping all')) <= 1
+        assert -1 <= float(title.removesuffix(' all kept')) <= 1

@@ -18,7 +18,7 @@ def test_a_drawn_face_and_the_sliders(browser):
         assert page.text('#keep-num output') == f'{K} of {GRID**2}'
         assert page.text('#keep-rate output') == f'{R:.2f}'
         page.draw()
-        assert page.text('#caption').removeprefix('A drawn face, meant as: ') in EXPRESSIONS
+        assert page.text('#caption').removeprefix('A drawn face, expression: ') in EXPRESSIONS
         assert page.texts('.face .bar span:first-child') == list(EXPRESSIONS)
         assert page.text('.face .bar.best span').split()[0] == page.text('.face h2').split()[0]
         assert page.kept() == ['9 of 16', '4 of 16', '2 of 16']
@@ -75,7 +75,7 @@ def test_refused_files_are_explained(browser, tmp_path):
         for name, message in (
             ('large.png', 'The file is larger than 0.01 MB.'),
             ('many.bmp', 'The image has more than 0.001 megapixels.'),
-            ('text.jpg', 'This is no image; send JPEG, PNG, WebP or BMP.'),
+            ('text.jpg', 'This is not a supported image; send JPEG, PNG, WebP or BMP.'),
         ):
             page.upload(tmp_path / name)
             assert page.text('#error') == message
@@ -89,7 +89,7 @@ def test_the_note_is_shown(browser):
     with opened(browser, **POOLINGS) as page:
         note = page.text('#note')
         assert 'It cannot tell what somebody feels' in note and 'Regulation 2024/1689' in note
-        assert 'not stored, logged or sent on' in page.text('#privacy')
+        assert 'not stored, logged or sent elsewhere' in page.text('#privacy')
 
 
 def test_everything_comes_from_this_machine(browser):

@@ -90,7 +90,7 @@ def test_a_refusal_is_not_asked_again_for_a_slider(browser, door, files):
         page.push('keep-num', 3)
         door.open()
         page.wait_for_answer()
-        assert page.text('#error').startswith('This is no image') and door.came == 1
+        assert page.text('#error').startswith('This is not a supported image') and door.came == 1
 
 
 def test_a_refusal_outlives_the_answer_that_was_under_way(browser, door, files):
@@ -136,7 +136,7 @@ def test_a_file_that_cannot_be_read(browser):
 @pytest.mark.parametrize(
     ('fetch', 'message'),
     [
-        ('() => Promise.reject(new TypeError())', 'The server does not answer'),
+        ('() => Promise.reject(new TypeError())', 'The server does not respond'),
         ('async () => Response.json({error: "Come again"}, {status: 503})', 'Come again'),
     ],
 )

@@ -94,9 +94,9 @@ def gif():
     ('content', 'status', 'message'),
     [
         (b'', 415, 'send JPEG, PNG, WebP or BMP'),
-        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415, 'no image'),
-        (gif(), 415, 'no image'),
-        (encode('.tiff'), 415, 'no image'),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415, 'not a supported image'),
+        (gif(), 415, 'not a supported image'),
+        (encode('.tiff'), 415, 'not a supported image'),
         (encode('.png')[:20], 422, 'header is damaged'),
         (encode('.jpg')[:-200], 422, 'truncated'),
         (encode('.png')[:-200], 422, 'truncated'),
