@@ -234,9 +234,9 @@ def test_detector_files_are_known_by_their_digest(model, photos, tmp_path, capsy
     file.write_bytes(b'another')
     words += ['--detector-weights', file]
     assert predict(photos, '--out', tmp_path / 'out', *words) == 2
-    assert 'none of the published files' in capsys.readouterr().err
+    assert 'not one of the published files' in capsys.readouterr().err
     assert predict(photos, '--out', tmp_path / 'out', *words, '--detector-sha256', '0f') == 2
-    assert 'not 0f as was asked for' in capsys.readouterr().err
+    assert 'not the expected 0f' in capsys.readouterr().err
 
 
 def test_interrupted(repo_root, model, tmp_path):
