@@ -60,7 +60,7 @@ class FaceInferencer:
         for result in inferencer(['a.jpg', 'b.jpg']):
             for face in result.faces:
                 print(result.source, face.box, face.class_name, face.score)
-        for result in inferencer.stream('film.mp4'):  # frame by frame
+        for result in inferencer.stream('video.mp4'):  # frame by frame
             ...
 
     Faces are cut out like the images of the model's test set (:class:`.FaceCutter`): aligned by
@@ -260,7 +260,7 @@ class FaceInferencer:
         """
         jobs: list[_Job] = []
         for item in read_images(inputs, every=self._every):
-            job = self._look(item)
+            job = self._detect(item)
             if not keep_images:
                 job.item = item = replace(item, image=None)
             jobs.append(job)
@@ -361,7 +361,7 @@ class FaceInferencer:
             result['feature'] = _rounded(sample.feat.ravel())
         return result
 
-    def _look(self, item: InputImage) -> _Job:
+    def _detect(self, item: InputImage) -> _Job:
         """Detect the faces of an image and cut them out."""
         result = ImageResult(item.source, UNREADABLE, item.error, item.frame, item.time)
         if item.image is None:

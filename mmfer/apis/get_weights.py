@@ -89,11 +89,11 @@ def get_weights(
 
 def _source(entry, target, url, sha256, say, progress) -> tuple[Path, bool]:
     """Return the checked original file, and whether it belongs to the user, who keeps it."""
-    beside = target.with_name(entry.source)
+    original = target.with_name(entry.source)
     path = None if url is None else _local(url)
-    if url is None and beside.is_file():
-        path = beside
-        say(f'using {beside}, which already exists')
+    if url is None and original.is_file():
+        path = original
+        say(f'using {original}, which already exists')
     if path is not None:
         if not path.is_file():
             raise FileNotFoundError(f'there is no file {path} (relative to {os.getcwd()})')
@@ -114,14 +114,14 @@ def _source(entry, target, url, sha256, say, progress) -> tuple[Path, bool]:
         sha256 = entry.sha256
     say(f'downloading {address}')
     try:
-        download(address, beside, sha256, say=say, progress=progress)
+        download(address, original, sha256, say=say, progress=progress)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f'{error}. Look for it at {entry.page}, and pass its URL or path: --url'
         ) from error
     if sha256 is None:
-        say(f'sha256 of {beside}: {file_digest(beside)} {_UNVERIFIED}')
-    return beside, False
+        say(f'sha256 of {original}: {file_digest(original)} {_UNVERIFIED}')
+    return original, False
 
 
 def _local(url: str) -> Path | None:

@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Detect the faces in images and videos and run a model on each.
 
-    python -m mmfer predict photos film.mp4 --model apvit-1234abcd.safetensors --out predictions
+    python -m mmfer predict photos video.mp4 --model apvit-1234abcd.safetensors --out predictions
     python -m mmfer predict crops --model CONFIG --weights epoch_40.pth --aligned --out predictions
     python -m mmfer predict 0 --model ... --out predictions      (a camera; Ctrl-C stops it)
 

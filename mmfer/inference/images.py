@@ -124,7 +124,7 @@ def count_images(inputs: Any, every: int = 1) -> int | None:
             _listed(Path(item).expanduser())[0] if isinstance(item, (str, Path)) else [None]
         ):
             frames = 1
-            if path is not None and _is_film(path):
+            if path is not None and _is_readable_video(path):
                 capture = cv2.VideoCapture(_to_open(path))
                 frames = max(math.ceil(capture.get(cv2.CAP_PROP_FRAME_COUNT) / every), 1)
                 capture.release()
@@ -178,7 +178,7 @@ def _from_path(
         yield InputImage(str(path), path.name, error=error)
     for file in files:
         name = file.relative_to(path).as_posix() if path.is_dir() else file.name
-        if _is_film(file):
+        if _is_readable_video(file):
             yield from _frames(open_video(_to_open(file)), str(file), name, every)
         elif media_kind(file) == VIDEO and os.access(file, os.R_OK):
             yield InputImage(str(file), name, error=_NO_FRAME)
@@ -186,7 +186,7 @@ def _from_path(
             yield _read_file(file, name)
 
 
-def _is_film(path: Path) -> bool:
+def _is_readable_video(path: Path) -> bool:
     """Whether FFmpeg may open a file. Text files are never videos, whatever their names: FFmpeg
     would read them as playlists and open other files.
     """

@@ -125,16 +125,16 @@ class CsvWriter(_LineWriter):
     ):
         super().__init__(path)
         if task == 'age':
-            said = ('age',)
+            predicted = ('age',)
         elif task == 'landmarks':
-            said = tuple(f'{axis}_{index}' for index in range(num_points) for axis in 'xy')
+            predicted = tuple(f'{axis}_{index}' for index in range(num_points) for axis in 'xy')
         elif task == 'valence_arousal':
-            said = ()
+            predicted = ()
         else:
             scores = (f'score_{name}' for name in (*classes, *action_units))
-            said = ('label', 'class_name', 'score', *scores)
+            predicted = ('label', 'class_name', 'score', *scores)
         both = ('valence', 'arousal') if valence_arousal else ()
-        self.columns = (*_IMAGE, *_FACE, *said, *both)
+        self.columns = (*_IMAGE, *_FACE, *predicted, *both)
         self._write_rows([self.columns])
 
     def write(self, result: ImageResult) -> None:

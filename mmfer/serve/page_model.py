@@ -114,14 +114,14 @@ class PageModel:
         found = len(job.cuts)
         job = replace(job, faces=job.faces[:MAX_FACES], cuts=job.cuts[:MAX_FACES])
         result = wholes = inferencer.postprocess(job, self._forward(job.cuts, self._pools))
-        answer: dict[str, Any] = {}
+        response: dict[str, Any] = {}
         if self._pools:
             with self._keep_all():
                 wholes = inferencer.postprocess(job, self._forward(job.cuts))
-            answer['settings'] = asdict(read_pooling(self._backbone))
-            answer['tokens'] = [count - 1 for count in self._backbone.token_counts(self._size)]
+            response['settings'] = asdict(read_pooling(self._backbone))
+            response['tokens'] = [count - 1 for count in self._backbone.token_counts(self._size)]
         if job.cuts:
-            answer['speed'] = self._time(job.cuts[:1])
+            response['speed'] = self._time(job.cuts[:1])
         return dict(
             status=result.status,
             reason=result.reason,
@@ -131,7 +131,7 @@ class PageModel:
                 self._face(image, face, whole if self._pools else None)
                 for face, whole in zip(result.faces, wholes.faces, strict=True)
             ],
-            **answer,
+            **response,
         )
 
     def _forward(self, cuts: list[Cut], patches: bool = False) -> list[dict[str, Any]]:
@@ -163,7 +163,7 @@ class PageModel:
             the title with all patches kept, in which case every bar also has ``whole``.
         """
         crop = _enlarge(warp(image, np.array(face.crop_map), face.crop_size))
-        answer = dict(
+        response = dict(
             title=describe(face),
             bars=_bars(attrgetter('scores'), face, whole),
             action_units=_bars(attrgetter('action_units'), face, whole),
@@ -172,13 +172,13 @@ class PageModel:
             stages=[],
         )
         if whole is not None:
-            answer['whole'] = describe(whole)
+            response['whole'] = describe(whole)
         if face.patches is not None:
             for stage, kept in face.patches.stages.items():
                 shown = erase_dropped(crop, np.array(kept), face.patches.grid)
                 title = stage_title(stage)
-                answer['stages'].append(dict(title=title, kept=len(kept), image=_png(shown)))
-        return answer
+                response['stages'].append(dict(title=title, kept=len(kept), image=_png(shown)))
+        return response
 
 
 def _valence_arousal(face: FaceResult) -> dict[str, float]:

@@ -162,10 +162,10 @@ def draw_attention(
             show_image(cell, erase_dropped(image, row.kept[k], row.after.grid))
         attended = [row.before, row.after] if with_before else [row.after]
         for cell, face in zip(cells[1 + len(keep_nums) :], attended, strict=True):
-            said = caption(face)
+            text = caption(face)
             if face.target not in (None, face.prediction):
-                said += f'\nmap for {face.target}'
-            show_image(cell, overlay(face, scale, colors), said, verdict_color(face))
+                text += f'\nmap for {face.target}'
+            show_image(cell, overlay(face, scale, colors), text, verdict_color(face))
             _mark(cell, face)
     bar = figure.colorbar(
         ScalarMappable(scale, colors),

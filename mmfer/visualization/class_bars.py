@@ -41,7 +41,7 @@ def draw_class_bars(
     check_legible(len(series), 'models', _MAX_SERIES)
     classes = list(dict.fromkeys(name for row in series.values() for name in row if name != MEAN))
     if not classes:
-        raise ValueError(f'there is no class to draw among {list(series)}')
+        raise ValueError(f'there are no classes to draw for {list(series)}')
     groups = [*classes, MEAN]
     places = np.arange(len(groups), dtype=float)
     places[-1] += 0.25  # apart from the classes

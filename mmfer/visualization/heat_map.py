@@ -101,7 +101,7 @@ def _table(name: str, table: np.ndarray, rows: Sequence[str], columns: Sequence[
 
 
 def _scale(values: np.ndarray) -> Normalize:
-    """Return a scale from the smallest to the largest value; the middle color for a single value."""
+    """Return a scale over the values; a single value has the middle color."""
     if not values.size:
         return Normalize(0, 1)
     low, high = float(values.min()), float(values.max())

@@ -402,8 +402,8 @@ class TestArguments:
         searched = []
         monkeypatch.setattr(inferencer.detector, '_find', lambda i: searched.append(i.shape) or [])
         image = np.zeros((900, 1500, 3), np.uint8)
-        inferencer._look(InputImage('film.mp4', 'film.mp4', image, frame=0, time=0.0))
-        inferencer._look(InputImage('a.jpg', 'a.jpg', image))
+        inferencer._detect(InputImage('film.mp4', 'film.mp4', image, frame=0, time=0.0))
+        inferencer._detect(InputImage('a.jpg', 'a.jpg', image))
         assert [max(shape) for shape in searched] == [frames, images]
 
     @pytest.mark.parametrize('device', ['meta', 'cuda:99'])
