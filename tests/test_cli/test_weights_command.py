@@ -29,7 +29,7 @@ def all_users():
 
 @pytest.fixture
 def users(monkeypatch, all_users):
-    """Save the time to read all configs again."""
+    """Avoid reading all configs again."""
     monkeypatch.setattr(weights, '_users', lambda: all_users)
     return all_users
 
@@ -84,7 +84,7 @@ def test_where_the_file_goes(call, tmp_path):
         (['ir50_ms1m', '--url', 'http://localhost/a.pth'], 'https'),
     ],
 )
-def test_what_cannot_be_got(call, words, part, tmp_path):
+def test_errors(call, words, part, tmp_path):
     status, _, said = call('get', *words)
     assert status == 2 and said.startswith('error: ') and part in said
     assert not list(tmp_path.iterdir())

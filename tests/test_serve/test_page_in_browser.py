@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The page in a real browser, without a window. Skipped where there is none."""
+"""The page in a real, headless browser. Skipped if there is no browser."""
 
 import json
 from urllib.parse import urlsplit
@@ -65,7 +65,7 @@ def test_models_without_poolings_have_no_sliders(browser):
         assert page.find('#keep-num').is_displayed() and not page.find('#keep-rate').is_displayed()
 
 
-def test_refused_files_are_explained(browser, tmp_path):
+def test_rejected_files_have_a_message(browser, tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (100, 100, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / 'large.png')
     Image.fromarray(noise[:40, :40]).save(tmp_path / 'many.bmp')
@@ -113,7 +113,7 @@ def test_everything_comes_from_this_machine(browser):
         assert page.browser.get_log('browser') == []
         assert page.browser.get_cookies() == []
         assert page.run('return localStorage.length + sessionStorage.length') == 0
-        # And it could not do otherwise: the browser refuses.
+        # And the browser would block other requests.
         blocked = page.browser.execute_async_script(
             'const done = arguments[0]; fetch("http://192.0.2.1/").then(() => done("sent"), '
             '(error) => done("refused"))'
