@@ -164,7 +164,7 @@ class TestSizesOfFaces:
         ],
     )
     def test_cost(self, real_data, monkeypatch, shape, faces, looks):
-        """Pixels that the network processes; with max_side=640, 1.1 to 1.4 times the image."""
+        """Pixels that the network processes; with max_side=640, 1.1 to 1.4 times one search."""
         detector, seen = YuNet(real_data / YUNET, max_side=640), []
 
         def search(image):

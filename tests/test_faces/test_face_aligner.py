@@ -115,7 +115,7 @@ def test_detection_only():
 def test_invalid_points_are_refused():
     nothing = Face(np.array([0.0, 0, 99, 99]), 0.9, np.full((5, 2), 50.0))
     alignment = FaceAligner(Known(nothing))(np.zeros((100, 100, 3), np.uint8))
-    assert alignment.decision == 'refused' and 'no face' in alignment.reason
+    assert alignment.decision == 'refused' and 'not those of a face' in alignment.reason
 
 
 def test_rules_are_applied():

@@ -295,7 +295,7 @@ def test_without_their_packages_some_images_are_skipped_and_named(phone, monkeyp
     (named,) = read_images(phone / 'b.heic')
     assert named.error == 'it is HEIC; to read it: pip install pillow-heif'
     (nothing,) = read_images(phone / 'more')
-    assert nothing.error.endswith('but 1 images that need a package: pip install pillow-heif')
+    assert nothing.error.endswith('but 1 image that needs a package: pip install pillow-heif')
 
 
 def test_images_of_phones_that_are_too_large_or_damaged(phone, monkeypatch):
@@ -386,7 +386,7 @@ def test_unknown_numbers_of_images():
 @pytest.mark.parametrize(
     ('item', 'error', 'message'),
     [
-        (gray(1).astype(float), ValueError, r'uint8 \(H, W, 3\).*float64 \(24, 32, 3\)'),
+        (gray(1).astype(float), ValueError, r'uint8 array \(H, W, 3\).*float64 \(24, 32, 3\)'),
         (gray(1)[..., 0], ValueError, r'not uint8 \(24, 32\)'),
         ('https://example.org/a.jpg', ValueError, 'https://example.org/a.jpg'),
         ([None], TypeError, 'NoneType'),

@@ -347,7 +347,7 @@ except OSError as error:
     print(error)
 """
         done = run_python('-c', program)
-        expected = f'could not write {tmp_path / "a.mp4"}; is there room on the disk?'
+        expected = f'could not write {tmp_path / "a.mp4"}; is the disk full?'
         assert done.stdout.strip() == expected, done.stderr
         assert os.listdir(tmp_path) == []
 
