@@ -18,7 +18,7 @@ from served_page import POOLINGS, SIZE, K, R, served, small_inferencer
 from mmfer.categories import EXPRESSIONS
 from mmfer.responsible_use import RESPONSIBLE_USE
 from mmfer.serve.page_model import PageModel
-from mmfer.serve.uploads import RefusedUploadError, UploadLimits, decode_image
+from mmfer.serve.uploads import RefusedUploadError, UploadLimits, decode_upload
 
 pytest.importorskip('starlette')
 pytest.importorskip('uvicorn')
@@ -253,7 +253,7 @@ class SlowModel:
 
     def decode(self, content, limits):
         self.decoded.append(content)
-        return decode_image(content, limits)
+        return decode_upload(content, limits)
 
     def read(self, image, settings):
         self.begun.append(image)

@@ -9,7 +9,7 @@ import pytest
 from page_in_browser import opened
 from served_page import POOLINGS, SIZE
 
-from mmfer.serve.uploads import UploadLimits, decode_image
+from mmfer.serve.uploads import UploadLimits, decode_upload
 
 
 class Door:
@@ -25,7 +25,7 @@ class Door:
     def decode(self, content, limits):
         self.came += 1
         assert self._through.acquire(timeout=300)
-        return decode_image(content, limits)
+        return decode_upload(content, limits)
 
 
 @pytest.fixture
