@@ -51,7 +51,7 @@ def test_released_apvit(official, tmp_path):
     for name in ('face_evolve_to_mmfer', 'timm_vit_to_mmfer'):
         done = convert(name, source, tmp_path / 'wrong.pth')
         assert done.returncode == 1
-        assert 'does not hold the model' in done.stderr
+        assert 'does not contain the weights' in done.stderr
         assert 'in the checkpoint only' in done.stderr
     assert not (tmp_path / 'wrong.pth').exists()
 
@@ -321,9 +321,9 @@ def test_a_face_net_is_not_another(tmp_path):
         torch.save(weights, tmp_path / f'{name}.pth')
     (tmp_path / 'iresnet.onnx').write_bytes((tmp_path / 'iresnet.pth').read_bytes())
     for tool, source, message in (
-        ('iresnet', 'mobilefacenet.pth', 'does not hold the model'),
-        ('mobilefacenet', 'iresnet.pth', 'does not hold the model'),
-        ('face_evolve', 'iresnet.pth', 'does not hold the model'),
+        ('iresnet', 'mobilefacenet.pth', 'does not contain the weights'),
+        ('mobilefacenet', 'iresnet.pth', 'does not contain the weights'),
+        ('face_evolve', 'iresnet.pth', 'does not contain the weights'),
         ('mobilefacenet', 'both.pth', 'it mixes two layouts'),
         ('mobilefacenet', 'iresnet.onnx', 'iresnet.onnx'),
         ('mobilefacenet', 'absent.onnx', 'absent.onnx'),
