@@ -88,7 +88,7 @@ def test_lost_values_are_seen(tmp_path, save):
     for key, part in losses.items():
         save('epoch_2.pth', **{**whole, key: part})
         found, skipped = find_resumable(tmp_path)
-        assert found == path and f'of its {key} there are' in skipped[tmp_path / 'epoch_2.pth']
+        assert found == path and f'its {key} has' in skipped[tmp_path / 'epoch_2.pth']
     del whole['random_state']
     save('epoch_2.pth', **whole)
     assert 'no random_state' in why_not_resumable(tmp_path / 'epoch_2.pth')

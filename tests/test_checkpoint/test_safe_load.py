@@ -91,7 +91,7 @@ def test_pickles_that_want_to_run_code_are_refused(tmp_path, mark, what, way):
     else:
         torch.save(content, path, _use_new_zipfile_serialization=way == 'zip')
     SetState.loaded = False
-    with pytest.raises(CheckpointError, match='Nothing of it was run'):
+    with pytest.raises(CheckpointError, match='Nothing in it was run'):
         load_checkpoint_file(str(path))
     assert not SetState.loaded
 
@@ -111,7 +111,7 @@ def test_getattr_is_never_resolved(tmp_path, mark):
     writer.write_record('data.pkl', payload, len(payload))
     writer.write_record('version', b'3\n', 2)
     writer.write_end_of_file()
-    with pytest.raises(UnsafeCheckpointError, match='Nothing of it was run'):
+    with pytest.raises(UnsafeCheckpointError, match='Nothing in it was run'):
         load_checkpoint_file(str(path))
 
 

@@ -52,7 +52,7 @@ def test_how_to_get_it():
     text = how_to_get(BY_HAND.file)
     for part in (BY_HAND.page, f'get ir50_ms1m --url {BY_HAND.source},', BY_HAND.converter):
         assert part in text
-    assert 'train that one first' in how_to_get('work_dirs/a/epoch_30.pth')
+    assert 'train that config first' in how_to_get('work_dirs/a/epoch_30.pth')
 
 
 def test_whether_a_published_file_is_whole(tmp_path):
