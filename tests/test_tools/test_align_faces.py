@@ -275,7 +275,7 @@ def test_images_without_a_crop_are_reported(images, tmp_path):
     assert done.returncode == 1, done.stderr
     assert '1 aligned, 1 refused, 2 unreadable (0 of them from an earlier run)' in done.stdout
     assert 'no crop of sad/00002.jpg: largest face has 8.0 px, below 16' in done.stderr
-    assert '3 of them have no crop' in done.stderr and 'Traceback' not in done.stderr
+    assert '3 images have no crop' in done.stderr and 'Traceback' not in done.stderr
     report = rows(tmp_path / 'out')
     assert 'truncated' in report['sad/00001.jpg']['reason']
     assert 'No such file' in report['no.jpg']['reason']
@@ -367,7 +367,7 @@ def test_images_without_a_box_are_reported(images, tmp_path, capsys):
     assert report.counts == dict(found=10, refused=1)
     assert report.failed == [('sad/00002.jpg', 'largest face has 8.0 px, below 16')]
     assert print_report(report, tmp_path / 'out', 'alignment.csv', 'box') == 1
-    assert '1 of them have no box' in capsys.readouterr().err
+    assert '1 images have no box' in capsys.readouterr().err
     assert align(images, tmp_path / 'out', kind='none').reused == 11
     report = align(images, tmp_path / 'whole', kind='none', no_face='whole')
     assert report.counts == dict(found=10, whole=1) and report.failed == []

@@ -281,7 +281,7 @@ def test_unreadable_images_are_reported(tmp_path):
     assert (
         f'no crop of {bad}: test: cannot read image' in done.stderr and 'truncated' in done.stderr
     )
-    assert '1 of them have no crop' in done.stderr and '1 files have no label' in done.stdout
+    assert '1 images have no crop' in done.stderr and '1 files have no label' in done.stdout
     with open(tmp_path / 'crops/skipped.csv', newline='') as file:
         header, unnamed, skipped = csv.reader(file)
     assert header == ['img_path', 'split', 'reason']
