@@ -125,8 +125,8 @@ def test_faces_without_valence_and_arousal_are_skipped(call, tmp_path):
     [
         ('vis_age', ['--theta', '0'], '--theta'),
         ('vis_roc', ['--far', '2'], '--far'),
-        ('vis_landmarks', ['--worst', '0'], 'whole number of at least 1'),
-        ('vis_features', ['--num', '-3'], 'whole number of at least 1'),
+        ('vis_landmarks', ['--worst', '0'], 'integer >= 1'),
+        ('vis_features', ['--num', '-3'], 'integer >= 1'),
         ('vis_features', ['--color', 'red'], 'invalid choice'),
         ('vis_features', ['--versus', 'b.py', 'b.pth', '--labels', 'a'], '2 models but 1 --labels'),
         ('vis_features', ['--versus', 'config.py', 'b.pth'], "called 'config'"),

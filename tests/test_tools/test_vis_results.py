@@ -117,7 +117,7 @@ def test_curves_of_a_group(call, trainings, tmp_path):
     [
         ('vis_classes', ['metrics.json'], "'metrics.json'"),
         ('vis_confusion', ['=a.csv'], "'=a.csv'"),
-        ('vis_confusion', ['a=a.csv', '--per-row', 0], 'whole number of at least 1'),
+        ('vis_confusion', ['a=a.csv', '--per-row', 0], 'integer >= 1'),
         ('vis_curves', [], '--group'),
         ('vis_curves', ['--group', 'seeds'], '--group seeds: '),
     ],

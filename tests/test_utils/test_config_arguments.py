@@ -55,7 +55,7 @@ def test_workers_are_not_negative(capsys):
     assert parser.parse_args([]).workers == 0 and parser.parse_args(['--workers', '2']).workers == 2
     with pytest.raises(SystemExit):
         parser.parse_args(['--workers=-1'])
-    assert '--workers: must be a whole number of at least 0' in capsys.readouterr().err
+    assert '--workers: must be an integer >= 0' in capsys.readouterr().err
 
 
 def test_help_shows_the_docstring_as_it_is():

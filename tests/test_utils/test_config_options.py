@@ -170,7 +170,7 @@ def test_what_command_lines_say(cfg, options, path, value):
         ('optim_wrapper.optimizer.type=SDG', 'Did you mean SGD'),
         ('optim_wrapper.clip_grad.max_nrom=1', 'max_norm'),
         ('optim_wrapper.paramwise_cfg.norm_decay=0', 'norm_decay_mult'),
-        ('model.backbone.type=VisionTransformer', 'takes no depth, .*_delete_=True'),
+        ('model.backbone.type=VisionTransformer', 'has no argument depth, .*_delete_=True'),
         ('model.head._delete_=True', 'needs model.head.type=NAME'),
         ('param_scheduler.milestones=15', r'milestones=\[A,B\]'),
         ('param_scheduler.milestones=a,b', r'milestones=\[A,B\]'),
@@ -190,7 +190,7 @@ def test_values_of_another_kind_are_an_error_that_says_how(cfg, word, message):
 
 
 def test_options_that_contradict_each_other(cfg):
-    with pytest.raises(UnknownOptionError, match='replaces what the second is in'):
+    with pytest.raises(UnknownOptionError, match='replaces the section of the second'):
         merge_options(cfg, {'model.head': None, 'model.head.topk': 1})
 
 

@@ -68,7 +68,7 @@ def test_left_out_files_are_named_and_text_beside_is_counted(folder, monkeypatch
     found, left_out = media_below(folder, [IMAGE])
     assert [path.name for path in found] == ['a.jpg', '1.jpg', '2.jpg']
     warn_left_out(folder, left_out, [IMAGE])
-    assert said == [f"'{folder}': 5 left out as no image: b/film, b/x.docx, 1 of .csv, 2 of .txt"]
+    assert said == [f"'{folder}': 5 skipped (no image): b/film, b/x.docx, 1 of .csv, 2 of .txt"]
     assert 'film' in [path.name for path in media_below(folder)[0]]
     warn_left_out(folder, [])
     assert len(said) == 1

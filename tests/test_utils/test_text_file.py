@@ -24,9 +24,9 @@ def test_utf16_of_the_other_byte_order(tmp_path):
 @pytest.mark.parametrize(
     ('content', 'named'),
     [
-        (b'a 1\ncaf\xe9 2\n', 'a.txt, line 2: byte 7 (0xe9) is no UTF-8'),
+        (b'a 1\ncaf\xe9 2\n', 'a.txt, line 2: byte 7 (0xe9) is not UTF-8'),
         (b'\xff\xfea', 'a.txt, line 1'),
-        ('a 1'.encode('utf-16-le'), 'a.txt, line 1 holds a character 0'),
+        ('a 1'.encode('utf-16-le'), 'a.txt, line 1 has a null character'),
     ],
 )
 def test_other_bytes_are_an_error_that_names_the_line_and_the_way_out(tmp_path, content, named):

@@ -29,5 +29,5 @@ def test_wrong_numbers(parser, option, value, capsys):
     with pytest.raises(SystemExit) as stopped:
         parser.parse_args([f'{option}={value}'])
     assert stopped.value.code == 2
-    message = f'{option}: must be a whole number of at least 1, got {value!r}'
+    message = f'{option}: must be an integer >= 1, got {value!r}'
     assert message in capsys.readouterr().err
