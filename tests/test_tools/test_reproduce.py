@@ -83,7 +83,7 @@ def test_costs_need_no_data(run, tmp_path):
         (['table5', '--data', 'paper-64px', '--data-root', '.'], 2, 'nothing stands in for RAF-DB'),
         (['kt-table9'], 2, "'kt-table9'"),
         (['kt-table3/T to M', '--data', 'synth'], 2, "row 'T to M' "),
-        ([], 2, 'say what to reproduce'),
+        ([], 2, 'name an experiment'),
         (['--print', 'table5/9'], 2, "table5: row '9' "),
         (['--print', 'kt_adapter/dn'], 2, "variant 'dn' "),
         (
