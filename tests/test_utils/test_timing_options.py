@@ -18,7 +18,7 @@ def test_defaults(parser):
     assert vars(parser.parse_args([])) == dict(turns=3, clock='wall', threads=1, json=None)
 
 
-def test_every_clock_can_be_chosen(parser):
+def test_every_clock_can_be_selected(parser):
     (action,) = (action for action in parser._actions if action.dest == 'clock')
     assert list(action.choices) == list(CLOCKS)
 
