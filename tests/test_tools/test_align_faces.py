@@ -307,7 +307,7 @@ def test_errors_of_the_command(images, tmp_path):
         ((images, out, '--detector', 'mtcnn', '--model', model), '--detector mtcnn takes none'),
         ((images, out, '--model', model), 'is none of the published files'),
         ((images, out, '--detector', 'whole', '--root', images), '--root is for lists'),
-        ((images, out, '--detector', 'whole', '--kind', 'tight'), 'is for --kind aligned'),
+        ((images, out, '--detector', 'whole', '--kind', 'tight'), 'needs --kind aligned'),
         ((images, model / 'out', '--detector', 'whole'), 'Not a directory'),
     ):
         done = run_tool(TOOL, *arguments)
