@@ -89,7 +89,7 @@ def test_costs_need_no_data(run, tmp_path):
         (
             ['--print', 'transfer', '--databases', 'SFEW'],
             2,
-            'database of RAF-DB, AffectNet, FERPlus, SynthFace',
+            'must be one of RAF-DB, AffectNet, FERPlus, SynthFace',
         ),
         (['--print', 'app', '--databases', 'SFEW', 'ExpW'], 2, 'got SFEW, ExpW'),
     ],
