@@ -133,7 +133,7 @@ def test_skipped_files_are_listed(model, photos, tmp_path, monkeypatch):
     monkeypatch.setattr('mmfer.utils.files_below.print_log', lambda *words: said.append(words[0]))
     (photos / 'b.docx').write_bytes(b'PK')
     assert predict(photos, '--out', tmp_path / 'out', *model) == 0
-    assert said == [f"'{photos}': 1 left out as no image or video: b.docx"]
+    assert said == [f"'{photos}': 1 skipped (no image or video): b.docx"]
 
 
 def test_patches(repo_root, photos, tmp_path, capsys):

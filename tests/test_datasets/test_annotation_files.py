@@ -154,6 +154,6 @@ def test_images_are_found_by_content_and_others_named(tmp_path, left_out):
     (tmp_path / 'd.zip').write_bytes(b'PK')
     (tmp_path / 'folder').mkdir()
     assert [path.name for path in list_files(tmp_path)] == ['a.jfif', 'b', 'c.webp']
-    assert '1 left out as no image: d.zip' in left_out[-1]
+    assert '1 skipped (no image): d.zip' in left_out[-1]
     assert [path.name for path in list_files(tmp_path, ('.webp',))] == ['c.webp']
-    assert '3 left out as no .webp: a.jfif, b, d.zip' in left_out[-1]
+    assert '3 skipped (no .webp): a.jfif, b, d.zip' in left_out[-1]
