@@ -1,4 +1,4 @@
-# `make demo` and `make test` need Python >= 3.10 with its venv module, git and make; nothing else.
+# `make demo` and `make test` need only Python >= 3.10 with its venv module, git and make.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -10,24 +10,24 @@ SETUP      := PYTHON=$(PYTHON) tools/misc/setup_venv.sh
 CONFIG     := apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px
 DEMO       := work_dirs/demo
 DEMO_KT    := work_dirs/demo-kt
-# -n: names that lead nowhere are warnings as well.
+# -n: also warn about references without a target.
 SPHINX     := -q -n --keep-going -c docs -d docs/_build/doctrees
-# mim looks for an editable package on this path.
+# mim searches this path for an editable package.
 export PYTHONPATH := $(CURDIR)
 
 .PHONY: help demo demo-kt bench test coverage docs docs-links lint format wheel-check env clean clean-demo
 
 help:
-	@echo 'make demo         train, test and look at a small APViT on drawn faces (about 7 minutes, 3 of them to install)'
+	@echo 'make demo         train, test and visualize a small APViT on drawn faces (about 7 minutes, 3 of them to install)'
 	@echo 'make demo-kt      train small encoders of four facial tasks and a KT-Adapter'
 	@echo 'make test         run the tests'
-	@echo 'make coverage     run the tests, and print the share of lines that they run'
-	@echo 'make docs         build the documentation as a site, docs/_build/html; warnings are errors'
-	@echo 'make docs-links   ask every address in the documentation whether it is there'
-	@echo 'make bench        print the ratios of docs/speed.md, full-size models on this machine'
+	@echo 'make coverage     run the tests and report line coverage'
+	@echo 'make docs         build the documentation site in docs/_build/html; warnings are errors'
+	@echo 'make docs-links   check all external links of the documentation'
+	@echo 'make bench        measure the ratios of docs/speed.md: full-size models on this machine'
 	@echo 'make lint         check style and formatting'
 	@echo 'make wheel-check  build the wheel and train from it in a clean environment'
-	@echo 'make clean        remove the environment and all that these commands made'
+	@echo 'make clean        remove the environment and everything that these commands created'
 
 env:
 	@$(SETUP) $(VENV)
@@ -38,7 +38,7 @@ demo: env
 	@printf '\n\033[1m[2/3] testing\033[0m\n'
 	$(BIN)/mim test mmfer $(CONFIG).py --checkpoint $(DEMO)/epoch_12.pth \
 	    --work-dir $(DEMO) --out $(DEMO)/metrics.json --out-item metrics
-	@printf '\n\033[1m[3/3] drawing what patch pooling kept\033[0m\n'
+	@printf '\n\033[1m[3/3] visualizing the patches that pooling kept\033[0m\n'
 	$(BIN)/python tools/visualization/vis_pooling.py configs/apvit/$(CONFIG).py \
 	    $(DEMO)/epoch_12.pth --num 12 --stages app --per-row 4 --out $(DEMO)/faces.png
 	@$(BIN)/python tools/misc/demo_summary.py $(DEMO)

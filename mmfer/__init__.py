@@ -10,7 +10,7 @@ __all__ = ['FaceInferencer', '__version__', 'get_model', 'list_models']
 
 
 def __getattr__(name: str):
-    # Imported when asked for: whoever wants a dataset need not wait for the inferencer.
+    # Imported lazily: code that only needs a dataset should not wait for the inferencer.
     if name not in __all__:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     from . import apis

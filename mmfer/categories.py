@@ -1,14 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Class names, in the order in which mmfer's models number them."""
+"""Class names, in the order of mmfer's class numbers."""
 
-#: The order of the released APViT models. Datasets that count differently (RAF-DB's files say
-#: 1 Surprise ... 7 Neutral) are mapped to it when they are read.
+#: The order of the released APViT models. Datasets with another order (RAF-DB's files have
+#: 1 Surprise ... 7 Neutral) are mapped to it when they are loaded.
 EXPRESSIONS = ('Anger', 'Disgust', 'Fear', 'Sadness', 'Happiness', 'Surprise', 'Neutral')
 
-#: With the eighth class that FERPlus and AffectNet know; the first seven keep their numbers.
+#: With the eighth class of FERPlus and AffectNet; the first seven keep their numbers.
 EXPRESSIONS_8 = (*EXPRESSIONS, 'Contempt')
 
-#: How else expressions are called, as by names of folders, in lower case.
+#: Other names of expressions, e.g. of folders, in lower case.
 EXPRESSION_SYNONYMS = {
     'angry': 'Anger',
     'disgusted': 'Disgust',
@@ -18,7 +18,7 @@ EXPRESSION_SYNONYMS = {
     'surprised': 'Surprise',
 }
 
-#: The twelve action units of the Facial Action Coding System that Aff-Wild2 is annotated with.
+#: The twelve action units of the Facial Action Coding System that are annotated in Aff-Wild2.
 ACTION_UNITS = (
     'AU1',
     'AU2',

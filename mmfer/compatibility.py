@@ -1,10 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Check at import that the OpenMMLab packages are there and of a version that works.
+"""Check at import that the OpenMMLab packages are installed in versions that work.
 
-They are looked at by import name, not by distribution: the maintained forks (``onedl-mmengine``,
-``onedl-mmcv``, ``onedl-mmpretrain``) install the same import names under other distribution names.
-And they are only looked at: importing them takes seconds, which a command that prints its help does
-not have.
+Packages are found by import name, not by distribution name: the maintained forks
+(``onedl-mmengine``, ``onedl-mmcv``, ``onedl-mmpretrain``) install the same import names under other
+distribution names. The packages are not imported, because that takes seconds, which is too slow for
+a command that only prints its help.
 """
 
 import importlib
@@ -16,10 +16,10 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-#: Older ones decode WebP, JPEG and other images from anywhere with known holes (CVE-2023-4863).
+#: Older versions have known security holes in decoding images such as WebP (CVE-2023-4863).
 OPENCV = 'opencv-python>=4.8.1.78'
 
-#: Import name -> what to install.
+#: Import name -> requirement for pip.
 REQUIREMENTS = {
     'mmengine': 'mmengine>=0.10.4,<1',
     'mmcv': 'mmcv-lite>=2.0.0,<2.5',
@@ -28,36 +28,36 @@ REQUIREMENTS = {
 
 
 def install_command() -> str:
-    """The pip command that installs suitable versions of all."""
+    """Return the pip command that installs suitable versions of all packages."""
     wanted = ' '.join(f'"{requirement}"' for requirement in REQUIREMENTS.values())
     return f'pip install {wanted}'
 
 
 def check_version(name: str, version: str) -> None:
-    """Raise ImportError where ``version`` of the package imported as ``name`` is unsuitable."""
+    """Raise ImportError if ``version`` of the package imported as ``name`` is unsuitable."""
     wanted = REQUIREMENTS[name]
     # A release candidate counts as its release.
     if Version(version).base_version not in Requirement(wanted).specifier:
         raise ImportError(
-            f'mmfer needs {wanted}, found {name} {version}. Mend it with\n    {install_command()}'
+            f'mmfer needs {wanted}, found {name} {version}. Fix it with\n    {install_command()}'
         )
 
 
 def check_opencv(version: str) -> None:
-    """Raise ImportError where OpenCV, under whatever distribution's name, is too old to be safe."""
-    # The package's fourth number counts its builds and is not in the module's version.
+    """Raise ImportError if OpenCV, from any distribution, is too old to be safe."""
+    # The fourth number of the package version counts builds; the module's version lacks it.
     if Version(version).release[:3] < (4, 8, 1):
         raise ImportError(
-            f'mmfer needs {OPENCV}, found OpenCV {version}, which runs code hidden in images. Mend '
-            f'it with\n    pip install "{OPENCV}"'
+            f'mmfer needs {OPENCV}, found OpenCV {version}, in which a malicious image can run '
+            f'code. Fix it with\n    pip install "{OPENCV}"'
         )
 
 
 def find_version(name: str) -> str:
-    """The version of a package by its import name, from its ``version.py``, without importing it.
+    """Return the version of a package by its import name, from ``version.py`` without importing.
 
     Raises:
-        ImportError: It is missing, or cannot be imported where that is the only way to know.
+        ImportError: The package is missing; or it has no such file and cannot be imported.
     """
     spec = importlib.util.find_spec(name)
     if spec is None:
@@ -72,13 +72,13 @@ def find_version(name: str) -> str:
 
 
 def check_packages() -> None:
-    """Check that the OpenMMLab packages are there, and their versions.
+    """Check that the OpenMMLab packages and OpenCV are installed in suitable versions.
 
     Raises:
-        ImportError: One is missing or has an unsuitable version, or OpenCV cannot be imported. The
-            message holds the command that mends it.
+        ImportError: A package is missing or has an unsuitable version, or OpenCV cannot be
+            imported. The message has the command that fixes it.
     """
-    # mmcv-lite has no compiled operators, and mmfer needs none; mmcv warns at each start.
+    # mmcv-lite has no compiled operators, which mmfer does not need; mmcv warns at each start.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
     try:
         import cv2
@@ -86,8 +86,8 @@ def check_packages() -> None:
         raise ImportError(f'mmfer needs OpenCV:\n    pip install "{OPENCV}"') from error
     except ImportError as error:
         raise ImportError(
-            f'OpenCV cannot be imported ({error}). On a machine without display libraries, lay its '
-            'headless build over it:\n    pip install --force-reinstall --no-deps '
+            f'OpenCV cannot be imported ({error}). On a machine without display libraries, install '
+            'its headless build:\n    pip install --force-reinstall --no-deps '
             'opencv-python-headless'
         ) from error
     check_opencv(cv2.__version__)
@@ -96,7 +96,7 @@ def check_packages() -> None:
             version = find_version(name)
         except ImportError as error:
             raise ImportError(
-                f'mmfer needs {name}, which cannot be imported ({error}). Mend it with\n'
+                f'mmfer needs {name}, which cannot be imported ({error}). Fix it with\n'
                 f'    {install_command()}'
             ) from error
         check_version(name, version)

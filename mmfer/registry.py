@@ -1,10 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Registry nodes of mmfer.
 
-Every node is a child of mmpretrain's node of the same name, so a config with ``default_scope =
-'mmfer'`` finds mmfer's parts first and mmpretrain's (and, through it, mmengine's) after them. A
-parent's ``locations`` are not imported on a child's behalf, therefore the packages named here
-import their mmpretrain counterparts themselves.
+Every node is a child of mmpretrain's node of the same name. So a config with ``default_scope =
+'mmfer'`` finds mmfer's components first, then those of mmpretrain and, through it, of mmengine. A
+lookup in a child does not import the ``locations`` of its parent; therefore the packages listed
+here import their mmpretrain counterparts themselves.
 """
 
 from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS

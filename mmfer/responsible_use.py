@@ -1,6 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 
-#: The paragraphs of "Responsible use" in README.md, for whatever shows predictions to people.
+#: The paragraphs of "Responsible use" in README.md, shown wherever people see predictions.
 RESPONSIBLE_USE = (
     'A model like this names the *look* of a face, as annotators would. It cannot tell what '
     'somebody feels, thinks or intends: people smile when they are sad and frown when they '

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The facial tasks that encoders specialize in."""
+"""The tasks of the facial encoders."""
 
 #: In the order of their embeddings in the KT-Adapter; the index of a task never changes.
 TASKS = ('expression', 'age', 'landmarks', 'recognition')

@@ -1,4 +1,4 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The one place that states the version of mmfer."""
+"""The version of mmfer, defined only here."""
 
 __version__ = '0.1.0'

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Fixtures that all tests share: seeds, threads, the scope and the optional real data."""
+"""Fixtures shared by all tests: seeds, threads, the scope and the optional real data."""
 
 import gc
 import os
@@ -12,30 +12,30 @@ import torch
 from mmengine.registry import DefaultScope
 from printed_configs import formatted, unformatted
 
-# Tests run in parallel processes: more than one thread each makes all of them slower.
+# Tests run in parallel processes; more than one thread per process makes all of them slower.
 torch.set_num_threads(1)
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_collection_finish():
-    """Let the garbage collector pass over what the imports have made.
+    """Exclude everything that was imported from garbage collection.
 
-    MMEngine calls it for every dataset, and each time it would look at all of torch.
+    MMEngine collects garbage for every dataset, which would traverse all of torch each time.
     """
     gc.collect()
     gc.freeze()
 
 
 def pytest_runtest_setup(item):
-    """Skip tests that are marked ``gpu`` where there is none."""
+    """Skip tests marked ``gpu`` if there is no GPU."""
     if item.get_closest_marker('gpu') and not torch.cuda.is_available():
         pytest.skip('no GPU: torch.cuda.is_available() is False')
 
 
 @pytest.fixture(autouse=True)
 def seed():
-    """Start every test from the same random state, whatever ran before it."""
+    """Start every test from the same random state."""
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
@@ -43,7 +43,7 @@ def seed():
 
 @pytest.fixture(autouse=True)
 def any_algorithm():
-    """Forget what a run with ``deterministic=True`` set for the whole process."""
+    """Undo the process-wide setting of a run with ``deterministic=True``."""
     yield
     if torch.are_deterministic_algorithms_enabled():
         torch.use_deterministic_algorithms(False)
@@ -51,21 +51,21 @@ def any_algorithm():
 
 @pytest.fixture(autouse=True)
 def mmfer_scope():
-    """Build everything in the scope of mmfer and leave no other scope behind."""
+    """Build everything in the scope of mmfer and restore the scope afterwards."""
     with DefaultScope.overwrite_default_scope('mmfer'):
         yield
 
 
 @pytest.fixture(scope='session', autouse=True)
 def unformatted_configs():
-    """Save what formatting the configs of runs would take."""
+    """Save the time of formatting the configs of runs."""
     with unformatted():
         yield
 
 
 @pytest.fixture
 def formatted_configs():
-    """Print configs as MMEngine does, where a test is about their text."""
+    """Print configs as MMEngine does, for tests of their text."""
     with formatted():
         yield
 

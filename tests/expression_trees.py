@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Small made-up FERPlus, AffectNet, SFEW, ExpW, Aff-Wild2 and CIFAR-10 on disk, for tests."""
+"""Write small synthetic FERPlus, AffectNet, SFEW, ExpW, Aff-Wild2 and CIFAR-10 datasets."""
 
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,12 +28,12 @@ AFFECTNET_HEADER = (
 
 
 def fer2013_pixels(number: int) -> np.ndarray:
-    """The image of a row of :func:`write_ferplus`, (48, 48) uint8."""
+    """Return the image of a row of :func:`write_ferplus`, (48, 48) uint8."""
     return np.random.default_rng(number).integers(0, 256, (48, 48), dtype=np.uint8)
 
 
 def write_ferplus(root: Path, rows: Iterable[tuple[str, Sequence[int]]]) -> Path:
-    """Write both tables, given usage and ten votes for each row; no name where all say NF."""
+    """Write both tables from usage and ten votes per row; a row with ten NF votes has no name."""
     root.mkdir(parents=True, exist_ok=True)
     votes_lines, pixel_lines = [VOTES_HEADER], ['emotion,pixels,Usage']
     for number, (usage, votes) in enumerate(rows):
@@ -47,14 +47,14 @@ def write_ferplus(root: Path, rows: Iterable[tuple[str, Sequence[int]]]) -> Path
 
 
 def unanimous(column: int) -> list[int]:
-    """Ten votes for one column of FER+."""
+    """Return ten votes for one column of FER+."""
     return [10 * (index == column) for index in range(10)]
 
 
 def affectnet_row(
     name: str, expression: int, box: Sequence = (2, 3, 16, 18), place: Sequence = (0.1, -0.2)
 ) -> str:
-    """A line of AffectNet's lists; the box is x, y, width, height, the place valence, arousal."""
+    """Return a line of AffectNet's lists; box: x, y, width, height; place: valence, arousal."""
     landmarks = ';'.join(['8.5'] * 136)
     return ','.join([name, *map(str, box), landmarks, str(expression), *map(str, place)])
 
@@ -62,7 +62,7 @@ def affectnet_row(
 def write_affectnet_lists(
     root: Path, train: Sequence[int], val: Sequence[int], val_header: bool = True
 ) -> Path:
-    """Write the release with lists, an image for each number of an expression."""
+    """Write the release with lists, one image per expression number."""
     (root / 'Manually_Annotated_file_lists').mkdir(parents=True)
     (root / 'Manually_Annotated_Images').mkdir()
     for part, labels, header in (('training', train, True), ('validation', val, val_header)):
@@ -77,7 +77,7 @@ def write_affectnet_lists(
 
 
 def write_affectnet_folders(root: Path, train: Sequence[int], val: Sequence[int]) -> Path:
-    """Write the release with folders: the labels are texts in npy files, as in the real one."""
+    """Write the release with folders; labels are strings in npy files, as in the real one."""
     for part, labels in (('train', train), ('val', val)):
         annotations = root / f'{part}_set/annotations'
         annotations.mkdir(parents=True)
@@ -90,7 +90,7 @@ def write_affectnet_folders(root: Path, train: Sequence[int], val: Sequence[int]
 
 
 def write_sfew(root: Path, counts: Mapping[str, int]) -> Path:
-    """Write so many images into each part's folders of all emotions; {'Train/…': count}."""
+    """Write ``count`` images into each emotion's folder of a split; {'Train/…': count}."""
     for part, count in counts.items():
         write_folders(root / part, dict.fromkeys(SFEW_EMOTIONS, count))
     return root
@@ -99,7 +99,7 @@ def write_sfew(root: Path, counts: Mapping[str, int]) -> Path:
 def expw_line(
     name: str, label: int, face: int = 0, box: Sequence = (3, 2, 18, 20), confidence: float = 80.0
 ) -> str:
-    """A line of ExpW's label file; the box is top, left, right, bottom."""
+    """Return a line of ExpW's label file; the box is top, left, right, bottom."""
     return ' '.join(map(str, [name, face, *box, confidence, label]))
 
 
@@ -124,15 +124,15 @@ def write_affwild2(
     """Write the tracks of Aff-Wild2 and the frames.
 
     Args:
-        root: Where to.
-        expressions: Numbers of a video's frames in the files' order, such as
+        root: Output folder.
+        expressions: Class numbers of a video's frames, in the order of the files, such as
             ``{'Train_Set/video1': [0, -1, 4]}``.
-        units: Likewise 12 numbers for each frame, or one that all units have.
+        units: 12 numbers per frame, or one number for all units.
         missing: Frames without an image, such as ``'video1/00002'``.
         tracks: Names of the folders.
         size: Side of the images.
-        places: Valence and arousal of each frame, (-5, -5) where it is not annotated. Default: no
-            such track.
+        places: Valence and arousal per frame, (-5, -5) if it is not annotated. None writes no such
+            track.
     """
     lengths = {}
     contents = [(AFFWILD2_EXPRESSIONS, expressions), (','.join(ACTION_UNITS), units)]
@@ -160,14 +160,14 @@ def write_affwild2(
 
 @DATASETS.register_module()
 class MadeUpCIFAR10(CIFAR10):
-    """mmpretrain's CIFAR-10 without the check sums, so that it reads made-up files."""
+    """mmpretrain's CIFAR-10 without checksums, so that it reads synthetic files."""
 
     train_list = [['data_batch_1', None]]
     test_list = [['test_batch', None]]
 
 
 def write_cifar10(root: Path, count: int = 10) -> Path:
-    """Write a training and a test batch, as CIFAR-10 has them."""
+    """Write a training and a test batch in the layout of CIFAR-10."""
     folder = root / 'cifar-10-batches-py'
     folder.mkdir(parents=True)
     pixels = np.random.default_rng(0).integers(0, 256, (count, 3072), dtype=np.uint8)
@@ -178,9 +178,9 @@ def write_cifar10(root: Path, count: int = 10) -> Path:
 
 
 def expression_roots(folder: Path) -> dict[str, Path]:
-    """Data roots by dataset type with a few images of every class in every part.
+    """Write all datasets with a few images per class and split; return data roots by dataset type.
 
-    A config's ``CIFAR10`` reads its folder as :class:`MadeUpCIFAR10`.
+    Read the folder of ``CIFAR10`` with :class:`MadeUpCIFAR10`.
     """
     eight = list(range(8)) * 2
     votes = [(usage, unanimous(c)) for usage in FERPLUS_USAGES for c in eight]

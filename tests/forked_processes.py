@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Processes of Python without the seconds that their imports take, and without a GPU.
+"""Python processes that start without the seconds of imports, and without a GPU.
 
-They are forked from a server which has imported everything once. A fork of pytest itself would not
-do: autograd does not survive a fork of a process that has used it, nor do OpenCV's threads.
+They are forked from a server that has imported everything once. Pytest itself cannot be forked:
+autograd does not survive a fork of a process that has used it, and OpenCV's threads do not either.
 """
 
 import multiprocessing
@@ -30,12 +30,12 @@ _SERVER.set_forkserver_preload(
 
 
 class Python:
-    """``python -W ignore ARGUMENTS`` in a process that may be stopped.
+    """Run ``python -W ignore ARGUMENTS`` in a process that can be stopped.
 
     Args:
-        arguments: A script or ``-c CODE``, and what it finds in ``sys.argv``.
-        cwd: Its working directory. Defaults to that of pytest.
-        env: Its whole environment. Defaults to that of pytest.
+        arguments: A script or ``-c CODE``, and its arguments.
+        cwd: Working directory. Defaults to that of pytest.
+        env: The complete environment. Defaults to that of pytest.
     """
 
     def __init__(self, *arguments, cwd=None, env=None) -> None:
@@ -53,7 +53,7 @@ class Python:
         os.kill(self._process.pid, number)
 
     def wait(self) -> Done:
-        """Wait for its end; the status is negative after a signal, as in ``subprocess``."""
+        """Wait for its end. The status is negative after a signal, as in ``subprocess``."""
         self._process.join(300)
         self._process.kill()
         self._process.join()
@@ -63,20 +63,20 @@ class Python:
 
 
 def start_server() -> None:
-    """Start it, unless it runs. MMEngine looks for a GPU when it is imported: let it find none."""
+    """Start the server, unless it runs. It has no GPU, since MMEngine checks for one on import."""
     with mock.patch.dict(os.environ, CUDA_VISIBLE_DEVICES=''):
         forkserver.ensure_running()
 
 
 def run_python(*arguments, **options) -> Done:
-    """Run :class:`Python` to its end."""
+    """Run :class:`Python` until it ends."""
     return Python(*arguments, **options).wait()
 
 
 def _run(words, cwd, environment, folder):
     for number, name in ((1, 'out'), (2, 'err')):
         os.dup2(os.open(f'{folder}/{name}', os.O_CREAT | os.O_WRONLY | os.O_APPEND), number)
-    # What a shell started in the background ignores it, tests among it.
+    # Processes that a shell starts in the background ignore SIGINT, and tests may be among them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(cwd)
     os.environ.clear()
@@ -97,10 +97,10 @@ def run_pair(function, *arguments) -> None:
     ``torch.distributed.init_process_group('gloo')`` connects them.
 
     Args:
-        function: One of a test file's own.
+        function: Defined in a test file.
 
     Raises:
-        ProcessRaisedException: One of them failed; with its traceback.
+        ProcessRaisedException: One of them failed; contains its traceback.
     """
     start_server()
     with socket.socket() as free:
@@ -112,12 +112,12 @@ def run_pair(function, *arguments) -> None:
 
 
 def train_pair(*arguments, cwd) -> None:
-    """``train.py ARGUMENTS`` in two processes, as ``mim train --launcher pytorch`` starts them."""
+    """Run ``train.py ARGUMENTS`` in two processes, as ``mim train --launcher pytorch`` does."""
     run_pair(_train, arguments, cwd)
 
 
 def _train(rank, arguments, cwd):
-    # torch.distributed.launch, which mim calls, passes the rank as an option, too.
+    # torch.distributed.launch, which mim calls, also passes the rank as an option.
     given = (f'--local-rank={rank}', *arguments, '--launcher', 'pytorch')
     done = run_tool('train.py', *given, cwd=cwd)
     assert done.returncode == 0, done.stderr
@@ -127,7 +127,7 @@ def _one_of_a_pair(rank, port, file, name, arguments):
     torch.set_num_threads(1)
     variables = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=port, RANK=rank, LOCAL_RANK=rank)
     os.environ.update({key: str(value) for key, value in variables.items()}, WORLD_SIZE='2')
-    # The file may have been imported under a name that only pytest knows.
+    # Pytest may have imported the file under a name that is unknown here.
     function = runpy.run_path(file)[name]
     try:
         with DefaultScope.overwrite_default_scope('mmfer'), unformatted():

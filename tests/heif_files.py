@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""HEIC and AVIF files whose boxes are right, without an image in them."""
+"""HEIC and AVIF files with valid boxes but no image data."""
 
 import struct
 
@@ -17,7 +17,7 @@ def brands(major: str, *others: str) -> bytes:
 
 
 def sizes(*each: tuple[int, int]) -> bytes:
-    """The box of what is in the file, with the sizes of its images."""
+    """Return the ``meta`` box, with the sizes of the images."""
     properties = b''.join(full_box('ispe', struct.pack('>2I', *size)) for size in each)
     handler = full_box('hdlr', bytes(20))
     return full_box('meta', handler + box('iprp', box('ipco', box('hvcC', b'abc') + properties)))

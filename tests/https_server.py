@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A server of https on this machine that cuts, redirects and forgets as it is told."""
+"""A local HTTPS server that can cut connections, redirect and lose pages."""
 
 import atexit
 import contextlib
@@ -18,14 +18,14 @@ import pytest
 
 @dataclass
 class Page:
-    """What is at a path.
+    """The response for a path.
 
     Args:
-        content: The whole of it.
-        headers: Such as ``ETag``; it answers If-Range by them.
-        cut: Bytes after which the connection breaks. Default: never.
-        ranges: Whether parts are sent.
-        status: Another than 200 is sent with ``headers`` alone.
+        content: The complete content.
+        headers: Response headers. If-Range is compared with ``ETag`` and ``Last-Modified``.
+        cut: Number of bytes after which the connection breaks. None never breaks it.
+        ranges: Whether Range requests are supported.
+        status: HTTP status. Defaults to 200.
     """
 
     content: bytes = b''
@@ -36,7 +36,7 @@ class Page:
 
 
 class Server(ThreadingHTTPServer):
-    """Attributes: ``pages``, by path; ``asked``, the paths and Range headers of all requests."""
+    """Attributes: ``pages``, by path; ``asked``, path and Range header of every request."""
 
     daemon_threads = True
 
@@ -49,7 +49,7 @@ class Server(ThreadingHTTPServer):
         return f'https://{host}:{self.server_port}{path}'
 
     def handle_error(self, request, client_address):
-        """Say nothing: clients that refuse a certificate hang up."""
+        """Print nothing: clients that reject the certificate hang up."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -76,14 +76,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content[: page.cut])
 
     def log_message(self, *args):
-        """Say nothing."""
+        """Print nothing."""
 
 
 @functools.cache
 def certificate() -> Path:
-    """A key and a certificate for this machine, in one file."""
+    """Create a key and a certificate for this machine, in one file."""
     if shutil.which('openssl') is None:
-        pytest.skip('there is no openssl to make a certificate')
+        pytest.skip('openssl is not installed; it creates the certificate')
     folder = tempfile.TemporaryDirectory()
     atexit.register(folder.cleanup)
     key, file = Path(folder.name, 'key.pem'), Path(folder.name, 'certificate.pem')
@@ -101,7 +101,7 @@ def certificate() -> Path:
 
 @contextlib.contextmanager
 def trusted_server(monkeypatch):
-    """A running :class:`Server`, whose certificate is trusted."""
+    """Run a :class:`Server` whose certificate is trusted."""
     monkeypatch.setenv('SSL_CERT_FILE', str(certificate()))
     monkeypatch.setenv('no_proxy', '*')
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -112,7 +112,7 @@ def trusted_server(monkeypatch):
 
 @contextlib.contextmanager
 def serving(server):
-    """Let a server answer in a thread."""
+    """Run a server in a thread."""
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Commands that are stopped in the middle of their work."""
+"""Commands that are interrupted while they run."""
 
 import signal
 import sys
@@ -15,13 +15,13 @@ def stop_when(
     """Start a command and send it the signal ``how`` as soon as ``reached()``.
 
     Args:
-        reached: Looks at what the command has written.
+        reached: Checks the files that the command has written.
         command: ``python -W ignore SCRIPT ...``.
-        how: A number of ``signal``.
-        options: ``cwd`` and ``env``, as of ``subprocess``.
+        how: Signal number.
+        options: ``cwd`` and ``env``, as in ``subprocess``.
 
     Returns:
-        Its exit status, and what it wrote on its standard error.
+        Its exit status and its standard error.
     """
     assert command[:3] == [sys.executable, '-W', 'ignore']
     process = Python(*command[3:], **options)

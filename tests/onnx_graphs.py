@@ -5,9 +5,9 @@ import pytest
 
 
 def kept_counts(content: bytes) -> list[int]:
-    """How many tokens each choice of a graph keeps; every one has to be fixed.
+    """Return how many tokens each selection of a graph keeps; all of these numbers must be fixed.
 
-    A choice is a TopK with a constant K. The sorting of the kept indices is a TopK as well.
+    A selection is a TopK with a constant K. Sorting the kept indices is a TopK as well.
     """
     import onnx
     from onnx import numpy_helper
@@ -21,7 +21,7 @@ def kept_counts(content: bytes) -> list[int]:
     counts = []
     for node in (node for node in graph.node if node.op_type == 'TopK'):
         if not shapes[node.output[1]][-1]:
-            pytest.fail(f'{node.name} keeps a number of tokens that is not fixed')
+            pytest.fail(f'{node.name} keeps a variable number of tokens')
         if node.input[1] in constants:
             counts.append(int(constants[node.input[1]].item()))
     return counts

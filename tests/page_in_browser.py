@@ -1,16 +1,16 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The page as somebody sees and uses it in a real browser."""
+"""The page of ``serve`` in a real browser."""
 
 import time
 from contextlib import contextmanager
 
 from served_page import served, small_inferencer
 
-_SECONDS = 300  # for any one thing
+_SECONDS = 300  # timeout of each wait
 
 
 class Page:
-    """The page as somebody sees and uses it."""
+    """What a user of the page can see and do."""
 
     def __init__(self, browser, address):
         self.browser, self.address = browser, address
@@ -45,7 +45,7 @@ class Page:
         )
 
     def clear(self):
-        """So that what is seen next is new."""
+        """Remove the results, so that later ones are new."""
         self.run(
             'document.querySelector("#faces").replaceChildren();'
             'document.querySelector("#error").hidden = true'
@@ -65,7 +65,7 @@ class Page:
         self.wait_for_answer()
 
     def push(self, slider, value):
-        """Move a slider as a hand does."""
+        """Move a slider as a user does."""
         self.run(
             'const input = document.querySelector(arguments[0]); input.value = arguments[1];'
             'input.dispatchEvent(new Event("input", {bubbles: true}))',
@@ -74,12 +74,12 @@ class Page:
         )
 
     def move(self, slider, value):
-        """Move a slider and wait for what comes of it."""
+        """Move a slider and wait for the result."""
         self.push(slider, value)
         self.wait_for_answer()
 
     def kept(self):
-        """'9 of 16' and so on, of each stage."""
+        """Return the text of each stage, such as '9 of 16'."""
         return [text.split('\n')[1] for text in self.texts('.stages figcaption')]
 
 

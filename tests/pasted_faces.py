@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Photographs made of drawn faces at known places, and a detector that knows them."""
+"""Images with drawn faces at known places, and a detector that knows these places."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ GRAY = 96
 
 
 def detected_box(x: int, y: int, size: int = SIZE, crop: str = 'loose') -> np.ndarray:
-    """The box whose cut is the square of ``size`` pixels that begins at pixel (x, y)."""
+    """Return the box whose crop is the square of ``size`` pixels that starts at pixel (x, y)."""
     side = size * _FACE_UNITS / CROPS[crop]
     middle = np.array([x, y]) + (size - 1) / 2 - np.array([0, _UP]) * side
     x1, y1 = middle - side / 2
@@ -22,7 +22,7 @@ def detected_box(x: int, y: int, size: int = SIZE, crop: str = 'loose') -> np.nd
 
 
 def paste(faces, places, height: int = 80, width: int = 120) -> np.ndarray:
-    """A gray image with ``faces`` (S, S, 3) at ``places`` (x, y)."""
+    """Return a gray image with ``faces`` (S, S, 3) at ``places`` (x, y)."""
     image = np.full((height, width, 3), GRAY, np.uint8)
     for face, (x, y) in zip(faces, places, strict=True):
         image[y : y + len(face), x : x + len(face)] = face
@@ -30,9 +30,9 @@ def paste(faces, places, height: int = 80, width: int = 120) -> np.ndarray:
 
 
 class KnownFaces(FaceDetector):
-    """Finds a face of ``size`` pixels at those of the ``places`` that are not gray."""
+    """Find a face of ``size`` pixels at each of the ``places`` that is not gray."""
 
-    _decimals = 9  # nothing is resampled where a square begins at a pixel
+    _decimals = 9  # a square that starts at a pixel is not resampled
 
     def __init__(self, places, size: int = SIZE, crop: str = 'loose', score: float = 0.9):
         super().__init__(None)
@@ -46,7 +46,7 @@ class KnownFaces(FaceDetector):
         found = []
         for index, (x, y) in enumerate(self.places):
             part = image[y : y + self.size, x : x + self.size]
-            # Not exactly: videos are lossy.
+            # With a tolerance, because videos are lossy.
             if np.abs(part.astype(int) - GRAY).mean() > 5:
                 box = detected_box(x, y, self.size, self.crop)
                 points = face_template(self.size) + (x, y)

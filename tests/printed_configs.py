@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""MMEngine prints the config of a run six times, and formats it for half a second each time."""
+"""Skip the formatting of configs: MMEngine formats each six times, half a second each time."""
 
 from unittest import mock
 
@@ -7,10 +7,10 @@ from mmengine.config.config import FormatCode
 
 
 def unformatted():
-    """A context in which configs are printed as the same Python with other line breaks."""
+    """Return a context that prints configs as the same Python code, with other line breaks."""
     return mock.patch('mmengine.config.config.FormatCode', lambda text, **_: (text, True))
 
 
 def formatted():
-    """A context in which they are printed as MMEngine does."""
+    """Return a context that prints configs as MMEngine does."""
     return mock.patch('mmengine.config.config.FormatCode', FormatCode)

@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Public face recognition nets with drawn weights, written out without any module.
+"""Public face recognition models with random weights, written without modules.
 
-A net is a dict of tensors under the names of its public code, and a function that computes the
+A model is a dict of tensors with the names of its public code, and a function that computes the
 output of every stage from them.
 """
 
@@ -9,14 +9,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-#: Channels of small nets in the form of ``MobileFaceNet``'s ``arch``; all of them differ.
+#: Channels of a small model, as ``MobileFaceNet``'s ``arch``; all of them differ.
 NARROW = dict(
     stem_channels=8,
     stem_groups=4,
     stages=((10, 12, 16, 3), (18, 26, 20, 4), (14, 40, 24, 2)),
     last_channels=32,
 )
-#: Names of the parts, of the three convolutions of a block, and of what a convolution consists of.
+#: Names of the parts, of the three convolutions of a block, and of the layers of a convolution.
 LAYOUTS = {
     'port': (
         ['conv1', 'conv2_dw']
@@ -36,11 +36,11 @@ LAYOUTS = {
 
 
 def mobilefacenet_rows(arch: dict, layout: str) -> list[tuple]:
-    """The convolutions of a MobileFaceNet, first to last.
+    """Return the convolutions of a MobileFaceNet, first to last.
 
     Returns:
-        Tuples of name, shape of the weight, stride, groups, and what happens at it: ``begin`` of a
-        block, ``add`` of its input afterwards, ``end`` of a stage, ``linear`` for no PReLU.
+        Tuples of name, shape of the weight, stride, groups, and events: ``begin`` of a block,
+        ``add`` its input afterwards, ``end`` of a stage, ``linear`` for no PReLU.
     """
     parts, (expand, depthwise, project), _ = LAYOUTS[layout]
     width = arch['stem_channels']
@@ -62,7 +62,7 @@ def mobilefacenet_rows(arch: dict, layout: str) -> list[tuple]:
 
 
 def draw_norm(state: dict, name: str, channels: int) -> None:
-    """Weight, bias and statistics of a BatchNorm."""
+    """Draw weight, bias and statistics of a BatchNorm."""
     state[f'{name}.weight'] = torch.rand(channels) + 0.5
     state[f'{name}.bias'] = 0.3 * torch.randn(channels)
     state[f'{name}.running_mean'] = 0.3 * torch.randn(channels)
@@ -71,7 +71,7 @@ def draw_norm(state: dict, name: str, channels: int) -> None:
 
 
 def draw_conv(shape) -> torch.Tensor:
-    """Weights that keep the size of what they multiply."""
+    """Draw weights that preserve the scale of their input."""
     return torch.randn(shape) / np.prod(shape[1:]) ** 0.5
 
 
@@ -81,7 +81,7 @@ def norm(state: dict, name: str, x):
 
 
 def mobilefacenet(arch: dict, layout: str) -> dict:
-    """The drawn weights of a whole net, with its embedding of 128 numbers."""
+    """Draw the weights of a complete model with an embedding of 128 numbers."""
     conv, bn, prelu = LAYOUTS[layout][2]
     state = {}
     for name, shape, _, _, events in mobilefacenet_rows(arch, layout):
@@ -101,7 +101,7 @@ def mobilefacenet(arch: dict, layout: str) -> dict:
 
 
 def mobilefacenet_maps(state: dict, arch: dict, layout: str, x) -> list:
-    """The outputs of the three stages and of the 1x1 convolution."""
+    """Compute the outputs of the three stages and of the 1x1 convolution."""
     conv, bn, prelu = LAYOUTS[layout][2]
     maps, entered = [], None
     for name, shape, stride, groups, events in mobilefacenet_rows(arch, layout):
@@ -115,7 +115,7 @@ def mobilefacenet_maps(state: dict, arch: dict, layout: str, x) -> list:
 
 
 def mobilefacenet_onnx(state: dict, arch: dict, layout: str, folded: bool = True):
-    """The net as an ONNX model, as exporters write it: numbered names, slopes of ``(C, 1, 1)``."""
+    """Return an ONNX model as exporters write it: numbered names, slopes of ``(C, 1, 1)``."""
     from onnx import TensorProto, helper, numpy_helper
 
     conv, bn, prelu = LAYOUTS[layout][2]
@@ -165,7 +165,7 @@ IRESNET_UNITS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3,
 
 
 def iresnet(depth: int, base: int = 64) -> dict:
-    """The drawn weights of InsightFace's iresnet, with an embedding of 16 numbers."""
+    """Draw the weights of InsightFace's iresnet with an embedding of 16 numbers."""
     state = {'conv1.weight': draw_conv((base, 3, 3, 3))}
     draw_norm(state, 'bn1', base)
     state['prelu.weight'] = torch.rand(base)
@@ -191,7 +191,7 @@ def iresnet(depth: int, base: int = 64) -> dict:
 
 
 def iresnet_maps(state: dict, depth: int, x) -> list:
-    """The outputs of the four layers."""
+    """Compute the outputs of the four layers."""
     x = F.prelu(
         norm(state, 'bn1', F.conv2d(x, state['conv1.weight'], padding=1)), state['prelu.weight']
     )

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Published weights with facts, and a model index that names them as included."""
+"""Published weights with facts, and a model index that includes them."""
 
 import hashlib
 from pathlib import Path
@@ -26,7 +26,7 @@ limits: It was not trained.
 
 
 def publish_with_facts(folder: Path) -> tuple[Path, Path]:
-    """A config of an untrained model of seven expressions, and its published weights."""
+    """Write the config and the published weights of an untrained model of seven expressions."""
     config, checkpoint = write_task(folder, 'expression', backbone='apvit')
     (folder / 'facts.yml').write_text(FACTS)
     path = publish_model(
@@ -36,14 +36,14 @@ def publish_with_facts(folder: Path) -> tuple[Path, Path]:
 
 
 def include(monkeypatch, folder: Path) -> Path:
-    """Let the model index be one of a model without weights and one with, in this order.
+    """Use a model index with two models, the first without and the second with weights.
 
     Args:
-        monkeypatch: Puts the index back.
-        folder: Takes the place of the folder that the package lies in.
+        monkeypatch: Restores the index.
+        folder: Replaces the parent folder of the package.
 
     Returns:
-        The included weights, of the model ``expression-apvit``.
+        Path of the included weights, of the model ``expression-apvit``.
     """
     config, published = publish_with_facts(folder)
     path = folder / 'mmfer/weights' / published.name

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A small made-up RAF-DB on disk, for tests of datasets and tools."""
+"""Write a small synthetic RAF-DB, for tests of datasets and tools."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +11,12 @@ import numpy as np
 def write_rafdb(
     root: Path, train: Sequence[int] = (1, 2, 3, 4, 5, 6, 7), test: Sequence[int] = (7, 4), size=24
 ) -> Path:
-    """Write the official layout below ``root``: one random image for each label, 1 to 7.
+    """Write the official layout below ``root``: one random image per label, 1 to 7.
 
-    Each is there as the dataset's crop and, the same pixels, as a face aligned anew.
+    The same pixels are written twice: as the dataset's crop and as a newly aligned face.
 
     Returns:
-        The data root, that is the folder with ``basic`` in it.
+        The data root, the folder that contains ``basic``.
     """
     rng = np.random.default_rng(0)
     images = root / 'basic/Image/aligned'

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The page of a model, served on a free port of this machine."""
+"""The page of ``serve``, on a free port of this machine."""
 
 import threading
 import time
@@ -14,14 +14,14 @@ from mmfer import FaceInferencer, get_model
 SIZE = 32
 GRID = 4  # rows and columns of patches
 K, R = 9, 0.5
-# 9 patches go on from the CNN, 4 from the first block, 2 from the second.
+# 9 patches remain after the CNN, 4 after the first block, 2 after the second.
 POOLINGS = dict(app=dict(keep_num=K), atp=dict(keep_rate=R, start=0))
 
 
 def small_inferencer(
     detector=None, head: dict | None = None, side: int = SIZE, **poolings
 ) -> FaceInferencer:
-    """An untrained APViT of a few numbers on drawn faces; without ``poolings`` it has none."""
+    """Build a tiny untrained APViT on drawn faces, without pooling unless ``poolings`` is given."""
     model = dict(
         type='ImageClassifier',
         backbone=dict(
@@ -49,7 +49,7 @@ def small_inferencer(
 
 @contextmanager
 def served(inferencer: FaceInferencer, limits=None) -> Iterator[str]:
-    """The address of the page, without the last slash, while it is served."""
+    """Serve the page and yield its URL without the last slash."""
     from mmfer.serve.app import build_app
     from mmfer.serve.drawn_faces import DrawnFaces
     from mmfer.serve.page_model import PageModel

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The configs that are shipped, each read once, and the variants that the indices make of them."""
+"""The shipped configs, each read once, and the variants that the indices build from them."""
 
 import copy
 import functools
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(p for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts)
 BY_NAME = {path.stem: path for path in CONFIGS}
 PAPERS = ('apvit', 'kt_adapter')
-#: What the graph of a training step does not depend on.
+#: Keys that do not change the graph of a training step.
 _NOT_OF_THE_GRAPH = ('init_cfg', 'checkpoint', 'num_classes')
 
 
@@ -26,13 +26,13 @@ def _read(path: Path) -> Config:
 
 
 def read_config(path: Path | str) -> Config:
-    """The config with this path or name; a copy, which may be changed."""
+    """Return the config with this path or name; a copy that may be changed."""
     return copy.deepcopy(_read(BY_NAME.get(path, path)))
 
 
 @functools.cache
 def variants(paper: str) -> Variants:
-    """What ``configs/PAPER/experiments.yml`` makes."""
+    """Return the variants of ``configs/PAPER/experiments.yml``."""
     return Variants(Index.from_file(ROOT / 'configs' / paper / 'experiments.yml'))
 
 
@@ -44,12 +44,12 @@ def write_variant(folder: Path, variant: str, database: str, paper: str = 'kt_ad
 
 
 def graph_of(model):
-    """A model's settings without those that leave its graph as it is."""
+    """Return the settings of a model that change its graph."""
     if isinstance(model, dict):
         return {k: graph_of(v) for k, v in model.items() if k not in _NOT_OF_THE_GRAPH}
     return [graph_of(v) for v in model] if isinstance(model, (list, tuple)) else model
 
 
 def key_of(cfg: Config) -> str:
-    """The same for configs that train the same graph."""
+    """Return a key that is equal for configs with the same training graph."""
     return json.dumps([graph_of(cfg.model.to_dict()), image_size(cfg)[0]], default=repr)

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Transformer blocks the slow way, as the paper writes them: a reference for the fast ones."""
+"""Slow transformer blocks, as the paper writes them: the reference for the fast ones."""
 
 import torch
 
@@ -8,7 +8,7 @@ from mmfer.models.layers import ATPBlock
 
 
 def slow_block(block, x):
-    """The paper's block in the plainest way: explicit attention, one image and token at a time.
+    """Compute the paper's block with explicit attention, one image and token at a time.
 
     Returns:
         Tokens ``(B, 1 + keep, C)``, and the kept indices as lists, [class] first.
@@ -41,7 +41,7 @@ def slow_block(block, x):
 
 
 def slow_output(model: APViT, x):
-    """What a backbone in eval mode gives, with all tokens through all of every block."""
+    """Compute the output of a backbone in eval mode with :func:`slow_block`."""
     collected = []
     with model.drop_after_pos.register_forward_hook(lambda _, __, out: collected.append(out)):
         model(x)

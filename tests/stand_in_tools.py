@@ -1,9 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Stand-ins for train.py and test.py that leave the same files in no time."""
+"""Stand-ins for train.py and test.py that write the same files at once."""
 
 from pathlib import Path
 
-#: Dies before the epoch that a file ``die`` in its folder names, as if it was killed.
+#: Kills itself before the epoch in the file ``die`` in its folder, if there is one.
 _TRAIN = """
 import argparse, os, pathlib, signal
 parser = argparse.ArgumentParser()
@@ -25,7 +25,7 @@ for epoch in range(1, settings['train_cfg']['max_epochs'] + 1):
     print(f'then - mmengine - INFO - Epoch(train) [{epoch}][1/1] loss: 0.5', flush=True)
     checkpoint.write_text(f'{args.work_dir} {epoch}')
 """
-#: The age error is the length of what is in the checkpoint.
+#: The age error is the length of the checkpoint's text.
 _TEST = """
 import argparse, json, pathlib
 parser = argparse.ArgumentParser()

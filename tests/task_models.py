@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Untrained models of a few numbers, of both papers and all tasks, on drawn faces, with configs."""
+"""Tiny untrained models of both papers and all tasks, on drawn faces, with their configs."""
 
 import pprint
 from pathlib import Path
@@ -16,7 +16,7 @@ _VIT = dict(
     arch=dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32),
     img_size=SIZE,
 )
-#: 16 channels each; of 16 patches 9 go on from the CNN, 4 from the first block, 2 from the second.
+#: 16 channels each; 9 of 16 patches remain after the CNN, 4 after the first block, 2 at the end.
 BACKBONES = {
     'irnet': BACKBONE,
     'apvit': dict(type='APViT', app=dict(keep_num=9), atp=dict(keep_rate=0.5, start=0), **_VIT),
@@ -29,7 +29,7 @@ HEADS = {
     'recognition': dict(type='MLPClsHead', num_classes=3, with_feat=True),
     'valence_arousal': dict(type='ValenceArousalHead'),
 }
-#: Arguments of :func:`write_task` for a model of each kind.
+#: Arguments of :func:`write_task` per kind of model.
 KINDS = {
     'apvit': dict(task='expression', backbone='apvit'),
     'transfer': dict(task='expression', backbone='transfer'),
@@ -48,7 +48,7 @@ _KEYS = {
 
 
 def task_model(task: str, adapter: bool = False, backbone: str = 'irnet') -> dict:
-    """The config of a baseline, or of a KT-Adapter without priors."""
+    """Return the config of a baseline, or of a KT-Adapter without priors."""
     model = dict(
         type='ImageClassifier',
         backbone=BACKBONES[backbone],
@@ -69,7 +69,7 @@ def write_task(
     Returns:
         Their paths.
     """
-    emotion = task == 'valence_arousal'  # no task of the drawn faces, which have labels of it
+    emotion = task == 'valence_arousal'  # not a task of SynthFace, which still has these labels
     pipeline = [dict(type='PackInputs', algorithm_keys=_KEYS.get(task, ()))]
     loader = dict(
         batch_size=5,
@@ -99,7 +99,7 @@ def write_task(
     checkpoint = config.with_suffix('.pth')
     model = MODELS.build(task_model(task, adapter, backbone))
     for name, weight in model.backbone.named_parameters():
-        if 'token' in name or 'pos_embed' in name:  # which only training moves away from zero
+        if 'token' in name or 'pos_embed' in name:  # these are zero before training
             torch.nn.init.normal_(weight)
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
     return config, checkpoint

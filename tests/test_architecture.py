@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The order of the package's folders: each may import from those before it, never from later ones.
+"""The order of the package's folders: each may only import from itself and those before it.
 
-``docs/architecture.md`` has a line for each of them, in this order.
+``docs/architecture.md`` has a line per folder, in this order.
 """
 
 import ast
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-# Modules that lie beside the folders and may be imported by all of them.
+# Modules next to the folders, which all folders may import.
 GROUND = {'registry', 'version', 'tasks', 'categories', 'wflw_points', 'responsible_use'}
 ORDER = (
     'utils',
@@ -35,8 +35,8 @@ ORDER = (
 )
 
 
-def imported_rooms(path: Path, package: Path):
-    """The folders and top-level modules of the package that a file imports from, with lines."""
+def imported_names(path: Path, package: Path):
+    """Yield the folders and top-level modules of the package that a file imports, with lines."""
     inside = path.relative_to(package.parent).parent.parts
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -58,14 +58,14 @@ def test_the_order_names_every_folder(repo_root):
     assert folders == set(ORDER)
 
 
-@pytest.mark.parametrize('room', ORDER)
-def test_no_import_goes_up(repo_root, room):
+@pytest.mark.parametrize('folder', ORDER)
+def test_no_import_goes_up(repo_root, folder):
     package = repo_root / 'mmfer'
-    allowed = GROUND | {'__version__'} | set(ORDER[: ORDER.index(room) + 1])
+    allowed = GROUND | {'__version__'} | set(ORDER[: ORDER.index(folder) + 1])
     upward = [
         f'{path.relative_to(repo_root)}:{line} imports {name}'
-        for path in sorted((package / room).rglob('*.py'))
-        for name, line in imported_rooms(path, package)
+        for path in sorted((package / folder).rglob('*.py'))
+        for name, line in imported_names(path, package)
         if name not in allowed
     ]
     assert not upward

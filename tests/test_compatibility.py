@@ -105,7 +105,7 @@ def test_the_file_asks_for_the_same_opencv(repo_root):
     assert all('>=' in line for line in lines if line in ('numpy', 'pillow', 'matplotlib'))
 
 
-#: Of the standard library, not on Windows.
+#: Modules of the standard library that Windows does not have.
 POSIX = {'crypt', 'fcntl', 'grp', 'posix', 'pty', 'pwd', 'resource', 'syslog', 'termios', 'tty'}
 
 

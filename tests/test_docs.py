@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The programs of the tutorials; `make docs` builds the site and checks its links."""
+"""Test the programs of the tutorials. `make docs` builds the site and checks its links."""
 
 import re
 import runpy
@@ -12,7 +12,7 @@ from mmfer.registry import DATASETS, MODELS
 
 
 def program(repo_root, page: str, contains: str) -> str:
-    """The one block of Python in a tutorial that has this text, with the repository's configs."""
+    """Return the Python block of a tutorial with this text; configs are the repository's."""
     text = (repo_root / 'docs' / 'tutorials' / page).read_text(encoding='utf-8')
     blocks = re.findall(r'^```python\n(.*?)^```', text, re.M | re.S)
     (block,) = [block for block in blocks if contains in block]

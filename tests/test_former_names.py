@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Names of version 0.1, which work with a warning until they are removed."""
+"""Names of version 0.1, which still work, with a warning."""
 
 import argparse
 

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What may differ on a GPU. Where there is none, all of it is skipped: ``pytest -m gpu``."""
+"""Tests of what may differ on a GPU (``pytest -m gpu``); they are skipped if there is none."""
 
 import copy
 
@@ -22,7 +22,7 @@ DEVICE = 'cuda'
 
 @pytest.fixture(autouse=True)
 def whole_precision():
-    """Products of float32 as they are; cuDNN shortens them by default."""
+    """Multiply in full float32; cuDNN uses TF32 by default."""
     with torch.backends.cudnn.flags(allow_tf32=False):
         yield
 
@@ -68,7 +68,7 @@ def test_a_step_in_half_precision_trains(name, dtype):
     set_amp(cfg, dtype)
     step = TrainStep(cfg, 4, DEVICE)
     before = [weight.detach().clone() for weight in step.model.parameters()]
-    # Loss scaling begins too high for some models, and skips those steps.
+    # The initial loss scale is too high for some models; their first steps are skipped.
     losses = torch.stack([step()['loss'] for _ in range(10)])
     assert losses.isfinite().all()
     changed = [
@@ -81,7 +81,7 @@ def test_a_step_in_half_precision_trains(name, dtype):
 
 def test_a_run_is_resumed_as_if_it_had_gone_on(tmp_path, repo_root):
     runtime = repo_root / 'configs/_base_/default_runtime.py'
-    # cuBLAS repeats itself only where a variable told it to before it started.
+    # cuBLAS is deterministic only if an environment variable was set before it started.
     free = dict(randomness__deterministic=False)
     whole = build_runner(toy_config(tmp_path / 'whole', runtime, **free))
     whole.train()

@@ -14,6 +14,6 @@ ROOTS = {
 
 @pytest.mark.parametrize('name', ROOTS)
 def test_scope_is_found_in_every_tree_that_mmpretrain_is_in(name):
-    """Else MMEngine warns that parts may fail, as it did for the wrapper of several processes."""
+    """Otherwise MMEngine warns, as it did for the model wrapper of distributed training."""
     with ROOTS[name].switch_scope_and_registry('mmfer') as node:
         assert node.scope == 'mmfer'

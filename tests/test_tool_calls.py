@@ -15,7 +15,7 @@ from tool_calls import call_main
 
 
 def disturb(argv):
-    """Change all that a tool may change, and fail."""
+    """Change everything that a tool may change, then fail."""
     torch.set_num_threads(2)
     torch.use_deterministic_algorithms(True)
     torch.set_default_dtype(torch.float64)

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A net over 16 patches, small enough to be computed again step by step."""
+"""An APViT with 16 patches, small enough to be recomputed step by step."""
 
 import copy
 
@@ -11,7 +11,7 @@ ARCH = dict(embed_dims=16, num_layers=3, num_heads=2, feedforward_channels=24)
 
 
 def tiny_backbone(**arguments):
-    """An APViT in eval mode whose tokens and attention are not even."""
+    """Build an APViT in eval mode whose tokens and attention are not uniform."""
     settings = dict(type='APViT', arch=ARCH, img_size=32, patch_size=8)
     model = MODELS.build(copy.deepcopy(dict(settings, **arguments))).eval()
     with torch.no_grad():

@@ -1,27 +1,27 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Call a tool's ``main`` in this process, as a command line would, and put everything back.
+"""Call a tool's ``main`` in this process, as a command line would, and restore everything.
 
-A process of its own costs seconds of imports. Use one only where the process is the point: signals,
-``torchrun``, what is imported by ``--help``.
+A separate process costs seconds of imports. Use one only to test the process itself: signals,
+``torchrun``, the imports of ``--help``.
 
-What is as in a process of its own:
+The same as in a separate process:
 
 * ``sys.argv``, the standard streams (UTF-8, with ``buffer`` and ``reconfigure``), the exit status,
   the traceback of an error on the standard error.
-* No scope, logger, message hub or visualizer of MMEngine is there yet, and no handler on the root
+* There is no scope, logger, message hub or visualizer of MMEngine yet, and no handler on the root
   logger. The working directory is ``cwd``.
-* Afterwards the process is as it was: working directory, environment, ``sys.path``, random states,
+* Afterwards, everything is restored: working directory, environment, ``sys.path``, random states,
   threads of torch and OpenCV, start method of ``multiprocessing``, deterministic algorithms,
   default dtype, handlers and levels of loggers, filters of warnings. Calls may be nested.
 
-What is not:
+Different:
 
-* Modules stay imported, of the tool as well: ``load_tool(path)`` is the module that is run, and may
-  be monkeypatched. What was registered by an earlier call is known in a later one.
-* Warnings do not go to the standard error, as with ``python -W ignore``: pytest collects them.
-* Processes that the tool starts write to the streams of pytest, not to what is returned, and there
+* Modules stay imported, including the tool: ``load_tool(path)`` is the module that runs, and may be
+  monkeypatched. Later calls see the registrations of earlier ones.
+* Warnings are not printed, as with ``python -W ignore``: pytest collects them.
+* Processes that the tool starts write to the streams of pytest, not to the returned ones, and there
   is no standard input.
-* On a Ctrl-C the status is 130, as a shell names it.
+* After Ctrl-C the status is 130, as in a shell.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass
 class Done:
-    """As ``subprocess.CompletedProcess`` of a tool that was run with ``text=True``."""
+    """Like ``subprocess.CompletedProcess`` with ``text=True``."""
 
     returncode: int
     stdout: str
@@ -58,7 +58,7 @@ class Done:
 
 @cache
 def load_tool(path: str):
-    """The module of ``tools/PATH``."""
+    """Return the module of ``tools/PATH``."""
     spec = importlib.util.spec_from_file_location(path.replace('/', '_'), ROOT / 'tools' / path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -68,19 +68,19 @@ def load_tool(path: str):
 def run_tool(path: str, *arguments, cwd=None) -> Done:
     """Run ``python tools/PATH ARGUMENTS`` in this process.
 
-    Errors that would end the process are returned as its status and what it would have printed.
+    Errors that would end the process are returned as its exit status and output.
 
     Args:
-        path: Below ``tools/``.
-        arguments: Turned into strings.
-        cwd: Folder to be in meanwhile.
+        path: Path below ``tools/``.
+        arguments: Command-line arguments; converted to strings.
+        cwd: Working directory of the call.
     """
     tool = load_tool(path)
     return call_main(tool.main, str(ROOT / 'tools' / path), arguments, cwd)
 
 
 def call_main(main, name: str, arguments=(), cwd=None) -> Done:
-    """Run ``main(arguments)`` as :func:`run_tool` does; ``name`` is the program's."""
+    """Run ``main(arguments)`` as :func:`run_tool` does; ``name`` is the program name."""
     words = [str(word) for word in arguments]
     out, err = _stream('strict'), _stream('backslashreplace')
     with (
@@ -126,9 +126,9 @@ def _inside(folder):
 
 @contextlib.contextmanager
 def _same_process_state():
-    """Begin without MMEngine's globals, and undo what a run changes for the whole process."""
+    """Start without MMEngine's globals, and undo what a run changes for the whole process."""
     managers = (MMLogger, MessageHub, Visualizer, DefaultScope)
-    # MMEngine keeps these by name: a second run of a config would get the first one's.
+    # MMEngine stores these by name: a second run of a config would get those of the first run.
     instances = [(manager, dict(manager._instance_dict)) for manager in managers]
     environment, argv, path = dict(os.environ), sys.argv, list(sys.path)
     threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
@@ -156,7 +156,7 @@ def _same_process_state():
         cv2.setNumThreads(cv2_threads)
         torch.multiprocessing.set_start_method(start_method, force=True)
         if torch.are_deterministic_algorithms_enabled() != deterministic:
-            torch.use_deterministic_algorithms(deterministic)  # imports for two seconds
+            torch.use_deterministic_algorithms(deterministic)  # its imports take two seconds
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
         torch.set_default_dtype(dtype)
         set_random_state(random_state)
@@ -164,7 +164,7 @@ def _same_process_state():
 
 @contextlib.contextmanager
 def _loggers_to(out, err):
-    """Let log lines go where a process would print them, whenever the logger was made."""
+    """Redirect log lines to where a process would print them, also those of existing loggers."""
     loggers = [item for item in logging.root.manager.loggerDict.values() if hasattr(item, 'level')]
     loggers.append(logging.root)
     before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
@@ -174,7 +174,7 @@ def _loggers_to(out, err):
         if type(handler) is logging.StreamHandler:
             streams.append((handler, handler.stream))
             handler.stream = out if handler.stream in (sys.stdout, sys.__stdout__) else err
-    logging.root.handlers.clear()  # those of pytest: without them, warnings are printed
+    logging.root.handlers.clear()  # those of pytest; without them, warnings are printed
     try:
         yield
     finally:

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A KT-Adapter with encoders of a few numbers, and its training on a few drawn faces."""
+"""A KT-Adapter with tiny encoders, and its training on a few drawn faces."""
 
 import copy
 import itertools
@@ -23,7 +23,7 @@ PRIORS = dict(age=dict(backbone=CNN), landmarks=dict(backbone=VIT), recognition=
 
 
 def analyzer_config(**changes) -> dict:
-    """The model; ``changes`` are its arguments."""
+    """Return the config of the model; ``changes`` override its arguments."""
     settings = dict(
         type='FaceAnalyzer',
         data_preprocessor=dict(num_classes=7, mean=[127.5] * 3, std=[127.5] * 3, to_rgb=True),
@@ -41,18 +41,18 @@ def analyzer_config(**changes) -> dict:
 
 
 def training_config(work_dir, runtime, **changes) -> Config:
-    """Two epochs of three shuffled batches on the CPU.
+    """Return a config of two epochs with three shuffled batches each, on the CPU.
 
     Args:
-        work_dir: Where it writes.
+        work_dir: Output folder.
         runtime: The file ``default_runtime.py``.
-        changes: Dotted paths with ``__`` for the dots.
+        changes: Overrides, with ``__`` instead of dots in the keys.
     """
     cfg = Config.fromfile(runtime)
     cfg.merge_from_dict(
         dict(
             work_dir=str(work_dir),
-            # MMEngine shares logs between runs of one name that start in the same second.
+            # MMEngine shares logs between runs with the same name that start in the same second.
             experiment_name=f'toy_analyzer_{next(_RUNS)}',
             log_level='WARNING',
             model=analyzer_config(),

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A model and a data set of a few numbers, for tests of the training machinery."""
+"""A tiny model and dataset, for tests of training."""
 
 import copy
 import itertools
@@ -22,7 +22,7 @@ _RUNS = itertools.count()
 
 @DATASETS.register_module()
 class ToyFaces(Dataset):
-    """``size`` vectors of 4 numbers with a label, plus noise from every random generator."""
+    """``size`` labeled vectors of 4 numbers, plus noise from every random generator."""
 
     def __init__(self, size=12, classes=EXPRESSIONS, noise=0.1, nan_at=-1, **unused):
         values = np.random.default_rng(0)
@@ -60,7 +60,7 @@ class ToyModel(BaseModel):
         )
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(width, num_classes)
-        self.head.num_classes = num_classes  # as of heads of mmpretrain
+        self.head.num_classes = num_classes  # as mmpretrain's heads have
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
         logits = self.head(self.dropout(self.backbone(torch.stack(list(inputs)))))
@@ -74,7 +74,7 @@ class ToyModel(BaseModel):
 
 @METRICS.register_module()
 class ToyAccuracy(BaseMetric):
-    """Share of right answers."""
+    """Accuracy in percent."""
 
     def process(self, data_batch, data_samples):
         self.results += [int(s['pred_label'] == s['gt_label']) for s in data_samples]
@@ -85,18 +85,18 @@ class ToyAccuracy(BaseMetric):
 
 @FUNCTIONS.register_module()
 def toy_worker_init_fn(worker_id, **unused):
-    """Seed Python and numpy in a worker from torch, whose seed differs by worker and epoch."""
+    """Seed Python and numpy in a worker from torch, whose seed depends on worker and epoch."""
     random.seed(torch.initial_seed())
     np.random.seed(torch.initial_seed() % 2**32)
 
 
 def toy_config(work_dir, runtime, **changes):
-    """A config of a toy run of 4 epochs with 3 iterations each.
+    """Return a config of a toy run of 4 epochs with 3 iterations each.
 
     Args:
-        work_dir: Where it writes.
+        work_dir: Output folder.
         runtime: The file ``default_runtime.py``.
-        changes: Dotted paths with ``__`` for the dots.
+        changes: Overrides, with ``__`` instead of dots in the keys.
     """
     cfg = Config.fromfile(runtime)
     loader = dict(
@@ -109,7 +109,7 @@ def toy_config(work_dir, runtime, **changes):
     cfg.merge_from_dict(
         dict(
             work_dir=str(work_dir),
-            # MMEngine shares logs between runs of one name that start in the same second.
+            # MMEngine shares logs between runs with the same name that start in the same second.
             experiment_name=f'toy_{next(_RUNS)}',
             log_level='WARNING',
             model=dict(type='ToyModel'),

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""``python -m mmfer predict`` for ``mim run mmfer predict``."""
+"""Run ``python -m mmfer predict`` as ``mim run mmfer predict``."""
 
 import sys
 from collections.abc import Sequence

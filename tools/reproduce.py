@@ -1,14 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Reproduce the tables and figures of the papers on APViT and the KT-Adapter (kt-...).
 
-Trains what a table needs, each run once, and writes it as Markdown and CSV: the paper's value,
-measured mean and spread, difference. Stop it at any time; the same command goes on. Rows that
-tables share are trained once. Without data, the columns that need none (FLOPs) are computed.
+Runs all trainings that a table needs, and writes the table as Markdown and CSV: the paper's value,
+the measured mean and spread, and the difference. Stop it at any time; the same command resumes.
+Rows that tables share are trained once. Without data, only columns such as FLOPs are computed.
 
 Examples:
     python tools/reproduce.py --list
     python tools/reproduce.py table13 table14                  # costs only, needs no data
-    python tools/reproduce.py table1 --data synth --seeds 3    # small nets on drawn faces
+    python tools/reproduce.py table1 --data synth --seeds 3    # small models on drawn faces
     python tools/reproduce.py table5 --data-root data --databases RAF-DB --seeds 3
     python tools/reproduce.py figure6 --data-root /data RAF-DB=/archive/rafdb --gpus 2
     python tools/reproduce.py table11 --data-root data --protocol leak-free
@@ -19,8 +19,8 @@ Examples:
     python tools/reproduce.py --print app-sum --databases AffectNet
     python tools/reproduce.py --print kt-table6/dm --databases utkface-224px
 
-Exit status: 0 when it is done; 1 when a run failed; 2 when the arguments or the data are wrong;
-130 when it was interrupted.
+Exit status: 0 if all is done; 1 if a run failed; 2 if the arguments or the data are wrong; 130
+after Ctrl-C.
 """
 
 import argparse
@@ -47,47 +47,47 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs='*',
         metavar='NAME',
         help='table1 ... table15, figure5 ... , kt-table1 ... , or all; TABLE/ROW for one row and '
-        'what it is compared with',
+        'the rows that it is compared with',
     )
-    parser.add_argument('--list', action='store_true', help='show what there is, and how far it is')
+    parser.add_argument(
+        '--list', action='store_true', help='list the experiments and their progress'
+    )
     parser.add_argument(
         '--print',
         dest='row',
         metavar='ROW',
-        help='print the whole config of a row, for tools/train.py: TABLE/NUMBER, TABLE/VARIANT or '
-        'VARIANT of an index; --databases, --data and --data-root choose what it is trained on '
+        help='print the full config of a row, for tools/train.py: TABLE/NUMBER, TABLE/VARIANT or '
+        'VARIANT of an index; --databases, --data and --data-root select its training data '
         '(default: the first database of the table)',
     )
-    parser.add_argument(
-        '--plan', action='store_true', help='show the trainings that it takes, and do nothing'
-    )
+    parser.add_argument('--plan', action='store_true', help='list the required trainings, and exit')
     parser.add_argument(
         '--data',
         choices=['paper', 'synth', 'ferplus-small', 'paper-64px'],
         default='paper',
-        help="the paper's databases, or small nets on drawn faces, which need no files; "
-        'ferplus-small are small APViTs on FERPlus, tested on its validation part; paper-64px '
-        "are the KT-Adapter's databases for the small MobileOne (default: paper)",
+        help='paper: the databases of the paper; synth: small models on drawn faces, which need no '
+        'files; ferplus-small: small APViTs on FERPlus, tested on its validation split; '
+        'paper-64px: the databases of the KT-Adapter for the small MobileOne (default: paper)',
     )
     parser.add_argument(
         '--protocol',
         choices=['paper', 'leak-free'],
         default='paper',
-        help='how databases are divided: as the papers did, or so that nothing of a test is in '
-        "training or selects an epoch, without the paper's figures then (default: paper)",
+        help='how databases are split: as in the papers, or so that no test data is used for '
+        "training or for selecting an epoch, then without the paper's values (default: paper)",
     )
     parser.add_argument(
         '--data-root',
         nargs='+',
         action='extend',
         metavar='DIR',
-        help="folder that holds the databases' folders, and NAME=DIR for those elsewhere",
+        help='folder that contains the folders of the databases, and NAME=DIR for other places',
     )
     parser.add_argument(
-        '--databases', nargs='+', metavar='NAME', help='columns to do (default: all of the table)'
+        '--databases', nargs='+', metavar='NAME', help='columns of the table (default: all)'
     )
     parser.add_argument(
-        '--seeds', type=int, default=1, metavar='N', help='trainings of each row (default: 1)'
+        '--seeds', type=int, default=1, metavar='N', help='trainings per row (default: 1)'
     )
     parser.add_argument(
         '--work-dir',
@@ -96,15 +96,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='folder of runs and tables (default: work_dirs/reproduce)',
     )
     parser.add_argument(
-        '--no-train', action='store_true', help='write the table of what is done already'
+        '--no-train', action='store_true', help='write the table of the finished runs only'
     )
     parser.add_argument(
         '--select',
         choices=['last', 'best'],
         default='last',
-        help='what counts of a run: the test of its last epoch, or of the one that validation '
-        'finds best, by the first metric of the database; tables say where validation is on the '
-        'test list (default: last)',
+        help='which epoch of a run is tested: the last, or the best on the validation split by the '
+        'first metric of the database; tables mark validation on the test list (default: last)',
     )
     parser.add_argument(
         '--weights',
@@ -112,22 +111,22 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         action='extend',
         default=[],
         metavar='VARIANT/DATABASE=FILE',
-        help='checkpoints of runs that are there already, such as baselines, and are not trained',
+        help='existing checkpoints, e.g. of baselines, which are not trained again',
     )
     parser.add_argument(
         '--cache',
         action='store_true',
-        help="train KT-Adapters without augmentation and compute the priors' tokens only once; "
-        'with --data synth it is always so',
+        help='train KT-Adapters without augmentation and compute the tokens of the priors only '
+        'once; always on with --data synth',
     )
-    parser.add_argument('--gpus', type=int, default=1, help='processes for each training')
-    add_config_options(parser, 'for every training')
-    add_config_options(parser, 'for KT-Adapters only', name='--adapter-options')
+    parser.add_argument('--gpus', type=int, default=1, help='processes per training (default: 1)')
+    add_config_options(parser, 'override settings of every training')
+    add_config_options(parser, 'override settings of KT-Adapters only', name='--adapter-options')
     args = parser.parse_args(argv)
     if args.seeds < 1 or args.gpus < 1:
         parser.error(f'--seeds and --gpus must be 1 or more: {args.seeds}, {args.gpus}')
     if not args.experiments and not args.list and args.row is None:
-        parser.error('say what to reproduce, such as table1, or --list to see what there is')
+        parser.error('name an experiment, such as table1, or use --list to see all of them')
     if args.data == 'synth' and args.data_root:
         parser.error('--data synth takes no --data-root')
     if args.data != 'paper' and args.protocol != 'paper':
@@ -136,14 +135,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def read_indices() -> 'list[Index]':
-    """One for each paper."""
+    """Read the index of each paper."""
     from mmfer.reproduction.index import Index
 
     return [Index.from_file(_CONFIGS / paper / 'experiments.yml') for paper in _PAPERS]
 
 
 def make_runs(args: argparse.Namespace, indices: 'Sequence[Index]') -> 'list[Runs]':
-    """How runs of each paper are made, from the arguments."""
+    """Create the runs of each paper from the arguments."""
     from mmfer.reproduction.index import ExperimentError
     from mmfer.reproduction.runs import Runs, Settings
     from mmfer.utils.config_options import parse_options
@@ -157,18 +156,18 @@ def make_runs(args: argparse.Namespace, indices: 'Sequence[Index]') -> 'list[Run
         elif name in databases:
             roots[name] = Path(folder)
         else:
-            raise ExperimentError(f'--data-root {word}: no database of {", ".join(databases)}')
+            raise ExperimentError(f'--data-root {word}: must be one of {", ".join(databases)}')
     for word in args.weights:
         name, separator, path = word.partition('=')
         variant, _, database = name.rpartition('/')
         if not separator or not any(database in i.variants.get(variant, ()) for i in indices):
             raise ExperimentError(
-                f'--weights {word}: write VARIANT/DATABASE=FILE, of a variant that the index has '
-                'for the database, such as M/utkface-224px=age.pth'
+                f'--weights {word}: write VARIANT/DATABASE=FILE, with a variant that the index has '
+                'for this database, such as M/utkface-224px=age.pth'
             )
         given[variant, database] = Path(path).resolve()
     settings = Settings(
-        # Absolute, so that runs are the same from wherever it is called.
+        # Absolute, so that runs do not depend on the current folder.
         work_dir=args.work_dir.resolve() / args.data,
         tools=_TOOLS,
         data_root=root,
@@ -186,7 +185,7 @@ def make_runs(args: argparse.Namespace, indices: 'Sequence[Index]') -> 'list[Run
 
 
 def find(name: str, all_runs: 'Sequence[Runs]') -> 'Runs':
-    """Those of the paper that an experiment, a row or a variant is of; the first, if of none."""
+    """Return the runs of the paper with this experiment, row or variant; if none, of the first."""
     first = name.partition('/')[0]
     names = [{**runs.index.variants, **runs.index.experiments} for runs in all_runs]
     found = [runs for runs, known in zip(all_runs, names, strict=True) if first in known]
@@ -211,7 +210,7 @@ def print_row(args: argparse.Namespace, all_runs: 'Sequence[Runs]') -> None:
     found = [name for name in wanted if name in trained_on]
     if not found or (args.databases and len(wanted) > 1):
         raise ExperimentError(
-            f'--print {args.row}: a row is printed for one database of {", ".join(trained_on)}; '
+            f'--print {args.row}: --databases must be one of {", ".join(trained_on)}; '
             f'got {", ".join(wanted)}'
         )
     print(f'# {args.row} on {found[0]}, written by tools/reproduce.py --print.')
@@ -219,7 +218,7 @@ def print_row(args: argparse.Namespace, all_runs: 'Sequence[Runs]') -> None:
 
 
 def choose(args: argparse.Namespace, all_runs: 'Sequence[Runs]') -> 'list[tuple[Runs, Experiment]]':
-    """The experiments of the arguments, each with the runs of its paper."""
+    """Return the experiments of the arguments, each with the runs of its paper."""
     from mmfer.reproduction.index import select
 
     chosen = []
@@ -281,7 +280,7 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    # Imported late so that --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.reproduction.index import ExperimentError
     from mmfer.reproduction.stages import StageError
     from mmfer.utils.config_options import UnknownOptionError
@@ -295,7 +294,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'error: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print('interrupted; the same command goes on from here', file=sys.stderr)
+        print('interrupted; the same command resumes from here', file=sys.stderr)
         return 130
 
 

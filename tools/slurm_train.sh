@@ -4,8 +4,8 @@
 #   [GPUS=8] [GPUS_PER_NODE=8] [CPUS_PER_TASK=5] [SRUN_ARGS=...] \
 #       tools/slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [options of train.py ...]
 #
-# Each of the GPUs has batches of train_dataloader.batch_size images of its own; the log says how many a
-# step has, and which learning rate goes with them ("Batch: ...").
+# train_dataloader.batch_size is the batch size per GPU. The log shows the total batch size and the learning
+# rate that fits it ("Batch: ...").
 set -euo pipefail
 
 if [ "$#" -lt 4 ]; then

@@ -29,8 +29,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
-        help='draw images with their labels and predictions there, each in a file named by its '
-        'number in the test set and its path',
+        help='save images with drawn labels and predictions to DIR; file names are the index in '
+        'the test set and the path',
     )
     parser.add_argument(
         '--interval', type=int, default=1, metavar='N', help='draw every N-th image (default: 1)'
@@ -38,18 +38,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--tta',
         action='store_true',
-        help='test-time augmentation: average the class scores of each image and of its mirror '
-        "image, or do what the config's tta_pipeline and tta_model say",
+        help='test-time augmentation: average the class scores of each image and its mirror image, '
+        'or use tta_pipeline and tta_model of the config',
     )
     add_config_options(parser)
     add_launcher_options(parser)
     args = parser.parse_args(argv)
     if args.out is None and args.out_item is not None:
-        parser.error('--out-item says what --out saves: give --out FILE as well')
+        parser.error('--out-item needs --out FILE')
     if args.interval < 1:
         parser.error(f'--interval must be 1 or more, not {args.interval}')
     if args.tta and args.show_dir is not None:
-        parser.error('--show-dir draws one view of an image, --tta has several: give one of them')
+        parser.error('--show-dir draws one view of an image, but --tta has several: use only one')
     suffix = os.path.splitext(args.out or '')[1]
     if args.out_item is None:
         args.out_item = 'pred' if suffix in ('.pkl', '.pickle') else 'metrics'
@@ -62,7 +62,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    # Imported late so that --help answers at once.
+    # Imported late, so that --help is quick.
     import mmengine
     from mmengine.dist import is_main_process
     from mmengine.evaluator import DumpResults
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cfg.resume = False
     weights_match = (cfg.get('default_hooks') or {}).get('weights_match')
     if weights_match and 'default_hooks.weights_match.min_matched' not in options:
-        # Training may go on from a part of a model; the figures of such a model mean nothing.
+        # Training may start from part of a model, but testing such a model would be meaningless.
         weights_match.min_matched = 1.0
     if args.tta:
         set_tta(cfg)
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     metrics = runner.test()
     if args.out and args.out_item == 'metrics' and is_main_process():
         mmengine.mkdir_or_exist(os.path.dirname(os.path.abspath(args.out)))
-        # The confusion matrix is a tensor, which JSON and YAML do not know.
+        # The confusion matrix is a tensor, which JSON and YAML do not support.
         plain = {k: v.tolist() if hasattr(v, 'tolist') else v for k, v in metrics.items()}
         mmengine.dump(plain, args.out)
     return 0

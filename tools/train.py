@@ -21,7 +21,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on with a stopped run: from this checkpoint, or, without a value, from the newest '
+        help='resume an interrupted run from this checkpoint or, without a value, from the newest '
         'one in the work folder that loads',
     )
     parser.add_argument(
@@ -40,7 +40,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--compile', action='store_true', help='compile the model (torch.compile)')
     parser.add_argument('--seed', type=int, help='random seed (default: that of the config)')
     parser.add_argument(
-        '--deterministic', action='store_true', help='use repeatable algorithms only'
+        '--deterministic', action='store_true', help='use deterministic algorithms only'
     )
     add_config_options(parser)
     add_launcher_options(parser)
@@ -51,7 +51,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    # Imported late so that --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.engine import launch
     from mmfer.engine.starting_files import require_starting_files
     from mmfer.utils.config_options import parse_options

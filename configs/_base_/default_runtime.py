@@ -1,5 +1,5 @@
-# What every run needs besides model, data and schedule. Hooks stand in `default_hooks`, which are
-# named, so that a config or a command line changes one without repeating the others:
+# Everything a run needs besides model, data and schedule. `default_hooks` are named, so that a
+# config or a command line can change one of them without repeating the others:
 # --cfg-options default_hooks.checkpoint.interval=5
 
 # Names of components are looked up in mmfer, then mmpretrain, then mmengine.
@@ -10,10 +10,10 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     # A log line every 20 iterations and at the end of an epoch, so that small sets show progress.
     logger=dict(type='LoggerHook', interval=20, ignore_last=False),
-    # Steps the learning rate.
+    # Updates the learning rate.
     param_scheduler=dict(type='ParamSchedulerHook'),
-    # Saves every epoch, keeps the last 2. `save_best='NAME OF A METRIC'` keeps the best one as
-    # well; validate on something else than the test set then.
+    # Saves every epoch, keeps the last 2. `save_best='NAME OF A METRIC'` also keeps the best one;
+    # then do not validate on the test set.
     checkpoint=dict(type='SafeCheckpointHook', interval=1, max_keep_ckpts=2),
     # Shuffles differently in every epoch.
     sampler_seed=dict(type='DistSamplerSeedHook'),
@@ -23,42 +23,42 @@ default_hooks = dict(
     confusion_matrix=dict(type='ConfusionMatrixHook'),
     # Saves and restores random states, so that resuming is exact.
     random_state=dict(type='RandomStateHook'),
-    # Lets a resumed run follow its config where that was changed: learning rate, schedule, batch.
+    # Applies changes of the config to a resumed run: learning rate, schedule, batch size.
     resume=dict(type='ResumeHook'),
     # Writes checkpoints that load with torch.load(..., weights_only=True).
     plain_checkpoint=dict(type='PlainCheckpointHook'),
     # Stops at the first loss, weight or prediction that is NaN or infinite, before it is saved.
     non_finite_loss=dict(type='NonFiniteLossHook'),
-    # Refuses checkpoints whose class names differ from the data set's; check=False allows it.
+    # Rejects checkpoints whose class names differ from the dataset's; check=False allows them.
     class_names=dict(type='ClassNamesHook', check=True),
-    # Refuses checkpoints that fill less than half of the model's parameters, and to resume a run
-    # from one of which anything is lost; 0 allows both.
+    # Rejects checkpoints with less than half of the model's parameters and, for resuming,
+    # incomplete ones; 0 allows both.
     weights_match=dict(type='WeightsMatchHook', min_matched=0.5),
 )
 
 env_cfg = dict(
-    # Let cuDNN time its algorithms first: pays off for fixed input sizes, costs exact repetition.
+    # True lets cuDNN time its algorithms first: faster for fixed input sizes, but not repeatable.
     cudnn_benchmark=False,
-    # Workers are forked and each runs OpenCV in one thread: more would fight over the cores.
+    # Workers are forked; OpenCV uses one thread in each, as more would compete for the cores.
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    # Between GPUs; without a GPU the tools use gloo.
+    # For GPUs; without a GPU the tools use gloo.
     dist_cfg=dict(backend='nccl'),
 )
 
-# Where scalars and images go: files in the work folder. A config that inherits adds others in
-# visualizer=dict(vis_backends=[...]); `vis_backends` alone has been copied by then.
+# Scalars and images are written to files in the work folder. To add a backend in a config that
+# inherits, set visualizer=dict(vis_backends=[...]); setting `vis_backends` alone has no effect.
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='UniversalVisualizer', vis_backends=vis_backends)
 
 # DEBUG, INFO, WARNING or ERROR.
 log_level = 'INFO'
 
-# Checkpoint whose weights training starts from (a path or a URL); None starts from `init_cfg`.
+# Checkpoint with the starting weights (a path or a URL); None uses `init_cfg`.
 load_from = None
 
-# True goes on with a stopped run: from `load_from`, or without it from the newest checkpoint in the
-# work folder that loads. `tools/train.py --resume` sets it.
+# True resumes a stopped run: from `load_from` or, without it, from the newest loadable checkpoint
+# in the work folder. `tools/train.py --resume` sets it.
 resume = False
 
-# One seed for everything. `deterministic=True` also forbids algorithms that are not repeatable.
+# The seed of everything. `deterministic=True` also forbids algorithms that are not repeatable.
 randomness = dict(seed=0, deterministic=False)

@@ -1,10 +1,10 @@
-# What every run needs, for schedules that count iterations instead of epochs.
+# The default runtime for schedules that count iterations instead of epochs.
 _base_ = 'default_runtime.py'
 
 default_hooks = dict(
     # Saves every 500 iterations, keeps the last 2.
     checkpoint=dict(by_epoch=False, interval=500),
-    # The log and its figures count iterations.
+    # The log counts iterations.
     logger=dict(log_metric_by_epoch=False),
 )
 log_processor = dict(by_epoch=False)

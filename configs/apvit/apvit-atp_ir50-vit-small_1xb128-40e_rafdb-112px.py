@@ -1,4 +1,4 @@
-# Attentive Token Pooling alone on RAF-DB: 91.52 % (Table 1).
+# APViT with Attentive Token Pooling only, on RAF-DB: 91.52 % (Table 1).
 _base_ = 'apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py'
 
 model = dict(backbone=dict(app=None))

@@ -1,4 +1,4 @@
-# The baseline without any pooling on RAF-DB: 91.26 % (Table 1).
+# The baseline without pooling on RAF-DB: 91.26 % (Table 1).
 _base_ = 'apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py'
 
 model = dict(backbone=dict(app=None, atp=None))

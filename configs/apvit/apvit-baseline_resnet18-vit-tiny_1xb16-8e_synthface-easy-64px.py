@@ -1,5 +1,5 @@
-# The small net without pooling on other drawn people, easier to read than those of all other
-# configs: what apvit-pretrained_resnet18-vit-tiny_1xb16-3e_synthface-64px.py starts from.
+# The small net without pooling on other drawn people, who are easier than those of all other
+# configs: starting weights of apvit-pretrained_resnet18-vit-tiny_1xb16-3e_synthface-64px.py.
 _base_ = 'apvit-baseline_resnet18-vit-tiny_1xb16-12e_synthface-64px.py'
 
 model = dict(backbone=dict(out_type='cls_token'))

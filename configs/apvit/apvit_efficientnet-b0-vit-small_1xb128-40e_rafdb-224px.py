@@ -1,5 +1,5 @@
-# APViT over a CNN of timm, here EfficientNet-B0, from scratch: 224x224 -> 112 channels on 14x14. No
-# published figure.
+# APViT with a CNN of timm, here EfficientNet-B0, from scratch: 224x224 -> 112 channels on 14x14. No
+# published result.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/rafdb_224.py',

@@ -1,5 +1,5 @@
 # APViT (80, .6) on all tracks of Aff-Wild2: expressions, action units, valence and arousal
-# together; no published figure.
+# together; no published result.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/affwild2-joint_112.py',
@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/iter_runtime.py',
 ]
 
-# Where the published model starts from; apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py says more.
+# Starting weights of the published model, see apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py.
 model = dict(
     backbone=dict(
         init_cfg=dict(type='Pretrained', checkpoint='checkpoints/vit-small_imagenet.pth'),
@@ -15,7 +15,7 @@ model = dict(
         app=dict(keep_num=80),
         atp=dict(keep_rate=0.6),
     ),
-    # The first two weights as for two tasks.
+    # The first two loss weights are those for two tasks.
     head=dict(
         type='ExpressionAUHead',
         num_units=12,
@@ -25,5 +25,5 @@ model = dict(
     ),
 )
 
-# Fewer checkpoints than shorter schedules save: one every 5,000 iterations.
+# Fewer checkpoints than in shorter schedules: one every 5,000 iterations.
 default_hooks = dict(checkpoint=dict(interval=5000))

@@ -1,4 +1,4 @@
-# APViT (80, .6) on Aff-Wild2, valence and arousal; no published figure.
+# APViT (80, .6) on Aff-Wild2, valence and arousal; no published result.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/affwild2-va_112.py',
@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/iter_runtime.py',
 ]
 
-# Where the published model starts from; apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py says more.
+# Starting weights of the published model, see apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py.
 model = dict(
     backbone=dict(
         init_cfg=dict(type='Pretrained', checkpoint='checkpoints/vit-small_imagenet.pth'),
@@ -22,5 +22,5 @@ model = dict(
     ),
 )
 
-# Fewer checkpoints than shorter schedules save: one every 5,000 iterations.
+# Fewer checkpoints than in shorter schedules: one every 5,000 iterations.
 default_hooks = dict(checkpoint=dict(interval=5000))

@@ -1,4 +1,4 @@
-# APViT (120, .9) on CIFAR-10: 96.23 % (Table 15). Trained as on RAF-DB, which is our choice: the
+# APViT (120, .9) on CIFAR-10: 96.23 % (Table 15). The schedule is that of RAF-DB, our choice: the
 # paper gives neither learning rate nor epochs.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Where the published model starts from; apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py says more.
+# Starting weights of the published model, see apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py.
 model = dict(
     backbone=dict(
         init_cfg=dict(type='Pretrained', checkpoint='checkpoints/vit-small_imagenet.pth'),

@@ -1,4 +1,4 @@
-# APViT (160, .9) on RAF-DB, aligned anew: the published model, 91.98 % (Table 1).
+# APViT (160, .9) on RAF-DB, realigned faces: the published model, 91.98 % (Table 1).
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/rafdb_112.py',
@@ -6,8 +6,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Where the published model starts from (Table 3). Neither file is shipped: docs/weights.md says
-# where they come from, under which licence, and how they are converted. Without them, train
+# Starting weights of the published model (Table 3). Neither file is shipped: docs/weights.md has
+# their sources, licences and converters. Without them, train
 # apvit-scratch_ir50-vit-small_1xb128-40e_rafdb-112px.py.
 model = dict(
     backbone=dict(

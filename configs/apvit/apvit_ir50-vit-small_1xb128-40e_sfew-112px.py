@@ -1,4 +1,4 @@
-# APViT (120, .9) on SFEW 2.0, from weights of RAF-DB: 61.92 % on its validation part (Table 10).
+# APViT (120, .9) on SFEW 2.0, from RAF-DB weights: 61.92 % on its validation set (Table 10).
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/sfew_112.py',
@@ -8,6 +8,7 @@ _base_ = [
 
 model = dict(backbone=dict(app=dict(keep_num=120)))
 
-# All weights, classifier included: both number the same seven classes alike. A checkpoint of
-# apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py, or the authors' converted one (docs/weights.md).
+# All weights including the classifier: both have the same seven classes in one order. A checkpoint
+# of apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py, or the authors' converted one
+# (docs/weights.md).
 load_from = 'checkpoints/apvit_rafdb.pth'

@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/iter_runtime.py',
 ]
 
-# Where the published model starts from; apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py says more.
+# Starting weights of the published model, see apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py.
 model = dict(
     backbone=dict(
         init_cfg=dict(type='Pretrained', checkpoint='checkpoints/vit-small_imagenet.pth'),

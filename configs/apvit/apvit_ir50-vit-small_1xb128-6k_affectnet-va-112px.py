@@ -1,4 +1,4 @@
-# APViT (160, .9) on AffectNet, valence and arousal; no published figure.
+# APViT (160, .9) on AffectNet, valence and arousal; no published result.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/affectnet-va_112.py',
@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/iter_runtime.py',
 ]
 
-# Where the published model starts from; apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py says more.
+# Starting weights of the published model, see apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py.
 model = dict(
     backbone=dict(
         init_cfg=dict(type='Pretrained', checkpoint='checkpoints/vit-small_imagenet.pth'),

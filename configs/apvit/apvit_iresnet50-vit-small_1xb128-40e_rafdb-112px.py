@@ -1,6 +1,5 @@
-# APViT over InsightFace's form of IR-50, three of its stages, from scratch: 112x112 -> 256 channels
-# on 14x14. No published figure. docs/weights.md says how cnn.init_cfg gets weights of face
-# recognition.
+# APViT with InsightFace's form of IR-50, three of its stages, from scratch: 112x112 -> 256 channels
+# on 14x14. No published result. docs/weights.md shows how to load face recognition weights.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/rafdb_112.py',

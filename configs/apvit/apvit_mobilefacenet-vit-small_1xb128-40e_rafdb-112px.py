@@ -1,5 +1,5 @@
-# APViT over MobileFaceNet up to its stride of 8, from scratch: 112x112 -> 128 channels on 14x14. No
-# published figure. docs/weights.md says how cnn.init_cfg gets weights of face recognition.
+# APViT with MobileFaceNet up to its stride of 8, from scratch: 112x112 -> 128 channels on 14x14. No
+# published result. docs/weights.md shows how to load face recognition weights.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/rafdb_112.py',

@@ -1,5 +1,5 @@
-# APViT over mmpretrain's MobileNetV2 up to its stride of 16, from scratch: 224x224 -> 96 channels
-# on 14x14. No published figure.
+# APViT with mmpretrain's MobileNetV2 up to its stride of 16, from scratch: 224x224 -> 96 channels
+# on 14x14. No published result.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/rafdb_224.py',
@@ -14,5 +14,5 @@ model = dict(
     )
 )
 
-# mmpretrain builds the layers after that stage too; without gradients, DDP must be told of them.
+# mmpretrain also builds the layers after that stage. They get no gradients, which DDP must know.
 find_unused_parameters = True

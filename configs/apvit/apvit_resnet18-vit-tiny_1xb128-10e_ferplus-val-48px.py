@@ -1,6 +1,6 @@
-# A third of the small FERPlus schedule, from scratch too, tested on the validation part, where
-# settings may be compared: stands in for the paper's databases with --data ferplus-small.
-# The head reads the [class] token, as in the published model.
+# A third of the small FERPlus schedule, also from scratch, tested on the validation split, so that
+# settings can be compared: replaces the paper's databases with --data ferplus-small.
+# The head reads the [class] token, like that of the published model.
 _base_ = 'apvit_resnet18-vit-tiny_1xb128-30e_ferplus-48px.py'
 
 model = dict(backbone=dict(out_type='cls_token'))

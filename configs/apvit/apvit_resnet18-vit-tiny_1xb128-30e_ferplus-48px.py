@@ -1,5 +1,5 @@
 # A small APViT on FERPlus from scratch, for CPUs: trains within an hour on one core. Its weights
-# come with mmfer, and docs/results.md says what they reach.
+# come with mmfer; docs/results.md has the results.
 _base_ = [
     '../_base_/models/apvit_resnet18-vit-tiny.py',
     '../_base_/datasets/ferplus_48.py',

@@ -1,4 +1,4 @@
-# A small APViT on RAF-DB from scratch, to try the data path on a CPU; no published figure.
+# A small APViT on RAF-DB from scratch, for trials on a CPU; no published result.
 _base_ = [
     '../_base_/models/apvit_resnet18-vit-tiny.py',
     '../_base_/datasets/rafdb_64.py',

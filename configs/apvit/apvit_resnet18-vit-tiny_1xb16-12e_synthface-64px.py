@@ -1,4 +1,4 @@
-# A small APViT on drawn faces: trains on two CPU cores in minutes, without any files.
+# A small APViT on drawn faces: trains on two CPU cores in minutes and needs no files.
 _base_ = [
     '../_base_/models/apvit_resnet18-vit-tiny.py',
     '../_base_/datasets/synthface_64.py',

@@ -11,7 +11,7 @@ model = dict(
         _delete_=True,
         type='ValenceArousalHead',
         in_channels=128,
-        activation='tanh',  # or 'linear', cut off at -1 and 1 in predictions only
+        activation='tanh',  # or 'linear', clipped to -1 and 1 in predictions only
         loss=dict(type='CCCLoss'),  # or MSELoss, L1Loss
     )
 )

@@ -1,5 +1,5 @@
-# APViT over mmpretrain's ResNet-50, three of its stages, from scratch: 224x224 -> 1024 channels on
-# 14x14. No published figure.
+# APViT with mmpretrain's ResNet-50, three of its stages, from scratch: 224x224 -> 1024 channels on
+# 14x14. No published result.
 _base_ = [
     '../_base_/models/apvit_ir50-vit-small.py',
     '../_base_/datasets/rafdb_224.py',

@@ -1,4 +1,4 @@
-# A small DeiT on plain patches of drawn faces from scratch, for the small form of Table 14; the
+# A small DeiT on plain patches of drawn faces from scratch, for the small version of Table 14; the
 # paper's starts from ImageNet weights.
 _base_ = [
     '../_base_/models/deit-tiny.py',

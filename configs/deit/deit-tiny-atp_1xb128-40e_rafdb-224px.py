@@ -2,5 +2,5 @@
 # GFLOPs (Table 14).
 _base_ = 'deit-tiny_1xb128-40e_rafdb-224px.py'
 
-# The second half of the 12 blocks keeps .8 of its patch tokens each.
+# Each block of the second half (of 12) keeps .8 of its patch tokens.
 model = dict(backbone=dict(atp=dict(_delete_=True, keep_rate=0.8, start=6, criterion='sum')))

@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Not shipped: docs/weights.md says where the file comes from and how it is converted. It has to
-# fill the whole backbone; the classifier alone is new.
+# Not shipped: docs/weights.md has the source and the converter of the file. It must contain the
+# whole backbone; only the classifier is new.
 weights = 'checkpoints/deit-tiny_imagenet.pth'
 model = dict(backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=weights, allow_missing=())))

@@ -1,4 +1,4 @@
-# The small Hybrid-DeiT with both poolings, its transformer from scratch, for the small form of
+# The small Hybrid-DeiT with both poolings, its transformer from scratch, for the small version of
 # Table 14.
 _base_ = 'hybrid-deit-micro_resnet18_1xb16-12e_synthface-64px.py'
 

@@ -1,11 +1,11 @@
-# A small Hybrid-DeiT on drawn faces, for the small form of Table 14: the small APViT's CNN, from
-# its weights, under a narrower transformer from scratch.
+# A small Hybrid-DeiT on drawn faces, for the small version of Table 14: the small APViT's CNN with
+# its weights, and a narrower transformer from scratch.
 _base_ = '../apvit/apvit-baseline_resnet18-vit-tiny_1xb16-12e_synthface-64px.py'
 
 model = dict(
     backbone=dict(
         cnn=dict(
-            # As apvit-pretrained_resnet18-vit-tiny_1xb16-3e_synthface-64px.py does.
+            # As in apvit-pretrained_resnet18-vit-tiny_1xb16-3e_synthface-64px.py.
             init_cfg=dict(
                 type='Pretrained',
                 checkpoint='work_dirs/apvit-baseline_resnet18-vit-tiny_1xb16-8e_synthface-easy-64px/epoch_8.pth',

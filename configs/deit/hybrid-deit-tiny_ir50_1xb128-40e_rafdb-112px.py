@@ -7,14 +7,14 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Neither file is shipped: docs/weights.md says where they come from and how they are converted.
+# Neither file is shipped: docs/weights.md has their sources and converters.
 model = dict(
     backbone=dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='checkpoints/deit-tiny_imagenet.pth',
-            # Patches come from the CNN. Its projection from 256 to 192 channels is new and starts
-            # at random; anything else that is missing or left over is an error.
+            # Patches come from the CNN. Its projection from 256 to 192 channels is new and randomly
+            # initialized; any other missing or unexpected weight is an error.
             exclude='patch_embed.',
             allow_missing=('cnn.', 'projection.'),
         ),

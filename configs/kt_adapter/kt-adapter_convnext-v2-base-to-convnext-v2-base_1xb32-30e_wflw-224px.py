@@ -15,7 +15,7 @@ model = dict(
     # Starts as the identity: the first predictions are the baseline's.
     neck=dict(_delete_=True, type='KTAdapter', canonical='landmarks', init_scale=0.0),
     head=_base_.decoder,
-    # Encoder and decoder go on from the baseline.
+    # Encoder and decoder start from the baseline.
     init_cfg=dict(
         type='Pretrained', checkpoint='work_dirs/convnext-v2-base_1xb32-30e_wflw-224px/epoch_30.pth'
     ),

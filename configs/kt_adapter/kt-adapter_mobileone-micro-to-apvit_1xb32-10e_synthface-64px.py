@@ -13,7 +13,7 @@ model = dict(
     neck=dict(
         _delete_=True, type='KTAdapter', canonical='expression', embed_dims=128, init_scale=0.0
     ),
-    # Encoder and decoder go on from the small APViT that `make demo` trains.
+    # Encoder and decoder start from the small APViT of `make demo`.
     init_cfg=dict(
         type='Pretrained',
         checkpoint='work_dirs/apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px/epoch_12.pth',

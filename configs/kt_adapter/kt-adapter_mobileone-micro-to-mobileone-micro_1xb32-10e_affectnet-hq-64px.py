@@ -16,7 +16,7 @@ model = dict(
         _delete_=True, type='KTAdapter', canonical='expression', embed_dims=128, init_scale=0.0
     ),
     head=_base_.decoder,
-    # Encoder and decoder go on from the baseline.
+    # Encoder and decoder start from the baseline.
     init_cfg=dict(
         type='Pretrained',
         checkpoint='work_dirs/mobileone-micro_1xb32-20e_affectnet-hq-64px/epoch_20.pth',

@@ -14,7 +14,7 @@ model = dict(
     # Starts as the identity: the first predictions are the baseline's.
     neck=dict(_delete_=True, type='KTAdapter', canonical='age', embed_dims=128, init_scale=0.0),
     head=_base_.decoder,
-    # Encoder and decoder go on from the baseline.
+    # Encoder and decoder start from the baseline.
     init_cfg=dict(
         type='Pretrained',
         checkpoint='work_dirs/mobileone-micro_1xb32-20e_synthface-age-64px/epoch_20.pth',

@@ -16,7 +16,7 @@ model = dict(
         _delete_=True, type='KTAdapter', canonical='recognition', embed_dims=128, init_scale=0.0
     ),
     head=dict(_base_.decoder, num_classes=100),
-    # Encoder and decoder go on from the baseline.
+    # Encoder and decoder start from the baseline.
     init_cfg=dict(
         type='Pretrained',
         checkpoint='work_dirs/mobileone-micro_1xb32-20e_synthface-recognition-64px/epoch_20.pth',

@@ -11,7 +11,7 @@ model = dict(
     type='FaceAnalyzer',
     priors=_base_.priors,
     neck=dict(_delete_=True, type='KTAdapter', canonical='expression', init_scale=0.0),
-    # Encoder and decoder go on from the published model.
+    # Encoder and decoder start from the published model.
     init_cfg=dict(
         type='Pretrained',
         checkpoint='work_dirs/apvit_ir50-vit-small_1xb128-40e_rafdb-112px/epoch_40.pth',

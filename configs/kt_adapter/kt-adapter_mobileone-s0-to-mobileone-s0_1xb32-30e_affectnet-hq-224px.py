@@ -15,7 +15,7 @@ model = dict(
     # Starts as the identity: the first predictions are the baseline's.
     neck=dict(_delete_=True, type='KTAdapter', canonical='expression', init_scale=0.0),
     head=_base_.decoder,
-    # Encoder and decoder go on from the baseline.
+    # Encoder and decoder start from the baseline.
     init_cfg=dict(
         type='Pretrained',
         checkpoint='work_dirs/mobileone-s0_1xb32-30e_affectnet-hq-224px/epoch_30.pth',

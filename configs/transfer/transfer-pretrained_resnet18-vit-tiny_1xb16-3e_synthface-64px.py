@@ -1,5 +1,5 @@
-# The small TransFER from the weights that the small APViT starts from, to compare the two:
-# apvit-pretrained_resnet18-vit-tiny_1xb16-3e_synthface-64px.py. Its local branches start at random.
+# The small TransFER with the starting weights of the small APViT, for comparison:
+# apvit-pretrained_resnet18-vit-tiny_1xb16-3e_synthface-64px.py. Its local branches are new.
 _base_ = [
     '../_base_/models/transfer_resnet18-vit-tiny.py',
     '../_base_/datasets/synthface_64.py',

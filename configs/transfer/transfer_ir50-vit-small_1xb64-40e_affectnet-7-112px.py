@@ -1,5 +1,5 @@
 # TransFER on AffectNet, seven classes, the baseline of APViT: 66.23 % (Table 7). The schedule is
-# that of RAF-DB; with oversampling a pass is a million images, and 40 of them 628,000 iterations.
+# that of RAF-DB; with oversampling an epoch has a million images, and 40 epochs 628,000 iterations.
 _base_ = [
     '../_base_/models/transfer_ir50-vit-small.py',
     '../_base_/datasets/affectnet-7_112.py',
@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# As on RAF-DB; transfer_ir50-vit-small_1xb64-40e_rafdb-112px.py says more.
+# Same as on RAF-DB, see transfer_ir50-vit-small_1xb64-40e_rafdb-112px.py.
 model = dict(
     backbone=dict(
         init_cfg=dict(

@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# As on RAF-DB; transfer_ir50-vit-small_1xb64-40e_rafdb-112px.py says more.
+# Same as on RAF-DB, see transfer_ir50-vit-small_1xb64-40e_rafdb-112px.py.
 model = dict(
     backbone=dict(
         init_cfg=dict(

@@ -6,8 +6,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# The weights that APViT starts from: docs/weights.md says where they come from, under which
-# licence, and how they are converted. The local branches start at random.
+# The starting weights of APViT: docs/weights.md has their sources, licences and converters. The
+# local branches are randomly initialized.
 model = dict(
     backbone=dict(
         init_cfg=dict(

@@ -1,4 +1,4 @@
-# A small TransFER on drawn faces, to compare with the small APViT.
+# A small TransFER on drawn faces, for comparison with the small APViT.
 _base_ = [
     '../_base_/models/transfer_resnet18-vit-tiny.py',
     '../_base_/datasets/synthface_64.py',

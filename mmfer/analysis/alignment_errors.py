@@ -23,9 +23,9 @@ class AlignmentErrors:
     """Errors of one set of images.
 
     Attributes:
-        num_images (int): Images with labels.
-        names (list[str]): Those of them in which a face was aligned, N.
-        eyes (np.ndarray): :func:`.eye_error` (N,), percent of the distance of the eyes.
+        num_images (int): Number of labeled images.
+        names (list[str]): The N labeled images in which a face was aligned.
+        eyes (np.ndarray): :func:`.eye_error` (N,), percent of the distance between the eyes.
         corners (np.ndarray): :func:`.corner_error` (N,), pixels of 112x112.
         slopes (np.ndarray): Absolute :func:`.eye_slope` (N,), degrees.
     """
@@ -43,8 +43,8 @@ class AlignmentErrors:
             f'({100 * found / self.num_images:.1f} %)'
         ]
         for title, unit, values in (
-            ('eyes beside the labeled ones', '% of their distance', self.eyes),
-            ('eye corners beside their places', 'px of 112x112', self.corners),
+            ('eye centers against labels', '% of eye distance', self.eyes),
+            ('eye corners against template', 'px of 112x112', self.corners),
             ('slope of the eyes', 'degrees', self.slopes),
         ):
             if found:
@@ -57,16 +57,16 @@ class AlignmentErrors:
 
 
 def read_points(report: str | Path) -> dict[str, np.ndarray]:
-    """The five points (5, 2) of each image in which a face was aligned.
+    """Read the five points (5, 2) of each image in which a face was aligned.
 
     Raises:
-        FileNotFoundError: There is no such report.
-        ValueError: The file is no report of an alignment.
+        FileNotFoundError: The report does not exist.
+        ValueError: The file is not an alignment report.
     """
     rows = csv.DictReader(io.StringIO(read_text(report)))
     missing = {'path', 'decision', *_POINT_COLUMNS} - set(rows.fieldnames or ())
     if missing:
-        raise ValueError(f"'{report}' is no report of align_faces.py: no column {min(missing)}")
+        raise ValueError(f"'{report}' is not a report of align_faces.py: no column {min(missing)}")
     aligned = [row for row in rows if row['decision'] == ALIGNED]
     return {
         plain_cell(row['path']): np.array([float(row[c]) for c in _POINT_COLUMNS]).reshape(5, 2)
@@ -75,7 +75,7 @@ def read_points(report: str | Path) -> dict[str, np.ndarray]:
 
 
 def read_wflw(data_root: str | Path) -> dict[str, list[np.ndarray]]:
-    """Landmarks (98, 2) of the faces of each image of WFLW, training and test list."""
+    """Read the landmarks (98, 2) of all faces of each WFLW image, from the train and test lists."""
     labels = defaultdict(list)
     images = Path(data_root) / 'WFLW_images'
     for split in ('train', 'test'):
@@ -90,16 +90,15 @@ def read_wflw(data_root: str | Path) -> dict[str, list[np.ndarray]]:
 def alignment_errors(
     points: dict[str, np.ndarray], labels: dict[str, list[np.ndarray]]
 ) -> AlignmentErrors:
-    """Compare what was found with the labels.
+    """Compare detected points with the labels.
 
     Args:
-        points (dict[str, np.ndarray]): From :func:`read_points`; images without labels are left
-            out.
-        labels (dict[str, list[np.ndarray]]): From :func:`read_wflw`. Of several faces in an image
-            the one counts whose eyes are nearest to those found.
+        points (dict[str, np.ndarray]): From :func:`read_points`. Unlabeled images are skipped.
+        labels (dict[str, list[np.ndarray]]): From :func:`read_wflw`. If an image has several faces,
+            the one whose eyes are closest to the detected eyes is used.
 
     Raises:
-        ValueError: There are no labels for any of the images.
+        ValueError: None of the images is labeled.
     """
     names = [name for name in points if name in labels]
     if not names:

@@ -27,10 +27,10 @@ from .attention_rollout import (
 from .attribution import attribute, block_matrices, head_modules
 from .pooling import check_tells_patches, pooled_faces
 
-#: How a map is made, by name.
+#: Names of the methods that compute a map.
 METHODS = ('attribution', 'rollout')
 
-#: Classes that a map can be for, beside their names.
+#: Values of ``target`` other than class names.
 PREDICTED, TRUE = 'predicted', 'true'
 
 
@@ -38,8 +38,8 @@ PREDICTED, TRUE = 'predicted', 'true'
 def recorded_attention(backbone: APViT) -> Iterator[list[Tensor]]:
     """Collect the attention ``(B, H, T, T)`` of every block that runs inside the context.
 
-    Blocks attend in different ways (all queries, some, fused); what they have in common is that
-    they attend to what their first normalization gives, so it is read off there.
+    Blocks compute attention in different ways (all queries, some, fused). All of them attend to the
+    output of their first normalization, so the attention is computed again from there.
     """
     weights = []
     with ExitStack() as hooks:
@@ -71,22 +71,23 @@ def attended_faces(
     method: str = 'attribution',
     target: str = PREDICTED,
 ) -> list[AttendedFace]:
-    """Predict a batch of faces and find which patches the predictions are made of.
+    """Predict a batch of faces and compute how much each patch contributes to the predictions.
 
     Args:
-        runner (ModelRunner): A classifier whose backbone is an :class:`APViT` or one of its kind,
-            and whose head reads the [class] token or the average of the patches.
+        runner (ModelRunner): A classifier whose backbone is an :class:`APViT` or a similar one, and
+            whose head reads the [class] token or the average of the patches.
         batch (dict[str, Any]): See :meth:`.ModelRunner.predict`.
         heads (str): How attention heads are joined, ``'mean'`` (default) or ``'max'``.
-        method (str): ``'attribution'`` (default), what speaks for a class (:mod:`.attribution`), or
-            ``'rollout'``, what attention passes on, whatever the class (:mod:`.attention_rollout`).
-        target (str): The class that attribution is for: ``'predicted'`` (default), ``'true'``, or
-            the name of one.
+        method (str): ``'attribution'`` (default), the evidence for one class (:mod:`.attribution`),
+            or ``'rollout'``, the attention over all blocks, which is the same for all classes
+            (:mod:`.attention_rollout`).
+        target (str): The class to explain by attribution: ``'predicted'`` (default), ``'true'``, or
+            a class name.
 
     Raises:
-        TypeError: The backbone is another one.
-        ValueError: ``method``, ``heads`` or ``target`` is unknown, the head reads something else,
-            or relevance cannot be followed through this model.
+        TypeError: The backbone does not return which patches it keeps.
+        ValueError: ``method``, ``heads`` or ``target`` is unknown, the head reads neither the
+            [class] token nor the average, or relevance cannot be propagated through this model.
     """
     if method not in METHODS:
         raise ValueError(f'method must be one of {METHODS}, got {method!r}')
@@ -131,11 +132,11 @@ def attended_faces(
 
 
 def _check_followed(runner: ModelRunner) -> None:
-    model, remedy = runner.model, 'choose method rollout'
+    model, remedy = runner.model, 'use method rollout'
     if model.with_neck:
         raise ValueError(
-            f'relevance goes from the head straight to the backbone, and model.neck is a '
-            f'{type(model.neck).__name__}; {remedy}'
+            f'relevance cannot be propagated through model.neck, a {type(model.neck).__name__}; '
+            f'{remedy}'
         )
     for layer in model.backbone.layers:
         if not isinstance(layer.ffn, FFN):
@@ -152,13 +153,13 @@ def _target_class(runner: ModelRunner, face: PooledFace, target: str) -> str:
     if target == TRUE:
         if face.truth is None:
             raise ValueError(
-                f'the true class of an image is not known; choose {PREDICTED!r} or one of '
+                f'the true class of an image is unknown; set target to {PREDICTED!r} or one of '
                 f'{tuple(runner.classes)}'
             )
         return face.truth
     if target not in runner.classes:
         raise ValueError(
-            f'target class must be {PREDICTED!r}, {TRUE!r} or one of {tuple(runner.classes)}, '
+            f'target must be {PREDICTED!r}, {TRUE!r} or one of {tuple(runner.classes)}, '
             f'got {target!r}'
         )
     return target
@@ -172,9 +173,9 @@ def _attributed(
     targets: Sequence[str],
     heads: str,
 ) -> Tensor:
-    """Attribution ``(B, 1 + N)`` to the [class] embedding and each patch."""
+    """Compute the attribution ``(B, 1 + N)`` to the [class] embedding and each patch."""
     model = runner.model
-    # Quotients of numbers near 0: in single precision maps differ by a hundredth. Some devices have
+    # The rules divide numbers near 0; in single precision, maps differ by 0.01. Some devices have
     # no double precision, so this runs on the CPU.
     parts = (model.backbone.layers, model.backbone.ln1, head_modules(model.head))
     layers, norm, head = copy.deepcopy(parts)
@@ -192,8 +193,8 @@ def _attributed(
     confidence = found.logits.softmax(-1).amax(-1).tolist()
     if any(abs(one - face.confidence) > 0.01 for one, face in zip(confidence, faces, strict=True)):
         raise ValueError(
-            'the model predicts something else than its blocks and head do one after the other, '
-            'so relevance cannot be followed through it; choose method rollout'
+            'the prediction of the model differs from that of its blocks and head run in sequence, '
+            'so relevance cannot be propagated through it; use method rollout'
         )
     matrices = block_matrices(found, heads)
     product = multiply_blocks(matrices, positions, math.prod(faces[0].grid))

@@ -1,10 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""How much of each patch an output token is made of, by attention rollout.
+"""Attention rollout: the share of each patch in an output token.
 
 Attention rollout (Abnar and Zuidema, ACL 2020) multiplies the attention of all blocks, from the
-first to the last. With pooling, tokens leave on the way: the rows of the product are those of the
-tokens that are left, its columns always those of all patches. A token that was dropped thereby
-keeps the relevance that it had passed on in the blocks before, and gets none from there on.
+first to the last. Pooling drops tokens between blocks: the product has a row for every remaining
+token and a column for every patch of the grid. A dropped token keeps the relevance that it passed
+on in earlier blocks and gets no more in later ones.
 
 Shapes: ``B`` images, ``L`` blocks, ``H`` heads, ``N`` patches of the grid, ``n_l`` patches at the
 input of block ``l`` (``n_L`` after the last), ``T_l = 1 + n_l`` tokens, [class] first.
@@ -20,10 +20,11 @@ from torch.nn import functional as F
 from mmfer.models.layers.attentive_pooling import take_tokens
 from mmfer.models.layers.partial_attention import attention_scale
 
-#: How heads are joined, by name.
+#: Names of the ways to join attention heads.
 HEADS = ('mean', 'max')
 
-#: The tokens that a backbone's ``out_type`` reads: relevance ``(B, T, 1 + N)`` -> ``(B, 1 + N)``.
+#: ``out_type`` of the backbone -> function from relevance ``(B, T, 1 + N)`` of the tokens to
+#: relevance ``(B, 1 + N)`` of the output.
 READ_BY: Mapping[str, Callable[[Tensor], Tensor]] = {
     'cls_token': lambda relevance: relevance[:, 0],
     'avg_featmap': lambda relevance: relevance[:, 1:].mean(dim=1),
@@ -31,7 +32,7 @@ READ_BY: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 
 def attention_weights(attn: MultiheadAttention, y: Tensor) -> Tensor:
-    """Attention ``(B, H, T, T)`` of a layer to its normalized input ``(B, T, C)``.
+    """Compute the attention ``(B, H, T, T)`` of a layer over its normalized input ``(B, T, C)``.
 
     Rows are queries and sum to 1.
     """
@@ -45,11 +46,11 @@ def join_heads(weights: Tensor, heads: str = 'mean') -> Tensor:
 
     Args:
         weights (Tensor): Rows sum to 1.
-        heads (str): ``'mean'`` (default), as Abnar and Zuidema do, or ``'max'``, the largest of
-            the heads, scaled back to rows of sum 1; it shows what any single head looks at.
+        heads (str): ``'mean'`` (default), as in Abnar and Zuidema, or ``'max'``, the maximum over
+            heads, rescaled so that rows sum to 1; it shows what any single head attends to.
 
     Raises:
-        ValueError: ``heads`` is neither.
+        ValueError: ``heads`` is unknown.
     """
     if heads == 'mean':
         return weights.mean(dim=1)
@@ -62,11 +63,11 @@ def join_heads(weights: Tensor, heads: str = 'mean') -> Tensor:
 def positions_at_blocks(
     left: Mapping[str, Tensor], num_layers: int, num_patches: int, batch: int
 ) -> list[Tensor]:
-    """Raster positions of the patches at the input of each block and after the last.
+    """Return the raster positions of the patches at the input of each block and after the last.
 
     Args:
-        left (Mapping[str, Tensor]): What ``APViT.forward_with_indices`` says: positions ``(B, n)``
-            after ``'app'`` and after pooling blocks ``'layers.<i>'``.
+        left (Mapping[str, Tensor]): The indices that ``APViT.forward_with_indices`` returns:
+            positions ``(B, n)`` after ``'app'`` and after pooling blocks ``'layers.<i>'``.
         num_layers (int): Blocks ``L``.
         num_patches (int): Patches ``N``.
         batch (int): Images ``B``.
@@ -81,18 +82,18 @@ def positions_at_blocks(
 
 
 def rows_kept(before: Tensor, after: Tensor) -> Tensor | None:
-    """Rows ``(B, 1 + m)`` of the tokens that stay where of patches ``before`` those ``after`` do.
+    """Return the rows ``(B, 1 + m)`` of the tokens that a pooling keeps.
 
     Args:
-        before (Tensor): Raster positions ``(B, n)``, ascending.
-        after (Tensor): Raster positions ``(B, m)``, ascending, a subset.
+        before (Tensor): Raster positions ``(B, n)`` of the patches before the pooling, ascending.
+        after (Tensor): Raster positions ``(B, m)`` after it, ascending, a subset of ``before``.
 
     Returns:
-        Rows among ``1 + n`` tokens, 0 = [class], ascending; None where all stay.
+        Rows among ``1 + n`` tokens, 0 = [class], ascending; None if all tokens are kept.
     """
     if after.shape == before.shape:
         return None
-    # Both ascend, so a patch is found among those before by bisection.
+
     rows = torch.searchsorted(before.contiguous(), after.contiguous())
     return F.pad(rows + 1, (1, 0))
 
@@ -100,22 +101,22 @@ def rows_kept(before: Tensor, after: Tensor) -> Tensor | None:
 def multiply_blocks(
     matrices: Sequence[Tensor], positions: Sequence[Tensor], num_patches: int
 ) -> Tensor:
-    """The product of what all blocks pass on, from the first to the last, where tokens are dropped.
+    """Multiply the mixing matrices of all blocks, first to last, with tokens dropped in between.
 
     Args:
-        matrices (Sequence[Tensor]): For each of ``L`` blocks how it mixes tokens,
-            ``(B, T_l, T_l)``: a row for every token that comes out, before any is dropped.
+        matrices (Sequence[Tensor]): The mixing matrix ``(B, T_l, T_l)`` of each of the ``L``
+            blocks, with a row for every output token, before tokens are dropped.
         positions (Sequence[Tensor]): ``L + 1`` tensors ``(B, n_l)`` with raster positions of
-            patches, ascending, each a subset of the one before: see :func:`positions_at_blocks`.
+            patches, ascending, each a subset of the previous one: see :func:`positions_at_blocks`.
         num_patches (int): ``N``.
 
     Returns:
-        Tensor: ``(B, T_L, 1 + N)``: what every token that is left has from the [class] embedding
-        (first column) and from each patch of the grid. The columns of patches that never reached a
-        block are 0.
+        Tensor: ``(B, T_L, 1 + N)``: the relevance of the [class] embedding (first column) and of
+        each patch of the grid for every remaining token. Columns of patches that were dropped
+        before the first block are 0.
 
     Raises:
-        ValueError: The numbers of blocks or tokens do not fit together.
+        ValueError: The numbers of blocks or tokens do not match.
     """
     if len(positions) != len(matrices) + 1:
         raise ValueError(
@@ -139,24 +140,24 @@ def multiply_blocks(
 
 
 def rollout(weights: Sequence[Tensor], positions: Sequence[Tensor], num_patches: int) -> Tensor:
-    """Attention rollout over blocks between which tokens are dropped.
+    """Compute attention rollout over blocks between which tokens are dropped.
 
-    One block mixes tokens by ``0.5 * A + 0.5 * I``, half attention and half residual connection,
-    as in Abnar and Zuidema (2020), Sec. 3. Rows of dropped tokens are then left out. What a block's
-    MLP does to a token stays within the token.
+    A block mixes tokens by ``0.5 * A + 0.5 * I``, half attention and half residual connection, as
+    in Abnar and Zuidema (2020), Sec. 3. Rows of dropped tokens are then removed. The MLP of a block
+    mixes no tokens, so it does not appear here.
 
     Args:
-        weights (Sequence[Tensor]): For each of ``L`` blocks the attention ``(B, T_l, T_l)``, rows
-            (queries) summing to 1.
+        weights (Sequence[Tensor]): The attention ``(B, T_l, T_l)`` of each of the ``L`` blocks;
+            rows (queries) sum to 1.
         positions (Sequence[Tensor]): See :func:`multiply_blocks`.
         num_patches (int): ``N``.
 
     Returns:
-        Tensor: ``(B, T_L, 1 + N)``: what share of every token that is left comes from the [class]
-        embedding (first column) and from each patch of the grid. Rows sum to 1.
+        Tensor: ``(B, T_L, 1 + N)``: the shares of the [class] embedding (first column) and of each
+        patch of the grid in every remaining token. Rows sum to 1.
 
     Raises:
-        ValueError: The numbers of blocks or tokens do not fit together.
+        ValueError: The numbers of blocks or tokens do not match.
     """
     halves = [0.5 * w + 0.5 * torch.eye(w.shape[-1]).to(w) for w in weights]
     return multiply_blocks(halves, positions, num_patches)

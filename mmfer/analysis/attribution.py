@@ -1,18 +1,18 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Which patches speak for a class: the transformer attribution of Chefer, Gur and Wolf (CVPR 2021).
+"""Patches that support a class: the transformer attribution of Chefer, Gur and Wolf (CVPR 2021).
 
-For the attention ``A`` of every block and head, two quantities: its relevance ``R``, by layer-wise
-relevance propagation from the score of the class (:mod:`.relevance_rules`), and the gradient ``G``
-of the same score. A block passes on ``I + mean over heads of max(G * R, 0)``, the matrices of all
-blocks are multiplied, and the row of the [class] token is the map.
+The method computes two quantities for the attention ``A`` of every block and head: its relevance
+``R``, by layer-wise relevance propagation from the score of the class (:mod:`.relevance_rules`),
+and the gradient ``G`` of the same score. The matrix of a block is
+``I + mean over heads of max(G * R, 0)``. The matrices of all blocks are multiplied, and the row of
+the [class] token is the map.
 
-Tokens that pooling drops leave between two factors of the product, as in
-:mod:`.attention_rollout`. Nothing that is computed after a block reads the rows of the tokens that
-it drops, so their relevance and gradient are 0: all of this is what a model has that keeps every
-token and masks the dropped ones.
+Tokens dropped by pooling are removed between two factors of the product, as in
+:mod:`.attention_rollout`. No later layer reads the rows of dropped tokens, so their relevance and
+gradient are 0. The result equals that of a model that keeps every token and masks the dropped ones.
 
-Where a head reads the average of the patches, the average is one more attention, with even weights
-and no residual connection; the original method has only the [class] token.
+If a head reads the average of the patches, the average is treated as one more attention, with equal
+weights and no residual connection; the original method covers only the [class] token.
 
 Shapes: as in :mod:`.attention_rollout`, with ``C`` channels, ``D = C / H`` of a head and ``K``
 classes.
@@ -35,15 +35,15 @@ from .relevance_rules import divide, through_linear, through_product, through_su
 
 @dataclass
 class Attribution:
-    """What a class owes to attention.
+    """Relevance and gradients of attention for the score of a class.
 
     Attributes:
         logits (Tensor): ``(B, K)``, as the model computes them.
-        relevance (list[Tensor]): Of each block's attention, ``(B, H, T_l, T_l)``.
-        gradients (list[Tensor]): Of the score of the class by each block's attention,
-            ``(B, H, T_l, T_l)``.
-        read (Tensor): What the head takes from each token after the last block, ``(B, T_L)``: 1 for
-            the [class] token where it reads that.
+        relevance (list[Tensor]): Relevance of each block's attention, ``(B, H, T_l, T_l)``.
+        gradients (list[Tensor]): Gradient of the class score with respect to each block's
+            attention, ``(B, H, T_l, T_l)``.
+        read (Tensor): Weight of each token after the last block in the head's input, ``(B, T_L)``:
+            one-hot if the head reads the [class] token.
         tokens (Tensor): Relevance of the tokens that enter the first block, ``(B, T_0, C)``.
     """
 
@@ -55,7 +55,7 @@ class Attribution:
 
 
 class Chain:
-    """Modules that run one after the other, of which only linear layers share relevance out."""
+    """Modules run in sequence. Linear layers redistribute relevance, others pass it on."""
 
     def __init__(self, modules: Iterable[nn.Module]):
         self.leaves = [leaf for m in modules for leaf in m.modules() if not [*leaf.children()]]
@@ -69,7 +69,7 @@ class Chain:
         return x
 
     def relevance(self, relevance: Tensor) -> Tensor:
-        """Relevance of the input that :meth:`run` got last, from that of its output."""
+        """Return the relevance of the last input of :meth:`run`, given that of its output."""
         for leaf, x in zip(reversed(self.leaves), reversed(self.inputs), strict=True):
             if isinstance(leaf, nn.Linear):
                 relevance = through_linear(relevance, x, leaf.weight)
@@ -77,12 +77,13 @@ class Chain:
 
 
 class Block:
-    """A transformer block, computed for all tokens step by step so that relevance can go back.
+    """A transformer block computed step by step, with intermediate values for backward relevance.
 
     Args:
-        layer (TransformerEncoderLayer): Of mmpretrain's kind, in eval mode.
-        x (Tensor): Tokens ``(B, T, C)`` that enter it.
-        kept (Tensor, optional): Rows ``(B, T')`` of the tokens that stay, ascending; None for all.
+        layer (TransformerEncoderLayer): The block, in eval mode.
+        x (Tensor): Its input tokens ``(B, T, C)``.
+        kept (Tensor, optional): Rows ``(B, T')`` of the kept tokens, ascending. Defaults to None:
+            all tokens are kept.
     """
 
     def __init__(self, layer: TransformerEncoderLayer, x: Tensor, kept: Tensor | None = None):
@@ -102,7 +103,11 @@ class Block:
         self.output = self.stays + self.changed
 
     def relevance(self, relevance: Tensor) -> tuple[Tensor, Tensor]:
-        """Relevance of the input ``(B, T, C)`` and of the attention, from that of the output."""
+        """Return the relevance of the input ``(B, T, C)`` and of the attention ``(B, H, T, T)``.
+
+        Args:
+            relevance (Tensor): Relevance of the output ``(B, T', C)``.
+        """
         attn = self.layer.attn
         stays, changed = through_sum(relevance, self.stays, self.changed)
         relevance = stays + self.mlp.relevance(changed)
@@ -131,19 +136,18 @@ def attribute(
 
     Args:
         layers (Sequence[TransformerEncoderLayer]): The ``L`` blocks, in eval mode.
-        norm (nn.Module): Normalization after the last.
-        head (Sequence[nn.Module]): Modules from the feature to the ``K`` scores, one after the
-            other.
+        norm (nn.Module): Normalization after the last block.
+        head (Sequence[nn.Module]): Modules from the feature to the ``K`` scores, run in sequence.
         tokens (Tensor): ``(B, T_0, C)``, [class] first.
-        kept (Sequence[Tensor | None]): For each block the rows ``(B, T_l+1)`` of the tokens that
-            stay, None for all.
-        target (Tensor, optional): Class ``(B,)`` of each image. Defaults to None: the one with the
-            largest score.
+        kept (Sequence[Tensor | None]): For each block, the rows ``(B, T_l+1)`` of the kept tokens,
+            or None if all are kept.
+        target (Tensor, optional): Class ``(B,)`` of each image. Defaults to None, the class with
+            the largest score.
         average (bool): Whether the head reads the average of the patches instead of the [class]
             token. Defaults to False.
     """
     blocks: list[Block] = []
-    x = tokens.detach().requires_grad_()  # so that there are gradients in a frozen model
+    x = tokens.detach().requires_grad_()  # a frozen model needs gradients, too
     with torch.enable_grad():
         for layer, rows in zip(layers, kept, strict=True):
             blocks.append(Block(layer, x, rows))
@@ -162,7 +166,7 @@ def attribute(
     with torch.no_grad():
         relevance = classify.relevance(F.one_hot(target, logits.shape[1]).to(logits))
         if average:
-            # The weights are no variables of the model, so the patches get the whole relevance.
+            # The weights of the average are constants, so the patches get the whole relevance.
             quotient = divide(relevance, feature).unsqueeze(1)
             relevance = F.pad(even.mT * last[:, 1:] * quotient, (0, 0, 1, 0))
             weights = relevance.sum(-1)[:, 1:] * gradients.pop().squeeze(1)
@@ -178,14 +182,14 @@ def attribute(
 
 
 def block_matrices(attribution: Attribution, heads: str = 'mean') -> list[Tensor]:
-    """What each block passes on, ``(B, T_l, T_l)``: ``I + mean over heads of max(G * R, 0)``.
+    """Return the matrix ``(B, T_l, T_l)`` of each block, ``I + mean over heads of max(G * R, 0)``.
 
     Args:
         attribution (Attribution): From :func:`attribute`.
         heads (str): ``'mean'`` (default), as in the paper, or ``'max'``.
 
     Raises:
-        ValueError: ``heads`` is neither.
+        ValueError: ``heads`` is unknown.
     """
     if heads not in HEADS:
         raise ValueError(f'heads must be one of {HEADS}, got {heads!r}')
@@ -198,15 +202,15 @@ def block_matrices(attribution: Attribution, heads: str = 'mean') -> list[Tensor
 
 
 def head_modules(head: nn.Module) -> list[nn.Module]:
-    """The modules that a classification head runs one after the other.
+    """Return the modules that a classification head runs in sequence.
 
     Raises:
-        ValueError: It is built in another way.
+        ValueError: The head has neither ``layers`` nor ``fc``.
     """
-    for name in ('layers', 'fc'):  # several linear layers with activations between, or one
+    for name in ('layers', 'fc'):  # an MLP, or one linear layer
         if isinstance(getattr(head, name, None), nn.Module):
             return [getattr(head, name)]
     raise ValueError(
-        f'relevance is propagated through a head of linear layers, such as LinearClsHead, and '
-        f'model.head is a {type(head).__name__}; choose method rollout'
+        f'relevance needs a head of linear layers, such as LinearClsHead, and model.head is a '
+        f'{type(head).__name__}; use method rollout'
     )

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Accuracy of every class from what a test leaves behind."""
+"""Per-class accuracy, read from the files that a test writes."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -24,11 +24,11 @@ def read_class_accuracies(path: str | Path) -> dict[str, float]:
             ``confusion_matrix.csv``.
 
     Returns:
-        Class -> accuracy. Classes without an image are absent, as in the metric.
+        Class -> accuracy. Classes without images are omitted, as in the metric.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is another kind of file or damaged, or there is no class in it.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is damaged or of another type, or holds no class accuracy.
     """
     path = Path(path)
     if not path.is_file():
@@ -44,7 +44,7 @@ def read_class_accuracies(path: str | Path) -> dict[str, float]:
     if path.suffix not in _LOADED:
         raise ValueError(
             f'{path}: per-class accuracies are read from {", ".join(_LOADED)} or .csv, the latter '
-            'a confusion matrix (pickles may run code when they are loaded and are left alone)'
+            'a confusion matrix (pickles are not loaded, since they may run code)'
         )
     try:
         metrics = load(path)
@@ -59,8 +59,8 @@ def read_class_accuracies(path: str | Path) -> dict[str, float]:
     if not accuracies:
         raise ValueError(
             f'{path} has no metric {_METRIC}<class>, only {sorted(map(str, found))}; add '
-            "dict(type='MeanClassAccuracy') to test_evaluator, or name confusion_matrix.csv of the "
-            'same test'
+            "dict(type='MeanClassAccuracy') to test_evaluator, or pass the confusion_matrix.csv of "
+            'the same test'
         )
     return accuracies
 
@@ -68,15 +68,15 @@ def read_class_accuracies(path: str | Path) -> dict[str, float]:
 def mean_and_spread(
     tests: Sequence[Mapping[str, float]],
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean and standard deviation over repetitions, for each class and for the mean of classes.
+    """Return mean and standard deviation over repetitions, per class and for the mean of classes.
 
     Args:
         tests (Sequence[Mapping[str, float]]): Class -> accuracy of each test; all with the same
             classes.
 
     Returns:
-        Class -> mean, and class -> sample standard deviation (n - 1). The latter is empty for one
-        test. Both have an entry ``'mean'`` for the mean of classes.
+        Class -> mean, and class -> sample standard deviation (n - 1), which is empty if there is
+        only one test. Both have an entry ``'mean'`` for the mean of classes.
 
     Raises:
         ValueError: The tests have different classes.

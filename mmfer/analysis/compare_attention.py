@@ -19,7 +19,7 @@ from mmfer.visualization.attention import AttentionRow, draw_attention
 from .attention import PREDICTED, attended_faces
 from .pooling import face_batches, pooled_faces
 
-# The paper's k in its Figure 7, and its number of patches.
+# The values of k in the paper's Figure 7, and its number of patches.
 _KEEP_NUMS, _PATCHES = (160, 120, 80), 196
 
 
@@ -40,35 +40,37 @@ def compare_attention(
 ) -> Figure:
     """Draw APViT's Figure 7: faces, the patches kept at several ``k``, attention before and after.
 
-    Patch pooling has no weights, so one model shows what it would keep at every ``k``. The paper
-    does not say whether it trained a model for each.
+    Patch pooling has no weights, so one model can run with any ``k``. The paper does not say
+    whether it trained a model for each ``k``.
 
     Args:
         config (str | Path): Config of a model with pooling.
         checkpoint (str | Path): Its weights.
         baseline (tuple[str | Path, str | Path], optional): Config and checkpoint of a model without
-            pooling. By default (None) it is the same model while nothing is pooled.
-        keep_nums (Sequence[int], optional): Numbers of patches ``k`` to show patch pooling at;
-            attention is that of the model's own ``k``. Defaults to the paper's 160, 120 and 80 of
-            196, in proportion to its grid, or none where it has no hard patch pooling.
-        num (int): Faces, spread evenly over the test set of ``config``. Defaults to 6.
-        images (Iterable[str]): Files with aligned faces to show instead. Defaults to none.
+            pooling. Defaults to None, the model of ``config`` with pooling disabled.
+        keep_nums (Sequence[int], optional): Values of ``k`` at which kept patches are shown.
+            Attention maps use the model's own ``k``. Defaults to None: the paper's 160, 120 and 80
+            of 196 patches, scaled to the model's grid, or an empty list if the model has no hard
+            patch pooling.
+        num (int): Number of faces, spread evenly over the test set of ``config``. Defaults to 6.
+        images (Iterable[str]): Files with aligned faces to show instead. Defaults to ``()``.
         method (str): ``'attribution'`` (default), as in the paper, or ``'rollout'``, see
             :func:`.attended_faces`.
-        target (str): The class that attribution is for: ``'predicted'`` (default), ``'true'`` or a
-            name.
+        target (str): The class to explain by attribution: ``'predicted'`` (default), ``'true'`` or
+            a class name.
         heads (str): How attention heads are joined, ``'mean'`` (default) or ``'max'``.
-        cfg_options (Iterable[str]): ``KEY=VALUE`` settings that override ``config``, not that of
-            the baseline.
-        device (str): Where the models run. Defaults to ``'cpu'``.
-        title (str, optional): Headline. Defaults to None: the name of the config; ``''`` for none.
+        cfg_options (Iterable[str]): ``KEY=VALUE`` settings that override ``config``, but not the
+            config of the baseline.
+        device (str): Device of the models. Defaults to ``'cpu'``.
+        title (str, optional): Title of the figure; ``''`` for no title. Defaults to None, the name
+            of the config.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
 
     Raises:
-        FileNotFoundError: A config or checkpoint is not there.
-        ValueError: A checkpoint is one of another model, ``keep_nums`` do not fit the model, the
+        FileNotFoundError: A config or checkpoint does not exist.
+        ValueError: A checkpoint belongs to another model, ``keep_nums`` do not fit the model, the
             models take images of different sizes, or see :func:`.attended_faces`.
         UnreadableImageError: One of ``images`` cannot be read.
     """
@@ -76,7 +78,7 @@ def compare_attention(
     before, names = None, ('nothing pooled', 'pooled')
     if baseline is not None:
         before = ModelRunner.from_files(*map(str, baseline), device=device)
-        # Names of configs begin with the method; copies in work folders may be called alike.
+        # Names of configs begin with the method; copies in work folders may have the same name.
         names = [Path(path).stem.split('_')[0] for path in (baseline[0], config)]
         if names[0] == names[1]:
             names = ('baseline', 'pooled')
@@ -90,19 +92,19 @@ def compare_attention(
 
 
 def paper_keep_nums(backbone: nn.Module, size: Sequence[int] | None = None) -> list[int]:
-    """The paper's 160, 120 and 80 of 196 patches in proportion to the grid of images of a size.
+    """Scale the paper's 160, 120 and 80 of 196 patches to the grid for images of ``size``.
 
-    Empty where the backbone has no hard patch pooling.
+    Returns an empty list if the backbone has no hard patch pooling.
     """
     patches = keep_all(backbone, size).keep_num
     return [max(1, round(k * patches / _PATCHES)) for k in _KEEP_NUMS] if patches else []
 
 
 def check_same_size(one: ModelRunner, other: ModelRunner) -> None:
-    """Refuse two models of which one cannot see the images of the other.
+    """Check that two models take images of the same size.
 
     Raises:
-        ValueError: They are for images of different sizes.
+        ValueError: The image sizes differ.
     """
     sizes = [getattr(runner.model.backbone, 'img_size', None) for runner in (one, other)]
     if sizes[0] != sizes[1]:
@@ -121,21 +123,21 @@ def attention_rows(
     method: str = 'attribution',
     target: str = PREDICTED,
 ) -> list[AttentionRow]:
-    """What the figure shows of a batch of faces.
+    """Return the rows of the figure for a batch of faces.
 
     Args:
         after (ModelRunner): The model with pooling.
         batch (dict[str, Any]): See :meth:`.ModelRunner.predict`.
-        before (ModelRunner, optional): A model to compare it with. By default it is the same model
-            while nothing is pooled, or nothing where it does not pool.
-        keep_nums (Sequence[int]): Numbers of patches ``k`` to show patch pooling at. Defaults to
-            none.
-        heads (str): See :func:`.attended_faces`, as ``method`` and ``target``.
-        method (str): ``'attribution'`` (default) or ``'rollout'``.
-        target (str): The class that attribution is for. Defaults to the predicted one.
+        before (ModelRunner, optional): A model to compare it with. Defaults to None: the same model
+            with pooling disabled, or no model if ``after`` drops no patches.
+        keep_nums (Sequence[int]): Values of ``k`` at which kept patches are shown. Defaults to
+            ``()``.
+        heads (str): See :func:`.attended_faces`. Defaults to ``'mean'``.
+        method (str): See :func:`.attended_faces`. Defaults to ``'attribution'``.
+        target (str): See :func:`.attended_faces`. Defaults to ``'predicted'``.
 
     Raises:
-        ValueError: The model cannot keep one of ``keep_nums``, or the two models are for images of
+        ValueError: The model cannot keep one of ``keep_nums``, or the two models take images of
             different sizes.
     """
     backbone = after.model.backbone

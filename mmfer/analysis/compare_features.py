@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Features of trained models in the plane: the KT-Adapter paper's Figures 6 and 7."""
+"""2-D plots of features of trained models: the KT-Adapter paper's Figures 6 and 7."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from mmfer.inference.model_runner import Inspection, ModelRunner
 from mmfer.inference.split_loader import build_split_loader
 from mmfer.visualization.embedding import draw_embedding
 
-#: What points may be colored by.
+#: Ways to color points.
 COLORS = ('auto', 'label', 'age', 'none')
 
 _FIELDS = {'label': ('gt_label',), 'age': ('gt_age',), 'none': ()}
@@ -20,14 +20,14 @@ _FIELDS = {'label': ('gt_label',), 'age': ('gt_age',), 'none': ()}
 
 @dataclass(frozen=True)
 class _Faces:
-    """Test images, as one model sees them.
+    """Features of a set of faces from one model.
 
     Attributes:
         encoded (np.ndarray): Features ``(N, C)`` of the encoder alone.
-        adapted (np.ndarray): Features ``(N, C)`` that the head gets.
-        paths (list[str | None]): Their files; None where the data does not say.
-        color (str): One of :data:`COLORS`, no longer ``'auto'``.
-        groups (np.ndarray, optional): Classes or ages ``(N,)``; None without color.
+        adapted (np.ndarray): Input features ``(N, C)`` of the head.
+        paths (list[str | None]): Image files; None if the dataset has no paths.
+        color (str): One of :data:`COLORS` except ``'auto'``.
+        groups (np.ndarray, optional): Classes or ages ``(N,)``; None if ``color`` is ``'none'``.
         classes (tuple[str, ...]): Names of the classes.
     """
 
@@ -38,14 +38,14 @@ class _Faces:
     groups: np.ndarray | None
     classes: tuple[str, ...]
 
-    def keep(self, chosen: np.ndarray) -> '_Faces':
-        """Those of a mask ``(N,)`` alone."""
-        paths = [path for path, stays in zip(self.paths, chosen, strict=True) if stays]
-        features = self.encoded[chosen], self.adapted[chosen]
-        return _Faces(*features, paths, self.color, self.groups[chosen], self.classes)
+    def keep(self, mask: np.ndarray) -> '_Faces':
+        """Return the faces that a mask ``(N,)`` selects."""
+        paths = [path for path, stays in zip(self.paths, mask, strict=True) if stays]
+        features = self.encoded[mask], self.adapted[mask]
+        return _Faces(*features, paths, self.color, self.groups[mask], self.classes)
 
     def drawing(self) -> dict:
-        """What :func:`draw_embedding` colors points by."""
+        """Return the arguments of :func:`draw_embedding` that color the points."""
         if self.color == 'label':
             return dict(labels=self.groups, classes=self.classes)
         return dict(ages=self.groups) if self.color == 'age' else {}
@@ -62,28 +62,30 @@ def draw_features(
     cfg_options: Iterable[str] = (),
     device: str = 'cpu',
 ) -> Figure:
-    """Draw what a model makes of faces, before and after its KT-Adapter, if it has one.
+    """Draw the features of a model, before and after its KT-Adapter, if it has one.
 
-    Before is the average of the canonical encoder's map, after is what the decoder gets.
+    Features before the adapter are the average of the canonical encoder's feature map; those after
+    it are the input of the decoder.
 
     Args:
         config (str | Path): Config of the model.
         checkpoint (str | Path): Its weights.
-        color (str): What points are colored by: ``'label'``, ``'age'``, ``'none'``, or ``'auto'``
-            (default): by class where the data has classes, by age where the head predicts ages.
-        split (str): Whose faces, ``'test'`` (default), ``'val'`` or ``'train'``.
-        num (int, optional): How many, spread evenly over the split; None for all. Defaults to 1000.
-        seed (int): Of t-SNE. Defaults to 0.
+        color (str): Color of the points: ``'label'``, ``'age'``, ``'none'``, or ``'auto'``
+            (default): by age if the head predicts ages, else by class if the dataset has classes.
+        split (str): Split of the dataset, ``'test'`` (default), ``'val'`` or ``'train'``.
+        num (int, optional): Number of faces, spread evenly over the split; None for all. Defaults
+            to 1000.
+        seed (int): Seed of t-SNE. Defaults to 0.
         cfg_options (Iterable[str]): ``KEY=VALUE`` settings that override the config.
-        device (str): Where the model runs. Defaults to ``'cpu'``.
+        device (str): Device of the model. Defaults to ``'cpu'``.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
 
     Raises:
-        FileNotFoundError: Config or checkpoint is not there.
-        ValueError: The checkpoint is one of another model, there are fewer than 5 faces, or they
-            lack what they are to be colored by.
+        FileNotFoundError: The config or checkpoint does not exist.
+        ValueError: The checkpoint belongs to another model, there are fewer than 5 faces, or they
+            lack the labels or ages of ``color``.
     """
     faces = _faces_of(config, checkpoint, color, split, num, cfg_options, device)
     panels = {'features of the encoder': faces.encoded}
@@ -105,37 +107,37 @@ def compare_features(
     device: str = 'cpu',
     title: str | None = None,
 ) -> Figure:
-    """Draw what several models make of the same faces: the KT-Adapter paper's Figures 6 and 7.
+    """Draw the features of several models for the same faces (KT-Adapter paper, Figures 6 and 7).
 
-    A panel shows what a model's decoder gets, as t-SNE places it. The numbers under it are about
-    the features themselves: t-SNE keeps neighbors, not distances, and each panel is a run of its
-    own, so that sizes and gaps of clusters say little.
+    A panel shows the input features of a model's decoder, embedded by t-SNE. The numbers below it
+    are computed from the features themselves: t-SNE preserves neighbors, not distances, and each
+    panel is a separate run, so the sizes of clusters and the gaps between them mean little.
 
     Args:
         models (Sequence[tuple[str, str | Path, str | Path]]): Title of the panel, config and
             checkpoint of each model, at least one.
-        color (str): See :func:`draw_features`; ``'auto'`` asks the first model.
-        max_classes (int): Of more classes or people, those with the most faces are drawn, and of
-            equals the first ones. Defaults to 10.
-        split (str): See :func:`draw_features`.
-        num (int, optional): The same. Defaults to 1000.
-        seed (int): Of t-SNE. Defaults to 0.
+        color (str): See :func:`draw_features`. ``'auto'`` (default) depends on the first model.
+        max_classes (int): Largest number of classes or people. If there are more, those with the
+            most faces are drawn; ties go to the smaller label. Defaults to 10.
+        split (str): See :func:`draw_features`. Defaults to ``'test'``.
+        num (int, optional): See :func:`draw_features`. Defaults to 1000.
+        seed (int): Seed of t-SNE. Defaults to 0.
         cfg_options (Iterable[str]): ``KEY=VALUE`` settings that override all configs.
-        device (str): Where the models run. Defaults to ``'cpu'``.
-        title (str, optional): Headline. Defaults to None: how many faces there are; ``''`` for
-            none.
+        device (str): Device of the models. Defaults to ``'cpu'``.
+        title (str, optional): Title of the figure; ``''`` for no title. Defaults to None, the
+            number of faces.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
 
     Raises:
-        FileNotFoundError: A config or checkpoint is not there.
-        ValueError: A checkpoint is one of another model, two models have one title, their faces are
-            not the same, there are fewer than 5, or they lack what they are to be colored by.
+        FileNotFoundError: A config or checkpoint does not exist.
+        ValueError: A checkpoint belongs to another model, two models have the same title, their
+            faces differ, there are fewer than 5, or they lack the labels or ages of ``color``.
     """
     titles = [name for name, _, _ in models]
     if not models or len(set(titles)) < len(titles):
-        raise ValueError(f'every model needs a title of its own, and at least one; got {titles}')
+        raise ValueError(f'at least one model is needed, each with a unique title; got {titles}')
     found: dict[str, _Faces] = {}
     for name, config, checkpoint in models:
         faces = _faces_of(config, checkpoint, color, split, num, cfg_options, device)
@@ -149,8 +151,8 @@ def compare_features(
             )
         found[name] = faces
     if color == 'label':
-        chosen = np.isin(first.groups, most_frequent(first.groups, max_classes))
-        found = {name: faces.keep(chosen) for name, faces in found.items()}
+        mask = np.isin(first.groups, most_frequent(first.groups, max_classes))
+        found = {name: faces.keep(mask) for name, faces in found.items()}
     first = found[titles[0]]
     panels = {name: faces.adapted for name, faces in found.items()}
     if title is None:
@@ -159,9 +161,9 @@ def compare_features(
 
 
 def most_frequent(labels: np.ndarray, num: int) -> np.ndarray:
-    """The ``num`` labels that ``(N,)`` holds most often, in ascending order.
+    """Return the ``num`` most frequent of ``labels`` ``(N,)``, in ascending order.
 
-    Of labels that are equally frequent the smaller ones are taken.
+    Ties go to the smaller label.
     """
     present, counts = np.unique(labels, return_counts=True)
     return np.sort(present[np.argsort(-counts, kind='stable')[:num]])
@@ -182,7 +184,7 @@ def _faces_of(
     if color == 'auto':
         color = 'age' if runner.task == 'age' else 'label' if classes else 'none'
     faces = list(runner.inspect_all(loader, _FIELDS[color]))
-    if color == 'label':  # -1 is for frames that are labeled for another task only
+    if color == 'label':  # -1 marks frames that are labeled only for another task
         faces = [face for face in faces if int(face.sample.gt_label) >= 0]
     return _Faces(
         encoded=np.stack([face.encoded for face in faces]),

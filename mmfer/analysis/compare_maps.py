@@ -34,21 +34,21 @@ def compare_maps(
         checkpoint (str | Path): Its weights.
         transfer (tuple[str | Path, str | Path]): Config and checkpoint of a :class:`.TransFER` for
             images of the same size.
-        num (int): Faces, spread evenly over the test set of ``config``. Defaults to 6.
-        images (Iterable[str]): Files with aligned faces to show instead. Defaults to none.
+        num (int): Number of faces, spread evenly over the test set of ``config``. Defaults to 6.
+        images (Iterable[str]): Files with aligned faces to show instead. Defaults to ``()``.
         cfg_options (Iterable[str]): ``KEY=VALUE`` settings that override ``config``, such as
             ``'model.backbone.app.keep_num=80'``.
-        device (str): Where the models run. Defaults to ``'cpu'``.
-        title (str, optional): Headline. Defaults to None: the names of both configs; ``''`` for
-            none.
+        device (str): Device of the models. Defaults to ``'cpu'``.
+        title (str, optional): Title of the figure; ``''`` for no title. Defaults to None, the names
+            of both configs.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
 
     Raises:
-        FileNotFoundError: A config or checkpoint is not there.
-        ValueError: A checkpoint is one of another model, the first model drops no patches, the
-            second is no TransFER, or they take images of different sizes.
+        FileNotFoundError: A config or checkpoint does not exist.
+        ValueError: A checkpoint belongs to another model, the first model drops no patches, the
+            second is not a TransFER, or they take images of different sizes.
         UnreadableImageError: One of ``images`` cannot be read.
     """
     pooled = ModelRunner.from_files(str(config), str(checkpoint), cfg_options, device)
@@ -66,7 +66,7 @@ def compare_maps(
 def local_map_rows(
     pooled: ModelRunner, transfer: ModelRunner, batch: dict[str, Any]
 ) -> list[LocalMapRow]:
-    """What the figure shows of a batch of faces.
+    """Return the rows of the figure for a batch of faces.
 
     Args:
         pooled (ModelRunner): The model with patch pooling.
@@ -74,13 +74,14 @@ def local_map_rows(
         batch (dict[str, Any]): See :meth:`.ModelRunner.predict`.
 
     Raises:
-        ValueError: A model is another one, or they are for images of different sizes.
+        ValueError: ``pooled`` drops no patches, ``transfer`` is not a TransFER, or the models take
+            images of different sizes.
     """
     backbone = transfer.model.backbone
     if not isinstance(backbone, TransFER):
         raise ValueError(
-            f'the attention map is that of model.backbone.type=TransFER, and '
-            f'{transfer.cfg.filename} has {type(backbone).__name__}'
+            f'attention maps need model.backbone.type=TransFER, and {transfer.cfg.filename} has '
+            f'{type(backbone).__name__}'
         )
     keep_num = read_pooling(pooled.model.backbone).keep_num
     if keep_num is None:
@@ -106,7 +107,7 @@ def local_map_rows(
 
 @contextmanager
 def recorded_maps(backbone: TransFER) -> Iterator[list[Tensor]]:
-    """Collect the map ``(B, N)``, the largest of the branches, that multiplies the features."""
+    """Collect the maps ``(B, N)``, the maximum over branches, that multiply the features."""
     maps = []
 
     def record(local, args, _):

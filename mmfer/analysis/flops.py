@@ -1,11 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The cost of a model, as it runs and as the published figures were counted.
+"""The cost of a model, as it runs and as counted for the published figures.
 
-fvcore's convention: one multiply-accumulate is 1, BatchNorm in eval mode 2 per element, LayerNorm 5
-per element, all else 0; batch 1. fvcore does not know fused attention, so its two matrix products
-are counted here.
+Operations are counted as in fvcore: 1 per multiply-accumulate, 2 per element of BatchNorm in eval
+mode, 5 per element of LayerNorm, 0 for everything else; the batch size is 1. fvcore does not
+support fused attention, so its two matrix products are counted here.
 
-The published figures count transformer blocks that compute more than anybody reads: see
+The published figures include computations in transformer blocks whose results are not used: see
 :func:`published_block_flops`.
 """
 
@@ -26,13 +26,13 @@ _IGNORED_OPS_LOGGER = 'fvcore.nn.jit_analysis'
 
 @dataclass(frozen=True)
 class Cost:
-    """What one image costs.
+    """Cost of a forward pass of one image.
 
     Attributes:
         gflops (float): Multiply-accumulates of one forward pass, in 10^9 (the papers' "GFLOPs").
         params_m (float): Parameters, in 10^6.
-        by_module (dict[str, float]): GFLOPs of the model's parts, two levels deep. What a part
-            computes without calling its children as modules counts for the part itself.
+        by_module (dict[str, float]): GFLOPs of the submodules, two levels deep. Operations that a
+            module runs without calling its children count for the module itself.
     """
 
     gflops: float
@@ -41,27 +41,27 @@ class Cost:
 
 
 def attention_flops(inputs: list, outputs: list) -> float:
-    """Multiply-accumulates of the two products in ``scaled_dot_product_attention``."""
+    """Count the multiply-accumulates of both products in ``scaled_dot_product_attention``."""
     query, key, value = (tensor.type().sizes() for tensor in inputs[:3])
     return math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
 
 
 def published_block_flops(block: EncoderLayer, num_tokens: int) -> int:
-    """What a block costs in the published figures (Tables 1, 2, 13 to 15, Figure 5).
+    """Return the cost of a block in the published figures (Tables 1, 2, 13 to 15, Figure 5).
 
-    They are those of the released code, which computes queries, keys, values, attention and output
-    projection for all ``T`` tokens, drops tokens only then, and leaves the MLP the ``n`` that stay.
-    So does its last block, of which the head reads one token. With ``C`` channels and ``W`` weights
-    in the linear layers of attention and MLP that is
+    The figures match the released code. It computes queries, keys, values, attention and output
+    projection for all ``T`` tokens, then drops tokens and runs the MLP on the ``n`` kept ones. The
+    last block does so, too, although the head reads only one token. With ``C`` channels and ``W``
+    weights in the linear layers of attention and MLP, the cost is
 
     ``5 C (T + n) + W_attention T + 2 T^2 C + W_mlp n``
 
-    for normalization, projections, the two products of attention, and the MLP. Where tokens are
+    for normalization, projections, the two products of attention, and the MLP. If tokens are
     dropped, the score costs another ``(T - 1) C``.
 
     Args:
-        block (EncoderLayer): In an :class:`APViT` or one of its kind.
-        num_tokens (int): ``T``, tokens at its input, [class] included.
+        block (EncoderLayer): A block of an :class:`APViT` or a similar backbone.
+        num_tokens (int): Number of input tokens ``T``, including [class].
     """
     kept = num_tokens
     if isinstance(block, ATPBlock):
@@ -78,15 +78,15 @@ def _linear_weights(module: nn.Module) -> int:
 
 
 def count_cost(model: nn.Module, shape: tuple[int, int]) -> Cost:
-    """Count what ``model`` computes for one image of ``shape`` = (height, width) pixels.
+    """Count the operations of ``model`` for one image of ``shape`` = (height, width) pixels.
 
-    The model is put in eval mode and is called with one ``(1, 3, height, width)`` tensor.
+    The model is set to eval mode and called with one ``(1, 3, height, width)`` tensor.
     """
     return _cost(model, _flops_by_module(model, shape))
 
 
 def count_published_cost(model: nn.Module, shape: tuple[int, int]) -> Cost:
-    """As :func:`count_cost`, with blocks that cost what they do in the published figures."""
+    """Count as :func:`count_cost`, but blocks by :func:`published_block_flops`."""
     blocks = {name: m for name, m in model.named_modules() if isinstance(m, EncoderLayer)}
     counts = {}
     with ExitStack() as hooks:

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What one image costs the model of a config."""
+"""The cost per image of the model of a config."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,24 +17,24 @@ from .flops import Cost, count_cost, count_published_cost
 
 
 def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> dict[str, Any]:
-    """Build the model of a config and count what it costs; its weights are not loaded.
+    """Build the model of a config and count its cost. Its weights are not loaded.
 
     Args:
-        cfg (Config): The config; left as it is.
+        cfg (Config): The config; it is not changed.
         shape (Sequence[int], optional): Height and width in pixels, or one number for both.
-            Defaults to what the model or the test pipeline says, else 224.
+            Defaults to None: the size of the model or the test pipeline, else 224.
 
     Returns:
-        Plain values of one image in inference:
+        Plain values for inference of one image:
 
-        * ``shape``: height and width of the image, pixels; ``shape_from``: where they are from;
-        * ``gflops``: as published figures are counted, see :func:`published_cost`;
-        * ``gflops_run``: as the model is configured, which may be less (APViT) or, before its
-          branches are merged, more;
+        * ``shape``: height and width of the image in pixels; ``shape_from``: their source;
+        * ``gflops``: GFLOPs counted as in the published figures, see :func:`published_cost`;
+        * ``gflops_run``: GFLOPs of the model as configured: less than ``gflops`` for APViT, more
+          for models with unmerged branches;
         * ``params_m``: parameters, in 10^6;
-        * ``adapter_mflops``: of a KT-Adapter, in 10^6; None if there is none;
-        * ``tokens``: per block; empty for models without;
-        * ``parts``: GFLOPs of the model's parts, two levels deep.
+        * ``adapter_mflops``: MFLOPs of the KT-Adapter; None if there is none;
+        * ``tokens``: tokens per block; empty for models without tokens;
+        * ``parts``: published GFLOPs of the submodules, two levels deep.
     """
     model = MODELS.build(cfg.model.to_dict())
     backbone = model.backbone
@@ -54,18 +54,19 @@ def model_cost(cfg: Config, shape: Sequence[int] | None = None) -> dict[str, Any
 
 
 def published_cost(cfg: Config) -> Cost:
-    """Count as published figures are: see :func:`.count_published_cost`; MobileOne and RepVGG have
-    merged branches.
+    """Count the cost of a model as in the published figures.
+
+    See :func:`.count_published_cost`. The branches of MobileOne and RepVGG are merged.
 
     Args:
-        cfg (Config): The config; left as it is.
+        cfg (Config): The config; it is not changed.
     """
     model = MODELS.build(cfg.model.to_dict())
     return _published(model, _shape(cfg, model.backbone, None)[0])
 
 
 def _published(model: nn.Module, shape: tuple[int, int]) -> Cost:
-    """Count a model whose branches may be merged for it."""
+    """Count the published cost; merges the branches of ``model`` in place, if it has any."""
     backbone = model.backbone
     if isinstance(backbone, (MobileOne, RepVGG)) and not backbone.deploy:
         backbone.switch_to_deploy()
@@ -75,7 +76,7 @@ def _published(model: nn.Module, shape: tuple[int, int]) -> Cost:
 def _shape(
     cfg: Config, backbone: nn.Module, shape: Sequence[int] | None
 ) -> tuple[tuple[int, int], str]:
-    """Height and width, and where they are from."""
+    """Return height and width, and their source."""
     if shape:
         return tuple(shape * 2 if len(shape) == 1 else shape), '--shape'
     if hasattr(backbone, 'img_size'):

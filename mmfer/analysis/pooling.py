@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Which patches of a face the poolings of a classifier keep."""
+"""The patches of a face that the pooling modules of a classifier keep."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,12 +14,12 @@ from mmfer.visualization.pooling import PooledFace
 def face_batches(
     runner: ModelRunner, num: int, images: Iterable[str] = ()
 ) -> Iterator[dict[str, Any]]:
-    """Faces to look at, packed for the model.
+    """Load faces and pack them into batches for the model.
 
     Args:
-        runner (ModelRunner): The model; its config says how images are prepared.
-        num (int): How many faces, spread evenly over the config's test set.
-        images (Iterable[str]): Files with aligned faces to take instead. Defaults to none.
+        runner (ModelRunner): The model; its config defines how images are prepared.
+        num (int): Number of faces, spread evenly over the test set of the config.
+        images (Iterable[str]): Files with aligned faces to use instead. Defaults to ``()``.
 
     Raises:
         UnreadableImageError: One of ``images`` cannot be read.
@@ -34,7 +34,7 @@ def face_batches(
 
 
 def check_tells_patches(runner: ModelRunner) -> None:
-    """Refuse a model that is no classifier with patches.
+    """Check that a model is a classifier that returns which patches it keeps.
 
     Raises:
         TypeError: The backbone does not return which patches it keeps.
@@ -43,18 +43,18 @@ def check_tells_patches(runner: ModelRunner) -> None:
     backbone = getattr(runner.model, 'backbone', runner.model)
     if not hasattr(backbone, 'forward_with_indices'):
         raise TypeError(
-            f'{type(backbone).__name__} does not tell which patches it keeps; the config needs '
+            f'{type(backbone).__name__} does not return which patches it keeps; the config needs '
             'model.backbone.type=APViT'
         )
     if not runner.classes:
         raise ValueError(
-            f'patches are drawn beside a predicted class, and this is a model for {runner.task} '
+            f'patches are drawn for a predicted class, and this is a model for {runner.task} '
             '(model.head)'
         )
 
 
 def pooled_faces(runner: ModelRunner, batch: dict[str, Any]) -> list[PooledFace]:
-    """Predict a batch of faces and keep which patches are left after every pooling.
+    """Predict a batch of faces and return the patches that remain after every pooling.
 
     Args:
         runner (ModelRunner): A classifier whose backbone has ``forward_with_indices``.
@@ -78,5 +78,5 @@ def _pooled(runner: ModelRunner, face: Inspection) -> PooledFace:
         grid=face.grid,
         prediction=runner.classes[best],
         confidence=float(scores[best]),
-        truth=None if truth < 0 else runner.classes[truth],  # -1 is for frames without a class
+        truth=None if truth < 0 else runner.classes[truth],  # -1 marks frames without a class
     )

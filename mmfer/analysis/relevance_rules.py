@@ -1,41 +1,42 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""How relevance goes back through one operation (Chefer, Gur and Wolf, CVPR 2021, Sec. 3).
+"""Relevance propagation through single operations (Chefer, Gur and Wolf, CVPR 2021, Sec. 3).
 
-Layer-wise relevance propagation starts with a relevance of 1 at the score of a class and hands it
-back, operation by operation, to what the operation was computed from. Each rule takes the relevance
-of an output and returns that of the inputs. All hand on as much as they get, sample by sample. Only
-where nothing adds up to an output, its relevance has nobody to go to and is lost.
+Layer-wise relevance propagation starts with a relevance of 1 at the score of a class and
+propagates it backward, operation by operation. Each rule gets the relevance of an output and
+returns that of the inputs. The total relevance per sample is conserved, except if nothing
+contributes to an output (its total is 0): the relevance of that output is lost.
 
-Activations, normalization, layer scale and the softmax hand relevance on as it is; they need no
-rule. Biases get none. The first dimension of every tensor is the batch.
+Activations, normalization, layer scale and the softmax pass relevance on unchanged and need no
+rule. Biases get no relevance. The first dimension of every tensor is the batch.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Keeps a quotient finite next to 0; that of the authors' code.
+# Keeps quotients finite near 0; the value of the authors' code.
 _EPSILON = 1e-9
 
 
 def divide(relevance: Tensor, total: Tensor) -> Tensor:
-    """``relevance / total``, and 0 where ``total`` is 0."""
+    """Return ``relevance / total``, with 0 where ``total`` is 0."""
     quotient = relevance / (total + _EPSILON * total.sign())
     return torch.where(total == 0, 0, quotient)
 
 
 def through_linear(relevance: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """Relevance of the input of a linear layer: the z+ rule, in proportion to what adds up.
+    """Return the relevance of the input of a linear layer by the z+ rule.
 
-    Only products ``x * w`` above 0 count, also those of two negative numbers.
+    Inputs get relevance in proportion to their positive products ``x * w``, including products of
+    two negative numbers.
 
     Args:
-        relevance (Tensor): Of the output, ``(B, ..., O)``.
-        x (Tensor): The input ``(B, ..., I)``.
-        weight (Tensor): ``(O, I)``.
+        relevance (Tensor): Relevance of the output, ``(B, ..., O)``.
+        x (Tensor): Input, ``(B, ..., I)``.
+        weight (Tensor): Weight, ``(O, I)``.
 
     Returns:
-        ``(B, ..., I)``.
+        Relevance of the input, ``(B, ..., I)``.
     """
     pairs = [(x.clamp(min=0), weight.clamp(min=0)), (x.clamp(max=0), weight.clamp(max=0))]
     quotient = divide(relevance, sum(F.linear(*pair) for pair in pairs))
@@ -43,32 +44,32 @@ def through_linear(relevance: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 
 def through_product(relevance: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-    """Relevance of both factors of ``left @ right``, half for each.
+    """Return the relevance of both factors of ``left @ right``, half for each.
 
     Args:
-        relevance (Tensor): Of the product, ``(B, ..., I, K)``.
+        relevance (Tensor): Relevance of the product, ``(B, ..., I, K)``.
         left (Tensor): ``(B, ..., I, J)``.
         right (Tensor): ``(B, ..., J, K)``.
 
     Returns:
-        Relevance shaped as ``left`` and as ``right``. Each gets as much as the product has by the
-        rule, so the paper's normalization (:func:`through_sum`) comes to a half.
+        Relevance shaped like ``left`` and like ``right``. The rule gives each factor the whole
+        relevance of the product, so the paper's normalization (:func:`through_sum`) halves both.
     """
     quotient = divide(relevance, left @ right)
     return left * (quotient @ right.mT) / 2, right * (left.mT @ quotient) / 2
 
 
 def through_sum(relevance: Tensor, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-    """Relevance of both terms of ``one + other``, normalized.
+    """Return the relevance of both terms of ``one + other``, normalized.
 
-    Terms of opposite signs would get relevance without bounds. Each term is therefore scaled so
-    that what the two get, summed over a sample, stands in the ratio of the sums' absolute values
-    and adds up to the relevance of the sum.
+    Terms of opposite signs would get unbounded relevance. Each result is therefore rescaled per
+    sample: the two totals add up to the relevance of the sum, and their ratio is that of the
+    absolute values of the totals before rescaling.
 
     Args:
-        relevance (Tensor): Of the sum, ``(B, ...)``.
+        relevance (Tensor): Relevance of the sum, ``(B, ...)``.
         one (Tensor): ``(B, ...)``.
-        other (Tensor): The same.
+        other (Tensor): ``(B, ...)``.
     """
     quotient = divide(relevance, one + other)
     parts = [one * quotient, other * quotient]

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What programs use. The names below are imported when they are first asked for."""
+"""The public API. The names below are imported on first use."""
 
 import importlib
 

@@ -25,14 +25,14 @@ _DECIMALS = 5
 
 @dataclass(frozen=True)
 class Calibration:
-    """What calibrating a model has changed.
+    """Calibration of a model before and after temperature scaling.
 
     Attributes:
         facts (dict[str, Any]): ``split``, ``images``, ``temperature``, ``bins``, and ``ece``
-            (percent) and ``nll``, each ``_before`` and ``_after``: what the checkpoint says under
+            (percent) and ``nll``, each ``_before`` and ``_after``; stored in the checkpoint as
             ``meta.calibration``.
         before (Reliability): Confidence and accuracy as trained.
-        after (Reliability): With the temperature.
+        after (Reliability): Confidence and accuracy with the temperature.
     """
 
     facts: dict[str, Any]
@@ -48,33 +48,33 @@ def calibrate_model(
     cfg_options: Iterable[str] = (),
     device: str = 'cpu',
 ) -> Calibration:
-    """Make a classifier's scores say how often it is right, by one temperature.
+    """Calibrate the scores of a classifier by temperature scaling.
 
-    The temperature with the least negative log-likelihood on the validation split goes into the
-    last layer, whose weights and bias are divided by it. So the classes predicted stay the same,
-    and everything that runs the model gives calibrated scores.
+    The temperature with the smallest negative log-likelihood on the validation split is used. The
+    weights and the bias of the last layer are divided by it, so the predicted classes stay the
+    same, and everything that runs the model returns calibrated scores.
 
     Args:
         config (str | Path): Config file that the model was trained with.
         checkpoint (str | Path): The trained checkpoint.
         out (str | Path): File to write, .pth or .pt: ``dict(state_dict=..., meta=...)`` with the
-            weights and notes of ``checkpoint``, without the optimizer.
-        cfg_options (Iterable[str]): ``KEY=VALUE`` words that override the config.
+            weights and ``meta`` of ``checkpoint``, without the optimizer.
+        cfg_options (Iterable[str]): ``KEY=VALUE`` strings that override the config.
         device (str): Where the model runs. Defaults to ``'cpu'``.
 
     Raises:
-        FileNotFoundError: There is no such config or checkpoint, or no validation split.
-        ValueError: The model has another head than a linear classifier, was calibrated before, or
-            no temperature fits it; or ``out`` has another suffix.
+        FileNotFoundError: The config, the checkpoint or the validation split does not exist.
+        ValueError: The head is not a linear classifier, the model is already calibrated, no
+            temperature fits it, or ``out`` has another suffix.
     """
     if Path(out).suffix not in _SUFFIXES:
-        raise ValueError(f'{out} (--out): the name of the file ends in {" or ".join(_SUFFIXES)}')
+        raise ValueError(f'{out} (--out): the file name must end in {" or ".join(_SUFFIXES)}')
     weights, meta = load_weights(str(checkpoint))
     if 'calibration' in meta:
-        raise ValueError(f'{checkpoint} was calibrated already: take the one that training saved')
+        raise ValueError(f'{checkpoint} is already calibrated: use the one that training saved')
     runner = ModelRunner.from_files(str(config), str(checkpoint), cfg_options, device)
     layer = _last_layer(runner.model)
-    logits, labels = _answers(runner.model, build_split_loader(runner.cfg, 'val'))
+    logits, labels = _predict(runner.model, build_split_loader(runner.cfg, 'val'))
     temperature = fit_temperature(logits, labels)
     scaled = logits / temperature
     before, after = (reliability(z.softmax(1), labels) for z in (logits, scaled))
@@ -97,20 +97,20 @@ def calibrate_model(
 
 
 def _last_layer(model: ImageClassifier) -> nn.Linear:
-    """The layer that gives the logits of a softmax."""
+    """Return the layer that outputs the logits of a softmax."""
     head = model.head if model.with_head else None
     if isinstance(head, (LinearClsHead, StackedLinearClsHead)):
         layer = getattr(head.fc, 'fc', head.fc)
         if isinstance(layer, nn.Linear):
             return layer
     raise ValueError(
-        f'a {type(head).__name__} (model.head) cannot be calibrated: a temperature goes into the '
+        f'a {type(head).__name__} (model.head) cannot be calibrated: temperature scaling needs the '
         'linear layer of a LinearClsHead, StackedLinearClsHead or MLPClsHead'
     )
 
 
-def _answers(model: ImageClassifier, loader: DataLoader) -> tuple[Tensor, Tensor]:
-    """Logits ``(N, C)`` float64 and labels ``(N,)`` of all images that have a label."""
+def _predict(model: ImageClassifier, loader: DataLoader) -> tuple[Tensor, Tensor]:
+    """Return logits ``(N, C)``, float64, and labels ``(N,)`` of all labeled images."""
     logits, labels = [], []
     for batch in loader:
         data = model.data_preprocessor(batch, training=False)

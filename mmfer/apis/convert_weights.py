@@ -19,15 +19,15 @@ def convert_weights(
     meta: dict,
     say: Callable[[str], None],
 ) -> None:
-    """Check converted weights against the model they are for, and write them.
+    """Check that converted weights fit their model, and write them.
 
     Args:
-        source (str): Where they come from, for messages.
+        source (str): The original file, for messages.
         target (str): File to write: ``dict(state_dict=..., meta=...)``, tensors and plain values.
-        converted (Mapping): The weights under our names.
-        model_state (Mapping): The state dict to fill; only names and shapes are read.
-        meta (dict): What else the file should say, such as ``dataset_meta``.
-        say (Callable): Takes each line of the report.
+        converted (Mapping): The weights under mmfer's names.
+        model_state (Mapping): The state dict of the model; only names and shapes are read.
+        meta (dict): Further entries of ``meta``, such as ``dataset_meta``.
+        say (Callable): Called with each line of the report.
 
     Raises:
         ValueError: Keys are missing, unexpected, of another shape, or not finite. Nothing is
@@ -40,7 +40,7 @@ def convert_weights(
         say(f'reshaped {note}')
     if report.missing or report.unexpected or report.reshaped:
         raise ValueError(
-            f'{source} does not hold the model it was said to hold; nothing was written\n'
+            f'{source} does not contain the weights of this model; nothing was written\n'
             f'{report.details(10)}'
         )
     try:

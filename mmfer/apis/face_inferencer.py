@@ -41,7 +41,7 @@ _YEARS, _PIXELS, _SCORES = 2, 3, 6  # decimals
 
 @dataclass
 class _Job:
-    """An image on its way: what was found in it, and what the model is to see."""
+    """An image being processed: the faces found in it, and the inputs of the model."""
 
     item: InputImage
     result: ImageResult
@@ -60,58 +60,58 @@ class FaceInferencer:
         for result in inferencer(['a.jpg', 'b.jpg']):
             for face in result.faces:
                 print(result.source, face.box, face.class_name, face.score)
-        for result in inferencer.stream('film.mp4'):  # one frame after the other
+        for result in inferencer.stream('video.mp4'):  # frame by frame
             ...
 
-    A face is cut out as the images of the model's test set were (:class:`.FaceCutter`): aligned
-    by its five points, or cut at its box. What is predicted is in pixels of the image.
+    Faces are cut out like the images of the model's test set (:class:`.FaceCutter`): aligned by
+    five points, or cropped at the box. All coordinates are pixels of the input image.
 
     Args:
         model (str | Path | Config | BaseModel, optional): A name of :meth:`list_models`, a config
-            file, a checkpoint that carries its config (what ``tools/train.py`` and
-            ``publish_model.py`` write), or a model of :func:`.get_model`. All but the last are
-            brought to the form for inference, see :func:`.merge_branches`; what they answer stays
-            the same but for rounding. Any other model that answers ``test_step`` needs its config
-            as ``model._config``. Defaults to the expression model that comes with mmfer; the log
-            says which it is.
-        weights (str | Path, optional): The checkpoint, where the model is a name or a config.
+            file, a checkpoint that contains its config (written by ``tools/train.py`` or
+            ``publish_model.py``), or a model built by :func:`.get_model`. All but the last are
+            converted for inference, see :func:`.merge_branches`; predictions only change by
+            rounding. Any other model with a ``test_step`` needs its config as ``model._config``.
+            Defaults to the expression model that comes with mmfer; the log names it.
+        weights (str | Path, optional): The checkpoint if ``model`` is a name or a config.
         device (str | torch.device, optional): Where the model runs. Defaults to a GPU if there is
-            one, else the CPU; a model that was passed stays where it is.
-        detector (str | FaceDetector, optional): Finds faces: ``'auto'`` (default), ``'yunet'`` or
-            ``'mtcnn'``, see :func:`.find_detector`; a :class:`.FaceDetector`; or None for images
-            that are aligned or cut out already, each of which is one face.
-        detector_weights (str | Path, optional): YuNet's ONNX file; docs/alignment.md says where it
-            comes from. Defaults to that of an installed package.
-        min_score (float): Confidence below which a face is none, 0 to 1. Defaults to 0.6.
-        min_size (float): Faces whose box has a shorter side do not count, pixels. Defaults to 20.
-        batch_size (int, optional): Faces that the model sees at once, of one image or of several;
-            so many images are held at most. Defaults to 8 on the CPU, where more would only leave
-            its caches, else 32.
-        cfg_options (Iterable[str]): ``KEY=VALUE`` words that override the config, such as
+            one, else the CPU; a model that was passed stays on its device.
+        detector (str | FaceDetector, optional): The face detector: ``'auto'`` (default),
+            ``'yunet'`` or ``'mtcnn'``, see :func:`.find_detector`; a :class:`.FaceDetector`; or
+            None if each image is one face, already aligned or cropped.
+        detector_weights (str | Path, optional): YuNet's ONNX file; docs/alignment.md says where to
+            get it. Defaults to the file of an installed package.
+        min_score (float): Detections with a lower score are ignored, 0 to 1. Defaults to 0.6.
+        min_size (float): Faces whose box has a shorter side below this are ignored, pixels.
+            Defaults to 20.
+        batch_size (int, optional): Faces per forward pass, from one or several images; also the
+            largest number of images in memory. Defaults to 8 on the CPU, where larger batches no
+            longer fit its caches, else 32.
+        cfg_options (Iterable[str]): ``KEY=VALUE`` strings that override the config, such as
             ``'model.backbone.app.keep_num=80'``.
         show_progress (bool): Whether calls show a progress bar; streams do not. Defaults to True.
-        max_side (int, optional): Longer side to which larger images are shrunk for the search,
-            pixels, 32 or more. Defaults to that of the detector, 6144; for frames of films and
-            cameras 640, where the detector is one that is named.
-        detector_sha256 (str, optional): Of ``detector_weights``, for a file that is not among the
-            published ones.
-        largest (bool): Whether only the largest face of an image counts, by area of its box.
-            Defaults to False.
-        every (int): Of films and cameras, only every so many frames one is looked at, 1 or more.
-            Numbers and times of frames stay those of the film. Defaults to 1.
+        max_side (int, optional): Larger images are shrunk to this longer side for face detection,
+            pixels, 32 or more. Defaults to 6144, or 640 for frames of videos and cameras. Only for
+            a detector given by name.
+        detector_sha256 (str, optional): SHA256 of ``detector_weights``, for a file that is not one
+            of the published ones.
+        largest (bool): Whether to use only the largest face of an image, by box area. Defaults to
+            False.
+        every (int): Process every ``every``-th frame of videos and cameras, 1 or more. Frame
+            numbers and times are those of the original video. Defaults to 1.
 
     Attributes:
         model: The network, in eval mode.
         cfg: Its config.
-        runner: What runs it, a :class:`.ModelRunner`.
+        runner: The :class:`.ModelRunner` that runs it.
         task: ``'expression'``, ``'age'``, ``'landmarks'``, ``'recognition'``,
             ``'valence_arousal'`` or ``'classification'``.
-        classes: Names of its outputs; empty but for classifiers.
+        classes: Class names in the order of the outputs; empty for models that do not classify.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The model or the detector is unknown, has no weights or those of another, or a
-            number is out of range.
+        FileNotFoundError: A file does not exist.
+        ValueError: The model or the detector is unknown, the weights are missing or belong to
+            another model, or a number is out of range.
         ImportError: The detector's package is not installed.
     """
 
@@ -144,20 +144,20 @@ class FaceInferencer:
         self._frame_side = MAX_FRAME_SIDE if named else None
         if model is None:
             if weights is not None:
-                raise ValueError('weights (--weights) are those of a model: name it (--model)')
+                raise ValueError('weights (--weights) need a model (--model)')
             included = included_model()
             print_log(introduce(included), 'current')
             model = included.name
         if isinstance(model, BaseModel):
             if not isinstance(getattr(model, '_config', None), Config):
-                raise ValueError('the model does not know its config; build it by mmfer.get_model')
+                raise ValueError('the model has no config; build it with mmfer.get_model')
             self.model = model.eval()
             if device is not None:
                 self.model.to(_check_device(device))
         else:
             device = _check_device(device)
             self.model = get_model(model, weights, device, cfg_options, allow_untrained=False)
-            # The form for inference is quicker. A model that was passed is somebody else's.
+            # Faster for inference. A model that was passed belongs to the caller: not changed.
             merge_branches(self.model)
             self.model.to(memory_format=torch.channels_last)
         self.cfg = self.model._config
@@ -177,23 +177,23 @@ class FaceInferencer:
         return self.runner.classes
 
     def check_patches(self, stage: str | None = None) -> None:
-        """Refuse to tell which patches are kept where the model cannot.
+        """Check that the model can report kept patches.
 
         Raises:
-            ValueError: The model has no poolings, or none of this name.
+            ValueError: The model has no pooling stages, or no ``stage`` of this name.
         """
         stages = self.runner.patch_stages
         if not stages:
             backbone = getattr(self.model, 'backbone', self.model)
             raise ValueError(
-                f'{type(backbone).__name__} keeps all of a face; patches need an APViT with '
-                'poolings (model.backbone)'
+                f'{type(backbone).__name__} keeps all patches; showing kept patches needs an APViT '
+                'with pooling (model.backbone)'
             )
         if stage is not None and stage not in stages:
             raise ValueError(f'the model has no stage {stage!r}, only {", ".join(stages)}')
 
     def csv_writer(self, path: str | Path) -> CsvWriter:
-        """A writer with the columns that this model fills."""
+        """Return a writer with the columns of this model."""
         run = self.runner
         return CsvWriter(
             path, run.task, run.classes, run.action_units, run.num_points, run.valence_arousal
@@ -205,17 +205,18 @@ class FaceInferencer:
         """Run on all inputs and return the results, in their order.
 
         Args:
-            inputs (Any): The path of an image, a video, or a folder, which is searched with all
-                below it; an array uint8 (H, W, 3) in BGR; or an iterable of these.
-            batch_size (int, optional): Instead of the inferencer's.
-            patches (bool): Whether results tell which patches an APViT kept. Defaults to False.
+            inputs (Any): The path of an image, a video, or a folder (searched recursively); a
+                uint8 array (H, W, 3) in BGR; or an iterable of these.
+            batch_size (int, optional): Faces per forward pass. Defaults to that of the inferencer.
+            patches (bool): Whether results include which patches an APViT kept. Defaults to False.
 
         Returns:
-            One result an image and a frame; files that cannot be read have one that says why.
+            One result per image and per frame. The result of an unreadable file gives the reason.
 
         Raises:
-            TypeError: An input is something else.
-            ValueError: An array has another shape or type; or the model keeps no patches.
+            TypeError: An input has another type.
+            ValueError: An array has another shape or dtype, or ``patches`` is set for a model
+                without pooling.
         """
         results = self.stream(inputs, batch_size, patches)
         if self.show_progress:
@@ -225,9 +226,10 @@ class FaceInferencer:
     def stream(
         self, inputs: Any, batch_size: int | None = None, patches: bool = False
     ) -> Iterator[ImageResult]:
-        """As a call, one result after the other: memory does not grow with the number of frames.
+        """Like a call, but yield the results one by one.
 
-        Also takes the number of a camera, whose results come frame by frame.
+        Memory does not grow with the number of frames. ``inputs`` may also be a camera number; its
+        results are yielded frame by frame.
         """
         for job in self._run(inputs, batch_size, patches, keep_images=False):
             yield job.result
@@ -235,29 +237,30 @@ class FaceInferencer:
     def stream_images(
         self, inputs: Any, batch_size: int | None = None, patches: bool = False
     ) -> Iterator[tuple[InputImage, ImageResult]]:
-        """As :meth:`stream`, each result with its image, for :meth:`visualize`."""
+        """Like :meth:`stream`, but yield each result with its image, for :meth:`visualize`."""
         for job in self._run(inputs, batch_size, patches, keep_images=True):
             yield job.item, job.result
 
-    # The steps, named as those of MMEngine's inferencers ---------------------------------------
+    # The steps, named as in MMEngine's inferencers ---------------------------------------------
 
     def preprocess(
         self, inputs: Any, batch_size: int = 1, keep_images: bool = True
     ) -> Iterator[list[_Job]]:
-        """Read images, find and cut faces, until there are enough of them for a batch.
+        """Read images, detect faces and cut them out, batch by batch.
 
         Args:
             inputs (Any): See :meth:`__call__`.
-            batch_size (int): How many faces are enough.
+            batch_size (int): Faces after which a batch is full. Defaults to 1.
             keep_images (bool): Whether jobs keep their images, or only the faces cut out of them.
+                Defaults to True.
 
         Yields:
-            Jobs in the order of their images, at most ``batch_size`` of them, however few faces
-            they have.
+            Jobs in the order of their images, at most ``batch_size`` of them, even if they have
+            fewer faces.
         """
         jobs: list[_Job] = []
         for item in read_images(inputs, every=self._every):
-            job = self._look(item)
+            job = self._detect(item)
             if not keep_images:
                 job.item = item = replace(item, image=None)
             jobs.append(job)
@@ -272,11 +275,11 @@ class FaceInferencer:
         """Predict a batch of faces.
 
         Args:
-            inputs (list[Cut]): Of one size.
+            inputs (list[Cut]): Faces, all of one size.
             patches (bool): Whether to return which patches were kept. Defaults to False.
 
         Returns:
-            Of each face the arguments of :class:`.FaceResult` that the model decides.
+            For each face, the predicted fields of :class:`.FaceResult`.
         """
         batch, maps = pack_images(cut.image for cut in inputs), [cut.matrix for cut in inputs]
         if not patches:
@@ -291,18 +294,18 @@ class FaceInferencer:
     def visualize(
         self, image: InputImage | np.ndarray, result: ImageResult, stage: str | None = None
     ) -> np.ndarray:
-        """Draw a result into its image, see :func:`.draw_faces`."""
+        """Draw a result on its image, see :func:`.draw_faces`."""
         return draw_faces(getattr(image, 'image', image), result, stage)
 
     def postprocess(self, job: _Job, predictions: list[dict[str, Any]]) -> ImageResult:
-        """Put together what was found and what was predicted."""
+        """Combine detections and predictions into a result."""
         faces = zip(job.faces, job.cuts, predictions, strict=True)
         size = job.result.width, job.result.height
         return replace(job.result, faces=tuple(_to_result(*face, size) for face in faces))
 
     @staticmethod
     def list_models(pattern: str | None = None) -> list[str]:
-        """Names of models, see :func:`mmfer.list_models`."""
+        """Return the names of all models, see :func:`mmfer.list_models`."""
         return list_models(pattern)
 
     # ------------------------------------------------------------------------------------------
@@ -326,7 +329,7 @@ class FaceInferencer:
                     source = sources[start + error.index]
                     raise NonFinitePredictionError(source, error.field, error.index) from None
             remaining = iter(predictions)
-            # Let go of each: the next batch is read while this list is still here.
+            # Free each job at once: the next batch is read while this list still exists.
             jobs.reverse()
             while jobs:
                 job = jobs.pop()
@@ -334,7 +337,7 @@ class FaceInferencer:
                 yield job
 
     def _plain_prediction(self, sample: DataSample, crop_map: np.ndarray) -> dict[str, Any]:
-        """What :class:`.FaceResult` has of a prediction; points are in pixels of the image."""
+        """Convert a prediction to fields of :class:`.FaceResult`; points in image pixels."""
         run = self.runner
         if run.task == 'age':
             return dict(age=round(float(sample.pred_age), _YEARS))
@@ -358,8 +361,8 @@ class FaceInferencer:
             result['feature'] = _rounded(sample.feat.ravel())
         return result
 
-    def _look(self, item: InputImage) -> _Job:
-        """Find the faces of an image and cut them out."""
+    def _detect(self, item: InputImage) -> _Job:
+        """Detect the faces of an image and cut them out."""
         result = ImageResult(item.source, UNREADABLE, item.error, item.frame, item.time)
         if item.image is None:
             return _Job(item, result, [], [])
@@ -401,10 +404,10 @@ def _check_device(device: str | torch.device | None) -> torch.device:
     try:
         device = torch.device(device)
     except RuntimeError as error:
-        raise ValueError(f'device (--device) {device!r} is none that torch knows') from error
+        raise ValueError(f'device (--device) {device!r} is unknown to torch') from error
     try:
         torch.zeros(1, device=device).tolist()
-    # Which of them it is, or torch's own subclass, is another for every kind of device.
+    # The type of error depends on the kind of device.
     except (AssertionError, NotImplementedError, RuntimeError) as error:
         reason = str(error).partition('\n')[0]
         raise ValueError(
@@ -440,11 +443,11 @@ def _make_detector(
     if detector is None or isinstance(detector, FaceDetector):
         if max_side is not None:
             raise ValueError(
-                f'max_side={max_side!r} (--max-side) is for a detector that is named, not for '
+                f'max_side={max_side!r} (--max-side) needs a detector given by name, not '
                 + (
                     'aligned faces'
                     if detector is None
-                    else f'a {type(detector).__name__} made before'
+                    else f'a {type(detector).__name__} that is already built'
                 )
             )
         return detector

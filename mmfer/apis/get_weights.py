@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Get the files that configs start from: download, check and convert them."""
+"""Get the pre-trained weights that configs start from: download, check and convert them."""
 
 import importlib.util
 import os
@@ -20,6 +20,8 @@ from mmfer.utils.file_digest import file_digest
 
 from .model_index import index_folder
 
+_UNVERIFIED = '(not verified: no known sha256 to compare with)'
+
 
 def get_weights(
     entry: StartingWeights,
@@ -30,30 +32,31 @@ def get_weights(
     say: Callable[[str], None] = print,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Path:
-    """Put the file of an entry where configs read it.
+    """Get the weights of an entry and write the file that configs load.
 
-    What is downloaded lies beside it under the name that it was published with, is checked by its
-    sha256, converted, and deleted. A file of that name that is there already is used and stays.
+    The original file is downloaded next to it under its published name, checked by its sha256,
+    converted, and deleted. If a file of that name already exists, it is used and kept.
 
     Args:
-        entry (StartingWeights): What to get.
-        target (str | Path, optional): The file to write. Default: where configs look for it.
-        url (str, optional): An address of https or file, or a path, in place of that of the entry.
-        sha256 (str, optional): Of what ``url`` names: the first eight digits or more. Defaults to
-            that of the entry where the name of the file is the same, else it is not checked.
-        force (bool): Replace a file that is there. Defaults to False.
-        say (Callable[[str], None]): Takes each line of the report.
+        entry (StartingWeights): The weights to get.
+        target (str | Path, optional): The file to write. Defaults to the path in the configs.
+        url (str, optional): An https or file URL, or a path, to use instead of the URL of the
+            entry.
+        sha256 (str, optional): SHA256 of the file at ``url``, at least the first eight digits.
+            Defaults to that of the entry if the file name is the same; else it is not checked.
+        force (bool): Whether to replace an existing file. Defaults to False.
+        say (Callable[[str], None]): Called with each line of the report.
         progress (Callable[[int, int | None], None]): See :func:`.download`.
 
     Returns:
         The file.
 
     Raises:
-        FileExistsError: The file is there, and not whole.
-        FileNotFoundError: There is no such file, or no such page.
-        ValueError: No public address is known and no ``url`` given, ``sha256`` is none, or the
-            file is not that of the entry; nothing was written.
-        CheckpointError: See :func:`.download`; or the file is no checkpoint.
+        FileExistsError: The file exists, but is not complete.
+        FileNotFoundError: The file or the page does not exist.
+        ValueError: No public URL is known and no ``url`` is given, ``sha256`` is malformed, or the
+            file does not belong to the entry; nothing was written.
+        CheckpointError: See :func:`.download`; or the file is not a checkpoint.
         OSError: See :func:`.download`.
     """
     target = Path(target or entry.file)
@@ -62,8 +65,8 @@ def get_weights(
     if target.is_file() and not force:
         reason = entry.why_not_whole(target)
         if reason:
-            raise FileExistsError(f'{target} is there, but {reason}. --force replaces it')
-        say(f'{target} is there already')
+            raise FileExistsError(f'{target} exists, but {reason}. --force replaces it')
+        say(f'{target} already exists')
         return target
     source, own = _source(entry, target, url, sha256, say, progress)
     try:
@@ -78,51 +81,51 @@ def get_weights(
             say(f'wrote {target}')
     except (CheckpointError, ValueError) as error:
         kept = source if own else source.replace(f'{source}.bad')
-        raise ValueError(f'{error}\n{kept} is not what {entry.name} is made of') from error
+        raise ValueError(f'{error}\n{kept} is not the original file of {entry.name}') from error
     if not own and source != target:
         source.unlink(missing_ok=True)
     return target
 
 
 def _source(entry, target, url, sha256, say, progress) -> tuple[Path, bool]:
-    """The file as published, checked; and whether it is the user's own, who keeps it."""
-    beside = target.with_name(entry.source)
+    """Return the checked original file, and whether it belongs to the user, who keeps it."""
+    original = target.with_name(entry.source)
     path = None if url is None else _local(url)
-    if url is None and beside.is_file():
-        path = beside
-        say(f'using {beside}, which is there already')
+    if url is None and original.is_file():
+        path = original
+        say(f'using {original}, which already exists')
     if path is not None:
         if not path.is_file():
-            raise FileNotFoundError(f'there is no file {path} (from {os.getcwd()})')
+            raise FileNotFoundError(f'there is no file {path} (relative to {os.getcwd()})')
         wanted = sha256 or (entry.sha256 if path.name == entry.source else None)
         found = file_digest(path)
         if not found.startswith((wanted or '').lower()):
             raise CheckpointError(
-                f'{path} is another file than expected, or damaged: its sha256 is {found}, not '
-                f'{wanted}. If it is the right one, say so: --url {path} --sha256 {found[:8]}'
+                f'{path} is not the expected file, or it is damaged: its sha256 is {found}, not '
+                f'{wanted}. If it is the right file, pass --url {path} --sha256 {found[:8]}'
             )
         if wanted is None:
-            say(f'sha256 of {path}: {found}, with nothing to compare it with')
+            say(f'sha256 of {path}: {found} {_UNVERIFIED}')
         return path, True
     if url is None and entry.url is None:
-        raise ValueError(f'no public address of {entry.source} is known: {entry.how_to_get()}')
+        raise ValueError(f'no public URL of {entry.source} is known: {entry.how_to_get()}')
     address = url or entry.url
     if sha256 is None and Path(urlsplit(address).path).name == entry.source:
         sha256 = entry.sha256
     say(f'downloading {address}')
     try:
-        download(address, beside, sha256, say=say, progress=progress)
+        download(address, original, sha256, say=say, progress=progress)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f'{error}. Look for it at {entry.page}, and name its address or the file: --url'
+            f'{error}. Look for it at {entry.page}, and pass its URL or path: --url'
         ) from error
     if sha256 is None:
-        say(f'sha256 of {beside}: {file_digest(beside)}, with nothing to compare it with')
-    return beside, False
+        say(f'sha256 of {original}: {file_digest(original)} {_UNVERIFIED}')
+    return original, False
 
 
 def _local(url: str) -> Path | None:
-    """The file that an address or a path names; None for an address of another machine."""
+    """Return the path of a path or a file URL; None for other URLs."""
     if '://' not in url:
         return Path(url).expanduser()
     parts = urlsplit(url)
@@ -130,7 +133,7 @@ def _local(url: str) -> Path | None:
 
 
 def _convert(entry: StartingWeights, source: Path, target: Path) -> None:
-    """Run the tool that converts it."""
+    """Run the converter of an entry."""
     name, *options = shlex.split(entry.converter)
     path = index_folder() / 'tools' / 'model_converters' / name
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -138,7 +141,7 @@ def _convert(entry: StartingWeights, source: Path, target: Path) -> None:
     spec.loader.exec_module(tool)
     try:
         tool.main([str(source), str(target), *options])
-    except SystemExit as stop:  # as its command line ends, with a message
+    except SystemExit as stop:  # the converter ends like a command, with a message
         raise ValueError(str(stop.code).removeprefix('error: ')) from stop
 
 

@@ -9,30 +9,30 @@ from mmfer.checkpoint.plain import to_plain
 from mmfer.utils import atomic_file  # noqa: F401  registers the backend
 from mmfer.utils.reparameterize import merge_branches
 
-#: Largest difference of the outputs, as a share of the largest output, that is put down to
-#: rounding. The numbers of a net of twenty convolutions differ by some 1e-6 of it.
+#: Largest difference of the outputs, relative to the largest output, that counts as rounding. For a
+#: network of twenty convolutions it is about 1e-6.
 _TOLERANCE = 1e-3
 
 
 class MergeError(RuntimeError):
-    """A model has no branches to merge, or computes something else when they are merged."""
+    """A model has no branches to merge, or its outputs change when they are merged."""
 
 
 @torch.no_grad()
 def merge_weights(
     model: nn.Module, meta: dict, images: Tensor, target: str, say: Callable[[str], None]
 ) -> None:
-    """Merge a model's branches, prove that it computes the same, and write its weights.
+    """Merge a model's branches, check that its outputs stay the same, and write its weights.
 
     Args:
         model (Module): In eval mode, with its trained weights; changed in place.
-        meta (dict): Goes into the file as it is: class names and what else is known.
-        images (Tensor): ``(B, 3, H, W)``, normalized, that the outputs are compared on.
+        meta (dict): Written to the file unchanged: class names and other facts.
+        images (Tensor): Normalized images ``(B, 3, H, W)`` to compare the outputs on.
         target (str): File to write: ``dict(state_dict=..., meta=...)``, tensors and plain values.
-        say (Callable): Takes each line of the report.
+        say (Callable): Called with each line of the report.
 
     Raises:
-        MergeError: There is nothing to merge, or outputs differ. Nothing is written.
+        MergeError: There is nothing to merge, or the outputs differ. Nothing is written.
     """
     count = _parameters(model)
     before = _outputs(model, images)
@@ -40,21 +40,21 @@ def merge_weights(
     if not merged:
         raise MergeError(
             'no part of the model has branches to merge: neither its '
-            f'{type(model.backbone).__name__} nor anything else has a switch_to_deploy(), or all '
-            'are merged already'
+            f'{type(model.backbone).__name__} nor any other module has switch_to_deploy(), or all '
+            'are already merged'
         )
     after = _outputs(model, images)
     scale = before.abs().max().clamp(min=1e-12)
     difference = ((after - before).abs().max() / scale).item()
     if not difference <= _TOLERANCE:
         raise MergeError(
-            f'with merged branches the outputs differ by {difference:.2g} of the largest, more '
-            f'than rounding ({_TOLERANCE:g}); nothing was written'
+            f'merging changes the outputs by {difference:.2g} of the largest output, more than '
+            f'rounding ({_TOLERANCE:g}); nothing was written'
         )
     content = dict(meta=to_plain(meta), state_dict=model.state_dict())
     save_checkpoint(content, target, backend_args=dict(backend='atomic'))
     say(f'merged {", ".join(merged)}: {count:.3f} -> {_parameters(model):.3f} M parameters')
-    say(f'outputs differ by {difference:.1e} of the largest')
+    say(f'outputs differ by {difference:.1e} of the largest output')
     say(f'wrote {target}')
     options = ' '.join(f'model.{name}.deploy=True' for name in merged)
     say(f'use it with the same config and --cfg-options {options}')
@@ -66,6 +66,6 @@ def _parameters(model: nn.Module) -> float:
 
 def _outputs(model: nn.Module, images: Tensor) -> Tensor:
     with torch.random.fork_rng():
-        torch.manual_seed(0)  # a model that selects at random does so alike before and after
+        torch.manual_seed(0)  # a model that selects at random selects the same both times
         output = model(images)
     return output if isinstance(output, Tensor) else output[-1]

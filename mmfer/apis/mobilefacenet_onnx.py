@@ -1,15 +1,16 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Weights of MobileFaceNet from an ONNX file, such as InsightFace's ``w600k_mbf.onnx``.
 
-The nodes have no names to go by: they are taken in the order of the graph, and each has to be what
-the net has in that place, fed by the node before it, with the same strides, groups and padding.
+The names of the nodes do not identify them. The nodes are read in the order of the graph. Each must
+match the layer of the network at that position: the same type, strides, groups and padding, with
+the output of the previous node as its input.
 
-Exporters fold BatchNorm into the convolution before it. The folded convolution ``w x + b`` becomes
-one without bias and a BatchNorm that adds ``b``: mean 0, variance ``1 - eps``, weight 1, bias
-``b``. So the same config takes files with and without BatchNorm, and in eval mode nothing changes.
-In training mode it does: a BatchNorm that normalizes by the batch needs the weight that was folded,
-which nobody can tell any more. Fine-tune such weights with ``norm_eval=True``, which keeps the
-statistics that are in the file.
+Exporters fold BatchNorm into the convolution before it. Here the folded convolution ``w x + b``
+becomes a convolution without bias and a BatchNorm that adds ``b``: mean 0, variance ``1 - eps``,
+weight 1, bias ``b``. So the same config loads files with and without BatchNorm, and in eval mode
+the outputs are the same. In training mode they are not: a BatchNorm with batch statistics needs the
+weight that was folded, which cannot be recovered. Fine-tune such weights with ``norm_eval=True``,
+which keeps the statistics in the file.
 """
 
 from collections import deque
@@ -23,16 +24,16 @@ from mmfer.models.backbones import MobileFaceNet
 from mmfer.models.backbones.mobilefacenet import Bottleneck
 
 _DEFAULTS = dict(strides=[1, 1], pads=[0] * 4, dilations=[1, 1], group=1, auto_pad=b'NOTSET')
-#: Nodes that have no part in what is computed.
+#: Nodes without computation.
 _IDLE = ('Constant', 'Identity')
 
 
 def read_mobilefacenet_onnx(path: str, num_stages: int) -> tuple[dict[str, Tensor], dict, bool]:
-    """Read the first stages of a MobileFaceNet; nothing in the file is run.
+    """Read the first stages of a MobileFaceNet; the graph is not run.
 
     Args:
-        path (str): The ONNX file, with its weights inside.
-        num_stages (int): How many of the net's four stages are read.
+        path (str): The ONNX file, which must contain its weights.
+        num_stages (int): Number of stages to read, of four.
 
     Returns:
         tuple: The weights under the names of :class:`MobileFaceNet`; its ``arch``; and whether
@@ -41,11 +42,11 @@ def read_mobilefacenet_onnx(path: str, num_stages: int) -> tuple[dict[str, Tenso
     Raises:
         ImportError: The package onnx is not installed.
         OSError: The file cannot be read.
-        ValueError: It is no ONNX file, or its graph is not that of a MobileFaceNet.
+        ValueError: The file is not an ONNX file, or its graph is not a MobileFaceNet.
     """
     graph = _Graph(path)
     arch = graph.arch()
-    # On no device: only shapes are asked for.
+    # Only the shapes are needed.
     with torch.device('meta'):
         net = MobileFaceNet(num_stages, arch=arch)
     weights, block, entered = {}, None, ''
@@ -53,14 +54,14 @@ def read_mobilefacenet_onnx(path: str, num_stages: int) -> tuple[dict[str, Tenso
         if isinstance(part, Bottleneck):
             block, entered = part, graph.output
         elif isinstance(part, ConvModule):
-            weights |= graph.take_conv(name, part)
+            weights |= graph.read_conv(name, part)
             if block and part is block.project and block.residual:
-                graph.take('Add', f'the sum after {name}', entered)
+                graph.read('Add', f'the sum after {name}', entered)
     return weights, arch, graph.folded
 
 
 class _Graph:
-    """The nodes of a graph one after the other, and the name of what the last one gave."""
+    """The remaining nodes of a graph, and the name of the output of the last node that was read."""
 
     def __init__(self, path: str):
         try:
@@ -73,7 +74,7 @@ class _Graph:
         try:
             graph = onnx.load(path, load_external_data=False).graph
         except DecodeError as error:
-            raise ValueError(f'{path} is no ONNX file, or a damaged one: {error}') from error
+            raise ValueError(f'{path} is not an ONNX file, or it is damaged: {error}') from error
         self._onnx = onnx
         self.path = path
         self._tensors = {tensor.name: tensor for tensor in graph.initializer}
@@ -85,15 +86,17 @@ class _Graph:
         self._nodes = deque(node for node in graph.node if node.op_type not in _IDLE)
         inputs = [value.name for value in graph.input if value.name not in self._tensors]
         if len(inputs) != 1:
-            raise ValueError(f'{path} has the inputs {inputs}; a MobileFaceNet has one, the image')
+            raise ValueError(
+                f'{path} has the inputs {inputs}; a MobileFaceNet has one input, the image'
+            )
         self.output = inputs[0]
         self.folded = False
 
     def arch(self) -> dict:
-        """The channels of the net, from the shapes of its convolutions.
+        """Infer ``arch`` from the shapes of the convolutions.
 
-        Where they are no MobileFaceNet's, those of the paper's: the first node that differs is then
-        refused.
+        Falls back to that of the paper for other networks, so that the first node that differs
+        raises an error.
         """
         convs = [node for node in self._nodes if node.op_type == 'Conv']
         shapes = [self._tensors[c.input[1]].dims for c in convs if c.input[1] in self._tensors]
@@ -115,10 +118,10 @@ class _Graph:
             last_channels=shapes[last][0],
         )
 
-    def take_conv(self, name: str, part: ConvModule) -> dict[str, Tensor]:
-        """A convolution, its BatchNorm if it is not folded, and its PReLU."""
+    def read_conv(self, name: str, part: ConvModule) -> dict[str, Tensor]:
+        """Read a convolution, its BatchNorm if it is not folded, and its PReLU."""
         conv, eps = part.conv, part.norm.eps
-        found, weight, *bias = self.take('Conv', f'{name}, {_describe(conv)},')
+        found, weight, *bias = self.read('Conv', f'{name}, {_describe(conv)},')
         wanted = dict(
             strides=list(conv.stride),
             pads=[*conv.padding, *conv.padding],
@@ -129,14 +132,14 @@ class _Graph:
         differing = {key: found[key] for key, value in wanted.items() if found[key] != value}
         if weight.shape != conv.weight.shape or differing:
             raise ValueError(
-                f'{self.path} is no MobileFaceNet: in the place of {name}, {_describe(conv)}, it '
+                f'{self.path} is not a MobileFaceNet: instead of {name}, {_describe(conv)}, it '
                 f'has a convolution of {tuple(weight.shape)}'
                 + ''.join(f', {key} {value}' for key, value in differing.items())
             )
         ones = torch.ones(conv.out_channels)
         shift = bias[0] if bias else 0 * ones
         if self._nodes and self._nodes[0].op_type == 'BatchNormalization':
-            found, scale, offset, mean, var = self.take('BatchNormalization', name)
+            found, scale, offset, mean, var = self.read('BatchNormalization', name)
             mean, var = mean - shift, var + found.get('epsilon', 1e-5) - eps
         elif bias:
             scale, offset, mean, var = ones, shift, 0 * ones, ones - eps
@@ -153,22 +156,23 @@ class _Graph:
             f'{name}.bn.running_var': var,
         }
         if part.with_activation:
-            _, slope = self.take('PRelu', f'the PReLU of {name}')
+            _, slope = self.read('PRelu', f'the PReLU of {name}')
             weights[f'{name}.activate.weight'] = slope.flatten()
         return weights
 
-    def take(self, kind: str, place: str, *others: str) -> list:
-        """Take the next node, which has to be of a kind and read the last output and ``others``.
+    def read(self, kind: str, place: str, *others: str) -> list:
+        """Read the next node, whose type must be ``kind`` and whose inputs must be the last output
+        and ``others``.
 
         Returns:
-            list: Its attributes, and the weights among its inputs.
+            list: Its attributes, then the weights among its inputs.
         """
         node = self._nodes.popleft() if self._nodes else None
         read = [name for name in node.input if name not in self._tensors] if node else []
         if node is None or node.op_type != kind or sorted(read) != sorted((self.output, *others)):
             found = f'{node.op_type} {node.name} of {", ".join(read)}' if node else 'nothing'
             raise ValueError(
-                f'{self.path} is no MobileFaceNet: in the place of {place} a {kind} of '
+                f'{self.path} is not a MobileFaceNet: instead of {place} a {kind} of '
                 f'{", ".join((self.output, *others))}, it has {found}'
             )
         self.output = node.output[0]
@@ -182,7 +186,7 @@ class _Graph:
     def _value(self, name: str) -> Tensor:
         tensor = self._tensors[name]
         if tensor.data_location == self._onnx.TensorProto.EXTERNAL:
-            raise ValueError(f'{self.path} keeps {name} in another file; save it with its weights')
+            raise ValueError(f'{self.path} stores {name} in another file; save it with its weights')
         return torch.from_numpy(np.array(self._onnx.numpy_helper.to_array(tensor), np.float32))
 
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from .weight_names import convert_by, stage_of
 
-# Of TreB1eN/InsightFace_Pytorch, and of InsightFace's arcface_torch: how the parts of the net are
-# called (the stem's two convolutions; of each stage the first block, and the list of the others;
-# the 1x1 convolution), the three convolutions of a block, and what belongs to a convolution.
+# Names in TreB1eN/InsightFace_Pytorch and in InsightFace's arcface_torch: the parts of the network
+# (two stem convolutions; per stage the first block and the list of other blocks; the last 1x1
+# convolution), the three convolutions of a block, and the layers of a convolution module.
 _PORT = (
     ['conv1', 'conv2_dw', *(f'conv_{i}' for i in (23, 3, 34, 4, 45, 5)), 'conv_6_sep'],
     ('conv', 'conv_dw', 'project'),
@@ -24,10 +24,10 @@ _EMBEDDING = ('conv_6_dw.', 'linear.', 'bn.', 'features.')
 def convert_mobilefacenet(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Convert a MobileFaceNet of TreB1eN/InsightFace_Pytorch or of InsightFace's arcface_torch.
 
-    The global depthwise convolution and the linear layer of the embedding are left out.
+    The global depthwise convolution and the linear layer of the embedding are omitted.
 
     Args:
-        state_dict (Mapping): 333 keys in either layout, with BatchNorm's counts.
+        state_dict (Mapping): 333 keys in either layout, with ``num_batches_tracked``.
 
     Raises:
         ValueError: Two keys name the same weight.
@@ -48,22 +48,22 @@ def _our_name(key: str) -> str:
             place = ['stages.3.0' if number == 8 else f'stem.{number}', *inner]
         else:
             *unit, block = inner
-            # The others of a stage are counted from 0; its first block has no number.
+            # The first block of a stage has no number; the others are numbered from 0.
             unit = [str(int(unit[0]) + 1), *unit[1:]] if number % 2 else ['0', *unit]
             place = [f'stages.{number // 2 - 1}', *unit, _OURS[0][blocks.index(block)]]
         return '.'.join([*place, _OURS[1][convs.index(conv)], name])
-    except (ValueError, IndexError):  # none of these nets'; reported as unexpected
+    except (ValueError, IndexError):  # not a key of these networks; reported as unexpected
         return key
 
 
 def mobilefacenet_arch(weights: Mapping[str, Tensor]) -> dict | None:
-    """The ``arch`` of the :class:`MobileFaceNet` that weights under our names are of.
+    """Return the ``arch`` of a :class:`MobileFaceNet` from its weights.
 
     Args:
-        weights (Mapping): Of all four stages.
+        weights (Mapping): Weights of all four stages, under mmfer's names.
 
     Returns:
-        dict | None: None if a weight is missing that tells it.
+        dict | None: None if a weight that it depends on is missing.
     """
     blocks = [0, 0, 0]
     for key in weights:
@@ -95,5 +95,5 @@ def mobilefacenet_arch(weights: Mapping[str, Tensor]) -> dict | None:
 
 
 def first_stages(weights: Mapping[str, Tensor], num_stages: int) -> dict[str, Tensor]:
-    """The weights of the stem and of as many stages, and what is of no stage."""
+    """Return the weights of the first ``num_stages`` stages, and all that belong to no stage."""
     return {key: value for key, value in weights.items() if stage_of(key) < num_stages}

@@ -13,7 +13,7 @@ from mmfer.utils import safe_yaml  # noqa: F401
 from mmfer.utils.files_below import is_junk
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-# In an installed package, and in a working copy that was never installed.
+# In an installed package, and in a working copy that is not installed.
 _PLACES = (_PACKAGE / '.mim', _PACKAGE.parent)
 _FILE = 'model-index.yml'
 
@@ -23,13 +23,13 @@ class IndexedModel:
     """An entry of the model index.
 
     Attributes:
-        name (str): What it is called.
+        name (str): Name of the model.
         config (Path): Its config file.
-        task (str): What it is for, in the index' words; empty where no result is listed.
-        dataset (str): What it was tested on; empty where no result is listed.
-        weights (str, optional): A file that comes with mmfer, an address, or None: none are
+        task (str): The task as named in the index; empty if no result is listed.
+        dataset (str): The dataset it was tested on; empty if no result is listed.
+        weights (str, optional): A file that comes with mmfer, a URL, or None if no weights are
             published.
-        sha256 (str, optional): Of the weights, in hexadecimal digits.
+        sha256 (str, optional): SHA256 of the weights, in hexadecimal digits.
     """
 
     name: str
@@ -41,15 +41,15 @@ class IndexedModel:
 
     @property
     def included(self) -> bool:
-        """Whether its weights came with this package."""
+        """Whether the weights are part of this package."""
         return self.weights is not None and Path(self.weights).is_file()
 
 
 def read_model_index() -> dict[str, IndexedModel]:
-    """Entries of the model index and of the metafiles that it imports by name, in its order.
+    """Return the entries of the model index and its metafiles by name, in their order.
 
-    Not mmpretrain's ``ModelHub``: that one table of a process holds mmpretrain's own models under
-    the same kind of names, and what is got from it is built in mmpretrain's scope.
+    mmpretrain's ``ModelHub`` is not used: it is one table per process, with mmpretrain's own models
+    under similar names, and its models are built in the scope of mmpretrain.
 
     Raises:
         FileNotFoundError: The package was installed without its index.
@@ -58,7 +58,7 @@ def read_model_index() -> dict[str, IndexedModel]:
 
 
 def index_folder() -> Path:
-    """The folder of the index, ``configs`` and ``tools``.
+    """Return the folder that contains the index, ``configs`` and ``tools``.
 
     Raises:
         FileNotFoundError: The package was installed without them.
@@ -74,14 +74,14 @@ def index_folder() -> Path:
 
 @lru_cache(maxsize=1)
 def _read(index: Path) -> dict[str, IndexedModel]:
-    # All paths are relative to the index, as openmim has it.
+    # All paths are relative to the index, as in openmim.
     models = {}
     for metafile in load(index)['Import']:
         for entry in load(index.parent / metafile)['Models']:
             result = (entry.get('Results') or [{}])[0]
             weights = entry.get('Weights')
             if weights is not None and '://' not in weights:
-                # Below the package, not beside the index, which a wheel has elsewhere.
+                # Relative to the package: in a wheel the index is in another folder.
                 weights = str(_PACKAGE.parent / weights)
             models[entry['Name']] = IndexedModel(
                 name=entry['Name'],
@@ -95,12 +95,12 @@ def _read(index: Path) -> dict[str, IndexedModel]:
 
 
 def list_models(pattern: str | None = None, included: bool = False) -> list[str]:
-    """Names of the models that mmfer has configs for, sorted.
+    """Return the names of all models that mmfer has configs for, sorted.
 
     Args:
-        pattern (str, optional): Wildcards, ``'*rafdb*'``; what follows a match is free, as in
-            mmpretrain, so ``'apvit'`` finds all that begin so. Defaults to all.
-        included (bool): Whether only those are listed whose weights come with mmfer. Defaults to
+        pattern (str, optional): Start of the name, with the wildcards ``*`` and ``?``, e.g.
+            ``'apvit'`` or ``'*rafdb*'``; as in mmpretrain. Defaults to all models.
+        included (bool): Whether to list only models whose weights come with mmfer. Defaults to
             False.
     """
     models = read_model_index()
@@ -109,10 +109,10 @@ def list_models(pattern: str | None = None, included: bool = False) -> list[str]
 
 
 def find_model(name: str) -> IndexedModel:
-    """Look up a model by its name in the index, or by the name of any config of mmfer.
+    """Return a model by its name in the index, or by the name of any config of mmfer.
 
     Raises:
-        ValueError: There is none of this name; says which are near.
+        ValueError: The name is unknown; the message lists similar names.
     """
     models = read_model_index()
     if name in models:
@@ -122,13 +122,13 @@ def find_model(name: str) -> IndexedModel:
         return IndexedModel(name, configs[name])
     near = difflib.get_close_matches(name, [*models, *configs], n=3, cutoff=0.4)
     raise ValueError(
-        f'there is no model {name!r}, neither as a file nor among the configs. Near are: '
-        f'{", ".join(dict.fromkeys(near)) or "none"}. `python -m mmfer models` lists what there is'
+        f'there is no model {name!r}, neither as a file nor among the configs. Similar names: '
+        f'{", ".join(dict.fromkeys(near)) or "none"}. `python -m mmfer models` lists all models'
     )
 
 
 def config_files() -> dict[str, Path]:
-    """All configs of mmfer that are no parts of others, by name, sorted by folder.
+    """Return all configs of mmfer except ``_base_`` files, by name, sorted by folder.
 
     Raises:
         FileNotFoundError: The package was installed without them.

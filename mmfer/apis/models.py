@@ -24,7 +24,7 @@ from mmfer.utils.config_options import merge_options, parse_options, read_config
 from .included_weights import checked_weights
 from .model_index import find_model
 
-#: What a file of weights may be called.
+#: File name extensions of checkpoints.
 CHECKPOINT_SUFFIXES = ('.safetensors', '.pth', '.pt')
 
 _TRIAL = 64  # pixels
@@ -41,38 +41,38 @@ def get_model(
 
     Args:
         model (str | Path | Config): A name of :func:`.list_models`, a config file, a
-            :class:`~mmengine.config.Config`, or a checkpoint that carries its config: what
-            ``tools/train.py`` saves and what ``tools/model_converters/publish_model.py`` writes.
-        weights (str | Path, optional): The checkpoint. Defaults to ``model`` if it is one, or that
-            of the model index.
-        device (str | torch.device): Where the model goes. Defaults to ``'cpu'``.
-        cfg_options (Iterable[str]): ``KEY=VALUE`` words that override the config, such as
+            :class:`~mmengine.config.Config`, or a checkpoint that contains its config: saved by
+            ``tools/train.py`` or written by ``tools/model_converters/publish_model.py``.
+        weights (str | Path, optional): The checkpoint. Defaults to ``model`` if it is one, else to
+            the weights in the model index.
+        device (str | torch.device): Device of the model. Defaults to ``'cpu'``.
+        cfg_options (Iterable[str]): ``KEY=VALUE`` strings that override the config, such as
             ``'model.backbone.app.keep_num=80'``.
-        allow_untrained (bool): Whether a model without weights is built as it is before training,
-            with a warning, or refused. Defaults to True.
+        allow_untrained (bool): If there are no weights, whether to build the untrained model, with
+            a warning, or to raise an error. Defaults to True.
 
     Returns:
-        The model in eval mode. As of mmpretrain's models, ``model._config`` is the config and
+        The model in eval mode. As in mmpretrain, ``model._config`` is the config and
         ``model._dataset_meta`` has the class names.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: There is no such name, no weights were given and that is not allowed, or they
-            are those of another model.
-        CheckpointError: A checkpoint cannot be read, or is not the one that the index means.
+        FileNotFoundError: A file does not exist.
+        ValueError: The name is unknown, weights are missing and ``allow_untrained`` is False, or
+            the weights belong to another model.
+        CheckpointError: A checkpoint cannot be read, or its sha256 differs from that in the index.
     """
     cfg, own_weights = _find(model, look=weights is None)
     carried = own_weights is not None and cfg.filename is None
     weights = own_weights if weights is None else str(weights)
     if weights is None and not allow_untrained:
         raise ValueError(
-            f'{model} has no weights, and a model that was not trained says nothing: name a '
-            'checkpoint as weights (--weights), or one that carries its config as the model'
+            f'{model} has no weights, and the predictions of an untrained model are meaningless: '
+            'pass a checkpoint as weights (--weights), or one that contains its config as the model'
         )
     merge_options(cfg, parse_options(cfg_options))
     if weights is None:
         built, meta = build_model(cfg).to(device).eval(), {}
-        print_log(f'{model} is untrained: no weights were named', 'current', logging.WARNING)
+        print_log(f'{model} is untrained: no weights were given', 'current', logging.WARNING)
     else:
         build = functools.partial(_build_carried, weights) if carried else build_model
         built, meta = load_model(cfg, weights, device, build=build)
@@ -82,7 +82,7 @@ def get_model(
 
 
 def _find(model: str | Path | Config, look: bool) -> tuple[Config, str | None]:
-    """The config of a model, and its weights where it says; those of the index if asked to."""
+    """Return the config of a model, and its weights if known; ``look`` includes the index."""
     if isinstance(model, Config):
         return Config(model.to_dict(), filename=model.filename), None
     path = Path(model).expanduser()
@@ -95,14 +95,14 @@ def _find(model: str | Path | Config, look: bool) -> tuple[Config, str | None]:
 
 
 def _config_in(path: Path) -> Config:
-    """The config that a checkpoint carries, read without running it."""
+    """Read the config in a checkpoint, without running it."""
     checkpoint = load_checkpoint_file(str(path))
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     text = meta.get('cfg') if isinstance(meta, dict) else None
     if not isinstance(text, str):
         raise ValueError(
-            f'{path} does not hold the config of its model; name that as the model, and this file '
-            'as its weights'
+            f'{path} does not contain the config of its model; pass the config as the model, and '
+            'this file as its weights'
         )
     try:
         cfg = read_config_text(text)
@@ -113,11 +113,9 @@ def _config_in(path: Path) -> Config:
 
 
 def _build_carried(path: str, cfg: Config) -> ImageClassifier:
-    """Build the model of a config that came with weights, whose values nobody has checked, and try
-    its test pipeline.
-    """
+    """Build the model of an untrusted config from a checkpoint, and try its test pipeline."""
     try:
-        # No number takes less than a byte; some weights are made twice, or only for training.
+        # A number takes at least one byte; some weights are built twice, or only for training.
         with at_most(4 * os.path.getsize(path) + 2**22):
             model = build_model(cfg)
     except Exception as error:
@@ -126,11 +124,11 @@ def _build_carried(path: str, cfg: Config) -> ImageClassifier:
         ) from error
     if not isinstance(model, ImageClassifier) or not model.with_head:
         raise ValueError(
-            f'{path}: config.model is a {type(model).__name__}, no ImageClassifier with a head'
+            f'{path}: config.model is a {type(model).__name__}, not an ImageClassifier with a head'
         )
     try:
         FaceCutter(cfg)(np.zeros((_TRIAL, _TRIAL, 3), np.uint8))
-    except ValueError:  # says what the pipeline lacks, to whoever wants faces cut
+    except ValueError:  # the pipeline cannot cut faces, which is only an error if they are needed
         pass
     except Exception as error:
         raise ValueError(

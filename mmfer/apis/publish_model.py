@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Turn a training checkpoint into a file for other people: weights, and how they are used."""
+"""Publish a training checkpoint: write its weights and all that is needed to use them."""
 
 import logging
 from pathlib import Path
@@ -33,40 +33,40 @@ def publish_model(
 ) -> Path:
     """Write a model's weights and all that is needed to use them.
 
-    The file holds no optimizer, no frozen priors and no notes of the training run. It is the same,
-    byte for byte, whenever and wherever it is made of the same files. Where the config names parts
-    of your own, whoever uses the file needs the config too; the log says so.
+    The file contains no optimizer, no frozen priors and no metadata of the training run. The same
+    inputs always give the same file, byte for byte. If the config uses your own components, users
+    of the file need the config too; the log says so.
 
     Args:
         config (str | Path): Config file that the model was trained with.
         checkpoint (str | Path): The trained checkpoint.
-        out (str | Path): ``FOLDER/NAME.safetensors``; becomes ``FOLDER/NAME-<digits>.safetensors``
-            with the first eight digits of the file's sha256.
-        licence (str): Of the weights, an SPDX identifier. It is not that of mmfer: the data that
-            they were trained on may not allow it. Defaults to ``'unspecified'``.
+        out (str | Path): ``FOLDER/NAME.safetensors``; ``FOLDER/NAME-<digits>.safetensors`` is
+            written, with the first eight digits of the file's sha256.
+        licence (str): License of the weights, an SPDX identifier. Not necessarily that of mmfer:
+            the terms of the training data may not allow it. Defaults to ``'unspecified'``.
         cfg_options (dict[str, Any], optional): Settings that override the config, such as
             ``{'model.backbone.deploy': True}`` for merged weights.
-        half (bool): Whether weights and running statistics are written in half precision, which
-            makes the file half as large. Whoever loads them computes in single. Defaults to False.
-        facts (str | Path, optional): A YAML file that says what the model is for, what it was
-            trained on and what was measured, see :func:`.read_facts`. Defaults to none.
+        half (bool): Whether to write weights and running statistics in half precision, which
+            halves the file size. They are loaded in single precision. Defaults to False.
+        facts (str | Path, optional): A YAML file with the purpose, training data and results of
+            the model, see :func:`.read_facts`. Defaults to none.
 
     Returns:
         The file written.
 
     Raises:
-        FileNotFoundError: There is no such config, checkpoint or file of facts.
+        FileNotFoundError: The config, the checkpoint or the file of facts does not exist.
         ValueError: ``out`` has another suffix, the config is not made of plain values, the
-            checkpoint is one of another model, it holds weights that its model has no place for or
-            that half precision has none for, or the facts are incomplete.
+            checkpoint belongs to another model, has weights that its model does not have or that
+            are too large for half precision, or the facts are incomplete.
     """
     out = Path(out)
     if out.suffix != SUFFIX:
-        raise ValueError(f'{out}: the name of a published file ends in {SUFFIX}')
-    # Not load_config(), which adds what depends on the machine.
+        raise ValueError(f'{out}: the name of a published file must end in {SUFFIX}')
+    # Not load_config(), which adds settings that depend on the machine.
     cfg = read_config(config, cfg_options)
     text = _config_text(cfg)  # before the model is built, which writes defaults into the config
-    # Whole: a config with fewer layers would be published as a model nobody trained.
+    # whole=True: with fewer layers in the config, the published model would not be the trained one.
     model, meta = load_model(cfg, checkpoint, whole=True)
     notes = dict(
         model_facts(cfg, meta), cfg=text, licence=licence, source_sha256=file_digest(checkpoint)
@@ -88,12 +88,12 @@ def _config_text(cfg: Config) -> str:
     try:
         parse_config_text(cfg.pretty_text)
     except ConfigTextError as error:
-        raise ValueError(f'{cfg.filename} cannot travel with its weights: {error}') from error
+        raise ValueError(f'{cfg.filename} cannot be stored with its weights: {error}') from error
     try:
         read_config_text(cfg.pretty_text)
-    except ConfigTextError as error:  # mostly a user's own parts
+    except ConfigTextError as error:  # mostly components of the user
         print_log(
-            f'whoever uses these weights needs {cfg.filename} too: {error}',
+            f'users of these weights also need {cfg.filename}: {error}',
             'current',
             logging.WARNING,
         )

@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What a published model is for, what it was trained on and what was measured: facts in its file.
+"""Facts stored with a published model: its purpose, training data and results.
 
-All of it is data: YAML and JSON of plain values go in, text comes out.
+All of them are plain values, read from YAML and JSON.
 """
 
 import datetime
@@ -16,7 +16,7 @@ from mmengine.fileio import load
 from mmfer.checkpoint.safe_load import load_weights
 from mmfer.utils import safe_yaml  # noqa: F401
 
-#: Entries of a file of facts, and what each item of those that are lists has to have.
+#: Required entries of a file of facts; for lists, the required entries of each item.
 _NEEDED = {
     'purpose': None,
     'date': None,
@@ -25,7 +25,7 @@ _NEEDED = {
 }
 _OPTIONAL = ('limits',)
 _CLASS = 'class_accuracy/'
-#: Of a checkpoint's ``meta``, in this order; the config is too long to be read.
+#: Entries of a checkpoint's ``meta`` to show, in this order; the config is too long.
 _SHOWN = (
     *('task', 'classes', 'facts', 'calibration', 'licence', 'input_size', 'preprocessing'),
     *('mmfer_version', 'source_sha256'),
@@ -33,7 +33,7 @@ _SHOWN = (
 
 
 def read_facts(path: str | Path, classes: Collection[str] = ()) -> dict[str, Any]:
-    """Read what the author of a model says of it.
+    """Read the facts about a model that its author wrote.
 
     Args:
         path (str | Path): A YAML file with
@@ -41,37 +41,38 @@ def read_facts(path: str | Path, classes: Collection[str] = ()) -> dict[str, Any
             * ``purpose``: what the model is for;
             * ``date``: when it was trained;
             * ``training_data``: a list, each with ``name``, ``licence`` (the terms of the data) and
-              whatever else is to be said;
-            * ``results``: a list, each with ``data`` (which images), ``protocol`` (how their labels
-              and the predictions came about), ``metrics`` and whatever else is to be said. Metrics
-              are numbers by name, or the JSON file that ``tools/test.py --out`` wrote, whose path
-              is relative to this file;
-            * ``limits``: what it cannot do. May be left out.
-        classes (Collection[str]): Of the model. Metrics of single classes are named by them.
+              any other entries;
+            * ``results``: a list, each with ``data`` (which images), ``protocol`` (how they were
+              labeled and predicted), ``metrics`` and any other entries. Metrics are numbers by
+              name, or the path of a JSON file written by ``tools/test.py --out``, relative to this
+              file;
+            * ``limits``: what the model cannot do. Optional.
+        classes (Collection[str]): Class names of the model, which metrics of single classes must
+            use. Defaults to none.
 
     Returns:
-        The same as plain values: dates are text, metrics numbers with two decimals.
+        The facts as plain values: dates are text, metrics numbers with two decimals.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: Something is missing, unknown, or no plain value; says what and where.
+        FileNotFoundError: The file does not exist.
+        ValueError: An entry is missing, unknown, or not a plain value; the message says which.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'there is no file of facts {path} (--facts)')
     facts = _plain(load(path, file_format='yaml'), str(path))
     if not isinstance(facts, dict):
-        raise ValueError(f'{path} has to be a mapping with {", ".join(_NEEDED)}')
+        raise ValueError(f'{path} must be a mapping with {", ".join(_NEEDED)}')
     _require(facts, _NEEDED, str(path))
     unknown = sorted(facts.keys() - _NEEDED.keys() - set(_OPTIONAL))
     if unknown:
         allowed = ', '.join((*_NEEDED, *_OPTIONAL))
-        raise ValueError(f'{path}: {unknown[0]!r} is none of {allowed}')
+        raise ValueError(f'{path}: unknown entry {unknown[0]!r}; allowed are {allowed}')
     for name, needed in _NEEDED.items():
         if needed is None:
             continue
         if not isinstance(facts[name], list) or not facts[name]:
-            raise ValueError(f'{path}: {name} has to be a list of one or more')
+            raise ValueError(f'{path}: {name} must be a list of one item or more')
         for number, item in enumerate(facts[name]):
             _require(item, needed, f'{path}: {name}.{number}')
     for number, result in enumerate(facts['results']):
@@ -90,8 +91,8 @@ def _metrics(metrics: Any, folder: Path, where: str, classes: Collection[str]) -
     if isinstance(metrics, str):
         metrics = load(folder / metrics, file_format='json')
     if not isinstance(metrics, Mapping):
-        raise ValueError(f'{where} are numbers by name, or the JSON file that tools/test.py wrote')
-    # In JSON there is a table as well, the confusion matrix.
+        raise ValueError(f'{where} must be numbers by name, or a JSON file from tools/test.py')
+    # The JSON file also contains the confusion matrix, which is skipped.
     numbers = {k: round(float(v), 2) for k, v in metrics.items() if isinstance(v, Real)}
     for name, value in numbers.items():
         if not math.isfinite(value):
@@ -99,10 +100,10 @@ def _metrics(metrics: Any, folder: Path, where: str, classes: Collection[str]) -
         of_class = name.removeprefix(_CLASS)
         if name.startswith(_CLASS) and of_class not in (*classes, 'mean'):
             raise ValueError(
-                f'{where}: {name} is of no class of this model, which has {", ".join(classes)}'
+                f'{where}: {name} is not a class of this model, which has {", ".join(classes)}'
             )
     if not numbers:
-        raise ValueError(f'{where} hold no number')
+        raise ValueError(f'{where} must contain a number')
     return numbers
 
 
@@ -119,23 +120,24 @@ def _plain(value: Any, where: str) -> Any:
 
 
 def published_facts(path: str | Path) -> dict[str, Any]:
-    """What a file of weights says of its model.
+    """Return the facts about a model that are stored with its weights.
 
     Args:
-        path (str | Path): What ``publish_model.py`` wrote. Other checkpoints say less, or nothing.
+        path (str | Path): A file written by ``publish_model.py``. Other checkpoints have fewer
+            facts or none.
 
     Returns:
-        Of what the file has, in this order: ``task``, ``classes``, ``facts`` (see
+        The entries that exist, in this order: ``task``, ``classes``, ``facts`` (see
         :func:`read_facts`), ``calibration`` (see :func:`.calibrate_model`), ``licence``,
         ``input_size``, ``preprocessing``, ``mmfer_version`` and ``source_sha256``.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         CheckpointError: It cannot be read.
     """
     meta = load_weights(str(path))[1]
     shown = {name: meta[name] for name in _SHOWN if name in meta}
-    if isinstance(shown.get('facts'), dict):  # JSON has them by the alphabet
+    if isinstance(shown.get('facts'), dict):  # sorted alphabetically in the file
         known = {name: None for name in (*_NEEDED, *_OPTIONAL) if name in shown['facts']}
         shown['facts'] = {**known, **shown['facts']}
     return shown

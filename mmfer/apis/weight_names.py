@@ -1,9 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Other projects' weights under mmfer's names.
+"""Rename other projects' weights to mmfer's names.
 
-One function per source takes the source's state dict and returns the same tensors under our names.
-Nothing is guessed: a key that no rule knows keeps its name and turns up as unexpected when the
-result is compared with the model it is meant for.
+There is one function per source: from the source's state dict, it returns the same tensors under
+our names. A key that matches no rule keeps its name, and is reported as unexpected when the result
+is compared with the model.
 """
 
 import re
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mmfer.models.backbones import IRNet
 
-_Rules = Sequence[tuple[str, str]]  # regular expressions and what to put in their place, in order
+_Rules = Sequence[tuple[str, str]]  # regular expressions and their replacements, in order
 
 # face.evoLVe's residual unit is a Sequential: BN, convolution, PReLU, convolution, BN.
 _IR = [
@@ -62,26 +62,26 @@ def _rename(key: str, rules: _Rules) -> str:
 
 
 def convert_by(
-    our_name: Callable[[str], str], state_dict: Mapping[str, Tensor], left_out: tuple[str, ...]
+    our_name: Callable[[str], str], state_dict: Mapping[str, Tensor], omitted: tuple[str, ...]
 ) -> dict[str, Tensor]:
-    """Rename all weights but those whose names begin with one of ``left_out``.
+    """Rename all weights except those whose names start with one of ``omitted``.
 
     Raises:
-        ValueError: Two of them get one name, as in a file that mixes layouts.
+        ValueError: Two weights get the same name, as in a file that mixes layouts.
     """
     converted = {}
     for key, value in state_dict.items():
-        if key.startswith(left_out):
+        if key.startswith(omitted):
             continue
         name = our_name(key)
         if name in converted:
-            raise ValueError(f'the file holds {name} twice, once as {key}: it mixes two layouts')
+            raise ValueError(f'the file has {name} twice, once as {key}: it mixes two layouts')
         converted[name] = value
     return converted
 
 
 def stage_of(name: str) -> int:
-    """The number in ``stages.<number>.``, or -1."""
+    """Return the number in ``stages.<number>.``, or -1."""
     found = re.match(r'stages\.(\d+)\.', name)
     return int(found[1]) if found else -1
 
@@ -89,12 +89,12 @@ def stage_of(name: str) -> int:
 def reshape_like(
     converted: Mapping[str, Tensor], model_state: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], list[str]]:
-    """Give tensors the model's shape where only dimensions of size 1 differ.
+    """Reshape tensors to the model's shapes if only dimensions of size 1 differ.
 
-    A 1x1 convolution and a linear layer, for example, hold the same numbers.
+    For example, a 1x1 convolution and a linear layer have the same numbers.
 
     Returns:
-        tuple: The state dict, and one note per tensor that was reshaped.
+        tuple: The state dict, and one note per reshaped tensor.
     """
     state_dict, notes = dict(converted), []
     for key, value in converted.items():
@@ -109,14 +109,14 @@ def reshape_like(
 def convert_face_evolve(
     state_dict: Mapping[str, Tensor], depth: int = 50, num_stages: int = 3
 ) -> dict[str, Tensor]:
-    """Convert an IR net of face.evoLVe (``input_layer``, ``body.<unit>``, ``output_layer``).
+    """Convert an IR network of face.evoLVe (``input_layer``, ``body.<unit>``, ``output_layer``).
 
-    The embedding layer and the units of stages that are not built are left out.
+    The embedding layer and the units of later stages are omitted.
 
     Args:
         state_dict (Mapping): 349 keys for IR-50.
-        depth (int): Depth of the net, for the number of units in each stage. Defaults to 50.
-        num_stages (int): Stages of the :class:`IRNet` to fill. Defaults to 3.
+        depth (int): Depth of the network, for the number of units per stage. Defaults to 50.
+        num_stages (int): Number of stages of the :class:`IRNet`. Defaults to 3.
     """
     places = [
         (stage, unit) for stage, units in enumerate(IRNet.UNITS[depth]) for unit in range(units)
@@ -137,12 +137,11 @@ def convert_face_evolve(
 def convert_iresnet(state_dict: Mapping[str, Tensor], num_stages: int = 3) -> dict[str, Tensor]:
     """Convert an iresnet of InsightFace's arcface_torch to an :class:`IRNet` of ``unit='iresnet'``.
 
-    What follows the last stage (``bn2``, ``fc``, ``features``) and the stages that are not built
-    are left out.
+    The layers after the last stage (``bn2``, ``fc``, ``features``) and later stages are omitted.
 
     Args:
-        state_dict (Mapping): 475 keys for iresnet50, with BatchNorm's counts.
-        num_stages (int): Stages of the :class:`IRNet` to fill. Defaults to 3.
+        state_dict (Mapping): 475 keys for iresnet50, with ``num_batches_tracked``.
+        num_stages (int): Number of stages of the :class:`IRNet`. Defaults to 3.
 
     Raises:
         ValueError: Two keys name the same weight.
@@ -153,29 +152,29 @@ def convert_iresnet(state_dict: Mapping[str, Tensor], num_stages: int = 3) -> di
 
 
 def convert_vit(state_dict: Mapping[str, Tensor], patch_embed: bool = False) -> dict[str, Tensor]:
-    """Convert a ViT in timm's layout, or a classifier of mmpretrain's, to :class:`APViT`.
+    """Convert a ViT in timm's layout, or a classifier of mmpretrain, to :class:`APViT`.
 
-    mmpretrain's ``VisionTransformer`` has our names below ``backbone.``. The classification head is
-    left out.
+    mmpretrain's ``VisionTransformer`` has our names under ``backbone.``. The classification head is
+    omitted.
 
     Args:
         state_dict (Mapping): 152 keys for DeiT-Tiny, in either layout.
-        patch_embed (bool): Keep the patch embedding, which a hybrid has no place for. Defaults to
-            False.
+        patch_embed (bool): Whether to keep the patch embedding, which a hybrid does not have.
+            Defaults to False.
     """
-    left_out = ('head.', 'pre_logits.') if patch_embed else ('head.', 'pre_logits.', 'patch_embed.')
+    omitted = ('head.', 'pre_logits.') if patch_embed else ('head.', 'pre_logits.', 'patch_embed.')
     plain = {key.removeprefix('backbone.'): value for key, value in state_dict.items()}
     return {
-        _rename(key, _TIMM): value for key, value in plain.items() if not key.startswith(left_out)
+        _rename(key, _TIMM): value for key, value in plain.items() if not key.startswith(omitted)
     }
 
 
 def convert_apvit_release(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Convert the released APViT (389 keys under ``extractor``, ``vit``, ``head``) to ours.
 
-    The released code's TransFER, with further keys under ``attention`` and ``convert``, and its
-    APViT with LANet as the criterion are converted as well; of neither are PyTorch weights public.
-    The result has the names of a whole classifier: ``backbone.*`` and ``head.fc.*``.
+    Also converts TransFER of the released code, with further keys under ``attention`` and
+    ``convert``, and its APViT with LANet as the criterion; no PyTorch weights of these two are
+    public. The result has the names of a whole classifier: ``backbone.*`` and ``head.fc.*``.
     """
     converted = {}
     for key, value in state_dict.items():
@@ -189,7 +188,7 @@ def convert_apvit_release(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]
             key = f'backbone.{_rename(key.removeprefix("vit."), _TIMM)}'
         converted[key] = value
     halves = ('vit.cls_pos_embed', 'vit.patch_pos_embed')
-    if all(half in converted for half in halves):  # else what is there of it is reported
+    if all(half in converted for half in halves):  # else a single half is reported as unexpected
         position = torch.cat([converted.pop(half) for half in halves], dim=1)
         converted['backbone.pos_embed'] = position
     return converted

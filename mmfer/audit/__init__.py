@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Look for leaks, duplicates, broken and odd images in the splits of a dataset."""
+"""Find leaks, duplicates, broken and odd images in the splits of a dataset."""
 
 from .audit import audit
 from .duplicates import KINDS

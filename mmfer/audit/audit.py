@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Read all images once, compare them and collect what was found."""
+"""Run an audit: read all images once, compare them and collect the findings."""
 
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -27,15 +27,17 @@ def audit(
     workers: int = 0,
     track: _Track = lambda items, total, title: items,
 ) -> Audit:
-    """Read every image, compare all with all, and collect what is wrong.
+    """Read every image, compare it with all others, and collect the findings.
 
-    Kept of an image are some 500 bytes and, in a temporary file, a thumbnail of 4 KiB.
+    Memory per image is about 500 bytes, plus a thumbnail of 4 KiB in a temporary file.
 
     Args:
-        splits (Sequence[Split]): From :mod:`~mmfer.audit.images`. Equal ones are one, see
+        splits (Sequence[Split]): From :mod:`~mmfer.audit.images`. Join equal ones first, see
             :func:`~mmfer.audit.images.merge_equal`.
-        workers (int): Processes that read; 0 reads in this one. Defaults to 0.
-        track (_Track): Wraps iterators to show progress, given their number of items and a title.
+        workers (int): Number of processes that read images; 0 reads in the main process. Defaults
+            to 0.
+        track (_Track): Wraps an iterable to show progress, given its number of items and a title.
+            Defaults to no progress.
     """
     images = [image for split in splits for image in split.images]
     names = [split.name for split in splits for _ in split.images]
@@ -46,7 +48,7 @@ def audit(
     fingerprints, near = _compare(images, workers, track)
     of_all = iter(fingerprints)
     of_splits = [list(islice(of_all, len(split.images))) for split in splits]
-    notes = [said for part in of_splits for said in oddities(part)]
+    notes = [texts for part in of_splits for texts in oddities(part)]
 
     roles = {split.name: split.roles for split in splits}
     links = [*find_exact(fingerprints), *(link for link in near if link.kind != 'alike')]
@@ -71,9 +73,9 @@ def audit(
             if fingerprint.misplaced
         ],
         odd=[
-            dict(asdict(entry), notes=said)
-            for entry, said in zip(entries, notes, strict=True)
-            if said
+            dict(asdict(entry), notes=texts)
+            for entry, texts in zip(entries, notes, strict=True)
+            if texts
         ],
         people=shared_people([(split.name, split.images) for split in splits]),
     )
@@ -82,8 +84,8 @@ def audit(
 def _compare(
     images: list[AuditImage], workers: int, track: _Track
 ) -> tuple[list[Fingerprint], list[Link]]:
-    """Fingerprints of all images, and links of :func:`~mmfer.audit.duplicates.find_near`."""
-    # Without batches, a worker collates one image at a time. The loader keeps the order.
+    """Return the fingerprints of all images, and the links between similar images."""
+    # Without batches, workers collate one image at a time. The loader keeps the order.
     loader = DataLoader(images, None, num_workers=workers, collate_fn=take_fingerprint)
     fingerprints = []
     with tempfile.TemporaryFile() as file:
@@ -131,6 +133,6 @@ def _overlap(groups: list[Group], names: list[str]) -> list[list[int]]:
     table = np.zeros((len(names), len(names)), int)
     for group in groups:
         members = np.array([[e.split == name for e in group.images] for name in names]).sum(1)
-        # On the diagonal, there has to be another one.
+        # On the diagonal, an image counts only if the split has another copy.
         table += members[:, None] * (members > np.eye(len(names)))
     return table.tolist()

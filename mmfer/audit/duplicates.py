@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Which images are the same: as files, as pixels, as what they show, or as mirror images."""
+"""Find copies of images: same file, same pixels, changed or mirrored."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -12,7 +12,7 @@ from .hash_search import search
 from .perceptual_hash import MARGINS, MIRROR, distance
 from .same_image import similarity
 
-#: What links two images, from what is certain to what was measured.
+#: Kinds of links between two images -> description: the exact kinds first, then the measured ones.
 KINDS = {
     'file': 'same file',
     'pixels': 'same pixels, other file',
@@ -20,21 +20,21 @@ KINDS = {
     'mirrored': 'same image, mirrored',
 }
 
-#: Similarity from which two images are one, and from which a person should look at them.
+#: Smallest similarity of copies of one image, and of pairs that a person should check.
 SAME, ALIKE = 0.975, 0.93
 
-# Bits of the first word of a hash, and of all four, in which copies of an image may differ.
+# Largest number of different bits between copies: in the first word of a hash, and in all four.
 _FIRST_WORD, _ALL_WORDS = 11, 80
 
 
 @dataclass(frozen=True)
 class Link:
-    """Two images, by their numbers, that are the same or alike.
+    """Two images, by number, that are the same or similar.
 
     Attributes:
-        first (int): Number of an image.
-        second (int): Of the other; greater.
-        kind (str): A key of :data:`KINDS`; ``'alike'`` below :data:`SAME`.
+        first (int): Number of one image.
+        second (int): Number of the other; larger than ``first``.
+        kind (str): A key of :data:`KINDS`, or ``'alike'`` if the similarity is below :data:`SAME`.
         similarity (float): From :data:`ALIKE` to 1.
     """
 
@@ -45,7 +45,7 @@ class Link:
 
 
 def find_exact(fingerprints: Sequence[Fingerprint]) -> list[Link]:
-    """Link each copy to the first image of the same bytes, or else of the same pixels."""
+    """Link each copy to the first image with the same bytes, or else with the same pixels."""
     links, files, pixels = [], {}, {}
     for number, fingerprint in enumerate(fingerprints):
         if fingerprint.error:
@@ -64,19 +64,19 @@ def find_near(
     thumbnails: np.ndarray,
     track: Callable[[Iterable, int], Iterable] = lambda items, total: items,
 ) -> list[Link]:
-    """Link images that show the same, found by their hashes and compared as thumbnails.
+    """Link similar images: find candidates by their hashes, then compare their thumbnails.
 
-    Images without a hash and all but one of the same pixels are left out.
+    Images without a hash are skipped. Of images with the same pixels, only the first is compared.
 
     Args:
-        fingerprints (Sequence[Fingerprint]): Of all images.
+        fingerprints (Sequence[Fingerprint]): Fingerprints of all images.
         thumbnails (np.ndarray): (N, 64, 64) uint8.
-        track (Callable[[Iterable, int], Iterable]): Wraps the iterator of pairs to compare, given
-            their number, to show progress.
+        track (Callable[[Iterable, int], Iterable]): Wraps the iterable of candidate pairs to show
+            progress, given their number. Defaults to no progress.
 
     Returns:
-        Links of the kinds ``'near'``, ``'mirrored'`` and ``'alike'``. Mirror images that are alike
-        only are not among them: all frontal faces are, more or less.
+        Links of the kinds ``'near'``, ``'mirrored'`` and ``'alike'``. Mirrored pairs below
+        :data:`SAME` are omitted, because every frontal face resembles its mirror image.
     """
     copies = {link.second for link in find_exact(fingerprints)}
     numbers = np.array(
@@ -101,7 +101,7 @@ def find_near(
 
 
 def groups_of(links: Iterable[Link]) -> list[list[Link]]:
-    """Links that hang together, directly or through others, one list for each group of images."""
+    """Group links into connected components, one list of links per group of images."""
     parent: dict[int, int] = {}
 
     def root(number: int) -> int:
@@ -120,7 +120,7 @@ def groups_of(links: Iterable[Link]) -> list[list[Link]]:
 
 
 def _first(seen: dict, key: Hashable | None, number: int) -> int | None:
-    """Who had the key before; notes the number as the first one where nobody had."""
+    """Return the first image with the key, or None if this image is the first."""
     if key is None:
         return None
     first = seen.setdefault(key, number)
@@ -128,9 +128,9 @@ def _first(seen: dict, key: Hashable | None, number: int) -> int | None:
 
 
 def _candidates(hashes: np.ndarray) -> np.ndarray:
-    """(n, 3) of pairs whose hashes are near, one whole and one with any margin.
+    """Return pairs with similar hashes, one of the whole image and one with any margin: (n, 3).
 
-    Columns: the smaller number, the larger one, whether one of them is mirrored. In order.
+    Columns: smaller number, larger number, whether one image is mirrored. Rows are sorted.
     """
     count, found = len(hashes), [np.empty(0, np.int64)]
     for margin in range(len(MARGINS)):

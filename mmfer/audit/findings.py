@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What an audit found, in plain values."""
+"""The findings of an audit, as plain values."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ class Entry:
     """One image.
 
     Attributes:
-        number (int): Its place in the lists of all splits, one after the other.
-        split (str): The split's name.
-        name (str): Path of the file, or a name where there is none.
-        label (str, optional): Class or age; None where there is none.
-        person (str, optional): Who is shown, where the dataset knows.
+        number (int): Index in the concatenated lists of all splits.
+        split (str): Name of the split.
+        name (str): Path of the file, or a name if there is no file.
+        label (str, optional): Class or age; None if unlabeled.
+        person (str, optional): Identity of the person; None if unknown.
     """
 
     number: int
@@ -25,11 +25,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two images that are the same or alike.
+    """Two images that are the same or similar.
 
     Attributes:
-        first (Entry): One of them.
-        second (Entry): The other, with the greater number.
+        first (Entry): One image.
+        second (Entry): The other image, with the larger number.
         kind (str): A key of :data:`~mmfer.audit.duplicates.KINDS`, or ``'alike'``.
         similarity (float): From :data:`~mmfer.audit.duplicates.ALIKE` to 1.
         across (bool): Whether they are in splits of different roles.
@@ -49,13 +49,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Group:
-    """Images that are all the same one.
+    """Copies of one image.
 
     Attributes:
         leak (bool): Whether they are in splits of different roles.
-        labels (list[str]): Their labels, each once; more than one is a contradiction.
-        images (list[Entry]): By ascending number.
-        links (list[Pair]): Why they are the same.
+        labels (list[str]): Their distinct labels; more than one is a contradiction.
+        images (list[Entry]): The copies, by ascending number.
+        links (list[Pair]): The pairs that connect them.
     """
 
     leak: bool
@@ -66,23 +66,23 @@ class Group:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found, in plain values: these are the keys of ``report.json`` (docs/audit.md).
+    """Findings as plain values. The attributes are keys of ``report.json`` (docs/audit.md).
 
     Attributes:
-        thresholds (dict[str, float]): Similarities from which two images are the ``same`` or
+        thresholds (dict[str, float]): Smallest similarity of images that are the ``same`` or
             ``alike``.
-        splits (list[dict]): ``name``, ``roles``, number of ``images``, files ``left_out``,
-            ``sizes`` (see :func:`~mmfer.audit.statistics.size_statistics`), ``classes`` (label ->
-            number) and ``imbalance`` of each.
-        overlap (list[list[int]]): Row i, column j: images of split i that are also in split j; i =
-            j: more than once.
-        groups (list[Group]): Images that are the same: leaks first, then contradictions.
-        alike (list[Pair]): Pairs for a person to look at: those across splits and the most similar
-            first.
-        broken (list[dict]): Entries of images that cannot be read, with a ``reason``.
-        misplaced (list[dict]): Entries of images whose boxes or points cannot be about them, with a
-            ``reason``.
-        odd (list[dict]): Entries of images that are odd, with ``notes``.
+        splits (list[dict]): For each split: ``name``, ``roles``, number of ``images``, skipped
+            files ``left_out``, ``sizes`` (see :func:`~mmfer.audit.statistics.size_statistics`),
+            ``classes`` (label -> number) and ``imbalance``.
+        overlap (list[list[int]]): Row i, column j: number of images of split i that are also in
+            split j. On the diagonal: number of images that the split has more than once.
+        groups (list[Group]): Groups of copies: leaks first, then contradictions.
+        alike (list[Pair]): Pairs that a person should check. Pairs across splits come first, then
+            the most similar ones.
+        broken (list[dict]): Entries of unreadable images, with a ``reason``.
+        misplaced (list[dict]): Entries of images with boxes or points that cannot belong to them,
+            with a ``reason``.
+        odd (list[dict]): Entries of odd images, with ``notes``.
         people (list[dict]): See :func:`~mmfer.audit.statistics.shared_people`.
     """
 
@@ -98,7 +98,7 @@ class Audit:
 
     @property
     def clean(self) -> bool:
-        """Whether there is no leak, and every file can be read and is what its boxes are about."""
+        """Whether there is no leak, no unreadable file and no misplaced annotation."""
         return not (self.leaks or self.broken or self.misplaced)
 
     @property

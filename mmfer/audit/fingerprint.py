@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What is kept of an image while thousands of others are looked at."""
+"""Fingerprints: the few numbers kept per image during an audit."""
 
 import hashlib
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from .images import AuditImage
 from .perceptual_hash import hash_image
 from .same_image import SIZE
 
-#: Which suffixes say that a file is of a format.
+#: Format -> suffixes of its files.
 _SUFFIXES = {
     'JPEG': ('.jpg', '.jpeg', '.jpe', '.jfif', '.mpo'),
     'PNG': ('.png',),
@@ -33,24 +33,25 @@ _SUFFIXES = {
 _WITH_ALPHA = ('PNG', 'WebP', 'TIFF', 'GIF', 'AVIF')
 
 _LOAD = LoadFaceImage()
-_BLANK = 2.0  # standard deviation of gray values below which there is nothing to see
+_BLANK = 2.0  # standard deviation of gray values below which an image is blank
 
 
 @dataclass
 class Fingerprint:
-    """What is kept of an image; of an unreadable one, the reason only.
+    """Facts kept per image. A fingerprint of an unreadable image has only ``error``.
 
     Attributes:
-        error (str, optional): Why it cannot be read; None where it can.
-        file_digest (bytes, optional): SHA-256 of the file; None for drawn images.
-        pixel_digest (bytes, optional): SHA-256 of its decoded pixels and their shape.
+        error (str, optional): Why the image cannot be read; None if it is readable.
+        file_digest (bytes, optional): SHA-256 of the file; None for generated images.
+        pixel_digest (bytes, optional): SHA-256 of the decoded pixels and their shape.
         size (tuple[int, int]): (width, height), pixels.
-        num_bytes (int): Of the file; 0 for drawn images.
-        gray (bool): Whether it has no color.
-        notes (tuple[str, ...]): What is odd about the file itself: suffix, transparency, blank.
-        misplaced (tuple[str, ...]): Why boxes or points cannot be about it, one text for each face.
-        hashes (np.ndarray, optional): (3, 4) uint64, of
-            :func:`~mmfer.audit.perceptual_hash.hash_image`; None where there is nothing to see.
+        num_bytes (int): Size of the file; 0 for generated images.
+        gray (bool): Whether the image has no color.
+        notes (tuple[str, ...]): Oddities of the file itself: suffix, transparency, blank.
+        misplaced (tuple[str, ...]): Why boxes or points cannot belong to the image, one text per
+            face.
+        hashes (np.ndarray, optional): (3, 4) uint64 from
+            :func:`~mmfer.audit.perceptual_hash.hash_image`; None for blank images.
         thumbnail (np.ndarray, optional): (64, 64) uint8, gray.
     """
 
@@ -70,7 +71,7 @@ def read_image(source: AuditImage) -> np.ndarray:
     """Read an image as training does: (H, W, 3) uint8, BGR.
 
     Raises:
-        UnreadableImageError: The file is missing, truncated or no image.
+        UnreadableImageError: The file is missing, truncated or not an image.
     """
     if source.drawn_by is None:
         return _LOAD({'img_path': source.name})['img']
@@ -80,7 +81,7 @@ def read_image(source: AuditImage) -> np.ndarray:
 
 
 def take_fingerprint(source: AuditImage) -> Fingerprint:
-    """Read an image and keep what matters of it; one that cannot be read is no error here."""
+    """Read an image and compute its fingerprint. An unreadable image sets ``error``."""
     try:
         image = read_image(source)
     except UnreadableImageError as error:
@@ -90,7 +91,7 @@ def take_fingerprint(source: AuditImage) -> Fingerprint:
     notes = _notes_on_file(source.name, content) if content else []
     blank = gray.std() < _BLANK
     if blank:
-        notes.append('nothing to see, all pixels are alike')
+        notes.append('blank, all pixels are about equal')
     height, width = gray.shape
     return Fingerprint(
         file_digest=hashlib.sha256(content).digest() if content else None,
@@ -118,11 +119,11 @@ def _notes_on_file(name: str, content: bytes) -> list[str]:
     form = image_format(content[:HEAD])
     suffix = Path(name).suffix.lower()
     if suffix not in _SUFFIXES[form]:
-        notes.append(f'a {form} file that is called {suffix or "without a suffix"}')
+        notes.append(f'a {form} file with {f"suffix {suffix}" if suffix else "no suffix"}')
     if form in _WITH_ALPHA:
         whole = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
         if whole is not None and whole.ndim == 3 and whole.shape[2] == 4:
             opaque = np.iinfo(whole.dtype).max if whole.dtype.kind == 'u' else 1
             if (whole[..., 3] < opaque).any():
-                notes.append('transparent parts, which training sees as whatever lies beneath')
+                notes.append('transparent parts, which training reads as if they were opaque')
     return notes

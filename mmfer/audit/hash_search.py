@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""All pairs of hashes that differ in few bits, without comparing everything with everything."""
+"""Find all pairs of hashes that differ in few bits, without comparing every pair."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -9,7 +9,7 @@ import numpy as np
 from .perceptual_hash import count_bits
 
 _QUARTERS, _QUARTER_BITS = 4, 16
-# Of so many queries at a time, so that memory is bounded: some 100 MB for a million hashes.
+# Number of queries per block; bounds memory to about 100 MB for a million hashes.
 _BLOCK = 8192
 
 
@@ -18,18 +18,19 @@ def search(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Find every query and key that differ in at most ``limit`` bits, by multi-index hashing.
 
-    (Norouzi, Punjani and Fleet, CVPR 2012.) Of two such words, one quarter (16 bits) differs in at
-    most ``limit // 4`` bits. So the keys are put into 2^16 buckets for each quarter, and a query
-    looks only into the buckets near its own: for a limit of 11 these are 137 of 65,536. What it
-    finds is all there is, as with comparing every pair.
+    See Norouzi, Punjani and Fleet, CVPR 2012. If two words differ in at most ``limit`` bits, one of
+    their quarters (16 bits) differs in at most ``limit // 4`` bits. The keys are sorted into 2^16
+    buckets for each quarter, and a query reads only the buckets near its own: 137 of 65,536 for a
+    limit of 11. The search is exact: it finds the same pairs as comparing all of them.
 
     Args:
         queries (np.ndarray): (Q,), uint64.
         keys (np.ndarray): (K,), uint64.
-        limit (int): Bits, 0 to 11. More would mean thousands of buckets a query.
+        limit (int): Number of bits, 0 to 11. A higher limit would need thousands of buckets per
+            query.
 
     Yields:
-        Indices of queries and of keys, (n,) each; n may be 0. No pair comes twice.
+        Indices of queries and of keys, (n,) each; n may be 0. No pair is repeated.
     """
     if not 0 <= limit <= 11:
         raise ValueError(f'limit must be 0 to 11 bits, not {limit}')
@@ -51,12 +52,12 @@ def search(
                 if not total:
                     continue
                 query = np.repeat(np.arange(len(parts)), inside)
-                # Places within the buckets: 0, 1, … for each query anew.
+                # Positions within the buckets, 0, 1, … for each query.
                 place = np.arange(total) - np.repeat(np.cumsum(inside) - inside, inside)
                 key = order[(ends - counts)[bucket][query] + place]
                 query += start
                 bits = count_bits((queries[query] ^ keys[key])[:, None])
-                # The first quarter that is near reports a pair, the others need not.
+                # Only the first quarter within the radius yields the pair.
                 wanted = bits.sum(-1) <= limit
                 wanted &= (bits <= radius).argmax(-1) == quarter
                 yield query[wanted], key[wanted]
@@ -67,6 +68,6 @@ def _quarters(words: np.ndarray) -> np.ndarray:
 
 
 def _masks(radius: int) -> np.ndarray:
-    """All 16-bit numbers with at most ``radius`` ones."""
+    """Return all 16-bit numbers with at most ``radius`` ones."""
     chosen = (bits for size in range(radius + 1) for bits in combinations(range(16), size))
     return np.array([sum(1 << bit for bit in bits) for bits in chosen], np.uint16)

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What is to be looked at: the images of a config's data loaders, or of folders."""
+"""The images to audit: those of a config's data loaders, or of folders."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,14 +21,14 @@ _ROLES = ('train', 'val', 'test')
 
 @dataclass(frozen=True)
 class AuditImage:
-    """One image with what the dataset says of it.
+    """One image with its annotations.
 
     Attributes:
-        name (str): Its path, or a name where there is no file.
-        label (str, optional): Class or age, for people to read; None where there is none.
-        person (str, optional): Who is shown, where the dataset knows.
+        name (str): Path of the file, or a name if there is no file.
+        label (str, optional): Class or age as text; None if unlabeled.
+        person (str, optional): Identity of the person; None if unknown.
         drawn_by (tuple[Any, int], optional): Dataset and index of an image that has no file.
-        faces (list[dict]): Boxes and points of the samples that show it, as far as they have some
+        faces (list[dict]): Boxes and points of the samples of this image, if they have any
             (:data:`~mmfer.datasets.transforms.annotation_check.PIXEL_KEYS`).
     """
 
@@ -41,13 +41,14 @@ class AuditImage:
 
 @dataclass
 class Split:
-    """Images that are for the same purpose.
+    """Images that are used for the same purpose.
 
     Attributes:
-        name (str): As it is called in reports.
-        roles (frozenset[str]): What it is for. An image in two splits of different roles is a leak.
-        images (list[AuditImage]): Each one once, however often a wrapper repeats it.
-        left_out (list[str]): Files of a folder that are no images.
+        name (str): Name shown in reports.
+        roles (frozenset[str]): Its purposes, such as ``'train'``. An image in two splits of
+            different roles is a leak.
+        images (list[AuditImage]): Its images, without the repetitions of wrappers.
+        left_out (list[str]): Skipped files of a folder, which are not images.
     """
 
     name: str
@@ -57,18 +58,19 @@ class Split:
 
 
 def splits_of_config(cfg: Config, prefix: str = '') -> list[Split]:
-    """Collect the images of the training, validation and test loader of a config.
+    """Collect the images of the training, validation and test loaders of a config.
 
-    Wrappers (``ConcatDataset``, ``RepeatDataset``, ``ClassBalancedDataset``, ``KFoldDataset``, …)
-    are looked through; nothing is augmented.
+    Dataset wrappers (``ConcatDataset``, ``RepeatDataset``, ``ClassBalancedDataset``,
+    ``KFoldDataset``, …) are unwrapped. Images are not augmented.
 
     Args:
-        cfg (Config): The config. Its loaders are those that training and testing use.
-        prefix (str): For the splits' names, where there are several configs.
+        cfg (Config): The config.
+        prefix (str): Prefix of the splits' names, if there are several configs. Defaults to
+            ``''``.
 
     Raises:
         ValueError: The config has no data loader with a dataset.
-        Exception: Whatever building the datasets finds wrong.
+        Exception: Building a dataset failed.
     """
     splits = []
     for role in _ROLES:
@@ -82,13 +84,17 @@ def splits_of_config(cfg: Config, prefix: str = '') -> list[Split]:
 
 
 def split_of_folder(name: str, folder: str | Path) -> Split:
-    """Collect the images below a folder; the subfolders that they are in are their labels.
+    """Collect the images below a folder. Their labels are the names of their subfolders.
 
-    What is an image its content tells; the log says which files are none.
+    Images are recognized by content, not by suffix. Other files are skipped and logged.
+
+    Args:
+        name (str): Name and role of the split.
+        folder (str | Path): The folder.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: It has no image.
+        FileNotFoundError: The folder does not exist.
+        ValueError: The folder has no image.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
@@ -105,9 +111,9 @@ def split_of_folder(name: str, folder: str | Path) -> Split:
 
 
 def merge_equal(splits: Iterable[Split]) -> list[Split]:
-    """Join splits that are the same list of images, as validation and testing often are.
+    """Join splits that have the same list of images, as val and test splits often have.
 
-    Splits of other roles stay apart: to test on the list of training is a leak.
+    Train splits are not joined with others: testing on the training images is a leak.
     """
     merged: dict[tuple[frozenset, frozenset], Split] = {}
     for split in splits:
@@ -132,7 +138,7 @@ def _images_of(dataset) -> Iterator[AuditImage]:
             None if person is None else str(person),
             (leaf, index) if drawn else None,
         )
-        # Several faces of one image, or the same one drawn more often, are one to look at.
+        # Several faces of an image, and repeated samples, count as one image.
         if image not in seen:
             seen[image] = image
             yield image
@@ -141,16 +147,16 @@ def _images_of(dataset) -> Iterator[AuditImage]:
 
 
 def _samples(dataset) -> list[tuple[Any, int]]:
-    """(dataset inside all wrappers, index there) of each sample that is in use."""
+    """Return (dataset inside all wrappers, index in it) of each sample that the loader uses."""
     if hasattr(dataset, 'datasets'):
         return [sample for part in dataset.datasets for sample in _samples(part)]
     if hasattr(dataset, 'dataset'):
         inner = _samples(dataset.dataset)
-        # A choice of the samples (KFoldDataset); other wrappers repeat samples, but leave none out.
-        chosen = getattr(dataset, 'indices', None)
-        return inner if chosen is None else [inner[index] for index in chosen]
+        # KFoldDataset selects samples; other wrappers repeat samples but omit none.
+        indices = getattr(dataset, 'indices', None)
+        return inner if indices is None else [inner[index] for index in indices]
     dataset.full_init()
-    dataset.pipeline = Compose([])  # what is drawn, as it is drawn
+    dataset.pipeline = Compose([])  # generated images without transforms
     return [(dataset, index) for index in range(len(dataset))]
 
 
@@ -161,7 +167,7 @@ def _knows_people(dataset) -> bool:
 def _label(info: dict, classes: Iterable[str] | None) -> str | None:
     label = info.get('gt_label')
     if isinstance(label, (int, np.integer)) and label < 0:
-        return None  # labeled for another task only
+        return None  # labeled only for another task
     if isinstance(label, (int, np.integer)) and classes is not None and 0 <= label < len(classes):
         return str(classes[label])
     if info.get('gt_age') is not None:

@@ -1,25 +1,28 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A hash of what an image shows, which small changes leave almost as it is."""
+"""Perceptual hash of an image: small changes of the image change few bits."""
 
 import cv2
 import numpy as np
 
-#: Borders that are cut off before hashing, as shares of the sides. An image that somebody has
-#: cropped a little has, as a whole, about the hash that the original has without such a border.
+#: Borders that are cropped before hashing, as shares of the sides. The hash of a slightly cropped
+#: copy is close to the hash of the original without such a border.
 MARGINS = (0.0, 0.035, 0.07)
 
-#: 64-bit words of a hash. The first one is of the lowest frequencies, for the search.
+#: Number of 64-bit words of a hash. The first word has the lowest frequencies, for the search.
 NUM_WORDS = 4
 
 _SIZE = 32
 
 
 def _frequencies() -> np.ndarray:
-    """(256, 2) vertical and horizontal frequency of each bit, the lowest first; no mean value."""
+    """Return the vertical and horizontal frequency of each bit, lowest first, without the mean.
+
+    Shape (256, 2).
+    """
     every = ((u, v) for u in range(_SIZE) for v in range(_SIZE))
     order = np.array(sorted(every, key=lambda uv: (sum(uv), max(uv), uv)))[1 : 64 * NUM_WORDS + 1]
-    # Neighbors go to different quarters of the first word: the search looks at one quarter at a
-    # time, and each should say as much of an image as the others.
+    # Neighbors go to different quarters of the first word: the search uses one quarter at a time,
+    # so all quarters should be equally informative.
     order[:64] = order[:64].reshape(16, 4, 2).swapaxes(0, 1).reshape(64, 2)
     return order
 
@@ -30,24 +33,24 @@ def _pack(bits: np.ndarray) -> np.ndarray:
 
 _FREQUENCIES = _frequencies()
 
-#: Exclusive or with this makes the hash of an image that of its mirror image: mirroring changes
-#: the sign of the odd horizontal frequencies and nothing else.
+#: XOR with this mask turns the hash of an image into that of its mirror image: mirroring flips
+#: only the signs of the odd horizontal frequencies.
 MIRROR = _pack(_FREQUENCIES[:, 1] % 2 == 1)
 
 _BITS_OF = np.array([number.bit_count() for number in range(2**16)], np.uint8)
 
 
 def hash_image(gray: np.ndarray) -> np.ndarray:
-    """Hash an image: signs of the 256 lowest frequencies of its cosine transform.
+    """Hash an image: the signs of the 256 lowest frequencies of its cosine transform.
 
-    The image is squeezed to 32x32 first, so neither its size nor its shape matters, and a change
-    of brightness or contrast changes no sign.
+    The image is first resized to 32x32, so the hash does not depend on its size or aspect ratio.
+    Changes of brightness or contrast change no sign.
 
     Args:
         gray (np.ndarray): (H, W), uint8.
 
     Returns:
-        (3, 4), uint64: a hash for each of :data:`MARGINS`.
+        (3, 4), uint64: one hash for each of :data:`MARGINS`.
     """
     height, width = gray.shape
     bits = []
@@ -61,10 +64,10 @@ def hash_image(gray: np.ndarray) -> np.ndarray:
 
 
 def count_bits(words: np.ndarray) -> np.ndarray:
-    """Number of ones in each quarter of 64-bit words: (..., N) -> (..., 4 N), uint8."""
+    """Return the number of ones in each quarter of 64-bit words: (..., N) -> (..., 4 N), uint8."""
     return _BITS_OF[np.ascontiguousarray(words).view(np.uint16)]
 
 
 def distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Number of bits in which hashes differ: two of (..., words) -> (...), at most 64 a word."""
+    """Return the number of bits in which hashes differ: two (..., words) -> (...)."""
     return count_bits(first ^ second).sum(-1, dtype=np.int64)

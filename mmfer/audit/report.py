@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Report what was found: as JSON, as a page with thumbnails, and as a summary for the screen."""
+"""Reports of an audit: JSON, an HTML page with thumbnails, and a text summary."""
 
 import json
 from collections.abc import Sequence
@@ -19,32 +19,32 @@ from .images import AuditImage, Split
 
 HTML, JSON, THUMBNAILS = 'report.html', 'report.json', 'thumbnails'
 
-#: What an audit may have found -> heading of its section.
+#: Kind of finding (an attribute of :class:`.Audit`) -> heading of its section.
 TITLES = dict(
     leaks='Leaks (one image in several splits)',
     contradictions='Contradictions (one image with several labels)',
     duplicates='Duplicates (one image several times in a split)',
-    alike='Alike (pairs to look at)',
+    alike='Alike (pairs to check)',
     broken='Unreadable files',
-    misplaced='Misplaced annotations (boxes or points that cannot be about their image)',
+    misplaced='Misplaced annotations (boxes or points that cannot belong to their image)',
     odd='Odd files',
 )
 
-#: Images of a group that are shown; the rest is counted.
+#: Maximum number of images shown per group; the others are only counted.
 SHOWN = 8
 
-#: Of more classes, only the number is reported.
+#: Maximum number of classes that are listed; of more, only the number is reported.
 MOST_CLASSES = 60
 
-_NAMED = 5  # groups and files that the summary lists
-_WIDTH = 160  # of a thumbnail, pixels
+_NAMED = 5  # groups or files per kind in the summary
+_WIDTH = 160  # longer side of a thumbnail, pixels
 
 
 def verdict(result: Audit) -> str:
-    """The outcome in a line."""
+    """Return the result of an audit in one line."""
     parts = []
     if result.leaks:
-        parts.append(f'{_count(len(result.leaks), "image")} in splits that should be apart')
+        parts.append(f'{_count(len(result.leaks), "image")} in splits that should be disjoint')
     if result.broken:
         parts.append(_count(len(result.broken), 'unreadable file'))
     if result.misplaced:
@@ -60,24 +60,24 @@ def write_report(
     """Write ``report.html``, ``report.json`` and the thumbnails that the page shows.
 
     Args:
-        result (Audit): What was found.
-        splits (Sequence[Split]): What was audited.
-        folder (str | Path): Where to; made where it is not there. An earlier report there is
-            replaced.
-        max_shown (int): Groups, pairs and files that a section of the page shows. JSON has all.
+        result (Audit): The findings.
+        splits (Sequence[Split]): The audited splits.
+        folder (str | Path): Output folder; created if missing. An earlier report in it is replaced.
+        max_shown (int): Maximum number of groups, pairs or files that a section of the page shows.
+            The JSON file has all. Defaults to 100.
 
     Raises:
         OSError: A file could not be written.
     """
     folder = Path(folder)
-    # Those of an earlier report in this folder are of other images.
+    # Thumbnails of an earlier report may show other images.
     for old in (folder / THUMBNAILS).glob('[0-9]' * 7 + '.jpg'):
         old.unlink()
     images = [source for split in splits for source in split.images]
 
     @cache
     def thumbnail(entry: Entry) -> str:
-        """Write the thumbnail when the page first asks for its path in the folder."""
+        """Return the path of a thumbnail, relative to the folder; write it on first use."""
         path = f'{THUMBNAILS}/{entry.number:07d}.jpg'
         _write_thumbnail(images[entry.number], folder / path)
         return path
@@ -96,7 +96,7 @@ def write_report(
 
 
 def to_text(result: Audit) -> str:
-    """A summary for the screen, with at most 5 groups and files of a kind."""
+    """Return a text summary with at most 5 groups or files of each kind."""
     lines = [_outcome(result), '']
     for split in result.splits:
         classes = [f'{name} {number:,}' for name, number in split['classes'].items()]
@@ -161,13 +161,13 @@ def _write_thumbnail(source: AuditImage, path: Path) -> None:
 
 
 def _outcome(result: Audit) -> str:
-    """The verdict, and what else should not be overlooked."""
+    """Return the verdict, with a note if splits of several roles have the same images."""
     text = verdict(result) + '.'
     merged = [split['name'] for split in result.splits if len(split['roles']) > 1]
     if merged:
         text += (
-            f' Note: {" and ".join(merged)} are one list of images, so the best epoch, if it is '
-            'selected, is selected by looking at the test set.'
+            f' Note: {" and ".join(merged)} have the same images, so a best epoch would be '
+            'selected on the test set.'
         )
     return text
 
@@ -177,7 +177,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _describe(group: Group | Pair) -> str:
-    """Why images are the same or alike, and what is wrong with them."""
+    """Describe why images are the same or similar, and whether their labels differ."""
     if isinstance(group, Pair):
         return f'similarity {group.similarity:.3f}' + (', across splits' if group.across else '')
     kinds = [KINDS[kind] for kind in KINDS if any(link.kind == kind for link in group.links)]
@@ -186,24 +186,24 @@ def _describe(group: Group | Pair) -> str:
     if measured:
         words.append(f'similarity {min(measured):.3f}')
     if len(group.images) > SHOWN:
-        words.append(f'{len(group.images)} images, {SHOWN} of them shown')
+        words.append(f'{len(group.images)} images, {SHOWN} shown')
     if len(group.labels) > 1:
         words.append('labels differ: ' + ', '.join(group.labels))
     return '; '.join(words)
 
 
 def _reason(file: dict) -> str:
-    """Why a file is listed: it is broken or odd."""
+    """Return why a file is listed as broken, misplaced or odd."""
     return file['reason'] if 'reason' in file else '; '.join(file['notes'])
 
 
 def _shown(group: Group | Pair) -> list[Entry]:
-    """Members to show, in order: one of each split, then others."""
+    """Select the members to show: one of each split, then others; sorted by number."""
     firsts = {entry.split: entry for entry in reversed(group.images)}.values()
     rest = [entry for entry in group.images if entry not in firsts]
     return sorted([*firsts, *rest][:SHOWN], key=lambda entry: entry.number)
 
 
 def _short_name(entry: Entry) -> str:
-    """The last two parts of a path."""
+    """Return the last two parts of a path."""
     return '/'.join(Path(entry.name).parts[-2:])

@@ -1,10 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Decide whether two thumbnails show one and the same image, or only faces that look alike.
+"""Decide whether two thumbnails show the same image, or only similar faces.
 
-Aligned faces have eyes, nose and mouth at the same places, and portraits of one sitting differ by
-hardly more than a smile. As whole images they correlate by .9 and more, so correlation of the
-whole says little. Copies of an image, however, agree *everywhere*: they are laid over each other
-exactly, and what counts is the agreement where it is worst.
+Aligned faces have eyes, nose and mouth at the same positions, and portraits of one photo session
+may differ only by a smile. Their correlation over the whole image is .9 or higher, so it does not
+separate them from copies. Copies of an image agree *everywhere*. Therefore the two thumbnails are
+registered, and the lowest local correlations decide.
 """
 
 import cv2
@@ -13,33 +13,34 @@ import numpy as np
 #: Width and height of the thumbnails, pixels.
 SIZE = 64
 
-# First look, at 48 pixels and for 15 % smaller to larger: the inner part of one image, whose
-# coarse shading is taken away, is searched in the other, which differs by crop and border.
+# Coarse search at 48 pixels, over scales from 15 % smaller to 17 % larger: template matching of the
+# inner part of one image in the other, after high-pass filtering.
 _COARSE, _INNER, _REACH = 48, 34, 5
 _SCALES = np.exp(np.linspace(-0.16, 0.16, 9))
 _ENOUGH = 0.85  # copies of an image are .9 and above
 
 _WINDOW = 4.0  # standard deviation of the Gaussian window of local correlation, pixels
-# Windows with much less contrast than the image agree: there is only noise to disagree on.
+# Added to covariance and variances, so that windows with only noise count as equal.
 _NOISE = 0.2**2
-_WORST = 5  # the percentile of local correlations that counts
-_CLIPPED = 8  # gray values so near to black or white may have been cut off by a change of light
-_OVERLAP = 0.3  # share of the image that must be left to compare
+_WORST = 5  # percentile of the local correlations that is the result
+_CLIPPED = 8  # gray values this close to black or white may be clipped by a change of brightness
+_OVERLAP = 0.3  # minimum share of usable pixels
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> float:
-    """How well two thumbnails agree where they agree least, from 0 to 1.
+    """Compute the similarity of two thumbnails in the regions where they differ most, 0 to 1.
 
-    The second is laid over the first by an affine map, gain and offset of the light are free. The
-    result is the 5th percentile of the local correlations (Gaussian window of 4 pixels).
+    The first is registered to the second by an affine transform. Gain and offset of brightness have
+    no effect. The result is the 5th percentile of the local correlations (Gaussian window of 4
+    pixels).
 
     Args:
         first (np.ndarray): (64, 64) uint8, gray.
-        second (np.ndarray): The same.
+        second (np.ndarray): (64, 64) uint8, gray.
 
     Returns:
-        .975 and more for copies of an image (docs/audit.md has the figures); 0 for images that
-        differ at the first look.
+        .975 or more for copies of an image (docs/audit.md has the figures); 0 if the coarse search
+        finds no match.
     """
     correlation, start = _lay_over(first, second)
     if correlation < _ENOUGH:
@@ -50,7 +51,7 @@ def similarity(first: np.ndarray, second: np.ndarray) -> float:
     for image in (moved, smooth[1]):
         usable *= (image > _CLIPPED) & (image < 255 - _CLIPPED)
     if usable.mean() < _OVERLAP:
-        # All black or white but for little, as drawings are: then that is what there is to see.
+        # Almost all black or white, as in drawings: use these pixels, too.
         usable = inside
     if usable.mean() < _OVERLAP:
         return 0.0
@@ -58,7 +59,7 @@ def similarity(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _lay_over(first: np.ndarray, second: np.ndarray) -> tuple[float, np.ndarray]:
-    """Best correlation over scales and shifts, and the map from ``second`` to ``first`` there."""
+    """Return the best correlation over scales and shifts, and its map from second to first."""
     pattern, scene = (_details(image) for image in (first, second))
     best = (-1.0, 1.0, 0, 0)
     low = (_COARSE - _INNER) // 2 - _REACH
@@ -83,11 +84,11 @@ def _details(image: np.ndarray) -> np.ndarray:
 
 
 def _align(first: np.ndarray, second: np.ndarray, start: np.ndarray) -> tuple:
-    """Move ``first`` onto ``second``; also returns where it then has pixels, (64, 64) 0 or 1."""
+    """Warp ``first`` onto ``second``; also return a mask (64, 64) of its pixels, 0 or 1."""
     stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 30, 1e-4)
     try:
         _, matrix = cv2.findTransformECC(second, first, start, cv2.MOTION_AFFINE, stop, None, 5)
-    except cv2.error:  # it does not converge: these are different images
+    except cv2.error:  # no convergence: the images are different
         matrix = start
     moved = cv2.warpAffine(
         first, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -99,7 +100,7 @@ def _align(first: np.ndarray, second: np.ndarray, start: np.ndarray) -> tuple:
 
 
 def _local_correlation(first: np.ndarray, second: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Correlation within a window around each usable pixel: (n,)."""
+    """Compute the correlation within a window around each usable pixel: (n,)."""
 
     def mean(values: np.ndarray) -> np.ndarray:
         return cv2.GaussianBlur(values * usable, (0, 0), _WINDOW) / weight

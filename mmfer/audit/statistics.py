@@ -9,29 +9,28 @@ import numpy as np
 from .fingerprint import Fingerprint
 from .images import AuditImage
 
-_TINY = 32  # pixels: the shorter side below which a face is hard to recognize for anyone
+_TINY = 32  # shorter side in pixels; below it, a face is hard to recognize
 _LONG = 2.0  # longer side / shorter side
-# What a tenth of a split or less has, and the others have not, is odd.
-_RARE = 0.1
+_RARE = 0.1  # a property that at most this share of a split has is odd
 
 
 def class_counts(images: Sequence[AuditImage]) -> dict[str, int]:
-    """Number of images of each label, in alphabetical order."""
+    """Return the number of images of each label, in alphabetical order."""
     return dict(sorted(Counter(p.label for p in images if p.label is not None).items()))
 
 
 def imbalance(counts: dict[str, int]) -> float | None:
-    """The largest class as a multiple of the smallest one; None for fewer than two classes."""
+    """Return largest / smallest class; None for fewer than two classes."""
     return max(counts.values()) / min(counts.values()) if len(counts) > 1 else None
 
 
 def size_statistics(fingerprints: Sequence[Fingerprint]) -> dict:
-    """Sizes of the readable images of a split.
+    """Summarize the sizes of the readable images of a split.
 
     Returns:
-        ``width``, ``height`` (pixels) and ``num_bytes`` as (smallest, median, largest), the most
-        common size ``common`` as (width, height) with the number ``num_common`` that has it, and
-        how many are ``gray``; empty where no image is readable.
+        ``width``, ``height`` (pixels) and ``num_bytes`` as (smallest, median, largest); the most
+        common size ``common`` as (width, height) and the number of images ``num_common`` with it;
+        and the number of ``gray`` images. Empty if no image is readable.
     """
     good = [fingerprint for fingerprint in fingerprints if not fingerprint.error]
     if not good:
@@ -52,10 +51,10 @@ def size_statistics(fingerprints: Sequence[Fingerprint]) -> dict:
 
 
 def oddities(fingerprints: Sequence[Fingerprint]) -> list[tuple[str, ...]]:
-    """What is odd about each image of a split: none, one or more short texts.
+    """Return the oddities of each image of a split: no, one or more short texts per image.
 
-    Tiny and long images, files whose suffix is wrong, transparent and blank ones; and gray
-    images in a split of color, or the other way round.
+    Odd are: tiny and long images, files with a wrong suffix, transparent and blank images, and gray
+    images in a split of color images, or vice versa.
     """
     good = [fingerprint for fingerprint in fingerprints if not fingerprint.error]
     share_gray = sum(fingerprint.gray for fingerprint in good) / max(len(good), 1)
@@ -73,17 +72,17 @@ def _of_image(fingerprint: Fingerprint, share_gray: float) -> list[str]:
     if max(width, height) > _LONG * min(width, height):
         notes.append(f'long, {width}x{height}')
     if fingerprint.gray and 0 < share_gray <= _RARE:
-        notes.append('gray, where most are in color')
+        notes.append('gray, while most are in color')
     if not fingerprint.gray and 1 - _RARE <= share_gray < 1:
-        notes.append('in color, where most are gray')
+        notes.append('in color, while most are gray')
     return notes
 
 
 def shared_people(splits: Sequence[tuple[str, Sequence[AuditImage]]]) -> list[dict]:
-    """People who are in two splits, for each two splits whose dataset says who is shown.
+    """Return the people in both of two splits, for each pair of splits with known identities.
 
     Returns:
-        Dicts of ``splits`` (two names), ``people`` (shared), ``of`` (people in each of the two).
+        Dicts of ``splits`` (two names), ``people`` (in both) and ``of`` (number of people in each).
     """
     people = {name: {p.person for p in images if p.person is not None} for name, images in splits}
     names = [name for name, known in people.items() if known]

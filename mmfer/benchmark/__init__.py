@@ -1,2 +1,2 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Measuring time and memory of models and data pipelines."""
+"""Benchmarks: time and memory of models and data pipelines."""

@@ -27,24 +27,24 @@ def measure_encoder_costs(
 ) -> list[EncoderCost]:
     """Measure ensembles of 1 to ``most`` encoders, and one encoder with its KT-Adapter.
 
-    An ensemble keeps an encoder for each task and runs all of them on every image; here they have
-    weights of their own in memory, and run one after the other. Decoders and whatever joins the
-    encoders' features are left out, so an ensemble costs more than this.
+    An ensemble has one encoder per task and runs all of them on every image. Here the encoders have
+    separate weights in memory and run in sequence. Decoders and the fusion of the encoders'
+    features are not included, so a real ensemble costs more.
 
-    Computation is counted as the paper does: the encoder's branches merged, the adapter as it is
-    trained. Time is that of the forms for inference, where the adapter's knowledge token is folded
-    into constants as well. Neither weights nor data are read.
+    FLOPs are counted as in the paper: with merged branches of the encoder, and the adapter as
+    trained. Time is measured on the models for inference, in which the adapter's knowledge token is
+    also folded into constants. Weights are random, and no data is read.
 
     Args:
-        configs (Mapping[str, Config]): Configs of a KT-Adapter by the encoder's name; the priors do
-            not matter.
-        most (int): Encoders in the largest ensemble, at least 1. Defaults to 4, one for each task.
-        turns (int): Timed calls of each. Defaults to 5.
-        device (str): Where. Defaults to ``'cpu'``.
+        configs (Mapping[str, Config]): Name of the encoder -> config of a KT-Adapter. The priors of
+            the config have no effect.
+        most (int): Encoders in the largest ensemble, at least 1. Defaults to 4, one per task.
+        turns (int): Timed calls per model. Defaults to 5.
+        device (str): Device of the models. Defaults to ``'cpu'``.
         clock (Callable[[], float]): One of :data:`.CLOCKS`. Defaults to ``'wall'``.
 
     Returns:
-        For every encoder ``most`` ensembles, then the encoder with the adapter.
+        For every encoder, ``most`` ensembles, then the encoder with the adapter.
 
     Raises:
         ValueError: A config has no KT-Adapter, or ``most`` is less than 1.

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Whether an exported model is quicker on this machine than what ``FaceInferencer`` runs anyway."""
+"""Speed of an exported model against the PyTorch model of ``FaceInferencer``, on this machine."""
 
 import copy
 from collections.abc import Mapping
@@ -16,26 +16,26 @@ from mmfer.utils.reparameterize import merge_branches
 
 from .timing import interleave, ratio, wall_clock
 
-#: As ``FaceInferencer`` takes faces on a processor.
+#: Batch size of ``FaceInferencer`` on a CPU.
 _IMAGES = 8
-#: A call that takes longer is made with one image.
+#: If a call takes longer, one image per call is used.
 _SECONDS = 0.5
 _TURNS = 5
 
 
 @dataclass(frozen=True)
 class ExportSpeed:
-    """A call of an exported model beside one of the model in PyTorch.
+    """Time per call of an exported model, compared with the model in PyTorch.
 
     Attributes:
-        name (str): What was exported.
-        images (int): In a call.
-        exported (float): Milliseconds of a call, the median.
-        inferencer (float): The same of the model as ``FaceInferencer`` runs it.
-        speed_up (float): How many times as fast the exported one is; below 1 it is slower.
-        low (float): The least within a turn.
-        high (float): The most.
-        threads (int): Of either side.
+        name (str): Name of the exported model.
+        images (int): Images per call.
+        exported (float): Median time per call of the exported model, in milliseconds.
+        inferencer (float): The same for the model as ``FaceInferencer`` runs it.
+        speed_up (float): Speed-up of the exported model; below 1, it is slower.
+        low (float): Smallest speed-up within a turn.
+        high (float): Largest speed-up within a turn.
+        threads (int): Number of threads of both models.
     """
 
     name: str
@@ -49,9 +49,10 @@ class ExportSpeed:
 
     def __str__(self) -> str:
         return (
-            f'{self.name}: {self.speed_up:.2f} times as fast here as what FaceInferencer runs '
+            f'{self.name}: {self.speed_up:.2f} times as fast as FaceInferencer on this machine '
             f'({self.low:.2f} to {self.high:.2f}): {self.images} image(s) in {self.exported:.1f} '
-            f'ms, not {self.inferencer:.1f}; {self.threads} thread(s), median of {_TURNS} turns'
+            f'ms instead of {self.inferencer:.1f}; {self.threads} thread(s), median of {_TURNS} '
+            'turns'
         )
 
 
@@ -59,15 +60,17 @@ class ExportSpeed:
 def measure_exports(
     model: ImageClassifier, exported: Mapping[str, ExportedModel], size: tuple[int, int]
 ) -> list[ExportSpeed]:
-    """Time exported models against the model as ``FaceInferencer`` runs it on a processor.
+    """Time exported models against the model as ``FaceInferencer`` runs it on a CPU.
 
-    That is with merged branches and ``channels_last``, from uint8 images to the outputs, eight
-    images at a time. All take turns, on as many threads as PyTorch has. It takes seconds.
+    ``FaceInferencer`` uses merged branches, ``channels_last`` and batches of eight images. Time is
+    measured from uint8 images to outputs. All models take turns and use PyTorch's number of
+    threads. The measurement takes seconds.
 
     Args:
-        model (ImageClassifier): What was exported; left as it is.
-        exported (Mapping[str, ExportedModel]): The results by name, which run on as many threads.
-        size (tuple[int, int]): Height and width of its images.
+        model (ImageClassifier): The model before the export; it is not changed.
+        exported (Mapping[str, ExportedModel]): Exported models by name, with the same number of
+            threads.
+        size (tuple[int, int]): Height and width of the images.
     """
     folded = copy.deepcopy(model).cpu().eval()
     merge_branches(folded)

@@ -24,15 +24,15 @@ def measure_growth(
     """Measure models at every batch size and image size.
 
     Args:
-        configs (Mapping[str, Config]): By name.
-        batch_sizes (Sequence[int]): Images at once.
+        configs (Mapping[str, Config]): Configs by name.
+        batch_sizes (Sequence[int]): Batch sizes.
         sizes (Sequence[int]): Sides of square images, pixels.
-        turns (int): Timed calls. Defaults to 3.
-        device (str): Where. Defaults to ``'cpu'``.
+        turns (int): Timed calls per model. Defaults to 3.
+        device (str): Device of the models. Defaults to ``'cpu'``.
         clock (Callable[[], float]): One of :data:`.CLOCKS`. Defaults to ``'wall'``.
 
     Raises:
-        ValueError: A backbone of another size has no ``img_size``.
+        ValueError: The image size must be changed, but the backbone has no ``img_size``.
     """
     costs = []
     for size in sizes:
@@ -48,7 +48,7 @@ def measure_growth(
 
 
 def _with_size(cfg: Config, size: int) -> Config:
-    """The config for square images of another size."""
+    """Return the config for square images of another size."""
     if image_size(cfg)[0] == (size, size):
         return cfg
     if 'img_size' not in cfg.model.backbone:

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""How quick a data pipeline is, against no more than decoding and resizing the same files."""
+"""Speed of a data pipeline, compared with only decoding and resizing the same files."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,20 +23,21 @@ def measure_pipeline(
     turns: int = 5,
     clock: Callable[[], float] = CLOCKS['wall'],
 ) -> dict[str, Any]:
-    """Time a dataset's pipeline and the bare work on the same images, in turn.
+    """Time a dataset's pipeline against decoding and resizing the same images, in turns.
 
     Args:
         dataset (Any): A ``BaseDataset`` or a wrapper of one.
-        size (tuple[int, int]): Height and width that the bare work resizes to.
-        count (int): How many images a turn, at even distances, at most all. Defaults to 200.
-        turns (int): How often each is timed. Defaults to 5.
+        size (tuple[int, int]): Height and width after resizing.
+        count (int): Maximum number of images per turn, spread evenly over the dataset. Defaults to
+            200.
+        turns (int): Number of timed turns. Defaults to 5.
         clock (Callable[[], float]): One of :data:`.CLOCKS`. Defaults to ``'wall'``.
 
     Returns:
-        What one process does: ``images``, how many different images were read in a turn;
-        ``rate``, images a second through the whole pipeline; ``bare_rate``, images a second decoded
-        and resized, nan for data that are no files; ``share``, ``rate / bare_rate``; ``steps``,
-        milliseconds an image of each step of the pipeline, by its number and name.
+        Results for one process: ``images``, the number of different images per turn; ``rate``,
+        images per second through the whole pipeline; ``bare_rate``, images per second for decoding
+        and resizing, nan if samples are not files; ``share``, ``rate / bare_rate``; ``steps``,
+        milliseconds per image for each transform, by its number and name.
     """
     indices = spread(len(dataset), count)
     times = time_pipeline(dataset, indices, size, turns, clock)
@@ -58,16 +59,16 @@ def time_pipeline(
     turns: int,
     clock: Callable[[], float],
 ) -> dict[str, Measurement]:
-    """Time a pipeline and, for data that are files, the bare work on the same images, in turn.
+    """Time a pipeline and, if samples are files, decoding and resizing the same images, in turns.
 
     Returns:
-        Of ``'pipeline'`` and ``'bare'``, for all images together.
+        Times of ``'pipeline'`` and ``'bare'``, for all images together.
     """
     paths = [dataset.get_data_info(index).get('img_path') for index in indices]
     runs = {'pipeline': lambda: [dataset[index] for index in indices]}
     if all(path and Path(path).is_file() for path in paths):
         read = LoadFaceImage()
-        for path in paths:  # an image that it refuses is not decoded below either
+        for path in paths:  # raises here for images that the pipeline cannot read
             read(dict(img_path=path))
         runs['bare'] = lambda: [decode_and_resize(path, size) for path in paths]
     with _one_thread():
@@ -76,7 +77,7 @@ def time_pipeline(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """OpenCV as in the workers of a data loader."""
+    """Run OpenCV with one thread, as in the workers of a data loader."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -86,8 +87,8 @@ def _one_thread() -> Iterator[None]:
 
 
 def decode_and_resize(path: str, size: tuple[int, int]) -> np.ndarray:
-    """The least that any pipeline does: (height, width, 3), uint8."""
-    with open(path, 'rb') as file:  # quicker than np.fromfile and cv2.imread
+    """Decode and resize an image, the minimum work of any pipeline: (height, width, 3), uint8."""
+    with open(path, 'rb') as file:  # faster than np.fromfile and cv2.imread
         content = file.read()
     image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     return cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
@@ -96,8 +97,8 @@ def decode_and_resize(path: str, size: tuple[int, int]) -> np.ndarray:
 def _time_steps(
     dataset: Any, indices: Sequence[int], clock: Callable[[], float]
 ) -> dict[str, float]:
-    """Milliseconds an image of each step."""
-    base = leaf_datasets(dataset)[0]  # those that are concatenated have like pipelines
+    """Return the milliseconds per image of each transform."""
+    base = leaf_datasets(dataset)[0]  # concatenated datasets have similar pipelines
     spent: dict[str, float] = {}
     with _one_thread():
         for index in indices:

@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""APViT as one would write it down from the paper: what :class:`APViT` is measured against.
+"""A plain implementation of APViT from the paper, the baseline for the speed of :class:`APViT`.
 
-No fused attention, nothing left out, tokens taken by a gather as wide as they are. It computes on
-the very parameters of an :class:`APViT`, so both have the same weights by construction.
+It uses no fused attention, skips no computation, and gathers tokens with expanded indices. It uses
+the parameters of an :class:`APViT`, so both have the same weights by construction.
 """
 
 import torch
@@ -16,28 +16,28 @@ from mmfer.models.layers.partial_attention import attention_scale
 
 
 def wide_gather(x: Tensor, scores: Tensor, keep_num: int) -> Tensor:
-    """Keep the best of the tokens ``(B, N, C)``: indices are expanded to ``(B, keep_num, C)``."""
+    """Keep the best tokens of ``(B, N, C)``, with indices expanded to ``(B, keep_num, C)``."""
     kept = scores.topk(keep_num, dim=1).indices.sort(dim=1).values
     return x.gather(1, kept.unsqueeze(-1).expand(-1, -1, x.shape[2]))
 
 
 def wide_top_k(x: Tensor, scores: Tensor, keep_num: int) -> Tensor:
-    """The same, with scores expanded to ``(B, N, C)`` before the choice, as public code has it.
+    """Keep the same tokens, with scores expanded to ``(B, N, C)`` first, as in public code.
 
-    Every channel sorts the same numbers once more.
+    Every channel sorts the same numbers again.
     """
     scores = scores.unsqueeze(-1).expand(-1, -1, x.shape[2])
     return x.gather(1, scores.topk(keep_num, dim=1).indices.sort(dim=1).values)
 
 
 class PlainAPViT(nn.Module):
-    """The forward pass of an :class:`APViT` in eval mode, written plainly.
+    """Plain forward pass of an :class:`APViT` in eval mode.
 
     Args:
-        model (APViT): Whose parameters are used, not copied. It has a CNN, hard patch pooling on
-            the tokens by absolute values or none, token pooling by the sum over heads or none, and
-            gives the [class] token: the paper's model and its variants of k and r.
-        select: :func:`wide_gather` (default) or :func:`wide_top_k`.
+        model (APViT): The model; its parameters are shared, not copied. It must be the paper's
+            model with any k and r: with a CNN, hard patch pooling on the tokens by absolute values
+            or none, token pooling by the sum over heads or none, and the [class] token as output.
+        select (Callable): :func:`wide_gather` (default) or :func:`wide_top_k`.
 
     Raises:
         ValueError: The model is another variant.
@@ -78,7 +78,7 @@ class PlainAPViT(nn.Module):
 
     @staticmethod
     def _attention(attn: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Attention and its products ``(B, heads, T, T)`` before the softmax."""
+        """Return the attention output and the products ``(B, heads, T, T)`` before the softmax."""
         batch, num_tokens, channels = x.shape
         query, key, value = (
             attn.qkv(x)
@@ -94,7 +94,7 @@ def _check(model: nn.Module) -> None:
     if not isinstance(model, APViT) or isinstance(model, TransFER) or model.cnn is None:
         has_cnn = getattr(model, 'cnn', None) is not None
         raise ValueError(
-            'the plain implementation is one of APViT with a CNN (model.backbone.type=APViT, '
+            'the plain implementation needs APViT with a CNN (model.backbone.type=APViT, '
             f'model.backbone.cnn); this backbone is {type(model).__name__} '
             f'{"with" if has_cnn else "without"} a CNN'
         )
@@ -107,4 +107,6 @@ def _check(model: nn.Module) -> None:
             wanted['model.backbone.atp.criterion'] = (layer.criterion, 'sum')
     wrong = [f'{key}={has!r} instead of {to!r}' for key, (has, to) in wanted.items() if has != to]
     if wrong:
-        raise ValueError(f'the plain implementation is of the paper; here is {", ".join(wrong)}')
+        raise ValueError(
+            f"the plain implementation needs the paper's model; got {', '.join(wrong)}"
+        )

@@ -1,7 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The ratios that tell whether the package has become slower.
+"""Speed ratios that detect performance regressions of the package.
 
-Ratios within one run, not times, so that they may be compared between days and machines of a kind.
+They are ratios within one run, not times, so they can be compared between days and between similar
+machines.
 """
 
 import copy
@@ -34,41 +35,40 @@ from .variants import make_variant, random_inputs
 Clock = Callable[[], float]
 
 
-# Where ratios stay at full size, on one thread of an idle machine: '>=' the least that is good, or
-# '<=' the most. Bounds guard against regressions: what was measured, and a margin for other
-# machines and days. Where PyTorch and its libraries are held to AVX2, all but the best variant's
-# ratio are the same.
+# Bounds of the ratios for full-size models, with one thread on an idle machine: '>=' lower bound,
+# '<=' upper bound. A bound is the measured value plus a margin for other machines and days. If
+# PyTorch and its libraries are limited to AVX2, only the ratio of the best variant changes.
 _WIDE = torch.backends.cpu.get_cpu_capability().startswith('AVX512')
 BOUNDS = {
-    # Measured 1.08 to 1.09: APViT as configured must not be slower than the paper written down.
+    # Measured 1.08 to 1.09: APViT as configured must not be slower than the plain implementation.
     'eager': ('>=', 1.0),
-    # 1.32 to 1.41 with AVX-512; 1.02 (.97 to 1.06) held to AVX2.
+    # 1.32 to 1.41 with AVX-512; 1.02 (.97 to 1.06) when limited to AVX2.
     'best': ('>=', 1.2 if _WIDE else 0.95),
-    # .53 to .54; .58 of the FLOPs, and something for the selection itself.
+    # .53 to .54, for .58 of the FLOPs plus the selection itself.
     'large batch': ('<=', 0.62),
-    # .85 to .87; above 1, pooling costs one image more than it saves.
+    # .85 to .87; above 1, pooling costs more than it saves for a single image.
     'one image': ('<=', 1.0),
-    # 1.52 to 1.61. Its 42 MB of weights are read for every image, beside 10 ms of the encoder.
+    # 1.52 to 1.61. The adapter reads 42 MB of weights per image; the encoder takes 10 ms.
     'adapter': ('<=', 1.9),
-    # 1.29 to 1.36, see docs/speed.md for what is left to compute.
+    # 1.29 to 1.36; docs/speed.md explains what remains to be computed.
     'folded adapter': ('<=', 1.55),
-    # .63 and .19: mostly Python, beside JPEG files of a few KB, which decode at once.
+    # .63 and .19: mostly Python overhead, since JPEG files of a few KB decode very fast.
     'test': ('>=', 0.5),
     'train': ('>=', 0.14),
-    # 1.00 to 1.04; the times of processes vary by a tenth.
+    # 1.00 to 1.04; times of processes vary by 10 %.
     'import': ('<=', 1.15),
 }
 
 
 @dataclass(frozen=True)
 class Check:
-    """One ratio and what it should be.
+    """A measured ratio and its bound.
 
     Attributes:
-        name (str): What is compared.
-        measured (Ratio): The ratio, and its range within the turns.
-        limit (float): Where it should stay.
-        at_least (bool): Whether the limit is the least that is good, not the most.
+        name (str): Name of the comparison.
+        measured (Ratio): The ratio, and its range over the turns.
+        limit (float): The bound.
+        at_least (bool): Whether the bound is a lower one.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Check:
 
 
 def _check(name: str, measured: Ratio, bound: str) -> Check:
-    """A ratio against its bound."""
+    """Return the check of a ratio against a bound of :data:`BOUNDS`."""
     sign, limit = BOUNDS[bound]
     return Check(name, measured, limit, at_least=sign == '>=')
 
@@ -91,15 +91,15 @@ def _check(name: str, measured: Ratio, bound: str) -> Check:
 def check_speed_up(
     cfg: Config, best: str, batch_size: int, turns: int, clock: Clock, device: str = 'cpu'
 ) -> list[Check]:
-    """The plain implementation against APViT, as it is and at its best.
+    """Time the plain implementation against APViT as configured and its best variant.
 
     Args:
-        cfg (Config): Of an :class:`APViT`.
-        best (str): Name of the variant.
-        batch_size (int): Images at once.
-        turns (int): How often each is timed.
+        cfg (Config): Config of an :class:`APViT`.
+        best (str): Name of the best variant, see :data:`.VARIANTS`.
+        batch_size (int): Batch size.
+        turns (int): Timed calls per variant.
         clock (Clock): One of :data:`.CLOCKS`.
-        device (str): Where. Bounds are for ``'cpu'``, the default.
+        device (str): Device of the models. Defaults to ``'cpu'``, for which the bounds apply.
     """
     model, inputs = random_model(cfg).to(device), random_inputs(cfg, batch_size, device)
     variants = {name: make_variant(name, model, inputs) for name in ('plain', 'eager', best)}
@@ -113,12 +113,12 @@ def check_speed_up(
 def check_pooling(
     cfg: Config, variant: str, batch_size: int, turns: int, clock: Clock, device: str = 'cpu'
 ) -> list[Check]:
-    """What pooling saves in a large batch, and that it costs nothing at batch 1.
+    """Time models with pooling against models without it, in a large batch and for one image.
 
-    Shares of patches: 80 and 160 of the paper's 196.
+    The models keep 80 and 160 of the paper's 196 patches, or the same shares of other grids.
 
     Raises:
-        ValueError: It is no config of an APViT with both poolings.
+        ValueError: The config is not one of an APViT with both poolings.
     """
     model = random_model(cfg).to(device)
     checks = []
@@ -132,7 +132,7 @@ def check_pooling(
             keep_num = max(round(model.backbone.num_patches * keep_share), 1)
             with use_pooling(model.backbone, PoolingSettings(keep_num, keep_rate)):
                 runs[pooling] = make_variant(variant, model, inputs)  # a copy
-        # One image is quick, and its time is less certain.
+        # One image takes little time, so its measurement is noisier.
         times = _time(runs, inputs, turns if size > 1 else 4 * turns, clock)
         pooled, whole = times.values()
         checks.append(_check(f'{name} / (196, 1), batch {size}', ratio(pooled, whole), bound))
@@ -140,9 +140,9 @@ def check_pooling(
 
 
 def check_adapter(cfg: Config, turns: int, clock: Clock, device: str = 'cpu') -> list[Check]:
-    """What a KT-Adapter adds to the latency of its encoder, for one image.
+    """Time an encoder with a KT-Adapter against the encoder alone, for one image.
 
-    Both encoders are merged. Without an adapter its feature is averaged over all places.
+    The branches of the encoder are merged. Without an adapter, its feature map is averaged.
 
     Raises:
         ValueError: The model has no adapter.
@@ -166,10 +166,10 @@ def check_adapter(cfg: Config, turns: int, clock: Clock, device: str = 'cpu') ->
 
 
 def check_data(cfg: Config, turns: int, clock: Clock) -> list[Check]:
-    """The config's ``test_pipeline`` and ``train_pipeline`` against decoding and resizing alone.
+    """Time ``test_pipeline`` and ``train_pipeline`` against only decoding and resizing.
 
-    Rates are compared. On 200 drawn faces of 112x112 pixels, saved as JPEG: small images, as those
-    of RAF-DB.
+    The ratios compare images per second. The images are 200 drawn faces of 112x112 pixels, saved as
+    JPEG. They are about as small as those of RAF-DB.
     """
     faces = SynthFace(num_samples=200)
     indices = range(len(faces))
@@ -189,7 +189,7 @@ def check_data(cfg: Config, turns: int, clock: Clock) -> list[Check]:
 
 
 def check_import(turns: int) -> list[Check]:
-    """What ``import mmfer`` adds to ``import mmpretrain``, in processes of their own."""
+    """Time ``import mmpretrain, mmfer`` against ``import mmpretrain``, in new processes."""
     runs = {
         code: partial(subprocess.run, [sys.executable, '-W', 'ignore', '-c', code], check=True)
         for code in ('import mmpretrain', 'import mmpretrain, mmfer')
@@ -205,8 +205,8 @@ def _time(runs: dict, inputs: torch.Tensor, turns: int, clock: Clock, warm_up: i
 
 
 def check_table(checks: list[Check]) -> str:
-    """The checks as text."""
-    lines = [['', 'ratio (range)', 'wanted', 'met']]
+    """Return the checks as a table."""
+    lines = [['', 'ratio (range)', 'bound', 'met']]
     for row in checks:
         found = row.measured
         sign = '>=' if row.at_least else '<='

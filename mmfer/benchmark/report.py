@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What was measured, as plain values for JSON and as text for the terminal."""
+"""Measurements as plain values for JSON and as text for the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,11 +10,12 @@ from .timing import Measurement, ratio
 
 
 def timing_rows(times: Mapping[str, Measurement], batch_size: int) -> list[dict[str, Any]]:
-    """One row a variant; the first is what the others are compared with.
+    """Return one row per variant. Speed-ups are relative to the first variant.
 
     Returns:
-        ``name``, ``batch_size``, ``median_ms`` and ``iqr_ms`` (interquartile range) of a call,
-        ``images_s``, ``speed_up`` over the first and its range within the turns, ``times_s``.
+        Rows of ``name``, ``batch_size``, ``median_ms`` and ``iqr_ms`` (interquartile range) of a
+        call, ``images_s`` (images per second), ``speed_up`` and its range over the turns, and
+        ``times_s``.
     """
     first = next(iter(times.values()), None)
     rows = []
@@ -36,7 +37,7 @@ def timing_rows(times: Mapping[str, Measurement], batch_size: int) -> list[dict[
 
 
 def timing_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows of :func:`timing_rows` as text."""
+    """Return the rows of :func:`timing_rows` as a table."""
     lines = [['', 'batch', 'median, ms', 'IQR, ms', 'images/s', 'speed-up (range)']]
     for row in rows:
         low, high = row['speed_up_range']
@@ -47,8 +48,8 @@ def timing_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def memory_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows of ``name``, ``batch_size`` and ``bytes`` as text."""
-    lines = [['', 'batch', 'peak, MiB', 'MiB an image']]
+    """Return rows of ``name``, ``batch_size`` and ``bytes`` as a table."""
+    lines = [['', 'batch', 'peak, MiB', 'MiB per image']]
     for row in rows:
         size, mebibytes = row['batch_size'], row['bytes'] / 2**20
         lines.append([row['name'], str(size), f'{mebibytes:.1f}', f'{mebibytes / size:.2f}'])
@@ -56,8 +57,8 @@ def memory_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def pipeline_text(speed: Mapping[str, Any]) -> str:
-    """What :func:`.measure_pipeline` returned, as text."""
-    lines = [['step', 'ms an image'], *((k, f'{ms:.3f}') for k, ms in speed['steps'].items())]
+    """Return the result of :func:`.measure_pipeline` as text."""
+    lines = [['step', 'ms per image'], *((k, f'{ms:.3f}') for k, ms in speed['steps'].items())]
     return (
         f'{speed["rate"]:.0f} images/s through the pipeline, {speed["bare_rate"]:.0f} decoded '
         f'and resized: {100 * speed["share"]:.0f} %\n{markdown_table(lines)}'
@@ -65,7 +66,7 @@ def pipeline_text(speed: Mapping[str, Any]) -> str:
 
 
 def machine_text(machine: Mapping[str, Any]) -> str:
-    """The machine in one line."""
+    """Describe the machine in one line."""
     load = f', load {machine["load"]}' if 'load' in machine else ''
     device = '' if machine['device'] == 'cpu' else f'{machine["device"]}; '
     return (

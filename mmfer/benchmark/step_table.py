@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Commands one after the other, within a time, and a table of what came of them."""
+"""Run commands in sequence, within a time limit, and write a table of their results."""
 
 import contextlib
 import os
@@ -18,13 +18,13 @@ _HEADING = ('step', 'result', 'seconds', 'status')
 
 
 class StepTable:
-    """Runs commands and writes ``table.md`` anew after each of them.
+    """A runner of commands that rewrites ``table.md`` after each command.
 
     Args:
-        folder (Path): For the table, and for the output of each command, ``<NAME>.log``.
+        folder (Path): Folder for the table, and for the output of each command, ``<NAME>.log``.
         title (str): First line of the table.
-        seconds (float): For all commands together.
-        root (Path): Folder of the ``mmfer`` that commands import.
+        seconds (float): Time limit for all commands together.
+        root (Path): Folder of the ``mmfer`` package that commands import.
     """
 
     def __init__(self, folder: Path, title: str, seconds: float, root: Path):
@@ -34,27 +34,28 @@ class StepTable:
 
     @property
     def left(self) -> float:
-        """Seconds."""
+        """Remaining time in seconds."""
         return self._end - time.monotonic()
 
     @property
     def failed(self) -> bool:
-        """Whether any step did."""
+        """Whether any step failed."""
         return any(row[-1].startswith('FAILED') for row in self._rows)
 
     def run(self, name: str, command: Sequence, limit: float, read: Callable[[str], str]) -> bool:
-        """Run a command; an error of it becomes the status of its row.
+        """Run a command and add its row. An error becomes the status of the row.
 
         Args:
-            name (str): Of the step.
-            command (Sequence): Program and arguments, which are turned into strings.
-            limit (float): Seconds, if as many are left; then all its processes are killed, and the
-                result is what there is by then.
-            read (Callable[[str], str]): From its output to the result. ValueError, LookupError and
-                OSError mean that there is none.
+            name (str): Name of the step.
+            command (Sequence): Program and arguments, which are converted to strings.
+            limit (float): Time limit in seconds, or the remaining time if that is shorter. After
+                it, all processes of the command are killed, and the result is read from the output
+                so far.
+            read (Callable[[str], str]): Function from the output to the result. If it raises
+                ValueError, LookupError or OSError, there is no result.
 
         Returns:
-            Whether it worked.
+            Whether the command succeeded and had a result.
         """
         begin, result = time.monotonic(), ''
         no_result = (ValueError, LookupError, OSError)
@@ -74,7 +75,7 @@ class StepTable:
         return status == 'done'
 
     def add(self, name: str, result: str, status: str, seconds: float = 0) -> None:
-        """Add a row, such as one of a step that is skipped."""
+        """Add a row, e.g., of a skipped step."""
         cells = (name, result, f'{seconds:.0f}', status)
         self._rows.append(tuple(cell.replace('|', '/').replace('\n', ' ') for cell in cells))
         print(' | '.join(self._rows[-1]), flush=True)
@@ -102,7 +103,7 @@ class StepTable:
             try:
                 code = process.wait(seconds)
             finally:
-                if process.poll() is None:  # workers, and what torchrun started, too
+                if process.poll() is None:  # also kills workers and processes of torchrun
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
         if code:

@@ -1,9 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Timing things against each other.
+"""Time functions against each other.
 
-They take turns, so that a machine that is busy for a while slows all of them alike, and ratios are
-taken between medians or within a turn. ``torch.utils.benchmark`` runs one thing to the end before
-the next and warms up every time; to import it prints warnings about compilers.
+The functions take turns, so a temporary load of the machine slows all of them equally. Ratios are
+computed between medians or within a turn. ``torch.utils.benchmark`` is not used: it finishes one
+function before the next and warms up every time, and its import prints warnings about compilers.
 """
 
 import statistics
@@ -17,24 +17,24 @@ import torch
 
 
 def wall_clock() -> float:
-    """Seconds, once the GPU, where there is one, has done all that it was given."""
+    """Return the time in seconds, after waiting for the GPU, if there is one."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
-#: Seconds by name. ``wall``: :func:`wall_clock`, so that what the host spends on launching kernels
-#: is in the time as well. ``cpu``: what this process computed, which leaves out the waiting for a
-#: core where others want it too; on one thread of an idle machine both are the same.
+#: Clocks by name; all return seconds. ``wall``: :func:`wall_clock`, which includes the time for
+#: launching kernels. ``cpu``: CPU time of this process, which excludes waiting for a core on a busy
+#: machine. With one thread on an idle machine, both are the same.
 CLOCKS: dict[str, Callable[[], float]] = {'wall': wall_clock, 'cpu': time.process_time}
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """How long something took.
+    """Measured times of a function.
 
     Attributes:
-        times (list[float]): Seconds, in the order measured.
+        times (list[float]): Seconds per call, in order of measurement.
     """
 
     times: list[float]
@@ -45,14 +45,14 @@ class Measurement:
 
     @property
     def iqr(self) -> float:
-        """Distance of the quartiles, which are interpolated linearly."""
+        """Interquartile range; quartiles are interpolated linearly."""
         low, high = np.quantile(self.times, (0.25, 0.75))
         return float(high - low)
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as long one thing takes as another.
+    """Ratio of the times of two functions.
 
     Attributes:
         value (float): Ratio of the medians.
@@ -72,15 +72,15 @@ def interleave(
     warm_up: int = 1,
     clock: Callable[[], float] = wall_clock,
 ) -> dict[str, Measurement]:
-    """Time several things in turn.
+    """Time several functions in turns.
 
     Args:
-        runs (Mapping[str, Callable[[], Any]]): What is called, by name. Gradients are off; a
-            training step turns them on itself.
-        turns (int): How often each is timed, at least 1.
-        warm_up (int): How often each is called before, untimed: memory is taken, kernels are
-            chosen, graphs compiled. Defaults to 1.
-        clock (Callable[[], float]): Seconds, see :data:`CLOCKS`. Defaults to those of the wall.
+        runs (Mapping[str, Callable[[], Any]]): Functions by name. Gradients are disabled; a
+            training step has to enable them.
+        turns (int): Timed calls per function, at least 1.
+        warm_up (int): Untimed calls per function before, which allocate memory, select kernels and
+            compile graphs. Defaults to 1.
+        clock (Callable[[], float]): One of :data:`CLOCKS`. Defaults to :func:`wall_clock`.
 
     Returns:
         The times by name.
@@ -96,7 +96,7 @@ def interleave(
     times = {name: [] for name in runs}
     names = list(runs)
     for turn in range(turns):
-        # Every other turn backwards: nothing always comes after the same neighbor.
+        # Every other turn is reversed, so that no function always follows the same one.
         for name in names if turn % 2 == 0 else reversed(names):
             begin = clock()
             runs[name]()
@@ -105,6 +105,6 @@ def interleave(
 
 
 def ratio(measured: Measurement, against: Measurement) -> Ratio:
-    """How many times as long as ``against`` something took in the same turns."""
+    """Return the ratio of ``measured`` to ``against``, timed in the same turns."""
     pairs = [a / b for a, b in zip(measured.times, against.times, strict=True)]
     return Ratio(measured.median / against.median, min(pairs), max(pairs))

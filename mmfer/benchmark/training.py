@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Training steps without data, and the memory that they take."""
+"""Training steps on random images, and their memory."""
 
 import copy
 from collections.abc import Callable
@@ -19,14 +19,14 @@ _EVENT = '[memory]'
 
 
 class TrainStep:
-    """Forward and backward pass and update of a config's model on random images in memory.
+    """A training step (forward, backward, update) of a config's model on random images in memory.
 
     Args:
-        cfg (Config): Its ``model`` and ``optim_wrapper`` are used.
-        batch_size (int): Images a step.
-        device (str): Where. Defaults to ``'cpu'``.
-        size (tuple[int, int], optional): Height and width of the images. Defaults to those that the
-            config's model sees.
+        cfg (Config): The config; its ``model`` and ``optim_wrapper`` are used.
+        batch_size (int): Images per step.
+        device (str): Device of the model. Defaults to ``'cpu'``.
+        size (tuple[int, int], optional): Height and width of the images. Defaults to None, the
+            input size of the config's model.
     """
 
     def __init__(
@@ -47,14 +47,14 @@ class TrainStep:
         )
 
     def __call__(self, count: int | None = None) -> dict[str, Tensor]:
-        """Take a step on the whole batch, or on its first ``count`` images; returns the losses."""
+        """Run a step on the whole batch, or on its first ``count`` images; return the losses."""
         batch = {key: copy.deepcopy(value[:count]) for key, value in self.batch.items()}
         with torch.enable_grad():
             return self.model.train_step(batch, self.optim_wrapper)
 
 
 def _sample(index: int, side: int, cfg: Config) -> DataSample:
-    """Labels for every head."""
+    """Create a sample with labels for every head."""
     sample = DataSample(metainfo=dict(sample_idx=index)).set_gt_label(0)
     head = cfg.model.get('head') or {}
     if (head.get('loss') or {}).get('use_soft'):
@@ -66,22 +66,22 @@ def _sample(index: int, side: int, cfg: Config) -> DataSample:
 
 
 def training_memory(cfg: Config, batch_size: int, device: str = 'cpu') -> int:
-    """Bytes that a training step needs at its peak beyond weights and optimizer state."""
+    """Return the peak memory of a training step in bytes, without weights and optimizer state."""
     step = TrainStep(cfg, batch_size, device)
-    step(2)  # gradients and momentum are there from now on
+    step(2)  # allocates gradients and momentum
     return peak_memory(step, device)
 
 
 def peak_memory(run: Callable[[], Any], device: str | torch.device = 'cpu') -> int:
-    """Bytes that tensors take at the most while something runs, beyond those there before.
+    """Return the peak memory of tensors in bytes during a call, beyond the memory before it.
 
-    On a GPU the caching allocator keeps this account. On a CPU the profiler's record of every
-    allocation is added up; memory that libraries take past PyTorch's allocator is not in it.
+    On a GPU, PyTorch's caching allocator counts the memory. On a CPU, the allocations recorded by
+    the profiler are summed up; memory that libraries allocate without PyTorch is not included.
 
     Args:
-        run (Callable[[], Any]): What is called, once. What it took and keeps at first call, such as
+        run (Callable[[], Any]): Function, called once. Memory that it keeps after the call, such as
             gradients, counts.
-        device (str | torch.device): Where it runs. Defaults to ``'cpu'``.
+        device (str | torch.device): Device of the function. Defaults to ``'cpu'``.
     """
     device = torch.device(device)
     if device.type == 'cuda':

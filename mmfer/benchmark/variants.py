@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The ways in which a model can be run, by name; weights are the same in all of them."""
+"""Variants: ways to run a model with the same weights, by name."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ from .timing import CLOCKS, Measurement, interleave
 Run = Callable[[Tensor], Tensor]
 Size = tuple[int, int]
 
-#: What exports are told of their inputs: they are normalized already.
+#: Preprocessing facts for exports: inputs are already normalized.
 _FACTS = dict(preprocessing=dict(mean=[0.0] * 3, std=[1.0] * 3, order='BGR', inside=False))
 
 
@@ -34,7 +34,7 @@ def _plain(model: ImageClassifier, _: Size, **options) -> Run:
 
 def _fused(model: ImageClassifier, _: Size) -> Run:
     if not merge_branches(model):
-        raise ValueError('no part of the model has another form for inference')
+        raise ValueError('no part of the model can be merged or folded for inference')
     return model
 
 
@@ -44,7 +44,7 @@ def _channels_last(model: ImageClassifier, _: Size) -> Run:
 
 def _bfloat16(model: ImageClassifier, _: Size) -> Run:
     def run(inputs: Tensor) -> Tensor:
-        """Matrix products in bfloat16, float32 in and out."""
+        """Run with matrix products in bfloat16; inputs and outputs are float32."""
         with torch.autocast(inputs.device.type, torch.bfloat16):
             return model(inputs).float()
 
@@ -52,7 +52,7 @@ def _bfloat16(model: ImageClassifier, _: Size) -> Run:
 
 
 def _compiled(model: ImageClassifier, _: Size) -> Run:
-    # Sizes are fixed in a benchmark; a graph for any size would be slower.
+    # Input sizes are fixed in a benchmark; a dynamic graph would be slower.
     return torch.compile(model, dynamic=False)
 
 
@@ -70,15 +70,15 @@ def _aot(model: ImageClassifier, size: Size) -> Run:
 
 
 def _by_8(run: Run, _: Size) -> Run:
-    """A batch goes in eight images at a time.
+    """Split a batch into chunks of eight images.
 
-    What a larger batch needs on its way is too much for a processor's caches, and for the C library
-    to keep between calls.
+    Intermediate results of larger batches do not fit into the CPU caches, and the C library does
+    not keep that much memory between calls.
     """
     return lambda inputs: torch.cat([run(some) for some in inputs.split(8)])
 
 
-#: Name -> what is done to a model of its own, in this order.
+#: Name -> functions that are applied to a copy of the model, in this order.
 VARIANTS: dict[str, tuple[Callable[..., Run], ...]] = {
     'plain': (_plain,),
     'plain-topk': (partial(_plain, select=wide_top_k),),
@@ -99,10 +99,10 @@ VARIANTS: dict[str, tuple[Callable[..., Run], ...]] = {
 
 
 def check_variant(name: str) -> str:
-    """Refuse an unknown variant; returns the name.
+    """Check the name of a variant and return it.
 
     Raises:
-        ValueError: It is not in :data:`VARIANTS`.
+        ValueError: The name is not in :data:`VARIANTS`.
     """
     if name not in VARIANTS:
         raise ValueError(f'there is no variant {name!r}; variants are {", ".join(VARIANTS)}')
@@ -110,19 +110,19 @@ def check_variant(name: str) -> str:
 
 
 def make_variant(name: str, model: ImageClassifier, inputs: Tensor) -> Run:
-    """Make a variant of a model.
+    """Create a variant of a model.
 
     Args:
         name (str): One of :data:`VARIANTS`.
-        model (ImageClassifier): In eval mode; it is copied and stays as it is.
-        inputs (Tensor): As the variant will get them, ``(B, 3, H, W)``, normalized.
+        model (ImageClassifier): The model in eval mode; it is copied and not changed.
+        inputs (Tensor): Example inputs ``(B, 3, H, W)``, normalized; their size is used.
 
     Returns:
-        What maps inputs to the model's output.
+        A function from inputs to the model's output.
 
     Raises:
         ValueError: The name is unknown, or this model has no such variant.
-        ExportError: It cannot be exported on this machine.
+        ExportError: The model cannot be exported on this machine.
     """
     run = copy.deepcopy(model)
     for step in VARIANTS[check_variant(name)]:
@@ -131,7 +131,7 @@ def make_variant(name: str, model: ImageClassifier, inputs: Tensor) -> Run:
 
 
 def random_inputs(cfg: Config, batch_size: int, device: str = 'cpu') -> Tensor:
-    """Normalized inputs ``(B, 3, H, W)`` of the size that the config's model sees."""
+    """Return random normalized inputs ``(B, 3, H, W)`` of the input size of the config's model."""
     (height, width), _ = image_size(cfg)
     generator = torch.Generator().manual_seed(0)
     return torch.randn(batch_size, 3, height, width, generator=generator).to(device)
@@ -149,16 +149,16 @@ def time_variants(
     """Time variants of one or several models against each other, all in the same turns.
 
     Args:
-        models (Mapping[str, ImageClassifier]): In eval mode, by name.
-        inputs (Mapping[str, Tensor]): What each model gets.
-        variants (Sequence[str]): Names, see :data:`VARIANTS`.
-        turns (int): How often each is timed.
-        warm_up (int): Calls before, untimed. Defaults to 1.
+        models (Mapping[str, ImageClassifier]): Models in eval mode, by name.
+        inputs (Mapping[str, Tensor]): Inputs of each model, by the same names.
+        variants (Sequence[str]): Names of variants, see :data:`VARIANTS`.
+        turns (int): Timed calls of each variant.
+        warm_up (int): Untimed calls before. Defaults to 1.
         clock (Callable[[], float]): One of :data:`.CLOCKS`. Defaults to ``'wall'``.
 
     Returns:
-        tuple: Times by ``'MODEL VARIANT'``, or ``'VARIANT'`` with a single model, and by the same
-        names the reasons why variants are skipped.
+        tuple: Times by ``'MODEL VARIANT'``, or ``'VARIANT'`` with a single model; and the reasons
+        for skipped variants, by the same names.
     """
     runs: dict[str, Callable] = {}
     skipped: dict[str, str] = {}

@@ -7,24 +7,24 @@ from pathlib import Path
 
 
 class CheckpointError(RuntimeError):
-    """A file that cannot be read as a checkpoint: truncated, damaged, or of another kind."""
+    """Raised for a file that cannot be read as a checkpoint: truncated, damaged, not one."""
 
 
 class UnsafeCheckpointError(CheckpointError):
-    """A checkpoint that names code outside the allow-list. Nothing of it was run."""
+    """Raised for a checkpoint that names code outside the allow-list. Nothing in it was run."""
 
 
 @contextmanager
 def damage_explained(path: str | Path) -> Iterator[None]:
-    """Raise :class:`CheckpointError` for whatever reading the content of ``path`` raises."""
+    """Turn any exception raised while reading ``path`` into a :class:`CheckpointError`."""
     try:
         yield
     except CheckpointError:
         raise
-    except Exception as error:  # odd bytes can raise anything, down to RecursionError
-        said = (str(error).strip() or 'no reason given').splitlines()[0][:200]
+    except Exception as error:  # damaged bytes can raise anything, even RecursionError
+        reason = (str(error).strip() or 'no reason given').splitlines()[0][:200]
         raise CheckpointError(
-            f'{path} cannot be read: it is truncated or damaged, or no checkpoint at all '
-            f'({type(error).__name__}: {said}). Nothing of it was run. Download it or copy it '
-            'again, or use an earlier one'
+            f'{path} cannot be read: it is truncated, damaged, or not a checkpoint '
+            f'({type(error).__name__}: {reason}). Nothing in it was run. Download or copy it '
+            'again, or use an earlier checkpoint'
         ) from error

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Find the checkpoint from which an interrupted run goes on."""
+"""Find the checkpoint from which an interrupted run can resume."""
 
 import os
 import re
@@ -16,22 +16,23 @@ from .state_dicts import check_numbers, named_tensors
 _NUMBERED = re.compile(r'(?P<kind>epoch|iter)_(?P<number>\d+)\.pth')
 _NEEDED = ('meta', 'state_dict', 'optimizer', 'message_hub')
 
-#: Key of a checkpoint under which stands how much it holds.
+#: Checkpoint key for the number of values in each of its entries.
 CONTENTS = 'contents'
 
 
 def list_checkpoints(work_dir: str | Path) -> list[Path]:
-    """Training checkpoints of ``work_dir``, newest first.
+    """List the training checkpoints in ``work_dir``, newest first.
 
-    ``epoch_N.pth`` and ``iter_N.pth`` are ordered by their number, because times change when a
-    folder is copied. The file ``last_checkpoint`` is only a hint: it holds the absolute path of the
-    run's first folder, and a killed run leaves it one checkpoint behind. Its name decides which
-    kind goes first, and is tried first when it fits neither pattern.
+    ``epoch_N.pth`` and ``iter_N.pth`` are sorted by their number, because file times change when a
+    folder is copied. The file ``last_checkpoint`` is only a hint: it holds an absolute path in the
+    folder where the run started, and a killed run leaves it one checkpoint behind. The file name in
+    it decides whether ``epoch`` or ``iter`` comes first. If it matches neither pattern, that file
+    comes first.
     """
     work_dir = Path(work_dir)
     hint = work_dir / 'last_checkpoint'
     last = Path(hint.read_text(errors='replace').strip()).name if hint.is_file() else ''
-    # Unlike glob(), a listing tells of a folder that cannot be read.
+    # Unlike glob(), listdir() raises if the folder cannot be read.
     names = os.listdir(work_dir) if work_dir.is_dir() else []
     matches = [match for name in names if (match := _NUMBERED.fullmatch(name))]
     matches.sort(
@@ -44,7 +45,7 @@ def list_checkpoints(work_dir: str | Path) -> list[Path]:
 
 
 def note_contents(checkpoint: dict) -> None:
-    """Write into a checkpoint how many numbers and other values each of its parts has."""
+    """Store in a checkpoint how many numbers and other values each of its entries has."""
     checkpoint[CONTENTS] = {key: _size(part) for key, part in checkpoint.items() if key != CONTENTS}
 
 
@@ -59,23 +60,23 @@ def _size(part: Any) -> int:
 
 
 def why_incomplete(checkpoint: Mapping) -> str:
-    """Say what a run that goes on from ``checkpoint`` would lack; empty if nothing.
+    """Return what ``checkpoint`` lacks for resuming; an empty string if nothing.
 
     Args:
-        checkpoint (Mapping): As it stands in the file.
+        checkpoint (Mapping): The content of the file, unchanged.
     """
     missing = [key for key in _NEEDED if not isinstance(checkpoint.get(key), Mapping)]
     noted = checkpoint.get(CONTENTS, {})
     if not isinstance(noted, Mapping) or not all(isinstance(n, int) for n in noted.values()):
-        return f'its {CONTENTS} are not the numbers of its values'
+        return f'its {CONTENTS} are not a dict of integers'
     missing += [key for key in noted if key not in checkpoint and key not in missing]
     if missing:
         return f'it has no {", ".join(map(str, missing))}'
     for key, wanted in noted.items():
         if (found := _size(checkpoint[key])) < wanted:
-            return f'of its {key} there are {found} of {wanted} values, so something was lost'
+            return f'its {key} has {found} of {wanted} values, so some were lost'
     if not all(isinstance(checkpoint['meta'].get(key), int) for key in ('epoch', 'iter')):
-        return 'its meta does not say at which epoch and iter it was saved'
+        return 'its meta has no epoch and iter as integers'
     try:
         check_numbers(checkpoint['state_dict'])
         check_numbers(dict(named_tensors(checkpoint['optimizer'], 'optimizer')))
@@ -85,7 +86,10 @@ def why_incomplete(checkpoint: Mapping) -> str:
 
 
 def why_not_resumable(path: Path) -> str:
-    """Say why a run cannot go on from ``path``; empty if it can. Reads the whole file."""
+    """Return why a run cannot resume from ``path``; an empty string if it can.
+
+    Reads the whole file.
+    """
     try:
         checkpoint = load_checkpoint_file(str(path))
     except (CheckpointError, OSError) as error:
@@ -96,10 +100,14 @@ def why_not_resumable(path: Path) -> str:
 
 
 def find_resumable(work_dir: str | Path) -> tuple[Path | None, dict[Path, str]]:
-    """Return the newest checkpoint that loads, and the newer ones that do not with the reason.
+    """Find the newest checkpoint that loads.
 
     Args:
         work_dir (str | Path): Folder of the run; it need not exist.
+
+    Returns:
+        The checkpoint, None if there is none; and the newer ones that were skipped, with the
+        reason.
     """
     skipped = {}
     for path in list_checkpoints(work_dir):

@@ -1,11 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What a config that came with weights may name.
+"""Check the config stored in a checkpoint before anything is built from it.
 
-MMEngine's registries import what they do not know, by any name, and call it with the rest of the
-dict; and parts of MMPretrain hand their arguments to other libraries, which open files and
-addresses. So of the config in somebody's file of weights only that is used which a prediction
-needs, and there only parts of the lists below are named, with arguments that are no path, no
-address and no name of code.
+MMEngine's registries import any type that they do not know and call it with the rest of the dict.
+Some components of MMPretrain pass their arguments to other libraries, which open files and URLs.
+Therefore only the parts of such a config that prediction needs are used. They may only name
+components from the lists below, and no argument may be a path, a URL or the name of code.
 """
 
 import re
@@ -26,8 +25,9 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-#: Of MMPretrain. Not here: what reads files (tokenizers, CLIP's and DALL-E's targets), what hands
-#: arguments to other libraries (TimmClassifier, HuggingFaceClassifier), and what trains itself.
+#: From MMPretrain. Omitted: components that read files (tokenizers, the target generators of CLIP
+#: and DALL-E), that pass arguments to other libraries (TimmClassifier, HuggingFaceClassifier), and
+#: self-supervised models.
 _MODELS = _names(
     """
     ImageClassifier ClsDataPreprocessor
@@ -45,8 +45,8 @@ _MODELS = _names(
     AsymmetricLoss CrossEntropyLoss FocalLoss LabelSmoothLoss SeesawLoss
     """
 )
-#: Of torch, MMCV and MMPretrain, under keys such as ``norm_cfg``. Some of these MMPretrain looks up
-#: in its own registry, so mmfer's parts are not among them.
+#: From torch, MMCV and MMPretrain, under keys such as ``norm_cfg``. MMPretrain looks up some of
+#: them in its own registry, so mmfer's components are not allowed there.
 _LAYERS = _names(
     """
     BN BN1d BN2d BN3d GN GRN IN IN1d IN2d IN3d LN LN2d SyncBN
@@ -55,7 +55,7 @@ _LAYERS = _names(
     Swish Tanh DropPath Dropout
     """
 )
-#: Of MMPretrain and MMCV. Not here: what holds other transforms or those of other libraries.
+#: From MMPretrain and MMCV. Omitted: wrappers of other transforms or of other libraries.
 _TRANSFORMS = _names(
     """
     CenterCrop ColorJitter EfficientNetCenterCrop LoadAnnotations LoadImageFromFile Normalize
@@ -66,7 +66,7 @@ _TRANSFORMS = _names(
 _PACKAGES = ('mmfer', 'mmpretrain', 'mmengine', 'mmcv', 'torch')
 _SCOPES = ('mmfer', 'mmpretrain', 'mmengine')
 
-#: The arguments of ``TIMMBackbone``, which hands all to timm; other ones import, open or download.
+#: Arguments of ``TIMMBackbone``, which passes all to timm. Others import, open or download things.
 _TIMM = _names(
     """
     type model_name features_only in_channels in_chans out_indices output_stride num_classes
@@ -75,52 +75,52 @@ _TIMM = _names(
     pos_drop_rate patch_drop_rate proj_drop_rate attn_drop_rate bn_eps bn_momentum norm_layer
     """
 )
-#: What only training uses; weights come from the file itself.
+#: Keys that only training uses; the weights come from the file itself.
 _OF_TRAINING = {
     *('init_cfg', 'pretrained', 'train_cfg', 'batch_augments', 'priors', 'num_priors'),
     *('backend_args', 'file_client_args'),  # how images are read from a server
-    '_scope_',  # all is looked up from mmfer's registries on
+    '_scope_',  # every lookup starts at mmfer's registries
 }
-#: How a test set of drawn faces is drawn; and numbers of it, which take no memory.
+#: Arguments of SynthFace, the dataset of drawn faces; and those whose size costs no memory.
 _DRAWN = (
     *('split', 'image_size', 'crop', 'task', 'difficulty'),
     *('action_units', 'valence_arousal', 'single_task'),
 )
 _DRAWN_NUMBERS = ('num_samples', 'num_identities', 'label_noise')
-#: Values such as ``'cls_token'`` and ``'deit-tiny'``; no paths, addresses or names with dots.
+#: Values such as ``'cls_token'`` and ``'deit-tiny'``; no paths, URLs or names with dots.
 _WORD = re.compile(r'[\w+ -]{0,64}', re.ASCII)
 _TIMM_NAME = re.compile(r'[\w.-]{1,64}', re.ASCII)
-#: Numbers beyond these only make the process run out of memory.
+#: Larger numbers would only make the process run out of memory.
 _LARGEST = 2**20
 _LARGEST_IMAGE = 2**12
 
-_THAT_MAY = ' that the config in a file of weights may name'
+_ALLOWED = ' that the config in a checkpoint may use'
 _REMEDY = (
-    'Nothing was imported, opened or called. If you trust it, name its config file as the model, '
-    'and this file as its weights (--model CONFIG --weights CHECKPOINT)'
+    'Nothing was imported, opened or called. If you trust the checkpoint, pass its config file as '
+    'the model and the checkpoint as the weights (--model CONFIG --weights CHECKPOINT)'
 )
 
 
 def read_config_text(text: str) -> Config:
-    """Read what a prediction needs of the config in a file of weights, and refuse what may do harm.
+    """Read the parts of a checkpoint's config that prediction needs; reject anything unsafe.
 
     Args:
-        text (str): As :attr:`mmengine.config.Config.pretty_text` wrote it.
+        text (str): The config, as written by :attr:`mmengine.config.Config.pretty_text`.
 
     Returns:
-        ``default_scope``, ``data_preprocessor``, ``model`` and, of ``test_dataloader``, the
-        dataset's type, class names, pipeline and how drawn faces are drawn. How to train, and
-        where the data were, is left out.
+        ``default_scope``, ``data_preprocessor``, ``model`` and, from ``test_dataloader``, the
+        dataset's type, class names, pipeline and the arguments of drawn faces (SynthFace).
+        Training settings and data paths are omitted.
 
     Raises:
-        ConfigTextError: It is no text of plain values; or a part is none of the known ones, an
-            argument is none that such a config may have, or a section is missing or odd. Says
-            which, where, and what to do.
+        ConfigTextError: The text is not made of plain values, a component or an argument is not
+            allowed, or a section is missing or has the wrong type. The message says which one,
+            where, and what to do.
     """
     settings = parse_config_text(text)
     scope = settings.get('default_scope', SCOPE)
     if scope not in _SCOPES:
-        raise _refuse('config.default_scope', scope, f'is none of {", ".join(_SCOPES)}')
+        raise _refuse('config.default_scope', scope, f'is not one of {", ".join(_SCOPES)}')
     _check_imports(settings.get('custom_imports'))
     kept = dict(default_scope=SCOPE, model=_model(settings.get('model'), 'config.model'))
     if settings.get('data_preprocessor') is not None:
@@ -134,7 +134,7 @@ def read_config_text(text: str) -> Config:
 
 def _model(settings: Any, where: str) -> dict[str, Any]:
     if not isinstance(settings, Mapping):
-        raise _refuse(where, settings, 'is no dict')
+        raise _refuse(where, settings, 'is not a dict')
     return _checked(settings, where, MODELS, _MODELS)
 
 
@@ -143,7 +143,7 @@ def _check_imports(value: Any) -> None:
     for name in names if isinstance(names, (list, tuple)) else [names]:
         known = isinstance(name, str) and (name.split('.')[0] in _PACKAGES or name in sys.modules)
         if name is not None and not known:
-            raise _refuse('config.custom_imports', name, 'is not imported for a file of weights')
+            raise _refuse('config.custom_imports', name, 'is not imported for a checkpoint')
 
 
 def _loader(settings: Any, where: str) -> dict[str, Any]:
@@ -168,21 +168,21 @@ def _loader(settings: Any, where: str) -> dict[str, Any]:
         kept['metainfo'] = dict(classes=names)
     steps = dataset.get('pipeline') or []
     if not isinstance(steps, (list, tuple)):
-        raise _refuse(f'{where}.pipeline', steps, 'is no list')
+        raise _refuse(f'{where}.pipeline', steps, 'is not a list')
     kept['pipeline'] = [_step(step, f'{where}.pipeline.{i}') for i, step in enumerate(steps)]
     return dict(dataset=kept)
 
 
 def _step(step: Any, where: str) -> dict[str, Any]:
     if not isinstance(step, Mapping) or 'type' not in step:
-        raise _refuse(where, step, 'is no dict with a type')
+        raise _refuse(where, step, 'is not a dict with a type')
     kept = _checked(step, where, TRANSFORMS, _TRANSFORMS)
     _build(kept, where, TRANSFORMS)
     return kept
 
 
 def _build(settings: dict, where: str, registry: Registry) -> None:
-    """Refuse arguments that a part of the lists does not take, by making it once."""
+    """Build the component once, so that an argument that it does not accept is an error."""
     try:
         with DefaultScope.overwrite_default_scope(SCOPE):
             registry.build(settings)
@@ -193,13 +193,13 @@ def _build(settings: dict, where: str, registry: Registry) -> None:
 
 
 def _checked(value: Any, where: str, registry: Registry, names: frozenset[str]) -> Any:
-    """A value without what only training uses.
+    """Check a value, and return it without the keys that only training uses.
 
     Args:
         value (Any): A plain value of the config.
-        where (str): Its place.
-        registry (Registry): Where types are looked up.
-        names (frozenset[str]): Those of other packages that may be named; all of mmfer's may.
+        where (str): Its place in the config.
+        registry (Registry): The registry for its types.
+        names (frozenset[str]): The allowed names of other packages; all of mmfer's are allowed.
     """
     if isinstance(value, Mapping):
         kept = {key: item for key, item in value.items() if key not in _OF_TRAINING}
@@ -210,7 +210,7 @@ def _checked(value: Any, where: str, registry: Registry, names: frozenset[str]) 
                     return _timm(kept, where)
         for key, item in kept.items():
             if not isinstance(key, str) or not _WORD.fullmatch(key):
-                raise _refuse(where, key, 'is no name of an argument')
+                raise _refuse(where, key, 'is not the name of an argument')
             if key not in ('type', 'conv_type'):
                 layers = key.endswith(('_cfg', '_cfgs', '_layer')) and registry is MODELS
                 allowed = _LAYERS if layers else names
@@ -221,10 +221,10 @@ def _checked(value: Any, where: str, registry: Registry, names: frozenset[str]) 
             _checked(item, f'{where}.{i}', registry, names) for i, item in enumerate(value)
         )
     if isinstance(value, str) and not _WORD.fullmatch(value):
-        raise _refuse(where, value, 'looks like a path, an address or a name of code')
+        raise _refuse(where, value, 'looks like a path, a URL or the name of code')
     largest = _LARGEST if registry is MODELS else _LARGEST_IMAGE
     if isinstance(value, int) and abs(value) > largest:
-        raise _refuse(where, '', f'is a number beyond {largest}')
+        raise _refuse(where, '', f'is a number larger than {largest}')
     if not isinstance(value, (str, int, float, type(None))):
         raise _refuse(where, value, f'is a {type(value).__name__}')
     return value
@@ -233,10 +233,10 @@ def _checked(value: Any, where: str, registry: Registry, names: frozenset[str]) 
 def _timm(settings: dict, where: str) -> dict:
     name = settings.get('model_name')
     if not isinstance(name, str) or not _TIMM_NAME.fullmatch(name):
-        raise _refuse(f'{where}.model_name', name, "is no name of timm's own models")
+        raise _refuse(f'{where}.model_name', name, "is not the name of one of timm's models")
     for key, value in settings.items():
         if key not in _TIMM:
-            raise _refuse(f'{where}.{key}', value, f'is no argument of timm{_THAT_MAY}')
+            raise _refuse(f'{where}.{key}', value, f'is not an argument of timm{_ALLOWED}')
         if key == 'norm_layer':
             settings[key], _ = _part(value, f'{where}.{key}', MODELS, _LAYERS)
         elif key not in ('type', 'model_name'):
@@ -247,17 +247,18 @@ def _timm(settings: dict, where: str) -> dict:
 def _part(
     name: Any, where: str, registry: Registry, names: frozenset[str] | None
 ) -> tuple[str, type]:
-    """Look up a part.
+    """Look up a component.
 
     Args:
-        name (Any): Its name: bare, with a scope, or the whole path of a class, as configs in
-            MMEngine's Python style have it.
+        name (Any): Its name: bare, with a scope, or the full path of a class, as in MMEngine's
+            pure Python configs.
         where (str): The place in the config.
-        registry (Registry): mmfer's node, which is asked first, then its parents.
-        names (frozenset[str], optional): See :func:`_checked`; None: all of the packages' parts.
+        registry (Registry): mmfer's registry; its parents are searched after it.
+        names (frozenset[str], optional): See :func:`_checked`. None allows all components of the
+            known packages.
 
     Returns:
-        The name under which the registry has it, and what it is.
+        The registered name and the class.
     """
     if not isinstance(name, str):
         raise _unknown(where, name)
@@ -277,7 +278,7 @@ def _part(
 
 
 def _unknown(where: str, name: Any) -> ConfigTextError:
-    return _refuse(where, name, f'is no part{_THAT_MAY}')
+    return _refuse(where, name, f'is not a component{_ALLOWED}')
 
 
 def _refuse(where: str, value: Any, reason: str) -> ConfigTextError:
@@ -287,5 +288,5 @@ def _refuse(where: str, value: Any, reason: str) -> ConfigTextError:
 def _shown(value: Any) -> str:
     try:
         return repr(value)[:80]
-    except ValueError:  # a number of thousands of digits
+    except ValueError:  # a number with thousands of digits
         return f'a {type(value).__name__}'

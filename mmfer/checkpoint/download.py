@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Download a file: resumed where it was cut, checked before it takes its name."""
+"""Download a file: interrupted downloads resume, and the file is checked before it is renamed."""
 
 import errno
 import http.client
@@ -30,30 +30,30 @@ def download(
     say: Callable[[str], None] = lambda line: None,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> None:
-    """Download a file; it takes its name when it is whole and checked.
+    """Download a file to ``PATH.part``, and rename it when it is complete and checked.
 
-    Until then it is ``PATH.part``. When the connection breaks that stays, with ``PATH.part.tag``,
-    which says what state of the server's file it is a part of, and the next call asks for the rest
-    alone. Without such a mark (``ETag``, ``Last-Modified``) of the server's nothing is kept. One
-    process at a time downloads to a path. Proxies and certificates are those of the environment
-    (``https_proxy``, ``no_proxy``; ``SSL_CERT_FILE``).
+    If the connection breaks, ``PATH.part`` stays, together with ``PATH.part.tag``, which identifies
+    the server's version of the file. The next call then downloads only the rest. If the server
+    sends no such tag (``ETag``, ``Last-Modified``), nothing is kept. Only one process at a time
+    downloads to a path. Proxies and certificates come from the environment (``https_proxy``,
+    ``no_proxy``; ``SSL_CERT_FILE``).
 
     Args:
-        url (str): The address.
-        path (str | Path): The file to write; its folder is made if need be.
-        sha256 (str, optional): The first digits, or all, of what the file has to have. Default: not
+        url (str): The URL.
+        path (str | Path): The file to write. Missing folders are created.
+        sha256 (str, optional): The expected sha256, or its first digits. Defaults to None: not
             checked.
-        schemes (Collection[str]): Which addresses are allowed. One of https never leads to another
-            kind.
-        say (Callable[[str], None]): Takes a line for each redirection to another host, and before
-            another process is waited for.
-        progress (Callable[[int, int | None], None]): Takes the bytes that are there, and those of
-            the whole or None, after each chunk.
+        schemes (Collection[str]): The allowed schemes of URLs. A redirect never leads from https
+            to another scheme. Defaults to ``('https',)``.
+        say (Callable[[str], None]): Called with one line for each redirect to another host, and
+            before waiting for another process. Does nothing by default.
+        progress (Callable[[int, int | None], None]): Called after each chunk with the number of
+            bytes so far and the total (None if unknown). Does nothing by default.
 
     Raises:
-        CheckpointError: The address, or one that it leads to, is not allowed; or the file is
-            another than that of ``sha256``, and is now ``PATH.bad``.
-        FileNotFoundError: The server does not have the file, or not for everybody.
+        CheckpointError: The URL or the target of a redirect is not allowed; or the file does not
+            match ``sha256`` and was renamed to ``PATH.bad``.
+        FileNotFoundError: The file does not exist on the server or is not public.
         OSError: There is no connection, it broke, or the disk is full.
     """
     _check_scheme(url, schemes)
@@ -62,14 +62,14 @@ def download(
 
     def wait(holder: str) -> None:
         others.append(holder)
-        say(f'waiting for {holder}, which downloads {path}')
+        say(f'waiting for {holder}, which is downloading {path}')
 
     with file_lock(f'{part}.lock', wait):
         if others and path.is_file():
             return
         try:
             _fetch(url, part, tag, urllib.request.build_opener(_Redirects(schemes, say)), progress)
-        except BaseException:  # Ctrl-C, too
+        except BaseException:  # also Ctrl-C
             if not tag.is_file():
                 part.unlink(missing_ok=True)
             raise
@@ -77,8 +77,8 @@ def download(
         if sha256 and not (found := file_digest(part)).startswith(sha256.lower()):
             os.replace(part, f'{path}.bad')
             raise CheckpointError(
-                f'{url} is another file than expected, or was changed on its way: its sha256 is '
-                f'{found}, not {sha256}. It is kept as {path}.bad, to be looked at, and not used'
+                f'{url} is not the expected file, or was changed on its way: its sha256 is '
+                f'{found}, not {sha256}. It is not used, and kept as {path}.bad for inspection'
             )
         os.replace(part, path)
 
@@ -86,8 +86,8 @@ def download(
 def _check_scheme(url: str, schemes: Collection[str]) -> None:
     if urlsplit(url).scheme not in schemes:
         raise CheckpointError(
-            f'{url} was not downloaded: what does not come by {" or ".join(schemes)} can be '
-            'changed on its way'
+            f'{url} was not downloaded: only {" or ".join(schemes)} is allowed, because anything '
+            'else can be changed on its way'
         )
 
 
@@ -105,11 +105,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _fetch(url: str, part: Path, tag: Path, opener, progress: Callable) -> None:
-    """Make ``part`` whole."""
+    """Download the file, or its missing rest, to ``part``."""
     headers, done = {}, 0
     if tag.is_file() and part.is_file():
         done = part.stat().st_size
-        # Where the file has changed, the server sends all of it.
+        # If the file has changed, the server sends all of it.
         headers = {'Range': f'bytes={done}-', 'If-Range': tag.read_text()}
     try:
         answer = opener.open(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
@@ -120,7 +120,7 @@ def _fetch(url: str, part: Path, tag: Path, opener, progress: Callable) -> None:
             return _fetch(url, part, tag, opener, progress)
         kind = FileNotFoundError if error.code in _REFUSED else OSError
         reason = http.client.responses.get(error.code, 'unknown')
-        raise kind(f'{url}: the server answers {error.code} ({reason})') from error
+        raise kind(f'{url}: the server returned {error.code} ({reason})') from error
     except (OSError, http.client.HTTPException) as error:
         raise OSError(
             f'{url}: no connection ({getattr(error, "reason", error)}). Behind a proxy, set '
@@ -128,21 +128,21 @@ def _fetch(url: str, part: Path, tag: Path, opener, progress: Callable) -> None:
         ) from error
     with answer:
         if answer.headers.get_content_type() == 'text/html':
-            raise OSError(f'{url} is a web page, not a file of weights: open it in a browser')
+            raise OSError(f'{url} is a web page, not a checkpoint: open it in a browser')
         if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
             done = 0
         elif not answer.headers.get('Content-Range', '').startswith(f'bytes {done}-'):
-            raise OSError(f'{url}: the server sends another part than was asked for')
+            raise OSError(f'{url}: the server sent another part than requested')
         _write(url, answer, part, tag, done, progress)
 
 
 def _write(url: str, answer, part: Path, tag: Path, done: int, progress: Callable) -> None:
-    """Append what comes to the first ``done`` bytes."""
+    """Append the response to the first ``done`` bytes of ``part``."""
     length = answer.headers.get('Content-Length')
     total = None if length is None else done + int(length)
     free = shutil.disk_usage(part.parent).free
     if total is not None and total - done > free:
-        raise _no_room(part, f'{_mib(total - done)} are to come, {_mib(free)} are free')
+        raise _no_room(part, f'{_mib(total - done)} needed, {_mib(free)} free')
     with open(part, 'ab' if done else 'wb') as file:
         if not done:
             _keep_mark(answer.headers, tag)
@@ -170,7 +170,7 @@ def _mib(size: int) -> str:
 def _no_room(part: Path, reason: str) -> OSError:
     return OSError(
         errno.ENOSPC,
-        f'no room for it ({reason}). Make room or name another folder, and run the same command '
+        f'the disk is full ({reason}). Make room or use another folder, and run the same command '
         'again',
         str(part),
     )
@@ -179,14 +179,14 @@ def _no_room(part: Path, reason: str) -> OSError:
 def _cut(url: str, done: int, total: int | None, tag: Path) -> OSError:
     return OSError(
         f'{url}: the connection broke after {done} bytes of {total or "unknown"}. Run the same '
-        f'command again: it {"goes on from there" if tag.is_file() else "begins anew"}'
+        f'command again: it {"resumes from there" if tag.is_file() else "starts from zero"}'
     )
 
 
 def _keep_mark(headers: http.client.HTTPMessage, tag: Path) -> None:
-    """Note which state of its file a server sends, where it says so."""
+    """Store the tag of the server's version of the file, if the server sends one."""
     mark = headers.get('ETag') or ''
-    if not mark.startswith('"'):  # a weak one is not for parts
+    if not mark.startswith('"'):  # a weak ETag is not valid for partial downloads
         mark = headers.get('Last-Modified') or ''
     if mark:
         tag.write_text(mark)

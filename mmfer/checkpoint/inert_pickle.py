@@ -1,30 +1,30 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Read a pickle without importing or calling anything that it names.
 
-A pickle is a program: it may name any function and have it called. Here every name is answered with
-a class of its own that records what was to be done with it and does nothing, so what comes out is a
-tree of plain values and records. What becomes of the records is decided afterwards, from a table
-(:mod:`mmfer.checkpoint.restored_values`). Nothing of this depends on torch, whose own restricted
-unpickler (``weights_only=True``) could be made to run code before torch 2.6 (CVE-2025-32434) and
-2.10 (CVE-2026-24747).
+A pickle is a program: it can name any function and have it called. Here every name is replaced by a
+class of its own that does nothing but record how it was used. The result is a tree of plain values
+and records. A table then decides how the records are restored
+(:mod:`mmfer.checkpoint.restored_values`). None of this depends on torch, whose own restricted
+unpickler (``weights_only=True``) could be tricked into running code before torch 2.6
+(CVE-2025-32434) and 2.10 (CVE-2026-24747).
 """
 
 import pickle
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-#: Modules by the name that they had before.
+#: Old and new names of modules.
 _FORMER = {'__builtin__': 'builtins', 'numpy._core': 'numpy.core'}
 
 
 class Inert:
-    """What stands in for a class or function that a pickle names, and for what it makes.
+    """Placeholder for a class or function that a pickle names, and for the object it returns.
 
     Attributes:
-        name: What was named, such as ``'collections.OrderedDict'``.
-        args: What it was to be called with.
-        state: What its object was to be filled with; None if nothing.
-        items: Keys and values that were to be put into it.
+        name: The full name, such as ``'collections.OrderedDict'``.
+        args: The arguments of the recorded call.
+        state: The recorded argument of ``__setstate__``; None if there is none.
+        items: The recorded keys and values of the object.
     """
 
     __slots__ = ('args', 'items', 'state')
@@ -51,10 +51,10 @@ class Inert:
         return f'<{self.name}, not loaded>'
 
 
-# In Python: the one in C takes a table of gigabytes from any file that names a place that high.
+# The Python version: for a large memo index in the file, the C version allocates gigabytes.
 class _Unpickler(pickle._Unpickler):
     def __init__(self, file: BinaryIO, persistent_load: Callable[[Any], Any] | None):
-        super().__init__(file, encoding='latin1')  # of strings of Python 2; no byte is an error
+        super().__init__(file, encoding='latin1')  # for Python 2 strings; every byte is valid
         self.named: dict[str, type[Inert]] = {}
         self._persistent_load = persistent_load
 
@@ -68,30 +68,30 @@ class _Unpickler(pickle._Unpickler):
         return self.named[name]
 
     def get_extension(self, code: int) -> None:
-        raise pickle.UnpicklingError(f'it names something by a number, {code}')
+        raise pickle.UnpicklingError(f'it uses the extension code {code}')
 
     def persistent_load(self, pid: Any) -> Any:
         if self._persistent_load is None:
-            raise pickle.UnpicklingError('it asks for something outside of itself')
+            raise pickle.UnpicklingError('it refers to an object outside of the pickle')
         return self._persistent_load(pid)
 
 
 def read_pickle(
     file: BinaryIO, persistent_load: Callable[[Any], Any] | None = None
 ) -> tuple[Any, set[str]]:
-    """Read the pickle that begins where ``file`` stands, and stop behind it.
+    """Read one pickle from the current position of ``file``, and stop after it.
 
     Args:
         file (BinaryIO): Open for reading.
-        persistent_load (Callable[[Any], Any], optional): Takes what the pickle says of a thing that
-            lies outside of it, and returns what to put there. Default: there is no such thing.
+        persistent_load (Callable[[Any], Any], optional): Receives the persistent ID of an object
+            outside of the pickle, and returns the object. Defaults to None: such an ID is an error.
 
     Returns:
-        Plain values, :class:`Inert` objects and their classes, and what ``persistent_load``
-        returned, in containers; and all names.
+        The tree: plain values, :class:`Inert` objects and their classes, and the return values of
+        ``persistent_load``, in containers; and the set of all names.
 
     Raises:
-        Exception: Any, for bytes that are no pickle.
+        Exception: Any type, if the bytes are not a pickle.
     """
     unpickler = _Unpickler(file, persistent_load)
     return unpickler.load(), set(unpickler.named)

@@ -1,9 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Turn what a runner puts into a checkpoint into plain data, and back.
+"""Convert the content of a training checkpoint to plain data, and back.
 
-Plain data is what ``torch.load(file, weights_only=True)`` reads: tensors, numbers, strings, and
-dicts, lists, tuples and sets of them. :func:`to_plain` and :func:`from_plain` are inverse to each
-other for everything :func:`to_plain` keeps, except that numpy scalars come back as Python's.
+Plain data is data that ``torch.load(file, weights_only=True)`` reads: tensors, numbers, strings,
+and dicts, lists, tuples and sets of them. :func:`from_plain` is the inverse of :func:`to_plain`,
+except that numpy scalars become Python scalars, paths become strings, and frozen sets become sets.
 """
 
 from pathlib import PurePath
@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
-#: Key that marks a dict standing for an object of another type.
+#: Key of a dict that represents an object of another type.
 _TYPE = '__type__'
 
 
 class NotPlainError(TypeError):
-    """A value that has no plain form. The message names its type and its place."""
+    """Raised for a value that has no plain form. The message names its type and its place."""
 
 
 def to_plain(value: Any, where: str = '') -> Any:
@@ -27,7 +27,7 @@ def to_plain(value: Any, where: str = '') -> Any:
     Args:
         value (Any): Tensors, numbers, strings, None, numpy arrays and scalars, paths (become
             strings), ``HistoryBuffer`` objects, and dicts, lists, tuples and sets of them.
-        where (str): Dotted name of the value, for the error.
+        where (str): Dotted name of the value, for the error message. Defaults to ``''``.
 
     Raises:
         NotPlainError: Something inside has no plain form.
@@ -68,7 +68,7 @@ def to_plain(value: Any, where: str = '') -> Any:
 
 
 def from_plain(value: Any) -> Any:
-    """Undo :func:`to_plain`: rebuild numpy arrays and ``HistoryBuffer`` objects."""
+    """Inverse of :func:`to_plain`: rebuild numpy arrays and ``HistoryBuffer`` objects."""
     if isinstance(value, dict):
         kind = value.get(_TYPE)
         if kind == 'ndarray':

@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What becomes of the records of a pickle: tensors, numpy arrays and plain values.
+"""Restore tensors, numpy arrays and plain values from the records of a pickle.
 
-The few names that a checkpoint has need of stand in tables here; what is made of them is made by
-code of this file, whatever the file of weights says.
+The few names that a checkpoint needs are in the tables below. Only code in this file creates
+objects for them, whatever the checkpoint says.
 """
 
 import math
@@ -18,15 +18,15 @@ from torch import Tensor, nn
 
 from .inert_pickle import Inert
 
-#: Packages whose objects ride along in training checkpoints (configs, dataset notes, the methods
-#: of histories). They stay records; nothing of them is imported or called.
+#: Packages whose objects occur in training checkpoints (configs, dataset notes, the methods of
+#: ``HistoryBuffer``). They stay records; nothing in them is imported or called.
 _INERT_PACKAGES = ('mmengine.', 'mmcv.', 'mmcls.', 'mmpretrain.', 'mmfer.', 'addict.')
 _INERT_NAMES = (
     *('builtins.getattr', 'builtins.slice', 'pathlib.PosixPath', 'pathlib.WindowsPath'),
-    # Command lines, beside the weights of DeiT, MAE, DINO, timm and what started from them.
+    # Command lines, stored with the weights of DeiT, MAE, DINO, timm and models based on them.
     'argparse.Namespace',
 )
-#: Of these, what is fine inside a HistoryBuffer only; elsewhere somebody wants to call something.
+#: Allowed inside a HistoryBuffer only; anywhere else they are an attempt to call something.
 FUNCTIONS = {'builtins.getattr', 'builtins.slice'}
 
 STORAGES = dict(
@@ -45,7 +45,7 @@ STORAGES = dict(
     UntypedStorage=torch.uint8,
 )
 _DTYPES = {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
-#: Tensors without numbers of their own, and whose numbers are not those of a weight.
+#: Tensors that cannot be loaded as weights.
 OTHER_TENSORS = {
     'torch._utils._rebuild_meta_tensor_no_storage': 'a tensor without numbers (of device "meta")',
     'torch._utils._rebuild_qtensor': 'a quantized tensor',
@@ -54,12 +54,12 @@ OTHER_TENSORS = {
     'torch._utils._rebuild_wrapper_subclass': 'a tensor of a class of its own',
 }
 _ARRAY_KINDS = re.compile(r'[?biufcSU]\d*')
-#: A tensor that repeats its numbers (stride 0) may take this much more memory than the file.
+#: A tensor that repeats its numbers (stride 0) may have this many elements.
 _REPEATED = 2**20
 
 
 class Storage(NamedTuple):
-    """A tensor's numbers, outside of the pickle."""
+    """The numbers of a tensor, stored outside of the pickle."""
 
     dtype: torch.dtype
     key: str
@@ -83,7 +83,7 @@ def _tensor(
     storage, values = stored
     dtype = dtype if isinstance(dtype, torch.dtype) else storage.dtype
     if any(type(number) is not int or number < 0 for number in (offset, *size, *stride)):
-        raise ValueError(f'a tensor is of size {size}, stride {stride}, at {offset}')
+        raise ValueError(f'a tensor has size {size}, stride {stride} and offset {offset}')
     count, here = math.prod(size), storage.size // dtype.itemsize
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if count and last >= here or count > max(here, _REPEATED):
@@ -99,7 +99,7 @@ def _parameter(data: Tensor, requires_grad: bool = True, *_) -> nn.Parameter:
 
 def _dtype(code: str, *_) -> np.dtype:
     if not _ARRAY_KINDS.fullmatch(code):
-        raise ValueError(f'arrays of {code} are no numbers and no text')
+        raise ValueError(f'arrays of {code} are neither numbers nor text')
     return np.dtype(code)
 
 
@@ -117,14 +117,14 @@ def _array(_: None, version: int, shape: tuple, dtype: np.dtype, columns: bool, 
 
 
 def _are_versions(metadata: Any) -> bool:
-    """Whether these are what a state dict says of its modules, which read it when they load."""
+    """Check for the version metadata of a state dict, which modules read when they load it."""
     return isinstance(metadata, dict) and all(
         isinstance(module, dict) and isinstance(module.get('version', 1), int)
         for module in metadata.values()
     )
 
 
-#: What is made of a name's arguments.
+#: Functions that create the value for a name from its arguments.
 _MAKERS = {
     '_codecs.encode': lambda text, *_: text.encode('latin1'),  # bytes
     'builtins.bytes': lambda: b'',
@@ -146,17 +146,17 @@ _MAKERS = {
     'torch._utils._rebuild_tensor_v3': _tensor,
     'torch.device': torch.device,
 }
-#: What fills with their state those that come empty.
+#: Functions that fill values from their state, for values that are created empty.
 _FILLERS = {
     'numpy.core.multiarray._reconstruct': _array,
     'numpy.dtype': lambda dtype, version, order, *_: dtype.newbyteorder(order),
 }
-#: Classes that are arguments of these.
+#: Classes that occur as arguments.
 _CLASSES = ('numpy.ndarray', 'torch.Tensor', 'torch._tensor.Tensor', 'torch.nn.parameter.Parameter')
 
 
 def unknown_names(names: set[str]) -> set[str]:
-    """Those that a checkpoint has no need of."""
+    """Return the names that no checkpoint needs."""
     known = {*_MAKERS, *_CLASSES, *_DTYPES, *_INERT_NAMES}
     storages = re.compile(rf'torch\.(cuda\.|storage\.)?({"|".join(STORAGES)})')
     return {
@@ -167,28 +167,28 @@ def unknown_names(names: set[str]) -> set[str]:
 
 
 class Restorer:
-    """Turns a tree of records into values, everything once, however often it is referred to.
+    """Restores values from a tree of records. Shared records become shared values.
 
     Args:
         numbers (Callable[[Storage], Tensor]): Returns the content of a storage, bytes ``(N,)``, on
             the CPU.
-        device (str | torch.device): Where tensors go.
+        device (str | torch.device): The device for all tensors.
 
     Attributes:
-        left: Names of what stays a record.
+        left: Names of the records that were not restored.
     """
 
     def __init__(self, numbers: Callable[[Storage], Tensor], device: str | torch.device):
         self.numbers, self.device = numbers, device
         self.left: set[str] = set()
-        self._made: dict[int, Any] = {}  # by the id of what stands in the tree
+        self._made: dict[int, Any] = {}  # by the id of the record
         self._stored: dict[str, tuple[Storage, Tensor]] = {}
 
     def restore(self, value: Any) -> Any:
-        """The value of a part of the tree.
+        """Return the value for a node of the tree.
 
         Raises:
-            Exception: Any, for records that nothing can be made of.
+            Exception: Any type, for records that cannot be restored.
         """
         if value is None or type(value) in (bool, int, float, complex, str, bytes):
             return value
@@ -198,7 +198,7 @@ class Restorer:
 
     def _make(self, value: Any) -> Any:
         kind = type(value)
-        if kind in (dict, list):  # may hold themselves
+        if kind in (dict, list):  # may contain themselves
             made = self._made[id(value)] = kind()
             if kind is list:
                 made.extend(map(self.restore, value))
@@ -215,13 +215,13 @@ class Restorer:
                 values = self.numbers(value).to(self.device)
                 self._stored[value.key] = value, values
             if known != value:
-                raise ValueError(f'the numbers of {value.key} are of two types')
+                raise ValueError(f'the numbers of {value.key} have two types')
             return value, values
         if kind is type and issubclass(value, Inert):
             return self._named(value)
         if isinstance(value, Inert):
             return self._called(value)
-        raise ValueError(f'a {kind.__name__} has no place in a checkpoint')
+        raise ValueError(f'a {kind.__name__} is not allowed in a checkpoint')
 
     def _named(self, cls: type[Inert]) -> Any:
         if cls.name in _DTYPES:
@@ -233,11 +233,11 @@ class Restorer:
 
     def _called(self, record: Inert) -> Any:
         name = record.name
-        if name == 'torch._tensor._rebuild_from_type_v2':  # a tensor that has attributes
+        if name == 'torch._tensor._rebuild_from_type_v2':  # a tensor with attributes
             maker, _, args, _ = record.args
             return self._called(maker(*args))
         if name == 'mmengine.logging.history_buffer.HistoryBuffer' and type(record.state) is dict:
-            # Of its state these alone: the others are functions.
+            # Only these fields: the other ones are functions.
             fields = ('_log_history', '_count_history', 'max_length')
             values, counts, length = map(self.restore, map(record.state.get, fields))
             values = np.asarray(values, dtype=np.float64)

@@ -1,9 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Read checkpoints without ever running code that they name.
+"""Load checkpoints without running any code that they name.
 
-A checkpoint of ``torch.save`` is a pickle, and a pickle may name any function and have it called;
-:mod:`mmfer.checkpoint.torch_file` reads it as data. Files in the safetensors format hold no pickle
-at all. MMEngine's own loaders, which unpickle, are replaced by :func:`register_safe_loaders`.
+A checkpoint of ``torch.save`` is a pickle, which can name any function and have it called.
+:mod:`mmfer.checkpoint.torch_file` reads it as data. Safetensors files contain no pickle.
+:func:`register_safe_loaders` replaces MMEngine's own loaders, which unpickle.
 """
 
 import hashlib
@@ -32,10 +32,10 @@ __all__ = [
     'register_safe_loaders',
 ]
 
-#: Set to 1, this environment variable allows downloads that anybody on the way can change.
+#: Environment variable: 1 allows downloads by http, which can be changed on their way.
 ALLOW_HTTP = 'MMFER_ALLOW_HTTP'
 
-#: Addresses that MMEngine knows and reads by plain unpickling.
+#: URL schemes that MMEngine loads by plain unpickling.
 _OTHER_SCHEMES = (
     'pavi://',
     r'(\S+\:)?s3://',
@@ -49,34 +49,36 @@ _OTHER_SCHEMES = (
 
 
 def load_checkpoint_file(path: str, map_location: Any = 'cpu') -> Any:
-    """Read a local checkpoint without running anything it names.
+    """Load a local checkpoint without running anything that it names.
 
-    Reads published weights (``.safetensors``), and what ``torch.save`` wrote in its zip format and
-    in that of torch < 1.6: weights, our training checkpoints and those of stock MMEngine.
-    TorchScript archives are refused.
+    Reads published weights (``.safetensors``) and files of ``torch.save``, in its zip format and
+    in that of torch < 1.6: weights, and training checkpoints of mmfer and of stock MMEngine.
+    TorchScript archives are an error.
 
     Args:
         path (str): The file; ``~`` is expanded.
-        map_location (Any): The device for all tensors; functions and tables, which
-            :func:`torch.load` also takes, mean the CPU. Defaults to ``'cpu'``.
+        map_location (Any): The device for all tensors. Functions and dicts, which
+            :func:`torch.load` accepts too, mean the CPU. Defaults to ``'cpu'``.
 
     Returns:
-        What was saved, usually a dict; ``dict(state_dict=..., meta=...)`` of ``.safetensors``,
-        with numbers of half precision as float32.
+        The saved object, usually a dict. For ``.safetensors`` it is
+        ``dict(state_dict=..., meta=...)``, with half-precision numbers converted to float32.
 
     Raises:
         FileNotFoundError: There is no such file.
-        CheckpointError: The file is empty, truncated, damaged, or no checkpoint.
+        CheckpointError: The file is empty, truncated, damaged, or not a checkpoint.
         UnsafeCheckpointError: The file names code outside the allow-list.
     """
     path = osp.expanduser(path)
     if not osp.isfile(path):
         raise FileNotFoundError(
-            f'there is no checkpoint {path} (from {os.getcwd()}); check the path given on the '
-            'command line, in `load_from` or in `init_cfg.checkpoint`'
+            f'there is no checkpoint {path} (from {os.getcwd()}); check the path on the command '
+            'line, in `load_from` or in `init_cfg.checkpoint`'
         )
     if osp.getsize(path) == 0:
-        raise CheckpointError(f'{path} is empty: its writing was interrupted. Use an earlier file.')
+        raise CheckpointError(
+            f'{path} is empty: writing it was interrupted. Use an earlier checkpoint'
+        )
     device = map_location if isinstance(map_location, (str, torch.device)) else 'cpu'
     if path.lower().endswith(SUFFIX):
         content = _load_safetensors(path, device)
@@ -87,32 +89,32 @@ def load_checkpoint_file(path: str, map_location: Any = 'cpu') -> Any:
 
 
 def load_weights(path: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The weights in a local checkpoint and its ``meta``, read by :func:`load_checkpoint_file`.
+    """Load the weights in a local checkpoint and its ``meta``.
 
     Returns:
-        Tensors by name, see :func:`.unwrap`; and the notes, an empty dict if there are none.
+        Tensors by name, see :func:`.unwrap`; and ``meta``, an empty dict if there is none.
 
     Raises:
-        ValueError: The file holds no named tensors. For others see :func:`load_checkpoint_file`.
+        ValueError: The file has no named tensors. :func:`load_checkpoint_file` lists other errors.
     """
     content = load_checkpoint_file(path)
     try:
         return unwrap(content), dict(content.get('meta') or {})
     except ValueError as error:
-        raise ValueError(f'{path} is no checkpoint: {error}') from error
+        raise ValueError(f'{path} is not a checkpoint: {error}') from error
 
 
 def _load_safetensors(path: str, device: str | torch.device) -> dict:
     weights, meta = read_safetensors(path, device)
-    # Half precision is for the way: here all is computed in single.
+    # Half precision only makes the file smaller: computation is in float32.
     weights = {k: v.float() if v.dtype == torch.float16 else v for k, v in weights.items()}
-    # Where training checkpoints have the class names.
+    # Training checkpoints have the class names here.
     notes = dict(meta, dataset_meta=dict(classes=meta['classes'])) if 'classes' in meta else meta
     return dict(state_dict=weights, meta=notes)
 
 
 def _check_notes(path: str, content: Any) -> None:
-    """Refuse notes whose types are not those that readers expect."""
+    """Check the types of ``meta``, ``meta.dataset_meta`` and ``meta.dataset_meta.classes``."""
     where = []
     for key, kind in dict(meta=dict, dataset_meta=dict, classes=(list, tuple)).items():
         content = content.get(key) if isinstance(content, dict) else None
@@ -121,15 +123,15 @@ def _check_notes(path: str, content: Any) -> None:
             wanted = 'a dict' if kind is dict else 'a list or tuple'
             raise CheckpointError(
                 f'{path}: {".".join(where)} is a {type(content).__name__}, not {wanted}. Remove '
-                'it, or use the weights alone: torch.save(dict(state_dict=...), ...)'
+                'it, or keep only the weights: torch.save(dict(state_dict=...), ...)'
             )
 
 
 def load_from_local(filename: str, map_location: Any = None) -> Any:
-    """:func:`load_checkpoint_file` under a name that MMEngine's log understands ("by local").
+    """Load a file for MMEngine, whose log shows the last word of this function's name ("by local").
 
-    Without ``meta['config']``: MMEngine's runner, which has not written that for years, runs it as
-    Python when it resumes.
+    ``meta['config']`` is removed: MMEngine's runner, which has not written it for years, runs it as
+    Python code when it resumes.
     """
     content = load_checkpoint_file(filename, map_location)
     if isinstance(content, dict) and isinstance(content.get('meta'), dict):
@@ -138,22 +140,22 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
 
 
 def load_from_http(filename: str, map_location: Any = None) -> Any:
-    """Download once into torch's hub folder and load safely from there.
+    """Download once to torch's hub folder and load safely from there.
 
-    The main process goes first; the others download only where its folder is not theirs. Files are
-    kept by their whole address, so that equal names on two hosts stay two files.
+    The main process goes first. The others download only if they do not share its folder. Files are
+    named by a hash of the full URL, so that equal names on two hosts stay two files.
 
     Raises:
-        CheckpointError: The address is one of ``http://`` and the environment does not say
-            ``MMFER_ALLOW_HTTP=1``, or one of ``https://`` leads elsewhere; or see
-            :func:`load_checkpoint_file`.
+        CheckpointError: The URL is ``http://`` and ``MMFER_ALLOW_HTTP=1`` is not set, a redirect
+            leads from ``https://`` to another scheme, or the checkpoint cannot be loaded (see
+            :func:`load_checkpoint_file`).
         OSError: The download failed.
     """
     if urlsplit(filename).scheme == 'http' and os.environ.get(ALLOW_HTTP) != '1':
         raise CheckpointError(
-            f'{filename} was not downloaded: what does not come by https:// can be changed on its '
-            f'way. Use an address of https://, or set {ALLOW_HTTP}=1 for one of http:// on a '
-            'network that you trust'
+            f'{filename} was not downloaded: a file that does not come by https:// can be changed '
+            f'on its way. Use an https:// URL, or set {ALLOW_HTTP}=1 for http:// in a network that '
+            'you trust'
         )
     folder = osp.join(torch.hub.get_dir(), 'checkpoints')
     name = osp.basename(filename.split('?')[0])
@@ -172,17 +174,17 @@ def load_from_http(filename: str, map_location: Any = None) -> Any:
 
 
 def refuse_scheme(filename: str, map_location: Any = None) -> None:
-    """Takes the place of loaders that unpickle."""
+    """Raise an error; replaces the loaders that unpickle."""
     raise CheckpointError(
-        f'{filename} is not loaded: mmfer reads files and https:// addresses. Download it, and '
-        'name the file'
+        f'{filename} is not loaded: mmfer reads files and https:// URLs. Download the file and '
+        'pass its path'
     )
 
 
 def register_safe_loaders() -> None:
-    """Make MMEngine load local files and https addresses through this module, and nothing else.
+    """Make MMEngine load local files and http(s) URLs through this module, and nothing else.
 
-    ``load_from``, ``resume`` and ``init_cfg=dict(type='Pretrained')`` all end here.
+    ``load_from``, ``resume`` and ``init_cfg=dict(type='Pretrained')`` all use these loaders.
     """
     CheckpointLoader.register_scheme('', load_from_local, force=True)
     CheckpointLoader.register_scheme(('http://', 'https://'), load_from_http, force=True)

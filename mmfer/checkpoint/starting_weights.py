@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The files of others that configs start from, by the index ``mmfer/weights/starting_weights.yml``.
+"""Third-party weights that configs start from, listed in ``mmfer/weights/starting_weights.yml``.
 
-``python -m mmfer weights`` lists them and gets them.
+``python -m mmfer weights`` lists and downloads them.
 """
 
 import shlex
@@ -20,7 +20,7 @@ INDEX = Path(__file__).resolve().parents[1] / 'weights' / 'starting_weights.yml'
 
 @dataclass(frozen=True)
 class StartingWeights:
-    """An entry of the index; its head says what the fields are."""
+    """An entry of the index. The comment at the top of the index explains the fields."""
 
     name: str
     file: str
@@ -34,10 +34,11 @@ class StartingWeights:
     converter: str | None = None
 
     def command(self, path: str | Path | None = None) -> str:
-        """The command that gets the file; where it has no address, from what was downloaded.
+        """Return the command that gets the file; without a URL, it uses the downloaded file.
 
         Args:
-            path (str | Path, optional): Where it is to be. Default: where configs look for it.
+            path (str | Path, optional): The file to write. Defaults to None: the path that configs
+                use.
         """
         words = ['python', '-m', 'mmfer', 'weights', 'get', self.name]
         if self.url is None:
@@ -47,7 +48,7 @@ class StartingWeights:
         return shlex.join(words)
 
     def how_to_get(self, path: str | Path | None = None) -> str:
-        """The same as :meth:`command`, and what to do before it, in words."""
+        """Return :meth:`command` in a sentence, with the download that comes before it."""
         if self.url is not None:
             return self.command(path)
         return f'download {self.source} from {self.page}, then {self.command(path)}' + (
@@ -55,20 +56,20 @@ class StartingWeights:
         )
 
     def why_not_whole(self, path: str | Path) -> str:
-        """What is wrong with the file at ``path``, which is there; empty where nothing is.
+        """Return what is wrong with the existing file ``path``; an empty string if nothing.
 
-        A file as published is compared by its sha256, a converted one by the checksums inside it.
+        A published file is checked by its sha256, a converted one by the checksums inside it.
         """
         if self.converter is None:
             found = file_digest(path) if self.sha256 else ''
             if found.startswith(self.sha256 or ''):
                 return ''
-            return f'its sha256 begins with {found[:8]}, that of {self.source} with {self.sha256}'
+            return f'its sha256 begins with {found[:8]}, but {self.source} has {self.sha256}'
         try:
             with zipfile.ZipFile(path) as file:
                 damaged = file.testzip()
         except (OSError, zipfile.BadZipFile) as error:
-            return f'it is truncated or no file of a converter ({error})'
+            return f'it is truncated or was not written by a converter ({error})'
         return f'it is damaged ({damaged})' if damaged else ''
 
 
@@ -78,13 +79,13 @@ def _read(path: Path) -> dict[str, StartingWeights]:
 
 
 def read_starting_weights() -> dict[str, StartingWeights]:
-    """The entries of the index by name, in its order."""
+    """Return the entries of the index by name, in its order."""
     return _read(INDEX)
 
 
 def how_to_get(path: str | Path) -> str:
-    """What to do about a file that a config starts from and that is not there."""
+    """Return how to get a missing file that a config starts from."""
     for entry in read_starting_weights().values():
         if Path(path).name == Path(entry.file).name:
             return entry.how_to_get(path)
-    return 'if it is what another config trains, train that one first'
+    return 'if another config trains it, train that config first'

@@ -11,17 +11,19 @@ from typing import Any
 import torch
 from torch import nn
 
-#: What torch.compile puts before the names of what it wraps, a whole model or a part.
+#: Prefix that torch.compile adds to the names in the modules it wraps.
 _COMPILED = re.compile(r'(?<![^.])_orig_mod\.')
 
 
 def unwrap(checkpoint: Mapping) -> dict[str, torch.Tensor]:
-    """The state dict in a checkpoint: bare, or under a usual key, by :func:`plain_names`.
+    """Return the state dict in a checkpoint: bare, or under ``model`` or ``state_dict``.
+
+    Names are cleaned by :func:`plain_names`.
 
     Raises:
-        ValueError: There are no named tensors in it, or some twice.
+        ValueError: There are no named tensors, or a name occurs twice.
     """
-    for wrapper in ('model', 'state_dict'):  # the one may lie in the other
+    for wrapper in ('model', 'state_dict'):  # 'state_dict' may be inside 'model'
         if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(wrapper), Mapping):
             checkpoint = checkpoint[wrapper]
     if not isinstance(checkpoint, Mapping) or not any(map(torch.is_tensor, checkpoint.values())):
@@ -30,19 +32,19 @@ def unwrap(checkpoint: Mapping) -> dict[str, torch.Tensor]:
 
 
 def plain_names(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Weights without the ``module.`` of DataParallel and the ``_orig_mod.`` of torch.compile.
+    """Remove the ``module.`` of DataParallel and the ``_orig_mod.`` of torch.compile from names.
 
     Raises:
-        ValueError: Two names become one.
+        ValueError: Two names become the same.
     """
     plain = {_COMPILED.sub('', str(k)).removeprefix('module.'): v for k, v in weights.items()}
     if len(plain) < len(weights):
-        raise ValueError('it holds weights twice, with and without "module." or "_orig_mod."')
+        raise ValueError('it has weights twice, with and without "module." or "_orig_mod."')
     return plain
 
 
 def take_prefix(weights: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """Those of the weights whose names begin with ``prefix``, without it."""
+    """Select the weights whose names start with ``prefix``, and remove it from their names."""
     return {
         name.removeprefix(prefix): value
         for name, value in weights.items()
@@ -51,14 +53,14 @@ def take_prefix(weights: Mapping[str, torch.Tensor], prefix: str) -> dict[str, t
 
 
 def as_loaded(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The weights as the parts of a model take them over: position embeddings of backbones for
-    other sizes of image in the size of ours.
+    """Return weights after the model's own load hooks, which resize position embeddings for
+    another image size.
     """
     weights = dict(weights)
     for name, module in model.named_modules():
         prefix = f'{name}.' if name else ''
         for hook in module._load_state_dict_pre_hooks.values():
-            # Where one cannot make it fit, the shapes tell.
+            # If a hook fails, the comparison of shapes shows why.
             with contextlib.suppress(Exception):
                 hook(weights, prefix, {}, False, [], [], [])
     return weights
@@ -66,7 +68,7 @@ def as_loaded(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> dict[str
 
 @dataclass
 class StateDictReport:
-    """What fits between a model and a checkpoint.
+    """Result of comparing a model with a checkpoint.
 
     ``str(report)`` is one line; :meth:`details` lists names.
     """
@@ -75,11 +77,11 @@ class StateDictReport:
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     reshaped: list[str] = field(default_factory=list)
-    #: Share of the model's numbers (not tensors) that the checkpoint fills, 0-1.
+    #: Fraction of the model's numbers (not tensors) that the checkpoint provides, 0-1.
     share: float = 1.0
 
     def __str__(self) -> str:
-        # Rounded down: 100 % means all.
+        # Rounded down, so that 100 % means all.
         share = math.floor(self.share * 1000) / 10
         return (
             f'{len(self.matched)} weights match ({share:.1f}% of the model), '
@@ -88,7 +90,7 @@ class StateDictReport:
         )
 
     def details(self, limit: int = 5) -> str:
-        """The first ``limit`` names of each kind that does not fit; empty if everything fits."""
+        """Return the first ``limit`` names of each kind of mismatch; empty if there is none."""
         kinds = {
             'in the model only': self.missing,
             'in the checkpoint only': self.unexpected,
@@ -105,7 +107,7 @@ class StateDictReport:
 def compare_state_dicts(
     model: Mapping[str, torch.Tensor], checkpoint: Mapping[str, torch.Tensor]
 ) -> StateDictReport:
-    """Compare names and shapes. BatchNorm's ``num_batches_tracked`` does not count as missing."""
+    """Compare names and shapes. A missing ``num_batches_tracked`` of BatchNorm is ignored."""
     report = StateDictReport()
     filled = total = 0
     for name, value in model.items():
@@ -129,32 +131,32 @@ def compare_state_dicts(
 def check_numbers(weights: Mapping[str, torch.Tensor], names: Iterable[str] | None = None) -> None:
     """Check that all weights and buffers are finite.
 
-    A net with NaN or infinite weights always answers the same, and one with an infinite variance,
-    which half precision makes of those above 65504, goes on without what that normalizes.
+    A model with NaN or infinite weights always returns the same prediction. An infinite variance,
+    which a value above 65504 becomes in half precision, removes the channel that it normalizes.
 
     Args:
         weights (Mapping[str, torch.Tensor]): Tensors by name.
-        names (Iterable[str], optional): Which of them. Defaults to all.
+        names (Iterable[str], optional): The tensors to check. Defaults to None: all.
 
     Raises:
-        ValueError: One of them holds NaN or infinity.
+        ValueError: A tensor has NaN or infinite values.
     """
     names = [
         name for name in (weights if names is None else names) if torch.is_tensor(weights[name])
     ]
-    # One question for all, because a GPU is waited for at each.
+    # A single check for all, because each one waits for the GPU.
     finite = [_is_finite(weights[name]) for name in names]
     if finite and not torch.stack(finite).all():
         broken = [name for name, sound in zip(names, finite, strict=True) if not sound]
         raise ValueError(
-            f'it holds NaN or infinity in {len(broken)} weights, such as {broken[0]}: its training '
+            f'it has NaN or infinity in {len(broken)} weights, such as {broken[0]}: its training '
             'has diverged, or they overflowed in half precision. Use an earlier checkpoint, or one '
-            'of a higher precision'
+            'with a higher precision'
         )
 
 
 def named_tensors(value: Any, name: str) -> Iterator[tuple[str, torch.Tensor]]:
-    """The tensors in nested dicts and lists, such as an optimizer's state, with their place."""
+    """Yield the tensors in nested dicts and lists, e.g. an optimizer's state, with dotted names."""
     if torch.is_tensor(value):
         yield name, value
     elif isinstance(value, (Mapping, list, tuple)):
@@ -164,6 +166,6 @@ def named_tensors(value: Any, name: str) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _is_finite(value: torch.Tensor) -> torch.Tensor:
-    if value.is_floating_point() and value.element_size() == 1:  # 8 bits: no such test
+    if value.is_floating_point() and value.element_size() == 1:  # float8 has no isfinite()
         value = value.float()
     return value.isfinite().all()

@@ -1,10 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""``python -m mmfer COMMAND``: a module of this package for each command.
+"""``python -m mmfer COMMAND``: each command is a module of this package.
 
-A command is a module with a docstring, of which the first line is its summary;
-``add_arguments(parser)``; and ``run(args)``, which returns the exit status. It imports what is slow
-in ``run``, so that ``--help`` answers at once, and raises :class:`CommandError` for what the caller
-can mend. Add its name to :data:`COMMANDS`.
+A command module has a docstring, whose first line is its summary; ``add_arguments(parser)``; and
+``run(args)``, which returns the exit status. Slow imports are inside ``run``, so that ``--help`` is
+quick. It raises :class:`CommandError` for errors that the user can fix. Add its name to
+:data:`COMMANDS`.
 """
 
 import argparse
@@ -19,19 +19,19 @@ INTERRUPTED = 130
 
 
 class CommandError(Exception):
-    """Arguments, files or models are wrong; the message says which and what to do."""
+    """Wrong arguments, files or models; the message says which, and what to do."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        arguments (Sequence[str], optional): The words after ``python -m mmfer``. Defaults to those
-            of the process.
+        arguments (Sequence[str], optional): The arguments after ``python -m mmfer``. Defaults to
+            those of the process.
 
     Returns:
-        The exit status: the command's; 2 for wrong arguments, models and files, with a message on
-        stderr; 130 when it was interrupted.
+        The exit status of the command; 2 for wrong arguments, models or files, with a message on
+        stderr; 130 if it was interrupted.
     """
     parser = argparse.ArgumentParser(
         prog='python -m mmfer', description='Facial expression recognition and facial analysis.'

@@ -10,13 +10,13 @@ from mmfer.utils.config_arguments import add_config_options, positive, tool_pars
 def make_parser(
     doc: str, out: str, num: int | None = None, num_default: str = 'all'
 ) -> argparse.ArgumentParser:
-    """A parser with config, checkpoint, --out, --split, --num, --device and --cfg-options.
+    """Return a parser with config, checkpoint, --out, --split, --num, --device and --cfg-options.
 
     Args:
         doc (str): Docstring of the tool's module.
         out (str): Default of --out.
         num (int, optional): Default of --num. Defaults to None, all images.
-        num_default (str): How the help says that.
+        num_default (str): The default of --num as shown in the help. Defaults to ``'all'``.
     """
     parser = tool_parser(doc)
     add_trained_model(parser)
@@ -25,14 +25,14 @@ def make_parser(
         '--split',
         choices=['test', 'val', 'train'],
         default='test',
-        help="whose images; 'train' comes with its augmentation (default: %(default)s)",
+        help="split of the dataset; 'train' includes its augmentation (default: %(default)s)",
     )
     parser.add_argument(
         '--num',
         type=positive,
         default=num,
         metavar='N',
-        help=f'use so many images, spread evenly over the split (default: {num_default})',
+        help=f'use N images, spread evenly over the split (default: {num_default})',
     )
     add_config_options(parser)
     return parser
@@ -46,16 +46,16 @@ def add_trained_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_test_faces(parser: argparse.ArgumentParser) -> None:
-    """Add --images and --num, which :func:`mmfer.analysis.pooling.face_batches` takes."""
+    """Add --images and --num, the arguments of :func:`mmfer.analysis.pooling.face_batches`."""
     parser.add_argument(
-        '--images', nargs='+', metavar='FILE', help='images of aligned faces (default: test set)'
+        '--images', nargs='+', metavar='FILE', help='images of aligned faces (default: test split)'
     )
     parser.add_argument(
         '--num',
         type=positive,
         default=6,
         metavar='N',
-        help='faces to take from the test set (default: %(default)s)',
+        help='number of faces from the test split (default: %(default)s)',
     )
 
 
@@ -70,7 +70,7 @@ def add_out(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def named_file(text: str) -> tuple[str, str]:
-    """``NAME=FILE`` as (name, file), for argparse."""
+    """Parse ``NAME=FILE`` into (name, file); a type for argparse."""
     name, _, path = text.partition('=')
     if not (name and path):
         raise argparse.ArgumentTypeError(f'must be NAME=FILE, not {text!r}')
@@ -78,7 +78,7 @@ def named_file(text: str) -> tuple[str, str]:
 
 
 def group_by_name(files: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
-    """Name -> files, in the order of the command line."""
+    """Return a dict name -> files, in the order of the command line."""
     groups = {}
     for name, path in files:
         groups.setdefault(name, []).append(path)
@@ -86,7 +86,7 @@ def group_by_name(files: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def add_versus(parser: argparse.ArgumentParser) -> None:
-    """Take further models, to be drawn beside the first: pairs in ``args.versus``."""
+    """Add --versus, further models to draw next to the first: pairs in ``args.versus``."""
     parser.add_argument(
         '--versus',
         nargs=2,

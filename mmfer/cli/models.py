@@ -1,12 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""List the models of the model index, with task and data set; or what is known of one.
+"""List the models of the model index with task and dataset, or show the facts about one.
 
 python -m mmfer models
 python -m mmfer models '*rafdb*'
 python -m mmfer models apvit-1234abcd.safetensors --facts
 
-"weights included" marks those whose weights come with mmfer. The first of them is used where
-`predict` and `serve` are given no --model.
+"weights included" marks models whose weights come with mmfer. The first of them is the default of
+`predict` and `serve`.
 """
 
 import argparse
@@ -15,14 +15,14 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        'pattern', nargs='?', help='beginning of the name, with * and ? (default: all)'
+        'pattern', nargs='?', help='start of the name; * and ? are wildcards (default: all)'
     )
     parser.add_argument(
         '--facts',
         action='store_true',
-        help='print what the weights of one model say: purpose, training data and their terms, '
-        'results, classes, licence. The pattern is its name or a file that publish_model.py wrote '
-        '(default: the model that comes with mmfer)',
+        help='print the facts stored with the weights of one model: purpose, training data and '
+        'their terms, results, classes, license. The pattern is the name of the model, or a file '
+        'written by publish_model.py (default: the model that comes with mmfer)',
     )
 
 
@@ -61,9 +61,9 @@ def _print_facts(name: str | None) -> int:
         if name is None or not Path(name).is_file():
             path = checked_weights(included_model() if name is None else find_model(name))
         if path is None:
-            raise CommandError(f'no weights of {name} come with mmfer: name a file of weights')
+            raise CommandError(f'no weights of {name} come with mmfer: pass a checkpoint file')
         facts = dict(file=str(path), **published_facts(path))
-        # YAML writes what a terminal would obey, such as escape sequences, as text.
+        # YAML escapes control sequences, which a terminal would execute.
         options = dict(sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
         text = yaml.safe_dump(facts, **options)
     except (CheckpointError, OSError, ValueError, yaml.YAMLError) as error:

@@ -1,17 +1,17 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Find the faces of images and videos and say what a model makes of each.
+"""Detect the faces in images and videos and run a model on each.
 
-    python -m mmfer predict photos film.mp4 --model apvit-1234abcd.safetensors --out predictions
+    python -m mmfer predict photos video.mp4 --model apvit-1234abcd.safetensors --out predictions
     python -m mmfer predict crops --model CONFIG --weights epoch_40.pth --aligned --out predictions
-    python -m mmfer predict 0 --model ... --out predictions      (a camera; Ctrl-C ends it)
+    python -m mmfer predict 0 --model ... --out predictions      (a camera; Ctrl-C stops it)
 
-OUT gets results.csv with a row for each face, results.jsonl with an object for each image or
-frame, and the annotated images and videos. Both files grow while it runs, in whole lines.
-Images without a face and files that cannot be read have a line that says so.
-OUT is new, empty, or that of an earlier run: nothing of yours is replaced.
+Writes to DIR: results.csv with one row per face, results.jsonl with one object per image or frame,
+and the annotated images and videos. Both files are written line by line while the command runs.
+Images without a face and unreadable files have a line with the reason.
+DIR must be new, empty, or the output of an earlier run, so that no other files are replaced.
 
-Exit status: 0; 1 when files could not be read, the others are done all the same; 2 when the
-arguments or the model are wrong; 130 when it was interrupted.
+Exit status: 0; 1 if files could not be read (the others are processed anyway); 2 if the arguments
+or the model are wrong; 130 if interrupted.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from mmfer.utils.config_arguments import add_former_name
 from .inferencer_arguments import add_face_arguments, add_model_arguments, make_inferencer
 
 RESULTS = ('results.csv', 'results.jsonl')
-LISTED = 10  # unreadable files that are named on the screen
+LISTED = 10  # unreadable files printed by name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'inputs',
         nargs='+',
         metavar='INPUT',
-        help='image (of an animated one the first), video, folder (searched with all below it), '
-        'or number of a camera',
+        help='image (first frame if animated), video, folder (searched recursively), or camera '
+        'number',
     )
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='output folder')
     add_model_arguments(parser).add_argument(
         '--batch-size',
         type=int,
-        help='faces that go in at once (default: 8 on the processor, else 32)',
+        help='faces per forward pass (default: 8 on the CPU, else 32)',
     )
     add_face_arguments(parser)
     parser.add_argument(
@@ -51,19 +51,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar='N',
-        help='of films and cameras, look at every N-th frame only (default: 1)',
+        help='process every N-th frame of videos and cameras (default: 1)',
     )
-    group = parser.add_argument_group('result')
+    group = parser.add_argument_group('results')
     group.add_argument('--csv', action='store_true', help='write results.csv only')
     group.add_argument('--jsonl', action='store_true', help='write results.jsonl only')
-    group.add_argument('--no-draw', action='store_true', help='do not annotate images and videos')
+    group.add_argument(
+        '--no-draw', action='store_true', help='do not write annotated images and videos'
+    )
     group.add_argument(
         '--show-patches',
         action='store_true',
-        help='draw which patches of a face an APViT kept, and write them to results.jsonl',
+        help='draw the patches that an APViT keeps, and write them to results.jsonl',
     )
     group.add_argument(
-        '--stage', help='of --show-patches: app, layers.4, ... (default: the last one)'
+        '--stage',
+        help='with --show-patches: draw the patches kept after this stage: app, layers.4, ... '
+        '(default: the last one)',
     )
     limit = group.add_argument(
         '--max-images', type=int, metavar='N', help='stop after N images or frames'
@@ -75,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     from . import CommandError
 
     if args.stage and not args.show_patches:
-        raise CommandError('--stage belongs to --show-patches')
+        raise CommandError('--stage needs --show-patches')
     if args.max_images is not None and args.max_images < 1:
         raise CommandError(f'--max-images must be 1 or more, not {args.max_images}')
     inputs = [_parse_input(word, args.out) for word in args.inputs]
@@ -97,19 +101,23 @@ def _parse_input(word: str, out: Path) -> str | int:
     if path.exists():
         if path.is_dir() and out.resolve().is_relative_to(path.resolve()):
             raise CommandError(
-                f'--out {out} is inside of {path}, and what is written there would be taken for '
-                'images the next time; name a folder beside it'
+                f'--out {out} is inside the input folder {path}: the next run would read the '
+                'annotated images as inputs; use a folder outside of it'
             )
         return str(path)
     if word.isdecimal():
         return int(word)
     if '://' in word:
-        raise CommandError(f"'{word}' is an address; download it first and name the file")
+        raise CommandError(f"'{word}' is a URL; download the file first and pass its path")
     raise CommandError(f"there is no image, video or folder '{word}'")
 
 
 def _check_free(out: Path, inputs: list[str | int]) -> None:
-    """Refuse a folder in which an annotated image could take the place of somebody's own."""
+    """Check that annotated images cannot replace other files in ``out``.
+
+    Raises:
+        CommandError: ``out`` contains an input or files that are not from an earlier run.
+    """
     from mmfer.utils.files_below import is_junk
 
     from . import CommandError
@@ -117,16 +125,20 @@ def _check_free(out: Path, inputs: list[str | int]) -> None:
     for path in (Path(item) for item in inputs if isinstance(item, str)):
         if path.resolve().parent == out.resolve():
             raise CommandError(
-                f'--out {out} is the folder of {path}, which its annotated image could replace; '
-                'name another folder, or use --no-draw'
+                f'--out {out} is the folder of the input {path}, which its annotated image could '
+                'replace; use another folder or --no-draw'
             )
     if not out.is_dir() or any((out / name).exists() for name in RESULTS):
         return
     if any(not is_junk(path.name) for path in out.iterdir()):
         raise CommandError(
-            f'--out {out} holds files that are not from an earlier run, which annotated images '
-            'of the same names would replace; name a new folder, or use --no-draw'
+            f'--out {out} contains files that are not from an earlier run; annotated images with '
+            'the same names would replace them; use a new folder or --no-draw'
         )
+
+
+def _count(num: int, noun: str) -> str:
+    return f'{num} {noun}' if num == 1 else f'{num} {noun}s'
 
 
 def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> int:
@@ -184,14 +196,15 @@ def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> i
     seconds = max(time.monotonic() - start, 1e-9)
     total = sum(counts.values()) - counts['found']
     print(
-        f'{args.out}: {counts["found"]} faces in {total} images ({counts["no face"]} without a '
-        f'face, {counts[UNREADABLE]} unreadable), {total / seconds:.1f} images a second'
+        f'{args.out}: {_count(counts["found"], "face")} in {_count(total, "image")} '
+        f'({counts["no face"]} without a face, {counts[UNREADABLE]} unreadable), '
+        f'{total / seconds:.1f} images a second'
     )
     for source, reason in unreadable[:LISTED]:
         print(f'cannot read {source}: {reason}', file=sys.stderr)
     if len(unreadable) > LISTED:
         print(f'... and {len(unreadable) - LISTED} more, see {args.out}', file=sys.stderr)
     if interrupted:
-        print('interrupted; what was done is there', file=sys.stderr)
+        print(f'interrupted; the results so far are in {args.out}', file=sys.stderr)
         return INTERRUPTED
     return 1 if unreadable else 0

@@ -1,12 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Print what mmfer runs on, for a bug report: system, GPU, and the versions of packages.
+"""Print the environment for a bug report: system, GPU, and package versions.
 
 python -m mmfer print_env
 """
 
 import argparse
 
-#: Distributions that mmengine's collect_env does not name; of some, one of several is installed.
+#: Packages that mmengine's collect_env does not list; some are alternatives of each other.
 PACKAGES = (
     'mmpretrain onedl-mmpretrain mmcv mmcv-lite onedl-mmcv openmim timm numpy safetensors fvcore '
     'opencv-python opencv-python-headless onnx onnxruntime facenet-pytorch'
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from mmfer.version import __version__
 
     found = {'mmfer': __version__, **collect_env()}
-    # A page, and another number in every process.
+    # A page of text, and a number that differs in every process.
     for name in ('PyTorch compiling details', 'numpy_random_seed'):
         found.pop(name, None)
     for name in PACKAGES.split():

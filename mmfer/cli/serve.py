@@ -1,14 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Try a model in the browser: faces, scores, and what its poolings keep.
+"""Try a model in the browser: faces, scores, and the patches that its pooling keeps.
 
     python -m mmfer serve --model apvit-1234abcd.safetensors
     python -m mmfer serve --model epoch_12.pth --aligned
 
-Then open the address that it prints; Ctrl-C ends it. Images stay in memory while they are
-answered: nothing is stored, logged or sent on, and the page loads nothing from elsewhere.
+Then open the printed URL; Ctrl-C stops the server. Images are only in memory while they are
+processed: nothing is stored, logged or sent elsewhere, and the page loads nothing from elsewhere.
 
-Needs `pip install starlette uvicorn`. Exit status: 0 when it was ended; 2 when the arguments or the
-model are wrong, the port is taken or a package is missing.
+Needs `pip install starlette uvicorn`. Exit status: 0 if stopped by Ctrl-C; 2 if the arguments or
+the model are wrong, the port is in use or a package is missing.
 """
 
 import argparse
@@ -27,19 +27,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--host',
         default='127.0.0.1',
-        help='address to listen at (default: 127.0.0.1, which only this machine can reach)',
+        help='address to listen on (default: 127.0.0.1, which only this machine can reach)',
     )
     group.add_argument(
-        '--port', type=int, default=7860, help='0 takes any that is free (default: 7860)'
+        '--port', type=int, default=7860, help='port; 0 for any free one (default: 7860)'
     )
     group.add_argument(
-        '--max-megabytes', type=float, default=10, help='of a file (default: 10)', metavar='MB'
+        '--max-megabytes',
+        type=float,
+        default=10,
+        help='largest file size, in 10^6 bytes (default: 10)',
+        metavar='MB',
     )
     group.add_argument(
         '--max-megapixels',
         type=float,
         default=25,
-        help='of an image, in millions (default: 25)',
+        help='largest image size, in 10^6 pixels (default: 25)',
         metavar='MP',
     )
 
@@ -47,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from . import CommandError
 
-    # Imported late: --help answers at once.
+    # Imported late so that --help is quick.
     try:
         from mmfer.serve import server
         from mmfer.serve.app import build_app
@@ -55,13 +59,13 @@ def run(args: argparse.Namespace) -> int:
         if error.name not in PACKAGES:
             raise
         raise CommandError(
-            f'the page needs {error.name}, which is not installed: pip install {" ".join(PACKAGES)}'
+            f'serve needs {error.name}, which is not installed: pip install {" ".join(PACKAGES)}'
         ) from error
     from mmfer.serve.drawn_faces import DrawnFaces
     from mmfer.serve.page_model import PageModel
 
     limits = _limits(args)
-    # Before the model is loaded, which takes longer than to learn that the port is taken.
+    # Before the model is loaded, so that a port in use is an error at once.
     with _listen(args) as listener:
         inferencer = make_inferencer(args)
         app = build_app(
@@ -73,14 +77,14 @@ def run(args: argparse.Namespace) -> int:
         if not server.is_loopback(args.host):
             print(
                 f'warning: everybody who can reach this machine at {args.host} can open the page '
-                'and send images to it, unencrypted and without a password; whoever offers it '
-                'to others is responsible for what is done with it',
+                'and send images to it, unencrypted and without a password; if you offer it to '
+                'others, you are responsible for how it is used',
                 file=sys.stderr,
             )
-        print(f'{server.address(listener)}  (Ctrl-C ends it)', flush=True)
+        print(f'{server.address(listener)}  (Ctrl-C stops the server)', flush=True)
         try:
             server.make_server(app).run(sockets=[listener])
-        except KeyboardInterrupt:  # uvicorn hands it on when it is done
+        except KeyboardInterrupt:  # uvicorn raises it again after shutting down
             print()
     return 0
 
@@ -109,11 +113,11 @@ def _listen(args: argparse.Namespace):
         return listen(args.host, args.port)
     except OSError as error:
         raise CommandError(
-            f'cannot listen at {args.host}, port {args.port}: {error.strerror or error}; choose '
-            'others by --host and --port'
+            f'cannot listen on {args.host}, port {args.port}: {error.strerror or error}; set '
+            'another --host or --port'
         ) from error
 
 
 def _name(model: str) -> str:
-    """What the page calls a model: not where on this machine it lies."""
+    """Name of the model on the page, without its folders on this machine."""
     return '/'.join(Path(model).parts[-2:])

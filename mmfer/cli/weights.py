@@ -1,12 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""List the files of others that configs start from, or get one: download, check, convert.
+"""List the pre-trained weights that configs start from, or get one: download, check, convert.
 
 python -m mmfer weights
 python -m mmfer weights get vit-small_imagenet
 python -m mmfer weights get ir50_ms1m --url ~/Downloads/backbone_ir50_ms1m_epoch120.pth
 
-Only `get` downloads, and only from addresses of https. Licence and terms are those that the list
-says: read them first.
+Only `get` downloads, and only by https. The list shows the license and the terms of each file: read
+them first.
 """
 
 import argparse
@@ -19,32 +19,34 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        '-v', '--configs', action='store_true', help='list the configs that need each file as well'
+        '-v', '--configs', action='store_true', help='also list the configs that need each file'
     )
     actions = parser.add_subparsers(dest='action', title='action')
     get = actions.add_parser(
         'get',
         help='download, check and convert files (default: list all)',
-        description='Download files, check their sha256, and convert them to what configs read. '
-        'What was cut goes on from there.',
+        description='Download files, check their sha256, and convert them to the format that '
+        'configs load. An interrupted download is resumed.',
     )
-    get.add_argument('names', nargs='+', metavar='NAME', help='as in the list')
+    get.add_argument('names', nargs='+', metavar='NAME', help='name in the list')
     where = get.add_mutually_exclusive_group()
     where.add_argument(
-        '--dir', type=Path, help='folder to write to (default: checkpoints, where configs look)'
+        '--dir',
+        type=Path,
+        help='output folder (default: checkpoints, where configs expect the files)',
     )
-    where.add_argument('--out', type=Path, metavar='FILE', help='file to write, for one NAME')
+    where.add_argument('--out', type=Path, metavar='FILE', help='output file, for one NAME')
     get.add_argument(
         '--url',
-        help='for one NAME: the file as published, by an address (https://, file://) or a path',
+        help='for one NAME: URL (https://, file://) or path of the published file',
     )
     get.add_argument(
         '--sha256',
         metavar='DIGITS',
-        help='of that file, the first eight digits or more (default: that of the list, where the '
-        'name of the file is the same)',
+        help='sha256 of that file, at least the first eight digits (default: that of the list, if '
+        'the file name is the same)',
     )
-    get.add_argument('--force', action='store_true', help='replace a file that is there')
+    get.add_argument('--force', action='store_true', help='replace an existing file')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,25 +63,25 @@ def _list(with_names: bool) -> int:
     except FileNotFoundError as error:
         raise CommandError(error) from error
     entries = read_starting_weights().values()
-    there = [Path(entry.file).is_file() for entry in entries]
-    for entry, is_there in zip(entries, there, strict=True):
+    existing = [Path(entry.file).is_file() for entry in entries]
+    for entry, exists in zip(entries, existing, strict=True):
         names = users.get(entry.file, [])
-        state = 'is not there'
-        if is_there:
+        state = 'is missing'
+        if exists:
             reason = entry.why_not_whole(entry.file)
-            state = f'is there, but {reason}' if reason else 'is there and whole'
+            state = f'exists, but {reason}' if reason else 'exists and is complete'
         count = f'{len(names)} configs start' if len(names) != 1 else '1 config starts'
         by_hand = '' if entry.url else f', for {entry.source}'
         print(f'{entry.name}: {entry.what}')
         _print_field('file', f'{entry.file} {state}; {count} from it')
         _print_field('terms', f'{entry.licence}; {entry.terms}')
         _print_field('page', entry.page + by_hand)
-        if not is_there:
+        if not exists:
             _print_field('get', entry.command())
         for name in names if with_names else ():
             print(f'    {name}')
         print()
-    print(f'{sum(there)} of {len(there)} are there, seen from {Path.cwd()}')
+    print(f'{sum(existing)} of {len(existing)} files exist, relative to {Path.cwd()}')
     return 0
 
 
@@ -96,7 +98,7 @@ def _print_field(name: str, text: str) -> None:
 
 
 def _users() -> dict[str, list[str]]:
-    """Which configs start from each file."""
+    """Return a dict file -> names of the configs that start from it."""
     from mmengine.config import Config
 
     from mmfer.apis.model_index import config_files
@@ -119,11 +121,11 @@ def _get(args: argparse.Namespace) -> int:
     known = read_starting_weights()
     for name in args.names:
         if name not in known:
-            raise CommandError(f'there are no weights {name!r}, only {", ".join(known)}')
+            raise CommandError(f'unknown weights {name!r}; known are {", ".join(known)}')
     if len(args.names) > 1 and (args.out or args.url or args.sha256):
         raise CommandError('--out, --url and --sha256 are for one NAME')
     if args.sha256 and not args.url:
-        raise CommandError('--sha256 is that of a file that --url names')
+        raise CommandError('--sha256 needs --url')
     for name in args.names:
         entry = known[name]
         target = args.out or (args.dir and args.dir / Path(entry.file).name)
@@ -137,7 +139,7 @@ def _get(args: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _bar() -> Iterator[Callable[[int, int | None], None]]:
-    """Yield what takes the bytes that are there and those of the whole, and draws a bar of them."""
+    """Yield a function of the downloaded and the total bytes that draws a progress bar."""
     from rich import progress as rich
     from rich.console import Console
 

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Faces and their labels: public datasets, folders of your own, drawn faces."""
+"""Face datasets and their transforms: public datasets, your own folders, drawn faces."""
 
 from mmpretrain import datasets as _parent  # noqa: F401  registers the parent components
 

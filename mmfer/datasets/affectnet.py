@@ -14,7 +14,7 @@ from .annotation_files import class_name, list_files, read_lines
 from .holdout_dataset import HoldoutDataset
 from .transforms.annotation_check import check_box
 
-#: What the numbers in AffectNet's annotations mean. The last three are no expression.
+#: Meaning of the numbers in AffectNet's annotations. The last three are not expressions.
 AFFECTNET_LABELS = {
     0: 'Neutral',
     1: 'Happiness',
@@ -44,7 +44,7 @@ _COLUMNS = (
     'arousal',
 )
 _BOX, _PLACE = _COLUMNS[1:5], _COLUMNS[7:]
-#: Stands for no valence or arousal: of images without a face, or with an uncertain expression.
+#: Marks missing valence or arousal: images without a face, or with an uncertain expression.
 _NO_NUMBER = -2
 
 _T = TypeVar('_T')
@@ -52,36 +52,37 @@ _T = TypeVar('_T')
 
 @DATASETS.register_module()
 class AffectNet(HoldoutDataset):
-    """AffectNet's images labeled by hand (Mollahosseini, Hasani and Mahoor, 2019).
+    """AffectNet's manually labeled images (Mollahosseini, Hasani and Mahoor, 2019).
 
-    Both releases are read:
+    Both releases are supported:
 
-    * the lists, ``training.csv`` and ``validation.csv``, with images as they were found. A sample
-      has ``face_box``, float32 (4,), x1, y1, x2, y2 in pixels;
-    * the folders, ``train_set`` and ``val_set``, with faces cut out to 224x224 and an ``.npy`` file
-      for each label.
+    * the lists, ``training.csv`` and ``validation.csv``, with the original images. A sample has
+      ``face_box``, float32 (4,), x1, y1, x2, y2 in pixels;
+    * the folders, ``train_set`` and ``val_set``, with cropped faces of 224x224 and one ``.npy``
+      file per label.
 
     With seven classes there are 283,901 images for training and 3,500 for validation, with eight
     (Contempt last) 287,651 and 4,000 (3,999 in folders). Images marked *None*, *Uncertain* or
-    *No-Face*, which only the lists have, are of no class and skipped.
+    *No-Face*, which only the lists have, belong to no class and are skipped.
 
     The labels of the test set are not public, so papers report the validation list.
 
-    With ``valence_arousal`` a sample has ``gt_valence_arousal`` as well, float32 (2,), -1 to 1, or
-    NaN where the files have -2. Images that are labeled with it, but with none of the classes, are
-    then kept, with a ``gt_label`` of -1: those marked *None*, or Contempt among seven classes.
+    With ``valence_arousal`` a sample also has ``gt_valence_arousal``, float32 (2,), -1 to 1, or NaN
+    if the files have -2. Images that have these labels, but none of the classes, are then kept,
+    with a ``gt_label`` of -1: those marked *None*, or Contempt if there are seven classes.
 
     Args:
         data_root (str): Folder of one of the releases.
         num_classes (int): 7, or 8 with Contempt. Defaults to 7.
-        valence_arousal (bool): Whether to read valence and arousal. Defaults to False: in the
-            release with folders they are two more files an image.
+        valence_arousal (bool): Whether to read valence and arousal. In the release with folders
+            this reads two more files per image. Defaults to False.
         image_dir (str, optional): Folder of the images that the lists name, relative to
-            ``data_root``, for one's own crops; such samples have no ``face_box``. Defaults to
-            ``Manually_Annotated_Images``, here or in ``Manually_Annotated``, and the box.
-        image_name (str, optional): How such an image is called, given its path in the list without
-            extension as ``{stem}`` (``689/737db2483489``). Default: as in the list.
-        **kwargs: Of :class:`HoldoutDataset`.
+            ``data_root``, for your own crops; such samples have no ``face_box``. Defaults to
+            ``Manually_Annotated_Images``, in ``data_root`` or in ``Manually_Annotated``, with
+            boxes.
+        image_name (str, optional): Name of such an image, given its path in the list without
+            extension as ``{stem}`` (``689/737db2483489``). Defaults to the name in the list.
+        **kwargs: Arguments of :class:`HoldoutDataset`.
     """
 
     METAINFO = dict(dataset_name='AffectNet', task='expression', classes=EXPRESSIONS)
@@ -119,13 +120,13 @@ class AffectNet(HoldoutDataset):
         has_lists, has_folders = (root / _LISTS).is_dir(), (root / 'train_set').is_dir()
         if has_lists and has_folders:
             raise ValueError(
-                f"AffectNet: '{root}' holds both releases, {_LISTS} and train_set, of the same "
+                f"AffectNet: '{root}' has both releases, {_LISTS} and train_set, of the same "
                 'images. Move one of them elsewhere.'
             )
         samples = self._read_list(root) if has_lists else self._read_folder(root)
         samples = self.hold_out(
             samples,
-            # Relative, so that the choice is the same on every machine.
+            # Relative, so that the split is the same on every machine.
             lambda sample: Path(sample['img_path']).relative_to(root).as_posix(),
             itemgetter('gt_label'),
         )
@@ -145,7 +146,7 @@ class AffectNet(HoldoutDataset):
         return [sample for sample in samples if sample is not None]
 
     def _read_line(self, line: str, folder: Path) -> dict | None:
-        """A sample, or None for the header; copies of ``validation.csv`` have none."""
+        """Return a sample, or None for the header, which copies of ``validation.csv`` lack."""
         fields = next(csv.reader([line]))
         if fields[0] == _COLUMNS[0]:
             return None
@@ -158,7 +159,7 @@ class AffectNet(HoldoutDataset):
             sample['gt_valence_arousal'] = _to_place(*map(_number, itemgetter(*_PLACE)(row)))
         if self.image_dir is not None:
             return dict(sample, img_path=str(folder / self._own_name(row)))
-        if label in EXPRESSIONS_8 or _is_labeled(sample):  # what has no face has no box either
+        if label in EXPRESSIONS_8 or _is_labeled(sample):  # without a face there is no box
             sample['face_box'] = _to_box(row)
         return dict(sample, img_path=str(folder / row['subDirectory_filePath']))
 
@@ -179,7 +180,7 @@ class AffectNet(HoldoutDataset):
     def _read_folder(self, root: Path) -> list[dict]:
         if self.image_dir is not None or self.image_name is not None:
             raise ValueError(
-                'AffectNet: image_dir and image_name go with the release that has '
+                'AffectNet: image_dir and image_name are only for the release with '
                 f'{_LISTS}; the other one has its images in train_set/images and val_set/images'
             )
         images = self.require_folder(root / f'{self.official}_set/images')
@@ -200,7 +201,7 @@ class AffectNet(HoldoutDataset):
 
 
 def _statement(sample: dict) -> tuple[tuple, str]:
-    """A face is told by its image and its box."""
+    """Identify a face by its image and its box."""
     return (sample['img_path'], *sample.get('face_box', ())), sample['gt_label']
 
 
@@ -215,19 +216,19 @@ def _to_box(row: dict[str, str]) -> np.ndarray:
 
 
 def _number(text: str) -> float:
-    """Valence or arousal as a file has it; NaN where there is none."""
+    """Parse valence or arousal of a file; NaN if missing."""
     number = float(text)
     if number == _NO_NUMBER:
         return np.nan
     if not abs(number) <= 1:
         raise ValueError(
-            f'valence or arousal is {text}, neither -1 to 1 nor {_NO_NUMBER}, for none'
+            f'valence or arousal is {text}; allowed are -1 to 1, or {_NO_NUMBER} if missing'
         )
     return number
 
 
 def _to_place(valence: float, arousal: float) -> np.ndarray:
-    """``gt_valence_arousal``; both are NaN where one is."""
+    """Return ``gt_valence_arousal``; both are NaN if one is."""
     place = np.array([valence, arousal], np.float32)
     return np.full_like(place, np.nan) if np.isnan(place).any() else place
 
@@ -238,7 +239,7 @@ def _is_labeled(sample: dict) -> bool:
 
 def _read_npy(path: Path, parse: Callable[[str], _T]) -> _T:
     try:
-        # Labels are short texts. A pickled object, which could run code, is refused.
+        # Labels are short strings. Pickled objects are not loaded, because they could run code.
         return parse(str(np.load(path, allow_pickle=False).item()))
     except (EOFError, ValueError) as error:
         raise ValueError(f'{path} is not one plain number in an npy file: {error}') from error

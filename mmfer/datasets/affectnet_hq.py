@@ -12,29 +12,30 @@ from .splits import split_by_rank
 
 @DATASETS.register_module()
 class AffectNetHQ(NamedSplitDataset):
-    """AffectNet-HQ: seven expressions, a folder each; or any such folders.
+    """AffectNet-HQ: seven expressions, one folder each; or any other such folders.
 
     A selection from AffectNet (Mollahosseini, Hasani and Mahoor, 2019) at higher resolution, which
-    goes round as ``affectnethq``. Its folders are anger, disgust, fear, happy, neutral, sad and
+    is distributed as ``affectnethq``. Its folders are anger, disgust, fear, happy, neutral, sad and
     surprise.
 
-    There is no official split. As the KT-Adapter paper, all of whose accuracies are multiples of
-    1/4,173, 15 % are tested: of its 27,823 images 4,173 test, as many validate and 19,477 train,
-    and of other selections as near to these shares as can be. Which ones, a hash of expression and
-    file name without extension, such as ``Anger/00017``, decides
-    (:func:`~mmfer.datasets.splits.split_by_rank`). The split depends on all images that are there:
-    where some are added or removed, a few others change their part. ``split='trainval'`` is
-    everything that is not tested; the paper does not say whether it held out a validation part.
+    There is no official split. As in the KT-Adapter paper, whose accuracies are all multiples of
+    1/4,173, the test split has 15 %: of the 27,823 images, 4,173 are for testing, 4,173 for
+    validation and 19,477 for training. Other selections are split as close to these shares as
+    possible. The split of an image follows from a hash of its expression and file name without
+    extension, such as ``Anger/00017`` (:func:`~mmfer.datasets.splits.split_by_rank`). It depends on
+    all images present: if some are added or removed, a few others change their split.
+    ``split='trainval'`` is everything except the test split; the paper does not say whether it held
+    out a validation split.
 
     Args:
-        data_root (str): Folder with a folder for each expression.
-        split_file: Another split, with names such as
-            ``anger/00017.jpg``. Defaults to the rule above.
-        folders (Mapping[str, str], optional): Folder -> class, for other names than those of
-            :data:`.EXPRESSION_FOLDERS`; several folders may be one class, and folders that it does
-            not name are not read. Default: by those names, and a folder of another name is an
-            error.
-        **kwargs: Of :class:`NamedSplitDataset`.
+        data_root (str): Folder with one folder per expression.
+        split_file (str, optional): A custom split, with names such as ``anger/00017.jpg``. Defaults
+            to None, the rule above.
+        folders (Mapping[str, str], optional): Folder -> class, for other names than those in
+            :data:`.EXPRESSION_FOLDERS`. Several folders may have one class; folders that are not in
+            the mapping are not read. Defaults to None: folders are matched by those names, and a
+            folder with another name is an error.
+        **kwargs: Arguments of :class:`NamedSplitDataset`.
     """
 
     METAINFO = dict(dataset_name='AffectNetHQ', task='expression', classes=EXPRESSIONS)
@@ -55,7 +56,7 @@ class AffectNetHQ(NamedSplitDataset):
     def load_all(self) -> list[dict]:
         root = self.require_folder(Path(self.data_root))
         if self.folders is None:
-            found = known_folders(self, root, 'Say what they are with folders=dict(...)')
+            found = known_folders(self, root, 'Map them to classes with folders=dict(...)')
         else:
             found = dict(sorted(self.folders.items()))
             allowed = tuple(dict.fromkeys((*self._metainfo['classes'], *EXPRESSIONS)))

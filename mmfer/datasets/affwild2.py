@@ -25,10 +25,10 @@ from .class_numbers import class_numbers
 from .frame_table import FrameTable
 from .holdout_dataset import HoldoutDataset
 
-#: What the folder of a track is called, by year of the release.
+#: Folder names of each track in the releases.
 AFFWILD2_TRACKS = {
     'expression': (
-        'EXPR_Set',  # 2021 (ABAW2), of which the APViT paper speaks, and 2020
+        'EXPR_Set',  # 2021 (ABAW2), which the APViT paper uses, and 2020
         'EXPR_Classification_Challenge',  # 2022 and later, with the eighth class Other
         'EXPR_Recognition_Challenge',
     ),
@@ -44,58 +44,62 @@ _Lists = dict[str, dict[str, dict[str, Path]]]  # task -> part -> video -> annot
 class AffWild2(HoldoutDataset):
     """Frames of Aff-Wild2 with expressions and action units (Kollias and Zafeiriou, BMVC 2019).
 
-    564 videos of some 2.8 million frames, annotated in tracks: parts of them with one of seven
-    expressions, parts with twelve action units (:data:`mmfer.datasets.ACTION_UNITS`), most with
-    valence and arousal, many with several of them. A sample is a frame with
+    564 videos with about 2.8 million frames, annotated in tracks: some videos with one of seven
+    expressions, some with twelve action units (:data:`mmfer.datasets.ACTION_UNITS`), most with
+    valence and arousal, many in several tracks. A sample is a frame with
 
     ============  ================================================================================
-    ``gt_label``  int, the expression in mmfer's order, not in that of the files; -1: not labeled
+    ``gt_label``  int, the expression in mmfer's order, not in the order of the files; -1 if not
+                  labeled
     ``gt_au``     int8 (12,), 1 active, 0 not, -1 not labeled; only if ``tasks`` has action units
-    ``video``     str, name of the video, with ``_left`` or ``_right`` where two people are in it
+    ``video``     str, name of the video, with ``_left`` or ``_right`` if it shows two people
     ``frame``     int, number of the frame, from 1
     ============  ================================================================================
 
     and, if ``tasks`` has ``'valence_arousal'``, ``gt_valence_arousal``, float32 (2,), -1 to 1, NaN
-    where not labeled. ``PackInputs(algorithm_keys=('gt_au', 'gt_valence_arousal'))`` hands them
-    on.
+    if not labeled. ``PackInputs(algorithm_keys=('gt_au', 'gt_valence_arousal'))`` keeps them.
 
-    Line n of an annotation file, below the names, is frame n and the image ``00001.jpg`` of
-    n = 1. Frames without any label, and frames without an image, where no face was found, are left
-    out; the log counts them.
+    Line n of an annotation file, below the names, belongs to frame n; the image of frame 1 is
+    ``00001.jpg``. Frames without any label are skipped, and so are frames without an image, in
+    which no face was found. The log counts them.
 
     The labels of the test set are not public, so papers report the validation lists. ``val_ratio``
-    holds out whole videos of the training lists, both people of one together.
+    holds out whole videos of the training lists, with both people of a video together.
 
     Note:
-        The tracks are split apart from each other, so that a video can be for training in one and
-        for validation in the other. Training on both training lists, as the paper says (section
-        4.1), then shows a model the very faces that it is tested on: the default, ``'keep'``, as
-        the published figure comes from it. Otherwise ``shared_videos`` says which track decides of
-        such a video; the labels that the other one has of it are left out. With ``'expression'``
-        the expressions are the official ones of both parts, as with ``'keep'``, and only action
-        units are lost. Give training and test dataset the same ``tasks`` and ``shared_videos``.
+        Each track has its own split, so a video can be for training in one track and for validation
+        in another. Training on both training lists, as described in the paper (section 4.1), then
+        includes faces that the model is tested on. This is the default, ``'keep'``, because the
+        published figure comes from it. Otherwise ``shared_videos`` names the track that defines the
+        split of such a video; labels of other tracks with another split are skipped. With
+        ``'expression'`` both splits have the official expressions, as with ``'keep'``, and only
+        action units are lost. Use the same ``tasks`` and ``shared_videos`` for training and
+        testing.
 
     Args:
         data_root (str): Folder with the annotations and the folder of frames.
         tasks (Sequence[str]): Tracks to read, one or several of ``'expression'``,
-            ``'action_units'`` and ``'valence_arousal'``. Default the first two, as in the paper.
-        frame_step (int): Reads frames 1, 1 + ``frame_step``, … of each video only, as neighbors are
-            nearly alike. For training; results are reported on all frames. Defaults to 1.
-        shared_videos (str): What becomes of a video that the tracks put into different parts:
-            ``'keep'`` (default), all stay as they are, with the leak; or the track that decides,
-            one of ``tasks``. Videos that it does not have are decided by the first one that does.
-        ann_dir (str): Folder with the folders of the tracks, relative to ``data_root``. Defaults to
-            ``'annotations'``.
-        track_dirs (dict[str, str], optional): What a track's folder is called there, where that is
-            none of :data:`AFFWILD2_TRACKS`, such as ``dict(expression='EXPR')``. Default: looked
-            up.
-        image_dir (str): Folder with a folder of frames for each video, relative to ``data_root``.
+            ``'action_units'`` and ``'valence_arousal'``. Defaults to the first two, as in the
+            paper.
+        frame_step (int): Only frames 1, 1 + ``frame_step``, … of each video are read, as
+            consecutive frames are nearly equal. Use it for training; results are reported on all
+            frames. Defaults to 1.
+        shared_videos (str): How to treat videos with different splits in different tracks.
+            ``'keep'`` keeps all of them, with the leak. One of ``tasks`` is the track that defines
+            the split; if a video is missing there, the first other track that has it does. Defaults
+            to ``'keep'``.
+        ann_dir (str): Folder that contains the track folders, relative to ``data_root``. Defaults
+            to ``'annotations'``.
+        track_dirs (dict[str, str], optional): Folder names of tracks in ``ann_dir`` that are not in
+            :data:`AFFWILD2_TRACKS`, such as ``dict(expression='EXPR')``. Defaults to None, the
+            names in that table.
+        image_dir (str): Folder with one folder of frames per video, relative to ``data_root``.
             Defaults to ``'cropped_aligned'``.
-        image_name (str): How a frame is called there, given its number ``{frame}``. Defaults to
+        image_name (str): Name of a frame's image, given its number ``{frame}``. Defaults to
             ``'{frame:05d}.jpg'``.
-        **kwargs: Of :class:`HoldoutDataset`. Frames with an expression that is none of the
-            ``classes`` have no label of that task. ``serialize_data`` has no effect, as the frames
-            are in a smaller table (:class:`FrameTable`).
+        **kwargs: Arguments of :class:`HoldoutDataset`. Frames with an expression that is not in
+            ``classes`` have no expression label. ``serialize_data`` has no effect, because the
+            frames are in a smaller table (:class:`FrameTable`).
     """
 
     METAINFO = dict(
@@ -107,7 +111,7 @@ class AffWild2(HoldoutDataset):
     SHOWN = (*HoldoutDataset.SHOWN, 'tasks', 'shared_videos', 'frame_step')
 
     LAYOUT = (
-        '  annotations/EXPR_Set/Train_Set/video1.txt …  (Neutral,Anger,…, then a number a frame)\n'
+        '  annotations/EXPR_Set/Train_Set/video1.txt …  (Neutral,Anger,…; one number per frame)\n'
         '  annotations/EXPR_Set/Validation_Set/\n'
         '  annotations/AU_Set/Train_Set/, Validation_Set/  (AU1,AU2,…, then 12 numbers a frame)\n'
         '  annotations/VA_Set/Train_Set/, Validation_Set/  (valence,arousal, then both)\n'
@@ -155,8 +159,8 @@ class AffWild2(HoldoutDataset):
         frames = self._read_frames(images, files) if files else ()
         if not frames:
             raise self.empty(
-                f"{self.tasks} have {len(files)} videos in '{annotations}', and none of their "
-                f'frames is both labeled (by frame_step={self.frame_step}) and an image such as '
+                f"{self.tasks} have {len(files)} videos in '{annotations}', but no frame (with "
+                f'frame_step={self.frame_step}) has both a label and an image such as '
                 f"'{images}/VIDEO/{self.image_name.format(frame=1)}' (image_dir, image_name). "
                 f'{self._where_to_set_it()}'
             )
@@ -165,7 +169,7 @@ class AffWild2(HoldoutDataset):
     # Which videos ------------------------------------------------------------------------------
 
     def _list_track(self, annotations: Path, task: str) -> dict[str, dict[str, Path]]:
-        """The annotation file of each video, by part and video."""
+        """Return the annotation file of each video, by split and video."""
         folder = self._find_track(annotations, task)
         lists = {}
         for part in _PARTS.values():
@@ -181,17 +185,17 @@ class AffWild2(HoldoutDataset):
         if not found:
             raise self.missing(
                 f"'{annotations}' has none of the folders {names} of the track {task}; set ann_dir "
-                'to where they are, or track_dirs to what they are called'
+                'to their parent folder, or track_dirs to their names'
             )
         if len(found) > 1:
             raise ValueError(
-                f"AffWild2: '{annotations}' holds {found}, of several releases. Say which one with "
+                f"AffWild2: '{annotations}' has {found}, of several releases. Select one with "
                 f'track_dirs, such as track_dirs=dict({task}={found[0]!r})'
             )
         return annotations / found[0]
 
     def _settle_shared_videos(self, lists: _Lists) -> None:
-        """Take the videos that the tracks put into different parts out of one of them."""
+        """Handle videos with different splits in different tracks, as ``shared_videos`` says."""
         if len(lists) < 2:
             return
         part_of: dict[str, str] = {}
@@ -216,24 +220,24 @@ class AffWild2(HoldoutDataset):
         if self.shared_videos == 'keep':
             leak = (
                 "shared_videos='keep' trains on faces that it is tested on, as the paper does; "
-                f'{self.tasks[0]!r} does not'
+                f'shared_videos={self.tasks[0]!r} does not'
             )
             self.log(f'{found} {leak}', logging.WARNING)
             return
         for videos, video in elsewhere:
             del videos[video]
         self.log(
-            f'{found} what other tracks say of them is skipped (shared_videos='
+            f'{found} labels of other tracks with another split are skipped (shared_videos='
             f'{self.shared_videos!r})'
         )
 
     def _select(self, lists: _Lists) -> dict[str, dict[str, Path]]:
-        """The annotation files of the split, by video and track."""
+        """Return the annotation files of the split, by video and track."""
         files: dict[str, dict[str, Path]] = {}
         for task, parts in lists.items():
             for video, path in parts[_PARTS[self.official]].items():
                 files.setdefault(video, {})[task] = path
-        # Both people of one video go to the same part.
+        # Both people of one video are in the same split.
         kept = self.hold_out(files, lambda video: re.sub('_(left|right)$', '', video))
         return {video: files[video] for video in kept}
 
@@ -250,7 +254,7 @@ class AffWild2(HoldoutDataset):
 
     def _read_frames(self, images: Path, files: dict[str, dict[str, Path]]) -> FrameTable:
         numbers = class_numbers('AffWild2', self._metainfo['classes'], EXPRESSION_NAMES)
-        # The last entry is what a frame without a label, -1, finds.
+        # Frames without a label, -1, index the last entry.
         of_files = [numbers.get(name, UNLABELED) for name in (*EXPRESSION_NAMES, None)]
         numbers_of_classes = np.array(of_files, np.int8)
         videos, counts, columns = sorted(files), Counter(), []
@@ -260,7 +264,7 @@ class AffWild2(HoldoutDataset):
             rows = np.arange(0, len(labels), self.frame_step)
             labeled = labels[rows] >= 0
             labeled |= (units[rows] >= 0).any(axis=1) | np.isfinite(places[rows]).all(axis=1)
-            # One listing a video is much quicker than asking for every file.
+            # Listing each folder once is much faster than checking every file.
             present = set(os.listdir(images / video))
             names = (self.image_name.format(frame=row + 1) for row in rows.tolist())
             seen = np.array([name in present for name in names], bool)
@@ -282,9 +286,9 @@ class AffWild2(HoldoutDataset):
         return FrameTable(str(images), self.image_name, videos, video, frame, further)
 
     def _read_video(self, files: dict[str, Path]) -> list[np.ndarray]:
-        """Expression (F,), action units (F, 12) and valence and arousal (F, 2) of all frames.
+        """Read expression (F,), action units (F, 12) and valence and arousal (F, 2) of all frames.
 
-        -1, or NaN for the last ones, without a label.
+        Missing labels are -1, or NaN for valence and arousal.
         """
         labels = np.empty(0, np.int8)
         units = np.empty((0, len(self._metainfo['action_units'])), np.int8)
@@ -321,7 +325,7 @@ class AffWild2(HoldoutDataset):
 
 
 def _lengthen(labels: np.ndarray, length: int) -> np.ndarray:
-    """Append unlabeled frames, as a track may end before another one."""
+    """Append unlabeled frames, because tracks of one video may differ in length."""
     unlabeled = np.nan if labels.dtype == np.float32 else UNLABELED
     rest = np.full((length - len(labels), *labels.shape[1:]), unlabeled, labels.dtype)
     return np.concatenate([labels, rest])

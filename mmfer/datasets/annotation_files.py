@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What the readers of all datasets share: lines of an annotation file, and files of a folder."""
+"""Shared parts of the dataset readers: lines of an annotation file, and files of a folder."""
 
 import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -12,15 +12,15 @@ from mmfer.utils.files_below import IMAGE, IMAGE_SUFFIXES, is_junk, media_kind, 
 from mmfer.utils.text_file import read_text
 
 _T = TypeVar('_T')
-# So much of both ends of a line is shown in errors; lists of landmarks have 1,600 characters.
+# Characters of both ends of a line that errors show; landmark lists have 1,600 characters.
 _SHOWN = 60
 
 
 class Statements:
-    """What a list says of each image or face: of one, it may not say two things.
+    """Entries of a list about images or faces; contradicting entries are an error.
 
     Attributes:
-        repeats: How many entries say what another one has said already.
+        repeats (int): Number of entries that repeat an earlier one.
     """
 
     def __init__(self):
@@ -28,15 +28,15 @@ class Statements:
         self._said: dict[Hashable, tuple[str, Any]] = {}
 
     def add(self, about: Hashable, says: Any, place: str) -> None:
-        """Note an entry.
+        """Add an entry.
 
         Args:
-            about (Hashable): What identifies the image or face.
+            about (Hashable): Identifier of the image or face.
             says (Any): The label, comparable.
-            place (str): Where this is written, such as ``'line 7'``.
+            place (str): Location of the entry, such as ``'line 7'``.
 
         Raises:
-            ValueError: Another place says something else.
+            ValueError: An earlier entry has another label.
         """
         first, before = self._said.setdefault(about, (place, says))
         if before != says:
@@ -47,7 +47,7 @@ class Statements:
         self.repeats += first != place
 
     def log_repeats(self, path: str | Path) -> None:
-        """Warn of repetitions, which stay: the lists of protocols are taken as they are."""
+        """Warn about repeated entries. They are kept, because official lists are used unchanged."""
         if self.repeats:
             print_log(
                 f'{path}: {self.repeats} entries repeat others; these images count more than once',
@@ -65,17 +65,17 @@ def read_lines(
 
     Args:
         path (str | Path): The file.
-        parse (Callable[[str], _T]): What a line means; raises ValueError for a line that is wrong.
-        statement (Callable[[_T], tuple[Hashable, Any]], optional): What a parsed line is about, and
-            what it says of that, for :class:`Statements`; not asked where ``parse`` returned None.
-            Defaults to lines have nothing to do with each other.
+        parse (Callable[[str], _T]): Parses a line; raises ValueError if it is malformed.
+        statement (Callable[[_T], tuple[Hashable, Any]], optional): Returns identifier and label of
+            a parsed line, for :class:`Statements`. Not called if ``parse`` returned None. Defaults
+            to None, no check for contradictions.
 
     Returns:
-        What ``parse`` returned for each line.
+        The result of ``parse`` for each line.
 
     Raises:
-        ValueError: A line is wrong, or contradicts another one; gives file, number, line and
-            reason.
+        ValueError: A line is malformed or contradicts another one. The message has file, line
+            number, line and reason.
     """
     parsed, statements = [], Statements()
     for number, line in enumerate(read_text(path).split('\n'), start=1):
@@ -97,14 +97,14 @@ def _shorten(line: str) -> str:
 
 
 def class_name(number: str, names: Mapping[int, str]) -> str:
-    """Name of the class whose number an annotation file has.
+    """Return the class name for a number in an annotation file.
 
     Args:
-        number (str): As in the file; spaces around it are ignored.
+        number (str): Text in the file; surrounding spaces are ignored.
         names (Mapping[int, str]): The classes of the dataset by their numbers.
 
     Raises:
-        ValueError: It is the number of no class.
+        ValueError: There is no class with this number.
     """
     if not number.strip().isdecimal() or int(number) not in names:
         raise ValueError(f'label {number!r}; known are {dict(names)}')
@@ -112,20 +112,20 @@ def class_name(number: str, names: Mapping[int, str]) -> str:
 
 
 def list_files(folder: Path, suffixes: Sequence[str] | None = None) -> list[Path]:
-    """Files of one kind in a folder, sorted by name.
+    """List the files of one kind in a folder, sorted by name.
 
-    Junk (:func:`is_junk`) is skipped, and the log names other files that are left out.
+    Junk (:func:`is_junk`) is skipped silently; the log names other files that are skipped.
 
     Args:
-        folder (Path): Not searched below.
-        suffixes (Sequence[str], optional): What such files are called. Defaults to images, whatever
-            they are called.
+        folder (Path): The folder; subfolders are not searched.
+        suffixes (Sequence[str], optional): Suffixes of the files. Defaults to None, images with any
+            suffix or none.
     """
     found, left_out = [], []
     for path in folder.iterdir():
         if is_junk(path.name):
             continue
-        wanted = path.suffix.lower() in (suffixes or IMAGE_SUFFIXES)  # need not be opened
+        wanted = path.suffix.lower() in (suffixes or IMAGE_SUFFIXES)  # no need to open it
         if wanted or (not suffixes and media_kind(path) == IMAGE):
             found.append(path)
         elif path.is_file():

@@ -8,7 +8,7 @@ from .class_numbers import class_numbers
 from .named_split_dataset import NamedSplitDataset
 from .splits import random_cfp_split, stratified_cfp_split
 
-#: What ``split_rule`` may be, and the function that it stands for.
+#: Allowed values of ``split_rule`` and their functions.
 CFP_SPLITS = dict(random=random_cfp_split, stratified=stratified_cfp_split)
 
 _NUM_IMAGES = 10
@@ -19,29 +19,29 @@ class CFP(NamedSplitDataset):
     """The frontal images of Celebrities in Frontal-Profile (Sengupta et al., WACV 2016).
 
     500 people with ten frontal images each; their four profile images are not read. The class is
-    the person, and the numbers (``'001'`` …) are the class names. Default of ``classes``: all
+    the person, and class names are the folder numbers (``'001'`` …). ``classes`` defaults to all
     people in ``data_root``.
 
-    CFP's own protocol compares pairs and has no part for identification. Here 3,500 images are
-    ``train``, 750 ``val`` and 750 ``test`` (15 %), and everybody is in training. The KT-Adapter
-    paper does not publish its split; nearly all of its rates of verification are multiples of
-    1/484, so that it has 484 pairs of test images of one person:
+    CFP's own protocol compares pairs and has no split for identification. Here 3,500 images are
+    ``train``, 750 ``val`` and 750 ``test`` (15 %), and every person is in training. The KT-Adapter
+    paper does not publish its split. Nearly all of its verification rates are multiples of 1/484,
+    so its test split has 484 pairs of images of one person:
 
-    * ``split_rule='random'``: images are drawn by a fixed seed, whoever they show
-      (:func:`~mmfer.datasets.splits.random_cfp_split`). 506 +- 19 such pairs are expected, here
-      they are 493. 402 of the 500 people are tested; macro F1 is to be that of these
+    * ``split_rule='random'``: images are drawn with a fixed seed, regardless of the person
+      (:func:`~mmfer.datasets.splits.random_cfp_split`). 506 +- 19 such pairs are expected, this
+      split has 493. 402 of the 500 people are in testing; compute macro F1 over these
       (:class:`~mmfer.evaluation.PresentClassesMetric`).
-    * ``split_rule='stratified'``: seven images of everybody train, one or two test
-      (:func:`~mmfer.datasets.splits.stratified_cfp_split`), exactly 250 pairs.
+    * ``split_rule='stratified'``: seven images of every person are for training, one or two for
+      testing (:func:`~mmfer.datasets.splits.stratified_cfp_split`), exactly 250 pairs.
 
-    An image's part does not depend on which others are there.
+    The split of an image does not depend on which other images exist.
 
     Args:
-        data_root (str): Folder with ``Data/`` in it, or ``Data`` itself.
+        data_root (str): Folder that contains ``Data/``, or ``Data`` itself.
         split_rule (str): ``'random'`` or ``'stratified'``. Defaults to ``'random'``.
-        split_file: Another split, with names such as ``001/07`` or ``001/frontal/07.jpg``. Default:
-            the rule above.
-        **kwargs: Of :class:`NamedSplitDataset`.
+        split_file (str, optional): A custom split, with names such as ``001/07`` or
+            ``001/frontal/07.jpg``. Defaults to None, the rule above.
+        **kwargs: Arguments of :class:`NamedSplitDataset`.
     """
 
     METAINFO = dict(dataset_name='CFP', task='recognition')
@@ -86,7 +86,7 @@ class CFP(NamedSplitDataset):
         unknown = [key for key in keys if key not in parts and key[:-3] in used]
         if unknown:
             raise ValueError(
-                f"CFP has the people 001 to 500; '{self.data_root}' has {unknown[0]!r} too. Give "
-                'the dataset a split_file that says what it is for, or select people by classes'
+                f"CFP has the people 001 to 500; '{self.data_root}' has {unknown[0]!r} too. Set "
+                'split_file to a file with its split, or select people by classes'
             )
         return parts

@@ -12,10 +12,10 @@ from .sample_classes import classes_of_samples
 
 @DATASETS.register_module()
 class ClassBalancedDataset(_ClassBalancedDataset):
-    """mmengine's ``ClassBalancedDataset``, whatever wrappers are below it.
+    """mmengine's ``ClassBalancedDataset`` that supports any wrappers below it.
 
-    mmengine's cannot stand around ``RepeatDataset``. Samples without a label come once.
-    The arguments are mmengine's.
+    mmengine's version fails around ``RepeatDataset``. Samples without a label are not repeated. The
+    arguments are mmengine's.
     """
 
     def _get_repeat_factors(self, dataset: BaseDataset, repeat_thr: float) -> list[float]:

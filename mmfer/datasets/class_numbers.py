@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What ``classes`` of a dataset may be, and which number it gives to each class."""
+"""Check the ``classes`` argument of datasets and number the classes."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -11,45 +11,47 @@ from mmfer.utils.text_file import read_text
 
 
 def read_class_names(classes: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Names of classes as given, or from a text file with one a line.
+    """Return class names as given, or read them from a text file with one name per line.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: There is no name.
+        FileNotFoundError: The file does not exist.
+        ValueError: There are no names.
     """
     if classes is not None and not len(classes):
-        raise ValueError('classes is empty; without it a dataset has all of its classes')
+        raise ValueError('classes is empty; omit it to read all classes of the dataset')
     if not isinstance(classes, str):
         return classes
     path = Path(os.path.expanduser(classes))
     if not path.is_file():
         raise FileNotFoundError(
-            f'classes={classes!r} is the name of a file, with a class a line, and there is none. '
-            f'Classes themselves are given as a list: classes=[{classes!r}]'
+            f'classes={classes!r} must be a file with one class per line, and it does not exist. '
+            f'To name classes directly, give a list: classes=[{classes!r}]'
         )
     return tuple(line.strip() for line in read_text(path).split('\n') if line.strip())
 
 
 def class_key(name: str) -> str:
-    """The same for names of one class: upper and lower case do not count, nor which of the names in
-    :data:`~mmfer.categories.EXPRESSION_SYNONYMS` an expression has.
+    """Return a key that is equal for all names of one class.
+
+    Case is ignored, and an expression may have any of its names in
+    :data:`~mmfer.categories.EXPRESSION_SYNONYMS`.
     """
     folded = str(name).casefold()
     return EXPRESSION_SYNONYMS.get(folded, folded).casefold()
 
 
 def class_numbers(owner: str, classes: Iterable[str], known: Iterable[str]) -> dict[str, int]:
-    """The number of each class that a dataset is to have.
+    """Return the number of each class of a dataset.
 
     Args:
-        owner (str): The dataset in whose name errors are raised.
+        owner (str): Name of the dataset, for error messages.
         classes (Iterable[str]): The classes in the order in which they are numbered.
-        known (Iterable[str]): What they may be. Where there are expressions, all of
-            :data:`~mmfer.categories.EXPRESSIONS_8` are, so that a set without Contempt can be
-            numbered like one with it.
+        known (Iterable[str]): Allowed class names. If it has one of
+            :data:`~mmfer.categories.EXPRESSIONS_8`, all of them are allowed, so that a dataset
+            without Contempt can be numbered like one with it.
 
     Raises:
-        ValueError: A class is not known, or comes twice.
+        ValueError: A class is unknown or appears twice.
     """
     known = dict.fromkeys(known)
     if known.keys() & set(EXPRESSIONS_8):

@@ -12,30 +12,30 @@ from mmfer.utils.short_list import short_list
 from .class_numbers import class_key
 from .renumbered import numbers_in, renumbered
 
-# What labels mean. All else of the meta information says where they come from.
+# Meta information that defines what labels mean. The rest only tells where they come from.
 _MEANINGS = ('classes', 'task', 'attributes', 'action_units')
 
 
 @DATASETS.register_module()
 class ConcatDataset(_ConcatDataset):
-    """mmengine's ``ConcatDataset`` for datasets of different origin.
+    """mmengine's ``ConcatDataset`` for datasets from different sources.
 
-    They must have the same classes, and the same task, action units and attributes where they name
-    them. Classes are matched by their names (:func:`.class_key`: ``happy`` is ``Happiness``); where
-    another dataset numbers them otherwise, its labels become those of the first one. mmengine's
-    demands that all of the meta information is equal, the name of the dataset as well, and its
-    samples cannot be balanced by classes or divided into folds.
+    The datasets must have the same classes and, if they define them, the same task, action units
+    and attributes. Classes are matched by their names (:func:`.class_key`: ``happy`` is
+    ``Happiness``). If a dataset numbers them differently, its labels are renumbered like those of
+    the first dataset. mmengine's version requires all meta information to be equal, even the name
+    of the dataset, and does not support class balancing or folds.
 
     The meta information is that of the first dataset.
 
     Args:
         datasets (Sequence): Datasets or their configs.
-        lazy_init (bool): Whether to read them later. Defaults to False.
-        ignore_keys (str | Sequence[str]): Keys of the meta information that may differ
-            nevertheless. Defaults to none.
+        lazy_init (bool): Whether to read the datasets later. Defaults to False.
+        ignore_keys (str | Sequence[str]): Keys of the meta information that are not compared.
+            Defaults to none.
 
     Raises:
-        ValueError: Labels mean different things; says in which datasets, and what to do.
+        ValueError: Labels mean different things. The message names the datasets and a remedy.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class ConcatDataset(_ConcatDataset):
     ):
         ignored = (ignore_keys,) if isinstance(ignore_keys, str) else tuple(ignore_keys or ())
         self._compared = [key for key in _MEANINGS if key not in ignored]
-        #: Place of each sample in the concatenation; None where there is no choice of samples.
+        #: Position of each sample in the concatenation; None if no subset was selected.
         self.order: list[int] | None = None
         if not datasets:
             raise ValueError('ConcatDataset: datasets is empty')
-        # In place of mmengine's __init__, which compares all meta information, and does so before
-        # those datasets are read that find their classes then.
+        # Replaces mmengine's __init__, which compares all meta information, and does so before some
+        # datasets know their classes.
         self.datasets = [DATASETS.build(d) if isinstance(d, dict) else d for d in datasets]
         self._metainfo = self.datasets[0].metainfo
         self._fully_initialized = False
@@ -59,7 +59,7 @@ class ConcatDataset(_ConcatDataset):
             self.full_init()
 
     def full_init(self) -> None:
-        """Read all datasets, compare what their labels mean and number them alike."""
+        """Read all datasets, check that labels mean the same, and number classes equally."""
         if self._fully_initialized:
             return
         super().full_init()
@@ -70,7 +70,7 @@ class ConcatDataset(_ConcatDataset):
                     self._compare(key, number, dataset.metainfo)
 
     def _number_alike(self, number: int) -> bool:
-        """Give a dataset the class numbers of the first one, if it has the same classes."""
+        """Number a dataset like the first one, if it has the same classes."""
         classes, others = (self.datasets[n].metainfo.get('classes') for n in (0, number))
         numbers = numbers_in(classes or (), others or ())
         if numbers is None:
@@ -80,14 +80,15 @@ class ConcatDataset(_ConcatDataset):
             pairs = [f'{other} as {classes[n]}' for other, n in zip(others, numbers, strict=True)]
             print_log(
                 f'ConcatDataset: datasets[{number}] ({type(self.datasets[number]).__name__}) is '
-                f'numbered like datasets[0], {short_list(pairs, most=20)}',
+                f'renumbered like datasets[0]: {short_list(pairs, most=20)}',
                 'current',
             )
         return True
 
     def _compare(self, key: str, number: int, metainfo: dict) -> None:
         first, other = (_plain(info.get(key)) for info in (self._metainfo, metainfo))
-        # Whoever names no task may have any; whoever names no classes has other labels.
+        # A dataset without a task is compatible with any task. One without classes has other labels
+        # than one with classes.
         if first == other or (key != 'classes' and None in (first, other)):
             return
         remedy = 'They cannot be concatenated'
@@ -97,7 +98,7 @@ class ConcatDataset(_ConcatDataset):
                 both.setdefault(class_key(name), name)
             shared = [name for key, name in both.items() if key in keys[0] & keys[1]]
             remedy = f'Give all of them the same list in the config: classes={[*both.values()]}' + (
-                f', or classes={shared}, which skips samples of others' if shared else ''
+                f', or classes={shared}, which skips samples of other classes' if shared else ''
             )
         named = [type(self.datasets[place]).__name__ for place in (0, number)]
         raise ValueError(
@@ -105,7 +106,7 @@ class ConcatDataset(_ConcatDataset):
             f'({named[0]}) has {first}, so labels do not mean the same. {remedy}'
         )
 
-    # mmengine asks for these two in __getitem__ and get_data_info, and everywhere for the length.
+    # mmengine calls this in __getitem__ and get_data_info, and uses the length everywhere.
 
     def _get_ori_dataset_idx(self, idx: int) -> tuple[int, int]:
         return super()._get_ori_dataset_idx(idx if self.order is None else self.order[idx])
@@ -114,18 +115,18 @@ class ConcatDataset(_ConcatDataset):
         return super().__len__() if self.order is None else len(self.order)
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Classes of a sample."""
+        """Return the classes of a sample."""
         dataset, within = self._get_ori_dataset_idx(idx)
         return self.datasets[dataset].get_cat_ids(within)
 
     def get_subset(self, indices: Sequence[int]) -> 'ConcatDataset':
-        """A choice of the samples, for ``KFoldDataset``.
+        """Return a subset of the samples, for ``KFoldDataset``.
 
-        What is drawn in place of a bad image is of this choice, too: each dataset within becomes
-        one of its own chosen samples.
+        The replacement of a bad image also comes from the subset: each inner dataset is reduced to
+        its own selected samples.
 
         Args:
-            indices (Sequence[int]): Those to take, in their order.
+            indices (Sequence[int]): Samples to keep, in this order.
         """
         places = [self._get_ori_dataset_idx(index) for index in indices]
         chosen = [[w for d, w in places if d == number] for number in range(len(self.datasets))]
@@ -135,7 +136,7 @@ class ConcatDataset(_ConcatDataset):
         subset.order = None
         subset.datasets = [self.datasets[number].get_subset(chosen[number]) for number in used]
         subset.full_init()
-        # The next one of the chosen samples of each dataset.
+        # Position of the next selected sample of each dataset.
         starts = dict(zip(used, (0, *subset.cumulative_sizes), strict=False))
         subset.order = []
         for number, _ in places:

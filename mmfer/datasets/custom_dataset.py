@@ -25,33 +25,33 @@ from .unmixed_copies import UnmixedCopies
 class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
     """mmpretrain's ``CustomDataset``, with folders numbered by their names.
 
-    * Hidden folders and those of operating systems (:func:`is_junk`) are not classes, and such
+    * Hidden folders and system folders (:func:`is_junk`) are not classes. Hidden files and system
       files are not images.
-    * A file is an image by its content, as in ``predict`` and the audit, also without a suffix. The
-      log names the files that are left out.
+    * A file is recognized as an image by its content, as in ``predict`` and the audit, so it needs
+      no suffix. The log lists the files that are skipped.
     * If ``classes`` (or ``metainfo``) lists the names of the folders, they are numbered in that
-      order; mmpretrain numbers them alphabetically. Upper and lower case are the same, and so are
-      the usual names of an expression, as ``happy`` and ``Happiness`` (:func:`.class_key`). So all
-      parts of a dataset have the same numbers, even if a class is missing in one of them.
-    * If each of ``classes`` has a folder, images in other folders are skipped and counted in the
-      log, so a subset of the classes can be selected, as in every dataset.
+      order; mmpretrain numbers them alphabetically. Case is ignored, and so is the choice between
+      the usual names of an expression, such as ``happy`` and ``Happiness`` (:func:`.class_key`). So
+      all splits of a dataset have the same numbers, even if a class is missing in one of them.
+    * If every class in ``classes`` has a folder, images in other folders are skipped and counted in
+      the log. So a subset of the classes can be selected, as in every dataset.
     * If no folder has one of these names, ``classes`` are new names for the folders in alphabetical
       order, as in mmpretrain.
-    * Images that cannot be read are counted and replaced in training: :class:`TolerantReading`.
+    * In training, images that cannot be read are counted and replaced: :class:`TolerantReading`.
 
     Args:
-        **kwargs: mmpretrain's.
-        extensions (Sequence[str], optional): Suffixes of the only files to take. Defaults to all
-            images.
-        test_mode (bool, optional): Whether an unreadable image is an error at once. Default: where
-            nothing in the pipeline is random, as in testing, so that no result is of other images
-            by mistake.
-        max_bad_images (int): Unreadable images tolerated in training. Defaults to 10.
+        **kwargs: Arguments of mmpretrain's ``CustomDataset``.
+        extensions (Sequence[str], optional): If given, only files with these suffixes are read.
+            Defaults to all images.
+        test_mode (bool, optional): Whether the first unreadable image is an error. Defaults to True
+            if no transform of the pipeline is random, as in testing, so that a result is never
+            computed on other images by mistake.
+        max_bad_images (int): Maximum number of unreadable images in training. Defaults to 10.
 
     Raises:
-        ValueError: Two folders are called like one class, or, where one class has a folder and
-            another has none, a folder like no class; a line of ``ann_file`` is wrong, contradicts
-            another one, or has the number of no class.
+        ValueError: Two folders match one class, a class has no folder while a folder matches no
+            class, or a line of ``ann_file`` is malformed, contradicts another one, or has an
+            invalid class number.
     """
 
     def __init__(
@@ -104,13 +104,13 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
         if folders:
             count = sum(len(self._images(folder, [])) for folder in folders)
             self.log(
-                f'{count} samples are skipped, their folders ({short_list(folders)}) are none of '
-                f'the classes ({short_list(classes, most=20)})',
+                f'{count} samples are skipped, their folders ({short_list(folders)}) are not '
+                f'among the classes ({short_list(classes, most=20)})',
                 logging.WARNING,
             )
 
     def _images(self, folder: str, left_out: list[Path]) -> list[str]:
-        """Images in a folder and in all below it, by their paths in it; notes what is none."""
+        """Return the relative paths of the images below a folder; add the rest to ``left_out``."""
         backend = get_file_backend(self.img_prefix, enable_singleton=True)
         place = backend.join_path(self.img_prefix, folder)
         if not isinstance(backend, LocalBackend):
@@ -118,13 +118,13 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
             return sorted(file for file in files if self.is_valid_file(file))
         images = []
         for path in files_below(place):
-            wanted = super().is_valid_file(path.name)  # most are, and need not be opened
+            wanted = super().is_valid_file(path.name)  # true for most: no need to open them
             wanted = wanted or (self._only is None and media_kind(path) == IMAGE)
             (images if wanted else left_out).append(path)
         return sorted(path.relative_to(place).as_posix() for path in images)
 
     def _numbers(self, folders: list[str], classes) -> dict[str, int]:
-        """The number of each folder."""
+        """Return the class number of each folder."""
         numbers = {class_key(name): number for number, name in enumerate(classes)}
         numbers.update((str(name).casefold(), number) for number, name in enumerate(classes))
         known = {
@@ -138,11 +138,11 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
         unknown = [name for name in folders if name not in known]
         several = len(set(known.values())) < len(known)
         if several or (unknown and len(known) < len(classes)):
-            what = 'several are of one' if several else f'{short_list(unknown)} are none'
+            what = 'several match one' if several else f'{short_list(unknown)} match none'
             raise ValueError(
                 f'CustomDataset: of the folders {short_list(folders, most=20)} in {self._place()}, '
-                f'{what} of its classes ({short_list(classes, most=20)}). Take folders that are no '
-                'classes away, or rename them'
+                f'{what} of the classes ({short_list(classes, most=20)}). Rename them, or move '
+                'folders that are not classes elsewhere'
             )
         return known
 
@@ -171,7 +171,7 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
         ]
 
     def is_valid_file(self, filename: str) -> bool:
-        """Whether a file is an image, and neither it nor a folder that it is in is junk."""
+        """Whether a file has an image suffix, and neither the file nor a parent folder is junk."""
         parts = filename.replace('\\', '/').split('/')
         return super().is_valid_file(filename) and not any(map(is_junk, parts))
 
@@ -184,4 +184,4 @@ def _read_line(line: str) -> tuple[str, int]:
         name, label = line.strip().rsplit(maxsplit=1)
         return name, int(label)
     except ValueError as error:
-        raise ValueError('not like "a/0.jpg 3", with the number of a class') from error
+        raise ValueError('not like "a/0.jpg 3" (file name and class number)') from error

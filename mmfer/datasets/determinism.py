@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Whether a dataset gives the same images every time, and which images they are."""
+"""Whether a dataset returns the same images in every epoch, and which images they are."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from mmpretrain.datasets import KFoldDataset
 
 from mmfer.registry import TRANSFORMS
 
-#: Transforms that draw no random numbers, whatever their arguments are.
+#: Transforms that draw no random numbers, with any arguments.
 DETERMINISTIC_TRANSFORMS = (
     'LoadFaceImage',
     'CropFace',
@@ -31,22 +31,22 @@ DETERMINISTIC_TRANSFORMS = (
     'PackInputs',
 )
 
-# They hand on samples of one dataset, whose `sample_idx` stays that of the dataset within.
+# They return samples of one dataset, with the `sample_idx` of that inner dataset.
 _WRAPPERS = (RepeatDataset, ClassBalancedDataset, KFoldDataset)
 
 
 def innermost_dataset(dataset: Any) -> BaseDataset:
-    """The dataset in its wrappers, to which every sample's ``sample_idx`` refers.
+    """Return the dataset inside its wrappers, to which ``sample_idx`` refers.
 
     Raises:
-        TypeError: It has no such number: several datasets that are concatenated have a sample 0
-            each, and mmengine's ``BaseDataset`` alone writes the numbers.
+        TypeError: ``sample_idx`` is not unique or missing: each dataset of a concatenation has a
+            sample 0, and only mmengine's ``BaseDataset`` sets the key.
     """
     while isinstance(dataset, _WRAPPERS):
         dataset = dataset.dataset
     if not isinstance(dataset, BaseDataset):
         raise TypeError(
-            f'samples of a {type(dataset).__name__} are not numbered through; use one dataset '
+            f'samples of a {type(dataset).__name__} have no unique number; use one dataset '
             "based on mmengine's BaseDataset, alone or in "
             f'{", ".join(wrapper.__name__ for wrapper in _WRAPPERS)}'
         )
@@ -54,8 +54,10 @@ def innermost_dataset(dataset: Any) -> BaseDataset:
 
 
 def leaf_datasets(dataset: Any) -> list:
-    """The datasets in all wrappers: of mmengine and mmpretrain, those that concatenate too, and
-    ``torch.utils.data.Subset`` and the like.
+    """Return the datasets inside all wrappers.
+
+    Wrappers are those of mmengine and mmpretrain, including concatenation, and
+    ``torch.utils.data.Subset`` and similar classes.
     """
     inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
     inner = inner.values() if isinstance(inner, Mapping) else inner
@@ -64,11 +66,12 @@ def leaf_datasets(dataset: Any) -> list:
 
 
 def random_transforms(transforms: Iterable, declared: Collection[str] = ()) -> list[str]:
-    """Names of the transforms that may draw random numbers.
+    """Return the names of the transforms that may draw random numbers.
 
     Args:
         transforms (Iterable): Built transforms.
-        declared (Collection[str]): Names of further ones that are known not to.
+        declared (Collection[str]): Names of further transforms that are known to be deterministic.
+            Defaults to none.
     """
     known = {TRANSFORMS.get(name) for name in DETERMINISTIC_TRANSFORMS}
     return [
@@ -79,9 +82,9 @@ def random_transforms(transforms: Iterable, declared: Collection[str] = ()) -> l
 
 
 def fingerprint_samples(dataset: BaseDataset) -> str:
-    """SHA-256 of the list of a dataset's samples: all annotations, and each file's size and time.
+    """Return a SHA-256 of a dataset's samples: all annotations, and each file's size and time.
 
-    Files that are not on the local disk, and names that are no files, count by name alone.
+    Images that are not local files count by name only.
     """
     digest = hashlib.sha256()
     for index in range(len(dataset)):
@@ -96,7 +99,7 @@ def fingerprint_samples(dataset: BaseDataset) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """What stands for a value in JSON."""
+    """Return a stand-in for a value that JSON cannot store."""
     if isinstance(value, torch.Tensor):
         value = value.cpu().numpy()
     if isinstance(value, (np.ndarray, np.generic)):

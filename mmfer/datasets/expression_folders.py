@@ -9,21 +9,21 @@ from mmfer.utils.short_list import short_list
 from .annotation_files import list_files
 from .face_dataset import FaceDataset
 
-#: Names of folders (in lower case) and what they mean.
+#: Folder names (in lower case) and their classes.
 EXPRESSION_FOLDERS = dict(
     sorted({**{name.lower(): name for name in EXPRESSIONS}, **EXPRESSION_SYNONYMS}.items())
 )
 
 
 def known_folders(dataset: FaceDataset, place: Path, remedy: str) -> dict[str, str]:
-    """Class of each folder in ``place`` by :data:`EXPRESSION_FOLDERS`, in alphabetical order.
+    """Return the class of each folder in ``place`` (:data:`EXPRESSION_FOLDERS`), sorted by name.
 
     Junk (:func:`.is_junk`) is skipped.
 
     Args:
-        dataset (FaceDataset): In whose name errors are raised.
-        place (Path): Where the folders are.
-        remedy (str): What to do about a folder with another name.
+        dataset (FaceDataset): The dataset, for error messages.
+        place (Path): Folder that contains the expression folders.
+        remedy (str): Advice in the error for a folder with another name.
 
     Raises:
         ValueError: A folder has another name.
@@ -39,10 +39,11 @@ def known_folders(dataset: FaceDataset, place: Path, remedy: str) -> dict[str, s
 
 
 def read_folders(dataset: FaceDataset, place: Path, folders: Mapping[str, str]) -> list[dict]:
-    """Samples of the images in ``folders`` (folder -> class), in the order of the folders.
+    """Return samples of the images in ``folders`` (folder -> class), in the order of the folders.
 
     Raises:
-        FileNotFoundError: A folder is missing, or one of the classes that such datasets have.
+        FileNotFoundError: A folder is missing, or a usual class that ``classes`` names has no
+            folder.
     """
     paths = {folder: dataset.require_folder(place / folder) for folder in folders}
     classes = dataset._metainfo['classes']

@@ -16,7 +16,7 @@ from .face_dataset import FaceDataset
 from .splits import PARTS
 from .transforms.annotation_check import PIXEL_KEYS, check_box
 
-#: The key that a sample needs to serve a task.
+#: The label key that a task requires.
 LABEL_OF_TASK = dict(
     expression='gt_label', age='gt_age', landmarks='gt_landmarks', recognition='gt_label'
 )
@@ -27,18 +27,18 @@ AGES = (0, 120)
 
 @DATASETS.register_module()
 class FaceCrops(FaceDataset):
-    """Faces cut out beforehand, with one annotation file whatever they come from.
+    """Precomputed face crops with one annotation file, from any dataset.
 
-    ``tools/dataset_converters/to_crops.py`` makes such folders. The file is OpenMMLab's JSON::
+    ``tools/dataset_converters/to_crops.py`` writes such folders. The file is OpenMMLab's JSON::
 
         {"metainfo": {"dataset_name": "WFLW", "task": "landmarks", ...},
          "data_list": [{"img_path": "images/test/a.jpg", "split": "test", ...}, ...]}
 
-    ``metainfo`` may hold ``classes`` and becomes the dataset's. ``img_path`` is relative to the
-    file's folder, and ``split`` is ``'train'``, ``'val'`` or ``'test'``. The labels are
+    ``metainfo`` becomes that of the dataset and may have ``classes``. ``img_path`` is relative to
+    the file's folder, and ``split`` is ``'train'``, ``'val'`` or ``'test'``. The labels are
 
     ================  ============================================================================
-    ``gt_label``      int, an index in ``classes``; without classes, 0, 1, 2 … and none left out
+    ``gt_label``      int, an index in ``classes``; without classes, 0, 1, 2 … without gaps
     ``gt_age``        float, years, 0 to 120
     ``gt_landmarks``  [[x, y], …] in pixels of the crop, the first pixel's center is (0, 0); read as
                       float32
@@ -46,23 +46,23 @@ class FaceCrops(FaceDataset):
     ``attributes``    [0, 1, …], optional; uint8
     ================  ============================================================================
 
-    and other keys are handed on as they are. What is said of one face twice must be the same.
+    and other keys are passed on unchanged. Repeated entries of one face must agree.
 
     Args:
         data_root (str): Folder of the crops.
-        task (str, optional): One of :data:`mmfer.tasks.TASKS`; its label must be there. Default:
-            the file's.
+        task (str, optional): One of :data:`mmfer.tasks.TASKS`; its label is required. Defaults to
+            the task in the file.
         ann_file (str): The annotation file, relative to ``data_root``. Defaults to
             ``'annotations.json'``.
-        **kwargs: Of :class:`FaceDataset`.
+        **kwargs: Arguments of :class:`FaceDataset`.
     """
 
     METAINFO = dict()
 
     LAYOUT = (
         '  annotations.json\n'
-        '  images/train/…, images/val/…, images/test/…    (as the file says)\n'
-        'which tools/dataset_converters/to_crops.py makes'
+        '  images/train/…, images/val/…, images/test/…    (as in the file)\n'
+        'written by tools/dataset_converters/to_crops.py'
     )
 
     SHOWN = (*FaceDataset.SHOWN, 'crops_file')
@@ -103,8 +103,8 @@ class FaceCrops(FaceDataset):
         lost = sum(skipped.get(p, 0) for p in self.parts) if isinstance(skipped, dict) else 0
         if lost:
             self.log(
-                f'{path} lacks {lost} images that could not be converted; results are not those of '
-                'the whole set',
+                f'{path} lacks {lost} images that could not be converted; results are not for '
+                'the whole dataset',
                 logging.WARNING,
             )
         label, names = LABEL_OF_TASK[task], _class_names(path, metainfo)
@@ -152,14 +152,14 @@ def _check_record(record: dict) -> None:
 
 
 def _require_equal_counts(path: Path, samples: list[dict]) -> None:
-    """A batch needs as many points and flags of every face."""
+    """Raise an error unless all faces have equally many points and flags, as a batch requires."""
     for key in ('gt_landmarks', 'attributes'):
         first = next((sample for sample in samples if key in sample), None)
         for sample in samples if first else ():
             if key in sample and len(sample[key]) != len(first[key]):
                 raise ValueError(
                     f'{path}: {sample["img_path"]!r} has {len(sample[key])} {key}, '
-                    f'{first["img_path"]!r} has {len(first[key])}; all must have as many'
+                    f'{first["img_path"]!r} has {len(first[key])}; all must have the same number'
                 )
 
 
@@ -170,12 +170,12 @@ def _class_names(path: Path, metainfo: dict) -> list[str] | None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError(f'{path}: classes of metainfo must be a list of names, not {names!r:.60}')
     if len(set(names)) < len(names):
-        raise ValueError(f'{path}: classes of metainfo name one class twice: {names!r:.200}')
+        raise ValueError(f'{path}: classes of metainfo has one class twice: {names!r:.200}')
     return names
 
 
 def _refuse_gaps(path: Path, records: list) -> None:
-    """Refuse numbers of classes without names that do not run from 0 to the largest."""
+    """Raise an error if the numbers of unnamed classes have gaps."""
     labels = [record.get('gt_label') for record in records if isinstance(record, dict)]
     numbers = {label for label in labels if type(label) is int and label >= 0}
     gap = next((number for number in range(len(numbers)) if number not in numbers), None)
@@ -187,7 +187,7 @@ def _refuse_gaps(path: Path, records: list) -> None:
 
 
 def _statement(record: dict) -> tuple[tuple, tuple]:
-    """A face is told by its image and, where there are several, by its box or its points."""
+    """Identify a face by its image and, as there may be several, by its box and its points."""
     place = [repr(record.get(key)) for key in PIXEL_KEYS]
     says = {key: record[key] for key in ('split', 'gt_label', 'gt_age') if key in record}
     return (os.path.normpath(record['img_path']), *place), says
@@ -219,8 +219,8 @@ def _to_sample(record: dict, root: Path, label: str, classes: Sequence[str] | No
 
 
 def _class_name(label: int, classes: Sequence[str] | None, name: str) -> str | int:
-    """The class, by name if it has one."""
-    # Neither true nor 1.0 is an index.
+    """Return the class, by name if it has one."""
+    # JSON's true and 1.0 are not indices.
     if type(label) is not int or label < 0 or (classes and label >= len(classes)):
         allowed = f'indices 0 to {len(classes) - 1} of the classes' if classes else 'numbers from 0'
         raise ValueError(f'gt_label of {name} is {label!r}; allowed are the {allowed}')
@@ -231,7 +231,7 @@ def _to_array(value, dtype: type, shape: tuple[int, ...], what: str) -> np.ndarr
     wanted = f'numbers of shape {shape}'.replace('-1', 'N') if shape else 'a number'
     try:
         given = np.array(value)
-        if given.dtype.kind not in 'iuf':  # numpy would make numbers of texts and of true
+        if given.dtype.kind not in 'iuf':  # numpy would convert strings and true to numbers
             raise ValueError(f'{value!r:.60}')
         array = given.astype(dtype)
     except (TypeError, ValueError, OverflowError) as error:
@@ -243,5 +243,5 @@ def _to_array(value, dtype: type, shape: tuple[int, ...], what: str) -> np.ndarr
     if not np.isfinite(array).all():
         raise ValueError(f'{what} has values that are not finite')
     if array.dtype.kind == 'u' and (array != given).any():
-        raise ValueError(f'{what} has values that are not whole numbers of 0 to 255')
+        raise ValueError(f'{what} has values that are not integers from 0 to 255')
     return array

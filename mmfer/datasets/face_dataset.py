@@ -21,14 +21,14 @@ class EmptySplitError(ValueError):
 
 
 class FaceDataset(TolerantReading, UnmixedCopies, BaseDataset):
-    """What all face datasets on disk share: splits, class numbers, errors, tolerant reading.
+    """Base class of the face datasets on disk: splits, class numbers, errors, unreadable images.
 
     A subclass describes its folder in :attr:`LAYOUT` and reads it in :meth:`load_annotations`,
-    with classes by name. They are numbered here: in the order of ``classes``, which by default are
-    mmfer's (:data:`mmfer.datasets.EXPRESSIONS`), not in that of the files. Samples of a class that
-    ``classes`` does not name are skipped, and the log has their number; so a part of the classes,
-    or another order, can be selected for every dataset with classes. Names that neither the dataset
-    nor :attr:`known_classes` has are an error.
+    which returns classes by name. This class numbers them in the order of ``classes``, which
+    defaults to mmfer's order (:data:`mmfer.datasets.EXPRESSIONS`), not to the order in the files.
+    Samples of a class that is not in ``classes`` are skipped, and the log states their number. So
+    every dataset with classes can be read with a subset of them, or in another order. A name that
+    is neither in the dataset nor in :attr:`known_classes` is an error.
 
     ============  =========================================
     split         images
@@ -36,30 +36,31 @@ class FaceDataset(TolerantReading, UnmixedCopies, BaseDataset):
     ``train``     for training
     ``val``       for selecting the epoch and settings
     ``trainval``  both of them
-    ``test``      for the result
+    ``test``      for the reported result
     ============  =========================================
 
-    Images that cannot be used are replaced in training, and counted, and an error in evaluation:
-    :class:`TolerantReading`.
+    In training, images that cannot be used are counted and replaced. In evaluation they are an
+    error. See :class:`TolerantReading`.
 
     Args:
         data_root (str): Folder of the dataset, see the subclass.
         split (str): ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Defaults to ``'train'``.
         pipeline (Sequence): Transforms, starting with ``LoadFaceImage``. Defaults to none.
-        test_mode (bool, optional): Whether an unreadable image is an error at once. Default: for
-            ``'val'`` and ``'test'``.
-        max_bad_images (int): Unreadable images tolerated in training. Defaults to 10.
+        test_mode (bool, optional): Whether the first unreadable image is an error. Defaults to True
+            for ``'val'`` and ``'test'``, else False.
+        max_bad_images (int): Maximum number of unreadable images in training. Defaults to 10.
         **kwargs: Arguments of mmpretrain's ``BaseDataset``: ``classes``, ``metainfo``, ``indices``,
             ``serialize_data``, ``lazy_init``, ``max_refetch``.
 
     Raises:
-        FileNotFoundError: A folder, list or image is missing; says which and shows the layout.
+        FileNotFoundError: A folder, list or image is missing. The message names it and shows the
+            expected layout.
         ValueError: There are no samples, or an argument or a label is wrong.
     """
 
     METAINFO = dict(classes=EXPRESSIONS)
 
-    #: The files under ``data_root`` as a person would draw them. Shown when one is missing.
+    #: Sketch of the files under ``data_root``. Shown in the error if one is missing.
     LAYOUT = ''
 
     #: Arguments that ``repr`` shows.
@@ -86,26 +87,26 @@ class FaceDataset(TolerantReading, UnmixedCopies, BaseDataset):
             **kwargs,
         )
 
-    # What a subclass writes ------------------------------------------------------------------
+    # For subclasses to implement --------------------------------------------------------------
 
     def load_annotations(self) -> list[dict]:
-        """Read the samples of the split from the dataset's own files.
+        """Read the samples of the split from the dataset's files.
 
         Returns:
-            One dict per sample with at least ``img_path``, and ``gt_label`` where there are
-            classes: the name of one, which need not be among ``classes``.
+            One dict per sample with at least ``img_path`` and, if the dataset has classes,
+            ``gt_label``: the name of a class, which may be missing in ``classes``.
         """
         raise NotImplementedError
 
-    # What it can use -------------------------------------------------------------------------
+    # For subclasses to use --------------------------------------------------------------------
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What the split is made of: one or two of ``'train'``, ``'val'`` and ``'test'``."""
+        """The parts of the split: one or two of ``'train'``, ``'val'`` and ``'test'``."""
         return ('train', 'val') if self.split == 'trainval' else (self.split,)
 
     def require_one_of(self, argument: str, value: Any, allowed: Sequence) -> Any:
-        """Return the value, or raise the ValueError that lists the allowed ones."""
+        """Return the value, or raise a ValueError that lists the allowed values."""
         if value not in allowed:
             raise ValueError(
                 f'{type(self).__name__}: {argument} must be one of {tuple(allowed)}, not {value!r}'
@@ -113,43 +114,43 @@ class FaceDataset(TolerantReading, UnmixedCopies, BaseDataset):
         return value
 
     def require_not_negative(self, argument: str, value: float) -> float:
-        """Return the value, or raise a ValueError."""
+        """Return the value, or raise a ValueError if it is below 0."""
         if not value >= 0:
             raise ValueError(f'{type(self).__name__}: {argument} must be 0 or more, not {value!r}')
         return value
 
     def require_folder(self, path: Path) -> Path:
-        """Return the path, or raise the error that shows the expected layout."""
+        """Return the path, or raise :meth:`missing` if it is not a folder."""
         if not path.is_dir():
             raise self.missing(f"the folder '{path}' does not exist")
         return path
 
     def require_file(self, path: Path) -> Path:
-        """Return the path, or raise the error that shows the expected layout."""
+        """Return the path, or raise :meth:`missing` if it is not a file."""
         if not path.is_file():
             raise self.missing(f"the file '{path}' does not exist")
         return path
 
     def missing(self, what: str) -> FileNotFoundError:
-        """The error that shows the expected layout."""
+        """Return an error that also shows the expected layout."""
         return FileNotFoundError(
             f'{type(self).__name__}: {what}\nExpected below data_root:\n{self.LAYOUT}\n'
             f'{self._where_to_set_it()}'
         )
 
     def empty(self, reason: str) -> EmptySplitError:
-        """The error for a split without samples."""
+        """Return the error for a split without samples."""
         return EmptySplitError(f'{type(self).__name__}: split={self.split!r} is empty, {reason}')
 
     @property
     def known_classes(self) -> Iterable[str]:
-        """What ``classes`` may name, beside the classes of the samples."""
+        """Names allowed in ``classes`` in addition to the classes of the samples."""
         return self.METAINFO.get('classes', ())
 
-    # What happens around it ------------------------------------------------------------------
+    # Implementation ---------------------------------------------------------------------------
 
     def load_data_list(self) -> list[dict]:
-        # Classes that the dataset finds for itself need no check.
+        # Classes that the dataset collects from its own files need no check.
         given = bool(self._metainfo.get('classes'))
         samples = self._number_classes(self.load_annotations(), given)
         if not samples:
@@ -161,7 +162,7 @@ class FaceDataset(TolerantReading, UnmixedCopies, BaseDataset):
         return [f'{name}: \t{getattr(self, name)}' for name in self.SHOWN]
 
     def _number_classes(self, samples: list[dict], check: bool) -> list[dict]:
-        """Replace names of classes by their numbers; skip samples of other classes."""
+        """Replace class names by class numbers; skip samples of other classes."""
         classes = tuple(self._metainfo.get('classes') or ())
         found = (s['gt_label'] for s in samples if isinstance(s.get('gt_label'), str))
         known = itertools.chain(self.known_classes, found) if check else classes
@@ -177,14 +178,14 @@ class FaceDataset(TolerantReading, UnmixedCopies, BaseDataset):
         if len(numbered) < len(samples):
             skipped = len(samples) - len(numbered)
             named = short_list(classes, most=20)
-            self.log(f'{skipped} samples are skipped, their class is none of ({named})')
+            self.log(f'{skipped} samples are skipped, their class is not one of ({named})')
         return numbered
 
     def _require_images(self, paths: list[str]) -> None:
-        # One listing a folder is much quicker than asking for every file, above all over a network.
+        # Listing each folder once is much faster than checking every file, mainly over a network.
         present = {}
         for folder in {os.path.dirname(path) for path in paths}:
-            # An image in '.' has a path without a folder.
+            # The path of an image in '.' has no folder part.
             self.require_folder(Path(folder))
             present[folder] = set(os.listdir(folder or '.'))
         missing = [p for p in paths if os.path.basename(p) not in present[os.path.dirname(p)]]
@@ -197,5 +198,5 @@ class FaceDataset(TolerantReading, UnmixedCopies, BaseDataset):
         return (
             f"data_root is '{self.data_root}' (that is '{os.path.abspath(self.data_root)}'). "
             'Set it in the config for train_dataloader, val_dataloader and test_dataloader, or '
-            'link the dataset there; docs/datasets.md tells how to get it.'
+            'link the dataset there; docs/datasets.md explains how to get it.'
         )

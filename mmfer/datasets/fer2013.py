@@ -10,7 +10,7 @@ from .fer2013_backend import fer2013_uri, list_fer2013
 from .ferplus_files import PIXELS_FILE
 from .holdout_dataset import HoldoutDataset
 
-#: What the numbers in ``fer2013.csv`` mean.
+#: Meaning of the numbers in ``fer2013.csv``.
 FER2013_LABELS = {
     0: 'Anger',
     1: 'Disgust',
@@ -26,31 +26,31 @@ _PARTS = {'Training': 'train', 'PublicTest': 'val', 'PrivateTest': 'test'}
 
 @DATASETS.register_module()
 class FER2013(HoldoutDataset):
-    """FER2013 with the labels that it came with (Goodfellow et al., ICONIP 2013).
+    """FER2013 with its original labels (Goodfellow et al., ICONIP 2013).
 
-    35,887 gray faces of 48x48 with one of seven expressions. :class:`FERPlus` is the same images
-    with better labels. Two forms are read; the table, where both are there:
+    35,887 gray faces of 48x48 with one of seven expressions. :class:`FERPlus` has the same images
+    with better labels. Two layouts are supported; if both exist, the table is read:
 
     ============  =================================  =======================================
     split         ``fer2013.csv``                    folders ``train/angry``, ``test/angry``
     ============  =================================  =======================================
-    ``train``     ``Training``                       ``train``, without what is held out
+    ``train``     ``Training``                       ``train``, without the held-out images
     ``val``       ``PublicTest``                     held out by ``val_ratio``, or an error
     ``trainval``  ``Training`` and ``PublicTest``    ``train``
-    ``test``      ``PrivateTest``                    ``test``, both tests in one
+    ``test``      ``PrivateTest``                    ``test``, both test sets together
     ============  =================================  =======================================
 
-    So accuracies on the test parts of the two forms are not comparable.
+    So test accuracies of the two layouts are not comparable.
 
     Args:
-        data_root: Folder with ``fer2013.csv``, or with ``train`` and ``test``.
-        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Defaults to ``'train'``.
-        val_ratio: Share of the folders ``train`` to hold out, in [0, 1). Defaults to 0.
+        data_root (str): Folder with ``fer2013.csv``, or with ``train`` and ``test``.
+        split (str): ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Defaults to ``'train'``.
+        val_ratio (float): Share of the folder ``train`` to hold out, in [0, 1). Defaults to 0.
         **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``classes``, …
 
     Raises:
-        ValueError: ``val_ratio`` is not 0 for the table, which has a validation part, or 0 for the
-            folders and ``split='val'``.
+        ValueError: ``val_ratio`` is not 0 for the table, which has its own validation split, or 0
+            for the folders and ``split='val'``.
     """
 
     METAINFO = dict(dataset_name='FER2013', task='expression', classes=EXPRESSIONS)
@@ -77,13 +77,13 @@ class FER2013(HoldoutDataset):
         return self.hold_out(read_folders(self, place, folders), _name, lambda s: s['gt_label'])
 
     def require_part(self) -> None:
-        """Which parts there are is known when the files have been found."""
+        """Do nothing: the available splits are known only when the files are found."""
 
     def _read_table(self, path: Path) -> list[dict]:
         if self.val_ratio:
             raise ValueError(
                 f"FER2013: val_ratio={self.val_ratio} is for folders. '{path}' has a validation "
-                "part, PublicTest, which split='val' reads; remove val_ratio"
+                "split, PublicTest, which split='val' reads; remove val_ratio"
             )
         samples = []
         for number, row in enumerate(list_fer2013(path)):
@@ -97,15 +97,15 @@ class FER2013(HoldoutDataset):
             except ValueError as error:
                 raise ValueError(f"FER2013: '{path}', row {number + 1}: {error}") from error
             if _PARTS[row.usage] in self.parts:
-                name = f'fer{number:07d}.png'  # as FER+ calls it
+                name = f'fer{number:07d}.png'  # its name in FER+
                 samples.append(dict(img_path=fer2013_uri(path, row.offset, name), gt_label=label))
         return samples
 
     def _require_images(self, paths: list[str]) -> None:
-        # Those of the table, and of folders that were listed just now, have been found already.
+        # Rows of the table and files of the listed folders are known to exist.
         pass
 
 
 def _name(sample: dict) -> str:
-    """What identifies an image on every machine, whatever its folder and format are called."""
+    """Return the identifier of an image, independent of folder name and file format."""
     return f'{sample["gt_label"]}/{Path(sample["img_path"]).stem}'

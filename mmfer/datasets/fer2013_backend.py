@@ -18,9 +18,9 @@ class Fer2013Row(NamedTuple):
     """A row of ``fer2013.csv``.
 
     Attributes:
-        offset (int): Where it begins, in bytes.
+        offset (int): Start of the row in bytes.
         usage (str): ``Training``, ``PublicTest`` or ``PrivateTest``.
-        emotion (str): Number of the expression, as in the file; empty where the table has no such
+        emotion (str): Number of the expression, as in the file; empty if the table has no such
             column.
     """
 
@@ -32,14 +32,16 @@ class Fer2013Row(NamedTuple):
 def list_fer2013(path: str | Path) -> Iterator[Fer2013Row]:
     """Find the rows of ``fer2013.csv``.
 
-    Columns are found by their names, so ``icml_face_data.csv``, the same with the columns in
-    another order, is read as well.
+    Columns are found by their names, so ``icml_face_data.csv``, the same table with the columns in
+    another order, works as well.
 
     Args:
-        path (str | Path): The file, 287 MB. It is read through once, and no image is kept.
+        path (str | Path): The file, 287 MB. It is read once as a stream; no image is kept in
+            memory.
 
     Raises:
-        ValueError: The first line does not name the columns, or a row lacks some.
+        ValueError: The first line does not name the columns, or a row has too few or too many
+            fields.
     """
     with open(path, 'rb') as file:
         first = file.readline()
@@ -64,42 +66,43 @@ def list_fer2013(path: str | Path) -> Iterator[Fer2013Row]:
 
 
 def fer2013_uri(path: str | Path, offset: int, name: str) -> str:
-    """Where :class:`Fer2013Backend` finds an image.
+    """Return the URI by which :class:`Fer2013Backend` reads an image.
 
     Args:
         path (str | Path): ``fer2013.csv``.
-        offset (int): Where the image's row begins, from :func:`list_fer2013`.
-        name (str): What the image is called; for people, it is not looked for.
+        offset (int): Start of the image's row, from :func:`list_fer2013`.
+        name (str): Name of the image, only for people; reading ignores it.
     """
     return f'{_PREFIX}://{path}/{offset}/{name}'
 
 
 @register_backend(_PREFIX, prefixes=_PREFIX, force=True)
 class Fer2013Backend(BaseStorageBackend):
-    """Reads images out of ``fer2013.csv`` as if each were a PNG file.
+    """Read images from ``fer2013.csv`` as if each were a PNG file.
 
-    FER2013 comes as one table with 2,304 gray values a row. Given :func:`fer2013_uri` in place of a
-    path, everything that reads files by :mod:`mmengine.fileio` (``LoadFaceImage`` does) gets that
-    one row, so nothing has to be unpacked, kept in memory or loaded in a way of its own.
+    FER2013 is one table with 2,304 gray values per row. With :func:`fer2013_uri` instead of a path,
+    everything that reads files by :mod:`mmengine.fileio`, such as ``LoadFaceImage``, gets that one
+    row. So nothing has to be unpacked, kept in memory or loaded by special code.
     """
 
     def get(self, filepath: str) -> bytes:
         """Read one image.
 
         Args:
-            filepath (str): From :func:`fer2013_uri`.
+            filepath (str): URI from :func:`fer2013_uri`.
 
         Returns:
-            A PNG file, gray, 48x48.
+            The content of a PNG file, gray, 48x48.
 
         Raises:
-            OSError: The table is missing, or there is no image at this place; says which.
+            OSError: The table is missing, or there is no image at this offset. The message tells
+                which.
         """
         path, offset, _ = filepath.removeprefix(f'{_PREFIX}://').rsplit('/', 2)
         with open(path, 'rb') as file:
             file.seek(int(offset))
             fields = next(csv.reader([file.readline().decode(errors='replace')]), [''])
-        pixels = _to_grays(max(fields, key=len))  # the one long field, in whatever column it is
+        pixels = _to_grays(max(fields, key=len))  # the only long field, in any column
         if len(pixels) != FER2013_SIZE**2 or not ((pixels >= 0) & (pixels <= 255)).all():
             raise OSError(
                 f"the row at byte {offset} of '{path}' does not hold {FER2013_SIZE**2} gray values "
@@ -109,8 +112,8 @@ class Fer2013Backend(BaseStorageBackend):
         return cv2.imencode('.png', image)[1].tobytes()
 
     def get_text(self, filepath: str, encoding: str = 'utf-8') -> str:
-        """Refuse: images are no text."""
-        raise NotImplementedError(f'{filepath} is an image, not a text')
+        """Raise an error, because images are not text."""
+        raise NotImplementedError(f'{filepath} is an image, not text')
 
 
 def _to_grays(text: str) -> np.ndarray:

@@ -24,7 +24,7 @@ from .ferplus_votes import (
     soft_label,
 )
 
-#: What ``mode`` may be, and the rule that it stands for.
+#: Allowed values of ``mode`` and their rules.
 FERPLUS_MODES = {
     'plurality': plurality_label,
     'plurality-of-ten': plurality_of_ten_label,
@@ -33,7 +33,7 @@ FERPLUS_MODES = {
 }
 
 _EMOTIONS = tuple(FERPLUS_EMOTIONS.values())
-# Where the official script's images are looked for.
+# Folder of the images that the official script writes.
 _IMAGES = 'images'
 _PARTS = {'Training': 'train', 'PublicTest': 'val', 'PrivateTest': 'test'}
 
@@ -43,28 +43,28 @@ class FERPlus(FaceDataset):
     """FER+: ten people's votes on each image of FER2013 (Barsoum et al., ICMI 2016).
 
     FER2013 has 28,709 images for training, 3,589 for validation (``PublicTest``) and 3,589 for
-    testing (``PrivateTest``), gray, 48x48. FER+ tells eight expressions: the seven of all datasets,
-    numbered alike, and Contempt (:data:`mmfer.datasets.EXPRESSIONS_8`).
+    testing (``PrivateTest``), gray, 48x48. FER+ has eight expressions: the seven of all datasets,
+    with the same numbers, and Contempt (:data:`mmfer.datasets.EXPRESSIONS_8`).
 
-    ``mode`` says what becomes of the votes; :mod:`.ferplus_votes` has the rules:
+    ``mode`` selects how votes become labels; :mod:`.ferplus_votes` has the rules:
 
     ======================  ====================================================================
-    ``'plurality'``         an image has the label with the most votes of the eight, of level ones
-                            the first column in the table
-    ``'plurality-of-ten'``  the same, but images that more people find unknown or without a face
-                            than any expression in are left out
-    ``'majority'``          it has the label that more than half of the votes are for, if there is
-                            one
-    ``'soft'``              it has up to three expressions with their shares, ``gt_score``, (8,)
-                            float32, which losses take instead of ``gt_label``, the first of the
-                            three
+    ``'plurality'``         the label with the most votes of the eight; in a tie, the first column
+                            in the table
+    ``'plurality-of-ten'``  the same, but images with more votes for unknown or no face than for
+                            any expression are skipped
+    ``'majority'``          the label with more than half of the votes; images without one are
+                            skipped
+    ``'soft'``              up to three expressions with their shares, ``gt_score``, (8,) float32,
+                            which losses use instead of ``gt_label``, the first of the three
     ======================  ====================================================================
 
-    No mode takes an image without a face: one that FER+ gives no name, or all ten votes of which
-    are "no face". ``'plurality'`` takes all others, as the APViT paper counts them (section 4.1);
-    the authors' own rules, the last two, also leave out what people disagree about, and are
-    easier. The log says how many are left out. Name the mode with an accuracy: modes do not test on
-    the same images, and ``'soft'`` is for training only.
+    All modes skip images without a face: those without a name in FER+, or with all ten votes for
+    "no face". ``'plurality'`` keeps all others, which matches the counts in the APViT paper
+    (section 4.1). The rules of the dataset's authors, the last two, also skip images that people
+    disagree about, and give an easier dataset. The log states how many images are skipped. Report
+    the mode with an accuracy: modes do not test on the same images, and ``'soft'`` is for training
+    only.
 
     ============  =================================
     split         usage
@@ -79,14 +79,14 @@ class FERPlus(FaceDataset):
         data_root (str): Folder with ``fer2013new.csv`` and ``fer2013.csv``.
         mode (str): ``'plurality'``, ``'plurality-of-ten'``, ``'majority'`` or ``'soft'``. Defaults
             to ``'plurality'``.
-        image_dir (str, optional): Folder, relative to ``data_root``, of images to take in place of
-            the pixels in ``fer2013.csv``, such as aligned ones: in :data:`.FERPLUS_FOLDERS`, by the
-            names in ``fer2013new.csv``. Defaults to the pixels, or ``images`` where there is no
-            ``fer2013.csv`` but that folder.
-        image_name (str): How an image there is called, given the ``{stem}`` of its name. Defaults
-            to ``'{stem}.png'``.
-        **kwargs: Of :class:`FaceDataset`. Shares of expressions that ``classes`` does not
-            name are dropped, and what is left adds up to 1.
+        image_dir (str, optional): Folder, relative to ``data_root``, of images to read instead of
+            the pixels in ``fer2013.csv``, such as aligned ones. Its subfolders are those of
+            :data:`.FERPLUS_FOLDERS`, with the file names in ``fer2013new.csv``. Defaults to the
+            pixels, or to ``images`` if ``fer2013.csv`` is missing and that folder exists.
+        image_name (str): Name of an image file there, given the ``{stem}`` of its name in the
+            table. Defaults to ``'{stem}.png'``.
+        **kwargs: Arguments of :class:`FaceDataset`. Shares of expressions that are not in
+            ``classes`` are dropped, and the rest is normalized to a sum of 1.
     """
 
     METAINFO = dict(dataset_name='FERPlus', task='expression', classes=EXPRESSIONS_8)
@@ -94,7 +94,7 @@ class FERPlus(FaceDataset):
     LAYOUT = (
         f'  {VOTES_FILE}    (FER+: "Usage,Image name,neutral,happiness,…,unknown,NF")\n'
         f'  {PIXELS_FILE}       (FER2013: "emotion,pixels,Usage")\n'
-        f'or in place of {PIXELS_FILE}, with image_dir if that is another folder\n'
+        f'or instead of {PIXELS_FILE}, with image_dir for a folder of another name\n'
         '  images/FER2013Train/fer0000000.png …, FER2013Valid/, FER2013Test/\n'
         '  (tools/dataset_converters/fer2013_to_images.py makes them)'
     )
@@ -135,11 +135,11 @@ class FERPlus(FaceDataset):
                 score = shares[columns]
                 sample['gt_score'] = (score / score.sum()).astype(np.float32)
             samples.append(sample)
-        self.log(f'{undecided} images are skipped, mode={self.mode!r} gives them no label')
+        self.log(f'{undecided} images are skipped, they have no label with mode={self.mode!r}')
         return samples
 
     def _paths(self, root: Path, rows: list[VotedImage]) -> list[str]:
-        """Where each row's image is."""
+        """Return the path of each row's image."""
         if self.image_dir is None:
             return locate_pixels(self.require_file(root / PIXELS_FILE), rows)
         folder = self.require_folder(root / self.image_dir)
@@ -150,6 +150,6 @@ class FERPlus(FaceDataset):
         ]
 
     def _require_images(self, paths: list[str]) -> None:
-        # Rows of fer2013.csv have been found already.
+        # Rows of fer2013.csv are known to exist.
         if self.image_dir is not None:
             super()._require_images(paths)

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""FER+'s table of votes, FER2013's table of images, and which row belongs to which."""
+"""FER+'s table of votes, FER2013's table of images, and the match between their rows."""
 
 import csv
 from collections.abc import Hashable
@@ -15,7 +15,7 @@ from .ferplus_votes import FERPLUS_COLUMNS
 #: The two tables.
 VOTES_FILE, PIXELS_FILE = 'fer2013new.csv', 'fer2013.csv'
 
-#: Usage of an image -> folder for it, as in the authors' own code.
+#: Usage of an image -> its folder, as in the authors' code.
 FERPLUS_FOLDERS = {
     'Training': 'FER2013Train',
     'PublicTest': 'FER2013Valid',
@@ -28,7 +28,7 @@ class VotedImage(NamedTuple):
 
     Attributes:
         usage (str): A key of :data:`FERPLUS_FOLDERS`.
-        name (str): Name of the image; empty where FER+ found no face and gave none.
+        name (str): Name of the image; empty if FER+ found no face.
         votes (np.ndarray): (10,), in the order of :data:`.FERPLUS_COLUMNS`.
     """
 
@@ -38,17 +38,19 @@ class VotedImage(NamedTuple):
 
     @property
     def shows_face(self) -> bool:
-        """Whether there is a name, and a vote for more than "no face", the last column. The
-        authors' table gives one row without a face the name of another image.
+        """Whether the image has a name, and votes for anything but "no face", the last column.
+
+        The votes are needed: the authors' table gives one row without a face the name of another
+        image.
         """
         return bool(self.name and self.votes[:-1].any())
 
 
 def read_votes(path: str | Path) -> list[VotedImage]:
-    """Read ``fer2013new.csv``, whose columns are found by their names.
+    """Read ``fer2013new.csv``; columns are found by their names.
 
     Raises:
-        ValueError: A column is missing, or a row is wrong; the message names it.
+        ValueError: A column is missing, or a row is wrong. The message names it.
     """
     header: list[str] = []
 
@@ -58,8 +60,8 @@ def read_votes(path: str | Path) -> list[VotedImage]:
             missing = [n for n in ('Usage', 'Image name', *FERPLUS_COLUMNS) if n not in fields]
             if missing:
                 raise ValueError(
-                    f"does not name the columns {missing}. Take fer2013new.csv of FER+'s present "
-                    'version; the first one had no names of images'
+                    f"does not name the columns {missing}. Use fer2013new.csv of FER+'s current "
+                    'version; the first version had no image names'
                 )
             header.extend(fields)
             return None
@@ -67,7 +69,7 @@ def read_votes(path: str | Path) -> list[VotedImage]:
         counts = [row.get(name, '') for name in FERPLUS_COLUMNS]
         if row['Usage'] not in FERPLUS_FOLDERS or not all(map(str.isdecimal, counts)):
             raise ValueError(
-                f'not a usage of {tuple(FERPLUS_FOLDERS)}, a name and {len(counts)} counts of votes'
+                f'not a usage of {tuple(FERPLUS_FOLDERS)}, a name and {len(counts)} vote counts'
             )
         return VotedImage(row['Usage'], row['Image name'], np.array(counts, np.int64))
 
@@ -75,7 +77,7 @@ def read_votes(path: str | Path) -> list[VotedImage]:
 
 
 def _statement(row: VotedImage) -> tuple[Hashable, tuple]:
-    """An image is told by its name; one that shows no face has no label, and is told by itself."""
+    """Identify an image by its name; one without a face has no label and gets an id of its own."""
     return row.name if row.shows_face else id(row), (row.usage, *row.votes.tolist())
 
 
@@ -83,10 +85,10 @@ def locate_pixels(path: str | Path, rows: list[VotedImage]) -> list[str]:
     """Find the image of each row in ``fer2013.csv``, which has the same rows in the same order.
 
     Returns:
-        What :class:`.Fer2013Backend` reads them by.
+        The paths that :class:`.Fer2013Backend` reads the images by.
 
     Raises:
-        ValueError: The rows are not the same, as far as their usage tells.
+        ValueError: The usages of the rows differ.
     """
     found = list(list_fer2013(path))
     if [pixels.usage for pixels in found] != [row.usage for row in rows]:
@@ -101,14 +103,14 @@ def locate_pixels(path: str | Path, rows: list[VotedImage]) -> list[str]:
 
 
 def find_named_images(data_root: str | Path) -> list[tuple[Path, str]]:
-    """List the images that have a name and show a face, with their place as files.
+    """List the images that have a name and show a face, with relative file paths for them.
 
     Args:
         data_root (str | Path): Folder with both tables.
 
     Returns:
-        (path such as ``FER2013Train/fer0000000.png``, what to read the image by), in the order
-        of the tables.
+        (path such as ``FER2013Train/fer0000000.png``, path to read the image by), in the order of
+        the tables.
     """
     root = Path(data_root).expanduser()
     rows = read_votes(root / VOTES_FILE)

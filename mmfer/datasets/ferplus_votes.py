@@ -1,9 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What ten people's votes make of an image of FER+ (Barsoum et al., ICMI 2016).
+"""Rules that turn the ten votes on an image of FER+ into a label (Barsoum et al., ICMI 2016).
 
-Majority and shares are the rules of the data set's authors, who publish them as code rather than in
-the paper; both begin by forgetting a vote that nobody shares. Pluralities are what later papers
-count: one label for every face, or for every one that most people could tell.
+Majority and shares are the rules of the dataset's authors, who publish them in code rather than in
+the paper; both first remove single votes. The pluralities are the rules that later papers use: one
+label for every face, or for every face that most people could label.
 """
 
 import numpy as np
@@ -19,41 +19,41 @@ FERPLUS_EMOTIONS = {
     'fear': 'Fear',
     'contempt': 'Contempt',
 }
-#: All ten columns of votes: the last two are that it cannot be told, and that there is no face.
+#: All ten columns of votes; the last two are for an unknown expression and for no face.
 FERPLUS_COLUMNS = (*FERPLUS_EMOTIONS, 'unknown', 'NF')
 
 _NUM_EMOTIONS = len(FERPLUS_EMOTIONS)
-# More than this many emotions at once say nothing.
+# An image with more emotions than this is ambiguous.
 _MOST_EMOTIONS = 3
-# So much of the votes is enough.
+# Share of the votes that the selected emotions must reach.
 _ENOUGH = 0.75
 
 
 def plurality_label(votes: np.ndarray) -> np.ndarray | None:
-    """Choose the emotion that has the most votes of the eight, whatever share of all votes that is.
+    """Select the emotion with the most votes of the eight, whatever its share of all votes is.
 
-    *Unknown* and *no face* do not compete. Of level emotions the first column wins: neutral,
-    happiness, surprise, sadness, anger, disgust, fear, contempt.
+    *Unknown* and *no face* are ignored. In a tie the first column wins: neutral, happiness,
+    surprise, sadness, anger, disgust, fear, contempt.
 
     Args:
         votes (np.ndarray): (10,), counts of the eight emotions, *unknown* and *no face*.
 
     Returns:
-        (8,), 1 for that emotion and 0 for the others; None where nobody voted for an emotion.
+        (8,), 1 for that emotion and 0 for the others; None if nobody voted for an emotion.
     """
     emotions = np.asarray(votes)[:_NUM_EMOTIONS]
     return np.eye(_NUM_EMOTIONS)[emotions.argmax()] if emotions.any() else None
 
 
 def plurality_of_ten_label(votes: np.ndarray) -> np.ndarray | None:
-    """Choose as :func:`plurality_label`, unless *unknown* or *no face* is ahead of every emotion.
+    """Like :func:`plurality_label`, but None if *unknown* or *no face* has the most votes.
 
     Args:
         votes (np.ndarray): (10,), counts of the eight emotions, *unknown* and *no face*.
 
     Returns:
-        (8,), 1 for the emotion and 0 for the others; None where one of those two is ahead, or
-        nobody voted for an emotion.
+        (8,), 1 for the emotion and 0 for the others; None if one of those two has more votes than
+        every emotion, or nobody voted for an emotion.
     """
     votes = np.asarray(votes)
     ahead = votes[_NUM_EMOTIONS:].max() > votes[:_NUM_EMOTIONS].max()
@@ -61,13 +61,13 @@ def plurality_of_ten_label(votes: np.ndarray) -> np.ndarray | None:
 
 
 def majority_label(votes: np.ndarray) -> np.ndarray | None:
-    """Choose the emotion that has more than half of the votes.
+    """Select the emotion with more than half of the votes.
 
     Args:
         votes (np.ndarray): (10,), counts of the eight emotions, *unknown* and *no face*.
 
     Returns:
-        (8,), 1 for that emotion and 0 for the others; None where no emotion has the majority.
+        (8,), 1 for that emotion and 0 for the others; None if no emotion has the majority.
     """
     votes = _without_single(votes)
     winner = votes.argmax()
@@ -77,18 +77,18 @@ def majority_label(votes: np.ndarray) -> np.ndarray | None:
 
 
 def soft_label(votes: np.ndarray) -> np.ndarray | None:
-    """Share an image among the emotions that lead.
+    """Return the shares of the emotions with the most votes.
 
-    Emotions are taken from the most voted for downwards, equal ones together, until they have three
-    quarters of the votes or there are three; *unknown* or *no face* ends it. The image is left
-    out when one of those two is ahead of every emotion, when what was taken has no more than half
-    of the votes, or when equal votes made it more than three.
+    Emotions are selected in the order of their votes, ties together, until they have three quarters
+    of the votes or there are three of them. Selection also ends at *unknown* or *no face*. There is
+    no label if one of those two has more votes than every emotion, if the selected emotions have
+    half of the votes or less, or if a tie makes them more than three.
 
     Args:
         votes (np.ndarray): (10,), counts of the eight emotions, *unknown* and *no face*.
 
     Returns:
-        (8,), shares that add up to 1; None where the image is to be left out.
+        (8,), shares that add up to 1; None if the image should be skipped.
     """
     votes = _without_single(votes)
     total = votes.sum()

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The boxes that a detector found in a dataset's images, from the report of ``align_faces.py``."""
+"""Boxes that a detector found in a dataset's images, read from the report of ``align_faces.py``."""
 
 import csv
 import io
@@ -14,30 +14,30 @@ from mmfer.utils.text_file import read_text
 from .transforms.annotation_check import check_box
 from .transforms.crop_face import below_forehead
 
-#: Decisions after which there is nothing to train or test on.
+#: Decisions of images that cannot be used for training or testing.
 LEFT_OUT = ('refused', 'unreadable')
 
 _BOX = ('x1', 'y1', 'x2', 'y2')
 
 
 class FoundFace(NamedTuple):
-    """What the report says of an image."""
+    """The entry of an image in the report."""
 
-    decision: str  #: As in the report.
-    box: np.ndarray | None  #: Without forehead, float32 (4,) pixels; None where none counts.
+    decision: str  #: Decision in the report.
+    box: np.ndarray | None  #: Without forehead, float32 (4,) pixels; None if missing.
 
 
 def read_found_faces(path: str | Path) -> dict[str, FoundFace]:
-    """What a report says of each image, by its path below the folder that was searched.
+    """Return the entry of each image, by its path below the folder that was searched.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no such report, or has a box that is none.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not such a report, or has an invalid box.
     """
     rows = csv.DictReader(io.StringIO(read_text(path), newline=''))
     missing = {'path', 'decision', *_BOX} - set(rows.fieldnames or ())
     if missing:
-        raise ValueError(f"'{path}' is no report of align_faces.py: no column {min(missing)}")
+        raise ValueError(f"'{path}' is not a report of align_faces.py: no column {min(missing)}")
     return {plain_cell(row['path']): _read_row(row, path) for row in rows}
 
 

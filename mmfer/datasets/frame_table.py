@@ -8,20 +8,20 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class FrameTable(Sequence):
-    """Millions of labeled frames of videos, in columns instead of a dict each.
+    """Millions of labeled video frames, in columns instead of one dict per frame.
 
-    It stands for the list of samples of a dataset: an index gives the dict of one frame, a slice
-    another table. Two million frames with twelve action units take 42 MB, as pickled dicts more
-    than ten times as much; data loader workers that are forked share the columns, as nothing counts
-    references to their entries.
+    It replaces the list of samples of a dataset: an index returns the dict of one frame, a slice
+    another table. Two million frames with twelve action units take 42 MB, pickled dicts more than
+    ten times as much. Forked data loader workers share the columns, because array entries have no
+    reference counts.
 
     A frame's dict has ``img_path``, ``video`` (the name of its folder), ``frame`` (its number), and
-    an entry for each further column: an int where the column has one number a frame, otherwise an
-    array of its own.
+    an entry for each further column: an int if the column has one number per frame, otherwise a
+    copy of its row.
 
     Args:
-        image_dir (str): Folder with a folder for each video.
-        image_name (str): How an image is called, given its number ``{frame}``, such as
+        image_dir (str): Folder with one folder per video.
+        image_name (str): Name of an image, given its number ``{frame}``, such as
             ``'{frame:05d}.jpg'``.
         videos (Sequence[str]): Names of the videos' folders.
         video (np.ndarray): (N,) index in ``videos`` of each frame.

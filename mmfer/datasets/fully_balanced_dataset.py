@@ -12,21 +12,22 @@ from .sample_classes import classes_of_samples
 class FullyBalancedDataset(ClassBalancedDataset):
     """Oversampling until every class is about as frequent as the most frequent one.
 
-    The heavy one of APViT's two strengths, for training sets that are imbalanced where the test set
-    is not ("Results on AffectNet", section 4.4). The light one is mmengine's
-    ``ClassBalancedDataset``, which goes by the square root of a class's frequency.
+    The stronger of APViT's two kinds of oversampling, for training sets that are imbalanced while
+    the test set is not ("Results on AffectNet", section 4.4). The weaker one is mmengine's
+    ``ClassBalancedDataset``, which uses the square root of a class's frequency.
 
-    A sample of a class of n appears ceil(N / n) times, where the most frequent class has N. In a
-    pass each class is therefore between N and 2 N long.
+    A sample of a class with n samples is repeated ceil(N / n) times, where N is the size of the
+    largest class. So in an epoch each class has between N and 2 N samples.
 
     Args:
-        dataset (BaseDataset | dict): The dataset or its config. One with several labels a sample
-            repeats it as the rarest of them demands; samples without a label come once.
+        dataset (BaseDataset | dict): The dataset or its config. A sample with several labels is
+            repeated as often as its rarest label requires; samples without a label are not
+            repeated.
         lazy_init (bool): Whether to read the dataset later. Defaults to False.
     """
 
     def __init__(self, dataset: BaseDataset | dict, lazy_init: bool = False):
-        # The threshold is the square root rule's, which full_init replaces.
+        # The threshold belongs to the square-root rule, which full_init replaces.
         super().__init__(dataset, oversample_thr=1.0, lazy_init=lazy_init)
 
     def full_init(self) -> None:

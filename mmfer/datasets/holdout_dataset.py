@@ -9,11 +9,11 @@ _T = TypeVar('_T')
 
 
 class HoldoutDataset(FaceDataset):
-    """A dataset of two official lists: one to train on and one to report.
+    """A dataset with two official lists: one for training and one for the reported result.
 
-    Most papers also select the best epoch on the list that they report. ``val_ratio`` takes a
-    validation part out of the *training* list instead, the same samples on every machine. Set it in
-    all datasets of the config.
+    Most papers also select the best epoch on the reported list. Instead, ``val_ratio`` holds out a
+    validation split from the *training* list, the same samples on every machine. Set it in all
+    datasets of the config.
 
     ============  =================================  ==============================
     split         ``val_ratio=0``                    ``val_ratio=.1``
@@ -21,7 +21,7 @@ class HoldoutDataset(FaceDataset):
     ``train``     training list                      90 % of it
     ``val``       :attr:`REPORTED` or an error       the other 10 %
     ``trainval``  training list                      training list
-    ``test``      :attr:`REPORTED` or an error       list that is reported
+    ``test``      :attr:`REPORTED` or an error       reported list
     ============  =================================  ==============================
 
     Args:
@@ -31,11 +31,11 @@ class HoldoutDataset(FaceDataset):
         **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``classes``, …
 
     Raises:
-        EmptySplitError: ``val_ratio`` is 0 and the split is neither list.
+        EmptySplitError: ``val_ratio`` is 0 and the split is neither of the two lists.
     """
 
-    #: What the authors call the list that is reported: ``'test'``, or ``'val'`` where the labels of
-    #: the test set are not public.
+    #: Split that papers report: ``'test'``, or ``'val'`` if the labels of the test set are not
+    #: public.
     REPORTED = 'test'
 
     SHOWN = (*FaceDataset.SHOWN, 'val_ratio')
@@ -48,18 +48,18 @@ class HoldoutDataset(FaceDataset):
         super().__init__(data_root, split, **kwargs)
 
     def require_part(self) -> None:
-        """Refuse a split that is neither list while nothing is held out."""
+        """Raise an error if the split is neither list and nothing is held out."""
         if self.val_ratio == 0 and self.split in {'val', 'test'} - {self.REPORTED}:
             raise EmptySplitError(
                 f'{type(self).__name__}: split={self.split!r} is empty with val_ratio=0: the '
                 f"authors publish labels of 'train' and {self.REPORTED!r}, on which results are "
-                'reported. val_ratio above 0 (such as .1) in *all* datasets of the config takes '
-                "'val' out of the training list"
+                'reported. Set val_ratio above 0 (such as .1) in *all* datasets of the config to '
+                "hold out 'val' from the training list"
             )
 
     @property
     def official(self) -> str:
-        """The list that the split is a part of: ``'train'`` or :attr:`REPORTED`."""
+        """The official list that contains the split: ``'train'`` or :attr:`REPORTED`."""
         reported = 'test' if self.val_ratio else self.REPORTED
         return self.REPORTED if self.split == reported else 'train'
 
@@ -69,17 +69,17 @@ class HoldoutDataset(FaceDataset):
         name: Callable[[_T], str],
         label: Callable[[_T], Hashable] | None = None,
     ) -> list[_T]:
-        """Keep those of the training list that belong to the split.
+        """Return the items of an official list that belong to the split.
 
         Args:
             items (Iterable[_T]): The official list.
-            name (Callable[[_T], str]): What identifies an item, the same on every machine.
-            label (Callable[[_T], Hashable], optional): Class of an item; the same share of each is
-                held out. Defaults to no classes. Items of one name are of one class and stay
-                together.
+            name (Callable[[_T], str]): Identifier of an item, the same on every machine.
+            label (Callable[[_T], Hashable], optional): Class of an item; the same share of each
+                class is held out. Defaults to None, no classes. Items of one name have one class
+                and stay together.
 
         Returns:
-            All items, unless the split is one of the two parts of the training list.
+            All items, unless the split is a part of the training list.
         """
         items = list(items)
         if not self.val_ratio or self.split not in ('train', 'val'):

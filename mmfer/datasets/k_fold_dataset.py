@@ -6,14 +6,14 @@ from mmfer.registry import DATASETS
 
 @DATASETS.register_module()
 class KFoldDataset(_KFoldDataset):
-    """mmpretrain's ``KFoldDataset``, whose tested fold is read as a test set is.
+    """mmpretrain's ``KFoldDataset`` that reads the test fold in test mode.
 
-    There, the dataset within stays one for training, which draws another sample for an image that
-    cannot be read. The arguments are mmpretrain's.
+    In mmpretrain's version the inner dataset stays in training mode, which replaces an unreadable
+    image by another one, even in testing. The arguments are mmpretrain's.
     """
 
     def full_init(self) -> None:
-        """Read the dataset and choose the fold."""
+        """Read the dataset and select the fold."""
         if self._fully_initialized:
             return
         super().full_init()

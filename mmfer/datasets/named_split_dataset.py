@@ -10,20 +10,20 @@ from .splits import read_split_file, split_by_name
 
 
 class NamedSplitDataset(FaceDataset):
-    """A dataset whose authors give no split: a rule on the images' names, or a file, does.
+    """A dataset without an official split: a rule on the image names, or a file, defines it.
 
     Args:
         data_root (str): Folder of the dataset, see the subclass.
         split (str): ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Defaults to ``'train'``.
-        split_file (str, optional): Somebody's own split: a text file with a line ``name,split`` for
-            each image (:func:`~mmfer.datasets.splits.read_split_file`). Images that it does not
-            name are skipped and counted in the log; a name without an image is an error. Default:
-            the subclass's rule.
-        boxes (str, optional): Report of ``align_faces.py`` on ``data_root``, whose boxes become the
-            samples' ``face_box`` (:mod:`.found_faces`): ``CropFace`` then crops about the face
-            instead of taking a share of the image. Images without a face are left out and counted
-            in the log, after the split: all others stay in their part. Defaults to none, all
-            images.
+        split_file (str, optional): A custom split: a text file with a line ``name,split`` per image
+            (:func:`~mmfer.datasets.splits.read_split_file`). Images that are not in the file are
+            skipped and counted in the log; a name without an image is an error. Defaults to None,
+            the rule of the subclass.
+        boxes (str, optional): Report of ``align_faces.py`` on ``data_root``. Its boxes become the
+            ``face_box`` of the samples (:mod:`.found_faces`), so that ``CropFace`` crops around the
+            face instead of cropping a fixed share of the image. Images without a face are skipped
+            and counted in the log. This happens after the split, so all others stay in their split.
+            Defaults to None, all images without boxes.
         **kwargs: Further arguments of :class:`FaceDataset`: ``pipeline``, ``test_mode``, …
     """
 
@@ -41,31 +41,31 @@ class NamedSplitDataset(FaceDataset):
         self.boxes = boxes
         super().__init__(data_root, split, **kwargs)
 
-    # What a subclass writes ------------------------------------------------------------------
+    # For subclasses to implement -------------------------------------------------------------
 
     def load_all(self) -> list[dict]:
-        """Read the samples of all parts, as ``load_annotations`` of :class:`FaceDataset` does."""
+        """Read the samples of all splits, as ``load_annotations`` of :class:`FaceDataset` does."""
         raise NotImplementedError
 
     def split_key(self, name: str) -> str:
-        """What identifies an image in splits: the same for its path and for a name in a file.
+        """Return the key of an image in splits: the same for its path and for its name in a file.
 
         Raises:
-            ValueError: The name cannot be one of this dataset's; says what it should look like.
+            ValueError: The name cannot belong to this dataset. The message shows the expected form.
         """
         raise NotImplementedError
 
     def parts_by_rule(self, keys: list[str]) -> dict[str, str]:
-        """Part of each image when there is no ``split_file``."""
+        """Return the split of each image, used if there is no ``split_file``."""
         return {key: split_by_name(key) for key in keys}
 
-    # What it offers --------------------------------------------------------------------------
+    # Public methods --------------------------------------------------------------------------
 
     def split_keys(self) -> list[str]:
-        """What identifies each sample in a split file, in the order of the samples."""
+        """Return the key of each sample in a split file, in the order of the samples."""
         return self._keys_of(self.get_data_info(index) for index in range(len(self)))
 
-    # What happens around it ------------------------------------------------------------------
+    # Implementation -------------------------------------------------------------------------
 
     def load_annotations(self) -> list[dict]:
         samples = self.load_all()
@@ -87,7 +87,7 @@ class NamedSplitDataset(FaceDataset):
         if absent:
             raise self.missing(
                 f"{len(absent)} of the {len(parts)} images that '{self.split_file}' (split_file) "
-                f'names are not there, the first is {absent[0]!r}'
+                f'names are missing, the first is {absent[0]!r}'
             )
         unnamed = [key for key in keys if key not in parts]
         if unnamed:
@@ -99,7 +99,7 @@ class NamedSplitDataset(FaceDataset):
         return parts
 
     def _with_boxes(self, samples: list[dict]) -> list[dict]:
-        """Give the samples the boxes found in their images; leave out those without a face."""
+        """Add the detected boxes to the samples; skip images without a face."""
         name = type(self).__name__
         if any('face_box' in sample for sample in samples):
             raise ValueError(
@@ -107,8 +107,8 @@ class NamedSplitDataset(FaceDataset):
             )
         if not os.path.isfile(self.boxes):
             raise FileNotFoundError(
-                f"{name}: '{self.boxes}' (boxes, that is '{os.path.abspath(self.boxes)}') is no "
-                'file. It is to be the alignment.csv that align_faces.py writes'
+                f"{name}: '{self.boxes}' (boxes, that is '{os.path.abspath(self.boxes)}') is not "
+                'a file. Set boxes to the alignment.csv that align_faces.py writes'
             )
         faces = read_found_faces(self.boxes)
         paths = [os.path.relpath(sample['img_path'], self.data_root) for sample in samples]
@@ -116,9 +116,9 @@ class NamedSplitDataset(FaceDataset):
         unknown = [path for path in paths if path not in faces]
         if unknown:
             raise ValueError(
-                f"{name}: '{self.boxes}' (boxes) says nothing of {len(unknown)} of {len(paths)} "
+                f"{name}: '{self.boxes}' (boxes) has no entry for {len(unknown)} of {len(paths)} "
                 f"images in '{self.data_root}', the first is {unknown[0]!r}; it has paths such as "
-                f'{next(iter(faces), None)!r}. Run align_faces.py on that very folder'
+                f'{next(iter(faces), None)!r}. Run align_faces.py on exactly this folder'
             )
         kept, left_out = [], Counter()
         for sample, path in zip(samples, paths, strict=True):
@@ -128,13 +128,14 @@ class NamedSplitDataset(FaceDataset):
             elif box is None:
                 kept.append(sample)
             else:
-                # The detector saw the image as it is read here, after any turn by its EXIF.
+                # The detector ran on the image as it is read here, after rotation by its EXIF
+                # orientation.
                 kept.append(dict(sample, face_box=box, pixels_as_read=True))
         if left_out:
             counts = ', '.join(f'{count} {what}' for what, count in sorted(left_out.items()))
             self.log(
-                f"{left_out.total()} of {len(samples)} images are left out, as '{self.boxes}' says "
-                f'({counts}); results are not those of the whole set',
+                f"{left_out.total()} of {len(samples)} images are skipped, '{self.boxes}' lists "
+                f'them without a face ({counts}); results are not for the whole dataset',
                 logging.WARNING,
             )
         return kept

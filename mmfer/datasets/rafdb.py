@@ -10,7 +10,7 @@ from .holdout_dataset import HoldoutDataset
 from .rafdb_folders import FolderImage, find_folders, read_folders
 from .skip_list import ALIGNMENT_REPORT, read_skip_list
 
-#: What the numbers in RAF-DB's label file mean.
+#: Meaning of the numbers in RAF-DB's label file.
 RAFDB_LABELS = {
     1: 'Surprise',
     2: 'Fear',
@@ -31,36 +31,36 @@ _LIST = 'EmoLabel/list_patition_label.txt'
 class RAFDB(HoldoutDataset):
     """The basic-emotion part of RAF-DB (Li, Deng and Du, CVPR 2017).
 
-    12,271 training and 3,068 test images with one of seven classes: crops of 100x100 that are
-    aligned already, or, by ``image_dir``, faces that were aligned anew from ``Image/original``.
+    12,271 training and 3,068 test images with one of seven classes: the aligned crops of 100x100 of
+    the release or, with ``image_dir``, your own alignment of ``Image/original``.
 
-    It is read as its authors ship it or, where their list is missing, as it is on Kaggle: the crops
-    in a folder for each label (:mod:`.rafdb_folders`). Samples, labels and the part that
-    ``val_ratio`` holds out are the same.
+    Two layouts are supported: the original release and, if its list is missing, the one on Kaggle,
+    which has the crops in one folder per label (:mod:`.rafdb_folders`). Samples, labels and the
+    split by ``val_ratio`` are the same.
 
     Args:
-        data_root (str): Folder with ``basic/`` in it, or ``basic`` itself; or the folder with
-            ``DATASET/`` in it, or ``DATASET`` itself.
-        image_dir (str): Folder of the images, relative to ``basic`` (to ``data_root`` where the
-            labels are folders), such as ``'Image/aligned_224'``. Defaults to ``'Image/aligned'``,
-            or the folders of the labels.
-        image_name (str): How an image is called, given the ``{stem}`` of its name in the list.
+        data_root (str): Folder that contains ``basic/``, or ``basic`` itself; or the folder that
+            contains ``DATASET/``, or ``DATASET`` itself.
+        image_dir (str): Folder of the images, relative to ``basic`` (to ``data_root`` if labels are
+            folders), such as ``'Image/aligned_224'``. Defaults to ``'Image/aligned'``, or the
+            folders of the labels.
+        image_name (str): Name of an image file, given the ``{stem}`` of its name in the list.
             Defaults to ``'{stem}_aligned.jpg'``.
-        skip_list (str, optional): Images that alignment left out, which are no samples: a text file
-            with a name a line, or the report of ``align_faces.py``, relative to ``image_dir``. The
-            log has their number, :attr:`num_skipped`. They are left out after ``val_ratio`` has
-            chosen, so that all others stay in their part. Any other image that is not there is an
-            error. Defaults to those of ``alignment.csv``, if it is there, that have no file.
-        **kwargs: Of :class:`HoldoutDataset`.
+        skip_list (str, optional): Images to skip because alignment found no face: a text file with
+            one name per line, or the report of ``align_faces.py``, relative to ``image_dir``. The
+            log and :attr:`num_skipped` have their number. They are skipped after ``val_ratio`` is
+            applied, so that all others stay in their split. Any other missing image is an error.
+            Defaults to ``alignment.csv``, if it exists, for images that have no file.
+        **kwargs: Arguments of :class:`HoldoutDataset`.
     """
 
     LAYOUT = (
         '  basic/EmoLabel/list_patition_label.txt      (lines such as "train_00001.jpg 5")\n'
         '  basic/Image/aligned/train_00001_aligned.jpg …\n'
         '  basic/Image/aligned/test_0001_aligned.jpg …\n'
-        "or, with image_dir='Image/aligned_224' and image_name='{stem}.jpg', faces aligned anew\n"
+        "or, with image_dir='Image/aligned_224' and image_name='{stem}.jpg', your own alignment\n"
         '  basic/Image/aligned_224/train_00001.jpg …, test_0001.jpg …\n'
-        '  basic/Image/aligned_224/alignment.csv, or skip_list=FILE, for those that have no face\n'
+        '  basic/Image/aligned_224/alignment.csv, or skip_list=FILE, for images without a face\n'
         'or as on Kaggle, the crops in a folder for each label, 1 to 7\n'
         '  DATASET/train/1/train_00002_aligned.jpg …, DATASET/test/7/test_0001_aligned.jpg …\n'
         '  train_labels.csv, test_labels.csv           ("image,label"; they may be missing)'
@@ -80,7 +80,7 @@ class RAFDB(HoldoutDataset):
         self.image_dir = image_dir
         self.image_name = image_name
         self.skip_list = skip_list
-        #: Images of the split that are no samples, as alignment found no face in them.
+        #: Number of skipped images of the split, in which alignment found no face.
         self.num_skipped = 0
         super().__init__(data_root, *args, **kwargs)
 
@@ -90,7 +90,7 @@ class RAFDB(HoldoutDataset):
         folders = None if (basic / _LIST).is_file() else find_folders(root, RAFDB_LABELS)
         if folders is None:
             image_dir = self._require_images_of(basic)
-            # A line is about its first word and says the second.
+            # A line gives the label (second word) of an image (first word).
             entries = read_lines(self.require_file(basic / _LIST), _read_line, statement=tuple)
             entries = [FolderImage(*entry, self._image(image_dir, entry[0])) for entry in entries]
             entries = [entry for entry in entries if entry.name.startswith(f'{self.official}_')]
@@ -114,12 +114,12 @@ class RAFDB(HoldoutDataset):
         if image_dir.is_dir() or self.image_dir == _CROPS or not basic.is_dir():
             return self.require_folder(image_dir)
         make = (
-            f"Make it of the dataset's photographs,\n  {_ALIGN} {basic / 'Image/original'} "
-            f"{image_dir} {_AS_THE_RELEASE}\nor unpack what APViT's authors give out "
+            f"Make it from the dataset's photographs,\n  {_ALIGN} {basic / 'Image/original'} "
+            f"{image_dir} {_AS_THE_RELEASE}\nor unpack the faces that APViT's authors publish "
             '(docs/face_recipes.md)'
             if photographs
-            else "Folders of labels hold the dataset's own crops, not the photographs that it is "
-            'made of'
+            else "Label folders have the dataset's own crops, not the photographs that they were "
+            'cut from'
         )
         raise self.missing(
             f"the folder '{image_dir}' does not exist. {make}. The dataset's own "
@@ -131,28 +131,28 @@ class RAFDB(HoldoutDataset):
         path = image_dir / (self.skip_list or ALIGNMENT_REPORT)
         if not self.skip_list and not path.is_file():
             return entries
-        # Crops of the dataset's own crops are called like those.
+        # Crops made from the dataset's own crops keep their names.
         skipped = {
             stem.removesuffix('_aligned') for stem in read_skip_list(self.require_file(path))
         }
         skipped = {entry for entry in entries if Path(entry.name).stem in skipped}
         if not self.skip_list:
-            # Who has put a missing face there by other means wants it to be read.
+            # A file that was added by other means should be read.
             skipped = {entry for entry in skipped if not entry.path.is_file()}
         kept = [entry for entry in entries if entry not in skipped]
         self.num_skipped = len(entries) - len(kept)
         if self.num_skipped or self.skip_list:
-            what = ': results are not those of the whole list' if self.num_skipped else ''
+            what = ': results are not for the whole list' if self.num_skipped else ''
             self.log(
-                f"{self.num_skipped} of {len(entries)} images are skipped, as '{path}' has no face "
-                f'of them{what}',
+                f"{self.num_skipped} of {len(entries)} images are skipped, '{path}' lists them "
+                f'without a face{what}',
                 logging.WARNING,
             )
         return kept
 
 
 def _read_line(line: str) -> tuple[str, str]:
-    """Name of the image and of the class."""
+    """Return the names of the image and of the class."""
     fields = line.split()
     if len(fields) != 2 or not fields[0].startswith(('train_', 'test_')):
         raise ValueError('not like "train_00001.jpg 5" or "test_0001.jpg 5"')

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""RAF-DB as it is on Kaggle: the crops in a folder for each label, ``DATASET/train/1`` to ``7``."""
+"""RAF-DB as on Kaggle: the crops in one folder per label, ``DATASET/train/1`` to ``7``."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ _DATASET, _PARTS = 'DATASET', ('train', 'test')
 
 
 class FolderImage(NamedTuple):
-    """An image by the name that the official list has, ``train_00001.jpg``."""
+    """An image with its name in the official list, such as ``train_00001.jpg``."""
 
     name: str
     label: str
@@ -21,9 +21,7 @@ class FolderImage(NamedTuple):
 
 
 def find_folders(root: Path, numbers: Iterable[int]) -> Path | None:
-    """The folder of ``train/1`` to ``test/7``, ``DATASET`` or ``root`` itself; None where neither
-    has any of them.
-    """
+    """Return the folder that contains ``train/1`` to ``test/7``: ``DATASET``, ``root``, or None."""
     places = (root / _DATASET, root)
     found = (p for p in places for part in _PARTS for n in numbers if (p / part / str(n)).is_dir())
     return next(found, None)
@@ -32,20 +30,21 @@ def find_folders(root: Path, numbers: Iterable[int]) -> Path | None:
 def read_folders(
     dataset: FaceDataset, place: Path, part: str, labels: Mapping[int, str]
 ) -> list[FolderImage]:
-    """List the images of a part in the order of the official list.
+    """List the images of a split in the order of the official list.
 
-    Where ``train_labels.csv`` or ``test_labels.csv`` lies in ``place`` or beside ``DATASET``, it
-    has to say the same as the folders.
+    If ``train_labels.csv`` or ``test_labels.csv`` is in ``place`` or next to ``DATASET``, it must
+    agree with the folders.
 
     Args:
-        dataset (FaceDataset): In whose name errors are raised.
-        place (Path): From :func:`find_folders`.
+        dataset (FaceDataset): The dataset, for error messages.
+        place (Path): Folder from :func:`find_folders`.
         part (str): ``'train'`` or ``'test'``.
-        labels (Mapping[int, str]): What the folders' names mean.
+        labels (Mapping[int, str]): Meaning of the folder names.
 
     Raises:
         FileNotFoundError: A folder is missing.
-        ValueError: An image is called otherwise or in two folders, or the table contradicts.
+        ValueError: An image has an unknown name or is in two folders, or the table contradicts the
+            folders.
     """
     found, statements = [], Statements()
     for number, label in labels.items():
@@ -69,7 +68,7 @@ def read_folders(
 
 
 def _compare(path: Path, found: list[FolderImage], labels: Mapping[int, str]) -> None:
-    """Refuse folders and a table that do not have the same images with the same labels."""
+    """Raise an error if the folders and a table differ in images or labels."""
 
     def parse(line: str) -> tuple[str, str] | None:
         name, _, label = line.strip().rpartition(',')
@@ -86,7 +85,7 @@ def _compare(path: Path, found: list[FolderImage], labels: Mapping[int, str]) ->
             ('the table', 'the folders') if differing[0] in listed else ('a folder', 'the table')
         )
         raise ValueError(
-            f"'{path}' and the folders differ about {len({n for n, _ in differing})} images: "
-            f'{name} is {label} by {where[0]}, not by {where[1]}. Unpack both anew, or remove the '
+            f"'{path}' and the folders differ in {len({n for n, _ in differing})} images: "
+            f'{name} is {label} in {where[0]}, not in {where[1]}. Unpack both again, or remove the '
             'table if the folders are right'
         )

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A dataset whose labels are numbered as another one's."""
+"""Renumber the labels of a dataset like those of another one."""
 
 import copy
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from .class_numbers import class_key
 
 
 def numbers_in(classes: Sequence[str], others: Sequence[str]) -> list[int] | None:
-    """The place in ``classes`` of each of ``others``, by their names (:func:`.class_key`).
+    """Return the index in ``classes`` of each of ``others``, matched by name (:func:`.class_key`).
 
     Returns:
-        None where they are not the same classes, there is none, or two have the same name.
+        None if the classes differ, there are none, or two have the same name.
     """
     keys, other_keys = ([class_key(name) for name in names] for names in (classes, others))
     if not keys or len(set(keys)) < len(keys) or sorted(keys) != sorted(other_keys):
@@ -23,11 +23,11 @@ def numbers_in(classes: Sequence[str], others: Sequence[str]) -> list[int] | Non
 
 
 def renumbered(dataset: Any, numbers: Sequence[int], classes: Sequence[str]) -> Any:
-    """A copy of a dataset with other labels; images, order and pipeline are the same.
+    """Return a copy of a dataset with other label numbers; images, order and pipeline are the same.
 
     Args:
-        dataset (Any): An initialized ``BaseDataset`` of mmengine, or wrappers in any depth around
-            some.
+        dataset (Any): An initialized ``BaseDataset`` of mmengine, or any nesting of wrappers around
+            such datasets.
         numbers (Sequence[int]): The new number of each class.
         classes (Sequence[str]): The names of the classes in their new order.
     """
@@ -46,7 +46,7 @@ def renumbered(dataset: Any, numbers: Sequence[int], classes: Sequence[str]) -> 
 
 
 def _renumber(sample: dict, numbers: Sequence[int]) -> dict:
-    """A sample with its label (below 0 where there is none), labels or shares of the classes."""
+    """Renumber the label (kept if below 0, not labeled), labels or shares of a sample."""
     label, score = sample.get('gt_label'), sample.get('gt_score')
     changed = {}
     if label is not None:

@@ -3,22 +3,22 @@ from mmengine.dataset import BaseDataset, ClassBalancedDataset, ConcatDataset, R
 
 
 def classes_of_samples(dataset: BaseDataset) -> list[set[int]]:
-    """Classes of every sample of a dataset, which may stand in mmengine's wrappers.
+    """Return the classes of every sample of a dataset, which may be inside mmengine's wrappers.
 
     mmengine's ``get_cat_ids`` is missing in its ``ConcatDataset`` and ``RepeatDataset``, and fails
-    in what is wrapped around these.
+    in wrappers around these.
 
     Args:
-        dataset (BaseDataset): The dataset or a wrapper around it, in any depth.
+        dataset (BaseDataset): The dataset, or any nesting of wrappers around it.
 
     Returns:
-        For each index the set of its classes; usually one, more with several labels a sample, none
-        where the label is negative: so mmfer's datasets mark what is not labeled.
+        The set of classes for each index: usually one class, several for multi-label samples, none
+        if the label is negative, which means not labeled in mmfer's datasets.
     """
     if isinstance(dataset, ConcatDataset):
         dataset.full_init()
         found = [classes for part in dataset.datasets for classes in classes_of_samples(part)]
-        order = getattr(dataset, 'order', None)  # of mmfer's
+        order = getattr(dataset, 'order', None)  # set by mmfer's ConcatDataset
         return found if order is None else [found[place] for place in order]
     if isinstance(dataset, RepeatDataset):
         return classes_of_samples(dataset.dataset) * dataset.times

@@ -10,23 +10,23 @@ from .face_dataset import FaceDataset
 
 @DATASETS.register_module()
 class SFEW(FaceDataset):
-    """SFEW 2.0: aligned faces from frames of films (Dhall et al., EmotiW 2015).
+    """SFEW 2.0: aligned faces from movie frames (Dhall et al., EmotiW 2015).
 
     958 images for training, 436 for validation and 372 for testing; the folders of aligned faces
-    hold fewer, as not every face was found. Seven expressions, a folder each.
+    have fewer, because not every face was found. Seven expressions, one folder each.
 
-    The labels of the test part are not public, so results are reported on ``'val'``. ``'trainval'``
-    is both labeled parts. ``'test'`` is for those who hold the labels, as folders.
+    The labels of the test set are not public, so results are reported on ``'val'``. ``'trainval'``
+    is both labeled splits. ``'test'`` requires the labels, as folders.
 
     Args:
         data_root (str): Folder with ``Train`` and ``Val`` in it.
-        split: ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Defaults to ``'train'``.
-        image_dir (str, optional): Where the folders of a part's expressions are, relative to
-            ``data_root``, given the ``{part}`` (``Train``, ``Val`` or ``Test``), such as
-            ``'aligned112/{part}'`` for one's own alignment. Default: in
-            ``{part}/{part}_Aligned_Faces`` (or a name that goes on from there, such as
-            ``Val_Aligned_Faces_new``) where there is one, else in ``{part}``.
-        **kwargs: Of :class:`FaceDataset`.
+        split (str): ``'train'``, ``'val'``, ``'trainval'`` or ``'test'``. Defaults to ``'train'``.
+        image_dir (str, optional): Folder that contains the expression folders of a split, relative
+            to ``data_root``, with ``{part}`` for ``Train``, ``Val`` or ``Test``, such as
+            ``'aligned112/{part}'`` for your own alignment. Defaults to
+            ``{part}/{part}_Aligned_Faces`` (or a longer name, such as ``Val_Aligned_Faces_new``) if
+            it exists, else ``{part}``.
+        **kwargs: Arguments of :class:`FaceDataset`.
     """
 
     METAINFO = dict(dataset_name='SFEW', task='expression', classes=EXPRESSIONS)
@@ -49,7 +49,7 @@ class SFEW(FaceDataset):
             if part == 'Test' and not (root / 'Test').is_dir() and not self.image_dir:
                 raise self._unlabeled()
             place = self._find_place(part)
-            folders = known_folders(self, place, 'Set image_dir to where the expressions are')
+            folders = known_folders(self, place, 'Set image_dir to the right folder')
             if part == 'Test' and not folders:
                 raise self._unlabeled()
             samples += read_folders(self, place, folders)
@@ -63,13 +63,13 @@ class SFEW(FaceDataset):
         aligned = sorted(path for path in folder.glob(f'{part}_Aligned_Faces*') if path.is_dir())
         if len(aligned) > 1:
             raise ValueError(
-                f"SFEW: '{folder}' holds {[path.name for path in aligned]}. Say which one with "
+                f"SFEW: '{folder}' has {[path.name for path in aligned]}. Select one with "
                 f"image_dir, such as image_dir='{{part}}/{{part}}_Aligned_Faces'"
             )
         return aligned[0] if aligned else folder
 
     def _unlabeled(self) -> ValueError:
         return self.empty(
-            "as the labels of the test part are not public: 'Test' has no folders of expressions. "
+            "as the labels of the test set are not public: 'Test' has no expression folders. "
             "Results are reported on split='val'"
         )

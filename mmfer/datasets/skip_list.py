@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Which images of a list an alignment left out, because it found no face in them."""
+"""Images of a list that an alignment skipped because it found no face in them."""
 
 import csv
 import io
@@ -10,21 +10,21 @@ from mmfer.utils.text_file import read_text
 
 from .found_faces import LEFT_OUT
 
-#: What ``align_faces.py`` writes beside its crops.
+#: Report that ``align_faces.py`` writes next to its crops.
 ALIGNMENT_REPORT = 'alignment.csv'
 
 
 def read_skip_list(path: str | Path) -> list[str]:
-    """Names of the images to leave out, without folder and extension.
+    """Return the names of the images to skip, without folder and extension.
 
     Args:
-        path (str | Path): A text file with a name a line (lines that begin with ``#`` are ignored),
-            or the report of ``align_faces.py``, whose images that were ``refused`` or
-            ``unreadable`` are meant.
+        path (str | Path): A text file with one name per line (lines that start with ``#`` are
+            ignored), or the report of ``align_faces.py``, of which the ``refused`` and
+            ``unreadable`` images are returned.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no text, or a table that is no such report.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not text, or is a table but not such a report.
     """
     text = read_text(path)
     header = text.partition('\n')[0].split(',')
@@ -35,13 +35,13 @@ def read_skip_list(path: str | Path) -> list[str]:
     missing = {'path', 'decision'}.difference(rows.fieldnames or ())
     if missing:
         raise ValueError(
-            f"'{path}' is neither a list with a name a line nor a report of align_faces.py: it has "
-            f'no column {min(missing)!r}'
+            f"'{path}' is neither a list with one name per line nor a report of align_faces.py: "
+            f'it has no column {min(missing)!r}'
         )
     left_out = (row['path'] for row in rows if row['decision'] in LEFT_OUT)
     return [_stem(plain_cell(path)) for path in left_out]
 
 
 def _stem(name: str) -> str:
-    # Windows' rules read the paths of both worlds.
+    # Windows' rules also parse POSIX paths.
     return PureWindowsPath(name).stem

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Faces that are drawn instead of read."""
+"""SynthFace: faces that are drawn instead of read."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -44,73 +44,73 @@ def _make_difficulty(arguments: dict) -> Difficulty:
 
 @DATASETS.register_module()
 class SynthFace(UnmixedCopies, BaseDataset):
-    """An endless set of drawn faces with labels for four facial tasks; needs no files.
+    """Any number of drawn faces with labels for four facial tasks; needs no files.
 
     Image ``i`` of a split is a pure function of ``(seed, split, i)`` and of the difficulty, so
-    every process and every run sees the same data. The splits share no image but, by design,
+    every process and every run gets the same data. The splits share no image but, by design,
     share people: person ``n`` looks the same in all of them. Use another ``seed`` for other people.
 
-    Every sample carries, whatever the ``task``:
+    For every ``task``, a sample has:
 
     ================  ============================================================================
-    ``img``           uint8, (S, S, 3), BGR, as ``LoadFaceImage`` gives it: leave that one out
+    ``img``           uint8, (S, S, 3), BGR, as from ``LoadFaceImage``, which the pipeline omits
     ``img_path``      a name for logs, such as ``synthface://train/17``
     ``gt_label``      int, the index of the expression; of the person if ``task='recognition'``
     ``gt_age``        float, years, 1 to 116
-    ``gt_landmarks``  float32, (98, 2), pixels in WFLW's order; made with the image
-    ``face_box``      float32, (4,), x1, y1, x2, y2: what the landmarks span, in pixels
+    ``gt_landmarks``  float32, (98, 2), pixels in WFLW's order; drawn with the image
+    ``face_box``      float32, (4,), x1, y1, x2, y2: bounding box of the landmarks, pixels
     ``expression``    int, index in ``EXPRESSIONS``
     ``identity``      int, 0 to ``num_identities - 1``
-    ``gt_au``         int8, (12,), with ``action_units`` only: 1 where the unit of ``ACTION_UNITS``
-                      (or of ``metainfo['action_units']``, if given) is drawn, 0 where not, -1 not
-                      labeled; AU23 never is, nothing is drawn for it
-    ``img_shape``     (S, S), and ``ori_shape`` the same
+    ``gt_au``         int8, (12,), with ``action_units`` only: 1 if the unit of ``ACTION_UNITS``
+                      (or of ``metainfo['action_units']``, if given) is drawn, 0 if not, -1 if not
+                      labeled; always -1 for AU23, which is not drawn
+    ``img_shape``     (S, S), and the same ``ori_shape``
     ================  ============================================================================
 
-    With ``valence_arousal`` only, it carries ``gt_valence_arousal``, float32 (2,), -1 to 1: a sum
-    over the muscles that are drawn (:func:`~mmfer.synth.valence_and_arousal`), which has a full
-    smile at (0.8, 0.4) and a weak one nearer to (0, 0); NaN where not labeled.
+    With ``valence_arousal`` only, it also has ``gt_valence_arousal``, float32 (2,), -1 to 1: a sum
+    over the drawn muscle actions (:func:`~mmfer.synth.valence_and_arousal`), which is (0.8, 0.4)
+    for a full smile and closer to (0, 0) for a weak one; NaN if not labeled.
 
     Note:
-        mmpretrain's geometric transforms move the image alone. A pipeline that uses the
-        landmarks needs those of mmfer (``CropFace``, ``ResizeFace``, ``RandomFlipFace``, ...).
+        mmpretrain's geometric transforms do not move the landmarks. A pipeline that uses landmarks
+        needs the transforms of mmfer (``CropFace``, ``ResizeFace``, ``RandomFlipFace``, ...).
 
     Args:
         split (str): 'train', 'val' or 'test'. Defaults to 'train'.
         num_samples (int): Number of images. Defaults to 3500.
         image_size (int): Width and height in pixels, at least 32. Defaults to 112.
-        crop (str): How much is seen: 'loose' shows hair and neck with the face, 'tight' little but
-            the face; from 'wide' (head and shoulders) ``CropFace`` can cut either. Defaults to
-            'loose'.
-        seed (int): Chooses the people and the images, >= 0. Defaults to 0.
-        task (str): 'expression', 'age', 'landmarks' or 'recognition'. Decides what ``gt_label``
-            and the classes in the meta information are; there are no classes for age and
-            landmarks, which keep the expression as ``gt_label``. Defaults to 'expression'.
+        crop (str): Visible region: 'loose' shows the face with hair and neck, 'tight' little more
+            than the face, 'wide' head and shoulders, from which ``CropFace`` can cut both others.
+            Defaults to 'loose'.
+        seed (int): Seed of the people and the images, >= 0. Defaults to 0.
+        task (str): 'expression', 'age', 'landmarks' or 'recognition'. Defines ``gt_label`` and the
+            classes in the meta information. Age and landmarks have no classes, and keep the
+            expression as ``gt_label``. Defaults to 'expression'.
         num_identities (int): Number of people. Defaults to 200.
-        difficulty (dict | None): Arguments of :class:`~mmfer.synth.Difficulty`, for
-            example ``dict(occlusion=0.8)``. Defaults to None, all of its defaults.
-        label_noise (float): Share of the images, in [0, 1), whose expression label is replaced
-            by another one (the image stays). Defaults to 0.
-        action_units (bool): Whether samples have ``gt_au`` as well, and may lack a label as in
-            :class:`AffWild2`; with ``task='expression'`` only. Defaults to False.
-        valence_arousal (bool): Whether samples have ``gt_valence_arousal``; with
-            ``task='expression'`` only. Defaults to False.
+        difficulty (dict | None): Arguments of :class:`~mmfer.synth.Difficulty`, such as
+            ``dict(occlusion=0.8)``. Defaults to None, the defaults of that class.
+        label_noise (float): Share of the images, in [0, 1), whose expression label is replaced by a
+            wrong one (the image is unchanged). Defaults to 0.
+        action_units (bool): Whether samples also have ``gt_au``, and labels may be missing as in
+            :class:`AffWild2`; only for ``task='expression'``. Defaults to False.
+        valence_arousal (bool): Whether samples have ``gt_valence_arousal``; only for
+            ``task='expression'``. Defaults to False.
         single_task (float): Share of the images, in [0, 1], that are labeled for one task only,
-            the same number for each of the tasks there are: with an expression (otherwise
-            ``gt_label`` is -1), with action units (``gt_au`` all -1), with valence and arousal
-            (``gt_valence_arousal`` NaN). Defaults to 0.
-        cache (bool): Draw all images once, when the dataset is initialized, and keep them: 37.6
-            kB for an image of 112x112, shared with forked data loader workers. Otherwise they
-            are drawn whenever they are asked for. Defaults to False.
-        pipeline (Sequence): Transforms; the first one finds ``img`` already there. Defaults to ().
+            about equally many per enabled task: with an expression (otherwise ``gt_label`` is -1),
+            with action units (``gt_au`` all -1), with valence and arousal (``gt_valence_arousal``
+            NaN). Defaults to 0.
+        cache (bool): Whether to draw all images once, when the dataset is initialized, and keep
+            them in memory: 37.6 kB for an image of 112x112, shared with forked data loader workers.
+            Otherwise images are drawn on every access. Defaults to False.
+        pipeline (Sequence): Transforms; their input already has ``img``. Defaults to ().
         **kwargs: ``indices``, ``test_mode``, ``lazy_init``, ``serialize_data``, ``metainfo``,
             ``max_refetch`` and ``classes`` of :class:`mmpretrain.datasets.BaseDataset`. Labels are
-            numbered as ``classes`` are. Images of a class that they do not name are left out, and
-            counted in the log.
+            numbered in the order of ``classes``. Images of other classes are skipped and counted in
+            the log.
 
     Raises:
-        ValueError: If an argument is out of its range, ``difficulty`` has an unknown key, or
-            ``classes`` has an unknown name.
+        ValueError: An argument is out of range, ``difficulty`` has an unknown key, or ``classes``
+            has an unknown name.
     """
 
     METAINFO = {'dataset_name': 'SynthFace'}
@@ -145,7 +145,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
             action_units=action_units, valence_arousal=valence_arousal
         ).items():
             if wanted and task != 'expression':
-                raise ValueError(f"SynthFace: {name} goes with task='expression', got {task!r}")
+                raise ValueError(f"SynthFace: {name} requires task='expression', got {task!r}")
         if not 0 <= single_task <= (1 if action_units or valence_arousal else 0):
             raise ValueError(
                 'SynthFace: single_task must be in [0, 1], and 0 without action_units=True or '
@@ -165,9 +165,9 @@ class SynthFace(UnmixedCopies, BaseDataset):
         self.single_task = single_task
         self.difficulty = _make_difficulty(difficulty or {})
         self.cache = cache
-        self._drawn = {}  # number of an image -> the image, with ``cache``; a subset keeps them
+        self._drawn = {}  # image index -> drawn image, with ``cache``; shared with subsets
 
-        # What ``gt_label`` counts, in the order in which it is drawn.
+        # The classes of ``gt_label``, in the order of the drawn labels.
         self._drawn_classes = EXPRESSIONS
         if task == 'recognition':
             self._drawn_classes = tuple(f'person {number}' for number in range(num_identities))
@@ -179,7 +179,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
         super().__init__(ann_file='', pipeline=pipeline, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Choose the labels of all images; nothing is drawn yet."""
+        """Sample the labels of all images, without drawing them."""
         drawn = self._drawn_classes
         numbers = class_numbers('SynthFace', self._metainfo.get('classes', drawn), drawn)
         places = [numbers.get(name) for name in drawn]
@@ -188,8 +188,8 @@ class SynthFace(UnmixedCopies, BaseDataset):
         if len(kept) < len(samples):
             skipped = len(samples) - len(kept)
             print_log(
-                f'SynthFace, {self.split}: {skipped} samples are skipped, their class is none of '
-                f'({short_list(numbers, most=20)})',
+                f'SynthFace, {self.split}: {skipped} samples are skipped, their class is not '
+                f'one of ({short_list(numbers, most=20)})',
                 logger='current',
             )
         return kept
@@ -201,7 +201,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
         info = {
             'img_path': f'synthface://{self.split}/{index}',
             'index': index,
-            # What is drawn; differs from ``expression`` only where the label is noise.
+            # The drawn expression; differs from ``expression`` only with label noise.
             'drawn_expression': labels.expression,
             'gt_label': numbers[labels.identity if self.task == 'recognition' else expression],
             'gt_age': float(labels.age),
@@ -216,7 +216,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
         return info
 
     def _add_muscle_labels(self, info: dict, labels: Labels) -> None:
-        """Add what the drawn muscles say, and keep one label where only one task is labeled."""
+        """Add labels of the drawn muscles; keep one label if only one task is labeled."""
         index = info['index']
         _, face = compose_face(labels, self.seed, self.split, index, self.difficulty)
         unlabeled = {}
@@ -233,7 +233,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
             info.update({key: value for key, value in unlabeled.items() if key != kept})
 
     def _observed(self, expression: int, index: int) -> int:
-        """The label that an annotator wrote down, wrong for a share of the images."""
+        """Return the label of an annotator, which is wrong for ``label_noise`` of the images."""
         if self.label_noise == 0:
             return expression
         rng = stream(Stream.LABEL_NOISE, self.seed, self.split, index)
@@ -243,7 +243,7 @@ class SynthFace(UnmixedCopies, BaseDataset):
         return other + (other >= expression)
 
     def full_init(self) -> None:
-        """Choose all labels and, with ``cache``, draw all images."""
+        """Sample all labels and, with ``cache``, draw all images."""
         if self._fully_initialized:
             return
         super().full_init()
@@ -271,13 +271,13 @@ class SynthFace(UnmixedCopies, BaseDataset):
         """Add the image and its landmarks to the labels and run the pipeline."""
         info = self.get_data_info(idx)
         drawn = self._drawn.get(info['index'])
-        # Copies: a transform may write into what it is given.
+        # Copies, because a transform may modify its input in place.
         image, points = map(np.copy, drawn) if drawn else self._draw(info)
         info.update(img=image, gt_landmarks=points, face_box=bounding_box(points))
         return self.pipeline(info)
 
     def extra_repr(self) -> list[str]:
-        """Lines for ``repr``, instead of the file names that other datasets show."""
+        """Return lines for ``repr``, instead of the file names of other datasets."""
         return [
             f'Split: \t{self.split}',
             f'Task: \t{self.task}',

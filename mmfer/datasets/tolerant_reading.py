@@ -15,21 +15,21 @@ _LISTED = 20
 
 
 class TolerantReading:
-    """Mixin for MMEngine's ``BaseDataset``: what becomes of images that cannot be used.
+    """Mixin for MMEngine's ``BaseDataset`` that handles images that cannot be used.
 
-    In training, an image that cannot be read, or whose box or points cannot be about it, is named
-    in a warning, counted once however often it is met, and replaced by another one drawn at random;
-    more than :attr:`max_bad_images` of them, or all, are an error that lists them. In evaluation
-    (``test_mode``) the first one is an error, as a result on other images than the protocol's would
-    not be one. The count is shared by the data loader's workers; every process of a distributed run
-    counts for itself.
+    An image is bad if it cannot be read, or if its box or points cannot belong to it. In training,
+    a bad image is named in a warning, counted once, and replaced by another one drawn at random.
+    More than :attr:`max_bad_images` of them, or only bad images, are an error that lists them. In
+    evaluation (``test_mode``) the first bad image is an error, because a result on other images
+    than the protocol's would be invalid. The count is shared by the data loader's workers; every
+    process of a distributed run has its own count.
     """
 
-    #: Images that may be bad in training.
+    #: Maximum number of bad images in training.
     max_bad_images: int
 
     def log(self, message: str, level: int = logging.INFO) -> None:
-        """Log a message in the name of the dataset and, where it has some, the split."""
+        """Log a message with the name of the dataset and, if any, the split."""
         split = f', {self.split}' if hasattr(self, 'split') else ''
         print_log(f'{type(self).__name__}{split}: {message}', 'current', level)
 
@@ -48,7 +48,7 @@ class TolerantReading:
         return subset
 
     def prepare_data(self, idx: int) -> Any:
-        """Run the pipeline on one sample; None makes mmengine's ``BaseDataset`` draw another."""
+        """Run the pipeline on one sample; return None to let ``BaseDataset`` draw another."""
         try:
             return super().prepare_data(idx)
         except (UnreadableImageError, AnnotationError) as error:
@@ -63,32 +63,32 @@ class TolerantReading:
         except Exception as error:
             if type(error) is not Exception:
                 raise
-            # mmengine's own, after max_refetch samples, or for the first one in evaluation.
+            # mmengine's own error, after max_refetch samples, or after the first one in evaluation.
             bad = int(self._bad_images.sum())
             raise RuntimeError(
                 f'{type(self).__name__}: no sample could be prepared ({error}). Its pipeline '
                 f"returned None, the last time for '{self.get_data_info(idx)['img_path']}' or "
-                f'another of {len(self)} samples, of which {bad} cannot be read. Look for the '
-                'transform of pipeline that returns None'
+                f'another of {len(self)} samples, of which {bad} cannot be read. Find the '
+                'transform of the pipeline that returns None'
             ) from error
 
     def _forget_bad_images(self) -> None:
-        # One flag a sample in shared memory: forked workers write to the same flags, and setting
-        # one twice is harmless, so no lock is needed and repeats are not counted again.
+        # One flag per sample in shared memory: forked workers write to the same flags. Setting a
+        # flag twice is harmless, so no lock is needed and repeats are not counted again.
         self._bad_images = torch.zeros(len(self), dtype=torch.bool).share_memory_()
 
     def _note_bad_image(self, idx: int, message: str) -> None:
         if not self._bad_images[idx]:
             self._bad_images[idx] = True
-            self.log(f'{message}; training goes on without it', logging.WARNING)
-        # Of a copy: nonzero() counts, then lists, and other workers set flags meanwhile.
+            self.log(f'{message}; training continues without it', logging.WARNING)
+        # On a copy: nonzero() counts, then lists, and other workers may set flags in between.
         bad = self._bad_images.clone().nonzero().flatten().tolist()
         if len(bad) > self.max_bad_images or len(bad) == len(self):
             paths = [self.get_data_info(i)['img_path'] for i in bad]
             every = 'all ' if len(bad) == len(self) else ''
             raise RuntimeError(
                 f'{every}{len(bad)} images of {type(self).__name__} cannot be used, max_bad_images='
-                f'{self.max_bad_images} are tolerated. Repair or remove these, or raise '
+                f'{self.max_bad_images} are allowed. Repair or remove them, or increase '
                 f'max_bad_images of the dataset in the config. The last one: {message}. All:'
                 + short_lines(paths, most=_LISTED)
             )

@@ -2,11 +2,11 @@
 
 
 class UnmixedCopies:
-    """Mixin for MMEngine's ``BaseDataset``: subsets are copied by themselves.
+    """Mixin for MMEngine's ``BaseDataset`` that copies each subset independently.
 
-    MMEngine 0.10 remembers what it copied, by address, in one dictionary for the life of the
-    process. That keeps every copy alive, and takes an object for another one that lay at the same
-    address and is gone. Here every copy starts with nothing to remember.
+    MMEngine 0.10 stores copied objects by address in one dictionary for the life of the process.
+    This keeps every copy alive, and a new object at a reused address is mistaken for the deleted
+    one. Here every copy starts with an empty dictionary.
     """
 
     def _copy_without_annotation(self, memo: dict | None = None):

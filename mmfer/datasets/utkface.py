@@ -9,7 +9,7 @@ from mmfer.utils.short_list import short_lines
 from .annotation_files import list_files
 from .named_split_dataset import NamedSplitDataset
 
-# The rest of a name is the time of collection; a few of the real ones are mistyped there.
+# The rest of a name is the time of collection, with typing errors in a few real names.
 _NAME = re.compile(r'(?P<age>\d+)_(?P<gender>[01])_(?P<race>[0-4])_.+\.jpg', re.IGNORECASE)
 _AGES = (1, 116)
 _PARTS = ('part1', 'part2', 'part3')
@@ -17,30 +17,30 @@ _PARTS = ('part1', 'part2', 'part3')
 
 @DATASETS.register_module()
 class UTKFace(NamedSplitDataset):
-    """Faces with an age, 1 to 116 years (Zhang, Song and Qi, CVPR 2017), as the authors ship them.
+    """Faces with an age, 1 to 116 years (Zhang, Song and Qi, CVPR 2017), in the original layout.
 
-    Both releases are read: the aligned faces of 200x200 in one folder (23,708 files,
-    ``25_0_2_20170116171244404.jpg.chip.jpg``) and the images in the wild in ``part1`` to
-    ``part3``. The labels are in the names, ``age_gender_race_time``.
+    Both releases are supported: the aligned faces of 200x200 in one folder (23,708 files,
+    ``25_0_2_20170116171244404.jpg.chip.jpg``) and the images in the wild in ``part1`` to ``part3``.
+    The labels are in the names, ``age_gender_race_time``.
 
     A sample has ``gt_age`` (float, years) and no class. ``gender`` (0 male, 1 female) and ``race``
-    (0 to 4), as the annotators guessed them, stay with the sample so that errors can be compared
-    between groups; nothing in mmfer trains on them, and ``PackInputs`` drops them unless asked.
+    (0 to 4), as guessed by the annotators, are kept so that errors can be compared between groups.
+    Nothing in mmfer trains on them, and ``PackInputs`` drops them by default.
 
-    There is no official split. An image goes to testing (15 %), validation (15 %) or training by a
-    hash of its name up to the first dot, so it is in the same part in both releases and in every
-    subset of them (:func:`~mmfer.datasets.splits.split_by_name`). UTKFace does not say who is
-    shown: people may appear in several parts.
+    There is no official split. An image is assigned to testing (15 %), validation (15 %) or
+    training by a hash of its name up to the first dot, so its split is the same in both releases
+    and in every subset of them (:func:`~mmfer.datasets.splits.split_by_name`). UTKFace has no
+    identities: people may appear in several splits.
 
-    Names without the four fields (three of the aligned release lack one) or with an age outside
+    Names without the four fields (three in the aligned release lack one) or with an age outside
     1-116 are skipped, each named in a warning; more than ``max_bad_names`` are an error.
 
     Args:
         data_root (str): Folder with the images, with ``UTKFace/``, or with ``part1/`` … in it.
-        split_file: Another split, with names with or without folder and
-            extension. Defaults to the rule above.
-        max_bad_names (int): File names tolerated that give no age. Defaults to 10.
-        **kwargs: Of :class:`NamedSplitDataset`.
+        split_file (str, optional): A custom split; names may be with or without folder and
+            extension. Defaults to None, the rule above.
+        max_bad_names (int): Maximum number of file names without a valid age. Defaults to 10.
+        **kwargs: Arguments of :class:`NamedSplitDataset`.
     """
 
     METAINFO = dict(dataset_name='UTKFace', task='age')
@@ -49,12 +49,12 @@ class UTKFace(NamedSplitDataset):
         '  UTKFace/25_0_2_20170116171244404.jpg.chip.jpg …    (age_gender_race_time; aligned)\n'
         'or\n'
         '  part1/25_0_2_20170116171244404.jpg …, part2/, part3/    (in the wild)\n'
-        'or such images without the folder'
+        'or these images directly in data_root'
     )
 
     def __init__(self, data_root: str, *args, max_bad_names: int = 10, **kwargs):
         self.max_bad_names = self.require_not_negative('max_bad_names', max_bad_names)
-        #: (path, reason) of the files skipped because of their name.
+        #: (path, reason) of the files that are skipped because of their name.
         self.bad_names: list[tuple[str, str]] = []
         super().__init__(data_root, *args, **kwargs)
 
@@ -85,8 +85,8 @@ class UTKFace(NamedSplitDataset):
         if len(found) > 1:
             counts = ', '.join(f'{len(images)} in {name}' for name, images in found.items())
             raise ValueError(
-                f"UTKFace: '{root}' holds more than one release ({counts}), whose images are the "
-                'same. Set data_root to the folder of one of them.'
+                f"UTKFace: '{root}' has more than one release ({counts}) of the same images. "
+                'Set data_root to the folder of one of them.'
             )
         return next(iter(found.values()))
 
@@ -95,12 +95,12 @@ class UTKFace(NamedSplitDataset):
         listed = short_lines(bad)
         if len(self.bad_names) > self.max_bad_names:
             raise ValueError(
-                f'UTKFace: {len(self.bad_names)} file names give no age, max_bad_names='
-                f'{self.max_bad_names} are tolerated. Rename or remove these files, or raise '
+                f'UTKFace: {len(self.bad_names)} file names have no valid age, max_bad_names='
+                f'{self.max_bad_names} are allowed. Rename or remove these files, or increase '
                 f'max_bad_names of the dataset in the config:{listed}'
             )
         self.log(
-            f'{len(self.bad_names)} files are skipped, their names give no age:{listed}',
+            f'{len(self.bad_names)} files are skipped, their names have no valid age:{listed}',
             logging.WARNING,
         )
 

@@ -12,7 +12,8 @@ from .annotation_files import read_lines
 from .holdout_dataset import HoldoutDataset
 from .transforms.annotation_check import check_box
 
-#: What makes a face hard, in the order of the files; large pose, exaggerated expression and so on.
+#: Attributes of hard faces, in the order of the files: large pose, exaggerated expression and so
+#: on.
 WFLW_ATTRIBUTES = ('pose', 'expression', 'illumination', 'makeup', 'occlusion', 'blur')
 
 _NUM_NUMBERS = 2 * NUM_LANDMARKS + 4 + len(WFLW_ATTRIBUTES)
@@ -21,29 +22,29 @@ _LISTS = 'WFLW_annotations/list_98pt_rect_attr_train_test'
 
 @DATASETS.register_module()
 class WFLW(HoldoutDataset):
-    """98 landmarks of faces in the wild (Wu et al., CVPR 2018), as the authors ship them.
+    """98 landmarks of faces in the wild (Wu et al., CVPR 2018), in the original layout.
 
-    7,500 training and 2,500 test faces, several of which may lie in one image; each of them is a
-    sample, with
+    7,500 training and 2,500 test faces. An image may have several faces; each face is a sample,
+    with
 
     ================  ============================================================================
     ``gt_landmarks``  float32, (98, 2), (x, y) in pixels of the image
     ``face_box``      float32, (4,), x1, y1, x2, y2 of the detected face, in the same pixels
-    ``attributes``    uint8, (6,), 1 where the face is hard in that way: :data:`WFLW_ATTRIBUTES`,
-                      also ``metainfo['attributes']``
+    ``attributes``    uint8, (6,), 1 if the face has the attribute of :data:`WFLW_ATTRIBUTES`, also
+                      in ``metainfo['attributes']``
     ================  ============================================================================
 
     Note:
-        WFLW does not say where its pixels have their origin. The numbers are taken as they are,
-        with the center of the first pixel at (0, 0).
+        WFLW does not define its pixel origin. The numbers are used unchanged, with the center of
+        the first pixel at (0, 0).
 
-    ``val_ratio`` holds out images by their names: faces of one image stay together.
+    ``val_ratio`` holds out images by their names, so faces of one image stay together.
 
     Args:
         data_root (str): Folder with ``WFLW_images`` and ``WFLW_annotations`` in it.
-        subset (str, optional): One of :data:`WFLW_ATTRIBUTES`, for the faces that have it. Default:
-            all faces.
-        **kwargs: Of :class:`HoldoutDataset`.
+        subset (str, optional): One of :data:`WFLW_ATTRIBUTES`; only faces that have it are read.
+            Defaults to None, all faces.
+        **kwargs: Arguments of :class:`HoldoutDataset`.
     """
 
     METAINFO = dict(dataset_name='WFLW', task='landmarks', attributes=WFLW_ATTRIBUTES)
@@ -51,7 +52,7 @@ class WFLW(HoldoutDataset):
     LAYOUT = (
         f'  {_LISTS}/list_98pt_rect_attr_train.txt\n'
         f'  {_LISTS}/list_98pt_rect_attr_test.txt\n'
-        '  WFLW_images/0--Parade/0_Parade_marchingband_1_116.jpg …    (as the lists say)'
+        '  WFLW_images/0--Parade/0_Parade_marchingband_1_116.jpg …    (as in the lists)'
     )
 
     SHOWN = (*HoldoutDataset.SHOWN, 'subset')
@@ -78,17 +79,17 @@ class WFLW(HoldoutDataset):
 
 
 def _statement(face: dict) -> tuple[tuple, list]:
-    """A face is told by its image and its points."""
+    """Identify a face by its image and its points."""
     return (face['img_path'], face['gt_landmarks'].tobytes()), face['attributes'].tolist()
 
 
 def _read_line(line: str) -> dict:
-    """A face; ``img_path`` is relative, as in the file."""
+    """Parse a face; ``img_path`` is relative, as in the file."""
     fields = line.split(maxsplit=_NUM_NUMBERS)
     if len(fields) != _NUM_NUMBERS + 1:
         raise ValueError(
             f'{len(fields)} fields instead of {_NUM_NUMBERS + 1}: x y of 98 points, x1 y1 x2 y2 of '
-            f'the box, {len(WFLW_ATTRIBUTES)} attributes, name of the image'
+            f'the box, {len(WFLW_ATTRIBUTES)} attributes, image name'
         )
     *numbers, name = fields
     values = np.array([_to_float(*field) for field in enumerate(numbers, start=1)])
@@ -96,7 +97,7 @@ def _read_line(line: str) -> dict:
     check_box(box)
     if not np.isin(attributes, (0, 1)).all():
         named = dict(zip(WFLW_ATTRIBUTES, numbers[-len(WFLW_ATTRIBUTES) :], strict=True))
-        raise ValueError(f'attributes are 0 or 1, not {named}')
+        raise ValueError(f'attributes must be 0 or 1, not {named}')
     return dict(
         img_path=name.strip(),
         gt_landmarks=points.reshape(NUM_LANDMARKS, 2).astype(np.float32),

@@ -11,27 +11,27 @@ from mmfer.registry import FUNCTIONS
 
 @FUNCTIONS.register_module()
 def seed_worker_from_torch(worker_id: int) -> None:
-    """Seed a data loader's worker so that every epoch is augmented differently, yet repeatably.
+    """Seed a data loader worker so that augmentation differs between epochs, yet is reproducible.
 
-    PyTorch draws a fresh base seed from the main process' generator whenever it starts workers and
-    seeds each of them with that plus its id. mmengine's default overrules this with a seed that is
-    the same in every epoch: workers that are started anew repeat the augmentation of the first.
+    PyTorch draws a new base seed from the main process's generator whenever it starts workers, and
+    seeds each worker with the base seed plus its id. mmengine's default replaces this with a seed
+    that is the same in every epoch, so restarted workers repeat the augmentation of the first
+    epoch.
 
-    Here ``random``, ``numpy.random`` (both of which mmcv's transforms use) and ``torch`` follow
+    Here ``random``, ``numpy.random`` (both used by mmcv's transforms) and ``torch`` follow
     PyTorch's seed. Epochs differ because the base seed does, and a run that is resumed with the
-    main process' random state gets the workers of the run that was interrupted. That needs
-    ``persistent_workers=False``, since workers that live on have a state of their own which nobody
-    saves.
+    main process's random state gets the same workers as the interrupted run. This requires
+    ``persistent_workers=False``, because the random state of persistent workers is not saved.
 
-    The processes of a distributed run may share the main seed, hence the rank is mixed in.
+    The processes of a distributed run may have the same main seed, so the rank is mixed in.
 
     Args:
-        worker_id (int): Given by the data loader; PyTorch has already added it to its seed.
+        worker_id (int): Passed by the data loader; PyTorch has already added it to its seed.
     """
-    # A spawned worker is in no process group, but has the environment that the launcher set.
+    # A spawned worker has no process group, but the environment variables of the launcher.
     rank = get_rank() or int(os.environ.get('RANK', 0))
-    # Sequences keep (seed, rank) pairs apart where a sum would let neighbors collide.
+    # A seed sequence keeps (seed, rank) pairs apart; with a sum, adjacent pairs would collide.
     seeds = np.random.SeedSequence([torch.initial_seed(), rank]).generate_state(3)
     random.seed(int(seeds[0]))
-    np.random.seed(seeds[1])  # noqa: NPY002  the generator that mmcv's transforms use
+    np.random.seed(seeds[1])  # noqa: NPY002  mmcv's transforms use this generator
     torch.manual_seed(int(seeds[2]))

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""From a model to native code for one kind of machine, by PyTorch's AOTInductor."""
+"""Compile a model to native code for one type of CPU with PyTorch's AOTInductor."""
 
 import json
 import os
@@ -16,9 +16,9 @@ from mmpretrain.models import ImageClassifier
 from .exported import PACKAGE_TORCH
 from .model import Exportable, ExportError, require_torch
 
-#: Where PyTorch's compiler keeps its files.
+#: Environment variable for the cache folder of PyTorch's compiler.
 _CACHE = 'TORCHINDUCTOR_CACHE_DIR'
-#: No batch is larger; an export wants some limit.
+#: Largest batch size; the export needs a limit.
 _LARGEST_BATCH = 4096
 
 
@@ -28,26 +28,26 @@ def export_package(
     facts: Mapping[str, Any],
     with_preprocessing: bool = False,
 ) -> bytes:
-    """Compile a model for the processor, with any batch size and with all other sizes fixed.
+    """Compile a model for the CPU, for any batch size and a fixed image size.
 
-    Weights become constants, laid out the way the kernels want them, with what follows a product
-    (bias, GELU, residual) inside its kernel. On the machines we tried that beats ``torch.compile``,
-    which leaves matrix products to the BLAS.
+    Weights become constants in the memory layout of the kernels. Operations after a matrix product
+    (bias, GELU, residual) are fused into its kernel. On the machines we tried, this is faster than
+    ``torch.compile``, which calls the BLAS for matrix products.
 
     Args:
-        model (ImageClassifier): On the processor; left as it is.
-        size (tuple[int, int]): Height and width of its images.
-        facts (Mapping[str, Any]): What is written into the package beside the code, see
-            :meth:`.LoadedModel.facts`: values are JSON, by name.
+        model (ImageClassifier): The model, on the CPU; it is not changed.
+        size (tuple[int, int]): Height and width of the images.
+        facts (Mapping[str, Any]): Metadata of the package by name, see :meth:`.LoadedModel.facts`.
+            Values must be serializable as JSON.
         with_preprocessing (bool): See :class:`.Exportable`. Defaults to False.
 
     Returns:
-        The content of a ``.pt2`` file: the weights, and machine code for processors that have the
-        vector instructions of this one.
+        The content of a ``.pt2`` file: the weights, and machine code for CPUs with the vector
+        instructions of this one.
 
     Raises:
-        ExportError: PyTorch is too old, there is no C++ compiler, the model has a head of an
-            unknown kind, or it cannot be compiled.
+        ExportError: PyTorch is too old, there is no C++ compiler, the type of head is unknown, or
+            the model cannot be compiled.
     """
     require_torch(PACKAGE_TORCH)
     exportable = Exportable(model, size, with_preprocessing).to(memory_format=torch.channels_last)
@@ -57,7 +57,7 @@ def export_package(
     batch = torch.export.Dim('batch', min=1, max=_LARGEST_BATCH)
     with (
         tempfile.TemporaryDirectory() as folder,
-        # All that compiling leaves behind, weights among it, is removed at the end.
+        # All files of the compiler, which include weights, are removed at the end.
         mock.patch.dict(os.environ, {_CACHE: folder}),
         torch.no_grad(),
         warnings.catch_warnings(),
@@ -75,6 +75,6 @@ def export_package(
             )
         except RuntimeError as error:
             raise ExportError(
-                f'PyTorch {torch.__version__} could not compile it: {error}'
+                f'PyTorch {torch.__version__} could not compile the model: {error}'
             ) from error
         return path.read_bytes()

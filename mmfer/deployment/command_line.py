@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What the tools that export have in common on the command line.
+"""Command-line options that all export tools share.
 
-Nothing slow is imported here: ``--help`` answers at once.
+Slow imports are avoided at module level, so that ``--help`` is fast.
 """
 
 import argparse
@@ -12,41 +12,43 @@ from mmfer.utils.config_arguments import add_config_options, add_size_option, po
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Which model, for images of which size."""
+    """Add the options for the model and its image size."""
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', nargs='?', help='checkpoint of the model')
     add_size_option(parser)
-    parser.add_argument('--threads', type=positive, default=1, help='of either side (default: 1)')
+    parser.add_argument(
+        '--threads', type=positive, default=1, help='CPU threads per model (default: 1)'
+    )
     add_config_options(parser)
 
 
 def add_licence_option(parser: argparse.ArgumentParser) -> None:
-    """Under which terms the weights are passed on."""
+    """Add the option for the license of the weights."""
     parser.add_argument(
         '--licence',
         metavar='SPDX',
         default='unspecified',
-        help='of the weights, such as CC-BY-NC-4.0; mind the terms of the data they were trained '
-        'on (default: %(default)s)',
+        help='license of the weights, such as CC-BY-NC-4.0; check the terms of the training data '
+        '(default: %(default)s)',
     )
 
 
 def parse_export_args(
     parser: argparse.ArgumentParser, suffix: str, argv: Sequence[str] | None
 ) -> argparse.Namespace:
-    """Parse what to export, where to, and how it is compared with PyTorch.
+    """Add the options of an export to a parser, and parse the command line.
 
     Args:
-        parser (argparse.ArgumentParser): With the tool's own options.
-        suffix (str): Of the file that it writes.
-        argv (Sequence[str], optional): Words of the command line.
+        parser (argparse.ArgumentParser): Parser with the tool's own options.
+        suffix (str): Suffix of the output file.
+        argv (Sequence[str], optional): Arguments; None for those of the process.
     """
     add_model_options(parser)
     parser.add_argument('--out', required=True, metavar='FILE', help=f'file to write, NAME{suffix}')
     parser.add_argument(
         '--with-preprocessing',
         action='store_true',
-        help='take uint8 images in BGR and normalize them inside',
+        help='export a model that reads uint8 images in BGR and normalizes them itself',
     )
     parser.add_argument('--verify', action='store_true', help='compare with PyTorch')
     parser.add_argument(
@@ -54,39 +56,39 @@ def parse_export_args(
         type=float,
         default=1e-4,
         metavar='X',
-        help='largest difference, as a share of the largest value of an output or of 1, whichever '
-        'is more (default: %(default)s)',
+        help='largest allowed difference, relative to the largest value of an output or to 1, '
+        'whichever is larger (default: %(default)s)',
     )
     parser.add_argument(
         '--num',
         type=positive,
         default=14,
         metavar='N',
-        help='images of the test set to compare on (default: %(default)s)',
+        help='number of images of the test set to compare on (default: %(default)s)',
     )
     parser.add_argument(
-        '--no-timing', action='store_true', help='do not measure at the end how fast it is here'
+        '--no-timing', action='store_true', help='do not measure the speed after the export'
     )
     add_licence_option(parser)
     args = parser.parse_args(argv)
     if not args.out.endswith(suffix):
-        parser.error(f'--out is NAME{suffix}, got {args.out}')
+        parser.error(f'--out must be NAME{suffix}, got {args.out}')
     if not args.tolerance >= 0:
-        parser.error(f'--tolerance is at least 0, got {args.tolerance}')
+        parser.error(f'--tolerance must be at least 0, got {args.tolerance}')
     return args
 
 
 def exit_status(work: Callable[[argparse.Namespace], int | None], args: argparse.Namespace) -> int:
-    """Do the work of a tool, and print what was wrong.
+    """Run the main function of a tool and print its errors.
 
     Args:
-        work (Callable[[argparse.Namespace], int | None]): What is called; it may return an exit
+        work (Callable[[argparse.Namespace], int | None]): Function to run; it may return an exit
             status.
-        args (argparse.Namespace): What it is called with.
+        args (argparse.Namespace): Its argument.
 
     Returns:
-        What ``work`` returned, or 0; 2 when there is no such file or setting; 1 after another
-        error.
+        The exit status of ``work``, or 0 if it is None; 2 if a file or a setting does not exist; 1
+        after another error.
     """
     from mmfer.checkpoint.safe_load import CheckpointError
     from mmfer.utils.config_options import UnknownOptionError

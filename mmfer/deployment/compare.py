@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The proof that an exported model is the model: both see the same images."""
+"""Check that an exported model predicts the same as the model in PyTorch, on the same images."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,32 +16,32 @@ from .exported import ExportedModel
 from .load import LoadedModel, random_images, real_images
 from .model import ExportError, compute_outputs, network_inputs
 
-#: Largest difference that is put down to rounding, see :class:`Comparison`.
+#: Largest relative difference that is considered rounding, see :class:`Comparison`.
 TOLERANCE = 1e-4
 BATCH_SIZES = (1, 2, 7)
-#: A selection is open where rounding may turn it: the last token that is kept is no more than this
-#: above the first that is dropped, as a share of the largest score. Kernels differ by some 1e-6 of
-#: that.
+#: A selection of tokens is open (a near-tie) if the lowest kept score exceeds the highest dropped
+#: score by less than this share of the largest score. Kernels differ by some 1e-6 of the largest
+#: score.
 OPEN_MARGIN = 1e-5
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What PyTorch and the exported model made of the same images in batches of one size.
+    """Differences between PyTorch and the exported model on the same images, for one batch size.
 
     Attributes:
-        images (str): What the images are.
-        batch_size (int): How many at once; the last batch may be smaller.
-        count (int): How many in all.
-        largest (dict[str, float]): By output, the largest absolute difference, in units of the
-            output.
-        deviation (float): The largest difference of any output, over all images whose selection of
-            tokens is clear, as a share of the largest value of that output or of 1, whichever is
-            more.
-        deviation_open (float): The same over the other images, of which either answer is right.
-        open_choices (int): How many images have a selection of tokens that rounding may turn, see
-            :class:`SelectionMargins`.
-        same_label (int, optional): Of how many the likeliest class is the same; None without
+        images (str): Name of the images.
+        batch_size (int): Batch size; the last batch may be smaller.
+        count (int): Number of images.
+        largest (dict[str, float]): Output -> largest absolute difference, in units of the output.
+        deviation (float): Largest relative difference of any output over all images without a
+            near-tie. It is relative to the largest value of the output or to 1, whichever is
+            larger.
+        deviation_open (float): The same over the images with a near-tie, for which either result is
+            correct.
+        open_choices (int): Number of images with a near-tie: rounding may change the selection of
+            tokens, see :class:`SelectionMargins`.
+        same_label (int, optional): Number of images with the same most probable class; None without
             classes.
     """
 
@@ -55,19 +55,19 @@ class Comparison:
     same_label: int | None
 
     def passes(self, tolerance: float = TOLERANCE) -> bool:
-        """Whether the images whose selection of tokens is clear differ by rounding only."""
-        return self.deviation <= tolerance  # not if it is NaN
+        """Whether the images without a near-tie differ only by rounding."""
+        return self.deviation <= tolerance  # False for NaN
 
 
 @torch.no_grad()
 def torch_outputs(model: ImageClassifier, images: Tensor) -> dict[str, Tensor]:
-    """What a model in eval mode makes of uint8 BGR images ``(B, 3, H, W)``; on the CPU."""
+    """Return the outputs of a model in eval mode for uint8 BGR images ``(B, 3, H, W)``, on CPU."""
     outputs = compute_outputs(model.head, model.extract_feat(network_inputs(model, images)))
     return {name: value.cpu() for name, value in outputs.items()}
 
 
 def exported_outputs(exported: ExportedModel, images: Tensor) -> dict[str, Tensor]:
-    """What an exported model makes of them."""
+    """Return the outputs of an exported model for uint8 BGR images ``(B, 3, H, W)``."""
     return exported(network_inputs(exported, images))
 
 
@@ -81,19 +81,19 @@ def compare(
     """Compare a model with its exported form.
 
     Args:
-        model (ImageClassifier): In eval mode.
-        exported (ExportedModel): What was exported of it.
+        model (ImageClassifier): The model in eval mode.
+        exported (ExportedModel): Its exported form.
         images (Tensor): uint8 BGR ``(N, 3, H, W)``.
-        name (str): What they are.
-        batch_size (int): How many at once.
+        name (str): Name of the images.
+        batch_size (int): Batch size.
     """
     batches = images.split(batch_size)
-    answers, margins = [], []
+    outputs, margins = [], []
     for batch in batches:
         with SelectionMargins() as selections:
-            answers.append(torch_outputs(model, batch))
+            outputs.append(torch_outputs(model, batch))
         margins.append(selections.smallest(len(batch)))
-    expected = _concatenate(answers)
+    expected = _concatenate(outputs)
     given = _concatenate([exported_outputs(exported, batch) for batch in batches])
     largest = {
         key: (given[key] - value).abs().reshape(len(images), -1).amax(dim=1)
@@ -123,7 +123,7 @@ def compare_all(
     groups: Sequence[tuple[str, Tensor]],
     batch_sizes: Sequence[int] = BATCH_SIZES,
 ) -> list[Comparison]:
-    """:func:`compare` several groups of images, each in batches of several sizes."""
+    """Run :func:`compare` on several groups of images with several batch sizes."""
     return [
         compare(model, exported, images, name, batch_size)
         for name, images in groups
@@ -137,16 +137,16 @@ def verify(
     """Compare an exported model with PyTorch on random pixels and test images; print the table.
 
     Args:
-        loaded (LoadedModel): What was exported.
-        exported (ExportedModel): The result.
-        num (int): How many images of the config's test set.
-        tolerance (float): Of :meth:`Comparison.passes`.
+        loaded (LoadedModel): The model in PyTorch.
+        exported (ExportedModel): Its exported form.
+        num (int): Number of images of the config's test set.
+        tolerance (float): See :meth:`Comparison.passes`. Defaults to 1e-4.
 
     Returns:
-        ``tolerance`` and ``comparisons``, plain values for a report.
+        ``tolerance`` and ``comparisons``, as plain values for a report.
 
     Raises:
-        ExportError: They differ by more than the tolerance.
+        ExportError: The outputs differ by more than the tolerance.
     """
     groups = [
         ('random pixels', random_images(max(BATCH_SIZES), loaded.size)),
@@ -164,7 +164,7 @@ def verify(
 
 
 def comparison_table(comparisons: Sequence[Comparison], tolerance: float) -> str:
-    """A row for each group of images and batch size."""
+    """Return a table with a row for each group of images and batch size."""
     names = list(comparisons[0].largest)
     lines = [['images', 'batch', 'number', *names, 'of largest', 'same label', 'verdict']]
     for row in comparisons:
@@ -184,19 +184,19 @@ def comparison_table(comparisons: Sequence[Comparison], tolerance: float) -> str
     if open_choices:
         worst = max(row.deviation_open for row in comparisons)
         text += (
-            f'{open_choices} of {sum(row.count for row in comparisons)} answers hang on a choice '
-            f'of tokens that rounding may turn; they differ by up to {worst:.1e} and are judged '
-            'apart: either is right\n'
+            f'{open_choices} of {sum(row.count for row in comparisons)} outputs depend on a '
+            f'near-tie between tokens; they differ by up to {worst:.1e} and are not judged: '
+            'either selection is correct\n'
         )
     return text
 
 
 class SelectionMargins(TorchFunctionMode):
-    """Notes how clearly every ``topk`` was decided; a context manager.
+    """A context manager that records the margin between kept and dropped scores of every ``topk``.
 
-    Two correct kernels differ in the last bits of a score. Where the k-th and the next score are as
-    near as that, or equal as those of two patches of a flat background, they keep different tokens,
-    and the outputs differ by far more than rounding. Neither is wrong.
+    Two correct kernels differ in the last bits of a score. If the k-th and the next score are that
+    close, or equal as for two patches of a flat background, the kernels keep different tokens, and
+    the outputs differ by far more than rounding. Neither is wrong.
 
     Example:
         >>> with SelectionMargins() as margins:
@@ -211,10 +211,10 @@ class SelectionMargins(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func in (torch.topk, torch.Tensor.topk):
-            self._note(*args, **kwargs)
+            self._record(*args, **kwargs)
         return func(*args, **kwargs)
 
-    def _note(self, scores: Tensor, k: int, *_, **__) -> None:
+    def _record(self, scores: Tensor, k: int, *_, **__) -> None:
         if k >= scores.shape[-1]:
             return
         best = scores.detach().float().topk(k + 1, dim=-1).values
@@ -222,7 +222,10 @@ class SelectionMargins(TorchFunctionMode):
         self._margins.append((best[:, k - 1] - best[:, k]) / scale)
 
     def smallest(self, batch: int) -> Tensor:
-        """The smallest margin ``(batch,)`` of each image; infinite where nothing is selected."""
+        """Return the smallest margin of each image, ``(batch,)``; infinite if nothing is selected.
+
+        Margins are shares of the largest score.
+        """
         if not self._margins:
             return torch.full((batch,), torch.inf)
         return torch.stack(self._margins).amin(dim=0).cpu()

@@ -19,15 +19,16 @@ def evaluate(
     Args:
         model (ExportedModel): An exported model. Images of the test pipeline are resized to its
             size.
-        cfg (Config): The config; its test set must be there.
-        num (int, optional): How many images, spread evenly over the set. Defaults to all.
+        cfg (Config): The config; the files of its test set must exist.
+        num (int, optional): Number of images, spread evenly over the set. Defaults to None, all.
 
     Returns:
-        The metrics that are numbers; and of how many images.
+        The metrics that are numbers, and the number of images.
 
     Raises:
-        FileNotFoundError: The test set is not there.
-        ValueError: The config has no test set, or landmarks of images of another size.
+        FileNotFoundError: The test set does not exist.
+        ValueError: The config has no test set, or the model predicts landmarks for another image
+            size.
     """
     loader = cfg.get('test_dataloader')
     if not loader or not cfg.get('test_evaluator'):
@@ -35,15 +36,15 @@ def evaluate(
     images, size = build_split_loader(cfg, 'test', num), model.facts.get('input_size')
     evaluator = Evaluator(copy.deepcopy(cfg.test_evaluator))
     evaluator.dataset_meta = images.dataset.dataset.metainfo
-    # As mmengine's TestLoop, which needs a runner with its log files and hooks around it.
+    # Like mmengine's TestLoop, which would need a runner with log files and hooks.
     for batch in images:
         before = list(batch['inputs'].shape[2:])
         if size and before != list(size):
             if 'landmarks' in model.output_names:
                 raise ValueError(
-                    f'landmarks are labeled in pixels of {before[0]}x{before[1]}, as the test '
-                    f'pipeline makes images, and the model was exported for {size[0]}x{size[1]}; '
-                    'set that size in the test pipeline'
+                    f'the test pipeline yields images and landmarks of {before[0]}x{before[1]} '
+                    f'pixels, and the model was exported for {size[0]}x{size[1]}; set that size '
+                    'in the test pipeline'
                 )
             batch['inputs'] = resize_images(batch['inputs'], size)
         evaluator.process(model.test_step(batch), batch)

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Exported models, which answer ``test_step`` as those in PyTorch do."""
+"""Exported models with the ``test_step`` of models in PyTorch."""
 
 import importlib.util
 import io
@@ -18,26 +18,26 @@ from mmfer.models.utils.face_data_preprocessor import FaceDataPreprocessor
 
 from .model import ExportError, require_torch, store_outputs
 
-#: Before it, a compiled package was no single file.
+#: Earlier versions cannot write a compiled package as a single file.
 PACKAGE_TORCH = (2, 6)
 ONNX_PACKAGES = ('onnx', 'onnxruntime', 'onnxscript')
 
 
 class ExportedModel(BaseModel):
-    """A model that left PyTorch's eager form.
+    """Base class of exported models.
 
-    ``test_step`` takes what a data loader gives and returns data samples, with the fields that the
-    head's ``predict`` fills.
+    ``test_step`` accepts a batch of a data loader and returns data samples with the fields that the
+    head's ``predict`` sets.
 
     Args:
-        input_name (str): ``'input'`` or, with preprocessing inside, ``'images'``.
+        input_name (str): ``'input'`` or, if the file includes preprocessing, ``'images'``.
         output_names (Sequence[str]): See :func:`.compute_outputs`.
-        facts (Mapping[str, Any]): What the file says of the model, see :meth:`.LoadedModel.facts`;
-            ``preprocessing`` is needed.
-        name (str): Of the file, for messages.
+        facts (Mapping[str, Any]): Metadata of the file, see :meth:`.LoadedModel.facts`;
+            ``preprocessing`` is required.
+        name (str): Name of the file for messages.
 
     Raises:
-        ExportError: A fact is missing.
+        ExportError: ``preprocessing`` is missing.
     """
 
     def __init__(
@@ -45,15 +45,15 @@ class ExportedModel(BaseModel):
     ):
         if 'preprocessing' not in facts:
             raise ExportError(
-                f'{name} is not an export of mmfer: it lacks the metadata "preprocessing"; '
-                'tools/deployment/export_onnx.py and export_aoti.py write models'
+                f'{name} was not exported by mmfer: it lacks the metadata "preprocessing"; '
+                'export models with tools/deployment/export_onnx.py or export_aoti.py'
             )
         settings = {}
         if input_name not in ('images', 'pictures'):
             values = facts['preprocessing']
             settings.update(mean=values['mean'], std=values['std'])
             settings.update(to_rgb=values['order'] == 'RGB')
-            # Files of older versions do not have it.
+            # Files of older versions do not have this key.
             settings.update(standardize=values.get('standardize', False))
         super().__init__(FaceDataPreprocessor(**settings))
         self.name = name
@@ -63,8 +63,8 @@ class ExportedModel(BaseModel):
 
     @property
     def with_preprocessing(self) -> bool:
-        """Whether the file takes uint8 images and normalizes them itself."""
-        return self.input_name in ('images', 'pictures')  # the name in files of version 0.1
+        """Whether the exported model reads uint8 images and normalizes them itself."""
+        return self.input_name in ('images', 'pictures')  # 'pictures' in files of version 0.1
 
     @torch.no_grad()
     def forward(
@@ -76,27 +76,29 @@ class ExportedModel(BaseModel):
         """Run a batch.
 
         Args:
-            inputs (Tensor): What ``data_preprocessor`` returns, float32 ``(B, 3, H, W)``:
-                normalized, or BGR of 0 to 255 with preprocessing inside.
-            data_samples (Sequence[DataSample], optional): Filled and returned by mode
-                ``'predict'``. Defaults to new ones.
+            inputs (Tensor): Output of ``data_preprocessor``, float32 ``(B, 3, H, W)``: normalized,
+                or BGR from 0 to 255 if the file includes preprocessing.
+            data_samples (Sequence[DataSample], optional): Samples that mode ``'predict'`` fills and
+                returns. Defaults to None: new ones.
             mode (str): ``'tensor'`` (default) or ``'predict'``.
 
         Returns:
-            Mode ``'tensor'``: ``(B, ...)`` by output name. Mode ``'predict'``: data samples.
+            Mode ``'tensor'``: output name -> ``(B, ...)``. Mode ``'predict'``: data samples.
 
         Raises:
-            ValueError: The mode is another one, or the images have another size than the file's.
+            ValueError: The mode is unknown, or the images do not have the exported size.
         """
         size = tuple(self.facts.get('input_size', inputs.shape[2:]))
         if tuple(inputs.shape[2:]) != size:
-            # Compiled code does not look, and reads past the end of smaller images.
+            # Compiled code does not check the size; it would read past the end of smaller images.
             raise ValueError(
                 f'{self.name} was exported for images of {size[0]}x{size[1]} pixels (height, '
                 f'width), got {inputs.shape[2]}x{inputs.shape[3]}; export it with --size'
             )
         if mode not in ('tensor', 'predict'):
-            raise ValueError(f"mode is 'tensor' or 'predict' for an exported model, got {mode!r}")
+            raise ValueError(
+                f"mode of an exported model must be 'tensor' or 'predict', got {mode!r}"
+            )
         if self.with_preprocessing:
             inputs = inputs.to(torch.uint8).permute(0, 2, 3, 1)
         values = self._run(inputs.cpu().contiguous())
@@ -110,22 +112,22 @@ class ExportedModel(BaseModel):
 
     @abstractmethod
     def _run(self, inputs: Tensor) -> list[Tensor]:
-        """The outputs, in the order of their names, for the input as the file wants it."""
+        """Return the outputs, in the order of their names, for the input of the exported graph."""
 
 
 class OnnxModel(ExportedModel):
-    """An exported model in ONNX Runtime, on the processor.
+    """An exported model in ONNX Runtime, on the CPU.
 
     Args:
         source (str | Path | bytes): The file, or its content.
-        threads (int): Of the processor, for one call. Defaults to 1.
+        threads (int): Number of CPU threads. Defaults to 1.
 
     Attributes:
-        input_shape: With the name of the batch in place of a number.
-        output_shapes: By output name.
+        input_shape: Shape of the input, with the name of the batch dimension instead of a number.
+        output_shapes: Output name -> shape.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         ExportError: ONNX Runtime is not installed, or cannot read the file.
     """
 
@@ -164,18 +166,19 @@ class OnnxModel(ExportedModel):
 
 
 class AotModel(ExportedModel):
-    """A compiled package, see :func:`.export_package`, on as many threads as PyTorch has.
+    """A compiled package, see :func:`.export_package`. It uses PyTorch's number of threads.
 
     Warning:
-        Loading a package runs the machine code in it. Load those only that you compiled yourself
-        or whose maker you trust as you would trust a program's.
+        Loading a package runs its machine code. Load only packages that you compiled yourself or
+        whose author you trust like the author of a program.
 
     Args:
         source (str | Path | bytes): The file, or its content.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ExportError: It is no package, or one for another kind of machine; PyTorch is too old.
+        FileNotFoundError: The file does not exist.
+        ExportError: The file is not a package or was compiled for another type of machine, or
+            PyTorch is too old.
     """
 
     def __init__(self, source: str | Path | bytes):
@@ -188,7 +191,7 @@ class AotModel(ExportedModel):
             text = package.get_metadata()
         except RuntimeError as error:
             raise ExportError(f'PyTorch {torch.__version__} cannot load {name}: {error}') from error
-        # What PyTorch notes itself is no JSON.
+        # PyTorch's own metadata is not JSON.
         facts = {
             key: json.loads(value) for key, value in text.items() if not key.startswith('AOTI_')
         }
@@ -204,23 +207,23 @@ def require_packages(*names: str) -> None:
     """Check that packages are installed.
 
     Args:
-        *names: Import names. Defaults to all that an ONNX export needs.
+        *names (str): Import names. Defaults to all packages that an ONNX export needs.
 
     Raises:
-        ExportError: Something is missing; names the command that installs it.
+        ExportError: A package is missing. The message has the command that installs it.
     """
     missing = [name for name in names or ONNX_PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise ExportError(
-            f'{" and ".join(missing)} cannot be imported; install what ONNX needs with\n'
+            f'{" and ".join(missing)} cannot be imported; install the packages for ONNX with\n'
             f'    pip install {" ".join(ONNX_PACKAGES)}'
         )
 
 
 def _name(source: str | Path | bytes) -> str:
-    """The path of an existing file, or what to call the content of one."""
+    """Return the path of a file, after a check that it exists, or a name for its content."""
     if isinstance(source, bytes):
         return 'the exported model'
     if not Path(source).is_file():
-        raise FileNotFoundError(f'there is no exported model {source}')
+        raise FileNotFoundError(f'the exported model {source} does not exist')
     return str(source)

@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What a config gives to an export: its model, and images to compare it on.
+"""Load the model of a config for an export, and images to compare it on.
 
-Images are uint8 BGR ``(N, 3, H, W)``, as data loaders give them.
+Images are uint8 BGR ``(N, 3, H, W)``, as from data loaders.
 """
 
 import logging
@@ -37,14 +37,14 @@ _IMAGES = 4
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that is to be exported.
+    """A model for an export.
 
     Attributes:
-        cfg (Config): Its whole config.
-        model (ImageClassifier): In eval mode.
-        size (tuple[int, int]): Height and width of its images.
-        meta (dict[str, Any]): ``meta`` of the checkpoint; empty without one.
-        trained (bool): Whether there is a checkpoint.
+        cfg (Config): The whole config.
+        model (ImageClassifier): The model in eval mode.
+        size (tuple[int, int]): Height and width of the images.
+        meta (dict[str, Any]): ``meta`` of the checkpoint; empty without a checkpoint.
+        trained (bool): Whether weights are from a checkpoint.
     """
 
     cfg: Config
@@ -56,16 +56,18 @@ class LoadedModel:
     def facts(
         self, licence: str = 'unspecified', with_preprocessing: bool = False
     ) -> dict[str, Any]:
-        """What an exported file says of the model.
+        """Return the metadata for an exported file.
 
         Args:
-            licence (str): Of the weights, an SPDX identifier. Defaults to ``'unspecified'``.
-            with_preprocessing (bool): Whether the file normalizes images itself. Defaults to False.
+            licence (str): SPDX identifier of the license of the weights. Defaults to
+                ``'unspecified'``.
+            with_preprocessing (bool): Whether the file includes the normalization of images.
+                Defaults to False.
 
         Returns:
             ``classes`` (empty for age and landmarks), ``config`` (its name), ``input_size``
             (height, width), ``licence``, ``mmfer_version``, ``precision``, ``preprocessing``
-            (``mean``, ``std``, ``order`` of the channels, whether it is ``inside`` of the graph),
+            (``mean``, ``std``, ``order`` of the channels, whether it is ``inside`` the graph),
             ``task``, ``trained``.
         """
         facts = model_facts(self.cfg, self.meta, self.size)
@@ -86,44 +88,44 @@ def load_for_export(
     size: Sequence[int] | None = None,
     device: str = 'cpu',
 ) -> LoadedModel:
-    """Build the model of a config.
+    """Build the model of a config and load its weights.
 
     Args:
         config (str): Config file.
-        checkpoint (str, optional): Its weights. Defaults to random ones, with a warning, see
-            :func:`.random_model`. Nothing is downloaded.
+        checkpoint (str, optional): Checkpoint of the model. Defaults to None: random weights, with
+            a warning, see :func:`.random_model`. Nothing is downloaded.
         options (Mapping[str, Any], optional): Settings that override the config.
         size (Sequence[int], optional): Height and width of the images, or one number for both.
-            Defaults to what the model or the test pipeline says, else 224.
-        device (str): Where the model goes. Defaults to ``'cpu'``.
+            Defaults to None: the size of the model or the test pipeline, else 224.
+        device (str): Device of the model. Defaults to ``'cpu'``.
 
     Raises:
-        FileNotFoundError: There is no such config or checkpoint.
-        UnknownOptionError: The config has no such setting.
+        FileNotFoundError: The config or checkpoint does not exist.
+        UnknownOptionError: The config does not have a setting of ``options``.
         CheckpointError: The checkpoint cannot be read.
-        ValueError: It is one of another model.
+        ValueError: The checkpoint belongs to another model.
     """
     cfg = load_config(config, options)
     height_width = (size[0], size[-1]) if size else image_size(cfg)[0]
     if size and is_component(cfg.model.get('head') or {}, MODELS, LandmarkHead):
-        cfg.model.head.input_size = height_width  # its points are in pixels
+        cfg.model.head.input_size = height_width  # landmarks are in pixels
     if checkpoint is not None:
         model, meta = load_model(cfg, checkpoint, device)
         return LoadedModel(cfg, model, height_width, meta, True)
     model = random_model(cfg).to(device)
     spread_ages(model, network_inputs(model, random_images(_IMAGES, height_width)))
-    print_log('No checkpoint was named: the weights are random', 'current', logging.WARNING)
+    print_log('no checkpoint was given: the weights are random', 'current', logging.WARNING)
     return LoadedModel(cfg, model, height_width, {}, False)
 
 
 def random_images(num: int, size: tuple[int, int], seed: int = 0) -> Tensor:
-    """Images of independent random pixels."""
+    """Return images of independent random pixels."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (num, 3, *size), dtype=torch.uint8, generator=generator)
 
 
 def drawn_images(num: int, size: tuple[int, int]) -> Tensor:
-    """Drawn faces, for want of photographs."""
+    """Return drawn faces, as a substitute for photographs."""
     height, width = size
     faces = SynthFace(split='test', num_samples=num, image_size=max(size))
     images = [cv2.resize(faces[index]['img'], (width, height)) for index in range(num)]
@@ -131,16 +133,16 @@ def drawn_images(num: int, size: tuple[int, int]) -> Tensor:
 
 
 def real_images(cfg: Config, num: int, size: tuple[int, int]) -> tuple[str, Tensor]:
-    """Images of a config's test set, spread evenly; drawn faces where its files are missing.
+    """Return images of a config's test set, spread evenly, or drawn faces if its files are missing.
 
     Args:
         cfg (Config): The config.
-        num (int): How many; fewer if the set has fewer.
-        size (tuple[int, int]): Height and width that the model takes. Images of a test pipeline
-            that makes others are resized.
+        num (int): Number of images; fewer if the set has fewer.
+        size (tuple[int, int]): Height and width of the model's input. Images of the test pipeline
+            are resized if they have another size.
 
     Returns:
-        What they are, and the images.
+        Name of the images, and the images.
     """
     loader = cfg.get('test_dataloader')
     try:
@@ -149,7 +151,7 @@ def real_images(cfg: Config, num: int, size: tuple[int, int]) -> tuple[str, Tens
         batches = build_split_loader(cfg, 'test', num)
     except OSError as error:
         reason = str(error).splitlines()[0]
-        print_log(f'drawn faces instead of the test set: {reason}', 'current', logging.WARNING)
+        print_log(f'using drawn faces, not the test set: {reason}', 'current', logging.WARNING)
         return 'drawn faces', drawn_images(num, size)
     images = torch.cat([batch['inputs'] for batch in batches])
     before, images = tuple(images.shape[2:]), resize_images(images, size)
@@ -157,7 +159,7 @@ def real_images(cfg: Config, num: int, size: tuple[int, int]) -> tuple[str, Tens
 
 
 def resize_images(images: Tensor, size: Sequence[int]) -> Tensor:
-    """Images at a size (height, width); the same ones where it is theirs."""
+    """Resize images to (height, width); return the same tensor if they have this size."""
     height, width = size
     if images.shape[2:] == (height, width):
         return images

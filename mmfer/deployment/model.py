@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What is exported: a model as a function from images to named tensors."""
+"""A model as a function from images to named tensors, the form that is exported."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from mmfer.models.heads import AgeHead, ExpressionAUHead, LandmarkHead, ValenceA
 from mmfer.models.layers.feature_tokens import pool_feature
 from mmfer.utils.reparameterize import merge_branches
 
-#: Output -> field of a data sample, where the head's ``predict`` writes it as it is.
+#: Output -> field of a data sample, for outputs that the head's ``predict`` stores unchanged.
 _FIELDS = {
     'landmarks': 'pred_landmarks',
     'action_units': 'pred_au',
@@ -27,21 +27,21 @@ _FIELDS = {
 
 
 class ExportError(RuntimeError):
-    """A model cannot be exported, or what was exported is not the model."""
+    """A model cannot be exported, or its export gives other results."""
 
 
 class Exportable(nn.Module):
-    """A model as a function of images alone, in the form that is exported.
+    """A model whose only input is images, in the form that is exported.
 
-    It is a copy, in eval mode, with the branches of MobileOne and RepVGG merged; it has no loss, no
-    data samples and no prior encoders.
+    It is a copy in eval mode, with the branches of MobileOne and RepVGG merged, and without loss,
+    data samples and prior encoders.
 
     Args:
-        model (ImageClassifier): Left as it is.
-        size (tuple[int, int]): Height and width of its images.
-        with_preprocessing (bool): Whether it takes ``images`` as OpenCV reads them, uint8
-            ``(B, H, W, 3)`` in BGR, and normalizes them as the model's data preprocessor does; or
-            ``input``, ``(B, 3, H, W)`` float32 that is normalized. Defaults to False, the latter.
+        model (ImageClassifier): The model; it is not changed.
+        size (tuple[int, int]): Height and width of the images.
+        with_preprocessing (bool): If True, the input is ``images`` as OpenCV reads them, uint8
+            ``(B, H, W, 3)`` in BGR, which are normalized like in the model's data preprocessor. If
+            False, the input is ``input``, normalized float32 ``(B, 3, H, W)``. Defaults to False.
 
     Raises:
         ExportError: A pooling of the model selects at random.
@@ -70,7 +70,7 @@ class Exportable(nn.Module):
         return 'images' if self.with_preprocessing else 'input'
 
     def example(self, batch: int = 2) -> Tensor:
-        """Black images of the right shape; two, as exporters take a 1 for a constant."""
+        """Return black images; two, because exporters treat a batch size of 1 as a constant."""
         device = next(self.parameters()).device
         if self.with_preprocessing:
             return torch.zeros(batch, *self.size, 3, dtype=torch.uint8, device=device)
@@ -78,7 +78,7 @@ class Exportable(nn.Module):
 
     @torch.no_grad()
     def output_names(self) -> tuple[str, ...]:
-        """Names of what :meth:`forward` returns, see :func:`compute_outputs`."""
+        """Return the names of the outputs of :meth:`forward`, see :func:`compute_outputs`."""
         return tuple(self._outputs(self.example()))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -92,32 +92,32 @@ class Exportable(nn.Module):
 
 
 def network_inputs(model: nn.Module, images: Tensor) -> Tensor:
-    """What a model's data preprocessor makes of uint8 BGR images ``(B, 3, H, W)``: float32."""
+    """Run a model's data preprocessor on uint8 BGR images ``(B, 3, H, W)``; returns float32."""
     return model.data_preprocessor(dict(inputs=images))['inputs']
 
 
 def compute_outputs(head: nn.Module, feats: Sequence[Tensor]) -> dict[str, Tensor]:
-    """What a head predicts of features, as its ``predict`` does, without data samples.
+    """Compute the predictions of a head like its ``predict``, but without data samples.
 
     Args:
-        head (nn.Module): In eval mode.
-        feats (Sequence[Tensor]): What the neck returns, the last item is ``(B, C)`` or a map.
+        head (nn.Module): The head in eval mode.
+        feats (Sequence[Tensor]): Output of the neck; the last item is ``(B, C)`` or a map.
 
     Returns:
-        The first decides; by kind of head:
+        Outputs by name, in this order; they depend on the head:
 
         ===================  =====================================================================
         ``scores``           probability of every class, (B, K), and
         ``logits``           the same before the softmax, (B, K)
         ``action_units``     probability of every unit, (B, A), of an ``ExpressionAUHead``
-        ``valence_arousal``  both, (B, 2), -1 to 1, of a ``ValenceArousalHead``, alone or beside it
-        ``feature``          what faces are compared by, (B, C), of heads with ``with_feat``
+        ``valence_arousal``  (B, 2), -1 to 1, of a ``ValenceArousalHead`` or one inside the head
+        ``feature``          embedding of a face, (B, C), of heads with ``with_feat``
         ``age``              years, (B,), within the head's ``age_range``
         ``landmarks``        (B, P, 2), x and y in pixels of the input, first pixel's center (0, 0)
         ===================  =====================================================================
 
     Raises:
-        ExportError: The head is of another kind.
+        ExportError: The type of head is unknown.
     """
     if isinstance(head, AgeHead):
         return dict(age=head(feats).clamp(*head.age_range))
@@ -127,8 +127,8 @@ def compute_outputs(head: nn.Module, feats: Sequence[Tensor]) -> dict[str, Tenso
         return dict(valence_arousal=head(feats).clamp(-1, 1))
     if not isinstance(head, ClsHead):
         raise ExportError(
-            f'it is not known what a {type(head).__name__} (model.head) predicts; a head is a '
-            'classification head of mmpretrain, an AgeHead, a LandmarkHead or a '
+            f'the outputs of a {type(head).__name__} (model.head) are unknown; model.head must be '
+            'a classification head of mmpretrain, an AgeHead, a LandmarkHead or a '
             'ValenceArousalHead'
         )
     logits = head(feats)
@@ -148,7 +148,7 @@ def store_outputs(outputs: Mapping[str, Tensor], data_samples: Sequence[DataSamp
 
     Args:
         outputs (Mapping[str, Tensor]): See :func:`compute_outputs`; ``logits`` are not needed.
-        data_samples (Sequence[DataSample]): As many as there are rows.
+        data_samples (Sequence[DataSample]): One sample per row of the outputs.
 
     Raises:
         NonFinitePredictionError: An output is NaN or infinite.
@@ -166,14 +166,14 @@ def store_outputs(outputs: Mapping[str, Tensor], data_samples: Sequence[DataSamp
 
 
 class TraceableWindowAttention(ShiftWindowMSA):
-    """Swin's attention, for exporters.
+    """Swin's window attention for exporters.
 
     mmpretrain computes the batch size from the number of windows, with a division and ``int()``.
-    To an exporter that is a constant, and the graph, which accepts any batch, mixes up windows of
-    different images for all but the one it was traced with. Here no batch size is needed.
+    An exporter makes this a constant. The graph still accepts any batch size, but for sizes other
+    than the traced one it mixes up windows of different images. This class needs no batch size.
 
     Args:
-        given (ShiftWindowMSA): Whose parts are used, not copied.
+        given (ShiftWindowMSA): The original module; its submodules are shared, not copied.
     """
 
     def __init__(self, given: ShiftWindowMSA):
@@ -189,17 +189,17 @@ class TraceableWindowAttention(ShiftWindowMSA):
 
     @staticmethod
     def window_reverse(windows: Tensor, H: int, W: int, window_size: int) -> Tensor:
-        """Put windows ``(B * n, S, S, C)`` together to maps ``(B, H, W, C)``."""
+        """Join windows ``(B * n, S, S, C)`` to feature maps ``(B, H, W, C)``."""
         rows, columns, channels = H // window_size, W // window_size, windows.shape[-1]
         x = windows.view(-1, rows, columns, window_size, window_size, channels)
         return x.transpose(2, 3).reshape(-1, H, W, channels)
 
 
 def replace_window_attention(model: nn.Module) -> int:
-    """Replace every window attention in a model, in place; the weights stay the same tensors.
+    """Replace every window attention in a model, in place. The weights stay the same tensors.
 
     Returns:
-        How many there were.
+        Number of replaced modules.
     """
     places = [
         (parent, name, part)
@@ -216,10 +216,10 @@ def require_torch(lowest: tuple[int, int]) -> None:
     """Check PyTorch's version.
 
     Args:
-        lowest (tuple[int, int]): What an exporter needs.
+        lowest (tuple[int, int]): Lowest version that is supported.
 
     Raises:
-        ExportError: It is too old.
+        ExportError: PyTorch is too old.
     """
     if digit_version(torch.__version__) < lowest:
         raise ExportError(

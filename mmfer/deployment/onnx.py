@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""From a model to the content of an ONNX file, in float32 or with 8-bit linear layers."""
+"""Export a model to ONNX, in float32 or with 8-bit linear layers."""
 
 import contextlib
 import io
@@ -20,14 +20,14 @@ from mmfer.utils.machine import describe_machine
 from .exported import require_packages
 from .model import Exportable, ExportError, require_torch
 
-#: With the version before, the exporter that follows torch.export takes the batch size for limited.
+#: In earlier versions, the exporter based on torch.export assumes a limited batch size.
 ONNX_TORCH = (2, 10)
-#: What the exporter writes without converting, and ONNX Runtime reads since 1.14.
+#: Opset that the exporter writes without conversion and that ONNX Runtime >= 1.14 supports.
 OPSET = 18
 BATCH = 'batch'
 _NO_LIMIT = 2**40
-#: Convolutions stay in float32: ONNX Runtime's integer kernels for them are slower than the float
-#: ones on processors.
+#: Convolutions stay in float32: on CPUs, ONNX Runtime's integer kernels for them are slower than
+#: the float kernels.
 _QUANTIZED_OPERATORS = ('MatMul', 'Gemm')
 
 
@@ -37,25 +37,28 @@ def export_onnx(
     facts: Mapping[str, Any],
     with_preprocessing: bool = False,
 ) -> bytes:
-    """Export a model, with any batch size and with all other sizes fixed.
+    """Export a model for any batch size and a fixed image size.
 
-    The number of tokens that every pooling keeps is a constant of the graph. The exporter is that
-    which follows ``torch.export``. PyTorch's older one, by TorchScript, is deprecated and writes
-    two to eight times as many nodes for the models of this package.
+    The number of tokens that every pooling keeps is a constant of the graph. The exporter based on
+    ``torch.export`` is used. PyTorch's older exporter, based on TorchScript, is deprecated and
+    writes two to eight times as many nodes for the models of this package.
 
-    The same model gives the same bytes, wherever it is exported: notes of the exporter about our
-    source files are taken out.
+    The same model gives the same bytes on any machine: the exporter's notes about source files are
+    removed.
 
     Args:
-        model (ImageClassifier): Left as it is.
-        size (tuple[int, int]): Height and width of its images.
-        facts (Mapping[str, Any]): What is written into the file beside the graph, see
-            :meth:`.LoadedModel.facts`: values are JSON, by name.
+        model (ImageClassifier): The model; it is not changed.
+        size (tuple[int, int]): Height and width of the images.
+        facts (Mapping[str, Any]): Metadata of the file by name, see :meth:`.LoadedModel.facts`.
+            Values must be serializable as JSON.
         with_preprocessing (bool): See :class:`.Exportable`. Defaults to False.
 
+    Returns:
+        The content of an ONNX file.
+
     Raises:
-        ExportError: A package is missing, PyTorch is too old, the model has a head of an unknown
-            kind, the exporter failed, or it took the batch size for a constant.
+        ExportError: A package is missing, PyTorch is too old, the type of head is unknown, the
+            exporter failed, or it made the batch size a constant.
     """
     require_onnx()
     import onnx
@@ -77,7 +80,7 @@ def export_onnx(
             )
         except torch.onnx.OnnxExporterError as error:
             raise ExportError(
-                f'PyTorch {torch.__version__} could not export it: {error}'
+                f'PyTorch {torch.__version__} could not export the model: {error}'
             ) from error
         proto = _fold(program)
     _remove_notes(proto)
@@ -88,24 +91,24 @@ def export_onnx(
 
 
 def quantize_int8(content: bytes) -> bytes:
-    """Quantize the linear layers of an exported model to 8 bits, dynamically.
+    """Quantize the linear layers of an exported model to 8 bits (dynamic quantization).
 
-    Weights are stored as int8, within 7 bits, with a scale for each output channel, a quarter of
-    their size;
-    activations are quantized as they come, by the range of each batch, so no data are needed. All
-    else stays float32: products of activations with each other, and the keys and values of an
-    APViT's last block, which are products by head (:func:`.attend_from_first`).
+    Weights are stored as int8 with a scale per output channel, which takes a quarter of the space.
+    Their values use only 7 bits. Activations are quantized at run time by the range of each batch,
+    so no calibration data is needed. Everything else stays float32, including products of
+    activations and the keys and values of an APViT's last block, which are computed per head
+    (:func:`.attend_from_first`).
 
     Note:
-        The range of activations is that of the whole batch: the answer to an image depends a little
-        on the others.
+        The range of activations is that of the whole batch, so the output for an image depends
+        slightly on the other images.
 
     Args:
-        content (bytes): What :func:`export_onnx` returned.
+        content (bytes): Output of :func:`export_onnx`.
 
     Returns:
-        The content of an ONNX file with the same inputs, outputs and facts, but for
-        ``precision``, which is ``'int8'``.
+        The content of an ONNX file with the same inputs, outputs and facts, except ``precision``,
+        which is ``'int8'``.
 
     Raises:
         ExportError: A package is missing.
@@ -116,9 +119,9 @@ def quantize_int8(content: bytes) -> bytes:
 
     model = onnx.load_from_string(content)
     facts = {entry.key: entry.value for entry in model.metadata_props}
-    # The shapes noted for weights, which the quantizer transposes; it infers all of them anew.
+    # The quantizer transposes weights, so their recorded shapes would be wrong.
     model.graph.ClearField('value_info')
-    # It advises a preparation that changes nothing here.
+    # Quiet, because it recommends a preparation that has no effect here.
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder, 'int8.onnx')
         quantize_dynamic(
@@ -127,8 +130,8 @@ def quantize_int8(content: bytes) -> bytes:
             op_types_to_quantize=list(_QUANTIZED_OPERATORS),
             per_channel=True,
             weight_type=QuantType.QInt8,
-            # 7 bits: processors without VNNI add two products of uint8 and int8 in 16 bits,
-            # which hold 2 * 255 * 64 but not 2 * 255 * 127.
+            # 7 bits: CPUs without VNNI add two products of uint8 and int8 in 16 bits, which can
+            # hold 2 * 255 * 64 but not 2 * 255 * 127.
             reduce_range=True,
         )
         quantized = onnx.load(path)
@@ -137,17 +140,17 @@ def quantize_int8(content: bytes) -> bytes:
 
 
 def require_onnx() -> None:
-    """Check that the packages and the version of PyTorch are there that an ONNX export needs.
+    """Check that the packages and the PyTorch version that an ONNX export needs are installed.
 
     Raises:
-        ExportError: Something is missing or too old.
+        ExportError: A package is missing, or PyTorch is too old.
     """
     require_packages()
     require_torch(ONNX_TORCH)
 
 
 def environment(threads: int) -> dict[str, Any]:
-    """What figures depend on: the machine, the number of threads, versions."""
+    """Describe what measurements depend on: the machine, the number of threads, versions."""
     import onnx
     import onnxruntime
 
@@ -162,9 +165,9 @@ def environment(threads: int) -> dict[str, Any]:
 
 
 def _fold(program: 'torch.onnx.ONNXProgram'):
-    """Compute what depends on no input, however large it is: slices and transposes of weights.
+    """Fold all constant expressions, such as slices and transposes of weights, of any size.
 
-    The exporter leaves large ones in the graph, where no quantizer would know them for weights.
+    The exporter does not fold large ones, and the quantizer would not recognize them as weights.
     """
     from onnxscript import optimizer
 
@@ -177,7 +180,7 @@ def _fold(program: 'torch.onnx.ONNXProgram'):
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Suppress what exporters say of their own optimizations, on three ways."""
+    """Suppress the exporters' messages: log records, warnings and prints."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -189,7 +192,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _remove_notes(proto) -> None:
-    """Clear what the exporter notes of source files and modules: paths of this machine."""
+    """Remove the exporter's notes on source files and modules; they have paths of this machine."""
     graph = proto.graph
     for part in (graph, *graph.node, *graph.initializer, *graph.value_info, *proto.functions):
         part.ClearField('metadata_props')
@@ -203,7 +206,7 @@ def _remove_notes(proto) -> None:
 
 
 def _check_batch(proto, names: tuple[str, ...]) -> None:
-    """Raise ExportError unless every input and output has a free batch size."""
+    """Raise ExportError unless every input and output has a dynamic batch size."""
     found = [value.name for value in proto.graph.output]
     if found != list(names):
         raise ExportError(f'the exported outputs are {found} instead of {list(names)}')
@@ -211,7 +214,7 @@ def _check_batch(proto, names: tuple[str, ...]) -> None:
         first = value.type.tensor_type.shape.dim[0]
         if not first.dim_param:
             raise ExportError(
-                f'the exporter took the batch size {first.dim_value} of {value.name!r} for a '
-                'constant: a part of the model makes a Python number of it, such as by len(x); '
-                'write x.shape[0] there'
+                f'the exporter made the batch size {first.dim_value} of {value.name!r} a '
+                'constant: a module of the model converts it to a Python number, such as by '
+                'len(x); use x.shape[0] there'
             )

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Random weights that hide no mistakes."""
+"""Models with random weights for tests and benchmarks, in which every layer has an effect."""
 
 import copy
 
@@ -17,13 +17,13 @@ _YEARS = 20.0
 
 
 def random_model(cfg: Config, seed: int = 0) -> ImageClassifier:
-    """The model of a config in eval mode, with random weights and no weight at rest.
+    """Build the model of a config in eval mode, with random weights, see :func:`shake_weights`.
 
-    Files that the config names are not read. The global generator is left alone.
+    Checkpoint files in the config are not read. The state of the global generator is not changed.
 
     Args:
         cfg (Config): The whole config.
-        seed (int): Of the weights. Defaults to 0.
+        seed (int): Seed of the weights. Defaults to 0.
     """
     cfg = copy.deepcopy(cfg)
     for _, node in walk(dict(model=cfg.model)):
@@ -38,15 +38,15 @@ def random_model(cfg: Config, seed: int = 0) -> ImageClassifier:
 
 @torch.no_grad()
 def shake_weights(model: nn.Module, seed: int = 0) -> None:
-    """Move every weight of a fresh model a little, and the statistics of its BatchNorm a lot.
+    """Add small noise to every weight of an initialized model, and more to BatchNorm statistics.
 
-    Fresh weights hide mistakes: class token, position embedding and the last norm of a KT-Adapter
-    begin as zeros, so what comes before them reaches no output, and BatchNorm begins as the
-    identity.
+    Initial weights hide mistakes: class token, position embedding and the last norm of a KT-Adapter
+    are initialized with zeros, so the layers before them have no effect on the output, and
+    BatchNorm is initially the identity.
 
     Args:
-        model (nn.Module): Changed in place.
-        seed (int): Of the numbers drawn; the global generator is left alone.
+        model (nn.Module): The model; changed in place.
+        seed (int): Seed of the noise; the global generator is not used. Defaults to 0.
     """
     generator = torch.Generator().manual_seed(seed)
     for value in model.parameters():
@@ -62,15 +62,16 @@ def shake_weights(model: nn.Module, seed: int = 0) -> None:
 
 @torch.no_grad()
 def spread_ages(model: ImageClassifier, inputs: Tensor) -> None:
-    """Let a fresh age model give ages within its range.
+    """Scale an untrained age model so that its predictions are within its age range.
 
-    Others are clamped, and all that are clamped look alike, whatever the model computes.
+    Predictions outside of the range are clamped, and clamped values hide differences between
+    models.
 
     Args:
-        model (ImageClassifier): In eval mode. The ``age_scale`` of an :class:`AgeHead` may become
-            smaller.
-        inputs (Tensor): Images ``(B, 3, H, W)``, normalized; of other images ages may be a bit
-            farther from ``mean_age`` than the 20 years that are the most for these.
+        model (ImageClassifier): The model in eval mode. The ``age_scale`` of an :class:`AgeHead`
+            may be reduced. Other models are not changed.
+        inputs (Tensor): Normalized images ``(B, 3, H, W)``. Their ages are then at most 20 years
+            from ``mean_age``; ages of other images may be slightly farther.
     """
     head = model.head
     if not isinstance(head, AgeHead):

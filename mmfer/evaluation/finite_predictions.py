@@ -4,7 +4,7 @@ from collections.abc import Iterable
 import torch
 from mmengine.structures import BaseDataElement
 
-#: What heads write into samples.
+#: Fields of samples that heads write.
 _FIELDS = (
     *('pred_score', 'pred_age', 'pred_landmarks', 'pred_au', 'pred_valence_arousal'),
     'feat',
@@ -12,31 +12,31 @@ _FIELDS = (
 
 
 class NonFinitePredictionError(ValueError):
-    """A model answered an image with NaN or infinity, so no class can be named.
+    """Raised if a model predicts NaN or infinity for an image.
 
     Args:
-        image (str): What the image is called.
-        field (str): What was predicted, such as ``'pred_score'``.
-        index (int): Number of the image in its batch.
+        image (str): Name of the image.
+        field (str): The predicted field, such as ``'pred_score'``.
+        index (int): Index of the image in its batch.
     """
 
     def __init__(self, image: str, field: str, index: int):
         super().__init__(
-            f'the model answers {image} with {field} that is not finite. Its weights have diverged '
-            'or overflow in this precision, or the image holds what is not a number: use another '
+            f'the model predicts {field} that is not finite for {image}. Its weights have diverged '
+            'or overflow in this precision, or the image has NaN or infinite values: use another '
             'checkpoint, or a higher precision'
         )
         self.field, self.index = field, index
 
 
 def check_predictions(samples: Iterable[BaseDataElement]) -> None:
-    """Check that what a model predicted is finite.
+    """Check that all predictions are finite.
 
     Args:
-        samples (Iterable[BaseDataElement]): Of one batch, with what a head's ``predict`` wrote.
+        samples (Iterable[BaseDataElement]): The samples of one batch, after the head's ``predict``.
 
     Raises:
-        NonFinitePredictionError: Something is not; it names the first image.
+        NonFinitePredictionError: A prediction is not finite; the error names the first image.
     """
     found = [
         (index, field, sample)
@@ -44,7 +44,7 @@ def check_predictions(samples: Iterable[BaseDataElement]) -> None:
         for field in _FIELDS
         if field in sample
     ]
-    # Together, because a GPU is waited for at each question.
+    # A single check for all, because each one waits for the GPU.
     finite = [torch.as_tensor(sample.get(field)).isfinite().all() for _, field, sample in found]
     if not finite or torch.stack(finite).all():
         return

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Find faces and bring them to the place and size that models expect."""
+"""Detect and align faces."""
 
 from .detector import MAX_FRAME_SIDE, FaceDetector
 from .face import POINT_NAMES, Face

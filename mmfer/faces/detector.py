@@ -7,32 +7,33 @@ from mmfer.datasets.transforms.face_geometry import invert, move_box, move_point
 
 from .face import Face
 
-#: Longer side to which detectors shrink larger images for the search, unless told otherwise.
+#: Default of ``max_side``, the longer side to which detectors shrink larger images, pixels.
 MAX_SIDE = 6144
 
-#: The same for frames of films and cameras, which come many times a second.
+#: The same for frames of videos and cameras, which must be processed quickly.
 MAX_FRAME_SIDE = 640
 
 
 class FaceDetector(ABC):
-    """Finds faces and five points of each.
+    """Base class of detectors of faces and their five points.
 
-    ``detector(image)`` takes an image, uint8 (H, W, 3) in BGR, and returns its faces, best score
-    first, in pixels of that image, rounded to a thousandth. ``detector(image, max_side=640)``
-    searches this one at a smaller size.
+    ``detector(image)`` returns the faces of an image, uint8 (H, W, 3) in BGR, best score first, in
+    pixels of that image, rounded to three decimals. ``detector(image, max_side=640)`` detects them
+    at a smaller size.
 
-    A subclass writes :meth:`_find` and :attr:`settings`.
+    Subclasses implement :meth:`_find` and :attr:`settings`.
 
     Args:
-        max_side (int, optional): An image whose longer side has more pixels is shrunk to as many
-            for the search; the faces found are in its own pixels all the same. None: never.
+        max_side (int, optional): Images with a longer side above this are shrunk to it for
+            detection; faces are still in pixels of the original image. Defaults to None, never.
 
     Raises:
-        TypeError: What is searched is no uint8 array.
-        ValueError: It has another shape, or ``max_side`` is not 32 or more.
+        TypeError: The image is not a uint8 array.
+        ValueError: The image has another shape, or ``max_side`` is below 32.
     """
 
-    # What is reported is what is computed with, and sums taken in another order do not change it.
+    # Faces are rounded, so that reported and used values are equal, and do not depend on the order
+    # of sums.
     _decimals = 3
 
     def __init__(self, max_side: int | None = None):
@@ -46,11 +47,13 @@ class FaceDetector(ABC):
     @property
     @abstractmethod
     def settings(self) -> dict:
-        """All that decides what is found, in plain values; versions of files and libraries too."""
+        """All that detections depend on, as plain values, including versions of files and
+        libraries.
+        """
 
     @abstractmethod
     def _find(self, image: np.ndarray) -> list[Face]:
-        """Search an image of at most ``max_side`` pixels; any order."""
+        """Detect the faces of an image of at most ``max_side`` pixels, in any order."""
 
     def __call__(self, image: np.ndarray, max_side: int | None = None) -> list[Face]:
         self._check(image)
@@ -68,20 +71,20 @@ class FaceDetector(ABC):
             )
             for face in faces
         ]
-        # Equal scores in a fixed order, whatever the order of the search.
+        # Faces with equal scores have a fixed order that does not depend on the search.
         return sorted(faces, key=lambda face: (-face.score, *face.box.tolist()))
 
     def _check(self, image: np.ndarray) -> None:
         name = type(self).__name__
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
             what = getattr(image, 'dtype', type(image).__name__)
-            raise TypeError(f'{name} searches uint8 arrays (H, W, 3) in BGR, not {what}')
+            raise TypeError(f'{name} needs a uint8 array (H, W, 3) in BGR, not {what}')
         if image.ndim != 3 or image.shape[2] != 3 or not image.size:
-            raise ValueError(f'{name} searches images (H, W, 3) in BGR, not {image.shape}')
+            raise ValueError(f'{name} needs an image (H, W, 3) in BGR, not {image.shape}')
 
 
 def shrink(image: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Shrink an image such that its longer side has ``side`` pixels; also returns the map back."""
+    """Shrink an image to a longer side of ``side`` pixels; also return the inverse map (2, 3)."""
     height, width = image.shape[:2]
     zoom = side / max(height, width)
     size = max(round(width * zoom), 1), max(round(height * zoom), 1)
@@ -90,5 +93,5 @@ def shrink(image: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def move_face(face: Face, matrix: np.ndarray) -> Face:
-    """Map box and points of a face."""
+    """Apply an affine map (2, 3) to the box and the points of a face."""
     return Face(move_box(face.box, matrix), face.score, move_points(face.points, matrix))

@@ -3,18 +3,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-#: What the five points of a face are, in their order; left and right are the viewer's.
+#: Names of the five points of a face, in order; left and right as seen by the viewer.
 POINT_NAMES = ('left_eye', 'right_eye', 'nose', 'left_mouth', 'right_mouth')
 
 
 class Face(NamedTuple):
     """A face in an image.
 
-    Whole numbers are the centers of pixels, (0, 0) that of the first, as everywhere in
-    :mod:`mmfer.datasets.transforms.face_geometry`.
+    Integer coordinates are pixel centers, as in :mod:`mmfer.datasets.transforms.face_geometry`;
+    (0, 0) is the center of the first pixel.
     """
 
-    box: np.ndarray  #: Outer edges x1, y1, x2, y2 in pixels, float64 (4,); may reach outside.
+    box: np.ndarray  #: Outer edges x1, y1, x2, y2 in pixels, float64 (4,); may be outside.
     score: float  #: The detector's confidence, 0 to 1.
     points: np.ndarray  #: (x, y) of :data:`POINT_NAMES` in pixels, float64 (5, 2).
 

@@ -15,7 +15,7 @@ from .similarity import similarity_map
 from .template import TEMPLATE_SIZE, face_template
 from .whole_image import WholeImage
 
-#: What becomes of a face that counts, by the kind of the result.
+#: Kind of the result -> decision if there is a face.
 FOUND = {'aligned': 'aligned', 'tight': 'cropped', 'loose': 'cropped', 'none': 'found'}
 ALIGNED, WHOLE, REFUSED = ('aligned', 'whole', 'refused')
 NO_FACE = ('refuse', 'whole')
@@ -23,21 +23,20 @@ NO_FACE = ('refuse', 'whole')
 
 @dataclass(frozen=True)
 class Alignment:
-    """What became of an image.
+    """Result of aligning an image.
 
     Attributes:
-        decision (str): ``'aligned'``, ``'cropped'`` or ``'found'``, by the kind of the result;
-            ``'whole'``, no face counted and the image was taken without one; or ``'refused'``, no
-            face counted and there is no result.
-        reason (str): In a few words.
-        num_faces (int): Faces that were good and large enough.
-        face (Face, optional): The face that was chosen, in pixels of the image; None where no face
-            counted.
+        decision (str): ``'aligned'``, ``'cropped'`` or ``'found'``, depending on the kind of the
+            result; ``'whole'`` if no face was selected and the whole image was used; or
+            ``'refused'`` if no face was selected and there is no result.
+        reason (str): A short reason.
+        num_faces (int): Number of faces with a sufficient score and size.
+        face (Face, optional): The selected face, in pixels of the image; None if there is none.
         image (np.ndarray, optional): The result, uint8 (size, size, 3) in BGR; None if refused, and
             for ``kind='none'``.
-        residual (float, optional): Root mean square distance of its points, once aligned, from the
-            template, in pixels of 112x112 whatever the size and kind. About 1 to 3 for a frontal
-            face, far more for profiles and for what is no face. None where no face counted.
+        residual (float, optional): Root mean square distance of the aligned points from the
+            template, in pixels of 112x112 for every size and kind. About 1 to 3 for a frontal face,
+            much larger for profiles and false detections. None if no face was selected.
     """
 
     decision: str
@@ -49,30 +48,30 @@ class Alignment:
 
 
 class FaceAligner:
-    """Finds the face of an image and cuts it out: by its five points, or by its box.
+    """Detects the face of an image and cuts it out: aligned by its five points, or cropped.
 
-    ``kind='aligned'`` brings the points to the template: the image is turned, zoomed and shifted
-    (:func:`.similarity_map`), never stretched or mirrored. ``'tight'`` and ``'loose'`` cut out the
-    upright square of :class:`.CropFace` about the box without the forehead
-    (:func:`.below_forehead`), as KT-Adapter's faces are, which a detector crops and nobody aligns
-    (section 4.1). The image is resampled once.
+    ``kind='aligned'`` moves the points to the template: the image is rotated, scaled and shifted
+    (:func:`.similarity_map`), never stretched or mirrored. ``'tight'`` and ``'loose'`` crop the
+    upright square of :class:`.CropFace` around the box without the forehead
+    (:func:`.below_forehead`), like the faces of KT-Adapter, which are cropped by a detector and not
+    aligned (section 4.1). The image is resampled once.
 
     Args:
-        detector (FaceDetector): Finds faces.
-        choice (FaceChoice, optional): Rules by which one of them is chosen. Defaults to those of
+        detector (FaceDetector): The face detector.
+        choice (FaceChoice, optional): Rules that select one of the faces. Defaults to those of
             :class:`FaceChoice`.
         size (int): Width and height of the result, pixels. Defaults to 112.
-        kind (str): ``'aligned'`` (default), ``'tight'``, ``'loose'``, or ``'none'``, which finds
-            the face and cuts out nothing.
-        no_face (str): What happens to an image in which no face counts: ``'refuse'``, no result
-            (default), or ``'whole'``: aligned as :class:`WholeImage` does, tight and loose by fixed
-            shares of the image, as :class:`.CropFace` does without a box.
-        border (str): What lies outside the image: ``'constant'`` for ``fill`` (default),
-            ``'replicate'`` for the nearest pixel of its edge.
+        kind (str): ``'aligned'`` (default), ``'tight'``, ``'loose'``, or ``'none'``, which detects
+            the face without cutting it out.
+        no_face (str): What to do if no face is selected: ``'refuse'``, no result (default), or
+            ``'whole'``, use the whole image: aligned like :class:`WholeImage`, tight and loose by
+            fixed margins, like :class:`.CropFace` without a box.
+        border (str): Pixels outside the image: ``'constant'`` for ``fill`` (default),
+            ``'replicate'`` for the nearest pixel of the edge.
         fill (int | Sequence[int]): Gray value or BGR, 0 to 255. Defaults to 0, black.
 
     Raises:
-        ValueError: An argument is wrong.
+        ValueError: An argument is out of range or unknown.
     """
 
     def __init__(
@@ -99,13 +98,15 @@ class FaceAligner:
         self._whole = WholeImage()
 
     def __call__(self, image: np.ndarray) -> Alignment:
-        """Find and cut out the face of an image, uint8 (H, W, 3) in BGR."""
+        """Detect and cut out the face of an image, uint8 (H, W, 3) in BGR."""
         choice = self.choice(self.detector(image), image.shape[1::-1])
         if choice.face is not None:
             try:
                 matrix = similarity_map(choice.face.points, face_template(self.size))
             except ValueError:
-                choice = Choice(None, 'the points found are those of no face', choice.num_faces)
+                choice = Choice(
+                    None, 'the detected points are not those of a face', choice.num_faces
+                )
         if choice.face is not None:
             residual = self._residual(choice.face.points, matrix)
             cut = self._cut(image, choice.face)
@@ -128,5 +129,5 @@ class FaceAligner:
         return warp(image, matrix, (self.size, self.size), self.border, self.fill)
 
     def _residual(self, points: np.ndarray, matrix: np.ndarray) -> float:
-        beside = move_points(points, matrix) - face_template(self.size)
-        return float(np.sqrt((beside**2).sum(axis=1).mean()) * TEMPLATE_SIZE / self.size)
+        offsets = move_points(points, matrix) - face_template(self.size)
+        return float(np.sqrt((offsets**2).sum(axis=1).mean()) * TEMPLATE_SIZE / self.size)

@@ -12,12 +12,12 @@ _NAMES = {'largest': 'largest', 'central': 'most central', 'score': 'best score'
 
 @dataclass(frozen=True)
 class Choice:
-    """The face of an image that counts, or why there is none.
+    """The selected face of an image, or the reason why there is none.
 
     Attributes:
-        face (Face, optional): The face; None where there is none.
-        reason (str): In a few words.
-        num_faces (int): Faces that were good and large enough.
+        face (Face, optional): The face; None if no face was selected.
+        reason (str): A short reason.
+        num_faces (int): Number of faces with a sufficient score and size.
     """
 
     face: Face | None
@@ -27,19 +27,19 @@ class Choice:
 
 @dataclass(frozen=True)
 class FaceChoice:
-    """Rules by which one face of an image is chosen. They apply in this order.
+    """Rules that select one face of an image, in this order:
 
-    1. Faces whose score is below ``min_score`` are no faces.
-    2. Faces the shorter side of whose box is below ``min_size`` are too small to be one.
-    3. Of several that are left, ``several`` decides. Of equal ones the better score, then the one
-       that begins further to the left.
+    1. Faces with a score below ``min_score`` are ignored.
+    2. Faces whose box has a shorter side below ``min_size`` are ignored.
+    3. If several faces are left, ``several`` decides. Ties are broken by the higher score, then by
+       the smaller left edge.
 
     Args:
-        min_score (float): 0 to 1. Defaults to 0.6.
-        min_size (float): Pixels of the image as it is on disk, 1 or more. Defaults to 32.
-        several (str): ``'largest'``, by the area of the box (default); ``'central'``, the middle of
-            whose box is nearest to the middle of the image; ``'score'``; or ``'refuse'``, an image
-            of several faces has none that counts.
+        min_score (float): Smallest score, 0 to 1. Defaults to 0.6.
+        min_size (float): Smallest size in pixels of the original image, 1 or more. Defaults to 32.
+        several (str): ``'largest'``, by the area of the box (default); ``'central'``, the face
+            whose box center is closest to the center of the image; ``'score'``, the highest score;
+            or ``'refuse'``, no face is selected.
 
     Raises:
         ValueError: An argument is out of range.
@@ -58,7 +58,7 @@ class FaceChoice:
             raise ValueError(f'several must be one of {SEVERAL}, not {self.several!r}')
 
     def __call__(self, faces: list[Face], image: tuple[int, int]) -> Choice:
-        """Choose one of the ``faces`` of an image of (width, height) pixels."""
+        """Select one of the ``faces`` of an image of (width, height) pixels."""
         if not faces:
             return Choice(None, 'no face', 0)
         good = [face for face in faces if face.score >= self.min_score]
@@ -77,7 +77,7 @@ class FaceChoice:
         return Choice(best, f'{_NAMES[self.several]} of {len(large)} faces', len(large))
 
     def _rank(self, face: Face, image: tuple[int, int]) -> float:
-        """The lower the better."""
+        """Return a sort key; the face with the smallest one is selected."""
         if self.several == 'largest':
             return -face.area
         if self.several == 'score':

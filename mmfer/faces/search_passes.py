@@ -1,10 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""At which sizes an image is searched by a network that knows faces of some sizes only, and how
-what was found at each of them becomes one list.
+"""Multi-scale face detection for networks that detect a limited range of sizes: plan the sizes of
+the image, and merge the detections.
 
-The numbers of the passes are YuNet's. Its eyes are as exact as they get for faces of 40 to 320
-pixels; of a larger face it takes parts, of 400 pixels and more, for faces (46 portraits, enlarged
-step by step).
+The numbers of the passes are for YuNet. Its eye points are most accurate for faces of 40 to 320
+pixels. In faces of 400 pixels and more, it detects parts as faces (measured on 46 portraits,
+enlarged step by step).
 """
 
 import math
@@ -16,43 +16,43 @@ import numpy as np
 from .detector import move_face, shrink
 from .face import Face
 
-#: Longer side of what is searched in one piece, pixels: memory does not grow with larger images.
+#: Largest longer side of an image that is searched in one piece, pixels: limits the memory.
 WHOLE = 2560
 
-#: Size of the largest face that the tiles of a larger image are searched for, pixels. What is
-#: larger has 20 pixels or more in the whole, up to images of 16,000 pixels.
+#: Largest face that is searched for in the tiles of a larger image, pixels. Larger faces have 20
+#: pixels or more in the shrunk image, for images of up to 16,000 pixels.
 SMALL = 128
-_TILE = 2048  # side of a tile without what it shares with its neighbors, pixels
+_TILE = 2048  # side of a tile without the overlap with its neighbors, pixels
 
-#: Faces of more pixels in what the network sees are left to the next pass.
+#: Faces larger than this in the input of the network are left to the next pass, pixels.
 LARGEST = 320
 
-#: Longer sides of what the network sees behind the first pass, pixels.
+#: Longer sides of the network's input after the first pass, pixels.
 COARSER = (640, 240)
 
-#: What is laid around an image that a face fills, in longer sides of it: so the points of faces
-#: that reach beyond it are found. Where half of the cheeks is outside, eyes were 17.5 % of their
-#: distance off without it and 8.5 % with it, at worst. Around portraits it does harm: 5.5 % instead
-#: of 4.8 % on average.
+#: Border added around an image that a face fills, relative to its longer side, so that points of
+#: faces that extend beyond the image are detected. If half of the cheeks is outside, the largest
+#: eye error was 17.5 % of the distance of the eyes without it, and 8.5 % with it. It makes
+#: portraits worse: 5.5 % instead of 4.8 % on average.
 BORDER = 1 / 6
 _FILLS = 0.85  # of the shorter side
 
-_SAME = 0.3  # overlap of two boxes, area in both by area in either; the value of OpenCV's sample
-_ABOUT = 0.02  # difference of scores; MTCNN's are .999 and more for most faces
-_WITHIN = 0.6  # area in both by the area of the smaller box, from which that is a part of a face
+_SAME = 0.3  # IoU above which two boxes are one face; the value of OpenCV's sample
+_ABOUT = 0.02  # difference of similar scores; MTCNN's are .999 and more for most faces
+_WITHIN = 0.6  # intersection over the smaller box, above which that is a part of the other face
 
 
 class Pass(NamedTuple):
-    """One look at an image."""
+    """One run of the network on an image."""
 
     side: int  #: Longer side to which it is shrunk, pixels.
-    largest: float  #: Size of the largest face that counts, pixels of what the network sees.
+    largest: float  #: Size of the largest face to keep, in pixels of the network's input.
 
 
 def plan_passes(side: int) -> list[Pass]:
-    """The passes over an image whose longer side has ``side`` pixels, the finest first.
+    """Return the passes for an image with a longer side of ``side`` pixels, the finest first.
 
-    Together they have at most 1.6 times as many pixels as the image.
+    Together they have at most 1.6 times the pixels of the image.
     """
     sides = [side, *(coarser for coarser in COARSER if side >= 1.5 * coarser)]
     return [*(Pass(finer, LARGEST) for finer in sides[:-1]), Pass(sides[-1], math.inf)]
@@ -63,17 +63,17 @@ def search_parts(
     search_whole: Callable[[np.ndarray], list[Face]],
     search_tile: Callable[[np.ndarray], list[Face]],
 ) -> list[Face]:
-    """Search an image of any size: shrunk to :data:`WHOLE`, and for small faces tile by tile.
+    """Detect the faces of an image of any size: shrunk to :data:`WHOLE`, and in tiles.
 
     Args:
         image (np.ndarray): uint8 (H, W, 3).
-        search_whole (Callable[[np.ndarray], list[Face]]): Finds faces of all sizes in an image of
+        search_whole (Callable[[np.ndarray], list[Face]]): Detects faces of all sizes in an image of
             at most ``WHOLE`` pixels.
-        search_tile (Callable[[np.ndarray], list[Face]]): Finds faces of at most :data:`SMALL`
-            pixels in a part of the image.
+        search_tile (Callable[[np.ndarray], list[Face]]): Detects faces of at most :data:`SMALL`
+            pixels in a tile of the image.
 
     Returns:
-        Each face once, best score first, in pixels of ``image``.
+        The faces without duplicates, best score first, in pixels of ``image``.
     """
     height, width = image.shape[:2]
     if max(height, width) <= WHOLE:
@@ -92,22 +92,26 @@ def search_parts(
 
 
 class Span(NamedTuple):
-    """Where a tile lies along one side of the image."""
+    """Range of a tile along one side of the image.
+
+    Only faces whose centers are between ``first`` and ``last`` are kept: the tile contains all of
+    them.
+    """
 
     start: int  #: First pixel.
-    stop: int  #: Behind the last one.
-    first: float  #: The tile counts faces whose middle is not before this,
-    last: float  #: nor behind this: they are whole in it.
+    stop: int  #: Last pixel + 1.
+    first: float  #: Smallest center of a face.
+    last: float  #: Largest center of a face.
 
     def owns(self, middle: float) -> bool:
         return self.first <= middle <= self.last
 
 
 def plan_tiles(side: int) -> list[Span]:
-    """Cut a side of the image into spans of about equal length that share ``2 * SMALL`` pixels."""
+    """Split a side of the image into spans of similar length that overlap by ``2 * SMALL``."""
     count = math.ceil(side / _TILE)
     edges = [round(index * side / count) for index in range(count + 1)]
-    # A quarter more on either side, as two tiles may see the middle of a face at different pixels.
+    # A quarter more on both sides, as the center of a face may differ between two tiles.
     return [
         Span(
             max(start - SMALL, 0),
@@ -120,14 +124,16 @@ def plan_tiles(side: int) -> list[Span]:
 
 
 def fills(face: Face, width: int, height: int) -> bool:
-    """Whether a face is about as large as the image, so that parts of it may lie outside."""
+    """Whether a face fills the image, so that parts of it may be outside."""
     return face.size > _FILLS * min(width, height)
 
 
 def merge_faces(faces: Iterable[Face]) -> list[Face]:
-    """Keep each face once: the best score of those whose boxes are about the same, or one of which
-    lies in the other. At about the same score a box counts more than one that lies in it, which is
-    a part of the face; not where two lie in it. Any order in, best score first out.
+    """Remove duplicate faces, and return the others, best score first.
+
+    Boxes are duplicates if they overlap, or if one is inside the other. The one with the best score
+    is kept. If scores are similar, a box replaces a smaller one inside it, which is a part of the
+    face, but not if two boxes are inside it.
     """
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Where the eyes, the nose and the corners of the mouth lie in an aligned image."""
+"""Positions of the eyes, the nose and the corners of the mouth in an aligned image."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ from mmfer.datasets.transforms.face_geometry import move_points, resize_map
 
 TEMPLATE_SIZE = 112
 
-#: (x, y) of the five points in 112x112 pixels, the places that face recognition uses since
-#: SphereFace and ArcFace: of 96x112 there, with 8 more pixels on either side here.
+#: (x, y) of the five points in 112x112 pixels, as used in face recognition since SphereFace and
+#: ArcFace: theirs are for 96x112, here with 8 more pixels on the left and on the right.
 _POINTS = np.array(
     [
         (38.2946, 51.6963),
@@ -21,10 +21,10 @@ _POINTS = np.array(
 
 
 def face_template(size: int) -> np.ndarray:
-    """The five points in an image of ``size`` x ``size``: float64 (5, 2), new.
+    """Return the five points in an image of ``size`` x ``size`` as a new array, float64 (5, 2).
 
-    Sizes are related as in resizing: an aligned image of 224x224 that is halved shows every thing
-    where one of 112x112 has it. Multiplying the numbers instead, as is often done, is half a pixel
-    of the larger image beside that.
+    Sizes are related by image resizing: an aligned image of 224x224, resized to 112x112, has the
+    same positions as one that was aligned at 112x112. The common alternative, to multiply the
+    coordinates, is off by half a pixel of the larger image.
     """
     return move_points(_POINTS, resize_map((TEMPLATE_SIZE,) * 2, (size, size)))

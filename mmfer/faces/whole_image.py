@@ -15,10 +15,10 @@ from .template import TEMPLATE_SIZE, face_template
 
 
 class WholeImage(FaceDetector):
-    """For images that are aligned already: the face fills the image.
+    """A detector for aligned images, whose one face fills the image.
 
-    Reports one face whose points are where the template has them, so that aligning it is resizing
-    the image. One that is not square is fitted into the middle of a square, nothing is cut off.
+    It returns one face whose points match the template, so that aligning it only resizes the image.
+    An image that is not square is centered in a square without cropping.
     """
 
     _decimals = 9  # computed, not measured: resizing to the same size copies

@@ -22,38 +22,38 @@ YUNET_FILES = {
     ),
 }
 
-_WHERE = 'docs/alignment.md says where published files come from'
-_ABOUT = 0.1  # by which scores of one face may differ
-_OVERLAP = 0.3  # of the boxes of two faces, at most; the value of OpenCV's sample
+_WHERE = 'docs/alignment.md says where to get published files'
+_ABOUT = 0.1  # largest difference of similar scores
+_OVERLAP = 0.3  # IoU threshold of the non-maximum suppression; the value of OpenCV's sample
 
 
 class YuNet(FaceDetector):
     """YuNet (Wu, Peng and Yu, *YuNet: A Tiny Millisecond-level Face Detector*, 2023) in OpenCV.
 
-    It knows faces of about 10 to 320 pixels and takes parts of a larger one for faces, therefore an
-    image is searched at several sizes (:mod:`.search_passes`). Nothing is downloaded.
+    It detects faces of about 10 to 320 pixels, and parts of larger faces as faces. Therefore it
+    runs on the image at several sizes (:mod:`.search_passes`). Nothing is downloaded.
 
     Args:
         model (str | Path): The ONNX file.
-        sha256 (str, optional): What its sha256 has to be, in hexadecimal digits; for a file that is
-            not among :data:`YUNET_FILES`. Defaults to one of those.
-        score_floor (float): Faces of lower scores are not reported, in (0, 1). Defaults to 0.3.
-        max_side (int, optional): See :class:`FaceDetector`. Of larger images faces below 10 pixels
-            of so many are not found; what is searched grows with its square. Defaults to 6144: a
-            photograph of 24 megapixels at full size.
+        sha256 (str, optional): Expected sha256 of the file, in hexadecimal digits; needed if it is
+            not one of :data:`YUNET_FILES`. Defaults to any of those.
+        score_floor (float): Faces with lower scores are dropped, in (0, 1). Defaults to 0.3.
+        max_side (int, optional): See :class:`FaceDetector`. After shrinking, faces below 10 pixels
+            are not detected; the cost grows with the square. Defaults to 6144: a photograph of 24
+            megapixels at full size.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file's sha256 is another one, OpenCV cannot read it, or an argument is out
-            of range.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file has another sha256, OpenCV cannot read it, or an argument is out of
+            range.
         ImportError: OpenCV is older than 4.5.4.
 
     Note:
         Threads may share a detector; they wait for each other.
 
     Note:
-        The network's coordinates are those of its grids, which start at the outer edge of the first
-        pixel. Half a pixel is taken off.
+        The network's coordinates start at the outer edge of the first pixel, so half a pixel is
+        subtracted.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class YuNet(FaceDetector):
                 "pip install 'opencv-python>=4.8'"
             )
         self.score_floor = score_floor
-        self._lock = Lock()  # the network keeps the size of the image that it searches
+        self._lock = Lock()  # the network stores the size of the current image
         self.sha256 = _check_file(Path(model), sha256)
         try:
             self._network = cv2.FaceDetectorYN.create(
@@ -81,7 +81,7 @@ class YuNet(FaceDetector):
         except cv2.error as error:
             raise ValueError(
                 f"YuNet: OpenCV {cv2.__version__} cannot read '{model}' (the dynamic file needs "
-                f'OpenCV 5; yunet_n_320_320.onnx finds the same in any): {error}'
+                f'OpenCV 5; yunet_n_320_320.onnx finds the same with any version): {error}'
             ) from error
 
     @property
@@ -105,7 +105,7 @@ class YuNet(FaceDetector):
             seen, back = shrink(image, side) if side < longer else (image, np.eye(2, 3))
             faces = [face for face in self._search(seen) if face.size <= largest]
             found += [move_face(face, back) for face in faces]
-        # Of the last pass, as those before it leave such faces to it.
+        # `faces` are those of the last pass, to which the others leave such large faces.
         if not found or any(fills(face, *seen.shape[1::-1]) for face in faces):
             best = max((face.score for face in faces), default=0)
             side = min(longer, COARSER[-1])
@@ -114,7 +114,8 @@ class YuNet(FaceDetector):
             seen = cv2.copyMakeBorder(seen, *[border] * 4, cv2.BORDER_CONSTANT)
             back = chain(np.array([[1, 0, -border], [0, 1, -border]], float), back)
             again = self._search(seen)
-            # Its points are better at the same score; what is seen less well stays.
+            # With the border, points are more accurate at a similar score. Faces of the last pass
+            # are kept if the new scores are lower.
             if max((face.score for face in again), default=0) >= best - _ABOUT:
                 del found[len(found) - len(faces) :]
             found += [move_face(face, back) for face in again]
@@ -125,8 +126,8 @@ class YuNet(FaceDetector):
         with self._lock:
             self._network.setInputSize((width, height))
             _, rows = self._network.detect(image)
-        # A row: x, y, width, height, five points, score. OpenCV calls the person's right eye right,
-        # which is the viewer's left: the order is ours.
+        # A row: x, y, width, height, five points, score. OpenCV's right eye is the person's right,
+        # the viewer's left, so the order is the same as ours.
         return [] if rows is None else [_to_face(row) for row in rows.astype(np.float64)]
 
 
@@ -137,20 +138,20 @@ def _to_face(row: np.ndarray) -> Face:
 
 
 def _check_file(path: Path, expected: str | None) -> str:
-    """Return the sha256 of a file that may be used."""
+    """Check the sha256 of a model file and return it."""
     if not path.is_file():
         raise FileNotFoundError(f"YuNet: there is no model file '{path}'; {_WHERE}")
     found = file_digest(path)
     if expected is not None and found != expected.lower():
         raise ValueError(
-            f"YuNet: '{path}' has the sha256 {found}, not {expected.lower()} as was asked for; "
-            'it is another file or was damaged on its way'
+            f"YuNet: '{path}' has the sha256 {found}, not the expected {expected.lower()}; "
+            'it is another file or was damaged in transfer'
         )
     if expected is None and found not in YUNET_FILES:
         known = ''.join(f'\n  {sha256}  {name}' for sha256, name in YUNET_FILES.items())
         raise ValueError(
-            f"YuNet: '{path}' is none of the published files, its sha256 is {found}. If you trust "
-            'it, name that value: sha256=... (--detector-sha256, align_faces.py: --model-sha256). '
-            f'{_WHERE}. Known are:{known}'
+            f"YuNet: '{path}' is not one of the published files, its sha256 is {found}. If you "
+            'trust it, pass this value: sha256=... (--detector-sha256, align_faces.py: '
+            f'--model-sha256). {_WHERE}. Known files:{known}'
         )
     return found

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""From images to results: what :class:`mmfer.FaceInferencer` is made of."""
+"""From images to results: the parts of :class:`mmfer.FaceInferencer`."""
 
 import warnings
 

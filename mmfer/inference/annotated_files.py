@@ -17,14 +17,14 @@ _LOSSLESS = ('.png', '.bmp', '.tif', '.tiff')
 
 
 class AnnotatedFiles:
-    """Writes images and videos with what was found in them; a context manager.
+    """Writes annotated images and videos; a context manager.
 
-    Images become ``.jpg``, or ``.png`` where they were lossless; videos and cameras become
-    ``.mp4``. A file of a folder keeps its place in it; where two would have the same name the
-    second gets ``_2``. A video has its name when it is whole.
+    Images are written as ``.jpg``, or ``.png`` if they were lossless; videos and cameras as
+    ``.mp4``. Files of a folder keep their relative paths. If two files get the same name, ``_2`` is
+    appended to the second. A video is renamed to its final name when it is complete.
 
     Args:
-        folder (str | Path): Where they go.
+        folder (str | Path): The output folder.
         stage (str, optional): See :func:`.draw_faces`. Defaults to None.
     """
 
@@ -42,13 +42,13 @@ class AnnotatedFiles:
         self._finish_video()
 
     def write(self, item: InputImage, result: ImageResult) -> Path | None:
-        """Draw an image or a frame.
+        """Draw a result on its image or frame and write it.
 
         Returns:
-            The file; None where the image is unreadable.
+            The file; None if the image is unreadable.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The file cannot be written.
         """
         is_frame = item.frame is not None
         if not is_frame or item.frame == 0 or item.source != self._source:
@@ -79,14 +79,14 @@ class AnnotatedFiles:
 
 
 class _Video:
-    """A video under a hidden name, which gets its own when it is closed."""
+    """A video with a hidden file name until it is closed."""
 
     def __init__(self, path: Path, frame_rate: float, size: tuple[int, int]):
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.size = path, size
         codec = cv2.VideoWriter.fourcc(*'mp4v')
         with ExitStack() as stack:
-            # An absolute name, as FFmpeg takes what is before a colon elsewhere for a protocol.
+            # An absolute path: FFmpeg reads the part before a colon as a protocol.
             self._part = stack.enter_context(replacing(path, path.suffix)).name
             self._writer = cv2.VideoWriter(self._part, codec, frame_rate, size)
             if not self._writer.isOpened():
@@ -96,13 +96,13 @@ class _Video:
             self._stack = stack.pop_all()
 
     def write(self, image: np.ndarray) -> None:
-        if image.shape[1::-1] != self.size:  # a camera that was turned
+        if image.shape[1::-1] != self.size:  # a camera that was rotated
             image = cv2.resize(image, self.size)
         self._writer.write(image)
 
     def close(self) -> None:
         self._writer.release()
         with self._stack:
-            # OpenCV says nothing of a full disk, on which the index at the end has no room.
+            # OpenCV reports no error if the disk is full and the index at the end is missing.
             if not cv2.VideoCapture(self._part).isOpened():
-                raise OSError(f'could not write {self.path}; is there room on the disk?')
+                raise OSError(f'could not write {self.path}; is the disk full?')

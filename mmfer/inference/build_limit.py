@@ -9,15 +9,15 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 @contextlib.contextmanager
 def at_most(limit: int) -> Iterator[None]:
-    """Refuse to build models of more weights, before their memory is used.
+    """Limit the size of models built in this context, before their memory is used.
 
-    A config that came with weights may ask for more than any machine has.
+    The config in a checkpoint may describe a model larger than any memory.
 
     Args:
-        limit (int): Numbers in all weights that this thread makes meanwhile.
+        limit (int): Largest total number of parameters that this thread may create.
 
     Raises:
-        ValueError: There are more.
+        ValueError: A model has more parameters.
     """
     thread, made = threading.get_ident(), 0
 
@@ -26,7 +26,7 @@ def at_most(limit: int) -> Iterator[None]:
         if threading.get_ident() == thread:
             made += weight.numel()
         if made > limit:
-            raise ValueError(f'the model has more than {limit} weights; the file has less')
+            raise ValueError(f'the model has more than {limit} parameters; the file has fewer')
 
     handle = register_module_parameter_registration_hook(count)
     try:

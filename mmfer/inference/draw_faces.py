@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Draw faces with what a model said of them into images and frames of videos."""
+"""Draw faces and their predictions on images and frames of videos."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -21,9 +21,9 @@ from .results import FaceResult, ImageResult
 
 _INK, _PAPER = (38, 38, 38), (255, 255, 255)  # of labels, BGR
 _RIM = (0, 0, 0)
-# Sky blue, orange, yellow, pink, green, vermillion, blue of Okabe and Ito, in BGR: told apart with
-# every common color blindness, and light enough for the dark rim that parts them from bright
-# images.
+# Sky blue, orange, yellow, pink, green, vermillion, blue of Okabe and Ito, in BGR: distinguishable
+# with all common types of color blindness, and light enough to contrast with their dark rim, which
+# separates them from bright images.
 _COLORS = (
     (233, 180, 86),
     (0, 159, 230),
@@ -34,20 +34,21 @@ _COLORS = (
     (178, 114, 0),
 )
 _SMALLEST = 11  # text, pixels
-_FADED = 0.75  # how much of a dropped patch is gone
+_FADED = 0.75  # opacity of the white over a dropped patch
 
 
 def draw_faces(image: np.ndarray, result: ImageResult, stage: str | None = None) -> np.ndarray:
     """Draw boxes, labels, landmarks and kept patches.
 
-    Boxes have the color of their class. Where patches are drawn, the frame is that of what the
-    network saw. A label never leaves the image, and grows with it, up to the width of its face.
+    Boxes have the color of their class. If patches are drawn, the frame shows the input of the
+    network instead of the box. Labels stay inside the image. Their size depends on the image, up to
+    the width of the face.
 
     Args:
         image (np.ndarray): The image, uint8 (H, W, 3) in BGR.
-        result (ImageResult): What was said of it.
-        stage (str, optional): Of the patches, what is kept after which stage: ``'app'``,
-            ``'layers.4'``, ... Default: after the last one.
+        result (ImageResult): The result to draw.
+        stage (str, optional): Draw the patches kept after this stage: ``'app'``, ``'layers.4'``,
+            ... Defaults to the last one.
 
     Returns:
         A new image of the same size.
@@ -56,7 +57,7 @@ def draw_faces(image: np.ndarray, result: ImageResult, stage: str | None = None)
     for face in result.faces:
         if face.patches is not None:
             _fade_dropped(canvas, face, stage)
-    # As in a printed photograph: text a thirtieth of the shorter side, at least readable.
+    # Text height: a thirtieth of the shorter side, but large enough to read.
     text_size = max(round(min(canvas.shape[:2]) / 30), _SMALLEST)
     for face in result.faces:
         line = max(round(_text_size(face, text_size) / 8), 1)
@@ -66,7 +67,7 @@ def draw_faces(image: np.ndarray, result: ImageResult, stage: str | None = None)
         elif face.detection_score is not None:
             _draw_frame(canvas, box_corners(face.box), color, line)
         _draw_points(canvas, face, color)
-    # Above all boxes.
+    # Labels after all boxes, so that no box covers them.
     for face in result.faces:
         text = describe(face)
         if text:
@@ -78,14 +79,16 @@ def draw_faces(image: np.ndarray, result: ImageResult, stage: str | None = None)
 
 
 def _text_size(face: FaceResult, largest: int) -> int:
-    """Text about as wide as the face, so that labels of a crowd do not hide it."""
+    """Return a text size for a label about as wide as the face, so that faces in a crowd stay
+    visible.
+    """
     return min(max(round((face.box[2] - face.box[0]) / 8), _SMALLEST), largest)
 
 
 def describe(face: FaceResult) -> str:
-    """What is written above a face, in short.
+    """Return the label of a face.
 
-    ``'Happiness 93 %'``, ``'41 years'``; ``'valence 0.52, arousal -0.10'`` where there is no class;
+    ``'Happiness 93 %'``, ``'41 years'``; ``'valence 0.52, arousal -0.10'`` if there is no class;
     empty for landmarks.
     """
     if face.class_name is not None:
@@ -96,7 +99,7 @@ def describe(face: FaceResult) -> str:
 
 
 def _draw_points(canvas: np.ndarray, face: FaceResult, color: tuple) -> None:
-    # The detector's points say how well it did, but nothing beside landmarks and patches.
+    # The detector's points show how well it worked; not needed next to landmarks and patches.
     points = face.points or (() if face.patches else face.five_points or ())
     radius = max(round((face.box[2] - face.box[0]) / 100), 1)
     for outer, fill in ((radius + 1, _RIM), (radius, color)):
@@ -105,20 +108,20 @@ def _draw_points(canvas: np.ndarray, face: FaceResult, color: tuple) -> None:
 
 
 def _fade_dropped(canvas: np.ndarray, face: FaceResult, stage: str | None) -> None:
-    """Fade what the network saw and dropped, where it lies in the image."""
+    """Fade the dropped patches in the image."""
     stages = face.patches.stages
     kept = stages[stage] if stage else list(stages.values())[-1]
     width, height = face.crop_size
     mask = keep_mask(np.array(kept), face.patches.grid, (height, width)).astype(np.uint8)
     back = invert(np.array(face.crop_map))
-    # 1 dropped, 2 kept, 0 outside of what the network saw.
+    # 1 dropped, 2 kept, 0 outside of the network's input.
     seen = cv2.warpAffine(mask + 1, back, canvas.shape[1::-1], flags=cv2.INTER_NEAREST)
     dropped = seen == 1
     canvas[dropped] = (canvas[dropped] * (1 - _FADED) + 255 * _FADED).astype(np.uint8)
 
 
 def _seen_corners(face: FaceResult) -> np.ndarray:
-    """Corners (4, 2) in the image of what the network saw."""
+    """Return the corners (4, 2) of the network's input, in image pixels."""
     corners = box_corners(image_box(*face.crop_size)).astype(np.float64)
     return move_points(corners, invert(np.array(face.crop_map)))
 
@@ -130,11 +133,11 @@ def _draw_frame(canvas: np.ndarray, corners: np.ndarray, color: tuple, line: int
 
 
 def _draw_label(canvas: np.ndarray, text: str, box: tuple, size: int, inside: bool = False) -> None:
-    """White on ink: readable on every image."""
+    """Draw a label in white on a dark plate, readable on every image."""
     plate = _text_plate(text, size)
     height, width = plate.shape[:2]
     x, y = round(box[0]), round(box[1]) - (0 if inside else height)
-    if y < 0 and not inside:  # no room above: below, and else within
+    if y < 0 and not inside:  # no space above: below, else inside
         y = round(box[3]) if round(box[3]) + height <= canvas.shape[0] else round(box[1])
     x = min(max(x, 0), max(canvas.shape[1] - width, 0))
     y = min(max(y, 0), max(canvas.shape[0] - height, 0))
@@ -144,7 +147,7 @@ def _draw_label(canvas: np.ndarray, text: str, box: tuple, size: int, inside: bo
 
 @lru_cache(maxsize=256)
 def _text_plate(text: str, size: int) -> np.ndarray:
-    """A line of text on its plate, BGR."""
+    """Return a line of text on its plate, BGR."""
     font = _font(size)
     left, _, right, _ = font.getbbox(text)
     ascent, descent = font.getmetrics()
@@ -156,6 +159,6 @@ def _text_plate(text: str, size: int) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    # matplotlib brings it along: it is there on machines without fonts, and knows most scripts.
+    # A font that comes with matplotlib: always available, and covers most scripts.
     folder = Path(matplotlib.get_data_path()) / 'fonts/ttf'
     return ImageFont.truetype(str(folder / 'DejaVuSans.ttf'), size)

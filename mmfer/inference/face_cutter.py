@@ -20,8 +20,8 @@ from mmfer.utils.components import is_component
 from mmfer.utils.dataset_config import find_test_dataset
 from mmfer.utils.image_size import image_size
 
-# A drawn face spans so many of its units, and the middle of its image is so much above the middle
-# of its box, in longer sides of that; means over 150 faces.
+# Size of a drawn face in its own units, and offset of the image center above the center of the box
+# in longer sides of the box; means over 150 faces.
 _FACE_UNITS, _UP = 1.664, -0.103
 
 # The size of the aligned images that APViT's configs read (docs/alignment.md).
@@ -31,40 +31,37 @@ _ALIGNED = 224
 _FRAME = (LoadImageFromFile, LoadAnnotations, PackInputs, PackMultiTaskInputs)
 
 
-# An image that is one face has no side that is so many times the other.
+# Largest aspect ratio of an image that is one face.
 _THIN = 8
 
 
 class NotAFaceError(ValueError):
-    """This is not a face: its five points coincide or are mirrored, or the image is a narrow
-    strip.
-    """
+    """Not a face: its five points coincide or are mirrored, or the image is a narrow strip."""
 
 
 class Cut(NamedTuple):
-    """What the network is to see of an image."""
+    """A face cut out of an image: the input of the network."""
 
     image: np.ndarray  #: uint8 (h, w, 3), BGR.
-    matrix: np.ndarray  #: The map (2, 3) to its pixels from those of the image.
+    matrix: np.ndarray  #: The affine map (2, 3) from pixels of the original image to this one.
 
 
 class FaceCutter:
-    """Cuts faces out of images as those on which a model was tested were cut.
+    """Cuts faces out of images in the same way as the images that the model was tested on.
 
-    The config's test pipeline does it, behind what brings a photograph to the form of the data
-    set's images. That is, for a face that was found:
+    It runs the config's test pipeline, after a first step that makes a photograph look like the
+    images of the dataset. For a detected face, this step is:
 
-    * a pipeline with ``CropFace`` cuts at the box found. Where its ``scale`` is the default
-      (KT-Adapter), which is meant for boxes without forehead, or the data set has the ``boxes`` of
-      a detector, the box is that without its upper sixth; where the config sets a ``scale`` for
-      boxes of its data set (AffectNet, ExpW) it is all of it;
-    * ``SynthFace``, which draws its images, gets the ``CropFace`` that shows what its ``crop``
-      shows;
-    * all others (RAF-DB, FERPlus, SFEW) hold aligned images: the five points found are brought
-      to the template, see :mod:`mmfer.faces.template`.
+    * If the pipeline has ``CropFace``, it crops at the detected box. The upper sixth of the box is
+      cut off if ``scale`` is the default (KT-Adapter), which is meant for boxes without the
+      forehead, or if the dataset has the ``boxes`` of a detector. If the config sets a ``scale``
+      for the boxes of its dataset (AffectNet, ExpW), the whole box is used.
+    * For ``SynthFace``, whose images are drawn, a ``CropFace`` that matches its ``crop`` is added.
+    * All other datasets (RAF-DB, FERPlus, SFEW) have aligned images: the face is aligned by its
+      five points, see :mod:`mmfer.faces.template`.
 
-    An image without a face found is taken for one of the data set: it only goes through the
-    pipeline, whose steps that cut at a labeled box resize instead.
+    Without a detected face, the image is processed like an image of the dataset: only by the
+    pipeline. Steps that crop at a labeled box resize instead.
 
     Args:
         cfg (Config): The whole config.
@@ -99,13 +96,12 @@ class FaceCutter:
 
         Args:
             image (np.ndarray): uint8 (H, W, 3) in BGR.
-            face (Face, optional): A face found in it. Defaults to None: the image is one of a face
-                already.
+            face (Face, optional): A detected face. Defaults to None: the image itself is a face.
 
         Raises:
-            NotAFaceError: The points of the face are those of none, or the image, which is to be
-                a face, is more than 8 times as long as it is wide.
-            ValueError: A step of the pipeline moves pixels in a way that cannot be followed.
+            NotAFaceError: The five points are not those of a face, or the image itself should be a
+                face and one side is more than 8 times the other.
+            ValueError: A step of the pipeline moves pixels in an unknown way.
         """
         results = dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
         results['warp_matrix'] = np.eye(2, 3)
@@ -113,7 +109,7 @@ class FaceCutter:
             height, width = image.shape[:2]
             if max(height, width) > _THIN * min(height, width):
                 raise NotAFaceError(
-                    f'an image of {width}x{height} pixels is no face: one side is more than '
+                    f'an image of {width}x{height} pixels is not a face: one side is more than '
                     f'{_THIN} times the other'
                 )
         else:
@@ -131,10 +127,10 @@ def _is(step: Mapping[str, Any], *classes: type) -> bool:
 
 
 def _drawn_crop(crop: str, size: int) -> dict:
-    """The ``CropFace`` that cuts out of a photograph what SynthFace draws."""
+    """Return the ``CropFace`` that crops photographs like the images of SynthFace."""
     return dict(
         type='CropFace',
-        kind='tight',  # without effect, as both numbers are given
+        kind='tight',  # has no effect, as scale and shift are given
         scale=CROPS[crop] / _FACE_UNITS,
         shift=(0.0, _UP),
         size=size,
@@ -152,21 +148,21 @@ def _align(results: dict, face: Face, size: int) -> dict:
     try:
         matrix = similarity_map(face.points, face_template(size))
     except ValueError as error:
-        raise NotAFaceError('the points found are those of no face') from error
+        raise NotAFaceError('the detected points are not those of a face') from error
     return put_image(results, warp(results['img'], matrix, (size, size)), matrix)
 
 
 def _follow(step: BaseTransform, results: dict) -> dict:
-    """Run a step; keep the map right where the step knows nothing of it."""
+    """Run a step, and update ``warp_matrix`` if the step does not."""
     before, matrix = np.shape(results['img'])[1::-1], results['warp_matrix']
     results = step(results)
     after = np.shape(results['img'])[1::-1]
     if after != before and results['warp_matrix'] is matrix:
         if not isinstance(step, (Resize, ResizeEdge)):
             raise ValueError(
-                f'{type(step).__name__} of the test pipeline makes of {before[0]}x{before[1]} '
-                f"pixels {after[0]}x{after[1]}, and does not say how; use Resize or mmfer's "
-                'CropFace and ResizeFace there'
+                f'{type(step).__name__} of the test pipeline changes the size from '
+                f'{before[0]}x{before[1]} to {after[0]}x{after[1]} pixels without updating '
+                "warp_matrix; use Resize, or mmfer's CropFace or ResizeFace"
             )
         results['warp_matrix'] = chain(matrix, resize_map(before, after))
     return results

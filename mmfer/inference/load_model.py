@@ -23,27 +23,27 @@ def load_model(
     whole: bool = False,
     build: Callable[[Config], ImageClassifier] | None = None,
 ) -> tuple[ImageClassifier, dict[str, Any]]:
-    """Build the model of a config for inference and fill it from a checkpoint.
+    """Build the model of a config for inference and load a checkpoint.
 
-    Position embeddings are resized as in training, where ``img_size`` is another one.
+    Position embeddings are resized if ``img_size`` differs, as in training.
 
     Args:
         cfg (Config): The whole config.
-        checkpoint (str | Path): A file of this model.
-        device (str | torch.device): Where the model goes. Defaults to ``'cpu'``.
-        whole (bool): Whether weights that the model has no place for are an error, or a warning.
-            Those of priors, which a ``FaceAnalyzer`` saves with ``save_priors``, never count.
+        checkpoint (str | Path): A checkpoint of this model.
+        device (str | torch.device): Device of the model. Defaults to ``'cpu'``.
+        whole (bool): Whether unexpected weights are an error (True) or a warning (False). Weights
+            of priors, which a ``FaceAnalyzer`` saves with ``save_priors``, are always ignored.
             Defaults to False.
-        build (Callable[[Config], ImageClassifier], optional): What builds the model. Defaults to
+        build (Callable[[Config], ImageClassifier], optional): Builds the model. Defaults to
             :func:`build_model`.
 
     Returns:
         The model, in eval mode, and the checkpoint's ``meta`` (empty if it has none).
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         CheckpointError: The file cannot be read.
-        ValueError: It holds no weights; or a weight of the model is missing in it, has another
+        ValueError: The file contains no weights; or a weight of the model is missing, has another
             shape, or is NaN or infinite.
     """
     model = (build or build_model)(cfg)
@@ -52,7 +52,9 @@ def load_model(
     name = cfg.filename or 'the config'
     report = compare_state_dicts(model.state_dict(), weights)
     if report.missing or report.reshaped:
-        raise ValueError(f'{checkpoint} is no checkpoint of {name}: {report}\n{report.details()}')
+        raise ValueError(
+            f'{checkpoint} is not a checkpoint of {name}: {report}\n{report.details()}'
+        )
     try:
         check_numbers(weights, report.matched)
     except ValueError as error:
@@ -60,8 +62,8 @@ def load_model(
     foreign = [key for key in report.unexpected if not key.startswith('priors.')]
     if foreign:
         message = (
-            f'{checkpoint} holds {len(foreign)} weights that {name} has no place for, such as '
-            f'{foreign[0]}; is it the config that it was trained with?'
+            f'{checkpoint} has {len(foreign)} weights that the model of {name} does not have, such '
+            f'as {foreign[0]}; was it trained with this config?'
         )
         if whole:
             raise ValueError(message)
@@ -71,7 +73,7 @@ def load_model(
 
 
 def build_model(cfg: Config) -> ImageClassifier:
-    """Build the model of a config with its ``data_preprocessor``; no weights are read.
+    """Build the model of a config with its ``data_preprocessor``, without loading weights.
 
     Sets the default scope to that of the config.
     """

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What a config says about its model: the task, the classes, the size and values of images."""
+"""Facts about a model from its config: task, classes, image size and normalization."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from mmfer.utils.dataset_config import find_test_dataset
 from mmfer.utils.image_size import image_size
 from mmfer.version import __version__
 
-#: The facial tasks, classification of anything else, and valence and arousal alone.
+#: The facial tasks, classification of anything else, and valence and arousal only.
 ALL_TASKS = (*TASKS, 'classification', 'valence_arousal')
 
 _REGRESSION = {
@@ -34,10 +34,10 @@ _REGRESSION = {
 
 
 def class_names(cfg: Config, meta: Mapping[str, Any] | None = None) -> tuple[str, ...]:
-    """Names of a classifier's outputs, in their order; empty for other models.
+    """Return the class names of a classifier, in the order of its outputs; empty for other models.
 
-    Asked in this order: the checkpoint, the config's data set, the class of the data set. Where
-    none of them has as many different names as the head has outputs, they are called by their
+    They are looked up in the checkpoint, the config's dataset, and the class of the dataset, in
+    this order. If none of them has as many different names as the head has outputs, the names are
     numbers.
 
     Args:
@@ -68,11 +68,11 @@ def class_names(cfg: Config, meta: Mapping[str, Any] | None = None) -> tuple[str
 
 
 def task_of(cfg: Config, classes: Sequence[str] = ()) -> str:
-    """Which of :data:`ALL_TASKS` a config's model was trained for.
+    """Return the task that a config's model is trained for, one of :data:`ALL_TASKS`.
 
     Args:
         cfg (Config): The config.
-        classes (Sequence[str]): The names of the outputs, see :func:`class_names`.
+        classes (Sequence[str]): The class names, see :func:`class_names`. Defaults to none.
     """
     neck, head = cfg.model.get('neck') or {}, cfg.model.get('head') or {}
     if is_component(neck, MODELS, KTAdapter):
@@ -86,25 +86,25 @@ def task_of(cfg: Config, classes: Sequence[str] = ()) -> str:
 
 
 def action_unit_names(cfg: Config) -> tuple[str, ...]:
-    """Names of the action units that a config's model predicts beside its classes; mostly none."""
+    """Return the names of the action units that a config's model predicts; for most models none."""
     count = _head_argument(cfg, ExpressionAUHead, 'num_units')
     named = count == len(ACTION_UNITS)
     return ACTION_UNITS if named else tuple(f'unit {i}' for i in range(count))
 
 
 def has_valence_arousal(cfg: Config) -> bool:
-    """Whether a config's model predicts valence and arousal, alone or beside its classes."""
+    """Whether a config's model predicts valence and arousal, alone or together with classes."""
     alone = is_component(cfg.model.get('head') or {}, MODELS, ValenceArousalHead)
     return alone or bool(_head_argument(cfg, ExpressionAUHead, 'valence_arousal'))
 
 
 def num_points(cfg: Config) -> int:
-    """How many facial landmarks a config's model predicts; 0 for other tasks."""
+    """Return the number of facial landmarks of a config's model; 0 for other tasks."""
     return _head_argument(cfg, LandmarkHead, 'num_points')
 
 
 def _head_argument(cfg: Config, kind: type, name: str) -> Any:
-    """An argument of a head of this kind, or its default; 0 for other heads."""
+    """Return an argument of a head of this type, or its default; 0 for other heads."""
     head = cfg.model.get('head')
     if not is_component(head, MODELS, kind):
         return 0
@@ -112,7 +112,7 @@ def _head_argument(cfg: Config, kind: type, name: str) -> Any:
 
 
 def normalization(cfg: Config) -> dict[str, Any]:
-    """How pixels become what the network gets: ``(pixel - mean) / std`` of each channel.
+    """Return how pixels are normalized: ``(pixel - mean) / std`` per channel.
 
     Returns:
         ``mean`` and ``std`` in gray levels of 0 to 255, both in ``order``, 'RGB' or 'BGR', and
@@ -130,7 +130,7 @@ def normalization(cfg: Config) -> dict[str, Any]:
 def model_facts(
     cfg: Config, meta: Mapping[str, Any] | None = None, size: Sequence[int] | None = None
 ) -> dict[str, Any]:
-    """What a file of weights or a graph says of its model, as plain values.
+    """Return the facts stored with weights or an exported graph, as plain values.
 
     Args:
         cfg (Config): The config.
@@ -139,7 +139,7 @@ def model_facts(
             config, see :func:`.image_size`.
 
     Returns:
-        ``classes`` (empty but for classifiers), ``input_size`` (height, width),
+        ``classes`` (empty for models that do not classify), ``input_size`` (height, width),
         ``mmfer_version``, ``preprocessing`` (see :func:`normalization`) and ``task``.
     """
     classes = class_names(cfg, meta)

@@ -29,18 +29,19 @@ from .model_facts import (
 
 @dataclass(frozen=True)
 class Inspection:
-    """One image, what a model predicts of it, and what happened on the way.
+    """One image with its predictions, features and kept patches.
 
     Attributes:
-        image (np.ndarray): What went into the network, RGB ``(H, W, 3)``, uint8.
+        image (np.ndarray): Input of the network, RGB ``(H, W, 3)``, uint8.
         sample (DataSample): Labels and predictions, on the CPU.
-        encoded (np.ndarray): Feature ``(C,)`` of the backbone alone, averaged over all places.
-        adapted (np.ndarray): Feature ``(C,)`` that the head got, which differs from the former
-            where the neck does more than pooling.
+        encoded (np.ndarray): Feature ``(C,)`` of the backbone, averaged over all positions.
+        adapted (np.ndarray): Feature ``(C,)`` before the head; differs from ``encoded`` if the neck
+            does more than pooling.
         kept (Mapping[str, np.ndarray]): Stage (``'app'``, ``'layers.4'``, ...) -> raster positions
-            ``(n,)`` of the patches left after it; empty for backbones without poolings.
-        grid (tuple[int, int], optional): Rows and columns of patches; None for backbones without.
-        index (int, optional): Its number in the dataset; None where it is not from one.
+            ``(n,)`` of the patches kept after it; empty for backbones without pooling.
+        grid (tuple[int, int], optional): Rows and columns of patches; None for backbones without
+            pooling.
+        index (int, optional): Index in the dataset; None if the image is not from a dataset.
     """
 
     image: np.ndarray
@@ -53,14 +54,14 @@ class Inspection:
 
 
 class ModelRunner:
-    """Runs a trained model on images, whatever form the model has.
+    """Runs a trained model on images, for PyTorch and exported models.
 
-    A model is all that answers MMEngine's ``test_step``: it takes
+    A model is any object with MMEngine's ``test_step``. Its argument is
     ``dict(inputs=..., data_samples=[...])`` with uint8 BGR images, ``(B, 3, H, W)`` or a list of
-    ``(3, H, W)``, and returns the samples with what a head's ``predict`` writes: ``pred_score`` and
+    ``(3, H, W)``. It returns the samples with the predictions of the head: ``pred_score`` and
     ``pred_label``, ``pred_age``, ``pred_landmarks``, ``pred_au``, ``pred_valence_arousal``,
-    ``feat``. That is mmpretrain's ``ImageClassifier``, as trained or folded for inference, and an
-    exported model.
+    ``feat``. Examples are mmpretrain's ``ImageClassifier``, as trained or folded for inference, and
+    an exported model.
 
     Args:
         model (BaseModel): In eval mode.
@@ -70,10 +71,10 @@ class ModelRunner:
 
     Attributes:
         task: One of :data:`mmfer.inference.model_facts.ALL_TASKS`.
-        classes: Names of the outputs, in order; empty but for classifiers.
-        action_units: Names of the action units predicted beside them; mostly none.
-        valence_arousal: Whether both are predicted, alone or beside classes.
-        num_points: Facial landmarks predicted; 0 for other tasks.
+        classes: Class names in the order of the outputs; empty for models that do not classify.
+        action_units: Names of the predicted action units; for most models none.
+        valence_arousal: Whether valence and arousal are predicted, alone or together with classes.
+        num_points: Number of predicted facial landmarks; 0 for other tasks.
     """
 
     def __init__(self, model: BaseModel, cfg: Config, meta: Mapping[str, Any] | None = None):
@@ -94,12 +95,12 @@ class ModelRunner:
         Args:
             config (str): Config file.
             checkpoint (str): Its weights.
-            cfg_options (Iterable[str]): ``KEY=VALUE`` words that override the config.
+            cfg_options (Iterable[str]): ``KEY=VALUE`` strings that override the config.
             device (str): Where the model runs. Defaults to ``'cpu'``.
 
         Raises:
-            FileNotFoundError: There is no such config or checkpoint.
-            ValueError: The checkpoint is one of another model.
+            FileNotFoundError: The config or the checkpoint does not exist.
+            ValueError: The checkpoint belongs to another model.
         """
         cfg = load_config(config, parse_options(cfg_options))
         model, meta = load_model(cfg, checkpoint, device)
@@ -107,7 +108,7 @@ class ModelRunner:
 
     @property
     def patch_stages(self) -> tuple[str, ...]:
-        """The backbone's poolings, ``'app'``, ``'layers.4'``, ...; empty where it has none."""
+        """Pooling stages of the backbone, ``'app'``, ``'layers.4'``, ...; empty if it has none."""
         backbone = getattr(self.model, 'backbone', None)
         if not hasattr(backbone, 'forward_with_indices'):
             return ()
@@ -119,10 +120,10 @@ class ModelRunner:
         """Predict a batch.
 
         Args:
-            batch (Mapping[str, Any]): ``inputs`` and ``data_samples``, as a data loader gives them.
+            batch (Mapping[str, Any]): ``inputs`` and ``data_samples``, as from a data loader.
 
         Returns:
-            The samples with predictions, where the model is.
+            The samples with predictions, on the device of the model.
 
         Raises:
             NonFinitePredictionError: A prediction is NaN or infinite.
@@ -133,20 +134,19 @@ class ModelRunner:
 
     @torch.no_grad()
     def inspect(self, batch: Mapping[str, Any]) -> list[Inspection]:
-        """Predict a batch, and keep features and which patches are left.
+        """Predict a batch, and also return features and kept patches.
 
         Args:
             batch (Mapping[str, Any]): See :meth:`predict`.
 
         Raises:
-            TypeError: The model is an exported one, of which only the outputs are known.
+            TypeError: The model is an exported one, which returns only its outputs.
             NonFinitePredictionError: A prediction is NaN or infinite.
         """
         model = self.model
         if not isinstance(model, ImageClassifier):
             raise TypeError(
-                f'features and patches are those of a model in PyTorch, not of a '
-                f'{type(model).__name__}'
+                f'features and kept patches need a PyTorch model, not a {type(model).__name__}'
             )
         data = model.data_preprocessor(batch, training=False)
         kept: dict[str, Tensor] = {}
@@ -175,14 +175,15 @@ class ModelRunner:
         ]
 
     def inspect_all(self, loader: DataLoader, fields: Iterable[str] = ()) -> Iterator[Inspection]:
-        """Inspect a split, one batch after the other.
+        """Inspect a split, batch by batch.
 
         Args:
             loader (DataLoader): From :func:`.build_split_loader`.
-            fields (Iterable[str]): What the caller will read of every sample, such as ``'gt_age'``.
+            fields (Iterable[str]): Fields that every sample must have, such as ``'gt_age'``.
+                Defaults to none.
 
         Yields:
-            Inspections in the dataset's order.
+            Inspections in the order of the dataset.
 
         Raises:
             ValueError: A sample lacks one of the fields.
@@ -198,28 +199,28 @@ def _require(sample: DataSample, fields: Iterable[str]) -> None:
     for field in fields:
         if field in sample:
             continue
-        remedy = 'the config is one of another task'
+        remedy = 'the config is for another task'
         if not field.startswith('pred_'):
             remedy = f"pack it with dict(type='PackInputs', algorithm_keys=('{field}',))"
         raise ValueError(
-            f'this needs {field}, and the sample {sample.get("img_path", "without img_path")} has '
-            f'none after prediction: {remedy}'
+            f'{field} is needed, but missing in the sample '
+            f'{sample.get("img_path", "without img_path")} after prediction: {remedy}'
         )
 
 
 def to_rgb(image: Tensor) -> np.ndarray:
-    """A packed BGR image ``(3, H, W)`` as RGB ``(H, W, 3)``, uint8."""
+    """Convert a packed BGR image ``(3, H, W)`` to RGB ``(H, W, 3)``, uint8."""
     return image.flip(0).permute(1, 2, 0).to(torch.uint8).contiguous().numpy()
 
 
 def pack_images(images: Iterable[np.ndarray]) -> dict[str, Any]:
-    """A batch of faces that were cut out.
+    """Stack faces into a batch.
 
     Args:
         images (Iterable[np.ndarray]): uint8 ``(H, W, 3)`` in BGR, of one size.
 
     Returns:
-        What :meth:`ModelRunner.predict` takes.
+        The argument of :meth:`ModelRunner.predict`.
     """
     inputs = torch.from_numpy(np.stack(list(images))).permute(0, 3, 1, 2)
     return dict(inputs=inputs, data_samples=[DataSample() for _ in inputs])

@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What comes out of inference: plain values that can be compared, stored and read back.
+"""Results of inference: plain values that can be compared, stored and read back.
 
-Coordinates are pixels of the image as it was read, whole numbers are centers of pixels, (0, 0) is
-the center of the first; rounded to a thousandth. Probabilities are rounded to a millionth.
+Coordinates are pixels of the image as it was read, rounded to three decimals. Integers are pixel
+centers; (0, 0) is the center of the first pixel. Probabilities are rounded to six decimals.
 """
 
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ FACES, NO_FACE, UNREADABLE = ('faces', 'no face', 'unreadable')
 
 @dataclass(frozen=True)
 class KeptPatches:
-    """Which patches of a face the poolings of an APViT left over.
+    """The patches of a face that an APViT keeps.
 
     Attributes:
         grid (tuple[int, int]): Rows and columns of patches.
         stages (dict[str, tuple[int, ...]]): Stage (``'app'``, ``'layers.4'``, ...) -> raster
-            positions left after it.
+            positions of the patches kept after it.
     """
 
     grid: tuple[int, int]
@@ -30,32 +30,30 @@ class KeptPatches:
 
 @dataclass(frozen=True)
 class FaceResult:
-    """A face and what a model made of it.
+    """A face and its predictions. Fields that the model does not predict are None.
 
     Attributes:
-        box (tuple[float, float, float, float]): x1, y1, x2, y2 of the face, outer edges; may reach
-            outside of the image.
+        box (tuple[float, float, float, float]): x1, y1, x2, y2 of the face, outer edges; may extend
+            beyond the image.
         crop_map (tuple[tuple[float, float, float], ...]): Rows of the affine map (2, 3) from the
-            image to what the network saw.
-        crop_size (tuple[int, int]): Width and height of that, pixels.
-        detection_score (float, optional): Confidence of the detector, 0 to 1; None where images are
-            faces already.
+            image to the input of the network.
+        crop_size (tuple[int, int]): Width and height of that input, pixels.
+        detection_score (float, optional): Confidence of the detector, 0 to 1; None without a
+            detector.
         five_points (tuple[Point, ...], optional): Left eye, right eye, tip of the nose, left and
-            right corner of the mouth, left and right as seen by the viewer; None where images are
-            faces already.
-        label (int, optional): Number of the likeliest class; None but for classifiers.
-        class_name (str, optional): Its name.
-        scores (dict[str, float], optional): Probability of every class by its name, in the order of
-            the model's outputs.
-        action_units (dict[str, float], optional): Probability of every facial action unit; None but
-            for models of these.
-        valence (float, optional): How pleasant the face looks, -1 to 1; None but for models of it.
-        arousal (float, optional): How excited it looks, likewise.
-        age (float, optional): Years; None but for age models.
-        points (tuple[Point, ...], optional): Facial landmarks; None but for landmark models.
-        feature (tuple[float, ...], optional): What a recognition model compares faces by; None for
-            others.
-        patches (KeptPatches, optional): Where they were asked for.
+            right corner of the mouth, left and right as seen by the viewer; None without a
+            detector.
+        label (int, optional): Index of the most probable class.
+        class_name (str, optional): Name of the most probable class.
+        scores (dict[str, float], optional): Class name -> probability, in the order of the model's
+            outputs.
+        action_units (dict[str, float], optional): Facial action unit -> probability.
+        valence (float, optional): How pleasant the face looks, -1 to 1.
+        arousal (float, optional): How excited the face looks, -1 to 1.
+        age (float, optional): Age in years.
+        points (tuple[Point, ...], optional): Facial landmarks.
+        feature (tuple[float, ...], optional): Embedding of a recognition model.
+        patches (KeptPatches, optional): Kept patches, if they were requested.
     """
 
     box: tuple[float, float, float, float]
@@ -76,7 +74,7 @@ class FaceResult:
 
     @property
     def score(self) -> float | None:
-        """Probability of the likeliest class."""
+        """Probability of the most probable class; None for models that do not classify."""
         return None if self.class_name is None else self.scores[self.class_name]
 
 
@@ -87,14 +85,14 @@ class ImageResult:
     Attributes:
         source (str): Path of the file, ``'camera 0'`` or ``'array 0'``.
         status (str): ``'faces'``, ``'no face'`` or ``'unreadable'``.
-        reason (str): Why there is no face, or why it cannot be read; empty where there are faces.
+        reason (str): Why there is no face, or why the file is unreadable; empty if there are faces.
         frame (int, optional): Number of the frame, from 0; None for images.
         time (float, optional): Seconds since the first frame; None for images.
-        width (int, optional): Pixels; None where it cannot be read.
-        height (int, optional): Pixels.
-        faces (tuple[FaceResult, ...]): Best detection first.
-        drawn (str, optional): The file with what was found drawn in, by its path in the folder of
-            results; None where none was written.
+        width (int, optional): Width in pixels; None if unreadable.
+        height (int, optional): Height in pixels; None if unreadable.
+        faces (tuple[FaceResult, ...]): The faces, highest detection score first.
+        drawn (str, optional): Path of the annotated file, relative to the output folder; None if
+            none was written.
     """
 
     source: str
@@ -108,22 +106,22 @@ class ImageResult:
     drawn: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; what is None is left out."""
+        """Return plain values for JSON; None is omitted."""
         return _without_none(asdict(self))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> 'ImageResult':
-        """Undo :meth:`to_dict`, also after a way through JSON.
+        """Inverse of :meth:`to_dict`; also works after a JSON round trip.
 
         Raises:
-            ValueError: A key is unknown or one is missing.
+            ValueError: A key is unknown or missing.
         """
         faces = tuple(_face(face) for face in values.get('faces', ()))
         return _make(cls, {**values, 'faces': faces})
 
 
 def _face(values: Mapping[str, Any]) -> FaceResult:
-    # JSON has lists only.
+    # JSON has no tuples.
     values = {key: _tuples(value) for key, value in values.items()}
     if 'patches' in values:
         values['patches'] = _make(KeptPatches, values['patches'])

@@ -10,19 +10,18 @@ SPLITS = ('test', 'val', 'train')
 
 
 def build_split_loader(cfg: Config, split: str = 'test', num: int | None = None) -> DataLoader:
-    """Build the data loader of a split, in the dataset's order.
+    """Build the data loader of a split, in the order of the dataset.
 
     Args:
-        cfg (Config): The whole config; its default scope has been set.
-        split (str): ``'test'`` (default), ``'val'`` or ``'train'``, the latter with its
-            augmentation.
-        num (int, optional): How many images, spread evenly over the split. Defaults to all.
+        cfg (Config): The whole config; its default scope must be set already.
+        split (str): ``'test'`` (default), ``'val'`` or ``'train'``, the last with its augmentation.
+        num (int, optional): Number of images, spread evenly over the split. Defaults to all.
 
     Returns:
         A loader over a :class:`~torch.utils.data.Subset` of the config's dataset.
 
     Raises:
-        ValueError: There is no such split in the config.
+        ValueError: The config does not have this split.
     """
     loader = cfg.get(f'{split}_dataloader') if split in SPLITS else None
     if loader is None:
@@ -41,6 +40,6 @@ def build_split_loader(cfg: Config, split: str = 'test', num: int | None = None)
 
 
 def spread(total: int, num: int | None = None) -> list[int]:
-    """``num`` indices at even distances, at most ``total``. Defaults to all."""
+    """Return ``num`` evenly spaced indices below ``total``, at most ``total``. Defaults to all."""
     num = total if num is None else min(num, total)
     return np.linspace(0, total - 1, num).round().astype(int).tolist()

@@ -1,6 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Write results while they come. All lines of an image go to the file in one piece, so a run that
-was killed leaves whole images, but for the one that it was writing.
+"""Write results one by one. All lines of an image are written in one call, so after a killed run
+only the last image can be incomplete.
 """
 
 import contextlib
@@ -20,8 +20,8 @@ from .results import FaceResult, ImageResult
 class _LineWriter:
     """A file that is written in whole lines; a context manager.
 
-    One process at a time, by a lock file beside it (``.NAME.lock``) that goes when it is closed.
-    The text is UTF-8; bytes in the name of a file that are none become ``\\udcXX``.
+    Only one process can write it at a time: a lock file next to it (``.NAME.lock``) exists until it
+    is closed. The text is UTF-8; invalid bytes in file names become ``\\udcXX``.
 
     Raises:
         InUseError: Another process is writing it.
@@ -32,7 +32,7 @@ class _LineWriter:
         self._path = Path(path)
         with contextlib.ExitStack() as stack:
             stack.enter_context(file_lock(self._path.with_name(f'.{self._path.name}.lock')))
-            # No buffer: what was written is in the hands of the operating system.
+            # Unbuffered, so that nothing is lost if the process is killed.
             self._file = stack.enter_context(open(path, 'ab', buffering=0))
             self._file.truncate(0)
             self._open = stack.pop_all()
@@ -47,7 +47,7 @@ class _LineWriter:
         end = self._file.seek(0, io.SEEK_END)
         left = memoryview(text.encode(errors='backslashreplace'))
         try:
-            while left:  # a disk that is nearly full takes a part
+            while left:  # a nearly full disk may accept only a part
                 left = left[self._file.write(left) :]
         except OSError as error:
             self._file.truncate(end)
@@ -55,11 +55,12 @@ class _LineWriter:
 
 
 class JsonLinesWriter(_LineWriter):
-    """One JSON object an image: :meth:`.ImageResult.to_dict`, read by
-    :func:`read_json_lines`.
+    """Writes one JSON object per image, :meth:`.ImageResult.to_dict`.
+
+    :func:`read_json_lines` reads the file.
 
     Args:
-        path: The file; what was there before is replaced.
+        path (str | Path): The file; an existing one is overwritten.
     """
 
     def write(self, result: ImageResult) -> None:
@@ -67,14 +68,14 @@ class JsonLinesWriter(_LineWriter):
 
 
 def read_json_lines(path: str | Path) -> Iterator[ImageResult]:
-    """Read back what :class:`JsonLinesWriter` wrote.
+    """Read a file written by :class:`JsonLinesWriter`.
 
-    A last line without its end, of a run that was killed as it wrote it, is left out.
+    An incomplete last line, from a run that was killed, is skipped.
 
     Raises:
-        ValueError: A line is not one of a result.
+        ValueError: A line is not a result.
     """
-    with open(path, 'rb') as file:  # the last line may end in the middle of a letter
+    with open(path, 'rb') as file:  # the last line may end in the middle of a character
         for number, line in enumerate(file, 1):
             if not line.endswith(b'\n'):
                 return
@@ -92,25 +93,25 @@ _FACE = (
 
 
 class CsvWriter(_LineWriter):
-    """One row a face; images without any and unreadable files have a row that says so.
+    """Writes one row per face; images without a face and unreadable files have one row each.
 
-    The columns, fixed by the task of the model:
+    The columns depend on the task of the model:
 
-    * ``source``, ``frame``, ``time``, ``width``, ``height``, ``status``, ``reason``, ``drawn`` of
-      the image;
-    * ``face`` (its number in the image, from 0), ``x1`` to ``y2``, ``detection_score``,
-      ``left_eye_x`` to ``right_mouth_y``;
-    * of classifiers ``label``, ``class_name``, ``score``, ``score_<class>`` of each class and
-      ``score_<unit>`` of each action unit; of models that predict them ``valence`` and
-      ``arousal``; of age models ``age``; of landmark models ``x_0``, ``y_0``, ``x_1``, ...
+    * of the image: ``source``, ``frame``, ``time``, ``width``, ``height``, ``status``, ``reason``,
+      ``drawn``;
+    * of the face: ``face`` (its number in the image, from 0), ``x1`` to ``y2``,
+      ``detection_score``, ``left_eye_x`` to ``right_mouth_y``;
+    * for classifiers: ``label``, ``class_name``, ``score``, ``score_<class>`` of each class and
+      ``score_<unit>`` of each action unit; for models that predict them: ``valence`` and
+      ``arousal``; for age models: ``age``; for landmark models: ``x_0``, ``y_0``, ``x_1``, ...
 
     Args:
-        path (str | Path): The file; what was there before is replaced.
-        task (str): Of the model, one of :data:`mmfer.inference.model_facts.ALL_TASKS`.
-        classes (Sequence[str]): Names of its outputs.
-        action_units (Sequence[str]): Names of the action units that it tells.
-        num_points (int): Landmarks that it predicts.
-        valence_arousal (bool): Whether it predicts both.
+        path (str | Path): The file; an existing one is overwritten.
+        task (str): Task of the model, one of :data:`mmfer.inference.model_facts.ALL_TASKS`.
+        classes (Sequence[str]): Class names. Defaults to none.
+        action_units (Sequence[str]): Names of the predicted action units. Defaults to none.
+        num_points (int): Number of predicted landmarks. Defaults to 0.
+        valence_arousal (bool): Whether valence and arousal are predicted. Defaults to False.
     """
 
     def __init__(
@@ -124,16 +125,16 @@ class CsvWriter(_LineWriter):
     ):
         super().__init__(path)
         if task == 'age':
-            said = ('age',)
+            predicted = ('age',)
         elif task == 'landmarks':
-            said = tuple(f'{axis}_{index}' for index in range(num_points) for axis in 'xy')
+            predicted = tuple(f'{axis}_{index}' for index in range(num_points) for axis in 'xy')
         elif task == 'valence_arousal':
-            said = ()
+            predicted = ()
         else:
             scores = (f'score_{name}' for name in (*classes, *action_units))
-            said = ('label', 'class_name', 'score', *scores)
+            predicted = ('label', 'class_name', 'score', *scores)
         both = ('valence', 'arousal') if valence_arousal else ()
-        self.columns = (*_IMAGE, *_FACE, *said, *both)
+        self.columns = (*_IMAGE, *_FACE, *predicted, *both)
         self._write_rows([self.columns])
 
     def write(self, result: ImageResult) -> None:

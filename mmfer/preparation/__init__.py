@@ -1,2 +1,2 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Face sets before training: aligning, cropping, folds."""
+"""Preparation of face datasets before training: alignment, cropping, folds."""

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Find, align and crop the faces of many images, into files beside a report of every decision."""
+"""Detect, align and crop the faces of many images, and write a report of every decision."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -51,20 +51,20 @@ class AlignJob(Job):
 
 
 def list_images(folder: str | Path, out: str | Path) -> list[str]:
-    """Images under a folder, sorted; what is one its content tells.
+    """List the images in a folder and its subfolders, sorted. Images are detected by their content.
 
-    Junk is skipped, and the log says which other files are no images.
+    Junk is skipped, and the log lists the other files that are not images.
 
     Raises:
         FileNotFoundError: There is no such folder.
-        ValueError: There are no images in it, or ``out`` is in it, whose crops would be taken for
-            images the next time.
+        ValueError: It has no images, or ``out`` is inside it, so that the next run would find the
+            crops as images.
     """
     folder, out = Path(folder), Path(out)
     if out.resolve().is_relative_to(folder.resolve()):
         raise ValueError(
-            f"crops would go to '{out}', inside the images' folder '{folder}', and be taken for "
-            'images the next time; name a folder beside it'
+            f"crops would be written to '{out}', inside the image folder '{folder}', and be found "
+            'as images the next time; use a folder outside of it'
         )
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder '{folder}'")
@@ -72,21 +72,21 @@ def list_images(folder: str | Path, out: str | Path) -> list[str]:
     warn_left_out(folder, left_out, [IMAGE])
     names = sorted(path.relative_to(folder).as_posix() for path in paths)
     if not names:
-        raise ValueError(f"'{folder}' holds no images ({', '.join(FORMATS)})")
+        raise ValueError(f"'{folder}' has no images ({', '.join(FORMATS)})")
     return names
 
 
 def read_list(path: str | Path) -> list[str]:
-    """Paths of images from a text file, one a line; blank lines and repetitions are skipped.
+    """Read paths of images from a text file, one per line; blank lines and duplicates are skipped.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It names none, or one that is not inside the root folder.
+        ValueError: There are no paths, or a path leads outside of the root folder.
     """
-    lines = read_text(path, 'surrogateescape').split('\n')  # names of files need not be text
+    lines = read_text(path, 'surrogateescape').split('\n')  # file names need not be valid text
     names = list(dict.fromkeys(Path(line.strip()).as_posix() for line in lines if line.strip()))
     if not names:
-        raise ValueError(f"'{path}' names no images; it is to have one path a line")
+        raise ValueError(f"'{path}' names no images; it must have one path per line")
     for number, line in enumerate(lines, start=1):
         if line.strip():
             check_name(line.strip(), f"'{path}', line {number},")
@@ -96,17 +96,17 @@ def read_list(path: str | Path) -> list[str]:
 def plan_alignment(
     names: Iterable[str], root: str | Path, out: str | Path, image_format: str = 'jpg'
 ) -> list[AlignJob]:
-    """List which image goes where: to the same place in ``out``, with another suffix.
+    """List the jobs: each crop has the same relative path in ``out``, with another extension.
 
-    Where two would have the same name (``a.jpg`` and ``a.png``) the second gets ``a_2.jpg``;
-    :data:`REPORT` tells which is which.
+    If two would have the same name (``a.jpg`` and ``a.png``), the second becomes ``a_2.jpg``;
+    :data:`REPORT` lists which is which.
 
     Raises:
-        ValueError: ``out`` is ``root``, where crops would replace images.
+        ValueError: ``out`` is ``root``, so that crops would replace images.
     """
     root, out = Path(root), Path(out)
     if out.resolve() == root.resolve():
-        raise ValueError(f"crops in '{out}' would replace the images there; name another folder")
+        raise ValueError(f"crops in '{out}' would replace the images there; use another folder")
     new_name = UniqueNames()
     return [
         AlignJob(
@@ -133,22 +133,23 @@ def align_faces(
 
     Args:
         jobs (list[AlignJob]): From :func:`plan_alignment`.
-        out (str | Path): Target folder; may hold a part, or all, of the same run.
-        detector (dict): ``type``, a key of :data:`mmfer.faces.DETECTORS`, and the arguments of it.
-        choice (FaceChoice, optional): Which face of an image counts. Defaults to the rules of
-            :class:`.FaceChoice`.
+        out (str | Path): Target folder. It may contain some or all results of the same run.
+        detector (dict): ``type``, a key of :data:`mmfer.faces.DETECTORS`, and its arguments.
+        choice (FaceChoice, optional): Which face of an image is used. Defaults to None: the
+            defaults of :class:`.FaceChoice`.
         image_format (str): A key of :data:`.IMAGE_FORMATS`. Defaults to ``'jpg'``.
-        workers (int): Processes; 0 does it in this one. The files are the same. Defaults to 0.
+        workers (int): Number of worker processes; the files do not depend on it. Defaults to 0, no
+            other process.
         track (Track): See :meth:`.ImageWriter.run`.
-        **aligner: Further arguments of :class:`.FaceAligner`: ``size``, ``kind``, ``no_face``,
+        **aligner: Other arguments of :class:`.FaceAligner`: ``size``, ``kind``, ``no_face``,
             ``border``, ``fill``.
 
     Returns:
-        Images of each decision, and those that were refused or could not be read. :data:`REPORT` in
-        ``out`` has it image by image, in the jobs' order.
+        The number of images per decision, and the images that were refused or could not be read.
+        :data:`REPORT` in ``out`` lists all images, in the order of the jobs.
 
     Raises:
-        SettingsError: ``out`` holds crops of other settings.
+        SettingsError: ``out`` has crops with other settings.
         ValueError, FileNotFoundError, ImportError: From the detector or for a wrong argument.
         OSError: A file could not be written.
     """
@@ -165,9 +166,9 @@ def align_faces(
 
 
 class _AlignmentWriter(ImageWriter):
-    """Networks do not travel to the workers; each builds its own."""
+    """Writes aligned faces. Models are not sent to the workers; each worker builds its own."""
 
-    # Neither OpenCV's threads nor torch's survive a fork.
+    # The threads of OpenCV and of torch do not survive a fork.
     start_method = 'spawn'
 
     def __init__(
@@ -181,7 +182,7 @@ class _AlignmentWriter(ImageWriter):
         super().__init__(out, image_format)
         if detector.get('type') not in DETECTORS:
             raise ValueError(
-                f'a detector has a type, one of {tuple(DETECTORS)}: {detector!r} has not'
+                f'the type of a detector must be one of {tuple(DETECTORS)}, got {detector!r}'
             )
         self._arguments = (detector, choice, aligner)
         self._load = LoadFaceImage()
@@ -197,14 +198,14 @@ class _AlignmentWriter(ImageWriter):
             fill=aligner.fill,
             image_format=self.image_format,
         )
-        # Folders from before there were kinds have aligned faces, and say nothing of it.
+        # Older folders have aligned faces and no ``kind`` in their settings.
         return settings if aligner.kind == ALIGNED else dict(settings, kind=aligner.kind)
 
     def make(self, job: AlignJob) -> Outcome:
         try:
             image = self._load(dict(img_path=job.source))['img']
         except UnreadableImageError as error:
-            # Not final: it may be repaired, or a disk be back.
+            # Not final: the file may be repaired, or the disk be available again.
             return Outcome(None, dict(decision=UNREADABLE, reason=str(error)), final=False)
         alignment = self._aligner(image)
         row = _to_row(alignment)

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Cut the faces of a dataset out once, into files that ``FaceCrops`` reads."""
+"""Crop the faces of a dataset once, to files that the dataset ``FaceCrops`` reads."""
 
 import json
 import os
@@ -23,16 +23,16 @@ from .journal import fingerprint
 
 ANNOTATIONS, SKIPPED = 'annotations.json', 'skipped.csv'
 
-#: What a crop changes; all other labels are taken from the dataset as they are.
+#: Labels that a crop changes; all others are copied from the dataset.
 _GEOMETRY = ('gt_landmarks', 'face_box')
 
 
 @dataclass(frozen=True)
 class CropJob(Job):
-    """One face to cut out. Its fingerprint changes with each label, too.
+    """One face to crop. Its fingerprint also depends on all labels.
 
     Attributes:
-        sample (dict): As the dataset gives it, with ``img_path``.
+        sample (dict): The sample of the dataset, with ``img_path``.
         split (str): ``'train'``, ``'val'`` or ``'test'``.
     """
 
@@ -43,13 +43,13 @@ class CropJob(Job):
 def plan_crops(
     datasets: Mapping[str, BaseDataset], data_root: str | Path, image_format: str
 ) -> list[CropJob]:
-    """List what to cut out, and where it goes: ``images/<split>/<path of the image>``.
+    """List the faces to crop and their target files: ``images/<split>/<path of the image>``.
 
     An image with several faces gives several crops: ``a.jpg``, ``a.1.jpg``, ``a.2.jpg``, in the
-    order of the dataset; what another image has taken is left out.
+    order of the dataset; names of other images are skipped.
 
     Raises:
-        ValueError: An image lies outside of ``data_root``, and so would its crop.
+        ValueError: An image is outside of ``data_root``, and so its crop would be outside too.
     """
     jobs, new_name = [], UniqueNames('.', first=1)
     for split, dataset in datasets.items():
@@ -75,26 +75,28 @@ def convert_crops(
     track: Track = no_progress,
     nameless: Sequence[tuple[str, str]] = (),
 ) -> Report:
-    """Cut out all faces that have no crop yet; write the annotation file and the skipped ones.
+    """Crop all faces that have no crop yet; write the annotation file and the list of skipped ones.
+
+    Landmarks and boxes in the annotation file are rounded to a thousandth of a pixel.
 
     Args:
         jobs (list[CropJob]): From :func:`plan_crops`.
         crop (dict): Config of the transform that crops, such as
             ``dict(type='CropFace', kind='tight')``.
-        out (str | Path): Target folder; may hold a part, or all, of the same conversion.
-        metainfo (dict): What the annotation file says of the dataset; plain values.
+        out (str | Path): Target folder. It may contain some or all results of the same run.
+        metainfo (dict): Facts about the dataset for the annotation file; plain values.
         image_format (str): A key of :data:`.IMAGE_FORMATS`. Defaults to ``'jpg'``.
-        workers (int): Processes that cut out; 0 does it in this one. Defaults to 0.
+        workers (int): Number of worker processes. Defaults to 0, no other process.
         track (Track): See :meth:`.ImageWriter.run`.
-        nameless (Sequence[tuple[str, str]]): (path, reason) of files that belong to no split, for
-            :data:`SKIPPED`.
+        nameless (Sequence[tuple[str, str]]): (path, reason) of files in no split, for
+            :data:`SKIPPED`. Defaults to none.
 
     Returns:
-        Crops of each split, as in :data:`ANNOTATIONS`, and the faces without one, as in
-        :data:`SKIPPED`. Landmarks and boxes are rounded to a thousandth of a pixel.
+        The number of crops per split, as in :data:`ANNOTATIONS`, and the faces without a crop, as
+        in :data:`SKIPPED`.
 
     Raises:
-        SettingsError: ``out`` holds crops of another dataset or of other settings.
+        SettingsError: ``out`` has crops of another dataset or with other settings.
         OSError: A file could not be written.
     """
     writer = _CropWriter(out, image_format, crop, metainfo)
@@ -127,7 +129,7 @@ class _CropWriter(ImageWriter):
         return self._settings
 
     def make(self, job: CropJob) -> Outcome:
-        """The result: landmarks and box in the crop, or the reason why there is none."""
+        """Crop a face. The result has its landmarks and box, or the reason why there is no crop."""
         try:
             results = self._transforms(dict(job.sample))
         except (UnreadableImageError, ValueError) as error:
@@ -146,7 +148,7 @@ def _to_record(job: CropJob, geometry: dict) -> dict:
 
 
 def _labels(sample: dict) -> dict:
-    """All of a sample but its path, without numpy."""
+    """Return all fields of a sample except its path, as plain values."""
     return {
         key: value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
         for key, value in sample.items()
@@ -155,6 +157,6 @@ def _labels(sample: dict) -> dict:
 
 
 def _to_json_lines(metainfo: dict, records: list[dict]) -> str:
-    """JSON with a sample a line, so that it can be read, compared and searched line by line."""
+    """Return JSON with one sample per line, so that it can be compared and searched by lines."""
     lines = ',\n'.join(map(json.dumps, records))
     return f'{{"metainfo": {json.dumps(metainfo)},\n"data_list": [\n{lines}\n]}}\n'

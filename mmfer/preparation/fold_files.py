@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Split files for k-fold cross-validation of a dataset."""
+"""Write split files for the k-fold cross-validation of a dataset."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from .k_folds import disjoint_folds, parts_of_fold, stratified_folds
 
 
 def dataset_of_config(path: str) -> dict[str, Any]:
-    """Arguments of the dataset that a config trains on, ``type`` and ``data_root`` among them."""
+    """Return the arguments of a config's training set, including ``type`` and ``data_root``."""
     loader = read_config(path).to_dict().get('train_dataloader') or {}
     cfg = unwrapped(loader.get('dataset') or {})
     unwanted = SET_ELSEWHERE - {'type', 'data_root'}
@@ -32,25 +32,26 @@ def write_folds(
     people: str | None = None,
     with_val: bool = True,
 ) -> Iterator[str]:
-    """Write ``out/fold0.csv`` …, each of which tests on another fold.
+    """Write ``out/fold0.csv`` …; each file tests on another fold.
 
     Args:
         name (str): Registered name of a :class:`~mmfer.datasets.NamedSplitDataset`.
         data_root (str): Its folder.
-        options (dict[str, Any]): Its further arguments.
+        options (dict[str, Any]): Its other arguments.
         out (str | Path): Folder to write.
         k (int): Number of folds.
         seed (int): Another seed gives other folds. Defaults to 0.
-        people (str, optional): Keeps people apart: ``'label'`` where they are the classes, or a
-            regular expression whose first group, or all of it, is found in names of split files.
-            Defaults to folds have the same share of each class or decade of age.
-        with_val (bool): Whether the fold after the tested one is for validation. Defaults to True.
+        people (str, optional): Put all images of a person into one fold. ``'label'`` if the classes
+            are people, or a regular expression that finds the person in names of split files (its
+            first group, if it has one). Defaults to None: each fold has the same share of every
+            class or decade of age.
+        with_val (bool): Whether to validate on the fold after the test fold. Defaults to True.
 
     Yields:
-        What each file holds, in words.
+        The path and the counts of each file, as text.
 
     Raises:
-        ValueError: ``k`` is out of range, or a name has nobody by the expression.
+        ValueError: ``k`` is out of range, or the expression finds nothing in a name.
     """
     samples = [
         (key, part.get_data_info(index))
@@ -81,7 +82,7 @@ def write_folds(
 
 
 def _stratum(info: dict) -> int | None:
-    """Class of a sample, or the decade of its age."""
+    """Return the class of a sample, or the decade of its age."""
     if 'gt_label' in info:
         return int(info['gt_label'])
     return int(info['gt_age'] // 10) if 'gt_age' in info else None

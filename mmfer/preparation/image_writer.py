@@ -1,9 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Write an image file per job in a way that can be stopped and resumed.
+"""Write one image file per job; an interrupted run can be resumed.
 
-An image that is there is whole: files are written atomically. Each finished job is noted in a
-journal, with a fingerprint of what it was made of; so a run resumes where it was stopped, and a job
-whose source has changed meanwhile is done again.
+Files are written atomically, so every existing image is complete. A journal stores each finished
+job with a fingerprint of its source. A run resumes where it was stopped, and a job whose source has
+changed is done again.
 """
 
 import multiprocessing
@@ -25,17 +25,17 @@ from mmfer.utils.inside import path_inside
 
 from .journal import Journal
 
-#: Encoder settings; the first is the default. Images of one setting are the same bytes every time.
+#: Encoder settings; the first is the default. The same settings always give the same bytes.
 IMAGE_FORMATS = {'jpg': [cv2.IMWRITE_JPEG_QUALITY, 95], 'png': [cv2.IMWRITE_PNG_COMPRESSION, 3]}
 
 _LOCK = '.lock'
 
-#: Wraps the iterator of results, given their number, to show progress.
+#: Wraps an iterator of results to show progress; also receives their number.
 Track = Callable[[Iterator, int], Iterable]
 
 
 def no_progress(results: Iterator, total: int) -> Iterable:
-    """A :data:`Track` that shows nothing."""
+    """A :data:`Track` without a display."""
     return results
 
 
@@ -43,39 +43,39 @@ def no_progress(results: Iterator, total: int) -> Iterable:
 class Job:
     """One image to write."""
 
-    target: str  #: Its path, relative to the target folder, with forward slashes.
-    fingerprint: str  #: Changes with what the image is made of.
+    target: str  #: Its path relative to the target folder, with forward slashes.
+    fingerprint: str  #: Changes if the source of the image changes.
 
 
 @dataclass
 class Report:
-    """What came of a run."""
+    """Summary of a run."""
 
-    counts: Counter  #: How many jobs came out in which way.
-    reused: int  #: How many of them an earlier run had done.
+    counts: Counter  #: Number of jobs per kind of result.
+    reused: int  #: Number of jobs that an earlier run had finished.
     failed: list[tuple[str, ...]]  #: Jobs without an image: path of the source, …, reason.
 
 
 class Outcome(NamedTuple):
-    """What came of a job."""
+    """Result of a job."""
 
-    image: np.ndarray | None  #: (H, W, 3) uint8 in BGR; None: there is none.
-    result: dict  #: Plain values, which the journal keeps.
-    final: bool = True  #: Whether the next run need not try again.
+    image: np.ndarray | None  #: (H, W, 3) uint8 in BGR; None if there is none.
+    result: dict  #: Plain values for the journal.
+    final: bool = True  #: False if the next run should try again.
 
 
 class ImageWriter:
-    """A map-style dataset whose items are images being written: a data loader then runs it.
+    """Map-style dataset that writes an image for each item, run by a data loader.
 
-    The loader keeps the order and hands on the workers' errors. Workers end when the main process
-    is killed, while they start as well.
+    The loader keeps the order and passes on errors of the workers. Workers end when the main
+    process is killed, even while they start.
 
     Args:
-        out (str | Path): Target folder; may hold a part, or all, of the same run.
+        out (str | Path): Target folder. It may contain some or all results of the same run.
         image_format (str): A key of :data:`IMAGE_FORMATS`.
     """
 
-    #: How workers are started. Defaults to the system's way.
+    #: Start method of the workers. Defaults to None, that of the system.
     start_method: str | None = None
 
     def __init__(self, out: str | Path, image_format: str):
@@ -88,37 +88,38 @@ class ImageWriter:
         self.jobs: list = []
 
     def settings(self) -> dict:
-        """All that decides what the images look like; plain values."""
+        """Return everything that determines the images, as plain values."""
         raise NotImplementedError
 
     def make(self, job: Job) -> Outcome:
-        """Make the image of a job."""
+        """Create the image of a job."""
         raise NotImplementedError
 
     def has_image(self, result: dict) -> bool:
-        """Whether a job with this result in the journal has an image."""
+        """Return whether a job with this result in the journal has an image."""
         return True
 
     def run(
         self, jobs: Sequence[Job], summary: str, workers: int = 0, track: Track = no_progress
     ) -> tuple[list[dict], int]:
-        """Do all jobs that are not done yet.
+        """Do all jobs that are not finished yet.
 
         Args:
-            jobs (Sequence[Job]): All of them.
-            summary (str): Name of the file in ``out`` that describes all images. It is removed
-                where there is something to do, so that nobody uses half a set; the caller writes it
-                anew.
-            workers (int): Processes; 0 does it in this one. The files are the same. Defaults to 0.
-            track (Track): Called where there is something to do.
+            jobs (Sequence[Job]): All jobs of the run.
+            summary (str): Name of the file in ``out`` that describes all images. If there are
+                unfinished jobs, it is deleted first, so that nobody uses an incomplete set; the
+                caller writes it again.
+            workers (int): Number of worker processes; the files do not depend on it. Defaults to 0,
+                no other process.
+            track (Track): Called if there are unfinished jobs. Defaults to :func:`no_progress`.
 
         Returns:
-            The result of each job, and how many of them an earlier run had done.
+            The result of each job, and the number of jobs that an earlier run had finished.
 
         Raises:
-            SettingsError: ``out`` holds images of other settings.
-            ValueError: A job would write outside ``out``.
-            InUseError: Another process writes there.
+            SettingsError: ``out`` has images with other settings.
+            ValueError: A job would write outside of ``out``.
+            InUseError: Another process writes to ``out``.
             OSError: A file could not be written.
         """
         for job in jobs:
@@ -136,7 +137,7 @@ class ImageWriter:
         if self.jobs:
             (self.out / summary).unlink(missing_ok=True)
             context = self.start_method if workers else None
-            # Without batches: an item is what __getitem__ returns.
+            # Without batches: the loader yields the return values of __getitem__.
             loader = DataLoader(
                 self,
                 None,
@@ -157,12 +158,12 @@ class ImageWriter:
         return len(self.jobs)
 
     def __getitem__(self, index: int) -> tuple[dict, bool]:
-        """Write the image of one job; return its result, and whether that is final."""
+        """Write the image of one job; return its result and whether it is final."""
         job = self.jobs[index]
         image, result, final = self.make(job)
         target = self.out / job.target
         if image is None:
-            target.unlink(missing_ok=True)  # of an earlier state of the source
+            target.unlink(missing_ok=True)  # from an earlier version of the source
         else:
             suffix = f'.{self.image_format}'
             _, encoded = cv2.imencode(suffix, image, IMAGE_FORMATS[self.image_format])
@@ -170,7 +171,7 @@ class ImageWriter:
         return result, final
 
     def _find(self, journal: Journal, job: Job) -> dict | None:
-        """Result of a job that an earlier run has done and whose image is still there."""
+        """Return the result of a job that an earlier run finished, if its image still exists."""
         result = journal.find(job.target, job.fingerprint)
         if result is not None and self.has_image(result) and not (self.out / job.target).is_file():
             return None
@@ -178,10 +179,10 @@ class ImageWriter:
 
 
 def _end_with_main_process(worker: int) -> None:
-    """End this worker when the main process does, however.
+    """End this worker when the main process ends for any reason.
 
-    The loader's own workers look for that, too, but take whoever is their parent when they have
-    started for the main process: one that was killed before is never missed.
+    The loader's own check compares with the parent process at the end of the worker's start, so it
+    misses a main process that was killed before.
     """
 
     def wait() -> None:

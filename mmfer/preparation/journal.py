@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What a long conversion has done so far, so that it goes on there after it was stopped."""
+"""Journal of finished items, so that an interrupted conversion can resume."""
 
 import hashlib
 import json
@@ -11,36 +11,37 @@ JOURNAL = '.journal.jsonl'
 
 
 class SettingsError(ValueError):
-    """The target folder holds results that were made with other settings."""
+    """Raised if the target folder has results with other settings."""
 
 
 class Journal:
-    """One JSON object a line: the settings, then each item when it is finished.
+    """File with one JSON object per line: the settings, then each finished item.
 
     Args:
-        folder (str | Path): Where results go; the journal is its :data:`JOURNAL`. What is there is
-            read now, and written anew without a last line that a killed process left half written.
-        settings (dict): Of the conversion, plain values.
+        folder (str | Path): The folder of the results; its file :data:`JOURNAL` is the journal. An
+            existing journal is read and rewritten without an incomplete last line, which a killed
+            process may leave.
+        settings (dict): Settings of the conversion, plain values.
 
     Raises:
-        SettingsError: The journal there is one of other settings.
+        SettingsError: The existing journal has other settings.
     """
 
     def __init__(self, folder: str | Path, settings: dict):
         self.path = Path(folder) / JOURNAL
-        settings = json.loads(json.dumps(settings))  # as read again: tuples are lists
+        settings = json.loads(json.dumps(settings))  # as read from a file: tuples become lists
         first, *entries = _read_lines(self.path) or [dict(settings=settings)]
         if first['settings'] != settings:
             raise SettingsError(
-                f"'{folder}' holds results made with other settings. Name another folder, or "
-                f'remove this one.\n{_differences(first["settings"], settings)}'
+                f"'{folder}' has results with other settings. Use another folder, or delete this "
+                f'one.\n{_differences(first["settings"], settings)}'
             )
         self._entries = {entry['target']: entry for entry in entries}
         lines = [json.dumps(line) for line in (first, *self._entries.values())]
         atomic_write(self.path, ''.join(f'{line}\n' for line in lines).encode())
 
     def find(self, target: str, fingerprint: str) -> dict | None:
-        """Result of an item that an earlier run has finished, of the same source; else None."""
+        """Return the result of an item that was finished with the same source; else None."""
         entry = self._entries.get(target)
         return entry['result'] if entry and entry['fingerprint'] == fingerprint else None
 
@@ -52,18 +53,18 @@ class Journal:
         self._file.close()
 
     def add(self, target: str, fingerprint: str, result: dict) -> None:
-        """Note that an item is finished; ``result`` is what :meth:`find` will return."""
+        """Store that an item is finished; :meth:`find` will return ``result``."""
         entry = dict(target=target, fingerprint=fingerprint, result=result)
         self._file.write(json.dumps(entry) + '\n')
-        self._file.flush()  # what a killed process has handed to the system is kept
+        self._file.flush()  # survives if the process is killed
 
 
 def fingerprint(path: str | Path, labels: dict | None = None) -> str:
-    """Changes with the file's name, size and time of writing, and with each of the labels.
+    """Return a hash of a file's name, size and modification time, and of the labels.
 
     Args:
-        path (str | Path): A file; one that is missing has a fingerprint, too.
-        labels (dict, optional): Plain values. Defaults to none.
+        path (str | Path): A file; a missing file also has a fingerprint.
+        labels (dict, optional): Plain values. Defaults to None.
     """
     path = Path(path)
     stat = path.stat() if path.exists() else None

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Divide a list into k parts of equal size, by hashes of names and of nothing random."""
+"""Divide a list into k folds of equal size, by hashes of names and without randomness."""
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
@@ -12,22 +12,22 @@ def stratified_folds(
 ) -> list[int]:
     """Divide samples into ``k`` folds, each with the same share of every class.
 
-    Within a class the samples are ranked by a hash of their names and dealt to the folds in turn;
-    the next class goes on with the fold after. So of each class, and of all samples together, any
-    two folds have numbers that differ by at most one. The folds depend on names, labels, ``k`` and
-    seed alone, not on the order of the list or on a random generator.
+    The samples of a class are sorted by a hash of their names and assigned to the folds in turn;
+    the next class continues with the next fold. So the sizes of any two folds differ by at most
+    one, per class and in total. The folds depend only on names, labels, ``k`` and seed, not on the
+    order of the list or on a random generator.
 
     Args:
-        names (Sequence[str]): Unique names, one a sample.
+        names (Sequence[str]): Unique names, one per sample.
         k (int): Number of folds, from 2 to the number of samples.
-        labels (Sequence[Hashable], optional): Class of each sample, or None where there are none.
-        seed (int): Another seed, other folds. Defaults to 0.
+        labels (Sequence[Hashable], optional): Class of each sample. Defaults to None, no classes.
+        seed (int): Another seed gives other folds. Defaults to 0.
 
     Returns:
         Fold of each sample, 0 to ``k - 1``.
 
     Raises:
-        ValueError: ``k`` is out of range, a name comes twice, or the lengths differ.
+        ValueError: ``k`` is out of range, a name occurs twice, or the lengths differ.
     """
     labels = [None] * len(names) if labels is None else labels
     _check(names, k, len(names), labels=labels)
@@ -52,26 +52,26 @@ def disjoint_folds(
     labels: Sequence[Hashable] | None = None,
     seed: int = 0,
 ) -> list[int]:
-    """Divide samples into ``k`` folds so that no group, such as a person, is in two of them.
+    """Divide samples into ``k`` folds so that no group, such as a person, is in two folds.
 
-    Groups are dealt whole, the largest first, those of one size in the order of a hash. Each goes
-    to the fold where its classes are lacking most, among the folds that are ahead of the smallest
-    one by no more than the largest group. Sizes of folds therefore differ by at most twice the
-    largest group; with nothing but small groups the classes come out even too, but nobody can
-    promise that when a class is that of one person.
+    Groups are assigned as a whole, the largest first; groups of equal size are sorted by a hash.
+    Each group goes to the fold that lacks its classes most, among the folds that exceed the
+    smallest one by at most the size of the largest group. So the sizes of folds differ by at most
+    twice the largest group. If all groups are small, the classes are balanced too; this cannot be
+    guaranteed, e.g. if all samples of a class show the same person.
 
     Args:
-        names (Sequence[str]): Unique names, one a sample.
-        groups (Sequence[Hashable]): Whom or what each sample shows.
+        names (Sequence[str]): Unique names, one per sample.
+        groups (Sequence[Hashable]): Group of each sample, e.g. the person.
         k (int): Number of folds, from 2 to the number of groups.
-        labels (Sequence[Hashable], optional): Class of each sample, or None where there are none.
-        seed (int): Another seed, other folds where groups are of one size. Defaults to 0.
+        labels (Sequence[Hashable], optional): Class of each sample. Defaults to None, no classes.
+        seed (int): Another seed gives other folds if groups have equal size. Defaults to 0.
 
     Returns:
-        Fold of each sample, 0 to ``k - 1``. Depends on the arguments alone, not on their order.
+        Fold of each sample, 0 to ``k - 1``. It does not depend on the order of the samples.
 
     Raises:
-        ValueError: ``k`` is out of range, a name comes twice, or the lengths differ.
+        ValueError: ``k`` is out of range, a name occurs twice, or the lengths differ.
     """
     labels = [None] * len(names) if labels is None else labels
     _check(names, k, len(set(groups)), labels=labels, groups=groups)
@@ -89,8 +89,8 @@ def disjoint_folds(
         counts = content[group]
 
         def surplus(fold: int, counts: Counter = counts) -> float:
-            # By how much the sum of squared shares of the classes grows: least where most is
-            # lacking. Shares, so that a rare class weighs as much as a common one.
+            # Increase of the sum of squared shares of the classes: smallest for the fold that lacks
+            # most. Shares, so that rare and common classes have the same weight.
             have = folds[fold]
             return sum(n * (2 * have[c] + n) / totals[c] ** 2 for c, n in counts.items())
 
@@ -103,24 +103,25 @@ def disjoint_folds(
 
 
 def parts_of_fold(folds: Sequence[int], fold: int, with_val: bool = True) -> list[str]:
-    """Parts of a split in which one fold is for testing and, if wanted, the next for validation.
+    """Assign samples to train, val and test: one fold for testing, optionally the next for val.
 
     Args:
         folds (Sequence[int]): Fold of each sample.
-        fold (int): The one to test on.
-        with_val (bool): Whether the fold after it is for validation; takes three folds at least.
+        fold (int): The fold to test on.
+        with_val (bool): Whether to validate on the fold after it; needs at least three folds.
+            Defaults to True.
 
     Returns:
         ``'train'``, ``'val'`` or ``'test'`` for each sample.
 
     Raises:
-        ValueError: There is no such fold, or nothing is left to train on.
+        ValueError: There is no such fold, or no fold is left for training.
     """
     k = max(folds) + 1
     if not 0 <= fold < k:
         raise ValueError(f'fold must be 0 to {k - 1}, not {fold}')
     if with_val and k < 3:
-        raise ValueError(f'testing, validation and training take 3 folds, there are {k}')
+        raise ValueError(f'training, validation and testing need 3 folds, there are {k}')
     parts = {fold: 'test'}
     if with_val:
         parts[(fold + 1) % k] = 'val'
@@ -133,14 +134,14 @@ def _check(names: Sequence[str], k: int, most: int, **columns: Sequence) -> None
             raise ValueError(f'{len(column)} {what} for {len(names)} names')
     if len(set(names)) != len(names):
         twice = next(name for name, count in Counter(names).items() if count > 1)
-        raise ValueError(f'the name {twice!r} comes more than once')
+        raise ValueError(f'the name {twice!r} occurs more than once')
     if not 2 <= k <= most:
         what = 'groups' if 'groups' in columns else 'samples'
         raise ValueError(f'the number of folds must be 2 to {most} (that many {what}), not {k}')
 
 
 def _order(label: Hashable) -> tuple[str, float, str]:
-    """Numbers by size, all else by its text; labels of mixed kinds can be sorted too."""
+    """Sort key for labels of mixed types: numbers by size, all else by its text."""
     return (
         ('', label, '')
         if isinstance(label, (int, float))

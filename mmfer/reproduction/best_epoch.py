@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The test of the epoch that validation selects."""
+"""Test the epoch with the best validation result."""
 
 import re
 
@@ -8,16 +8,17 @@ from .stages import Stage
 
 
 def best_epoch(stage: Stage, metric: str) -> Stage:
-    """The stage that tests the checkpoint that validation found best, the first of equal ones.
+    """Return the stage that tests the checkpoint with the best validation result.
 
-    All figures of a run are then those of one model, tested on the test list.
+    If several epochs are equally good, the hook keeps the first one. All results of a run are then
+    those of one model, evaluated on the test list.
 
     Args:
-        stage (Stage): One that is trained.
-        metric (str): That which its checkpoint hook keeps the best of (``save_best``).
+        stage (Stage): A trained stage.
+        metric (str): Metric of the checkpoint hook's ``save_best``.
 
     Returns:
-        Its folder is ``best`` in that of the stage.
+        A stage in the subfolder ``best`` of the stage's folder.
 
     Raises:
         ExperimentError: There is no such checkpoint.
@@ -30,9 +31,9 @@ def best_epoch(stage: Stage, metric: str) -> Stage:
     if not found:
         raise ExperimentError(
             f'{stage.folder} has no checkpoint {start}*.pth, the best by validation. Training '
-            f'keeps it where val_evaluator gives {metric}; if it was deleted, or the folder is '
-            'older, delete the folder to train anew, or use --select last'
+            f'saves it if val_evaluator computes {metric}. If it was deleted, or the folder is '
+            'from an older version, delete the folder to train again, or use --select last'
         )
-    number = max(found)  # a later one replaces the former, and may have been stopped in between
+    number = max(found)  # a stopped training may leave an earlier best
     unit, checkpoint = found[number]
     return stage.test_of(f'best {unit}, {number}', 'best', checkpoint)

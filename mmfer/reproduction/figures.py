@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Figures of experiments, from what their runs left."""
+"""Figures of experiments, drawn from finished runs."""
 
 import statistics
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from .table import Results
 
 
 def draw(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | None:
-    """The figure of an experiment; None if it has none, or nothing to show yet."""
+    """Draw the figure of an experiment; None if it has no figure or no results yet."""
     kind = results.experiment.figure
     if kind is None or (results.experiment.trains and not results.measured):
         return None
@@ -41,7 +41,7 @@ def draw(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | None:
 
 
 def _heat_map(results: Results) -> Figure:
-    """Accuracy over k and r."""
+    """Draw accuracy over k and r."""
     experiment, (column,) = results.experiment, results.columns
     ks, rs = experiment.grid['k'], experiment.grid['r']
     measured = np.full((len(rs), len(ks)), np.nan)
@@ -68,7 +68,7 @@ def _heat_map(results: Results) -> Figure:
 
 
 def _class_bars(results: Results) -> Figure:
-    """Accuracy of each class, a series for each row and for the paper's."""
+    """Draw the accuracy of each class, with one series per row and per row of the paper."""
     experiment, series, spreads = results.experiment, {}, {}
     compares = results.columns[0].published and not results.columns[0].stands_in
     for row, cells in experiment.rows.items():
@@ -88,7 +88,7 @@ def _class_bars(results: Results) -> Figure:
 
 
 def _confusion(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure:
-    """Counts of all seeds together, a panel for each database."""
+    """Draw confusion matrices, summed over all seeds, with one panel per database."""
     panels = {}
     (row,) = results.experiment.rows
     for database in runs.databases(results.experiment):
@@ -100,13 +100,13 @@ def _confusion(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure:
 
 
 def _maps(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | None:
-    """The local map of the first seed's TransFER beside the patches that its APViT keeps."""
+    """Draw the local maps of TransFER next to the patches that APViT keeps; first seed."""
     models = _both_models(runs, results, seeds)
     return None if models is None else compare_maps(*models[1], models[0], title='')
 
 
 def _attention(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | None:
-    """Kept patches and attribution of the first seed's models, without and with pooling."""
+    """Draw kept patches and attribution of the models without and with pooling; first seed."""
     models = _both_models(runs, results, seeds)
     if models is None:
         return None
@@ -116,7 +116,7 @@ def _attention(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | N
 def _both_models(
     runs: Runs, results: Results, seeds: Sequence[int]
 ) -> list[tuple[Path, Path]] | None:
-    """Config and checkpoint of the two rows' first seed; None until both are tested."""
+    """Return config and checkpoint of both rows for the first seed; None until both are tested."""
     (database,) = runs.databases(results.experiment)
     stages = [
         runs.counted(database, runs.stage(database, row, seeds[0]))
@@ -128,7 +128,10 @@ def _both_models(
 
 
 def _encoder_costs(runs: Runs, results: Results) -> Figure:
-    """Encoders kept, against one with the adapter: of the paper's models, whatever stands in."""
+    """Draw the costs of ensembles and of one encoder with the adapter.
+
+    The models are always the full-size ones of the paper, also with stand-ins.
+    """
     (database,) = results.experiment.databases
     rows = results.experiment.rows.items()
     configs = {cells[0]: runs.model_config(database, row) for row, cells in rows}
@@ -136,7 +139,7 @@ def _encoder_costs(runs: Runs, results: Results) -> Figure:
 
 
 def _features(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | None:
-    """What the first seed's models make of the same faces."""
+    """Draw the features of the first seed's models for the same faces."""
     (database,) = runs.databases(results.experiment)
     found = []
     for row, cells in results.experiment.rows.items():

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The index of a paper's experiments: which tables and figures there are, and what they train."""
+"""The index of a paper's experiments: its tables and figures, and the trainings they need."""
 
 import difflib
 import fnmatch
@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-#: What an experiment may draw besides its table.
+#: Figures that an experiment may have in addition to its table.
 FIGURES = (
     'heat_map',
     'class_bars',
@@ -21,23 +21,23 @@ FIGURES = (
     'encoder_costs',
     'features',
 )
-#: How a row's cost may be shown: as it is, or in percent of the reference row's.
+#: Ways to show the cost of a row: in GFLOPs, or in percent of the reference row.
 COSTS = ('GFLOPs', 'share')
-#: What a column shows unless the experiment says otherwise.
+#: Default metric of a column.
 ACCURACY = 'accuracy/top1'
-#: Keep numbers in the index are of so many patches, the published model's.
+#: Number of patches of the published model, to which keep numbers in the index refer.
 PATCHES = 196
 
 _APP, _ATP = 'model.backbone.app', 'model.backbone.atp'
 
 
 class ExperimentError(ValueError):
-    """An index, or a choice from it, is wrong; the message says what and what is allowed."""
+    """An index, or a selection from it, is invalid."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What makes a checkpoint: a config, or the run of a variant on a database."""
+    """The origin of a checkpoint: a config, or the run of a variant on a database."""
 
     config: Path | None = None
     database: str | None = None
@@ -46,20 +46,22 @@ class Source:
 
 @dataclass(frozen=True)
 class Database:
-    """What a model is trained and tested on.
+    """A dataset on which models are trained and tested ("database" in the papers).
 
     Attributes:
-        name (str): As the paper's tables call it.
-        config (Path): The config of the paper's model on it.
-        folder (str, optional): Where its files are under the folder of all data; None if it has no
-            files.
-        patches (int): Of its model; keep numbers are scaled from 196 to it.
-        weights (Mapping[str, Source]): Setting that names a checkpoint -> what makes it, once for
-            all seeds.
+        name (str): Name in the paper's tables.
+        config (Path): Config of the paper's model on this database.
+        folder (str, optional): Folder of its files, relative to the folder of all data; None if it
+            has no files.
+        patches (int): Number of patches of its model; keep numbers are scaled from 196 to it.
+            Defaults to 196.
+        weights (Mapping[str, Source]): Setting with a checkpoint -> origin of the checkpoint, which
+            is the same for all seeds.
         metrics (Mapping[str, str]): Column -> metric. Defaults to the database's name -> accuracy.
-        primary (str): The metric that the best epoch is selected by. Defaults to the first one.
-        protocol (str): The paper's way to divide it, in words, where that matters.
-        leak_free (Mapping[str, Any]): ``says`` the other way in words, ``set`` has its overrides.
+        primary (str): Metric that selects the best epoch. Defaults to the first of ``metrics``.
+        protocol (str): Description of the paper's splits, if needed.
+        leak_free (Mapping[str, Any]): Splits without a leak: ``says`` describes them, ``set`` has
+            the overrides.
     """
 
     name: str
@@ -81,14 +83,14 @@ class Database:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a row of a table is made on one database.
+    """The config of a table's row on one database, as a config file and its changes.
 
     Attributes:
-        config (Path): The config that is changed.
-        parts (Mapping[str, tuple[Path, str]]): Dotted path -> file whose value replaces that of the
-            config, and its name there.
-        options (Mapping[str, Any]): Overrides, dotted path -> value; ``{database}`` stands for the
-            database's name.
+        config (Path): Config file.
+        parts (Mapping[str, tuple[Path, str]]): Dotted path -> config file and dotted path in it,
+            whose value replaces that of the config.
+        options (Mapping[str, Any]): Overrides, dotted path -> value; ``{database}`` is replaced by
+            the database's name.
     """
 
     config: Path
@@ -101,24 +103,25 @@ class Experiment:
     """A table or a figure.
 
     Attributes:
-        name (str): Such as ``'table1'``.
-        title (str): What it is about.
-        databases (tuple[str, ...]): What its columns are measured on.
-        rows (Mapping[str, tuple[str, ...]]): Variant -> the row's first cells.
+        name (str): Name, such as ``'table1'``.
+        title (str): Title.
+        databases (tuple[str, ...]): Databases of its columns.
+        rows (Mapping[str, tuple[str, ...]]): Variant -> first cells of its row.
         label (tuple[str, ...]): Headings of these cells.
-        metrics (Mapping[str, str]): Column -> metric, in place of the databases' own.
-        columns (tuple[str, ...]): Those of the databases' columns that it has. Defaults to all.
-        cost (str, optional): One of :data:`COSTS`, or None where the table has no such column.
-        reference (str | Mapping[str, str], optional): The row that others are compared with, or row
-            -> that for it.
-        best_of (Mapping[str, tuple[str, ...]]): Row -> rows, of which it has the best mean in each
-            column.
-        apart (bool): Whether each column is a table of its own.
-        note (str): What has to be said of the table, a sentence or more.
-        published (str): The table of the published values, if not that of its own name.
-        trains (bool): False where it is about costs only.
+        metrics (Mapping[str, str]): Column -> metric, instead of the databases' own.
+        columns (tuple[str, ...]): Names of the databases' columns to show. Defaults to all.
+        cost (str, optional): One of :data:`COSTS`; None if the table has no column of costs.
+        reference (str | Mapping[str, str], optional): Reference row of all other rows, or row ->
+            its reference row.
+        best_of (Mapping[str, tuple[str, ...]]): Row -> other rows; it shows, in each column, the
+            one with the best mean.
+        apart (bool): Whether each column becomes a separate table.
+        note (str): Note below the table.
+        published (str): Table of the published values. Defaults to ``name``.
+        trains (bool): False if the experiment only has costs.
         figure (str, optional): One of :data:`FIGURES`, or None.
-        grid (Mapping[str, tuple], optional): Keep numbers and keep rates of a figure over both.
+        grid (Mapping[str, tuple], optional): Keep numbers ``k`` and keep rates ``r`` of a figure
+            over both.
     """
 
     name: str
@@ -139,29 +142,29 @@ class Experiment:
     grid: Mapping[str, tuple] | None = None
 
     def reference_of(self, row: str) -> str | None:
-        """The row that a row is compared with; None for one that others are compared with."""
+        """Return the reference row of a row; None for a reference row."""
         if isinstance(self.reference, Mapping):
             return self.reference.get(row)
         return None if row == self.reference else self.reference
 
     @property
     def trained_rows(self) -> list[str]:
-        """Variants that its rows take, each once."""
+        """Distinct variants that its rows need."""
         return list(dict.fromkeys(v for row in self.rows for v in self.best_of.get(row, (row,))))
 
 
 @dataclass(frozen=True)
 class Index:
-    """All of them, by name.
+    """All databases, variants and experiments of a paper, by name.
 
     Attributes:
-        databases (Mapping[str, Database]): What is trained on.
-        variants (Mapping[str, Mapping[str, Recipe]]): Variant -> database -> how it is made there.
+        databases (Mapping[str, Database]): Databases.
+        variants (Mapping[str, Mapping[str, Recipe]]): Variant -> database -> its config.
         experiments (Mapping[str, Experiment]): Tables and figures.
-        stand_ins (Mapping[str, Mapping[str, str]]): What may be chosen as data but the paper's ->
-            database -> what stands in for it.
-        short (Mapping[str, Mapping[str, Any]]): Type of the model -> overrides of a training on
-            drawn faces, to make it short.
+        stand_ins (Mapping[str, Mapping[str, str]]): Value of ``--data`` -> database -> database
+            that stands in for it.
+        short (Mapping[str, Mapping[str, Any]]): Type of the model -> overrides that shorten a
+            training on drawn faces.
     """
 
     databases: Mapping[str, Database]
@@ -172,10 +175,10 @@ class Index:
 
     @classmethod
     def from_file(cls, path: str | Path) -> 'Index':
-        """Read an index such as ``configs/apvit/experiments.yml``, which explains its keys.
+        """Read an index such as ``configs/apvit/experiments.yml``, which explains the keys.
 
         Raises:
-            ExperimentError: Something in it is not known or does not exist.
+            ExperimentError: A name in it is unknown, or a config does not exist.
         """
         path = Path(path)
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
@@ -185,39 +188,40 @@ class Index:
             raise ExperimentError(f'{path}: {error}') from error
 
     def find(self, name: str) -> Experiment:
-        """The experiment of that name.
+        """Return the experiment with a name.
 
         Raises:
-            ExperimentError: There is none; says which are near.
+            ExperimentError: There is none. The message has similar names.
         """
         if name not in self.experiments:
             near = difflib.get_close_matches(name, self.experiments, n=3)
-            hint = f'did you mean {" or ".join(near)}?' if near else '--list shows them all'
+            hint = f'did you mean {" or ".join(near)}?' if near else 'see --list'
             raise ExperimentError(f'there is no experiment {name!r}; {hint}')
         return self.experiments[name]
 
     def find_row(self, name: str) -> tuple[str, tuple[str, ...]]:
-        """The variant that ``EXPERIMENT/NUMBER``, ``EXPERIMENT/VARIANT`` or ``VARIANT`` names.
+        """Find the variant of ``EXPERIMENT/NUMBER``, ``EXPERIMENT/VARIANT`` or ``VARIANT``.
 
         Returns:
-            Its name, and the databases of the experiment: all, where none is named.
+            Name of the variant, and the databases of the experiment, or all databases if the name
+            has no experiment.
 
         Raises:
-            ExperimentError: There is no such experiment or row; says which there are.
+            ExperimentError: There is no such experiment or row. The message has the valid names.
         """
         table, _, row = name.rpartition('/')
         if not table:
-            _known('variant', [row], self.variants)
+            _check_known('variant', [row], self.variants)
             return row, tuple(self.databases)
         experiment = self.find(table)
         rows = list(experiment.rows)
         if row.isdigit() and 1 <= int(row) <= len(rows):
             row = rows[int(row) - 1]
-        _known(f'{table}: row', [row], [*rows, f'1 to {len(rows)}'])
+        _check_known(f'{table}: row', [row], [*rows, f'1 to {len(rows)}'])
         return row, experiment.databases
 
     def maker(self, checkpoint: str) -> Source | None:
-        """The run that leaves ``work_dirs/VARIANT_1xb..._DATABASE/...``; None if none does."""
+        """Return the run that writes ``work_dirs/VARIANT_1xb..._DATABASE/...``; None if unknown."""
         variant, _, rest = Path(checkpoint).parent.name.partition('_1xb')
         database = rest.partition('_')[2]
         if database not in self.variants.get(variant, ()):
@@ -228,16 +232,16 @@ class Index:
 def select(
     index: Index, names: Iterable[str], databases: Sequence[str] | None = None
 ) -> list[Experiment]:
-    """The experiments of these names, or of all with ``'all'``.
+    """Select experiments by name.
 
     Args:
-        index (Index): What there is.
-        names (Iterable[str]): Names of experiments, or ``EXPERIMENT/ROW`` for one row and what it
-            is compared with.
-        databases (Sequence[str], optional): Columns to keep. Defaults to all.
+        index (Index): The index.
+        names (Iterable[str]): Names of experiments; ``EXPERIMENT/ROW`` for one row and its
+            reference row; or ``'all'``.
+        databases (Sequence[str], optional): Databases to keep. Defaults to None, all.
 
     Raises:
-        ExperimentError: There is no such experiment, or it has none of these databases.
+        ExperimentError: There is no such experiment, or it has none of the databases.
     """
     names = list(names)
     found = []
@@ -248,18 +252,18 @@ def select(
             found.append(_one_row(index, name) if '/' in name else index.find(name))
     if databases is None:
         return found
-    _known('--databases', databases, index.databases)
-    chosen = []
+    _check_known('--databases', databases, index.databases)
+    selected = []
     for experiment in found:
         kept = tuple(name for name in experiment.databases if name in databases)
         if kept:
-            chosen.append(replace(experiment, databases=kept))
+            selected.append(replace(experiment, databases=kept))
         elif 'all' not in names:
             raise ExperimentError(
-                f'{experiment.name} is about {", ".join(experiment.databases)}, not about '
+                f'{experiment.name} has databases {", ".join(experiment.databases)}, but not '
                 f'{", ".join(databases)}'
             )
-    return chosen
+    return selected
 
 
 def _one_row(index: Index, name: str) -> Experiment:
@@ -277,7 +281,7 @@ def _one_row(index: Index, name: str) -> Experiment:
 
 
 def grid_variant(keep_num: int, keep_rate: float) -> tuple[str, dict[str, Any]]:
-    """Name and overrides of one k and one r. That which keeps all has no pooling: the same."""
+    """Return name and overrides for one k and one r; a pooling that would keep all is removed."""
     options = {
         **({_APP: None} if keep_num >= PATCHES else {f'{_APP}.keep_num': keep_num}),
         **({_ATP: None} if keep_rate >= 1 else {f'{_ATP}.keep_rate': keep_rate}),
@@ -316,9 +320,9 @@ def _read(content: Mapping, folder: Path) -> Index:
         experiments[name] = Experiment(name, **entry)
     stand_ins = {
         data: {
-            name: chosen
+            name: stand_in
             for name in databases
-            for key, chosen in names.items()
+            for key, stand_in in names.items()
             if fnmatch.fnmatch(name, key)
         }
         for data, names in content.pop('stand_ins', {}).items()
@@ -331,18 +335,18 @@ def _read(content: Mapping, folder: Path) -> Index:
 def _recipes(
     folder: Path, name: str, entry: Mapping, own: Mapping[str, Recipe], known: Mapping
 ) -> dict[str, Recipe]:
-    """How a variant is made, by database."""
+    """Read the recipes of a variant, by database."""
     if not {'configs', 'of'} & entry.keys():
         return _changed(own, entry)
     keys = ('configs', 'parts', 'options', 'of')
-    _known(f'{name}: key', entry.keys() - {*keys}, keys)
+    _check_known(f'{name}: key', entry.keys() - {*keys}, keys)
     made = {}
     for other in entry.get('of', ()):
-        _known(f'{name}: of', [other], known)
+        _check_known(f'{name}: of', [other], known)
         made |= known[other]
     for pattern, path in entry.get('configs', {}).items():
         found = fnmatch.filter(own, pattern)
-        _known(f'{name}: configs', [] if found else [pattern], own)
+        _check_known(f'{name}: configs', [] if found else [pattern], own)
         made |= {it: Recipe(_config(folder, path.replace('{database}', it))) for it in found}
     parts = {}
     for key, part in entry.get('parts', {}).items():
@@ -353,7 +357,7 @@ def _recipes(
 
 
 def _changed(recipes: Mapping[str, Recipe], options: Mapping[str, Any]) -> dict[str, Recipe]:
-    """The same with further overrides."""
+    """Return recipes with additional overrides."""
     return {
         database: replace(recipe, options={**recipe.options, **options})
         for database, recipe in recipes.items()
@@ -369,27 +373,27 @@ def _source(folder: Path, entry: Mapping) -> Source:
 def _config(folder: Path, path: str) -> Path:
     config = (folder / path).resolve()
     if not config.is_file():
-        raise ExperimentError(f'there is no config {config}')
+        raise ExperimentError(f'the config {config} does not exist')
     return config
 
 
 def _check(index: Index) -> None:
     for data, names in index.stand_ins.items():
-        _known(f'stand_ins: {data}', names.values(), index.databases)
+        _check_known(f'stand_ins: {data}', names.values(), index.databases)
     for experiment in index.experiments.values():
         where = experiment.name
-        _known(f'{where}: database', experiment.databases, index.databases)
-        _known(f'{where}: row', experiment.trained_rows, index.variants)
-        _known(f'{where}: best_of', experiment.best_of, experiment.rows)
+        _check_known(f'{where}: database', experiment.databases, index.databases)
+        _check_known(f'{where}: row', experiment.trained_rows, index.variants)
+        _check_known(f'{where}: best_of', experiment.best_of, experiment.rows)
         named = experiment.reference
         named = {} if named is None else named if isinstance(named, Mapping) else {named: named}
-        _known(f'{where}: reference', [*named, *named.values()], experiment.rows)
+        _check_known(f'{where}: reference', [*named, *named.values()], experiment.rows)
         measured = [c for name in experiment.databases for c in index.databases[name].metrics]
-        _known(f'{where}: column', experiment.columns, measured)
+        _check_known(f'{where}: column', experiment.columns, measured)
         if experiment.figure is not None:
-            _known(f'{where}: figure', [experiment.figure], FIGURES)
+            _check_known(f'{where}: figure', [experiment.figure], FIGURES)
         if experiment.cost is not None:
-            _known(f'{where}: cost', [experiment.cost], COSTS)
+            _check_known(f'{where}: cost', [experiment.cost], COSTS)
         for row, cells in experiment.rows.items():
             if len(cells) != len(experiment.label):
                 raise ExperimentError(
@@ -397,7 +401,7 @@ def _check(index: Index) -> None:
                 )
 
 
-def _known(what: str, names: Iterable[str], known: Iterable[str]) -> None:
+def _check_known(what: str, names: Iterable[str], known: Iterable[str]) -> None:
     for name in names:
         if name not in known:
-            raise ExperimentError(f'{what} {name!r} is none of {", ".join(known)}')
+            raise ExperimentError(f'{what} {name!r} is not one of {", ".join(known)}')

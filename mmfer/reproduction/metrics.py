@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""How figures are read and written, by the names of the metrics."""
+"""Direction and number of decimals of metrics."""
 
-#: Metrics of which less is better -> digits behind the point that tables show of them.
+#: Metrics for which a lower value is better -> number of decimals in tables.
 LESS_IS_BETTER = {
     'landmark/nme': 3,
     'landmark/mae': 3,
@@ -11,10 +11,10 @@ LESS_IS_BETTER = {
 
 
 def sign(metric: str) -> int:
-    """1 where more is better, -1 where less is."""
+    """Return 1 if higher is better, -1 if lower is better."""
     return -1 if metric in LESS_IS_BETTER else 1
 
 
 def digits(metric: str) -> int:
-    """Behind the point, in tables; percentages have two."""
+    """Return the number of decimals in tables; 2 for percentages."""
     return LESS_IS_BETTER.get(metric, 2)

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What there is to reproduce, what it takes and how far it is, as text."""
+"""Lists of experiments and their trainings, with progress, as text."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from .stages import Stage
 
 
 def plan(runs: Runs, experiment: Experiment, seeds: Sequence[int]) -> list[Stage]:
-    """Every training of an experiment, each once, in the order in which they are done."""
+    """Return the distinct trainings of an experiment, in the order in which they run."""
     stages: dict[Path, Stage] = {}
     for seed in seeds:
         for database, row in runs.cells(experiment):
@@ -22,7 +22,7 @@ def plan(runs: Runs, experiment: Experiment, seeds: Sequence[int]) -> list[Stage
 
 
 def list_experiments(all_runs: Iterable[Runs], seeds: Sequence[int]) -> str:
-    """A line for each experiment: name, trainings that are done and that it takes, title."""
+    """Return a table of all experiments: name, rows, finished and needed trainings, title."""
     lines = [('name', 'rows', 'trainings', 'databases', 'title')]
     for runs, experiment in [(r, e) for r in all_runs for e in r.index.experiments.values()]:
         stages = plan(runs, experiment, seeds)
@@ -34,7 +34,7 @@ def list_experiments(all_runs: Iterable[Runs], seeds: Sequence[int]) -> str:
 
 
 def list_stages(runs: Runs, experiment: Experiment, seeds: Sequence[int]) -> str:
-    """The trainings of an experiment in their order, and whether they are done."""
+    """Return a list of the trainings of an experiment, with their state."""
     lines = [f'{experiment.name}: {experiment.title}']
     lines += [
         f'  {_state(stage):8}{stage.name}: {stage.folder}'

@@ -6,9 +6,9 @@ from rich.text import Text
 
 
 class Progress:
-    """Shows what is going on: a line per stage and, on a terminal, one below that changes.
+    """Progress display: a line per stage and, on a terminal, a status line below.
 
-    A context manager, which takes the changing line away at its end.
+    It is a context manager that removes the status line at the end.
     """
 
     def __init__(self) -> None:
@@ -23,13 +23,13 @@ class Progress:
         self._status.stop()
 
     def say(self, text: str) -> None:
-        """Print a line that stays, after the time since the start."""
+        """Print a permanent line, prefixed with the time since the start."""
         self._status.stop()
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
         self._console.print(f'[{minutes:3d}:{seconds:02d}] {text}')
 
     def tell(self, text: str) -> None:
-        """Show a line that the next one replaces; nothing where the output is no terminal."""
+        """Show a status line that replaces the previous one; no effect without a terminal."""
         if self._console.is_terminal:
             self._status.update(Text(text, no_wrap=True, overflow='ellipsis'))
             self._status.start()

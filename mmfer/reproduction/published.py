@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What a paper printed, and where that is a mistake."""
+"""Published values of a paper, and its misprints."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,16 +13,16 @@ from .table import MISPRINT
 
 @dataclass(frozen=True)
 class Misprint:
-    """A mistake of a paper.
+    """A misprint in a paper.
 
     Attributes:
-        table (str): The experiment that it is in.
-        row (str): A row of it.
-        reason (str): How it is known.
-        column (str): A column; none where the row's own cells are meant.
-        printed (str | float): What is printed.
-        meant (str | float, optional): What is meant, and shown; None where that is not known, and
-            what is printed is shown.
+        table (str): Name of the experiment.
+        row (str): Row of the misprint.
+        reason (str): How we know that it is a misprint.
+        column (str): Column of the misprint; empty for the first cells of the row.
+        printed (str | float): The printed value.
+        meant (str | float, optional): The correct value, which tables show. None if it is unknown;
+            tables then show the printed value.
     """
 
     table: str
@@ -66,11 +66,11 @@ class Published:
         return self.tables.get(experiment.published or experiment.name, {})
 
     def marks(self, experiment: Experiment, shown: Collection[str]) -> frozenset[tuple[str, str]]:
-        """Rows and columns of an experiment that are misprinted, of the columns ``shown``."""
+        """Return (row, column) of the misprints of an experiment in the columns ``shown``."""
         return frozenset((it.row, it.column) for it in self._of(experiment, shown))
 
     def footnotes(self, experiment: Experiment, shown: Collection[str]) -> list[str]:
-        """A sentence for each misprint of an experiment in the columns ``shown``."""
+        """Return a sentence for each misprint of an experiment in the columns ``shown``."""
         notes = []
         for it in self._of(experiment, shown):
             where = ', '.join(filter(None, (*experiment.rows[it.row], it.column)))

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Does what an experiment needs, and writes its table and figure as files and on the screen."""
+"""Run the trainings of an experiment, and write its table and figure."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,36 +19,34 @@ from .stages import Stage
 from .table import Column, Results, to_csv, to_markdown
 
 _SELECTED = {
-    'last': 'Every figure is of a test of the last epoch.',
-    'best': 'Every figure is of a test, of the epoch with the best {primary} in validation.',
+    'last': 'All results are from tests of the last epoch.',
+    'best': 'All results are from tests of the epoch with the best {primary} in validation.',
 }
 _STANDS_IN = (
-    "Small nets stand in for the paper's{drawn}; only gains compare. A gain is that over the row "
-    'it belongs to, seed by seed; the trend is its sign where it is larger than its standard '
-    'deviation.'
+    'Small models stand in for those of the paper{drawn}, so only gains can be compared. A gain is '
+    'the difference to the reference row, computed per seed. The trend is the sign of the gain, if '
+    'the gain is larger than its standard deviation.'
 )
-_GAINS = 'A gain is positive where the row is better than {reference}, seed by seed.'
+_GAINS = 'A gain is positive if the row is better than {reference}; gains are computed per seed.'
 _BEST_OF = (
-    'A row that is the best of others has, in each column, the figures of the one with the best '
-    'mean on the test list, which flatters it: {rows}.'
+    'A row that is the best of others shows, in each column, the row with the best mean on the '
+    'test list, so its results are optimistic: {rows}.'
 )
-_CHANGED = (
-    "The paper's figures are left out, as other trainings of these rows are made by {changes}."
-)
+_CHANGED = "The paper's values are omitted, because these options change the training: {changes}."
 _OTHERWISE = (
-    "The paper's figures are left out: these were made with other settings than this command has: "
-    '{folders}.'
+    "The paper's values are omitted, because these runs were trained with other settings than "
+    'those of this command: {folders}.'
 )
 
 
 class Report:
-    """Writes ``NAME.md``, ``NAME.csv`` and, where there is a figure, ``NAME.png``.
+    """Writer of ``NAME.md``, ``NAME.csv`` and, if the experiment has a figure, ``NAME.png``.
 
     Args:
         published (Published): The paper's values.
-        runs (Runs): How everything is done; files go to its work folder.
-        seeds (Sequence[int]): A training of each row for each.
-        progress (Progress): Shows what is going on.
+        runs (Runs): The runs; reports are written to its work folder.
+        seeds (Sequence[int]): Seeds; every row is trained once per seed.
+        progress (Progress): Progress display.
     """
 
     def __init__(self, published: Published, runs: Runs, seeds: Sequence[int], progress: Progress):
@@ -58,26 +56,26 @@ class Report:
         self.progress = progress
 
     def costs(self, experiment: Experiment) -> None:
-        """Write the table without results.
+        """Write the table with costs only.
 
         Raises:
-            ExperimentError: It has no costs, so nothing would be left of it.
+            ExperimentError: The experiment has no costs, so the table would be empty.
         """
         if experiment.cost is None:
             raise ExperimentError(
-                f'{experiment.name} needs data: --data-root DIR, or --data synth for small nets '
+                f'{experiment.name} needs data: --data-root DIR, or --data synth for small models '
                 'on drawn faces'
             )
         self._finish(self._results(experiment, {}, has_runs=False))
 
     def collect(self, experiment: Experiment) -> None:
-        """Write the table of what is done."""
+        """Write the table of all finished runs."""
         self._finish(self._done(experiment))
 
     def reproduce(self, experiment: Experiment) -> None:
-        """Train and test what is not done yet, and write the table whenever a run is.
+        """Train and test all unfinished runs, and write the table after each of them.
 
-        What another process is at is left for the end, and then waited for.
+        Runs of other processes are skipped first; at the end, this process waits for them.
         """
         cells = [(*cell, seed) for seed in self.seeds for cell in self.runs.cells(experiment)]
         left = [cell for cell in cells if not self._reach(experiment, *cell)]
@@ -93,7 +91,7 @@ class Report:
         seed: int,
         wait: Callable[[str], None] | None = None,
     ) -> bool:
-        """Train and test a row; returns whether it is done, not in the hands of another process."""
+        """Train and test a row; return False if another process is running it."""
         missed = False
         for source in self.runs.sources(database, row, seed):
             try:
@@ -124,7 +122,7 @@ class Report:
         stage.train(self.progress.tell)
 
     def _done(self, experiment: Experiment) -> Results:
-        """The results of all runs that are done."""
+        """Collect the results of all finished runs."""
         measured: dict[tuple[str, str], dict[int, float]] = {}
         columns, otherwise = self.runs.columns(experiment), []
         for seed in self.seeds:
@@ -137,7 +135,7 @@ class Report:
                     otherwise.append(str(counted.folder))
                 for column in columns:
                     if column.database == database:
-                        value = _reached(counted, column.metric)
+                        value = _metric(counted, column.metric)
                         measured.setdefault((row, column.name), {})[seed] = value
         return self._results(experiment, measured, otherwise=otherwise)
 
@@ -151,7 +149,7 @@ class Report:
         settings, columns = self.runs.settings, self.runs.columns(experiment)
         if otherwise:
             columns = [replace(column, published=()) for column in columns]
-        # Options change costs as well, but of what stands in, which has none here.
+        # Options also change costs. Stand-ins always show the costs of the unchanged paper models.
         compares = settings.stands_in or not settings.changes
         return Results(
             experiment,
@@ -165,7 +163,7 @@ class Report:
         )
 
     def _costs(self, experiment: Experiment) -> dict[str, float]:
-        """GFLOPs of every row on the paper's first database: those of the full-size models."""
+        """Return the GFLOPs of every row's full-size model on the first database."""
         if experiment.cost is None:
             return {}
         database = experiment.databases[0]
@@ -191,7 +189,7 @@ class Report:
         return text
 
     def _notes(self, results: Results) -> list[str]:
-        """What stands below a table."""
+        """Return the notes below a table."""
         experiment, settings = results.experiment, self.runs.settings
         notes = [experiment.note] if experiment.note else []
         if results.has_runs:
@@ -224,23 +222,23 @@ class Report:
 
 
 def _shown(columns: Iterable[Column]) -> set[str]:
-    """The paper's columns in a table."""
+    """Return the names of the paper's columns in a table."""
     return {name for column in columns for name in column.published}
 
 
 def _title(name: str) -> str:
-    """As papers call it: ``Table 3, M-to-M`` for ``table3-M-to-M``."""
+    """Return the title in the paper's form: ``Table 3, M-to-M`` for ``table3-M-to-M``."""
     name = name.replace('kt-', 'KT-Adapter, ', 1)
     name = re.sub(r'(table|figure)(\d+)-?', lambda it: f'{it[1].title()} {it[2]}, ', name)
     return name.removesuffix(', ')
 
 
-def _reached(stage: Stage, metric: str) -> float:
-    """A figure of a test."""
+def _metric(stage: Stage, metric: str) -> float:
+    """Return the value of a metric in a test."""
     found = stage.metrics
     if metric not in found:
         raise ExperimentError(
-            f'{stage.folder}: its test gave no {metric}, only {", ".join(found)}; see '
-            'test_evaluator in its config'
+            f'{stage.folder}: the test has no metric {metric}, only {", ".join(found)}; see '
+            'test_evaluator in the config'
         )
     return float(found[metric])

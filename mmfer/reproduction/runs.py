@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""From an index to trainings: the config, the folder and the starting weights of every run."""
+"""The runs of an index: config, folder and starting weights of every training."""
 
 import fnmatch
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from .stages import Stage
 from .table import Column
 from .variants import Variants, get
 
-#: Settings that leave it open whether a run is the paper's: how it is done, not what is.
+#: Settings that change how a training runs, but not what is trained.
 _HARMLESS = (
     *('*_dataloader.num_workers', '*_dataloader.persistent_workers', '*_dataloader.pin_memory'),
     *(f'default_hooks.{name}.*' for name in ('logger', 'visualization', 'confusion_matrix')),
@@ -35,24 +35,25 @@ _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 @dataclass(frozen=True)
 class Settings:
-    """How runs are made.
+    """Settings of all runs.
 
     Args:
-        work_dir (Path): Where all of them go.
+        work_dir (Path): Output folder.
         tools (Path): Folder of ``train.py`` and ``test.py``.
-        data_root (Path, optional): Folder that holds the databases' folders; None where they are
-            not at hand.
-        data_roots (Mapping[str, Path]): Database -> its folder, for those elsewhere.
-        data (str): ``'paper'``, or the name of what stands in for its databases.
-        protocol (str): ``'paper'`` or ``'leak-free'``, how databases are divided.
+        data_root (Path, optional): Folder with the databases' folders. Defaults to None: the
+            folders in the configs.
+        data_roots (Mapping[str, Path]): Database -> its folder, for databases in other folders.
+        data (str): ``'paper'`` (default), or the name of stand-ins for its databases.
+        protocol (str): Splits of the databases, ``'paper'`` (default) or ``'leak-free'``.
         options (Mapping[str, Any]): ``--cfg-options`` for every run.
         adapter_options (Mapping[str, Any]): The same for runs that learn from prior encoders.
-        cache (bool): Whether these see images without augmentation and compute prior tokens once.
-        given (Mapping[tuple[str, str], Path]): (Variant, database) -> checkpoint that exists
-            already, for all seeds.
-        processes (int): GPUs, or processes on CPUs, for each training.
-        select (str): What a run has reached: the test of its ``'last'`` checkpoint, or of that
-            which validation found ``'best'``.
+        cache (bool): Whether runs with prior encoders train without augmentation and compute the
+            prior tokens once. Defaults to False.
+        given (Mapping[tuple[str, str], Path]): (variant, database) -> existing checkpoint, used
+            for all seeds.
+        processes (int): GPUs, or processes on CPUs, per training. Defaults to 1.
+        select (str): Checkpoint that is tested: the ``'last'`` (default), or the ``'best'`` in
+            validation.
     """
 
     work_dir: Path
@@ -70,27 +71,27 @@ class Settings:
 
     @property
     def stands_in(self) -> bool:
-        """Whether it is measured on other data than the paper's."""
+        """Whether data other than the paper's are used."""
         return self.data != 'paper'
 
     @property
     def changes(self) -> list[str]:
-        """Options that make another training of it than the paper's row is."""
+        """Options with which trainings differ from those of the paper."""
         options = {**self.options, **self.adapter_options}
         changed = [k for k in options if not any(fnmatch.fnmatch(k, p) for p in _HARMLESS)]
-        # Among what stands in, prior tokens are stored anyway.
+        # Stand-ins always store prior tokens.
         return changed + ['--cache'] * (self.cache and not self.stands_in)
 
 
 class Runs:
-    """Knows how every row of every table is trained, and in which folder.
+    """The trainings of all rows of all tables, and their folders.
 
-    Rows of several tables that come out as the same training share it: its folder is called after
-    the first variant of the index that makes it.
+    Rows with the same config share one training. Its folder is named after the first variant of
+    the index with this config.
 
     Args:
-        index (Index): What there is.
-        settings (Settings): How it is done.
+        index (Index): The index.
+        settings (Settings): Settings of the runs.
     """
 
     def __init__(self, index: Index, settings: Settings):
@@ -102,7 +103,7 @@ class Runs:
             self._paper = Runs(index, replace(settings, protocol='paper'))
         self._costs: dict[str, float] = {}
         self._stages: dict[tuple[str, str, int], Stage] = {}
-        # By the names that trainings have.
+        # Keys have the names of the trainings.
         self._given = {
             (self.variants.name(database, variant), database): path
             for (variant, database), path in settings.given.items()
@@ -110,24 +111,24 @@ class Runs:
         }
 
     def databases(self, experiment: Experiment) -> tuple[str, ...]:
-        """What the experiment's columns are trained on here."""
+        """Return the databases of an experiment, or their stand-ins."""
         return tuple(dict.fromkeys(map(self.here, experiment.databases)))
 
     def here(self, database: str) -> str:
-        """What stands in for a database, or itself.
+        """Return the stand-in for a database, or the database itself.
 
         Raises:
-            ExperimentError: Nothing of the chosen data does.
+            ExperimentError: The selected data have no stand-in for it.
         """
         if not self.settings.stands_in:
             return database
         found = self.index.stand_ins.get(self.settings.data, {})
         if database not in found:
-            raise ExperimentError(f'--data {self.settings.data}: nothing stands in for {database}')
+            raise ExperimentError(f'--data {self.settings.data} has no stand-in for {database}')
         return found[database]
 
     def columns(self, experiment: Experiment) -> list[Column]:
-        """What is measured, with the paper's columns that stand beside it."""
+        """Return the measured columns, each with the paper's columns shown next to it."""
         found = {}
         for name in experiment.databases if experiment.trains else ():
             here = self.here(name)
@@ -145,19 +146,19 @@ class Runs:
         return [Column(c, tuple(p), stands_in, d, m) for (d, c, m), p in found.items()]
 
     def cells(self, experiment: Experiment) -> Iterator[tuple[str, str]]:
-        """Database and variant of every run of an experiment."""
+        """Yield database and variant of every run of an experiment."""
         for variant in experiment.trained_rows if experiment.trains else ():
             for database in self.databases(experiment):
                 if self.variants.exists(database, variant):
                     yield database, variant
 
     def config(self, database: str, variant: str) -> Config:
-        """The whole config of a run, but for its seed and starting weights."""
+        """Return the whole config of a run, without its seed and starting weights."""
         settings, cfg = self.settings, self.variants.config(database, variant)
         if settings.data == 'synth':
             merge_options(cfg, self.index.short.get(cfg.model.get('type'), {}))
         merge_options(cfg, self._protocol(database))
-        # Always, so that the last and the best epoch are of the same runs.
+        # Also for select='last', so that both selections use the same runs.
         primary = self.index.databases[database].primary
         rule = 'less' if primary in LESS_IS_BETTER else 'greater'
         hook = 'default_hooks.checkpoint'
@@ -173,7 +174,7 @@ class Runs:
         return cfg
 
     def data_root(self, database: str) -> Path | None:
-        """Folder of a database's files; None if it has none, or if the config's own counts."""
+        """Return the folder of a database's files; None to keep the folder in the config."""
         entry = self.index.databases[database]
         if database in self.settings.data_roots:
             return self.settings.data_roots[database].resolve()
@@ -182,9 +183,9 @@ class Runs:
         return (self.settings.data_root / entry.folder).resolve()
 
     def model_config(self, database: str, variant: str) -> Config:
-        """The config of a row's full-size model, for its cost, whatever stands in."""
+        """Return the config of a row's full-size model, for its cost, also with stand-ins."""
         cfg = self.variants.config(database, variant)
-        # Options are for what is trained, which with drawn faces is not that model.
+        # Options apply to the trained model, and stand-ins train another one.
         if not self.settings.stands_in:
             if cfg.model.get('priors'):
                 merge_options(cfg, self.settings.adapter_options)
@@ -192,19 +193,19 @@ class Runs:
         return cfg
 
     def cost(self, database: str, variant: str) -> float:
-        """GFLOPs of the model for one image, as published figures are counted."""
+        """Return the GFLOPs of the model for one image, counted as in the published figures."""
         cfg = self.model_config(database, variant)
-        # Databases and trainings share models.
+        # Different databases and trainings may have the same model.
         key = f'{image_size(cfg)[0]} {cfg.model}'
         if key not in self._costs:
             self._costs[key] = published_cost(cfg).gflops
         return self._costs[key]
 
     def stage(self, database: str, variant: str, seed: int) -> Stage:
-        """The training and test of one cell of a table with one seed."""
+        """Return the training and test of one cell of a table with one seed."""
         name = self.variants.name(database, variant)
         key = (database, name, seed)
-        if key not in self._stages:  # every table asks for all of its own whenever one is done
+        if key not in self._stages:  # tables need all of their stages again after each run
             self._stages[key] = self._make_stage(*key)
         return self._stages[key]
 
@@ -219,13 +220,13 @@ class Runs:
         return self._stage(f'{database}, {name}', cfg, Path(folder) / name, seed, inputs, given)
 
     def counted(self, database: str, stage: Stage) -> Stage:
-        """The stage whose test is the result of a run on a database."""
+        """Return the stage whose test is the result of a run on a database."""
         if self.settings.select == 'best' and stage.is_trained and stage.given is None:
             return best_epoch(stage, self.index.databases[database].primary)
         return stage
 
     def sources(self, database: str, variant: str, seed: int) -> list[Stage]:
-        """Stages whose checkpoints the run starts from, themselves after theirs."""
+        """Return the stages that the run depends on, in the order in which they must run."""
         if (self.variants.name(database, variant), database) in self._given:
             return []
         found: dict[Path, Stage] = {}
@@ -241,13 +242,13 @@ class Runs:
         return list(found.values())
 
     def required_files(self, database: str, variant: str) -> Iterator[Path]:
-        """Checkpoints that no run makes, which have to be there."""
+        """Yield the checkpoints that no run writes, which must exist before."""
         stages = [*self.sources(database, variant, 0), self.stage(database, variant, 0)]
         made = {stage.checkpoint for stage in stages if stage.given is None}
         yield from (path for stage in stages for path in stage.inputs if path not in made)
 
     def notes(self, experiment: Experiment) -> list[str]:
-        """What has to be said of the data of an experiment: protocol, and what selects an epoch."""
+        """Return notes on the data of an experiment: its protocol, validation on test data."""
         found, on_test = [], []
         for name in experiment.databases:
             database = self.index.databases[name]
@@ -266,23 +267,23 @@ class Runs:
         return found
 
     def _protocol(self, database: str) -> Mapping[str, Any]:
-        """Overrides of the chosen protocol; none for the paper's."""
+        """Return the overrides of the selected protocol; empty for the paper's."""
         if self.settings.protocol == 'paper':
             return {}
         return self.index.databases[database].leak_free.get('set', {})
 
     def _makers(self, database: str) -> 'Runs':
-        """What makes the weights that a database starts from.
+        """Return the runs that train the starting weights of a database.
 
-        One that is the same in both protocols starts from the same weights in both.
+        A database with the same splits in both protocols uses the same starting weights in both.
         """
         return self if self._protocol(database) else self._paper
 
     def _sources(self, cfg: Config, database: str, seed: int) -> dict[str, tuple[Source, int]]:
-        """Setting that names a checkpoint -> what makes it, and with which seed.
+        """Return setting with a checkpoint -> origin of the checkpoint, and its seed.
 
-        What a database starts from is one set of weights for all seeds, as the APViT paper has it;
-        what a row names is made by a run of the same seed.
+        Starting weights of a database are the same for all seeds, as in the APViT paper. A
+        checkpoint in the options of a row is from a run with the same seed.
         """
         weights = self.index.databases[database].weights
         found = {key: (source, 0) for key, source in weights.items() if get(cfg, key) is not None}
@@ -317,10 +318,10 @@ class Runs:
 
 
 def check(runs: Runs, experiments: Iterable[Experiment]) -> None:
-    """Look for everything that is needed, rather now than after a day of training.
+    """Check that all required files exist, before any training starts.
 
     Raises:
-        ExperimentError: A database's folder or a checkpoint to start from is missing.
+        ExperimentError: The folder of a database or a starting checkpoint is missing.
         UnknownOptionError: A config does not have one of the options.
     """
     folders, files = {}, {}
@@ -336,42 +337,42 @@ def check(runs: Runs, experiments: Iterable[Experiment]) -> None:
                     files[path] = f'{experiment.name}, {variant}'
     if folders:
         raise ExperimentError(
-            'these databases are not there:\n  '
+            'these databases are missing:\n  '
             + '\n  '.join(f'{name}: no folder {root}' for root, name in folders.items())
-            + '\nSay where they are (--data-root DIR, or --data-root NAME=DIR for one), choose '
-            'others (--databases), or draw faces instead (--data synth)'
+            + '\nSet their folders (--data-root DIR, or --data-root NAME=DIR for one), select '
+            'other databases (--databases), or use drawn faces (--data synth)'
         )
     if files:
         raise ExperimentError(
-            'training starts from checkpoints that are not there:\n  '
+            'these starting checkpoints are missing:\n  '
             + '\n  '.join(f'{path}, for {user}: {how_to_get(path)}' for path, user in files.items())
         )
 
 
 def data_roots(cfg: Config) -> set[str]:
-    """Folders that the datasets of a config read; those of drawn faces read none."""
+    """Return the data folders of a config; drawn faces have none."""
     return {dataset.data_root for dataset in _datasets(cfg) if dataset.get('data_root')}
 
 
 def set_data_root(cfg: Config, root: str | Path) -> None:
-    """Let all datasets of a config read another folder."""
+    """Set the data folder of all datasets of a config."""
     for dataset in _datasets(cfg):
         dataset.data_root = str(root)
 
 
 def set_seed(cfg: Config, seed: int) -> None:
-    """Let a training draw from another seed."""
+    """Set the seed of a config."""
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
 
 
 def _datasets(cfg: Config) -> list[ConfigDict]:
-    """The datasets of all loaders, those inside of wrappers."""
+    """Return the datasets of all loaders, without their wrappers."""
     return [unwrapped(cfg[name].dataset) for name in _LOADERS]
 
 
 def _store_prior_tokens(cfg: Config) -> None:
-    """Train on what testing sees, for which the tokens of the priors are computed only once."""
+    """Train with the test pipeline, so that prior tokens can be computed once and stored."""
     cfg.train_dataloader.dataset.pipeline = cfg.test_dataloader.dataset.pipeline
-    # In the folder of the run, which nothing else reads.
+    # The hook stores them in the folder of the run.
     hook = dict(type='PriorTokenCacheHook')
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]

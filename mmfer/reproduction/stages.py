@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Trainings that build on one another: done once, continued after a stop, never overwritten."""
+"""Trainings that depend on each other: run once, resumed after a stop, never overwritten."""
 
 import ctypes
 import difflib
@@ -27,16 +27,15 @@ _STATE = 'stage.json'
 _METRICS = 'metrics.json'
 _LOCK = '.lock'
 _PATHS = ('data_root', 'checkpoint', 'load_from')
-# So many lines are enough to see what is wrong, more would hide the rest of the message.
-_SHOWN = 12
+_SHOWN = 12  # lines of a diff or a log in an error message
 
 
 class StageError(RuntimeError):
-    """A stage cannot be done; the message says why and what to do."""
+    """A stage cannot run or has failed."""
 
 
 def last_checkpoint_name(cfg: Config) -> str:
-    """The checkpoint that a finished training of ``cfg`` leaves."""
+    """Return the name of the last checkpoint of a finished training."""
     train_cfg = cfg.train_cfg
     if train_cfg.get('by_epoch', True):
         return f'epoch_{train_cfg.max_epochs}.pth'
@@ -44,22 +43,22 @@ def last_checkpoint_name(cfg: Config) -> str:
 
 
 class Stage:
-    """One training and its test, in a folder of its own.
+    """One training and its test, in a separate folder.
 
-    The folder holds the config (``config.py``), MMEngine's logs and checkpoints, what the tools
-    printed (``train.log``, ``test.log``), the results (``metrics.json``), and ``stage.json``, which
-    says what the stage is made from and how far it is. A stage that is finished is not done again;
-    one that was stopped goes on from its newest checkpoint; one that was made from something else
-    is refused.
+    The folder has the config (``config.py``), MMEngine's logs and checkpoints, the output of the
+    tools (``train.log``, ``test.log``), the results (``metrics.json``), and ``stage.json`` with the
+    config, the inputs and the progress of the stage. A finished stage is not run again. A stopped
+    stage resumes from its newest checkpoint. A folder with other settings or inputs is an error.
 
     Args:
-        name (str): What is shown to people.
+        name (str): Name shown in messages.
         cfg (Config): The whole config.
-        folder (Path): Where everything goes.
+        folder (Path): Output folder.
         inputs (Sequence[Path]): Checkpoints that the training starts from.
-        tools (Path): Folder with ``train.py``, ``test.py`` and their distributed forms.
-        processes (int): GPUs, or processes on CPUs, to use; 1 needs no launcher.
-        given (Path, optional): A checkpoint that exists already; there is nothing to train then.
+        tools (Path): Folder with ``train.py``, ``test.py``, ``dist_train.sh`` and ``dist_test.sh``.
+        processes (int): Number of GPUs, or of processes on CPUs. Defaults to 1, without a launcher.
+        given (Path, optional): An existing checkpoint, which is used instead of a training.
+            Defaults to None.
     """
 
     def __init__(
@@ -83,12 +82,12 @@ class Stage:
 
     @property
     def checkpoint(self) -> Path:
-        """What training leaves, or what was given."""
+        """The last checkpoint of the training, or the given one."""
         return self.given or self.folder / last_checkpoint_name(self.cfg)
 
     @property
     def is_trained(self) -> bool:
-        """Whether there is nothing left to train."""
+        """Whether the training is finished."""
         if self.given is not None:
             return True
         state = self._read_state()
@@ -96,52 +95,53 @@ class Stage:
 
     @property
     def config_file(self) -> Path:
-        """The whole config, once the stage is prepared."""
+        """File of the whole config; it exists after training or testing has started."""
         return self.folder / _CONFIG
 
     @property
     def is_tested(self) -> bool:
-        """Whether there are metrics of a finished training."""
+        """Whether the stage has been tested."""
         state = self._read_state()
         return bool(state and state['tested'] and (self.folder / _METRICS).is_file())
 
     @cached_property
     def is_as_made(self) -> bool:
-        """Whether what is done was made with these settings, wherever files are by now."""
+        """Whether the finished stage has the current settings, except for paths."""
         made = Config.fromstring(self._read_state()['config'], '.py')
         return _without_paths(made.to_dict()) == _without_paths(self.cfg.to_dict())
 
     @property
     def metrics(self) -> dict[str, float]:
-        """What the last test gave."""
+        """Metrics of the last test."""
         return json.loads((self.folder / _METRICS).read_text())
 
     @property
     def confusion(self) -> Path:
-        """The table of the last test's confusion matrix, if the task has one."""
+        """File of the last test's confusion matrix, if the task has one."""
         return self.folder / 'test' / 'confusion_matrix.csv'
 
     @contextmanager
     def held(self, say: Callable[[str], None] | None) -> Iterator[None]:
-        """Keep other processes out of the folder; one that is in it is waited for.
+        """Lock the folder against other processes.
 
-        The tool that runs in the folder holds the lock as well, so a training that outlives this
-        process is waited for, too.
+        The training or test holds the lock, too, so it stays locked if the tool outlives this
+        process.
 
         Args:
-            say (Callable[[str], None], optional): Told once of a wait; None does not wait.
+            say (Callable[[str], None], optional): Called with a message once before waiting for
+                another process. If it is None, this method does not wait.
 
         Raises:
-            InUseError: Another process is in it, and ``say`` is None.
+            InUseError: Another process has locked the folder, and ``say`` is None.
         """
-        wait = say and (lambda holder: say(f'wait  {self.name}: {holder} is at it'))
+        wait = say and (lambda holder: say(f'wait  {self.name}: {holder} is running it'))
         with file_lock(self.folder / _LOCK, wait) as lock:
             self._lock = lock
             yield
         self._lock = None
 
     def test_of(self, title: str, folder: str, checkpoint: Path) -> 'Stage':
-        """The stage that tests another checkpoint of this training, in a folder inside this one."""
+        """Return a stage that tests another checkpoint of this training, in a subfolder."""
         stage = Stage(
             f'{self.name}, {title}',
             self.cfg,
@@ -151,25 +151,25 @@ class Stage:
             self.processes,
             checkpoint,
         )
-        stage._lock = self._lock  # the folder is in the one that is held
+        stage._lock = self._lock  # its folder is inside the locked one
         return stage
 
     def prepare(self) -> None:
-        """Write down what the stage is made from, or check that it is still the same.
+        """Record the settings and inputs of the stage, or check that they are unchanged.
 
         Raises:
-            StageError: The folder holds a stage made from other settings or other checkpoints, or
-                something that is no stage.
+            StageError: The folder has a stage with other settings or inputs, or checkpoints without
+                a stage.
         """
         text = self.cfg.pretty_text
-        # By what is in them: a baseline that was trained again is another one.
+        # Compare contents: a baseline that was trained again is another input.
         digests = [file_digest(path) for path in self.inputs]
         state = self._read_state()
         if state is None:
             if self.folder.is_dir() and any(n.endswith('.pth') for n in os.listdir(self.folder)):
                 raise StageError(
-                    f'{self.folder} holds checkpoints but no {_STATE}, so it is not known what '
-                    'they are. Choose another --work-dir, or move them away'
+                    f'{self.folder} has checkpoints but no {_STATE}, so their origin is unknown. '
+                    'Use another --work-dir, or move the checkpoints'
                 )
             self._write_state(config=text, inputs=digests, trained=False, tested=None)
             return
@@ -180,28 +180,28 @@ class Stage:
             )
             lines = [line for line in difference if not line.startswith('@@')][: _SHOWN + 2]
             raise StageError(
-                f'{self.folder} was made with other settings, and nothing is overwritten:\n  '
+                f'{self.folder} was run with other settings and is not overwritten:\n  '
                 + '\n  '.join(lines)
-                + '\nChoose another --work-dir, or delete this folder to do the stage anew'
+                + '\nUse another --work-dir, or delete this folder to run it again'
             )
         if state['inputs'] != digests:
             raise StageError(
-                f'{self.folder} was trained from other checkpoints than '
-                f'{", ".join(map(str, self.inputs))} are now. Choose another --work-dir, or delete '
-                'this folder to do the stage anew'
+                f'{self.folder} was run from other checkpoints than the current '
+                f'{", ".join(map(str, self.inputs))}. Use another --work-dir, or delete this '
+                'folder to run it again'
             )
 
     def train(self, tell: Callable[[str], None]) -> Path:
-        """Train, unless it is done, and return the checkpoint."""
+        """Train, unless the training is finished, and return the checkpoint."""
         if not self.is_trained:
             self._run('train', [], ['--work-dir', str(self.folder), '--resume'], tell)
             if not self.checkpoint.is_file():
-                raise StageError(f'{self.name}: training ended without {self.checkpoint}')
+                raise StageError(f'{self.name}: training ended without writing {self.checkpoint}')
             self._write_state(**{**self._read_state(), 'trained': True})
         return self.checkpoint
 
     def test(self, tell: Callable[[str], None]) -> dict[str, float]:
-        """Test the checkpoint, unless it is done, and return the metrics."""
+        """Test the checkpoint, unless it has been tested, and return the metrics."""
         path = self.folder / _METRICS
         state = self._read_state()
         digest = file_digest(self.checkpoint)
@@ -223,10 +223,10 @@ class Stage:
     def _run(
         self, verb: str, arguments: list[str], options: list[str], tell: Callable[[str], None]
     ) -> None:
-        """Run ``train.py`` or ``test.py``; ``tell`` gets the lines that show progress."""
+        """Run ``train.py`` or ``test.py``; call ``tell`` with the lines that show progress."""
         config = self.config_file
-        # Anew each time: MMEngine writes what it makes of it, such as a checkpoint to go on from,
-        # to a file of the same name.
+        # Written every time: MMEngine dumps its changed config, e.g., with a checkpoint to resume
+        # from, to a file of the same name.
         atomic_write(config, self._read_state()['config'].encode())
         command = [str(config), *arguments]
         if self.processes == 1:
@@ -246,19 +246,19 @@ class Stage:
                     file.write(line)
                     if 'Epoch(' in line or 'Iter(' in line:
                         tell(line.split(' - INFO - ')[-1].strip())
-            except BaseException:  # a signal above all: the child has to end as well
+            except BaseException:  # including signals: the child has to end, too
                 process.terminate()
                 raise
         if process.returncode:
             tail = '\n  '.join(log.read_text(errors='replace').splitlines()[-_SHOWN:])
             raise StageError(
                 f'{self.name}: {verb}ing failed after {time.monotonic() - started:.0f} s. The end '
-                f'of {log}:\n  {tail}\nWhen it is mended, the same command goes on from here'
+                f'of {log}:\n  {tail}\nAfter fixing the error, the same command resumes here'
             )
 
 
 def _without_paths(node: Any) -> Any:
-    """A part of a config without where data and checkpoints are."""
+    """Return a part of a config with booleans (set or not) instead of file paths."""
     if isinstance(node, dict):
         return {
             key: bool(value)
@@ -270,11 +270,11 @@ def _without_paths(node: Any) -> Any:
 
 
 def _start(command: Sequence[str], lock: int | None) -> subprocess.Popen:
-    """Start a tool that holds the lock, too, and on Linux ends with this process.
+    """Start a tool that also holds the lock and, on Linux, ends with this process.
 
     Args:
-        command (Sequence[str]): The tool.
-        lock (int, optional): Descriptor of a lock's file.
+        command (Sequence[str]): Command of the tool.
+        lock (int, optional): File descriptor of the lock.
     """
     options = {}
     passed = None if lock is None or os.name != 'posix' else os.dup(lock)
@@ -285,7 +285,7 @@ def _start(command: Sequence[str], lock: int | None) -> subprocess.Popen:
 
         def end_with_parent() -> None:
             library.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG; exec and a shell's exec keep it
-            if os.getppid() != parent:  # it was too late
+            if os.getppid() != parent:  # the parent ended before prctl
                 os.kill(os.getpid(), signal.SIGTERM)
 
         options['preexec_fn'] = end_with_parent
@@ -305,8 +305,8 @@ def _start(command: Sequence[str], lock: int | None) -> subprocess.Popen:
 
 @contextmanager
 def _exit_on_sigterm() -> Iterator[None]:
-    """Let a signal to end raise what ends the tools, too, and not this process alone."""
-    if threading.current_thread() is not threading.main_thread():  # which signals go to
+    """Raise SystemExit on SIGTERM, so that the tools are ended, too."""
+    if threading.current_thread() is not threading.main_thread():  # only it can handle signals
         yield
         return
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Tables of what was measured beside what was published."""
+"""Tables of measured and published results."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from mmfer.utils.markdown import markdown_table
 from .index import ACCURACY, Experiment
 from .metrics import digits, sign
 
-#: Words of the column that compares a gain with the published one.
+#: Values of the column that compares a gain with the published one.
 TREND = {
     'same': 'as published',
     'opposite': 'opposite',
@@ -21,7 +21,7 @@ TREND = {
 }
 
 
-#: Marks a figure that the paper misprints; the value meant is shown.
+#: Mark of misprinted values.
 MISPRINT = '†'
 
 
@@ -30,14 +30,14 @@ class Column:
     """A column of results.
 
     Attributes:
-        name (str): As in the paper, or the stand-in's.
-        published (tuple[str, ...]): Names of the paper's columns that are shown beside it: its own,
-            or those of every database that is stood in for; () where the paper's are not
+        name (str): Name of the column, as in the paper or of the stand-in.
+        published (tuple[str, ...]): Names of the paper's columns that are shown next to it: its
+            own, or those of all databases that it stands in for; () if the paper's are not
             comparable.
-        stands_in (bool): Whether it is measured on other data than the paper's, so that its gains
-            compare, and its values do not.
-        database (str): What it is measured on.
-        metric (str): The name of what is measured.
+        stands_in (bool): Whether it is measured on data other than the paper's, so that only gains
+            can be compared. Defaults to False.
+        database (str): Database of the column.
+        metric (str): Metric of the column. Defaults to accuracy.
     """
 
     name: str
@@ -52,17 +52,16 @@ class Results:
     """All numbers of a table.
 
     Attributes:
-        experiment (Experiment): What it is.
-        columns (Sequence[Column]): What is measured.
+        experiment (Experiment): The experiment.
+        columns (Sequence[Column]): Measured columns.
         published (Mapping[str, Mapping[str, float]]): Row -> column, ``'share'`` or ``'GFLOPs'`` ->
             the paper's value.
-        measured (Mapping[tuple[str, str], Mapping[int, float]]): (row, column) -> a value for each
-            seed that is done.
+        measured (Mapping[tuple[str, str], Mapping[int, float]]): (row, column) -> finished seed ->
+            value.
         gflops (Mapping[str, float]): Row -> cost of the paper's model.
-        has_runs (bool): False where only costs are computed.
-        misprints (frozenset[tuple[str, str]]): Rows and columns that the paper prints another value
-            of than ``published``.
-        otherwise (Sequence[str]): Folders of runs that were made with other settings than these.
+        has_runs (bool): False if only costs are computed.
+        misprints (frozenset[tuple[str, str]]): (row, column) of misprints in the paper.
+        otherwise (Sequence[str]): Folders of runs with other settings than the current ones.
     """
 
     experiment: Experiment
@@ -75,7 +74,7 @@ class Results:
     otherwise: Sequence[str] = ()
 
     def cost(self, row: str) -> float | None:
-        """In the unit of the table; None if it has none."""
+        """Return the cost of a row in the unit of the table; None if the row has none."""
         if row not in self.gflops:
             return None
         if self.experiment.cost == 'GFLOPs':
@@ -83,9 +82,9 @@ class Results:
         return 100 * self.gflops[row] / self.gflops[self.experiment.reference]
 
     def by_seed(self, row: str, column: Column) -> Mapping[int, float]:
-        """Seed -> value. Of a row that is the best of others: of that with the best mean.
+        """Return seed -> value. For a row that is the best of others: the row with the best mean.
 
-        Such a row has none until all the others have one.
+        Such a row has no values until all the others have one.
         """
         parts = self.experiment.best_of.get(row, (row,))
         found = [self.measured.get((part, column.name), {}) for part in parts]
@@ -94,11 +93,11 @@ class Results:
         return max(found, key=lambda values: sign(column.metric) * statistics.mean(values.values()))
 
     def values(self, row: str, column: Column) -> list[float]:
-        """One for each seed."""
+        """Return the values of all finished seeds."""
         return list(self.by_seed(row, column).values())
 
     def gains(self, row: str, column: Column) -> list[float]:
-        """How much better than its reference a row is, of seeds that both are done with."""
+        """Return the gains of a row over its reference, for seeds that both have finished."""
         reference = self.experiment.reference_of(row)
         if reference is None:
             return []
@@ -106,15 +105,15 @@ class Results:
         return [sign(column.metric) * (own[seed] - other[seed]) for seed in own if seed in other]
 
     def published_gain(self, row: str, name: str, metric: str = ACCURACY) -> float | None:
-        """The paper's, with the same sign."""
+        """Return the paper's gain, with the same sign; None if a value is missing."""
         rows = (row, self.experiment.reference_of(row))
         values = [self.published.get(r, {}).get(name) for r in rows]
         return None if None in values else sign(metric) * (values[0] - values[1])
 
     def trend(self, row: str, column: Column) -> str:
-        """Whether the row compares with its reference as the paper says, in one of `TREND`.
+        """Compare the sign of a row's gain with the paper's; return a value of :data:`TREND`.
 
-        A gain counts when it is larger than its standard deviation over the seeds.
+        A gain must be larger than its standard deviation over the seeds.
         """
         gains = self.gains(row, column)
         published = [self.published_gain(row, name, column.metric) for name in column.published]
@@ -133,18 +132,18 @@ class Results:
 
 
 def to_markdown(results: Results) -> str:
-    """A line for each row: label, results of each column beside the paper's, cost.
+    """Return a table with a line per row: label, measured and published results, cost.
 
-    Of an experiment whose columns stand apart, a table for each of them.
+    If ``experiment.apart`` is set, each column becomes a separate table.
     """
     if not results.experiment.apart:
         return _table(results, results.columns)
     tables = []
     for column in results.columns:
-        less = ', less is better' if sign(column.metric) < 0 else ''
+        less = ', lower is better' if sign(column.metric) < 0 else ''
         papers = [name for name in column.published if name != column.name]
-        beside = f'; the paper: {", ".join(papers)}' if papers else ''
-        heading = f'**{column.name}** ({column.metric}{less}{beside})'
+        compared = f'; the paper: {", ".join(papers)}' if papers else ''
+        heading = f'**{column.name}** ({column.metric}{less}{compared})'
         tables.append(f'{heading}\n\n{_table(results, [column])}')
     return '\n'.join(tables)
 
@@ -156,7 +155,7 @@ def _table(results: Results, columns: Sequence[Column]) -> str:
 
 
 def to_csv(results: Results) -> str:
-    """A line for each row and column: the paper's value, mean, spread, difference, every seed's."""
+    """Return CSV with a line per row and column: paper, mean, spread, difference, all seeds."""
     lines = [
         ['experiment', 'row', 'column', 'paper', 'mean', 'sd', 'difference', 'seeds', 'values']
     ]
@@ -176,7 +175,7 @@ def to_csv(results: Results) -> str:
 
 
 def _row(results: Results, row: str, columns: Sequence[Column]) -> list[tuple[str, str]]:
-    """Headings and cells of a row."""
+    """Return pairs of heading and cell of a row."""
     experiment, published = results.experiment, results.published.get(row, {})
     mark = MISPRINT if (row, '') in results.misprints else ''
     *first, last = experiment.rows[row]
@@ -211,7 +210,10 @@ def _row(results: Results, row: str, columns: Sequence[Column]) -> list[tuple[st
 def _gains(
     results: Results, row: str, column: Column, papers: Sequence[tuple[str, str]]
 ) -> list[tuple[str, str]]:
-    """What a row has over its reference, around the paper's values; nothing for a reference."""
+    """Return cells for gains over the reference and for the paper's values.
+
+    Cells for gains are empty in a reference row.
+    """
     has_reference = results.experiment.reference_of(row) is not None
     gain = spread(results.gains(row, column), '+', digits(column.metric))
     pairs = [('gain', gain if has_reference else ''), *papers]
@@ -245,7 +247,7 @@ def _csv_line(
 
 
 def spread(values: Sequence[float], sign: str = '', digits: int = 2) -> str:
-    """Mean and, of several values, standard deviation; a dash for none."""
+    """Format the mean and, for several values, the standard deviation; a dash for no values."""
     if not values:
         return '-'
     text = f'{statistics.mean(values):{sign}.{digits}f}'

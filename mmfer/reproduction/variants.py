@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""From the rows of an index to whole configs."""
+"""Build the whole configs of the rows of an index."""
 
 import copy
 from collections.abc import Mapping
@@ -15,32 +15,32 @@ from .index import PATCHES, Index
 
 
 class Variants:
-    """Makes the config of every row of every table.
+    """The configs of all rows of all tables.
 
     Args:
-        index (Index): What there is.
+        index (Index): The index.
     """
 
     def __init__(self, index: Index):
         self.index = index
-        # Files are read once, so nothing of what it returns is to be changed.
+        # Files are read once, so the cached configs must not be changed.
         self._file = cache(Config.fromfile)
         self._name = cache(self._find_name)
 
     def exists(self, database: str, variant: str) -> bool:
-        """Whether there is such a config: other models have some databases only."""
+        """Whether a variant exists for a database; some variants have only some databases."""
         return database in self.index.variants[variant]
 
     def path(self, database: str, variant: str) -> Path:
-        """The config file that a variant changes."""
+        """Return the config file that a variant changes."""
         return self.index.variants[variant][database].config
 
     def read(self, path: Path) -> Config:
-        """What a config file says, for the caller to change."""
+        """Return a config file's config, as a copy that may be changed."""
         return copy.deepcopy(self._file(path))
 
     def config(self, database: str, variant: str) -> Config:
-        """The whole config of a row.
+        """Return the whole config of a row.
 
         Raises:
             UnknownOptionError: The config file does not have a setting that the variant changes.
@@ -48,12 +48,12 @@ class Variants:
         recipe = self.index.variants[variant][database]
         cfg = self.read(recipe.config)
         for path, (file, name) in recipe.parts.items():
-            _take(cfg, path, self.read(file), name)
+            _copy_part(cfg, path, self.read(file), name)
         merge_options(cfg, self._options(database, variant))
         return cfg
 
     def name(self, database: str, variant: str) -> str:
-        """The first variant of the index that makes the same config."""
+        """Return the name of the first variant of the index with the same config."""
         return self._name(database, variant)
 
     def _find_name(self, database: str, variant: str) -> str:
@@ -62,7 +62,7 @@ class Variants:
         return next(name for name in candidates if self._identity(database, name) == wanted)
 
     def _options(self, database: str, variant: str) -> dict[str, Any]:
-        """Overrides, with keep numbers for the grid of the database's model."""
+        """Return the overrides, with keep numbers scaled to the grid of the database's model."""
         options = dict(self.index.variants[variant][database].options)
         for key, value in options.items():
             if key.endswith('.keep_num'):
@@ -72,7 +72,7 @@ class Variants:
         return options
 
     def _identity(self, database: str, variant: str) -> tuple:
-        """Equal for variants whose configs are the same."""
+        """Return a key that is equal for variants with the same config."""
         path = self.path(database, variant)
         changes = {
             key: value
@@ -84,7 +84,7 @@ class Variants:
 
 
 def get(cfg: Mapping, path: str, default: Any = None) -> Any:
-    """The value at a dotted path; ``default`` where there is nothing."""
+    """Return the value at a dotted path, or ``default`` if there is none."""
     node = cfg
     for key in path.split('.'):
         if not isinstance(node, (Mapping, Config)) or key not in node:
@@ -93,8 +93,8 @@ def get(cfg: Mapping, path: str, default: Any = None) -> Any:
     return node
 
 
-def _take(cfg: Config, path: str, other: Config, name: str) -> None:
-    """Put what another config has as ``name`` at ``path``."""
+def _copy_part(cfg: Config, path: str, other: Config, name: str) -> None:
+    """Set ``path`` to the value of ``name`` in another config."""
     parent, _, key = path.rpartition('.')
     node = get(cfg, parent) if parent else cfg
     node[key] = get(other, name)

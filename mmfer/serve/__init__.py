@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The page on which a model is tried in a browser: ``python -m mmfer serve``.
+"""A web page to try a model in a browser: ``python -m mmfer serve``.
 
-:mod:`.uploads` takes an image in, :mod:`.page_model` reads its faces, :mod:`.app` speaks HTTP, and
-``page/`` is what the browser gets. An image is in memory while it is answered and nowhere else:
-the browser holds it and sends it again with every change of a slider.
+:mod:`.uploads` decodes an image, :mod:`.page_model` runs the model, :mod:`.app` is the HTTP
+interface, and ``page/`` is served to the browser. The server keeps an image only in memory and only
+while it is processed: the browser sends it again whenever a slider changes.
 """

@@ -1,16 +1,16 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The page over HTTP.
+"""The HTTP interface of the page.
 
 ===========================  =======================================================================
 ``GET /``                    the page, its script and its style
-``GET /api/model``           what there is to know of the model, and the limits
+``GET /api/model``           facts about the model, and the limits of images
 ``GET /api/drawn/<number>``  a drawn face as PNG; its expression in the header ``X-Expression``
-``POST /api/read``           the bytes of an image in, what the model makes of it out;
-                             ``keep_num`` and ``keep_rate`` may be in the query; browsers are
-                             answered for this page only (:func:`is_from_this_page`)
+``POST /api/read``           predictions for the image in the body; optional query parameters
+                             ``keep_num`` and ``keep_rate``; requests from other websites are
+                             rejected (:func:`is_from_this_page`)
 ===========================  =======================================================================
 
-Answers are JSON; those with a status of 400 and above have the message as ``error``.
+Responses are JSON; with a status of 400 or above, ``error`` is the message.
 """
 
 import asyncio
@@ -40,11 +40,11 @@ from .uploads import FORMATS_TEXT, RefusedUploadError, UploadLimits, decode_uplo
 
 _PAGE = Path(__file__).parent / 'page'
 _LOGGER = logging.getLogger('mmfer')
-_DIGITS = 20  # of a number in a request
-_AT_ONCE = 32  # images that are read or wait for it; senders of more are told to come again
+_DIGITS = 20  # longest number in a request
+_AT_ONCE = 32  # images being processed or waiting; further requests are rejected
 
-# The browser itself refuses to load anything from elsewhere, to send anything there, to keep
-# anything, and to show the page, or a part of it, within another one.
+# With these headers the browser does not load from or send to other hosts, stores nothing, and does
+# not embed the page or a part of it in another one.
 _HEADERS = {
     'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -62,24 +62,24 @@ def build_app(
     limits: UploadLimits | None = None,
     hosts: Sequence[str] = ('*',),
 ) -> Starlette:
-    """Put the page together.
+    """Build the web application.
 
     Args:
-        model (PageModel): What reads the images.
-        drawn_faces (DrawnFaces): What is offered to try it with.
-        limits (UploadLimits, optional): How large an image may be. Defaults to those of
-            :class:`.UploadLimits`.
-        hosts (Sequence[str]): By which names the page may be asked for. Those of this machine alone
-            keep a page from elsewhere from getting at it through a name of its own that leads here
-            (DNS rebinding). Defaults to all.
+        model (PageModel): The model.
+        drawn_faces (DrawnFaces): Example images.
+        limits (UploadLimits, optional): Largest image. Defaults to :class:`.UploadLimits`.
+        hosts (Sequence[str]): Allowed host names. Only the names of this machine prevent DNS
+            rebinding, that is, access by another website through a name that resolves to this
+            machine. Defaults to all.
     """
     limits = limits or UploadLimits()
     places = asyncio.Semaphore(_AT_ONCE)
-    # The model has a lock too. Who waits here has no thread, for whose end Python's own would wait.
+    # The model has a lock too, but requests that wait for this one use no thread, which Python
+    # would wait for at its end.
     turn = asyncio.Lock()
-    held = 0  # bytes of files in memory: those who send nothing take no room
+    held = 0  # bytes of files in memory, so that clients that send nothing do not count
 
-    async def tell(request: Request) -> Response:
+    async def describe(request: Request) -> Response:
         return JSONResponse(
             dict(
                 model.describe(),
@@ -93,14 +93,17 @@ def build_app(
     async def draw(request: Request) -> Response:
         number = request.path_params['number']
         if not number.isdecimal() or len(number) > _DIGITS:
-            return _error(404, f'Drawn faces have whole numbers of up to {_DIGITS} digits.')
+            return _error(
+                404,
+                f'The number of a drawn face must be a whole number of up to {_DIGITS} digits.',
+            )
         face = await run_in_threadpool(drawn_faces.draw, int(number))
         return Response(face.png, headers={'X-Expression': face.expression}, media_type='image/png')
 
     async def read(request: Request) -> Response:
         nonlocal held
         if not is_from_this_page(request.headers):
-            return _error(403, 'Images of this page only are read.')
+            return _error(403, 'Only requests from this page are allowed.')
         try:
             settings = _settings(request.query_params)
             model.check(settings)
@@ -118,35 +121,35 @@ def build_app(
             async with places, turn:
                 if await request.is_disconnected():
                     raise ClientDisconnect
-                return await run_in_threadpool(answer, bytes(content), settings)
+                return await run_in_threadpool(predict, bytes(content), settings)
         except RefusedUploadError as error:
             return _error(error.status, str(error))
         except TimeoutError:
-            return _error(408, f'The file did not come within {limits.max_seconds:g} seconds.')
+            return _error(408, f'The file was not received within {limits.max_seconds:g} seconds.')
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody is there to get it
+            return Response(status_code=400)  # the client does not receive it
         except asyncio.CancelledError:
-            return _error(503, 'The server is ending.')
+            return _error(503, 'The server is shutting down.')
         finally:
             held -= len(content)
 
-    def answer(content: bytes, settings: PoolingSettings) -> Response:
-        """What the model makes of a file. Decoded here, in turn: one image is in memory."""
+    def predict(content: bytes, settings: PoolingSettings) -> Response:
+        """Decode a file and run the model. One call at a time: one decoded image is in memory."""
         try:
             return JSONResponse(model.read(decode_upload(content, limits), settings))
         except RefusedUploadError:
             raise
-        # The settings were checked and the model reads other images: it is this one.
+        # The settings were checked before, so the image is the cause.
         except ValueError as error:
             return _error(422, f'The image cannot be read: {error}')
         except Exception as error:
             _LOGGER.exception('an image could not be read')
             what = type(error).__name__
-            return _error(422, f'The image cannot be read ({what}); the server says why.')
+            return _error(422, f'The image cannot be read ({what}); see the log of the server.')
 
     return Starlette(
         routes=[
-            Route('/api/model', tell),
+            Route('/api/model', describe),
             Route('/api/drawn/{number}', draw),
             Route('/api/read', read, methods=['POST']),
             Mount('/', StaticFiles(directory=_PAGE, html=True)),
@@ -159,7 +162,7 @@ def build_app(
 
 
 class _Headers:
-    """Adds :data:`_HEADERS` to every answer."""
+    """Adds :data:`_HEADERS` to every response."""
 
     def __init__(self, app: ASGIApp):
         self.app = app
@@ -178,11 +181,11 @@ def _error(status: int, message: str) -> Response:
 
 
 def is_from_this_page(headers: Mapping[str, str]) -> bool:
-    """Whether a request comes from the page, or from no website: a program such as curl.
+    """Whether a request comes from the page, or from a program such as curl, not another website.
 
-    Three headers tell, which browsers add and scripts cannot change. ``Sec-Fetch-Site`` is missing
-    in older browsers, and where the page has no HTTPS and is on another machine; ``Origin`` comes
-    with every POST; before there was that, there was ``Referer``.
+    Depends on three headers that browsers set and scripts cannot change. ``Sec-Fetch-Site`` is
+    missing in older browsers, and if the page is on another machine without HTTPS; ``Origin`` is
+    sent with every POST; browsers without it send ``Referer``.
     """
     if 'sec-fetch-site' in headers:
         return headers['sec-fetch-site'] == 'same-origin'
@@ -197,16 +200,16 @@ def is_from_this_page(headers: Mapping[str, str]) -> bool:
     return ours == theirs != ''
 
 
-def _check_room(there_is: bool) -> None:
-    if not there_is:
-        raise RefusedUploadError(503, 'Too many images wait already; come again later.')
+def _check_room(is_free: bool) -> None:
+    if not is_free:
+        raise RefusedUploadError(503, 'Too many images are waiting; try again later.')
 
 
 async def _receive(request: Request, limits: UploadLimits) -> AsyncIterator[bytes]:
-    """The body, read no further than the limit."""
+    """Yield the body in parts, up to the limit."""
     announced = request.headers.get('content-length', '')
     if announced.isdecimal():
-        # Python reads numbers of 4300 digits at most.
+        # int() raises an error above 4300 digits.
         limits.check_bytes(int(announced) if len(announced) <= _DIGITS else limits.max_bytes + 1)
     count = 0
     async for part in request.stream():
@@ -214,7 +217,7 @@ async def _receive(request: Request, limits: UploadLimits) -> AsyncIterator[byte
         limits.check_bytes(count)
         yield part
     if not count:
-        raise RefusedUploadError(415, f'No image came; send {FORMATS_TEXT}.')
+        raise RefusedUploadError(415, f'The request has no image; send {FORMATS_TEXT}.')
 
 
 def _settings(query: QueryParams) -> PoolingSettings:

@@ -17,22 +17,21 @@ _EASY = dict(variation=0.6, pose=0.4, light=0.4, clutter=0.2, occlusion=0.0)
 
 
 class DrawnFace(NamedTuple):
-    """An image to try a model with."""
+    """An example image."""
 
     png: bytes  #: The file.
-    expression: str  #: What it was drawn with.
+    expression: str  #: The expression it was drawn with.
 
 
 class DrawnFaces:
-    """Drawn faces for whoever has no photograph at hand.
+    """Drawn faces to try a model without a photograph.
 
-    They are from the test split. For models that learned from drawn faces they are as those of the
-    config's test set.
+    They are from the test split. For models trained on drawn faces, they are drawn like the test
+    set of the config.
 
     Args:
         cfg (Config): The model's config.
-        aligned (bool): Whether images are cut out already; else there are head and shoulders for a
-            detector to find a face on.
+        aligned (bool): Whether to draw cropped faces; else head and shoulders, for a detector.
     """
 
     def __init__(self, cfg: Config, aligned: bool):
@@ -48,7 +47,7 @@ class DrawnFaces:
         )
 
     def draw(self, number: int) -> DrawnFace:
-        """Draw the face of a number, from 0; they begin again after 1000."""
+        """Draw the face with this number, 0 or more; they repeat after 1000."""
         sample = self._faces[number % _NUMBER]
         png = cv2.imencode('.png', np.ascontiguousarray(sample['img']))[1].tobytes()
         return DrawnFace(png, EXPRESSIONS[sample['expression']])

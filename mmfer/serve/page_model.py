@@ -26,21 +26,21 @@ from mmfer.models.pooling_settings import (
 )
 from mmfer.visualization.pooling import erase_dropped, stage_title
 
-MAX_FACES = 12  # that a page has room for; the best detections
+MAX_FACES = 12  # faces shown on the page; the best detections
 PASSES = 5
 _DRAWN_SIDE = 1600  # longest side of the annotated image, pixels
-_CROP_SIDE = 192  # shortest side of what the network saw, pixels
+_CROP_SIDE = 192  # shortest side of the enlarged network input, pixels
 _QUALITY = 90  # of JPEG
 
 
 class PageModel:
-    """A model as the page asks it: one image at a time, with any settings of its poolings.
+    """Runs a model for the page: one image at a time, with any pooling settings.
 
-    Requests come in threads of their own; they wait for each other.
+    Threads may share it; they wait for each other.
 
     Args:
-        inferencer (FaceInferencer): With the model and, but for aligned images, the detector.
-        name (str): How the page calls the model.
+        inferencer (FaceInferencer): The model, and the detector unless images are aligned faces.
+        name (str): Name of the model on the page.
     """
 
     def __init__(self, inferencer: FaceInferencer, name: str):
@@ -53,10 +53,10 @@ class PageModel:
         self._lock = threading.Lock()
 
     def describe(self) -> dict[str, Any]:
-        """What the page says of the model, and the ranges of its sliders; plain values."""
+        """Return the facts that the page shows and the ranges of its sliders, as plain values."""
         trained = asdict(self._trained)
         if isinstance(self._trained.keep_rate, tuple):
-            trained['keep_rate'] = None  # one slider is not for blocks that differ
+            trained['keep_rate'] = None  # blocks with different rates have no slider
         return dict(
             name=self.name,
             task=self.inferencer.task,
@@ -68,7 +68,7 @@ class PageModel:
         )
 
     def check(self, settings: PoolingSettings) -> None:
-        """Refuse settings that the model cannot have, see :func:`.check_pooling`.
+        """Check that the model can use these settings, see :func:`.check_pooling`.
 
         Raises:
             ValueError: A setting is out of its range, or the model lacks that pooling.
@@ -76,7 +76,7 @@ class PageModel:
         check_pooling(self._backbone, settings, self._size)
 
     def read(self, image: np.ndarray, settings: PoolingSettings | None = None) -> dict[str, Any]:
-        """Find the faces of an image and say what the model makes of them.
+        """Detect the faces of an image and run the model on them.
 
         Args:
             image (np.ndarray): uint8 (H, W, 3) in BGR.
@@ -87,13 +87,14 @@ class PageModel:
 
             * ``status`` and ``reason`` of :class:`.ImageResult`;
             * ``image``: the annotated image as a data URL;
-            * ``found``: number of faces, of which the first 12 are in ``faces``;
+            * ``found``: number of detected faces; the first 12 are in ``faces``;
             * ``faces``: see :meth:`_face`;
-            * ``settings`` and ``tokens``: what was kept, and how many patches leave each block;
-            * ``speed``: milliseconds that one face takes from its pixels to its scores, ``pooled``
-              with these settings and ``whole`` with none dropped, medians of ``passes``.
+            * ``settings`` and ``tokens``: the pooling settings, and the number of patches after
+              each block;
+            * ``speed``: time from the pixels of one face to its scores in milliseconds, ``pooled``
+              with these settings and ``whole`` with all patches kept, medians of ``passes``.
 
-            Models without poolings lack ``settings``, ``tokens``, and ``whole`` everywhere.
+            Without pooling there is no ``settings``, no ``tokens``, and no ``whole`` anywhere.
 
         Raises:
             ValueError: See :meth:`check`.
@@ -113,14 +114,14 @@ class PageModel:
         found = len(job.cuts)
         job = replace(job, faces=job.faces[:MAX_FACES], cuts=job.cuts[:MAX_FACES])
         result = wholes = inferencer.postprocess(job, self._forward(job.cuts, self._pools))
-        answer: dict[str, Any] = {}
+        response: dict[str, Any] = {}
         if self._pools:
             with self._keep_all():
                 wholes = inferencer.postprocess(job, self._forward(job.cuts))
-            answer['settings'] = asdict(read_pooling(self._backbone))
-            answer['tokens'] = [count - 1 for count in self._backbone.token_counts(self._size)]
+            response['settings'] = asdict(read_pooling(self._backbone))
+            response['tokens'] = [count - 1 for count in self._backbone.token_counts(self._size)]
         if job.cuts:
-            answer['speed'] = self._time(job.cuts[:1])
+            response['speed'] = self._time(job.cuts[:1])
         return dict(
             status=result.status,
             reason=result.reason,
@@ -130,7 +131,7 @@ class PageModel:
                 self._face(image, face, whole if self._pools else None)
                 for face, whole in zip(result.faces, wholes.faces, strict=True)
             ],
-            **answer,
+            **response,
         )
 
     def _forward(self, cuts: list[Cut], patches: bool = False) -> list[dict[str, Any]]:
@@ -152,18 +153,17 @@ class PageModel:
     def _face(
         self, image: np.ndarray, face: FaceResult, whole: FaceResult | None
     ) -> dict[str, Any]:
-        """A face for the page.
+        """Return the facts about a face that the page shows.
 
         Returns:
-            ``title`` such as 'Happiness 93 %'; ``bars``, one for each class with its ``name`` and
-            ``score``; ``action_units``, the same of these; ``valence_arousal``, the same of both,
-            -1 to 1, empty where they are not predicted; ``crop``, what the network saw;
-            ``stages``, one for each pooling with its ``title``, how many patches are ``kept`` and
-            an ``image`` of them; ``whole``, the title with no patch dropped, which every bar then
-            has as well.
+            ``title`` such as 'Happiness 93 %'; ``bars``, one per class with its ``name`` and
+            ``score``; ``action_units`` and ``valence_arousal`` (-1 to 1), in the same form, empty
+            if not predicted; ``crop``, the input of the network; ``stages``, one per pooling stage
+            with its ``title``, the number of ``kept`` patches and an ``image`` of them; ``whole``,
+            the title with all patches kept, in which case every bar also has ``whole``.
         """
         crop = _enlarge(warp(image, np.array(face.crop_map), face.crop_size))
-        answer = dict(
+        response = dict(
             title=describe(face),
             bars=_bars(attrgetter('scores'), face, whole),
             action_units=_bars(attrgetter('action_units'), face, whole),
@@ -172,13 +172,13 @@ class PageModel:
             stages=[],
         )
         if whole is not None:
-            answer['whole'] = describe(whole)
+            response['whole'] = describe(whole)
         if face.patches is not None:
             for stage, kept in face.patches.stages.items():
                 shown = erase_dropped(crop, np.array(kept), face.patches.grid)
                 title = stage_title(stage)
-                answer['stages'].append(dict(title=title, kept=len(kept), image=_png(shown)))
-        return answer
+                response['stages'].append(dict(title=title, kept=len(kept), image=_png(shown)))
+        return response
 
 
 def _valence_arousal(face: FaceResult) -> dict[str, float]:
@@ -207,7 +207,7 @@ def _shrink(image: np.ndarray) -> np.ndarray:
 
 
 def _enlarge(crop: np.ndarray) -> np.ndarray:
-    # By whole numbers, so that the edges of patches lie between pixels.
+    # By an integer factor, so that the edges of patches are between pixels.
     scale = max(-(-_CROP_SIDE // min(crop.shape[:2])), 1)
     return cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
 

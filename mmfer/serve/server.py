@@ -7,13 +7,13 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-_HEADER_SECONDS = 10  # that a connection may take to ask for something
-_ANSWER_SECONDS = 60  # that it may take to read an answer
-_GRACE = 3  # seconds for answers under way, after Ctrl-C
+_HEADER_SECONDS = 10  # limit for a client to send the headers of a request
+_ANSWER_SECONDS = 60  # limit for a client to read a response
+_GRACE = 3  # seconds for running requests after Ctrl-C
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens at ``host``."""
+    """Whether only this machine can reach a server on ``host``."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -21,35 +21,35 @@ def is_loopback(host: str) -> bool:
 
 
 def host_names(host: str) -> tuple[str, ...]:
-    """By which names a browser may ask for what listens at ``host``, for :func:`.build_app`."""
+    """Return the allowed host names of a server on ``host``, for :func:`.build_app`."""
     return ('127.0.0.1', 'localhost', '[::1]', host) if is_loopback(host) else ('*',)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take a port, before anything slow is done.
+    """Open a port.
 
     Args:
         host (str): Address or name of this machine.
-        port (int): 0 takes any that is free.
+        port (int): The port; 0 for any free one.
 
     Raises:
-        OSError: It is taken or not allowed, or this machine has no such address.
+        OSError: The port is in use or not allowed, or this machine does not have the address.
     """
     family = socket.AF_INET6 if ':' in host else socket.AF_INET
     return socket.create_server((host, port), family=family)
 
 
 def address(listener: socket.socket) -> str:
-    """What to type into the browser."""
+    """Return the URL of the page."""
     host, port = listener.getsockname()[:2]
     return f'http://[{host}]:{port}/' if ':' in host else f'http://{host}:{port}/'
 
 
 class ImpatientProtocol(H11Protocol):
-    """uvicorn's, which waits for ever for the headers of a request, and for a client that does not
-    read its answer, with a limit to both.
+    """uvicorn's protocol with time limits for clients.
 
-    The rest of the body of a request that was answered early is not waited for any longer either.
+    uvicorn waits forever for the headers of a request, and for a client that does not read its
+    response. Both have a limit here. So has the rest of a request body after an early response.
     """
 
     _asking: asyncio.TimerHandle | None = None
@@ -57,7 +57,7 @@ class ImpatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
-        # So that writing is paused whenever the client has not taken all there is.
+        # Pauses writing whenever the client has not yet read everything.
         transport.set_write_buffer_limits(0)
         self._watch()
 
@@ -90,15 +90,15 @@ def _stop(timer: asyncio.TimerHandle | None) -> None:
 
 
 def make_server(app: ASGIApp) -> uvicorn.Server:
-    """A server for ``app``; ``run(sockets=[listener])`` runs it until Ctrl-C.
+    """Return a server for ``app``; ``run(sockets=[listener])`` runs it until Ctrl-C.
 
-    Nothing of the requests is logged; errors of the program go to stderr.
+    Requests are not logged; errors of the program go to stderr.
     """
     return uvicorn.Server(
         uvicorn.Config(
             app,
             http=ImpatientProtocol,
-            # uvicorn's own settings would close the log files of all others in this process.
+            # uvicorn's own log config would close all other log files of this process.
             log_config=None,
             log_level='warning',
             access_log=False,

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Images from strangers: what is looked at before they are decoded."""
+"""Decode images from untrusted clients, after checks of their headers."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from mmfer.utils.image_header import ImageHeaderError, image_format, image_size
 
 _FORMATS = ('JPEG', 'PNG', 'WebP', 'BMP')
 _THINNEST = 100
-# Each scan of a progressive JPEG goes over all of it; cameras and editors write about ten.
+# Each scan of a progressive JPEG covers the whole image; cameras and editors write about ten.
 _JPEG_SCANS = 100
 _JPEG_SCAN = b'\xff\xda'
 FORMATS_TEXT = 'JPEG, PNG, WebP or BMP'
@@ -20,11 +20,11 @@ MEGAPIXEL = 1_000_000
 
 
 class RefusedUploadError(ValueError):
-    """An image is not taken; the message is for whoever sent it.
+    """An image is rejected; the message is for the client.
 
     Attributes:
-        status: Of the HTTP response: 408 too slow, 413 too large, 415 another format, 422 not
-            readable, 503 too many at once.
+        status: Status of the HTTP response: 408 too slow, 413 too large, 415 another format, 422
+            not readable, 503 too many at once.
     """
 
     def __init__(self, status: int, message: str):
@@ -34,15 +34,15 @@ class RefusedUploadError(ValueError):
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """How large an image may be.
+    """Limits of uploaded images.
 
     Attributes:
-        max_bytes (int): Of the file. Defaults to 10 MB.
-        max_pixels (int): Of the image, width times height. Defaults to 25 million.
-        max_seconds (float): That a file may take from its first byte to its last. Defaults to 30.
+        max_bytes (int): File size. Defaults to 10 MB.
+        max_pixels (int): Width times height. Defaults to 25 million.
+        max_seconds (float): Time from the first byte of a file to the last. Defaults to 30.
 
     Raises:
-        ValueError: One of them is not positive.
+        ValueError: ``max_bytes`` or ``max_pixels`` is below 1.
     """
 
     max_bytes: int = 10 * MEGABYTE
@@ -55,20 +55,20 @@ class UploadLimits:
                 raise ValueError(f'{name} must be 1 or more, not {getattr(self, name)}')
 
     def check_bytes(self, count: int) -> None:
-        """Refuse a file of ``count`` bytes, or that has so many already.
+        """Check the size of a file, or of the part received so far.
 
         Raises:
-            RefusedUploadError: They are too many.
+            RefusedUploadError: ``count`` is above the limit.
         """
         if count > self.max_bytes:
             megabytes = self.max_bytes / MEGABYTE
             raise RefusedUploadError(413, f'The file is larger than {megabytes:g} MB.')
 
     def check_pixels(self, count: float) -> None:
-        """Refuse an image of ``count`` pixels.
+        """Check the number of pixels of an image.
 
         Raises:
-            RefusedUploadError: They are too many.
+            RefusedUploadError: ``count`` is above the limit.
         """
         if count > self.max_pixels:
             megapixels = self.max_pixels / MEGAPIXEL
@@ -76,30 +76,30 @@ class UploadLimits:
 
 
 def decode_upload(content: bytes, limits: UploadLimits) -> np.ndarray:
-    """Decode a file that somebody sent.
+    """Decode an uploaded file.
 
-    Format and size are read from its header first, so that a small file that would unfold to a huge
-    image takes no memory.
+    Format and size are read from its header first, so that a small file cannot expand to a huge
+    image in memory.
 
     Args:
         content (bytes): The whole file.
-        limits (UploadLimits): How large it may be.
+        limits (UploadLimits): The limits of the image.
 
     Returns:
-        uint8 (H, W, 3) in BGR, turned as its EXIF orientation says.
+        uint8 (H, W, 3) in BGR, rotated by its EXIF orientation.
 
     Raises:
-        RefusedUploadError: It is too large, too thin, of another format, cut off or damaged.
+        RefusedUploadError: It is too large, too thin, of another format, truncated or damaged.
     """
     limits.check_bytes(len(content))
     if image_format(content) not in _FORMATS:
-        raise RefusedUploadError(415, f'This is no image; send {FORMATS_TEXT}.')
+        raise RefusedUploadError(415, f'This is not a supported image; send {FORMATS_TEXT}.')
     try:
         name, width, height = image_size(content)
         limits.check_pixels(width * height)
         if name == 'JPEG' and content.count(_JPEG_SCAN) > _JPEG_SCANS:
             raise RefusedUploadError(
-                422, f'The image is a JPEG of more than {_JPEG_SCANS} scans; save it anew.'
+                422, f'The image is a JPEG with more than {_JPEG_SCANS} scans; save it again.'
             )
         if max(width, height) > _THINNEST * min(width, height):
             raise RefusedUploadError(

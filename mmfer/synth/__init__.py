@@ -1,16 +1,16 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Vector faces with labels for expression, landmarks, age and identity.
+"""Vector-drawn faces with labels for expression, landmarks, age and identity.
 
-The files, in the order in which an image comes about:
+The files, in the order in which they are used for an image:
 
-* ``labels`` samples what the image shows and holds how hard it is to read;
+* ``labels`` samples the labels, and defines how difficult the image is;
 * ``identity`` turns a person and an age into numbers, ``expression`` an expression into muscle
   actions;
-* ``landmarks`` places 98 points by these numbers; together they are a ``Subject``;
+* ``landmarks`` computes 98 points from these numbers; together they are a ``Subject``;
 * ``camera`` maps the points to pixels, and ``drawing`` paints shapes there;
-* ``head`` draws body, hair and shading, ``skin`` what lies on the skin, ``features`` nose, mouth,
-  eyes and brows;
-* ``scene`` makes it hard to read: background, occluders, light and loss;
+* ``head`` draws body, hair and shading, ``skin`` wrinkles, beard, marks and glasses, ``features``
+  nose, mouth, eyes and brows;
+* ``scene`` adds difficulties: background, occluders, light and image degradation;
 * ``face`` calls all of these in order.
 """
 

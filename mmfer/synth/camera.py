@@ -1,16 +1,16 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""From face units to pixels: a head with depth, turned and moved in front of a camera."""
+"""From face units to pixels: a head with depth, rotated and shifted in front of a camera."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-# The head turns about a point behind the middle of the face.
+# The head rotates about a point behind the center of the face.
 _PIVOT = np.array([0.0, 0.30, 0.0])
-# Standard deviations of yaw, pitch and roll in radians, of size and position as shares.
+# Standard deviations: yaw, pitch and roll in radians; size and position as shares.
 _SPREAD = np.array([*np.radians((11, 7, 6)), 0.06, 0.03, 0.03])
-#: How many face units span an image: head and shoulders, from which crops can be cut; hair and
-#: neck with the face; or little but the face.
+#: Width of an image in face units: head and shoulders, from which the others can be cropped; the
+#: face with hair and neck; or little more than the face.
 CROPS = {'wide': 3.6, 'loose': 2.5, 'tight': 1.9}
 
 
@@ -21,9 +21,9 @@ class Camera:
     yaw: float = 0.0  #: Radians; positive turns to the viewer's right.
     pitch: float = 0.0  #: Radians; positive looks up.
     roll: float = 0.0  #: Radians; positive tilts clockwise.
-    scale: float = 1.0  #: Size of the face, a factor on what ``crop`` gives it.
+    scale: float = 1.0  #: Factor on the size of the face that ``crop`` defines.
     shift: tuple[float, float] = (0.0, 0.0)  #: Displacement as a share of the image.
-    crop: str = 'loose'  #: How much is seen around the face, a key of ``CROPS``.
+    crop: str = 'loose'  #: Visible region around the face, a key of ``CROPS``.
 
     def project(
         self, points: np.ndarray, size: int, height: np.ndarray, flat: np.ndarray | bool = False
@@ -33,13 +33,12 @@ class Camera:
         Args:
             points (np.ndarray): Face units, shape (N, 2).
             size (int): Width and height of the image in pixels.
-            height (np.ndarray): How far the points stand out from the surface of the face, shape
-                (N,).
-            flat (np.ndarray | bool): Where ``height`` counts from the plane behind the face
+            height (np.ndarray): Height of the points above the surface of the face, shape (N,).
+            flat (np.ndarray | bool): Whether ``height`` is relative to the plane behind the face
                 instead, shape (N,). Defaults to False.
 
         Returns:
-            np.ndarray: Shape (N, 2). Whole numbers are the centers of pixels, as in OpenCV.
+            np.ndarray: Shape (N, 2). Integers are pixel centers, as in OpenCV.
         """
         cy, sy = np.cos(self.yaw), np.sin(self.yaw)
         cp, sp = np.cos(self.pitch), np.sin(self.pitch)
@@ -52,12 +51,12 @@ class Camera:
         return points @ linear[:2] + depth[:, None] * linear[2] + offset
 
     def zoom(self, size: int) -> float:
-        """Pixels per face unit."""
+        """Return the pixels per face unit."""
         return size * self.scale / CROPS[self.crop]
 
 
 def _surface(points: np.ndarray) -> np.ndarray:
-    """How far the surface of the face stands out at frontal ``points`` (N, 2); (N,)."""
+    """Return the height of the face surface at frontal ``points`` (N, 2); (N,)."""
     bulge = 1 - (points[:, 0] / 0.98) ** 2 - ((points[:, 1] - 0.3) / 1.35) ** 2
     return 0.52 * np.sqrt(np.maximum(bulge, 0.02))
 
@@ -67,7 +66,7 @@ def sample_camera(strength: float, crop: str, rng: np.random.Generator) -> Camer
     turn = np.clip(rng.standard_normal(6), -2.2, 2.2) * strength * _SPREAD
     yaw, pitch, roll, zoom, right, down = turn.tolist()
     return Camera(
-        # Beyond this the flat features of the face would leave it.
+        # At larger angles the flat features would extend beyond the face.
         yaw=min(max(yaw, -0.5), 0.5),
         pitch=min(max(pitch, -0.35), 0.35),
         roll=roll,

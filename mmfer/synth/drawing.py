@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Curves, colors, and a list of shapes in face units that is projected in one go and then painted.
+"""Curves, colors, and a list of shapes in face units that are projected together and then painted.
 
-Shapes are many and small. To project them together costs one matrix product instead of a hundred,
+There are many small shapes. Projecting them together takes one matrix product instead of a hundred,
 which makes several hundred faces a second possible. A color is a BGR array of three numbers, 0 to
 255.
 """
@@ -15,14 +15,14 @@ from .camera import Camera
 
 WHITE = np.array((246.0, 248.0, 250.0))
 BLACK = np.array((18.0, 16.0, 18.0))
-# Shadows on skin take more blue than red.
+# Shadows on skin absorb more blue than red.
 _ABSORPTION = np.array((1.0, 0.92, 0.78))
 
 _SHIFT = 4  # OpenCV draws at sixteenths of a pixel
 
 
 def mix(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
-    """Blend two colors; ``share`` 0 gives the first, 1 the second."""
+    """Blend two colors; ``share`` 0 returns the first, 1 the second."""
     return first + (second - first) * share
 
 
@@ -32,19 +32,19 @@ def darker(color: np.ndarray, amount: float) -> np.ndarray:
 
 
 def brighter(color: np.ndarray, factor: float, extra: float = 0.0) -> np.ndarray:
-    """Multiply by ``factor`` and add ``extra``, up to 255."""
+    """Multiply by ``factor``, add ``extra`` and clip at 255."""
     return np.minimum(color * factor + extra, 255)
 
 
 def columns(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Points (N, 2) from their coordinates (N,); a quick ``np.stack``."""
+    """Return points (N, 2) from their coordinates (N,); a fast ``np.stack``."""
     points = np.empty((len(x), 2))
     points[:, 0], points[:, 1] = x, y
     return points
 
 
 def symmetric(half, middle=()) -> np.ndarray:
-    """Points (N, 2) of one ``half``, those in the ``middle``, and the mirrored half backwards."""
+    """Return points (N, 2): one ``half``, the ``middle``, and the mirrored half in reverse."""
     half = np.asarray(half)
     return np.concatenate([half, np.reshape(middle, (-1, 2)), half[::-1] * (-1, 1)])
 
@@ -56,14 +56,14 @@ def _circle(count: int) -> np.ndarray:
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, count: int = 24) -> np.ndarray:
-    """Outline of an ellipse, (count, 2)."""
+    """Return the outline of an ellipse, (count, 2)."""
     circle = _circle(count)
     return columns(circle[:, 0] * rx + x, circle[:, 1] * ry + y)
 
 
 @lru_cache(maxsize=128)
 def _spline_matrix(count: int, steps: int, closed: bool) -> np.ndarray:
-    """Catmull-Rom interpolation is linear in its points: matrix of shape (samples, count)."""
+    """Return the matrix (samples, count) of Catmull-Rom interpolation, linear in its points."""
     segments = count if closed else count - 1
     rows = np.zeros((segments * steps + (not closed), count))
     for row in range(len(rows)):
@@ -85,21 +85,21 @@ def _spline_matrix(count: int, steps: int, closed: bool) -> np.ndarray:
 
 
 def spline(points: np.ndarray, steps: int = 4, closed: bool = False) -> np.ndarray:
-    """Smooth curve through ``points`` (N, 2), ``steps`` samples from one to the next."""
+    """Return a smooth curve through ``points`` (N, 2), with ``steps`` samples per segment."""
     points = np.asarray(points)
     return _spline_matrix(len(points), steps, closed) @ points
 
 
 class Drawing:
-    """Shapes to be painted, the first one at the bottom.
+    """Shapes to paint, the first one at the bottom.
 
-    A shape lies on the surface of the face: ``z`` lifts it off the surface. With ``depth`` it lies
-    in a plane instead, so far in front of the one behind the face.
+    A shape is on the surface of the face, and ``z`` is its height above it. With ``depth`` it is in
+    a plane instead, at this distance in front of the plane behind the face.
     """
 
     def __init__(self):
         self._points = []
-        self._heights = []  # (height, whether it counts from the plane behind the face)
+        self._heights = []  # (height, whether it is relative to the plane behind the face)
         self._styles = []  # (color, width or None, closed)
 
     def fill(self, points, color, z=0.0, depth=None):
@@ -116,7 +116,7 @@ class Drawing:
         self._styles.append(style)
 
     def render(self, image: np.ndarray, camera: Camera) -> None:
-        """Paint everything on ``image`` (S, S, 3), uint8, in place."""
+        """Paint all shapes on ``image`` (S, S, 3), uint8, in place."""
         if not self._points:
             return
         size = image.shape[0]

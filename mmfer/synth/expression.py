@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Expressions as strengths of muscle actions, in the spirit of the Facial Action Coding System."""
+"""Expressions as strengths of muscle actions, based on the Facial Action Coding System."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field, fields
@@ -10,17 +10,18 @@ from mmfer.categories import EXPRESSIONS
 
 
 def _action(unit: str | None, valence: float, arousal: float) -> float:
-    """An action at rest, the action unit that it is, and what it adds at a strength of 1."""
+    """Define an action at rest, its action unit, and its contribution at strength 1."""
     return field(default=0.0, metadata=dict(unit=unit, affect=(valence, arousal)))
 
 
 @dataclass(frozen=True)
 class Actions:
-    """Muscle actions of one side of the face, 0 (at rest) to about 1 (as strong as can be).
+    """Muscle actions of one side of the face, 0 (at rest) to about 1 (maximum).
 
-    Each has a share in valence and arousal. They are chosen such that expressions in full strength
-    lie where Russell's circumplex (1980) has them: Happiness at (0.8, 0.4), Surprise (0.1, 0.9),
-    Fear (-0.6, 0.8), Anger (-0.5, 0.6), Disgust (-0.7, 0.2), Sadness (-0.8, -0.4), Neutral (0, 0).
+    Each action contributes to valence and arousal. The contributions are set so that expressions at
+    full strength are at their places in Russell's circumplex (1980): Happiness at (0.8, 0.4),
+    Surprise (0.1, 0.9), Fear (-0.6, 0.8), Anger (-0.5, 0.6), Disgust (-0.7, 0.2), Sadness (-0.8,
+    -0.4), Neutral (0, 0).
     """
 
     inner_brow_raise: float = _action('AU1', -0.2, 0.1)
@@ -38,7 +39,7 @@ class Actions:
     lip_press: float = _action('AU24', -0.1, 0.1)
     lips_part: float = _action('AU25', 0.0, 0.1)
     jaw_drop: float = _action('AU26', 0.0, 0.1)
-    # Towards AU43 and AU64, which an annotator would see only in eyes closed or cast down.
+    # Weak AU43 and AU64; an annotator labels these only for closed or lowered eyes.
     lid_droop: float = _action(None, -0.2, -0.2)
     gaze_down: float = _action(None, -0.1, -0.2)
 
@@ -50,8 +51,8 @@ _ACTION_OF_UNIT = {
 _AFFECT = np.array([action.metadata['affect'] for action in fields(Actions)])  # (NUM_ACTIONS, 2)
 NUM_ACTIONS = len(_NAMES)
 
-# An expression has several faces: the mouth of anger is pressed shut or shows its teeth, a smile
-# is closed or open. One of them is drawn in an image.
+# An expression has several variants: an angry mouth is pressed shut or shows teeth, a smile is
+# closed or open. An image shows one of them.
 _PROTOTYPES = {
     'Anger': (
         dict(brow_lower=1, upper_lid_raise=0.45, lid_tighten=0.7, lip_press=1, chin_raise=0.35),
@@ -109,8 +110,8 @@ def sample_actions(
         expression (int): Index in ``EXPRESSIONS``.
         habits (np.ndarray): The person's gain of every action, shape (NUM_ACTIONS,).
         resting (np.ndarray): The person's actions at rest, shape (NUM_ACTIONS,).
-        variation (float): 0 gives the full, even prototype; see ``Difficulty``.
-        rng (np.random.Generator): Source of intensity, variant, asymmetry and stray actions.
+        variation (float): 0 is the full, symmetric prototype; see ``Difficulty``.
+        rng (np.random.Generator): Generator for intensity, variant, asymmetry and random actions.
 
     Returns:
         tuple[Actions, Actions]: Viewer's left side and right side.
@@ -120,7 +121,7 @@ def sample_actions(
     prototype = variants[rng.integers(len(variants))]
     gain = 1 + variation * (habits * rng.uniform(0.65, 1.25, NUM_ACTIONS) - 1)
     stray = resting + rng.normal(0, 0.07, NUM_ACTIONS)
-    # Now and then one muscle shows something else: talking, a glance, a blend of feelings.
+    # Sometimes one muscle shows something else: talking, a glance, a mixed emotion.
     stray[rng.integers(NUM_ACTIONS)] += rng.exponential(0.16)
     strength = prototype * intensity * gain + variation * stray
     uneven = variation * rng.normal(0, 0.12, NUM_ACTIONS)
@@ -131,14 +132,14 @@ def sample_actions(
 def active_units(
     left: Actions, right: Actions, units: Sequence[str], threshold: float = 0.3
 ) -> np.ndarray:
-    """Which action units a face shows, as an annotator would read them off it.
+    """Return which action units a face shows, as an annotator would label it.
 
     Args:
         left (Actions): Muscle actions of the viewer's left side.
         right (Actions): Those of the right side; a unit may be active on one side only.
         units (Sequence[str]): Names of the units.
-        threshold (float): Strength from which on a unit counts as active. Weaker ones are hard to
-            see. Defaults to 0.3.
+        threshold (float): Minimum strength of an active unit. Weaker ones are hard to see. Defaults
+            to 0.3.
 
     Returns:
         np.ndarray: (len(units),) int8, 1 active, 0 not, -1 for a unit that is not drawn, such as
@@ -153,11 +154,11 @@ def active_units(
 
 
 def valence_and_arousal(left: Actions, right: Actions) -> np.ndarray:
-    """How pleasant and how excited a face looks, as an annotator would read it off its muscles.
+    """Return how pleasant and how excited a face looks, as an annotator would label it.
 
-    The sum over all actions of their strength, averaged over both sides, times their share
-    (:class:`Actions`), cut off at -1 and 1. So a weak smile is less pleasant than a broad one, and
-    stray actions count, too.
+    This is the sum over all actions of their strength, averaged over both sides, times their
+    contribution (:class:`Actions`), clipped to [-1, 1]. So a weak smile is less pleasant than a
+    broad one, and random actions count, too.
 
     Args:
         left (Actions): Muscle actions of the viewer's left side.
@@ -167,5 +168,5 @@ def valence_and_arousal(left: Actions, right: Actions) -> np.ndarray:
         np.ndarray: (2,) float32, valence and arousal in [-1, 1].
     """
     strength = (np.array(astuple(left)) + np.array(astuple(right))) / 2
-    # Not by a matrix product, whose last digit would depend on the library.
+    # Not a matrix product, because its rounding depends on the library.
     return np.clip((strength[:, None] * _AFFECT).sum(axis=0), -1, 1).astype(np.float32)

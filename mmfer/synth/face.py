@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""One image of a face: a pure function of its labels and of the numbers that name it."""
+"""One image of a face: a pure function of its labels and of seed, split and index."""
 
 from typing import NamedTuple
 
@@ -19,10 +19,10 @@ _OVERSAMPLING = 2
 
 
 class DrawnFace(NamedTuple):
-    """An image and where its face is."""
+    """An image and its landmarks."""
 
     image: np.ndarray  #: Shape (S, S, 3), uint8, BGR.
-    #: Shape (98, 2), float32, pixels in WFLW's order; of hidden points, too.
+    #: Shape (98, 2), float32, pixels in WFLW's order, including hidden points.
     landmarks: np.ndarray
 
 
@@ -35,23 +35,23 @@ def draw_face(
     difficulty: Difficulty | None = None,
     crop: str = 'loose',
 ) -> DrawnFace:
-    """Draw the image that ``seed``, ``split`` and ``index`` name, with these labels.
+    """Draw the image defined by ``seed``, ``split`` and ``index``, with these labels.
 
-    The result depends on the arguments alone: not on the order of calls, the process, or any
-    global random state. Replacing one label leaves pose, light and everything else as it is.
+    The result depends only on the arguments, not on the order of calls, the process, or any global
+    random state. Changing one label does not change pose, light or anything else.
 
     Args:
-        labels (Labels): What is to be seen, see :func:`sample_labels`.
+        labels (Labels): Labels to draw, see :func:`sample_labels`.
         seed (int): Seed of the dataset.
         split (str): 'train', 'val' or 'test'.
         index (int): Number of the image in its split.
         image_size (int): Width and height in pixels. Defaults to 112.
-        difficulty (Difficulty | None): How hard it is to read. Defaults to ``Difficulty()``.
-        crop (str): 'wide' shows head and shoulders, 'loose' hair and neck, 'tight' little but the
-            face. Defaults to 'loose'.
+        difficulty (Difficulty | None): Strengths of the difficulties. Defaults to ``Difficulty()``.
+        crop (str): 'wide' shows head and shoulders, 'loose' the face with hair and neck, 'tight'
+            little more than the face. Defaults to 'loose'.
 
     Returns:
-        Image: Image and landmarks.
+        DrawnFace: Image and landmarks.
     """
     difficulty = difficulty or Difficulty()
     scene = stream(Stream.SCENE, seed, split, index)
@@ -77,15 +77,14 @@ def compose_face(
     difficulty: Difficulty | None = None,
     crop: str = 'loose',
 ) -> tuple[Camera, Subject]:
-    """Compose what :func:`draw_face` draws for the same arguments, without drawing it.
+    """Return what :func:`draw_face` draws for the same arguments, without drawing it.
 
     Returns:
-        tuple[Camera, Subject]: Where the image is taken from, and whose face it shows in which
-        state.
+        tuple[Camera, Subject]: The camera, and the person with age, expression and light.
     """
     difficulty = difficulty or Difficulty()
     chance = stream(Stream.FACE, seed, split, index)
-    # What does not depend on a label is drawn first: another label then changes nothing else.
+    # Everything independent of the labels is sampled first, so a label changes nothing else.
     camera = sample_camera(difficulty.pose, crop, chance)
     person = make_identity(seed, labels.identity)
     years = make_ageing(labels.age, person.masculine, chance)
@@ -99,7 +98,7 @@ def compose_face(
 
 
 def _draw_portrait(image: np.ndarray, camera: Camera, face: Subject) -> None:
-    """Draw ``face`` on ``image`` (S, S, 3), uint8 BGR, in place, from the back to the front."""
+    """Draw ``face`` on ``image`` (S, S, 3), uint8 BGR, in place, from back to front."""
     base, details = Drawing(), Drawing()
     head.draw_head(base, face)
     base.render(image, camera)

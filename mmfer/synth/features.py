@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Nose, mouth, eyes and brows, drawn through their landmarks."""
+"""Draw nose, mouth, eyes and brows through their landmarks."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ _OLD_TEETH = np.array((150.0, 200.0, 222.0))
 
 
 def draw_nose(drawing: Drawing, face: Subject) -> None:
-    """Wings, nostrils and tip; the bridge is a matter of shading."""
+    """Draw wings, nostrils and tip; the bridge is part of the shading."""
     skin, wings = face.skin, face.points[wflw.NOSTRILS]
     line = darker(skin, 0.42)
     hole = 0.034 + 0.008 * (face.left.nose_wrinkle + face.right.nose_wrinkle)
@@ -30,7 +30,7 @@ def draw_nose(drawing: Drawing, face: Subject) -> None:
 
 
 def draw_mouth(drawing: Drawing, face: Subject) -> None:
-    """The opening and what is in it, then the lips around it."""
+    """Draw the mouth opening with teeth and tongue, then the lips."""
     person, skin = face.person, face.skin
     outer, inner = face.points[wflw.OUTER_LIPS], face.points[wflw.INNER_LIPS]
     red = 0.62 - 0.24 * person.masculine - 0.2 * face.years.wrinkles
@@ -46,14 +46,14 @@ def draw_mouth(drawing: Drawing, face: Subject) -> None:
     drawing.fill(top, darker(lips, 0.16), z=0.02)
     shine = np.array([(-0.1, 0), (0, 0.008), (0.1, 0)]) + 0.5 * (outer[9] + inner[6])
     drawing.line(spline(shine, 3), brighter(lips, 1.2, 8), 0.02, z=0.03)
-    # The line between the lips, or the edge of the opening, carries the mouth's shape.
+    # The line between the lips, or the edge of the opening, shows the shape of the mouth.
     line = darker(lips, 0.62)
     drawing.line(spline(np.concatenate([outer[:1], inner[:5], outer[6:7]]), 3), line, 0.02, z=0.02)
     drawing.line(under, line, 0.012, z=0.02)
 
 
 def _draw_teeth(drawing: Drawing, face: Subject, opening: np.ndarray, inner: np.ndarray) -> None:
-    """Teeth of the upper jaw, of both when the lips are drawn apart, and the tongue."""
+    """Draw upper teeth, also lower ones if the lips are drawn apart, and the tongue."""
     gap = inner[6, 1] - inner[2, 1]
     if gap < 0.03:
         return
@@ -75,14 +75,14 @@ def _draw_teeth(drawing: Drawing, face: Subject, opening: np.ndarray, inner: np.
 
 
 def draw_eye(drawing: Drawing, face: Subject, side: int) -> None:
-    """The viewer's left (-1) or right (1) eye, cut by its lids."""
+    """Draw the viewer's left (-1) or right (1) eye, clipped by its lids."""
     person, years, skin = face.person, face.years, face.skin
     eye, brow = face.points[wflw.LEFT_EYE if side < 0 else wflw.RIGHT_EYE], _brow(face, side)
     x, y = face.points[96 if side < 0 else 97]
     upper, lower = spline(eye[:5]), spline(eye[[4, 5, 6, 7, 0]])
     drawing.fill(np.concatenate([upper, lower[1:-1]]), WHITE * (0.97 - 0.06 * years.wrinkles))
 
-    # Rings of the iris and a glint, cut off where the lids cover them.
+    # Rings of the iris and a highlight, clipped at the lids.
     radius = 0.078 * (1 + 0.1 * years.child)
     rings = [ellipse(x, y, share * radius, share * radius, 20) for share in (1, 0.78, 0.45)]
     rings = np.concatenate([*rings, ellipse(x - 0.025, y - 0.028, 0.017, 0.017, 8)])
@@ -99,7 +99,7 @@ def draw_eye(drawing: Drawing, face: Subject, side: int) -> None:
         tip = eye[0 if side < 0 else 4]
         drawing.line(np.array([tip, tip + (side * 0.03, -0.022)]), lash, 0.016)
     drawing.line(lower, darker(skin, 0.45), 0.01)
-    # The fold above the lid moves with the brow and vanishes when the eye is wide open.
+    # The fold above the lid moves with the brow and disappears if the eye is wide open.
     x, y = eye[2]
     space = min(max((y - brow[7 if side < 0 else 6, 1]) * 0.33, 0.012), 0.05)
     fold = upper * (1.03, 1) - (0.03 * x, space)
@@ -107,7 +107,7 @@ def draw_eye(drawing: Drawing, face: Subject, side: int) -> None:
 
 
 def draw_brow(drawing: Drawing, face: Subject, side: int) -> None:
-    """The viewer's left (-1) or right (1) brow."""
+    """Draw the viewer's left (-1) or right (1) brow."""
     color = mix(darker(face.hair, 0.25), face.skin, 0.1 + 0.25 * face.years.child)
     drawing.fill(spline(_brow(face, side), 3, True), color)
 

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The head without its features: shoulders, neck, ears, skin and hair, light and shadow on it."""
+"""Draw the head without its features: shoulders, neck, ears, skin and hair, and its shading."""
 
 import cv2
 import numpy as np
@@ -10,25 +10,25 @@ from .camera import Camera
 from .drawing import Drawing, brighter, columns, darker, ellipse, mix, spline, symmetric
 from .landmarks import RELIEF, Subject
 
-# Over the top of the head from left to right: an ellipse, slightly squared.
+# Over the top of the head from left to right: a slightly squared ellipse.
 _ARC = np.linspace(np.pi, 2 * np.pi, 15)
 _SKULL_X = np.sign(np.cos(_ARC)) * np.abs(np.cos(_ARC)) ** 0.86
 _SKULL_Y = np.maximum(-np.sin(_ARC), 0) ** 0.86
 _BACK_CURLS = np.linspace(0.94 * np.pi, 2.06 * np.pi, 11).tolist()
 _FRONT_CURLS = np.linspace(1.05 * np.pi, 1.95 * np.pi, 8).tolist()
 
-# A shade multiplies; this one leaves a pixel as it is.
+# Shades are multiplied with pixels; this value does not change a pixel.
 _NEUTRAL_SHADE = 128
 
 
 def _skull(face: Subject, grow: float = 0.0, low: float = 0.06) -> np.ndarray:
-    """Outline of the skull from the left ear over the top to the right ear; (15, 2)."""
+    """Return the outline of the skull from left ear over the top to right ear; (15, 2)."""
     width, top = face.half_width * 1.02 + grow, face.crown - grow
     return columns(width * _SKULL_X, low + (top - low) * _SKULL_Y)
 
 
 def draw_head(drawing: Drawing, face: Subject) -> None:
-    """From the back to the front: hair, shoulders, neck, ears and the skin of the face."""
+    """Draw, from back to front, hair, shoulders, neck, ears and the skin of the face."""
     _draw_back_hair(drawing, face)
     person, years, skin = face.person, face.years, face.skin
     jaw, chin = face.points[wflw.JAW], face.points[16, 1]
@@ -39,7 +39,7 @@ def draw_head(drawing: Drawing, face: Subject) -> None:
     drawing.fill(throat, darker(skin, 0.2), depth=-0.05)
     below = [(-neck, 0.7), (-neck, chin + 0.02), (-0.6 * neck, chin + 0.13)]
     drawing.fill(symmetric(below, (0, chin + 0.17)), darker(skin, 0.36), depth=-0.05)
-    # The side of the head: it comes into view between face and ear when the head turns.
+    # The side of the head, visible between face and ear if the head is turned.
     head = np.concatenate([_skull(face)[1:-1], jaw[::-1]])
     drawing.fill(head * (1.0, 0.97), darker(skin, 0.14), depth=-0.02)
     tall = 0.2 * person.ear * (1 + 0.12 * years.sagging + 0.1 * years.child)
@@ -73,7 +73,7 @@ def _draw_back_hair(drawing: Drawing, face: Subject) -> None:
 
 
 def _hairline(face: Subject) -> np.ndarray:
-    """Lower edge of the hair from the right ear over the forehead to the left ear; (9, 2)."""
+    """Return the lower edge of the hair from right ear over forehead to left ear; (9, 2)."""
     person, years, width, top = face.person, face.years, face.half_width, face.crown
     back = 0.55 * years.recession
     center = top * (0.69 + 0.1 * back + 0.03 * years.child)
@@ -104,7 +104,7 @@ def draw_hair(drawing: Drawing, face: Subject) -> None:
         # Stubble on the scalp: hardly darker than the skin.
         color = mix(person.skin, color, 0.4 if style == 'shaven' else 0.75)
     if bald:
-        # A wreath of hair over the ears is left.
+        # Only hair above the ears is left.
         tuft = np.array([(0.98, 0.12), (1.06, -0.1), (1.06, -0.32), (0.95, -0.5), (0.9, -0.3),
                          (0.95, -0.08)])  # fmt: skip
         for side in (-1, 1):
@@ -124,7 +124,7 @@ def draw_hair(drawing: Drawing, face: Subject) -> None:
 
 
 def _draw_strands(drawing: Drawing, outer, edge, color, lean: float) -> None:
-    """Strands from the hairline to the outline: they show the style and catch the light."""
+    """Draw strands from the hairline to the outline, which show the style and the light."""
     for number, share in enumerate((0.1, 0.22, 0.34, 0.46, 0.58, 0.7, 0.82, 0.92)):
         start = edge[int((1 - share) * (len(edge) - 1))]
         end = outer[int(share * (len(outer) - 1))] * (0.96, 0.97)
@@ -135,7 +135,7 @@ def _draw_strands(drawing: Drawing, outer, edge, color, lean: float) -> None:
 
 
 def apply_shades(image: np.ndarray, camera: Camera, face: Subject) -> None:
-    """Multiply with soft light and shadow, drawn coarsely and blurred."""
+    """Multiply the image by soft light and shadow, drawn at low resolution and blurred."""
     size = image.shape[0]
     small = max(24, size // 4)
     shade = np.full((small, small, 3), _NEUTRAL_SHADE, np.uint8)
@@ -149,16 +149,16 @@ def apply_shades(image: np.ndarray, camera: Camera, face: Subject) -> None:
 
 
 def _tone(value: float, warm: float = 0.0) -> np.ndarray:
-    """A factor; ``warm`` takes blue and green away."""
+    """Return a shade with this factor; ``warm`` reduces blue and green."""
     return _NEUTRAL_SHADE * value * np.array((1 - warm, 1 - 0.6 * warm, 1))
 
 
 def _draw_shades(drawing: Drawing, face: Subject) -> None:
-    """Darken what turns away or lies deep, brighten and redden what stands out."""
+    """Darken regions that face away or lie deep; brighten and redden raised ones."""
     points, years, person = face.points, face.years, face.person
     side, light = face.light_side, face.light
     jaw, chin = points[wflw.JAW], points[16, 1]
-    # The side away from the light, then the lit middle of the face on top.
+    # The side away from the light, then the lit center of the face on top.
     dark = jaw[16:] if side < 0 else jaw[:17]
     inner = np.array([(0.42, 1.0), (0.5, 0.5), (0.62, 0.1), (0.6, -0.6)])
     inner = (inner[::-1] if side < 0 else inner) * (-side * face.half_width, 1)

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A person, with what never changes about the face, and what age does to it."""
+"""A person, with the constant properties of the face, and the effects of age."""
 
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
@@ -13,7 +13,7 @@ from .labels import Stream, stream
 HAIR_STYLES = ('shaven', 'short', 'parted', 'fringe', 'long', 'wavy', 'curly', 'bun')
 BEARDS = ('none', 'stubble', 'moustache', 'goatee', 'full')
 
-# From light to dark; people differ along the scale and, in undertone, across it.
+# From light to dark; people differ along the scale and, by undertone, across it.
 _SKIN = np.array([(205, 220, 246), (168, 192, 232), (122, 160, 212), (84, 122, 178), (52, 78, 122)])
 _HAIR = np.array(
     [(28, 26, 30), (34, 44, 62), (40, 66, 104), (70, 112, 160), (130, 186, 222), (44, 84, 170)]
@@ -25,13 +25,13 @@ _CLOTHES = np.array(
 
 
 def _varies(spread: float, mean: float = 1.0, masculine: float = 0.0) -> float:
-    """A number of normal distribution, whose mean differs by ``masculine`` in masculine faces."""
+    """Define a normally distributed number; masculine faces add ``masculine`` to its mean."""
     return field(metadata=dict(spread=spread, mean=mean, masculine=masculine))
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Numbers that describe a person. Lengths are factors of the average face."""
+    """Numbers that describe a person. Lengths are factors relative to the average face."""
 
     masculine: float  #: 0 to 1; heavier brows and jaw, and a beard above 0.5.
     face_width: float = _varies(0.045, 0.98, 0.03)
@@ -67,14 +67,14 @@ class Identity:
 
 @lru_cache(maxsize=4096)  # a person appears many times; the key determines the result
 def make_identity(seed: int, number: int) -> Identity:
-    """Make up person ``number`` of the dataset with this seed."""
+    """Generate person ``number`` of the dataset with this seed."""
     rng = stream(Stream.IDENTITY, seed, number)
     masculine = float(rng.beta(0.6, 0.6))
     tone = rng.uniform(0, len(_SKIN) - 1.001)
     skin = mix(_SKIN[int(tone)], _SKIN[int(tone) + 1], tone % 1)
     # Undertone: from rosy to olive, at the same lightness.
     skin = skin + rng.normal(0, 6) * np.array([-1.0, -0.1, 0.6])
-    # Fair hair on dark skin exists but is rare: dark skin takes the first half of the palette.
+    # Fair hair with dark skin exists but is rare: dark skin uses the first half of the palette.
     shades = len(_HAIR) if tone < 2 else 3
     hair = _HAIR[rng.integers(shades)] * rng.uniform(0.8, 1.2)
     first, last = (0, 4) if masculine > 0.6 else (1, len(HAIR_STYLES))
@@ -114,16 +114,16 @@ def make_identity(seed: int, number: int) -> Identity:
 class Ageing:
     """Marks of age, all 0 to 1."""
 
-    child: float  #: 1 for a baby, 0 from 18 years on; proportions follow it.
+    child: float  #: 1 for a baby, 0 from 18 years on; affects proportions.
     wrinkles: float  #: Depth of lines; none until the late twenties.
     sagging: float  #: Jowls, drooping brows and lids, thin lips.
     gray: float  #: Share of white in the hair.
-    recession: float  #: How far the hairline has gone back.
-    grown: float  #: 1 from 20 years on; beards and heavy brows follow it.
+    recession: float  #: How far the hairline has receded.
+    grown: float  #: 1 from 20 years on; affects beards and heavy brows.
 
 
 def make_ageing(age: int, masculine: float, rng: np.random.Generator) -> Ageing:
-    """Derive the marks of ``age``; people of one age differ by a few years in looks."""
+    """Derive the marks of ``age``; the apparent age differs from it by a few years."""
     looks = age + 0.06 * age * min(max(rng.standard_normal(), -2.0), 2.0)
     return Ageing(
         child=1 - _ramp(looks, 1, 18) ** 0.8,

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What an image shows, how hard it is to read, and the random streams that decide the rest."""
+"""Labels of an image, its difficulty, and the random streams that define everything else."""
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
@@ -8,14 +8,14 @@ import numpy as np
 
 from mmfer.categories import EXPRESSIONS
 
-#: Images of one split are drawn from other streams than those of another.
+#: Each split has its own random streams.
 SPLITS = ('train', 'val', 'test')
 
 MIN_AGE, MAX_AGE = 1, 116
 
 
 class Stream(IntEnum):
-    """What a stream decides. One stream each, so that a harder scene never changes a label."""
+    """Purposes of random streams; one stream each, so that difficulty never changes a label."""
 
     IDENTITY = 0
     EXPRESSION = 1
@@ -28,11 +28,11 @@ class Stream(IntEnum):
 
 
 def stream(kind: Stream, *key: int | str) -> np.random.Generator:
-    """Open the generator named by ``kind`` and ``key``: integers >= 0, and names of splits.
+    """Return the generator named by ``kind`` and ``key``: integers >= 0, and names of splits.
 
     Note:
-        PCG64 and the seed sequence are specified bit for bit by NumPy: the numbers do not depend
-        on the process, the platform or any global random state.
+        NumPy specifies PCG64 and the seed sequence bit for bit, so the numbers do not depend on the
+        process, the platform or any global random state.
     """
     numbers = (SPLITS.index(part) if isinstance(part, str) else part for part in key)
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence((int(kind), *numbers))))
@@ -50,15 +50,15 @@ class Labels:
 def sample_labels(seed: int, split: str, index: int, num_identities: int) -> Labels:
     """Sample the labels of one image, without drawing it.
 
-    Expressions come in shuffled blocks of seven, so that every split is as balanced as its size
-    allows. Age and identity are sampled independently of it and of each other: the same person
-    appears as a child and as an old man.
+    Expressions come in shuffled blocks of seven, so every split is as balanced as its size allows.
+    Age and identity are independent of the expression and of each other: the same person appears as
+    a child and as an old man.
 
     Args:
         seed (int): Seed of the dataset.
         split (str): 'train', 'val' or 'test'.
         index (int): Number of the image in its split.
-        num_identities (int): How many people there are.
+        num_identities (int): Number of people.
 
     Returns:
         Labels: The labels of this image.
@@ -67,29 +67,30 @@ def sample_labels(seed: int, split: str, index: int, num_identities: int) -> Lab
     block, place = divmod(index, count)
     expression = stream(Stream.EXPRESSION, seed, split, block).permutation(count)[place]
     rng = stream(Stream.LABELS, seed, split, index)
-    # Every age occurs; young and middle-aged people, as in photographs, most often.
+    # Every age occurs; as in photographs, young and middle-aged people are most frequent.
     age = MIN_AGE + int(rng.beta(1.15, 2.0) * (MAX_AGE - MIN_AGE + 1))
     return Labels(int(expression), min(age, MAX_AGE), int(rng.integers(num_identities)))
 
 
 @dataclass(frozen=True)
 class Difficulty:
-    """Strengths of everything that hides an expression. Zero switches a part off.
+    """Strengths of everything that makes an expression hard to recognize. Zero disables a part.
 
     Args:
-        variation (float): How far the same expression differs from image to image: subtle
-            instead of full intensity, uneven sides, a person's own style, stray muscle actions.
-            0 draws the full, even prototype. Defaults to 1.
+        variation (float): How much the same expression differs between images: weak instead of full
+            intensity, asymmetry, a person's own style, random muscle actions. 0 draws the full,
+            symmetric prototype. Defaults to 1.
         pose (float): Scales the angles (standard deviations of 11 degrees yaw, 7 pitch, 6 roll),
             the size (6 %) and the position (3 % of the image). Defaults to 1.
         light (float): Scales exposure, side light and color cast. Defaults to 1.
         clutter (float): Scales the number of things in the background. Defaults to 1.
-        loss (float): Scales blur, sensor noise and JPEG loss. Defaults to 1.
+        loss (float): Scales blur, sensor noise and JPEG artifacts. Defaults to 1.
         occlusion (float): Probability in [0, 1] that something (a hand, glasses, hair, bars, a
-            scarf ...) hides a part of the face; with half of it, a second thing. Defaults to 0.5.
+            scarf ...) hides a part of the face; with half of this probability, there is a second
+            thing. Defaults to 0.5.
 
     Raises:
-        ValueError: If a strength is outside [0, 2], or ``occlusion`` outside [0, 1].
+        ValueError: A strength is outside [0, 2], or ``occlusion`` outside [0, 1].
     """
 
     variation: float = 1.0
@@ -102,11 +103,11 @@ class Difficulty:
     def __post_init__(self):
         for name, value in vars(self).items():
             top = 1 if name == 'occlusion' else 2
-            # Beyond 2 the face would leave the image.
+            # Above 2 the face would leave the image.
             if not isinstance(value, (int, float)) or not 0 <= value <= top:
                 raise ValueError(f'difficulty.{name} must be a number in [0, {top}], got {value!r}')
 
     @classmethod
     def none(cls) -> 'Difficulty':
-        """Frontal, evenly lit, sharp and free: for figures and for tests."""
+        """Return no difficulty: frontal, evenly lit, sharp, not occluded; for figures and tests."""
         return cls(**{field.name: 0 for field in fields(cls)})

@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A face at one moment, and its 98 points in WFLW's order (``wflw_points``), in face units.
+"""A face in one image, and its 98 points in WFLW's order (``wflw_points``), in face units.
 
 Face units: the origin is midway between the eyes, x points to the viewer's right, y down, and the
-outer corners of an average adult's eyes are 1 apart. "Left" is the viewer's left.
+outer eye corners of an average adult are 1 apart. "Left" is the viewer's left.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from .drawing import brighter, columns, mix
 from .expression import Actions
 from .identity import Ageing, Identity
 
-#: How far the points stand out from the smooth surface of the face, (98,).
+#: Height of the points above the smooth surface of the face, (98,).
 RELIEF = np.zeros(wflw.NUM_LANDMARKS)
 RELIEF[wflw.JAW] = 0.04
 RELIEF[wflw.BRIDGE] = (0.02, 0.06, 0.11, 0.16)
@@ -54,33 +54,33 @@ _SILVER = np.array((205.0, 208.0, 210.0))
 
 @dataclass(frozen=True)
 class Subject:
-    """One face at one moment."""
+    """One person with age, expression, gaze and light."""
 
-    person: Identity  #: Who.
-    years: Ageing  #: How old.
+    person: Identity  #: The person.
+    years: Ageing  #: Marks of age.
     left: Actions  #: Muscle actions of the viewer's left side.
     right: Actions  #: Muscle actions of the viewer's right side.
-    gaze: float  #: How far both pupils look to the viewer's right, face units.
-    light_side: int  #: -1 or 1, the side that the light comes from.
+    gaze: float  #: Shift of both pupils to the viewer's right, face units.
+    light_side: int  #: -1 or 1, side of the light source.
     light: float  #: 0 (even) to 1 (hard).
 
     def both(self, action: str) -> float:
-        """Mean strength of a muscle action over the two sides."""
+        """Return the mean strength of a muscle action over both sides."""
         return 0.5 * (getattr(self.left, action) + getattr(self.right, action))
 
     def actions(self, side: int) -> Actions:
-        """Muscle actions of the viewer's left (-1) or right (1) side."""
+        """Return the muscle actions of the viewer's left (-1) or right (1) side."""
         return self.left if side < 0 else self.right
 
     @cached_property
     def skin(self) -> np.ndarray:
-        """Color of the skin: fresh in children, pale in old age."""
+        """Color of the skin: bright in children, pale in old age."""
         pale = mix(self.person.skin, _PALE, 0.18 * self.years.sagging)
         return mix(pale, brighter(pale, 1.05), self.years.child)
 
     @cached_property
     def hair(self) -> np.ndarray:
-        """Color of the hair: grayed by age and fairer in small children."""
+        """Color of the hair: gray in old age, fairer in small children."""
         color = mix(self.person.hair, self.person.hair * 1.25 + 8, self.years.child)
         return np.minimum(mix(color, _SILVER, 0.9 * self.years.gray), 255)
 
@@ -91,7 +91,7 @@ class Subject:
 
     @cached_property
     def crown(self) -> float:
-        """Height of the top of the skull; a child's skull is tall for its face."""
+        """Height of the top of the skull; children have a tall skull relative to the face."""
         return -0.93 * (0.6 + 0.4 * self.person.forehead) * (1 + 0.04 * self.years.child)
 
     @cached_property
@@ -101,7 +101,7 @@ class Subject:
         points[wflw.JAW] = _jaw(self)
         points[51:60] = _nose(self)
         points[76:96] = _mouth(self)
-        # Points of a left brow or eye come in the order of a right one.
+        # Compute a left brow or eye in the order of a right one, then reorder it.
         points[wflw.RIGHT_BROW], points[wflw.RIGHT_EYE] = _brow(self, -1), _eye(self, -1)
         for left in (wflw.LEFT_BROW, wflw.LEFT_EYE):
             points[left] = points[wflw.FLIP_INDICES[left]]
@@ -111,17 +111,17 @@ class Subject:
         return points
 
     def landmarks(self, camera: Camera, size: int) -> np.ndarray:
-        """The 98 points in pixels of an image of ``size``, shape (98, 2), float32."""
+        """Return the 98 points in pixels of an image of ``size``, shape (98, 2), float32."""
         return camera.project(self.points, size, RELIEF).astype(np.float32)
 
 
 def _jaw(face: Subject) -> np.ndarray:
-    """A superellipse from ear to ear, narrowed towards the chin, with jowls; (33, 2)."""
+    """Return a superellipse from ear to ear, narrower at the chin, with jowls; (33, 2)."""
     person, years, jaw_drop = face.person, face.years, face.both('jaw_drop')
     top, chin = 0.02, 1.27 * person.chin * (1 - 0.2 * years.child) + 0.17 * jaw_drop
     power = 2 / (person.jaw_square - 0.12 * years.child)
     y = _JAW_SIN**power
-    # Sines of 0 and pi are not exactly 0: keep the ends of the jaw at the height of the eyes.
+    # The sine of pi is not exactly 0: keep both ends of the jaw at the same height.
     y[[0, -1]] = 0
     x = -np.sign(_JAW_COS) * np.abs(_JAW_COS) ** power
     x[16] = 0
@@ -131,7 +131,7 @@ def _jaw(face: Subject) -> np.ndarray:
 
 
 def _brow(face: Subject, side: int) -> np.ndarray:
-    """Upper edge outwards, tip, lower edge inwards; (9, 2)."""
+    """Return a brow: upper edge outwards, tip, lower edge inwards; (9, 2)."""
     person, years, act = face.person, face.years, face.actions(side)
     inner = 0.165 - 0.045 * act.brow_lower - 0.02 * act.nose_wrinkle
     outer = 0.615 + 0.01 * person.masculine
@@ -152,7 +152,7 @@ def _brow(face: Subject, side: int) -> np.ndarray:
 
 
 def _eye(face: Subject, side: int) -> np.ndarray:
-    """From the inner corner over the upper lid to the outer corner and back; (8, 2)."""
+    """Return an eye: inner corner, upper lid, outer corner, lower lid; (8, 2)."""
     person, years, act = face.person, face.years, face.actions(side)
     width = 0.158 * person.eye_size * (1 + 0.1 * years.child)
     center = 0.345 * person.eye_spacing
@@ -171,7 +171,7 @@ def _eye(face: Subject, side: int) -> np.ndarray:
 
 
 def _nose(face: Subject) -> np.ndarray:
-    """Bridge downwards, then the bottom from left to right; (9, 2)."""
+    """Return the nose: bridge downwards, then the bottom from left to right; (9, 2)."""
     person, years = face.person, face.years
     length = 0.47 * person.nose_length * (1 - 0.25 * years.child + 0.05 * years.sagging)
     width = 0.145 * person.nose_width * (1 - 0.14 * years.child + 0.06 * years.sagging)
@@ -189,7 +189,7 @@ def _nose(face: Subject) -> np.ndarray:
 
 
 def _mouth(face: Subject) -> np.ndarray:
-    """Outer edge of the lips, then the inner one; (20, 2)."""
+    """Return the outer edge of the lips, then the inner one; (20, 2)."""
     person, years = face.person, face.years
     press, part, drop = map(face.both, ('lip_press', 'lips_part', 'jaw_drop'))
     stretch, chin_raise = map(face.both, ('lip_stretch', 'chin_raise'))
@@ -208,7 +208,7 @@ def _mouth(face: Subject) -> np.ndarray:
         )  # fmt: skip
         width = 0.262 * person.mouth_width * (1 - 0.14 * years.child)
         corners[row] = side * width * (1 + reach), y
-    # How far the inner edges move from the line between the lips, up and down.
+    # Distance of the inner edges from the line between the lips, up and down.
     teeth = part * (0.4 + 0.6 * max(pull, stretch, lip_raise))
     up = 0.012 * part + 0.028 * teeth + 0.055 * lip_raise * min(1, part + 0.25) + 0.02 * drop
     down = 0.03 * part + 0.035 * teeth + 0.235 * drop
@@ -217,9 +217,9 @@ def _mouth(face: Subject) -> np.ndarray:
     lower = 0.088 * person.lower_lip * thin * (1 - 0.18 * pull) + 0.012 * chin_raise
 
     def line(x):
-        """The line between closed lips: from corner to corner, through the middle."""
+        """Return y of the line between closed lips: corner to corner, through the middle."""
         bend = np.abs(x) ** 1.8
-        # The middle of the upper lip is drawn up on its own, the corners stay.
+        # Only the middle of the upper lip is raised, not the corners.
         center = middle - 0.045 * lip_raise
         corner = np.where(x < 0, corners[0, 1], corners[1, 1])
         return center + (corner - center) * bend
@@ -236,7 +236,7 @@ def _mouth(face: Subject) -> np.ndarray:
 
 
 def _pupil(face: Subject, eye: np.ndarray, side: int) -> np.ndarray:
-    """In the middle of the opening unless the eye looks aside or down; (2,)."""
+    """Return a pupil: the center of the eye, shifted by gaze; (2,)."""
     corners = 0.5 * (eye[0] + eye[4])
     top, bottom = eye[2, 1], eye[6, 1]
     y = corners[1] - 0.016 + 0.03 * face.actions(side).gaze_down

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What makes a face hard to read: background, things in front of it, light, blur, noise, loss."""
+"""What makes a face hard to recognize: background, occluders, light, blur, noise, compression."""
 
 import cv2
 import numpy as np
@@ -12,10 +12,10 @@ _NOISE_STD = 256 / np.sqrt(6)  # of the difference of two uniform bytes
 
 
 def draw_background(size: int, clutter: float, rng: np.random.Generator) -> np.ndarray:
-    """Paint a background, (size, size, 3), uint8.
+    """Draw a background, (size, size, 3), uint8.
 
-    Far things are drawn coarsely and come out blurred, near ones are sharp. Without clutter the
-    background is one even gray.
+    Distant things are drawn at low resolution, so they are blurred; near ones are sharp. Without
+    clutter the background is uniform gray.
     """
     if clutter == 0:
         return np.full((size, size, 3), _PLAIN, np.uint8)
@@ -35,7 +35,7 @@ def _draw_things(image: np.ndarray, count: int, rng: np.random.Generator) -> Non
     size = image.shape[0]
     colors = _any_colors(count, rng).tolist()
     kinds = rng.integers(4, size=count).tolist()
-    # Three points each, partly outside of the image; a box or an ellipse needs one and a half.
+    # Three points each, partly outside of the image; boxes and ellipses use only the first.
     places = (rng.uniform(-0.2, 1.2, (count, 3, 2)) * size).astype(np.int32)
     extents = (rng.uniform(0.04, 0.4, (count, 2)) * size).astype(int).tolist()
     for color, kind, corners, (dx, dy) in zip(colors, kinds, places, extents, strict=True):
@@ -43,7 +43,7 @@ def _draw_things(image: np.ndarray, count: int, rng: np.random.Generator) -> Non
         if kind == 0:
             cv2.rectangle(image, (x - dx, y - dy), (x + dx, y + dy), color, -1)
         elif kind == 1:
-            # Other round things: a face is not the only ellipse in the image.
+            # So a face is not the only ellipse in the image.
             cv2.ellipse(image, (x, y), (dx, dy), 0, 0, 360, color, -1, cv2.LINE_AA)
         elif kind == 2:
             cv2.fillPoly(image, [corners], color, cv2.LINE_AA)
@@ -52,7 +52,7 @@ def _draw_things(image: np.ndarray, count: int, rng: np.random.Generator) -> Non
 
 
 def _any_colors(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Colors as rooms and streets have them, more often dull than bright; (count, 3)."""
+    """Sample colors of rooms and streets, mostly dull ones; (count, 3)."""
     values = rng.uniform(15, 240, (count, 4))
     gray = values[:, :1]
     return gray + (values[:, 1:] - gray) * rng.random((count, 1)) ** 1.8
@@ -61,7 +61,7 @@ def _any_colors(count: int, rng: np.random.Generator) -> np.ndarray:
 def draw_occluders(
     drawing: Drawing, person: Identity, probability: float, rng: np.random.Generator
 ) -> None:
-    """Put something before the face with ``probability``, a second thing with half of it."""
+    """Draw an occluder with ``probability``, and then a second one with half of it."""
     for chance in (probability, 0.5 * probability):
         if rng.random() >= chance:
             return
@@ -79,7 +79,7 @@ def _any_color(rng: np.random.Generator) -> np.ndarray:
 
 
 def _hand(drawing: Drawing, person: Identity, rng: np.random.Generator) -> None:
-    """Palm and fingers, coming from below or from the side."""
+    """Draw a hand that comes from below or from the side."""
     skin = darker(person.skin, 0.06)
     side = rng.choice((-1, 1))
     center = np.array([side * rng.uniform(0.1, 0.65), rng.uniform(0.3, 1.05)])
@@ -116,7 +116,7 @@ def _sunglasses(drawing: Drawing, person: Identity, rng: np.random.Generator) ->
 
 
 def _strands(drawing: Drawing, person: Identity, rng: np.random.Generator) -> None:
-    """Locks of hair that fall over the face."""
+    """Draw strands of hair over the face."""
     side = rng.choice((-1, 1))
     start = np.array([side * rng.uniform(0.0, 0.35), -0.85])
     for _ in range(rng.integers(4, 9)):
@@ -128,7 +128,7 @@ def _strands(drawing: Drawing, person: Identity, rng: np.random.Generator) -> No
 
 
 def _bars(drawing: Drawing, person: Identity, rng: np.random.Generator) -> None:
-    """A fence, a railing, the edge of a door."""
+    """Draw bars: a fence, a railing, the edge of a door."""
     color = _any_color(rng)
     angle = rng.choice((0.0, np.pi / 2)) + rng.normal(0, 0.25)
     width, gap = rng.uniform(0.08, 0.2), rng.uniform(0.55, 0.9)
@@ -141,7 +141,7 @@ def _bars(drawing: Drawing, person: Identity, rng: np.random.Generator) -> None:
 
 
 def _scarf(drawing: Drawing, person: Identity, rng: np.random.Generator) -> None:
-    """A scarf or a mask over the chin, sometimes over the mouth."""
+    """Draw a scarf or a mask over the chin, sometimes over the mouth."""
     top = rng.choice((0.42, 0.66, 1.0), p=(0.25, 0.3, 0.45))
     color = _any_color(rng)
     slope = rng.normal(0, 0.07)
@@ -154,7 +154,7 @@ def _scarf(drawing: Drawing, person: Identity, rng: np.random.Generator) -> None
 
 
 def _thing(drawing: Drawing, person: Identity, rng: np.random.Generator) -> None:
-    """A cup, a phone, a leaf, a microphone: something with an outline and a pattern."""
+    """Draw a thing with outline and pattern: a cup, a phone, a leaf, a microphone."""
     color = _any_color(rng)
     center = np.array([rng.uniform(-0.7, 0.7), rng.uniform(-0.5, 1.2)])
     corners = int(rng.choice((4, 5, 24)))
@@ -168,7 +168,7 @@ def _thing(drawing: Drawing, person: Identity, rng: np.random.Generator) -> None
 
 
 _OCCLUDERS = (_hand, _sunglasses, _strands, _bars, _scarf, _thing)
-# Something that hides the mouth or both eyes for good is rarer than something that hides a side.
+# Things that always hide the mouth or both eyes are less frequent.
 _CHANCES = (0.27, 0.1, 0.2, 0.17, 0.1, 0.16)
 
 
@@ -188,22 +188,22 @@ def apply_light(image: np.ndarray, strength: float, rng: np.random.Generator) ->
 
 
 def apply_loss(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """Blur, add sensor noise, compress; each one for some of the images."""
+    """Blur, add sensor noise and compress, each for some of the images."""
     if strength == 0:
         return image
     size = image.shape[0]
     chance = rng.random(3)
-    # Lengths and noise are relative to the image: a larger image is not an easier one.
+    # Lengths are relative to the image size, so that larger images are not easier.
     if chance[0] < 0.45:
         sigma = rng.uniform(0.3, 1.25) * strength * size / 112
-        if chance[0] < 0.12:  # moved instead of out of focus
+        if chance[0] < 0.12:  # motion blur instead of defocus
             length = max(2, round(3 * sigma))
             kernel = (length, 1) if chance[0] < 0.06 else (1, length)
             image = cv2.blur(image, kernel)
         else:
             image = cv2.GaussianBlur(image, (0, 0), sigma)
     if chance[1] < 0.6:
-        # The difference of two uniform numbers is near enough to a normal one, and much cheaper.
+        # The difference of two uniform numbers is close to a normal one, and much cheaper.
         first, second = rng.integers(256, size=(2, size, size), dtype=np.uint8)
         noise = (first.astype(np.float32) - second) * np.float32(
             strength * rng.uniform(2, 11) / _NOISE_STD

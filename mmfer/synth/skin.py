@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What lies on the skin: folds of age and expression, a beard, freckles and spots, glasses."""
+"""Draw details on the skin: folds of age and expression, a beard, freckles and spots, glasses."""
 
 from collections.abc import Iterator
 from typing import TypeAlias
@@ -11,14 +11,14 @@ from mmfer import wflw_points as wflw
 from .drawing import Drawing, darker, ellipse, mix, spline, symmetric
 from .landmarks import Subject
 
-#: Points of a fold (N, 2), how deep it is, and its width in face units.
+#: Points of a fold (N, 2), its depth, and its width in face units.
 Fold: TypeAlias = tuple[np.ndarray, float, float]
 
 _FRAME = np.array((46.0, 40.0, 44.0))
 
 
 def _freckle_places() -> np.ndarray:
-    """Twenty fixed places on the cheeks and the nose; (20, 2)."""
+    """Return twenty fixed places on the cheeks, next to the nose; (20, 2)."""
     golden = np.pi * (3 - np.sqrt(5))
     radius = np.sqrt(np.arange(10) / 10)
     cheek = np.stack([0.36 + 0.19 * radius * np.cos(golden * np.arange(10)),
@@ -30,15 +30,15 @@ _FRECKLES = _freckle_places()
 
 
 def draw_creases(drawing: Drawing, face: Subject) -> None:
-    """Draw all folds of the skin: from the forehead, over both sides, to the chin."""
+    """Draw all folds of the skin, from the forehead over both sides to the chin."""
     folds = [*_forehead(face), *_side(face, -1), *_side(face, 1), *_chin(face)]
     for points, strength, width in folds:
-        if strength > 0.07:  # weaker ones cannot be seen
+        if strength > 0.07:  # weaker ones are not visible
             drawing.line(spline(points), darker(face.skin, min(0.62 * strength, 0.55)), width)
 
 
 def _forehead(face: Subject) -> Iterator[Fold]:
-    """Lines across the forehead, from raised brows and from age."""
+    """Yield lines across the forehead, from raised brows and from age."""
     if face.person.hair_style == 'fringe':
         return
     old = face.years.wrinkles
@@ -50,7 +50,7 @@ def _forehead(face: Subject) -> Iterator[Fold]:
 
 
 def _side(face: Subject, side: int) -> Iterator[Fold]:
-    """Folds around the viewer's left (-1) or right (1) eye, beside the nose and on the cheek."""
+    """Yield folds around the viewer's left (-1) or right (1) eye, at the nose and cheek."""
     act, old, left = face.actions(side), face.years.wrinkles, side < 0
     # Frown line.
     x, y = face.points[37 if left else 42]
@@ -72,7 +72,7 @@ def _side(face: Subject, side: int) -> Iterator[Fold]:
         y = -0.02 + 0.07 * row
         line = [(side * 0.035, y), (side * 0.085, y + 0.02), (side * 0.125, y + 0.055)]
         yield line, act.nose_wrinkle - 0.1 * row, 0.018
-    # From nose to mouth; round cheeks of children hardly fold.
+    # From nose to mouth; weak in the round cheeks of children.
     wing, corner = face.points[[55, 76] if left else [59, 82]]
     bulge = 0.05 + 0.06 * act.corner_pull + 0.03 * act.nose_wrinkle
     middle_x = 0.5 * (wing[0] + corner[0]) + side * (0.05 + bulge)
@@ -95,20 +95,20 @@ def _side(face: Subject, side: int) -> Iterator[Fold]:
 
 
 def _chin(face: Subject) -> Iterator[Fold]:
-    """The dent above a raised chin."""
+    """Yield the fold above a raised chin."""
     y = 0.45 * face.points[85, 1] + 0.55 * face.points[16, 1] - 0.04
     strength = 0.9 * face.both('chin_raise') + 0.2 * face.years.wrinkles - 0.1
     yield [(-0.11, y + 0.05), (0, y), (0.11, y + 0.05)], strength, 0.018
 
 
 def draw_beard(drawing: Drawing, face: Subject) -> None:
-    """Moustache, goatee or full beard of a grown man; stubble is a matter of shading."""
+    """Draw moustache, goatee or full beard of adult men; stubble is part of the shading."""
     beard, points = face.person.beard, face.points
     if beard in ('none', 'stubble') or face.years.grown < 0.9:
         return
 
     def shade(share):
-        """The color of the hair, of which the skin shows a share."""
+        """Return the hair color, mixed with a share of the skin color."""
         return mix(face.hair, face.skin, share)
 
     lip_top, nose = points[79, 1], points[57, 1]
@@ -134,7 +134,7 @@ def draw_beard(drawing: Drawing, face: Subject) -> None:
 
 
 def draw_marks(drawing: Drawing, face: Subject) -> None:
-    """Freckles, a mole, and the spots of age."""
+    """Draw freckles, a mole and age spots."""
     person, old, skin = face.person, face.years.wrinkles, face.skin
     if person.freckles:
         color = darker(skin, 0.22 + 0.12 * person.freckles)
@@ -148,7 +148,7 @@ def draw_marks(drawing: Drawing, face: Subject) -> None:
 
 
 def draw_glasses(drawing: Drawing, face: Subject) -> None:
-    """Round spectacles that hide nothing but the frame's own width."""
+    """Draw round glasses, of which only the frame hides the face."""
     for side, pupil in zip((-1, 1), face.points[wflw.PUPILS], strict=True):
         x = 0.345 * face.person.eye_spacing * side
         rim = ellipse(x, pupil[1] * 0.3 + 0.03, 0.235, 0.19, 22)

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Write files so that at any moment either the old or the whole new one is there."""
+"""Write files atomically: at any moment the path holds the complete old or new content."""
 
 import contextlib
 import json
@@ -19,10 +19,10 @@ from mmfer.utils.csv_text import csv_text
 
 try:
     import fcntl
-except ImportError:  # Windows, which renames and deletes no open file
+except ImportError:  # Windows, which cannot rename or delete open files
     fcntl = None
 
-_STEM = 20  # characters of a name that may be as long as the file system allows
+_STEM = 20  # characters; the name itself may be as long as the file system allows
 _PART = re.compile(r'\..+\.(?P<host>[0-9a-f]{8})[0-9a-f]{8}\.part(\.\w+)?')
 _HOST = f'{zlib.crc32(socket.gethostname().encode()):08x}'
 _DAY = 24 * 3600
@@ -31,22 +31,22 @@ _cleared: set[Path] = set()
 
 @contextlib.contextmanager
 def replacing(path: str | Path, suffix: str = '') -> Iterator[BinaryIO]:
-    """Open a hidden neighbor of ``path``, which replaces it at the end of the block.
+    """Open a hidden temporary file, which replaces ``path`` at the end of the block.
 
-    The neighbor (``.NAME.DIGITS.part``, same folder, hence same file system) is flushed to the
-    disk before it takes the name, so neither a killed process nor a power cut leaves half a file
-    under ``path``. Its name is this writer's alone: threads and processes may write one path at
-    once, and the last one counts. What killed writers left in the folder is deleted before this
-    process writes there for the first time (:func:`remove_parts`).
+    The temporary file (``.NAME.DIGITS.part``) is in the same folder and so on the same file system.
+    It is flushed to disk before it is renamed, so that neither a killed process nor a power cut
+    leaves half a file at ``path``. Its name is unique: several threads and processes may write the
+    same path at once, and the last one wins. Before this process first writes to a folder, the
+    temporary files of killed writers are deleted there (:func:`remove_parts`).
 
     Args:
-        path (str | Path): Its folder is made if need be.
-        suffix (str): What the hidden name ends with, for those who open it by its name, the
-            ``name`` of the file. Defaults to nothing.
+        path (str | Path): The file. Missing folders are created.
+        suffix (str): Extension of the temporary name, for code that opens the file by its ``name``.
+            Defaults to ``''``.
 
     Raises:
-        OSError: The content could not be written. After any error, what was at ``path`` before is
-            still there, and the neighbor is gone.
+        OSError: The content could not be written. After any error, ``path`` is unchanged and the
+            temporary file is deleted.
     """
     path = Path(path).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,8 +61,8 @@ def replacing(path: str | Path, suffix: str = '') -> Iterator[BinaryIO]:
         if fcntl is None:
             file.close()
         os.replace(file.name, path)
-    except BaseException:  # Ctrl-C, too
-        with contextlib.suppress(OSError):  # a full disk may refuse what is left to be flushed
+    except BaseException:  # also Ctrl-C
+        with contextlib.suppress(OSError):  # flushing fails again on a full disk
             file.close()
         Path(file.name).unlink(missing_ok=True)
         raise
@@ -72,18 +72,18 @@ def replacing(path: str | Path, suffix: str = '') -> Iterator[BinaryIO]:
 
 
 def _open_part(path: Path, suffix: str) -> BinaryIO:
-    """Open a part that is locked as long as it is written."""
+    """Open a temporary file that stays locked while it is written."""
     while True:
         name = f'.{path.name[:_STEM]}.{_HOST}{secrets.token_hex(4)}.part{suffix}'
         file = open(path.with_name(name), 'xb')  # noqa: SIM115  closed by the caller
-        # Between both steps another process may have found it without a lock, and deleted it.
+        # Another process may have deleted it before it was locked.
         if _lock(file.fileno()) is not False and os.path.exists(file.name):
             return file
         file.close()
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Lock a file; False if another process has, None where there are no locks."""
+    """Lock a file; False if another process holds the lock, None if there are no locks."""
     if fcntl is None:
         return None
     try:
@@ -96,10 +96,10 @@ def _lock(descriptor: int) -> bool | None:
 
 
 def atomic_write(path: str | Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` as :func:`replacing` does.
+    """Write ``content`` to ``path`` by :func:`replacing`.
 
     Raises:
-        OSError: It could not be written; says how much, and what to do.
+        OSError: The file could not be written. The message has its size and what to do.
     """
     try:
         with replacing(path) as file:
@@ -107,38 +107,37 @@ def atomic_write(path: str | Path, content: bytes) -> None:
     except OSError as error:
         raise OSError(
             error.errno,
-            f'could not write {len(content) / 2**20:.1f} MiB ({error.strerror}); the files that '
-            'were there before are untouched. Make room or name another folder, and run the same '
-            'command again (training goes on with --resume)',
+            f'could not write {len(content) / 2**20:.1f} MiB ({error.strerror}); existing files '
+            'are unchanged. Make room or use another folder, and run the same command again '
+            '(training resumes with --resume)',
             str(path),
         ) from error
 
 
 def atomic_write_text(path: str | Path, text: str) -> None:
-    """:func:`atomic_write` of UTF-8. Names of files need not be text: their bytes that are none are
-    written as ``\\udcXX``.
+    """Write text as UTF-8 by :func:`atomic_write`.
+
+    File names may contain bytes that are not text; these are written as ``\\udcXX``.
     """
     atomic_write(path, text.encode(errors='backslashreplace'))
 
 
 def atomic_write_csv(path: str | Path, rows: Iterable[Iterable], comment: str = '') -> None:
-    """:func:`atomic_write_text` of :func:`.csv_text`, below the lines of ``comment``, each behind
-    a #.
-    """
+    """Write rows by :func:`.csv_text`, after the lines of ``comment``, each with a ``#``."""
     comments = ''.join(f'# {line}\n' for line in comment.splitlines())
     atomic_write_text(path, comments + csv_text(rows))
 
 
 def atomic_write_json(path: str | Path, content: Any) -> None:
-    """:func:`atomic_write` of plain values, as JSON."""
+    """Write plain values as JSON by :func:`atomic_write`."""
     atomic_write(path, json.dumps(content, indent=2).encode())
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name itself survive a power cut, where folders can be opened (not Windows)."""
+    """Make the new name survive a power cut; skipped on Windows, which cannot open folders."""
     if os.name != 'posix':
         return
-    # Some network file systems refuse, and folders that may not be read; the content is safe.
+    # Fails on some network file systems and for unreadable folders; the content is safe anyway.
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -148,16 +147,16 @@ def _sync_folder(folder: Path) -> None:
 
 
 def remove_parts(folder: str | Path) -> list[str]:
-    """Delete what :func:`replacing` left in ``folder`` when its process was killed.
+    """Delete temporary files that :func:`replacing` left in ``folder`` in killed processes.
 
-    Parts that are being written are locked, and left alone. Of locks between machines nobody can be
-    sure, so those of other machines are deleted when they are a day old.
+    Files that are being written are locked and stay. Locks between machines are not reliable, so
+    files of other machines are only deleted when they are a day old.
 
     Returns:
-        The names deleted.
+        The deleted names.
     """
     names = []
-    with contextlib.suppress(OSError):  # a folder that may be written but not read
+    with contextlib.suppress(OSError):  # a folder that can be written but not read
         names = [name for name in sorted(os.listdir(folder)) if _PART.fullmatch(name)]
     return [name for name in names if _remove_part(Path(folder, name))]
 
@@ -177,13 +176,13 @@ def _remove_part(part: Path) -> bool:
                 os.close(descriptor)
         else:
             part.unlink()
-    except OSError:  # somebody else was quicker, or it is open, or not ours to delete
+    except OSError:  # already deleted, still open, or no permission
         return False
     return True
 
 
 class AtomicLocalBackend(LocalBackend):
-    """MMEngine's backend for local files, with :func:`atomic_write`; registered as ``atomic``."""
+    """MMEngine's local backend with :func:`atomic_write`; registered as ``atomic``."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         atomic_write(filepath, obj)

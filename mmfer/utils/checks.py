@@ -4,8 +4,13 @@
 def check_count(name: str, value: int, least: int = 1) -> int:
     """Return ``value`` if it is an integer of at least ``least``.
 
+    Args:
+        name (str): Name of the argument, for the error message.
+        value (int): The value.
+        least (int): The smallest allowed value. Defaults to 1.
+
     Raises:
-        ValueError: It is not; says so of ``name``.
+        ValueError: It is not.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f'{name} must be an integer >= {least}, got {value!r}')

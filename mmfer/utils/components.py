@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Compare components of configs by what they are, however the config names them."""
+"""Compare components of configs by their class, not by the name that the config uses."""
 
 import inspect
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from mmengine.registry import Registry
 
 
 def registered(name: str, registry: Registry) -> Any:
-    """What a registry has under a name, itself or its parents; None if there is nothing.
+    """Return the object that a registry or its parents have under a name; None if there is none.
 
-    As :meth:`Registry.get`, which goes on to import what it does not find, whatever that is.
+    Unlike :meth:`Registry.get`, it never tries to import a name that is not registered.
 
     Args:
-        name (str): Bare, or behind the scope of the registry or of one of its parents.
-        registry (Registry): Asked first.
+        name (str): A name, with or without the scope of the registry or of one of its parents.
+        registry (Registry): The registry that is searched first.
     """
     registry.import_from_location()
     scope, dot, bare = name.rpartition('.')
@@ -30,7 +30,7 @@ def registered(name: str, registry: Registry) -> Any:
 
 
 def find(name: str, registry: Registry) -> Any:
-    """:func:`registered`, and the object of a whole path, ``'mmpretrain.datasets.PackInputs'``."""
+    """Like :func:`registered`, but also import full paths: ``'mmpretrain.datasets.PackInputs'``."""
     found = registered(name, registry)
     return registry.get(name) if found is None and '.' in name else found
 
@@ -42,10 +42,10 @@ def component_class(component: Any, registry: Registry) -> type | None:
         component (Any): A config with ``type``, or a ``type`` itself: ``'PackInputs'``,
             ``'mmpretrain.PackInputs'``, a path such as ``'mmpretrain.datasets.PackInputs'``, or a
             class.
-        registry (Registry): Where names are looked up, in its parents as well.
+        registry (Registry): The registry for names; its parents are searched too.
 
     Returns:
-        The class; None where there is no ``type``, the name is not registered, or it is that of a
+        The class; None if there is no ``type``, or if the name is not registered or is that of a
         function.
     """
     kind = component.get('type') if isinstance(component, Mapping) else component
@@ -55,12 +55,12 @@ def component_class(component: Any, registry: Registry) -> type | None:
 
 
 def is_component(component: Any, registry: Registry, *classes: type) -> bool:
-    """Whether a component is one of ``classes`` or of their subclasses.
+    """Return whether a component is one of ``classes`` or a subclass of one.
 
     Args:
         component (Any): See :func:`component_class`.
         registry (Registry): See :func:`component_class`.
-        classes: What it is compared with.
+        classes: The classes to compare with.
     """
     found = component_class(component, registry)
     return found is not None and issubclass(found, classes)

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What command lines have in common; nothing slow is imported, for --help."""
+"""Shared command-line options. Nothing slow is imported, so that --help is quick."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ _HELP = (
 
 
 def tool_parser(doc: str) -> argparse.ArgumentParser:
-    """A parser that describes a tool by the docstring of its module, laid out as it is."""
+    """Return a parser whose description is the module docstring of a tool, with its line breaks."""
     return argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -20,14 +20,14 @@ def tool_parser(doc: str) -> argparse.ArgumentParser:
 def add_config_options(
     parser: argparse._ActionsContainer, help: str = _HELP, name: str = '--cfg-options'
 ) -> None:
-    """Add an option for words that :func:`mmfer.utils.config_options.parse_options` reads.
+    """Add an option for ``KEY=VALUE`` words (:func:`mmfer.utils.config_options.parse_options`).
 
-    As in MMPretrain's tools it may be given several times, and all of them count.
+    The option may be repeated, as in MMPretrain's tools; the words of all are collected.
 
     Args:
-        parser (argparse._ActionsContainer): A parser, or a group of its arguments.
-        help (str): What it says of the option. Default: it overrides settings of the config.
-        name (str): Of the option. Defaults to ``'--cfg-options'``.
+        parser (argparse._ActionsContainer): A parser, or an argument group.
+        help (str): Help text of the option. Defaults to a text about overriding config settings.
+        name (str): Name of the option. Defaults to ``'--cfg-options'``.
     """
     parser.add_argument(
         name, nargs='+', action='extend', default=[], metavar='KEY=VALUE', help=help
@@ -35,7 +35,7 @@ def add_config_options(
 
 
 class _OneOrTwo(argparse.Action):
-    """Stores one value or two."""
+    """Stores a list of one or two values."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         if len(values) > 2:
@@ -44,7 +44,7 @@ class _OneOrTwo(argparse.Action):
 
 
 class _FormerName(argparse.Action):
-    """Stores the value of the option that is now called ``const``, and warns."""
+    """Stores the value for the option that is now called ``const``, with a warning."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         print(f'warning: {option_string} is now called {self.const}', file=sys.stderr)
@@ -54,7 +54,7 @@ class _FormerName(argparse.Action):
 def add_former_name(
     parser: argparse._ActionsContainer, former: str, option: argparse.Action
 ) -> None:
-    """Accept the former name of an option with one value too; it warns and is not in --help."""
+    """Also accept the former name of an option with one value. It warns and is not in --help."""
     parser.add_argument(
         former,
         action=_FormerName,
@@ -68,50 +68,53 @@ def add_former_name(
 
 
 def add_size_option(parser: argparse.ArgumentParser, name: str = '--size') -> None:
-    """Add an option for the size of a model's images."""
+    """Add an option for the image size of a model."""
     parser.add_argument(
         name,
         type=positive,
         nargs='+',
         action=_OneOrTwo,
         metavar='PIXELS',
-        help='height and width, or one number for both (default: what the model or the test '
-        'pipeline says, else 224)',
+        help='height and width, or one number for both (default: the size in the model or the test '
+        'pipeline, else 224)',
     )
 
 
 def add_launcher_options(parser: argparse.ArgumentParser) -> None:
-    """Add how the processes of a distributed run are started."""
+    """Add the options for starting the processes of a distributed run."""
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
         help='how the processes of a distributed run are started',
     )
-    # torch.distributed.launch passes it, under either name.
+    # torch.distributed.launch passes it under one of these names.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
 def add_workers_option(parser: argparse.ArgumentParser) -> None:
-    """Add how many processes share the work."""
+    """Add the option for the number of worker processes."""
     parser.add_argument(
-        '--workers', type=_not_negative, default=0, help='processes (default: this one only)'
+        '--workers',
+        type=_not_negative,
+        default=0,
+        help='number of worker processes (default: 0, no other process)',
     )
 
 
 def positive(text: str) -> int:
-    """The ``type`` of options that are whole numbers of at least 1."""
+    """Parse an integer of at least 1; use it as ``type`` of an option."""
     try:
         number = int(text)
     except ValueError:
         number = 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f'must be a whole number of at least 1, got {text!r}')
+        raise argparse.ArgumentTypeError(f'must be an integer >= 1, got {text!r}')
     return number
 
 
 def _not_negative(text: str) -> int:
-    """The ``type`` of options that are whole numbers of at least 0."""
+    """Parse an integer of at least 0; use it as ``type`` of an option."""
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f'must be a whole number of at least 0, got {text!r}')
+        raise argparse.ArgumentTypeError(f'must be an integer >= 0, got {text!r}')
     return int(text)

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Check ``--cfg-options`` before they are merged: MMEngine takes any name and ignores typos."""
+"""Check ``--cfg-options`` before merging them: MMEngine accepts any name and ignores typos."""
 
 import argparse
 import copy
@@ -30,7 +30,7 @@ from . import safe_yaml  # noqa: F401
 from .components import find
 from .option_values import UnknownOptionError, fitting_value
 
-#: Top-level names that the runner reads from the config without having them as arguments.
+#: Top-level names that the runner reads from the config, but that are not its arguments.
 _RUNNER_EXTRAS = frozenset(
     [
         'activation_checkpointing',
@@ -48,7 +48,7 @@ _RUNNER_EXTRAS = frozenset(
 )
 _DATALOADER = ([DataLoader], ['num_batch_per_epoch'])
 _TEST_LOOP = ([ValLoop, TestLoop], ['type'])
-#: What mmengine's and mmpretrain's constructors look up; a name that they do not know is ignored.
+#: Keys of mmengine's and mmpretrain's optimizer constructors, which ignore unknown keys.
 _PARAMWISE = [
     'bias_decay_mult',
     'bias_lr_mult',
@@ -60,7 +60,7 @@ _PARAMWISE = [
     'layer_decay_rate',
     'norm_decay_mult',
 ]
-#: Sections without a `type` whose signature would tell: what is built from them, and further names.
+#: Sections without a `type` to inspect: the classes built from them, and their other keys.
 _SECTIONS = {
     'train_dataloader': _DATALOADER,
     'val_dataloader': _DATALOADER,
@@ -87,7 +87,7 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
     Args:
         path (str | Path): The config file.
-        options (Mapping[str, Any], optional): See :func:`merge_options`. Defaults to none.
+        options (Mapping[str, Any], optional): See :func:`merge_options`. Defaults to None.
 
     Raises:
         FileNotFoundError: There is no such config.
@@ -95,8 +95,8 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     """
     if not Path(path).is_file():
         raise FileNotFoundError(
-            f'there is no config {path} (from {os.getcwd()}); `mim train mmfer NAME.py` finds the '
-            "package's own configs by name, this takes a path"
+            f'there is no config {path} (from {os.getcwd()}); pass the path of a config file (only '
+            "`mim train mmfer NAME.py` finds the package's own configs by name)"
         )
     cfg = Config.fromfile(path)
     merge_options(cfg, options)
@@ -107,7 +107,7 @@ def parse_options(assignments: Iterable[str]) -> dict[str, Any]:
     """Parse ``KEY=VALUE`` words with the rules of :class:`mmengine.config.DictAction`.
 
     Raises:
-        ValueError: A word is no assignment, or its brackets are not closed.
+        ValueError: A word is not an assignment, or its brackets are not closed.
     """
     assignments = list(assignments)
     for word in assignments:
@@ -130,20 +130,19 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
 
     Args:
         cfg (Config): The config; changed in place.
-        options (Mapping[str, Any], optional): Dotted path -> value, as
-            :class:`mmengine.config.DictAction` parses them. Numbers in a path are list indices:
-            ``val_evaluator.0.topk``. Where one of them chooses another ``type``, the arguments of
-            that one are known; those in the config stay. A section that is not in the config and
-            has a default, such as the loss of a head, starts from that.
+        options (Mapping[str, Any], optional): Dotted path -> value, as parsed by
+            :class:`mmengine.config.DictAction`. Numbers in a path are list indices:
+            ``val_evaluator.0.topk``. If an option changes a ``type``, the arguments of the new type
+            are allowed, and the present arguments stay. A section that is not in the config but has
+            a default, e.g. the loss of a head, starts from that default.
 
     Raises:
-        UnknownOptionError: A path does not exist in the config, and no component on the way to it
-            takes an argument of this name; or it is a helper variable of the config file that has
-            been copied to its place already, so that changing it would do nothing; or two of them
-            contradict each other; or a value is of another kind than what it replaces, see
-            :func:`.fitting_value`.
+        UnknownOptionError: A path is not in the config and no component has an argument of this
+            name; a path is a helper variable of the config file, whose value has already been
+            copied, so that changing it would have no effect; two options contradict each other;
+            or a value has another type than the one it replaces, see :func:`.fitting_value`.
     """
-    tree = cfg.to_dict()  # plain: a ConfigDict resolves lazily and a Config is no Mapping
+    tree = cfg.to_dict()  # plain: a ConfigDict resolves lazily and a Config is not a Mapping
     steps = []
     for path, value in _in_order(dict(options or {})):
         _check_has_effect(cfg, path)
@@ -160,14 +159,14 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
 
 
 def _in_order(options: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Deletions first, then types, the outer before the inner: they decide what others mean."""
+    """Sort options: deletions, types (outer before inner), others. Types decide what is allowed."""
     for path in options:
         keys = path.split('.')
         for outer in ('.'.join(keys[:depth]) for depth in range(1, len(keys))):
             if outer in options:
                 raise UnknownOptionError(
-                    f'--cfg-options {outer} and {path}: the first replaces what the second is in. '
-                    'Give one of them'
+                    f'--cfg-options {outer} and {path}: the first replaces the section of the '
+                    'second. Use one of them'
                 )
 
     def rank(item):
@@ -178,7 +177,7 @@ def _in_order(options: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _replaced(node: Any, keys: Sequence[str], value: Any) -> Any:
-    """A copy of a section or list in which one value is another; what is not there is made."""
+    """Return a copy of a section or list with one value set; missing sections are created."""
     if not keys:
         return value
     key, rest = keys[0], keys[1:]
@@ -206,14 +205,17 @@ def _check_has_effect(cfg: Config, path: str) -> None:
     instead = f' Use {" and ".join(p + rest for p in places[:4])}.' if places else ''
     raise UnknownOptionError(
         f'--cfg-options {path} would have no effect: `{top}` is a helper variable of the config '
-        f'file, and its value has been copied already to where it is used.{instead}'
+        f'file, and its value has already been copied to where it is used.{instead}'
     )
 
 
 def _steps(
     cfg: Config, tree: Mapping, path: str, value: Any, options: Mapping[str, Any]
 ) -> Iterator[tuple[list[str], Any]]:
-    """Check one override; what it sets: first the defaults of a section it is the first in."""
+    """Check one override, and yield the assignments for it.
+
+    If it is the first setting in a section that has a default, that default comes first.
+    """
     node, keys = tree, path.split('.')
     current, parameters = None, []
     for depth, key in enumerate(keys):
@@ -221,7 +223,7 @@ def _steps(
         inside_list = isinstance(node, (list, tuple))
         if inside_list:
             if not (key.isascii() and key.isdecimal() and int(key) < len(node)):
-                indices = f'from 0 to {len(node) - 1}' if node else 'of one, and it is empty'
+                indices = f'from 0 to {len(node) - 1}' if node else '(but it is empty)'
                 raise UnknownOptionError(
                     f'--cfg-options {path}: `{parent}` is a list of {len(node)}; `{key}` should '
                     f'be an index {indices}'
@@ -239,9 +241,9 @@ def _steps(
                 elif not isinstance(current, (Mapping, list, tuple)) or keys[depth + 1 :] == [
                     'type'
                 ]:
-                    break  # a new section: there is nothing to check its inner names against
+                    break  # a new section: its inner names cannot be checked
                 else:
-                    # Else the section would have these settings only, without the type.
+                    # Otherwise the section would have only the new setting and no type.
                     yield keys[: depth + 1], copy.deepcopy(current)
         else:
             raise UnknownOptionError(
@@ -257,12 +259,12 @@ def _steps(
 
 
 def _check_component(path: str, value: Any, current: Any, options: Mapping[str, Any]) -> None:
-    """Raise where a component would have no type, or one that is registered nowhere."""
+    """Check that a component has a registered type after the override."""
     parent, _, leaf = path.rpartition('.')
     if leaf == '_delete_' and value and f'{parent}.type' not in options:
         raise UnknownOptionError(
-            f'--cfg-options {path}: what takes the place of `{parent}` needs {parent}.type=NAME '
-            f'and its arguments. To have none, write {parent}=None'
+            f'--cfg-options {path}: the replacement of `{parent}` needs {parent}.type=NAME and its '
+            f'arguments. To remove it, write {parent}=None'
         )
     known = leaf == 'type' and isinstance(value, str) and _classes(current)
     if known and not _classes(value) and 'custom_imports.imports' not in options:
@@ -270,8 +272,8 @@ def _check_component(path: str, value: Any, current: Any, options: Mapping[str, 
         near = difflib.get_close_matches(value, names, n=3, cutoff=0.6)
         hint = f'Did you mean {" or ".join(near)}?' if near else f'It is {current} now.'
         raise UnknownOptionError(
-            f'--cfg-options {path}={value}: nothing of this name is registered. {hint} Parts of '
-            'your own are found when custom_imports of the config names their module'
+            f'--cfg-options {path}={value}: no component of this name is registered. {hint} For '
+            'your own components, add their module to custom_imports of the config'
         )
 
 
@@ -282,7 +284,7 @@ def _registries() -> list[Registry]:
 
 
 def _names_in(node: Registry | None) -> Iterator[str]:
-    """Names that are registered in a registry and its parents."""
+    """Yield all names in a registry and its parents."""
     while node is not None:
         yield from node.module_dict
         node = node.parent
@@ -290,7 +292,7 @@ def _names_in(node: Registry | None) -> Iterator[str]:
 
 def _accepts(node: Mapping, parent: str, key: str, options: Mapping[str, Any]) -> bool:
     if parent == 'default_hooks':
-        # A further hook is given by several options, one of which is its type.
+        # A new hook needs several options; one of them is its type.
         return f'{parent}.{key}.type' in options
     if key in ('_delete_', '_scope_', 'type'):
         return True
@@ -299,7 +301,7 @@ def _accepts(node: Mapping, parent: str, key: str, options: Mapping[str, Any]) -
 
 
 def _accepted_names(node: Mapping, parent: str) -> set[str] | None:
-    """Names that may stand in a section; None where every name may."""
+    """Return the names that a section accepts; None if it accepts every name."""
     if not parent:
         return _runner_names()
     components, names = _SECTIONS.get(parent, ([], []))
@@ -307,12 +309,12 @@ def _accepted_names(node: Mapping, parent: str) -> set[str] | None:
     if any(arguments is None for arguments in found):
         return None
     if any(hasattr(component, 'build_iter_from_epoch') for component in _classes(node.get('type'))):
-        names = [*names, 'convert_to_iter_based']  # read by the registry of schedulers
+        names = [*names, 'convert_to_iter_based']  # read by the scheduler registry
     return set(names).union(*found)
 
 
 def _parameters(node: Mapping, parent: str, key: str) -> list[inspect.Parameter]:
-    """What the components that a section may be take by a name."""
+    """Return the parameters called ``key`` of all components that a section may be."""
     if not parent:
         return [p for name, p in _signature(Runner.__init__).items() if name == key]
     components = _classes(node.get('type')) + _SECTIONS.get(parent, ([], []))[0]
@@ -324,9 +326,9 @@ def _runner_names() -> set[str]:
 
 
 def _arguments(component: Any, closed: bool = True) -> dict[str, inspect.Parameter] | None:
-    """What a constructor takes by name, its bases' too where it hands ``**kwargs`` on.
+    """Return the keyword arguments of a component, including its bases' if it has ``**kwargs``.
 
-    With ``closed``, None where it takes every name.
+    With ``closed``, None if it accepts every name.
     """
     found, takes_all = {}, False
     for base in inspect.getmro(component) if inspect.isclass(component) else [component]:
@@ -345,7 +347,7 @@ def _arguments(component: Any, closed: bool = True) -> dict[str, inspect.Paramet
 
 @cache
 def _signature(function: Any) -> Mapping[str, inspect.Parameter]:
-    """Parameters by name, with annotations that are types where Python can tell."""
+    """Return parameters by name; annotations are evaluated to types if possible."""
     try:
         return inspect.signature(function, eval_str=True).parameters
     except Exception:  # an annotation may be any text
@@ -353,14 +355,14 @@ def _signature(function: Any) -> Mapping[str, inspect.Parameter]:
 
 
 def _classes(component: Any) -> list:
-    """What a config's ``type`` stands for; a name may be registered in several registries."""
+    """Return the objects for a ``type``; a name may be in several registries."""
     if not isinstance(component, str):
         return [component] if callable(component) else []
     return [found for node in _registries() if (found := find(component, node)) is not None]
 
 
 def _check_leftovers(tree: Mapping, path: str) -> None:
-    """Raise where the arguments of the component before are none of the one that was chosen."""
+    """Raise if arguments of the old component are not arguments of the new one."""
     keys = path.split('.')[:-1]
     node = tree
     for key in keys:
@@ -368,13 +370,13 @@ def _check_leftovers(tree: Mapping, path: str) -> None:
     parent = '.'.join(keys)
     names = _accepted_names(node, parent)
     if not names:
-        return  # every name, or a type that is not known here
+        return  # accepts every name, or the type is unknown
     left = [key for key in node if key not in names and key not in ('type', '_scope_')]
     if left:
         raise UnknownOptionError(
-            f'--cfg-options {path}={node["type"]}: it takes no {", ".join(left)}, which '
-            f'`{parent}` has in the config. Add {parent}._delete_=True to start from nothing, '
-            'and give what it needs'
+            f'--cfg-options {path}={node["type"]}: it has no argument {", ".join(left)}, which '
+            f'`{parent}` has in the config. Add {parent}._delete_=True to start from an empty '
+            'section, and set the arguments that it needs'
         )
 
 
@@ -390,12 +392,12 @@ def _unknown(cfg: Config, node: Mapping, path: str, parent: str, key: str) -> Un
     where = f'`{parent}`' if parent else 'the config'
     hint = f'Did you mean {" or ".join(near[:4])}?' if near else f'It has: {", ".join(names)}.'
     if parent == 'default_hooks':
-        hint = f'A further hook needs {parent}.{key}.type=NAME as well. {hint}'
+        hint = f'A new hook also needs {parent}.{key}.type=NAME. {hint}'
     return UnknownOptionError(f'--cfg-options {path}: {where} has no `{key}`. {hint}')
 
 
 def walk(node: Any, path: str = '') -> Iterator[tuple[str, Any]]:
-    """Every dotted path in a config with its value."""
+    """Yield every dotted path in a config with its value."""
     if isinstance(node, (Mapping, Config)):
         items = node.items()
     elif isinstance(node, (list, tuple)):

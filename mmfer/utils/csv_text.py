@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Tables as CSV that spreadsheets show and do not run."""
+"""Write tables as CSV that spreadsheets show but never run as formulas."""
 
 import csv
 import io
@@ -7,29 +7,31 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-# What a spreadsheet takes for a formula; some take white space off first. Apostrophes before it are
-# counted, so that each text has a cell of its own.
+# Text that a spreadsheet takes for a formula; some strip white space first. Leading apostrophes are
+# included, so that the escape can be undone.
 _FORMULA = re.compile(r"'*([\t\r\n]|[\s\0\ufeff\u200b]*[=+\-@＝＋－＠]).", re.DOTALL)
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:
-    """Rows as CSV. Names of files and classes may come from anywhere: a text that a spreadsheet
-    would run as a formula gets an apostrophe in front, which :func:`plain_cell` takes away again.
-    Numbers stay numbers, negative ones too.
+    """Return rows as CSV.
+
+    Names of files and classes may come from anywhere. A text that a spreadsheet would run as a
+    formula gets an apostrophe in front, which :func:`plain_cell` removes. Numbers stay numbers,
+    including negative ones.
     """
     return ''.join(map(_line, rows))
 
 
 def plain_cell(cell: str) -> str:
-    """The text that :func:`csv_text` made a cell of."""
+    """Return the original text of a cell that :func:`csv_text` wrote."""
     return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
 
 
 def _line(row: Iterable[Any]) -> str:
-    # A writer puts only those line breaks into quotes that end its own lines; both kinds would
-    # begin a row, and so a cell.
+    # csv.writer quotes only the line breaks of its own line terminator, but both \r and \n would
+    # start a new row.
     text, row = io.StringIO(), [_cell(value) for value in row]
-    # In some countries spreadsheets take semicolons for the commas.
+    # In some countries spreadsheets separate cells by semicolons.
     others = any(isinstance(value, str) and (';' in value or '\t' in value) for value in row)
     quoting = csv.QUOTE_ALL if others else csv.QUOTE_MINIMAL
     csv.writer(text, lineterminator='\r\n', quoting=quoting).writerow(row)

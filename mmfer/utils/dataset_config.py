@@ -6,16 +6,16 @@ from mmengine.config import Config
 
 
 def unwrapped(dataset: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The config of the dataset that reads files, out of wrappers such as ClassBalancedDataset."""
+    """Return the config of the dataset inside wrappers such as ClassBalancedDataset."""
     while 'dataset' in dataset:
         dataset = dataset['dataset']
     return dataset
 
 
 def find_test_dataset(cfg: Config) -> Mapping[str, Any]:
-    """The config of the dataset that is tested on, out of its wrappers; empty if there is none.
+    """Return the config of the test dataset without wrappers; empty if there is none.
 
-    Of several that are concatenated, it is the first one's.
+    Of concatenated datasets, it is the first one.
     """
     dataset = unwrapped((cfg.get('test_dataloader') or {}).get('dataset') or {})
     while dataset.get('datasets'):

@@ -6,7 +6,7 @@ _CHUNK = 1 << 24  # bytes
 
 
 def file_digest(path: str | Path) -> str:
-    """sha256 of a file, in hexadecimal digits; large files are not held in memory."""
+    """Return the sha256 of a file in hexadecimal digits. The file is read in chunks."""
     # hashlib.file_digest needs Python 3.11.
     digest = hashlib.sha256()
     with open(path, 'rb') as file:

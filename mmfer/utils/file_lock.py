@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""One process at a time: locks that end with the process that holds them."""
+"""File locks for one process at a time, which end with the process that holds them."""
 
 import contextlib
 import os
@@ -15,38 +15,38 @@ except ImportError:  # Windows
     fcntl = None
     import msvcrt
 
-_SECONDS = 0.1  # between two looks at a lock that is waited for
-_FAR = 2**30  # On Windows a locked byte cannot be read: one far behind the text.
+_SECONDS = 0.1  # between two attempts to get a lock
+_FAR = 2**30  # On Windows a locked byte cannot be read, so a byte far after the text is locked.
 _held: set[int] = set()
 
 
 class InUseError(OSError):
-    """Another process holds the lock; the message names it."""
+    """Raised if another process holds the lock; the message names it."""
 
 
 @contextlib.contextmanager
 def file_lock(path: str | Path, wait: Callable[[str], None] | None = None) -> Iterator[int | None]:
-    """Hold a lock, which a file stands for, in the block.
+    """Hold the lock of a file during the block.
 
-    The operating system keeps it, so that it ends with the process, however that dies. Forks do not
-    hold it, data loader workers above all: a training that was killed can be resumed while they are
-    still there. The file says who holds it, and goes with the lock.
+    The operating system keeps the lock, so it ends with the process, even if that is killed. Forked
+    processes do not hold it, in particular data loader workers: a killed training can be resumed
+    while its workers are still there. The file contains the holder and is deleted with the lock.
 
     Note:
-        NFS passes locks on between machines, unless it is mounted with ``nolock``. A file system
-        without locks gets a warning, and nobody watches.
+        NFS locks work across machines, unless it is mounted with ``nolock``. On a file system
+        without locks there is a warning, and nothing is locked.
 
     Args:
-        path (str | Path): The file; its folder is made if need be.
-        wait (Callable[[str], None], optional): Gets the holder, in words, once before this process
-            waits for its end. Defaults to None, and a lock that is held is an error.
+        path (str | Path): The file. Missing folders are created.
+        wait (Callable[[str], None], optional): Called once, with a description of the holder,
+            before this process waits for it. Defaults to None: a lock that is held is an error.
 
     Yields:
         The file's descriptor, None without locks. A process that is started with a copy of it
-        (``os.dup``) holds the lock, too.
+        (``os.dup``) also holds the lock.
 
     Raises:
-        InUseError: Another process has it.
+        InUseError: Another process holds the lock.
         OSError: The file cannot be written.
     """
     path = Path(path).absolute()
@@ -55,8 +55,8 @@ def file_lock(path: str | Path, wait: Callable[[str], None] | None = None) -> It
         holder = _read(path)
         if wait is None:
             raise InUseError(
-                f'{path.parent} is in use by {holder}, which holds {path.name} there. Wait for its '
-                'end, or name another folder'
+                f'{path.parent} is in use by {holder}, which holds {path.name} there. Wait until '
+                'it ends, or use another folder'
             )
         wait(holder)
         while (descriptor := _acquire(path)) is None:
@@ -75,14 +75,15 @@ def file_lock(path: str | Path, wait: Callable[[str], None] | None = None) -> It
     finally:
         if os.getpid() == process:
             _held.discard(descriptor)
-            # Before the release, as it may be another's afterwards. Windows deletes no open file.
+            # Before the release: afterwards it may belong to another process. Windows cannot delete
+            # open files.
             with contextlib.suppress(OSError):
                 path.unlink()
             os.close(descriptor)
 
 
 def _acquire(path: Path) -> int | None:
-    """A descriptor with the lock; None if it is held, -1 where there are no locks."""
+    """Return a descriptor with the lock; None if it is held, -1 if there are no locks."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -98,12 +99,12 @@ def _acquire(path: Path) -> int | None:
         except OSError as error:
             os.close(descriptor)
             warnings.warn(
-                f'the file system of {path} has no locks ({error.strerror}): see to it yourself '
+                f'the file system of {path} has no locks ({error.strerror}): make sure yourself '
                 'that only one process works there',
                 stacklevel=3,
             )
             return -1
-        # The former holder may have deleted it after it was opened here.
+        # The previous holder may have deleted the file after it was opened here.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), os.stat(path)):
                 return descriptor

@@ -10,41 +10,41 @@ from mmengine.logging import print_log
 from .image_header import HEAD, image_format, is_video
 from .image_plug_ins import PLUG_IN_FORMATS, needed_package
 
-#: What a file of an image may be called in data sets, which have a layout.
+#: Extensions of images in datasets with a fixed layout.
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
 
 IMAGE, VIDEO = 'image', 'video'
 
-# Text that lies beside images, as labels and descriptions do; it is counted, not named.
+# Text files next to images, such as labels and descriptions; they are counted, not listed.
 _BESIDE = ('.txt', '.json', '.jsonl', '.csv', '.xml', '.yml', '.yaml', '.md')
 _NAMED = 10
 
 
-# What systems leave in folders beside hidden files (`._*`, `.DS_Store`, `.ipynb_checkpoints`).
+# Files of operating systems, besides hidden ones (`._*`, `.DS_Store`, `.ipynb_checkpoints`).
 _LEFT_BY_SYSTEMS = ('thumbs.db', 'desktop.ini', '__macosx')
 
 
 def is_junk(name: str) -> bool:
-    """Whether a file or folder is none of the user's: hidden, or left there by an operating system.
+    """Return whether a file or folder is hidden or belongs to an operating system.
 
-    Every reader of folders asks here, so that all agree on what is in one.
+    All code that lists folders uses this function, so that all of it finds the same files.
     """
     return name.startswith('.') or name.lower() in _LEFT_BY_SYSTEMS
 
 
 def files_below(folder: str | Path) -> list[Path]:
-    """Files in a folder and in all below it, sorted, without junk (:func:`is_junk`).
+    """Return the sorted files in a folder and its subfolders, without junk (:func:`is_junk`).
 
-    Links to folders are followed, as datasets and their loaders do, but every folder is looked into
-    once: a link that leads back, or to a place that was found without it, adds nothing.
+    Links to folders are followed, but every folder is read once: a link that leads back, or to a
+    folder that was already found, adds nothing.
 
     Raises:
-        OSError: A folder cannot be read, above all a PermissionError; it is named. A part of the
-            files would look like all of them.
+        OSError: A folder cannot be read, usually a PermissionError that names it. Otherwise some of
+            the files could be mistaken for all of them.
     """
     found, seen, starts = [], set(), [Path(folder)]
-    for start in starts:  # which gets links as they are met, behind the tree that they are in
+    for start in starts:  # links are appended here, to be followed after the current tree
         for place, folders, names in os.walk(start, onerror=_raise):
             real = os.path.realpath(place)
             if real in seen:
@@ -58,17 +58,17 @@ def files_below(folder: str | Path) -> list[Path]:
 
 
 def media_kind(path: Path) -> str | None:
-    """Whether a file is an image or a film, by its content and not by its name.
+    """Return whether a file is an image or a video, by its content.
 
-    A file whose content is neither but whose name says so is damaged; reading it gives the error.
+    A file that is neither, but has the extension of one, counts as such: it is damaged, and reading
+    it raises an error.
 
     Returns:
-        :data:`IMAGE`, :data:`VIDEO`, or None for everything else, also for what is no file that has
-        an end (a pipe, a device).
+        :data:`IMAGE`, :data:`VIDEO`, or None for everything else, including pipes and devices.
     """
     if path.exists() and not path.is_file():
         return None
-    head = _head(path)  # where there is none its name decides, and reading it tells why
+    head = _head(path)  # empty if unreadable: then the extension decides, and reading it will fail
     if image_format(head):
         return IMAGE
     if is_video(head):
@@ -88,7 +88,7 @@ def _head(path: Path) -> bytes:
 
 
 def needed_packages(paths: Iterable[Path]) -> dict[Path, str]:
-    """The package (:func:`.needed_package`) of each image that is not read without one."""
+    """Return the missing package (:func:`.needed_package`) of each image that needs one."""
     if not any(map(needed_package, PLUG_IN_FORMATS)):
         return {}
     packages = {path: needed_package(image_format(_head(path))) for path in paths}
@@ -98,14 +98,14 @@ def needed_packages(paths: Iterable[Path]) -> dict[Path, str]:
 def media_below(
     folder: str | Path, kinds: Sequence[str] = (IMAGE, VIDEO)
 ) -> tuple[list[Path], list[Path]]:
-    """Images and films in a folder and in all below it, by :func:`media_kind`.
+    """Find images and videos in a folder and its subfolders, by :func:`media_kind`.
 
     Args:
         folder (str | Path): See :func:`files_below`.
-        kinds (Sequence[str]): Which of them to find. Defaults to both.
+        kinds (Sequence[str]): The kinds to find. Defaults to ``(IMAGE, VIDEO)``.
 
     Returns:
-        Those, and the files that are left out; both sorted.
+        The files found, and the files skipped; both sorted.
     """
     found, left_out = [], []
     for path in files_below(folder):
@@ -116,32 +116,32 @@ def media_below(
 def warn_left_out(
     folder: str | Path, left_out: Sequence[Path], kinds: Sequence[str] = (IMAGE, VIDEO)
 ) -> None:
-    """Say in the log which files of a folder :func:`media_below` left out, if any."""
+    """Log which files in a folder :func:`media_below` skipped, if any."""
     texts = Counter(path.suffix.lower() for path in left_out if path.suffix.lower() in _BESIDE)
     names = [
         path.relative_to(folder).as_posix() for path in left_out if path.suffix.lower() not in texts
     ]
-    said = names[:_NAMED]
+    listed = names[:_NAMED]
     if len(names) > _NAMED:
-        said.append(f'{len(names) - _NAMED} more')
-    said += [f'{count} of {suffix}' for suffix, count in sorted(texts.items())]
-    if said:
+        listed.append(f'{len(names) - _NAMED} more')
+    listed += [f'{count} of {suffix}' for suffix, count in sorted(texts.items())]
+    if listed:
         print_log(
-            f"'{folder}': {len(left_out)} left out as no {' or '.join(kinds)}: {', '.join(said)}",
+            f"'{folder}': {len(left_out)} skipped (no {' or '.join(kinds)}): {', '.join(listed)}",
             'current',
             logging.WARNING if names else logging.INFO,
         )
 
 
 def warn_needed(folder: str | Path, packages: Mapping[Path, str]) -> None:
-    """Say in the log, in one line, which images of a folder are skipped and what to install."""
+    """Log in one line which images in a folder are skipped, and what to install to read them."""
     if packages:
         names = [path.relative_to(folder).as_posix() for path in packages]
-        said = names[:_NAMED]
+        listed = names[:_NAMED]
         if len(names) > _NAMED:
-            said.append(f'{len(names) - _NAMED} more')
+            listed.append(f'{len(names) - _NAMED} more')
         print_log(
-            f"'{folder}': {len(names)} images are skipped: {', '.join(said)}; to read them: "
+            f"'{folder}': {len(names)} images are skipped: {', '.join(listed)}; to read them: "
             + install_command(packages.values()),
             'current',
             logging.WARNING,
@@ -149,10 +149,10 @@ def warn_needed(folder: str | Path, packages: Mapping[Path, str]) -> None:
 
 
 def install_command(packages: Iterable[str]) -> str:
-    """The command that installs packages."""
+    """Return the command that installs packages."""
     return f'pip install {" ".join(sorted(set(packages)))}'
 
 
 def _raise(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):  # which has no files
+    if not isinstance(error, FileNotFoundError):  # a missing folder has no files
         raise error

@@ -1,28 +1,28 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""How large a HEIC or AVIF image is, by the boxes (ISO/IEC 14496-12) that its file is made of."""
+"""Read the size of a HEIC or AVIF image from the boxes (ISO/IEC 14496-12) of its file."""
 
 import math
 import struct
 from collections.abc import Iterator
 
-# Boxes that hold boxes, and how many bytes are before these.
+# Boxes that contain boxes, and the number of bytes before these.
 _OUTER = {b'meta': 4, b'iprp': 0, b'ipco': 0, b'moov': 0, b'trak': 0}
-# What is missing where one of these ends behind the end of the file; others may be junk behind it.
+# If one of these ends after the end of the file, the file is truncated; others may be junk.
 _NEEDED = (*_OUTER, b'mdat')
 
 
 def heif_size(content: bytes) -> tuple[int, int]:
-    """Width and height in pixels of the largest image or track in a file, before it is turned.
+    """Return (width, height) in pixels of the largest image or track, before it is rotated.
 
-    That is what the file announces. A stream of pixels that says otherwise is left to its decoder,
-    which has a limit of its own.
+    This is the size in the file's header. If the coded images have another size, that is left to
+    the decoder, which has its own limit.
 
     Args:
         content (bytes): The whole file.
 
     Raises:
-        EOFError: The file is cut off.
-        ValueError, struct.error: It announces no size.
+        EOFError: The file is truncated.
+        ValueError, struct.error: The header has no size.
     """
     return max(_sizes(content, 0, len(content)), key=math.prod)
 

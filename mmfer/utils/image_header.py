@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What the first bytes of a file say: its format, and how large an image is before it is decoded.
+"""Detect the format of a file and the size of an image from its header, before decoding.
 
-Names of files say nothing here: an image is what begins as one.
+File names are ignored; only the content counts.
 """
 
 import math
@@ -17,18 +17,18 @@ from PIL import Image
 from .heif_header import heif_size
 from .image_plug_ins import needed_package
 
-#: Pixels that an image, or a frame of a film, may have; Pillow's limit. The environment variable
-#: :data:`LIMIT_VARIABLE` sets another number.
+#: Largest number of pixels of an image or a video frame; the same as Pillow's limit. The
+#: environment variable :data:`LIMIT_VARIABLE` sets another number.
 MAX_PIXELS = 178_956_970
 LIMIT_VARIABLE = 'MMFER_MAX_PIXELS'
 
-#: Pixels that a side may have: OpenCV turns and resizes no longer ones.
+#: Largest side in pixels: OpenCV cannot rotate or resize larger images.
 MAX_IMAGE_SIDE = 32_766
 
-#: Formats that are decoded; HEIC and AVIF where :func:`.needed_package` says so.
+#: Formats that can be decoded; HEIC and AVIF may need a package (:func:`.needed_package`).
 FORMATS = ('JPEG', 'PNG', 'WebP', 'BMP', 'TIFF', 'GIF', 'AVIF', 'HEIC', 'JPEG 2000', 'PPM')
 
-#: How many bytes at the beginning of a file tell its format.
+#: Number of bytes at the start of a file that are needed to detect its format.
 HEAD = 1024
 
 _STARTS = {
@@ -42,7 +42,7 @@ _STARTS = {
     b'GIF89a': 'GIF',
     b'\0\0\0\x0cjP  \r\n\x87\n': 'JPEG 2000',
     b'\xffO\xffQ': 'JPEG 2000',
-    # Images that are not decoded; they are named as such, not passed over.
+    # Images that cannot be decoded; they are reported, not ignored.
     b'\xff\x0a': 'JPEG XL',
     b'\0\0\0\x0cJXL \r\n\x87\n': 'JPEG XL',
     b'8BPS': 'Photoshop',
@@ -63,22 +63,23 @@ _VIDEO_STARTS = (
     b'YUV4MPEG2',
     b'DKIF',
 )
-# Boxes that QuickTime and MP4 files begin with.
+# First boxes of QuickTime and MP4 files.
 _BOXES = (b'ftyp', b'moov', b'mdat', b'wide', b'skip', b'pnot')
 _HEIF = (b'heic', b'heix', b'hevc', b'hevx', b'heim', b'heis', b'mif1', b'msf1')
 _AUDIO = (b'M4A ', b'M4B ', b'M4P ')
 
-# Tags of TIFF. Bit 0 of the first one tells a preview of another image in the file.
+# TIFF tags. Bit 0 of the first one marks a preview of another image in the file.
 _NEW_SUBFILE_TYPE, _WIDTHS, _HEIGHTS = 254, (256, 322), (257, 323)  # of images, of tiles
 
 
 class ImageHeaderError(ValueError):
-    """An image cannot be decoded, or is not to be; says why, without the name of the file."""
+    """Raised for an image that cannot or must not be decoded; says why, without the file name."""
 
 
 def image_format(head: bytes) -> str | None:
-    """The format of an image by the beginning of its file, one of :data:`FORMATS` or another one
-    that is not decoded; None for what is no image.
+    """Return the format of an image from the start of its file.
+
+    It is one of :data:`FORMATS` or a format that cannot be decoded; None if it is not an image.
     """
     for start, name in _STARTS.items():
         if head.startswith(start):
@@ -91,7 +92,7 @@ def image_format(head: bytes) -> str | None:
         if any(brand in _HEIF for brand in _brands(head)):
             return 'HEIC'
         return 'camera raw' if head[8:12] == b'crx ' else None
-    # Letters that a text may begin with: some more is asked of these.
+    # A text may start with these letters, so more bytes are checked.
     if head.startswith(b'BM') and head[14:18] in (b'\x0c\0\0\0', b'\x28\0\0\0', b'\x38\0\0\0') + (
         (b'\x40\0\0\0', b'\x6c\0\0\0', b'\x7c\0\0\0')
     ):
@@ -102,14 +103,14 @@ def image_format(head: bytes) -> str | None:
 
 
 def is_video(head: bytes) -> bool:
-    """Whether a file is a film, by its beginning."""
+    """Return whether a file is a video, from the start of the file."""
     if head.startswith(_VIDEO_STARTS) or (head.startswith(b'RIFF') and head[8:12] == b'AVI '):
         return True
     if head[4:8] in _BOXES:
         return image_format(head) is None and head[8:12] not in _AUDIO
     if head.startswith(b'OggS'):
         return b'theora' in head
-    # Packets of an MPEG transport stream; those of cameras have a time before each.
+    # Packets of an MPEG transport stream; cameras write a timestamp before each.
     return any(
         all(head[start + step * i : start + step * i + 1] == b'G' for i in range(4))
         for start, step in ((0, 188), (4, 192))
@@ -117,10 +118,10 @@ def is_video(head: bytes) -> bool:
 
 
 class ImageSize(NamedTuple):
-    """What the header of an image says."""
+    """Format and size from the header of an image."""
 
     format: str  #: One of :data:`FORMATS`.
-    width: int  #: Pixels, before the EXIF orientation is obeyed.
+    width: int  #: Pixels, before the EXIF orientation is applied.
     height: int
 
 
@@ -131,8 +132,8 @@ def image_size(content: bytes) -> ImageSize:
         content (bytes): The whole file.
 
     Raises:
-        ImageHeaderError: It is no image, or of a format that is not decoded, or damaged; says which
-            package is missing for HEIC and AVIF.
+        ImageHeaderError: The file is not an image, cannot be decoded, or is damaged. For HEIC and
+            AVIF the message names the missing package.
     """
     name = image_format(content[:HEAD])
     if name not in FORMATS:
@@ -148,46 +149,46 @@ def image_size(content: bytes) -> ImageSize:
         raise ImageHeaderError(
             f'the file is truncated, it ends after {len(content)} bytes'
         ) from error
-    except Exception as error:  # whatever a parser makes of bytes that it does not expect
-        raise ImageHeaderError(f'its {name} header is damaged or cut off') from error
+    except Exception as error:  # unexpected bytes can raise anything
+        raise ImageHeaderError(f'its {name} header is damaged or truncated') from error
     if min(size) < 1:
-        raise ImageHeaderError(f'its {name} header is damaged, it tells no size')
+        raise ImageHeaderError(f'its {name} header is damaged, it has no size')
     return ImageSize(name, *size)
 
 
 def pixel_limit() -> int:
-    """How many pixels an image may have: :data:`MAX_PIXELS` or the number in the environment.
+    """Return the largest allowed number of pixels: :data:`LIMIT_VARIABLE` or :data:`MAX_PIXELS`.
 
     Raises:
-        ValueError: The environment variable is no positive whole number.
+        ValueError: The environment variable is not a positive integer.
     """
     text = os.environ.get(LIMIT_VARIABLE)
     if not text:
         return MAX_PIXELS
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(
-            f'the environment variable {LIMIT_VARIABLE} is {text!r}; it is how many pixels an '
-            'image may have, 1 or more'
+            f'the environment variable {LIMIT_VARIABLE} is {text!r}; it must be the largest '
+            'number of pixels of an image, an integer >= 1'
         )
     return int(text)
 
 
 def check_size(width: int, height: int, max_pixels: int | None = None) -> None:
-    """Refuse an image, or a frame of a film, that is too large to be decoded.
+    """Check that an image or a video frame is not too large to be decoded.
 
     Args:
-        width (int): Pixels.
-        height (int): Pixels.
-        max_pixels (int, optional): The limit of their product. Defaults to :func:`pixel_limit`.
+        width (int): In pixels.
+        height (int): In pixels.
+        max_pixels (int, optional): The limit for width x height. Defaults to :func:`pixel_limit`.
 
     Raises:
-        ImageHeaderError: It is too large; says by how much.
+        ImageHeaderError: The image is too large.
     """
     limit = pixel_limit() if max_pixels is None else max_pixels
     if width * height > limit:
         raise ImageHeaderError(
             f'its {width}x{height} pixels are {width * height:,}, more than {limit:,}; make it '
-            f'smaller, or allow more by {LIMIT_VARIABLE}=PIXELS'
+            f'smaller, or raise the limit by {LIMIT_VARIABLE}=PIXELS'
         )
     if max(width, height) > MAX_IMAGE_SIDE:
         raise ImageHeaderError(
@@ -196,34 +197,37 @@ def check_size(width: int, height: int, max_pixels: int | None = None) -> None:
 
 
 def check_image(content: bytes, max_pixels: int | None = None) -> ImageSize:
-    """:func:`image_size`, and :func:`check_size` of it: to be called before an image is decoded."""
+    """Read the size and check it by :func:`check_size`; call this before decoding an image."""
     size = image_size(content)
     check_size(size.width, size.height, max_pixels)
     return size
 
 
 def pillow_image(content: bytes) -> Image.Image:
-    """Open an image in Pillow, whatever its size, for what its header says; it is not decoded.
+    """Open an image of any size in Pillow to read its header; it is not decoded.
 
     Args:
-        content (bytes): The whole file, of one of :data:`FORMATS`.
+        content (bytes): The whole file, in one of :data:`FORMATS`.
 
     Raises:
-        ImageHeaderError: This Pillow does not know the format.
-        Exception: Whatever Pillow makes of a damaged header.
+        ImageHeaderError: This version of Pillow does not know the format.
+        Exception: Any exception of Pillow for a damaged header.
     """
     name = image_format(content[:HEAD]) or ''
     plugin = name.upper().replace(' ', '')
     Image.init()
     if plugin not in Image.OPEN:
-        raise ImageHeaderError(f'this Pillow cannot read the header of {name}')
-    # The plug-in itself: Image.open has a limit of its own, and tries other formats.
+        raise ImageHeaderError(f'the installed Pillow cannot read {name}')
+    # The plug-in itself: Image.open has its own size limit and tries other formats.
     return Image.OPEN[plugin][0](BytesIO(content), '')
 
 
 def scan_jpeg(jpeg: bytes) -> tuple[int, tuple[int, int]]:
-    """Position of the first start-of-scan marker, the length where there is none, and (width,
-    height) of the largest frame before it, (0, 0) where there is none.
+    """Find the first start-of-scan marker of a JPEG, and the largest frame before it.
+
+    Returns:
+        The position of the marker (the length of the file if there is none), and (width, height) of
+        the frame ((0, 0) if there is none).
     """
     position, size = 2, (0, 0)
     while position + 4 <= len(jpeg) and jpeg[position] == 0xFF:
@@ -246,16 +250,16 @@ def scan_jpeg(jpeg: bytes) -> tuple[int, tuple[int, int]]:
 
 
 def _brands(head: bytes) -> list[bytes]:
-    """Of a file that begins with a box ``ftyp``: which formats it claims to be."""
+    """Return the brands (formats) listed in the ``ftyp`` box at the start of a file."""
     end = min(_big(head[:4]), len(head))
     return [head[8:12], *(head[at : at + 4] for at in range(16, end, 4))]
 
 
-# Of what a header says more than once, decoders take this or that: the largest counts.
+# If a header has several sizes, decoders differ in which one they use, so the largest is returned.
 
 
 def _jpeg_2000_size(content: bytes) -> tuple[int, int]:
-    # Each start of a code stream; the boxes before it are not what is decoded.
+    # Sizes of all code streams; decoders ignore the size in the boxes before them.
     sizes = []
     for start in re.finditer(rb'\xffO\xffQ', content):
         x, y, left, top = struct.unpack_from('>4I', content, start.end() + 4)
@@ -264,7 +268,7 @@ def _jpeg_2000_size(content: bytes) -> tuple[int, int]:
 
 
 def _tiff_size(content: bytes) -> tuple[int, int]:
-    """Of the first image in the file, and of its tiles."""
+    """Return the larger of the size of the first image and that of its tiles."""
     order = '<' if content.startswith(b'II') else '>'
     large = content[2:4] in (b'+\0', b'\0+')
     number, entry, offset = ('Q', 'HHQ8s', 8) if large else ('H', 'HHI4s', 4)
@@ -279,7 +283,7 @@ def _tiff_size(content: bytes) -> tuple[int, int]:
             kind = {1: 'B', 3: 'H', 4: 'I', 16: 'Q'}[kind]
             found[tag] = max(found.get(tag, 0), struct.unpack_from(order + kind, field)[0])
     if found.get(_NEW_SUBFILE_TYPE, 0) & 1:
-        raise ImageHeaderError('it begins with a preview, as camera raw does; develop it first')
+        raise ImageHeaderError('it starts with a preview, like camera raw; convert it first')
     return max(found.get(tag, 0) for tag in _WIDTHS), max(found.get(tag, 0) for tag in _HEIGHTS)
 
 
@@ -287,7 +291,7 @@ def _bmp_size(content: bytes) -> tuple[int, int]:
     if content[14] == 12:
         return struct.unpack_from('<2H', content, 18)
     width, height = struct.unpack_from('<2i', content, 18)
-    return width, abs(height)  # below 0 where the first row is the upper one
+    return width, abs(height)  # negative if the first row is the top row
 
 
 def _webp_size(content: bytes) -> tuple[int, int]:

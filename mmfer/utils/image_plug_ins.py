@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Image formats that not every installation reads: HEIC and AVIF."""
+"""HEIC and AVIF, which not every installation can read."""
 
 from importlib.util import find_spec
 from io import BytesIO
@@ -12,8 +12,9 @@ PLUG_IN_FORMATS = ('HEIC', 'AVIF')
 
 
 def needed_package(name: str | None) -> str | None:
-    """What pip has to install so that images of a format are read; None where they are read, and
-    for formats that are not of :data:`PLUG_IN_FORMATS`.
+    """Return the package that pip must install to read a format.
+
+    None if the format can be read already or is not one of :data:`PLUG_IN_FORMATS`.
     """
     if name == 'HEIC' and find_spec('pillow_heif') is None:
         return 'pillow-heif'
@@ -23,32 +24,32 @@ def needed_package(name: str | None) -> str | None:
 
 
 def opencv_reads_avif() -> bool:
-    """Whether this build of OpenCV has AVIF; it writes it where it reads it."""
+    """Return whether this build of OpenCV reads AVIF; a build that writes it also reads it."""
     return cv2.haveImageWriter('a.avif')
 
 
 def _pillow_reads_avif() -> bool:
-    # Older ones warn of a feature that they do not know.
+    # Older versions warn about unknown features.
     return 'avif' in features.modules and features.check('avif')
 
 
 def open_by_plug_in(content: bytes, name: str) -> Image.Image:
-    """Open an image of one of :data:`PLUG_IN_FORMATS`, whatever its size; it is not decoded yet.
+    """Open an image in one of :data:`PLUG_IN_FORMATS`, of any size; it is not decoded yet.
 
     Args:
         content (bytes): The whole file.
         name (str): Its format, for which :func:`needed_package` is None.
 
     Returns:
-        The image. A HEIC is upright once it is decoded, an AVIF as its EXIF orientation says.
+        The image. HEIC is upright after decoding; for AVIF the EXIF orientation still applies.
 
     Raises:
-        Exception: Whatever the plug-in makes of a damaged file.
+        Exception: Any exception of the plug-in for a damaged file.
     """
     if name == 'HEIC':
         from pillow_heif import HeifImageFile
 
         return HeifImageFile(BytesIO(content), '')
     Image.init()
-    # The plug-in itself: Image.open has a limit of its own.
+    # The plug-in itself: Image.open has its own size limit.
     return Image.OPEN['AVIF'][0](BytesIO(content), '')

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The size of the images that a config's model works on."""
+"""Find the input size of a config's model."""
 
 from typing import Any
 
@@ -15,27 +15,26 @@ _DEFAULT = 224
 
 
 def image_size(cfg: Config) -> tuple[tuple[int, int], str]:
-    """Find the size that a model sees, without building the data.
+    """Find the input size of a model, without building the data.
 
-    Asked in this order: ``model.backbone.img_size``; the last step of the test pipeline that has a
-    ``size``, ``crop_size`` or ``scale``; ``image_size`` of the test set, which draws its images.
-    A config without any of these has images of all sizes; then it is 224x224, as published costs
-    are given.
+    The first of these is used: ``model.backbone.img_size``; ``size``, ``crop_size`` or ``scale`` of
+    the last step of the test pipeline that has one; ``image_size`` of a test set of drawn images.
+    A config with none of them accepts all sizes; then it is 224x224, as in published costs.
 
     Returns:
-        tuple: (height, width) in pixels, and where they come from.
+        tuple: (height, width) in pixels, and the name of the setting.
     """
     found = _as_size(cfg.model.get('backbone', {}).get('img_size'))
     if found:
         return found, 'model.backbone.img_size'
     dataset = find_test_dataset(cfg)
     for step in reversed(dataset.get('pipeline', ())):
-        if is_component(step, TRANSFORMS, ResizeEdge):  # it fixes one edge only
+        if is_component(step, TRANSFORMS, ResizeEdge):  # sets one edge only
             continue
         name = getattr(component_class(step, TRANSFORMS), '__name__', step['type'])
         for key in ('size', 'crop_size', 'scale'):
             if found := _as_size(step.get(key)):
-                # mmcv's Resize has (width, height).
+                # mmcv's Resize uses (width, height).
                 found = found[::-1] if key == 'scale' else found
                 return found, f'{name}.{key} in the test pipeline'
     found = _as_size(dataset.get('image_size'))

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Names of files that were read somewhere, and are to stay in the folder that is written."""
+"""Check file names from lists and datasets, so that files are written only inside a folder."""
 
 import os
 import re
@@ -9,23 +9,23 @@ _DRIVE = re.compile(r'[A-Za-z]:[/\\]')
 
 
 def check_name(name: str | Path, source: str | Path) -> None:
-    """Refuse a name by which a file would be written outside of whatever folder it is put into.
+    """Check that a file name cannot lead outside of the folder that it is relative to.
 
-    Names are judged as Windows and other systems read them, so that a list is good or bad
-    everywhere.
+    The rules of Windows and of other systems both apply, so that a list is valid everywhere or
+    nowhere.
 
     Args:
         name (str | Path): A path.
-        source (str | Path): What gave the name, for the error; a file with its line where that is
+        source (str | Path): The origin of the name, for the error message; a file with its line if
             known.
 
     Raises:
-        ValueError: The name is empty, absolute or has a drive, or leads up by ``..``.
+        ValueError: The name is empty, absolute, has a drive, or has ``..``.
     """
     text = os.fspath(name)
     parts = re.split(r'[/\\]', text)
     if not text.strip() or '\0' in text:
-        raise _outside(text, source, 'it is no name')
+        raise _outside(text, source, 'it is not a name')
     if not parts[0] or _DRIVE.match(text) or Path(text).drive:
         raise _outside(text, source, 'it is absolute')
     if any(part.strip() == '..' for part in parts):
@@ -33,17 +33,17 @@ def check_name(name: str | Path, source: str | Path) -> None:
 
 
 def path_inside(folder: str | Path, name: str | Path, source: str | Path) -> Path:
-    """Where a file goes: in the folder, whatever its name says. Nothing is made or touched.
+    """Return the path of a file in a folder, and check that it is inside. Nothing is created.
 
-    All that writes files by names from lists, tables and datasets asks here.
+    All code that writes files by names from lists, tables and datasets uses this function.
 
     Args:
-        folder (str | Path): Where files are written.
+        folder (str | Path): The target folder.
         name (str | Path): A path relative to it.
         source (str | Path): See :func:`check_name`.
 
     Raises:
-        ValueError: See :func:`check_name`; or a link inside of the folder leads out of it.
+        ValueError: See :func:`check_name`; or a link inside the folder leads out of it.
     """
     check_name(name, source)
     path = Path(folder, name)
@@ -56,5 +56,5 @@ def path_inside(folder: str | Path, name: str | Path, source: str | Path) -> Pat
 def _outside(name: str, source: str | Path, reason: str) -> ValueError:
     return ValueError(
         f'{source} names {name!r}, which would be written outside of the target folder: {reason}. '
-        'Names are to be paths relative to the folder, and inside of it'
+        'Names must be relative paths inside the folder'
     )

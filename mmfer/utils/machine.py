@@ -7,15 +7,15 @@ import torch
 
 
 def describe_machine(device: str = 'cpu') -> dict[str, str | int | float]:
-    """What a figure is worth nothing without: processor, threads, versions, load.
+    """Return what every timing should be reported with: processor, threads, versions, load.
 
     Args:
-        device (str): Where models run.
+        device (str): The device of the models. Defaults to ``'cpu'``.
 
     Returns:
-        ``device``, ``cpu``, ``cores``, ``threads``, ``capability`` (vector instructions PyTorch
-        uses), ``load`` (processes that wanted a core in the last minute, where the system tells),
-        ``torch``, ``python``.
+        ``device``, ``cpu``, ``cores``, ``threads``, ``capability`` (vector instructions used by
+        PyTorch), ``load`` (average number of running processes in the last minute, if the system
+        has it), ``torch``, ``python``.
     """
     facts = dict(
         device=torch.cuda.get_device_name(device) if device != 'cpu' else 'cpu',

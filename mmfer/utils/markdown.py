@@ -3,11 +3,11 @@ from collections.abc import Sequence
 
 
 def markdown_table(lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table that is legible as plain text, too.
+    """Return a Markdown table with aligned columns, so that it is also readable as plain text.
 
     Args:
-        lines (Sequence[Sequence[str]]): Cells of each line, the heading's first; all lines are of
-            one length.
+        lines (Sequence[Sequence[str]]): The cells of each line, first the header; all lines have
+            the same length.
     """
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = [

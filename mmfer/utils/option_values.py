@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Whether the value of an override is of a kind that its place in the config takes."""
+"""Check that the value of an override has a type that its place in the config accepts."""
 
 import inspect
 import os
@@ -8,7 +8,7 @@ import typing
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-#: What a value may be, in the words of messages, and how it is written.
+#: Kinds of values, as messages describe them, and how to write them.
 _KINDS = {
     'section': 'a section: set its entries one by one, as PATH.NAME=VALUE',
     'list': 'a list: write PATH=[A,B], or set an entry by its index, as PATH.0=A',
@@ -20,7 +20,7 @@ _KINDS = {
 
 
 class UnknownOptionError(KeyError):
-    """An override names what does not exist or is not read, or gives it what it cannot be."""
+    """Raised for an override of an unknown or unused setting, or with a value of a wrong type."""
 
     def __str__(self) -> str:  # KeyError would show the repr, with its line breaks escaped
         return self.args[0]
@@ -33,25 +33,26 @@ def fitting_value(
     parameters: Sequence[inspect.Parameter] = (),
     in_list: bool = False,
 ) -> Any:
-    """Return the value, or raise if it is of another kind than the value it replaces.
+    """Return the value, or raise if its kind is not allowed instead of the current value.
 
-    Kinds are section, list, text, number, True or False, and None. Another kind than the present
-    one is right where the annotation or the default of the argument has it. Without an annotation
-    a number may become a list of them or the other way round, and a section or list None.
+    Kinds are section, list, text, number, True or False, and None. Another kind than the current
+    one is allowed if the annotation or the default of the argument has it. Without an annotation, a
+    number may become a list of numbers and vice versa, and anything outside a list may become None.
 
     Args:
-        path (str): Of the override, for the message.
-        value (Any): What a command line says.
-        current (Any): What the config says; None also where it says nothing.
-        parameters (Sequence[inspect.Parameter]): The arguments of components that the value may
-            become.
-        in_list (bool): Whether it is one of the values of a list.
+        path (str): Path of the override, for the error message.
+        value (Any): The value from the command line.
+        current (Any): The value in the config; None if there is none.
+        parameters (Sequence[inspect.Parameter]): The parameters of the components that may receive
+            the value. Defaults to none.
+        in_list (bool): Whether the value is an entry of a list. Defaults to False.
 
     Returns:
-        The value; as text where a number was read and only a text can be meant.
+        The value. A number becomes text if only text is allowed.
 
     Raises:
-        UnknownOptionError: It is of another kind; says what it is now and how it is written.
+        UnknownOptionError: The kind is not allowed. The message has the current value and how to
+            write a new one.
     """
     new, old = _kind(value), _kind(current)
     annotated = [_kinds_of(parameter.annotation) for parameter in parameters]
@@ -77,7 +78,7 @@ def fitting_value(
 
 
 def _same_entries(current: Sequence, new: Sequence) -> bool:
-    """Whether a list has sections where there were sections, and no text where there were none."""
+    """Check that a list of sections stays one, and that a list of numbers gets no text."""
     kinds = {_kind(entry) for entry in current}
     others = {_kind(entry) for entry in new}
     return not ('section' in kinds and others - {'section'}) and not (
@@ -100,7 +101,7 @@ def _kind(value: Any) -> str:
 
 
 def _kinds_of(annotation: Any) -> set[str]:
-    """Kinds that an annotation allows; empty where it does not tell."""
+    """Return the kinds that an annotation allows; empty if unknown."""
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
         parts = [_kinds_of(part) for part in typing.get_args(annotation)]
@@ -131,7 +132,7 @@ def _refuse(path: str, value: Any, current: Any, kinds: Collection[str]) -> Unkn
     if 'section' in entries:
         allowed = [f'a list of sections: set their entries, as {path}.0.NAME=VALUE, or {path}=[]']
     if path.rpartition('.')[2].isdecimal() and value is None:
-        allowed = ['an entry of a list, which only a config file that inherits can take out']
+        allowed = ['an entry of a list, which only a config file that inherits can remove']
     now = ', '.join(map(str, current)) if _kind(current) == 'section' else repr(current)
     now = '' if current is None else f' (now {now if len(now) < 100 else now[:100] + " …"})'
     return UnknownOptionError(

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Take and put back the state of every random generator a training process draws from."""
+"""Save and restore the state of all random generators that a training process uses."""
 
 import random
 
@@ -8,9 +8,9 @@ import torch
 
 
 def get_random_state() -> dict:
-    """State of this process' generators, as tensors and plain numbers.
+    """Return the state of this process' random generators, as tensors and plain numbers.
 
-    Covers Python, numpy's global generator, torch on the CPU and torch on the current CUDA device
+    It includes Python's, numpy's global one, and torch's on the CPU and on the current CUDA device
     (MMEngine uses one device per process).
     """
     version, words, gauss = random.getstate()
@@ -26,7 +26,7 @@ def get_random_state() -> dict:
 
 
 def set_random_state(state: dict) -> None:
-    """Put back what :func:`get_random_state` returned, wherever its tensors have been moved to."""
+    """Restore a state from :func:`get_random_state`; its tensors may be on any device."""
     version, words, gauss = state['python']
     random.setstate((version, tuple(words.tolist()), gauss))
     kind, keys, position, has_gauss, cached = state['numpy']

@@ -1,19 +1,19 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Bring a net from the form it is trained in to the one for inference."""
+"""Convert a model from its training form to its inference form."""
 
 from torch import nn
 
 
 def merge_branches(model: nn.Module) -> list[str]:
-    """Switch all parts of a model that can be to their inference form.
+    """Switch all modules that support it to their inference form; the model changes in place.
 
-    Parallel branches become single convolutions (MobileOne, RepVGG), BatchNorm goes into the
-    convolution before it (``IRNet``), the knowledge token becomes constants (``KTAdapter``). What
-    the model computes in eval mode stays the same but for rounding. Parts say that they can by a
-    method ``switch_to_deploy``, MMPretrain's convention; those that are switched already are left.
+    Parallel branches become single convolutions (MobileOne, RepVGG), BatchNorm is merged into the
+    convolution before it (``IRNet``), the knowledge token becomes constants (``KTAdapter``). Up to
+    rounding, the outputs in eval mode stay the same. Modules support it by a method
+    ``switch_to_deploy``, as in MMPretrain; modules that are already switched are skipped.
 
     Returns:
-        The names of the parts, such as ``['backbone']``; the model is changed in place.
+        The names of the switched modules, such as ``['backbone']``.
     """
     merged = []
     for name, part in list(model.named_modules()):

@@ -1,25 +1,31 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Lists of any length in messages: the first ones, and how many more there are."""
+"""Shorten lists in messages: the first items, and how many more there are."""
 
 from collections.abc import Collection
 from itertools import islice
 
-# So many are enough to see what is wrong, more would hide the rest of the message.
+# Enough to see what is wrong; more would hide the rest of the message.
 _NAMED = 5
 
 
 def short_list(names: Collection, most: int = _NAMED) -> str:
-    """Names in a sentence, quoted: ``'a', 'b', 'c', 'd', 'e' and 12 more``.
+    """Return names for a sentence, quoted: ``'a', 'b', 'c', 'd', 'e', and 12 more``.
 
     Args:
-        names (Collection): Any number of them.
-        most (int): So many are shown. Defaults to 5.
+        names (Collection): Any number of names.
+        most (int): The largest number that is shown. Defaults to 5.
     """
     return ', '.join(_first([*map(repr, names)], most)) or 'none'
 
 
 def short_lines(lines: Collection, separator: str = '\n  ', most: int = _NAMED) -> str:
-    """Some lines below a sentence, by default 5, and how many more there are."""
+    """Return the first lines, to append to a sentence, and how many more there are.
+
+    Args:
+        lines (Collection): Any number of lines.
+        separator (str): Put before each line. Defaults to a line break and two spaces.
+        most (int): The largest number that is shown. Defaults to 5.
+    """
     return separator + separator.join(_first(lines, most)) if lines else ''
 
 

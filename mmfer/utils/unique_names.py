@@ -4,14 +4,14 @@ from collections import Counter
 
 
 class UniqueNames:
-    """Gives every file that is made of another one a name of its own.
+    """Generates unique names for output files.
 
-    Names are also told apart where a file system takes ``A.jpg`` and ``a.jpg``, or two spellings of
-    ``ä``, for one.
+    The names also differ on file systems that treat ``A.jpg`` and ``a.jpg``, or two spellings of
+    ``ä``, as the same.
 
     Args:
-        separator (str): Between a name that is taken and a number. Defaults to ``'_'``.
-        first (int): That number, for the second file of a name. Defaults to 2.
+        separator (str): Separator between a name and a number. Defaults to ``'_'``.
+        first (int): The number for the second file with the same name. Defaults to 2.
     """
 
     def __init__(self, separator: str = '_', first: int = 2):
@@ -21,7 +21,7 @@ class UniqueNames:
         self._counts: Counter[str] = Counter()
 
     def __call__(self, stem: str, suffix: str) -> str:
-        """``stem`` and ``suffix``, with a number between them where that is taken."""
+        """Return ``stem`` + ``suffix``, with a number between them if that name is taken."""
         name, plain = f'{stem}{suffix}', _folded(f'{stem}{suffix}')
         while _folded(name) in self._taken:
             name = f'{stem}{self.separator}{self.first + self._counts[plain]}{suffix}'

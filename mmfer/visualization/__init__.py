@@ -1,4 +1,4 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""All figures, drawn from plain values."""
+"""Draw all figures, from plain values."""
 
 from mmpretrain import visualization as _parent  # noqa: F401  registers the parent components

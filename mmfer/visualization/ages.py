@@ -10,17 +10,17 @@ _DECADE = 10
 
 
 def draw_ages(true: np.ndarray, pred: np.ndarray, theta: float = 5.0, title: str = '') -> Figure:
-    """Draw predicted over true ages, and the mean error of every decade of life below.
+    """Draw predicted over true ages, and below it the mean error per decade of life.
 
     Args:
         true (np.ndarray): Ages ``(N,)`` in years.
         pred (np.ndarray): Ages ``(N,)`` in years.
-        theta (float): Half the height of the band around the identity, and the tolerance of the
+        theta (float): Half the height of the band around the diagonal, and the tolerance of the
             cumulative score, in years. Defaults to 5.
-        title (str): First line of the headline. Defaults to none.
+        title (str): First line of the title. Defaults to none.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
     """
     true, pred = np.asarray(true, float), np.asarray(pred, float)
     errors = np.abs(pred - true)
@@ -56,13 +56,13 @@ def draw_ages(true: np.ndarray, pred: np.ndarray, theta: float = 5.0, title: str
 
 
 def _limits(ages: np.ndarray) -> tuple[float, float]:
-    """The decades that hold all ages."""
+    """Return the limits of the decades that contain all ages."""
     low, high = np.floor(ages.min() / _DECADE), np.floor(ages.max() / _DECADE) + 1
     return low * _DECADE, high * _DECADE
 
 
 def _draw_decades(axes, true: np.ndarray, errors: np.ndarray) -> None:
-    """One bar a decade with its mean error; under it, how many faces it has."""
+    """Draw one bar per decade with its mean error, and below it the number of faces."""
     decades = np.floor(true / _DECADE).astype(int)
     present, counts = np.unique(decades, return_counts=True)
     means = [errors[decades == decade].mean() for decade in present]

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Images of what attention looks at, before and after pooling (the paper's Figure 7)."""
+"""Draw attention maps before and after pooling (Figure 7 of the paper)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,10 @@ from matplotlib.figure import Figure
 from .figures import INK, new_panels, show_image
 from .pooling import FADED, PooledFace, caption, erase_dropped, keep_mask, verdict_color
 
-#: Perceptually uniform, and read alike with every kind of color vision.
+#: Perceptually uniform, also with color blindness.
 COLORS = 'viridis'
 _OPACITY = 0.6
-# The few patches above this share of all are drawn in the last color, so that they do not darken
-# the rest.
+# Values above this quantile are clipped to the last color, so that they do not darken the rest.
 _CLIPPED = 0.95
 _INCHES = 1.5
 _LEGEND = (
@@ -30,15 +29,15 @@ _LEGEND = (
 
 @dataclass(kw_only=True)
 class AttendedFace(PooledFace):
-    """One face with what a prediction was made of.
+    """One face with the relevance of its patches for the prediction.
 
     Attributes:
-        relevance (np.ndarray): Of each patch for what the head read, 0 or more,
-            ``(rows, columns)``. Only proportions count.
-        first (np.ndarray): Raster positions ``(n,)`` of the patches that entered the first block.
-        last (np.ndarray): Raster positions of those that entered the last block. What that one
-            drops has been read by then.
-        target (str, optional): The class that relevance is for; None where it is for none.
+        relevance (np.ndarray): Relevance ``(rows, columns)`` of each patch for the input of the
+            head, 0 or more. Only ratios matter.
+        first (np.ndarray): Raster positions ``(n,)`` of the input patches of the first block.
+        last (np.ndarray): Raster positions of the input patches of the last block, which it uses
+            before it drops any.
+        target (str, optional): The class that the relevance is for; None if it is for no class.
     """
 
     relevance: np.ndarray
@@ -49,13 +48,13 @@ class AttendedFace(PooledFace):
 
 @dataclass
 class AttentionRow:
-    """What one row of the figure shows of a face.
+    """One row of the figure: a face.
 
     Attributes:
         kept (Mapping[int, np.ndarray]): ``k`` -> raster positions ``(k,)`` of the patches that
             patch pooling keeps.
-        before (AttendedFace, optional): Attention without pooling, or of another model; None for no
-            such column.
+        before (AttendedFace, optional): Attention without pooling, or of another model; None to
+            omit this column.
         after (AttendedFace): Attention of the model with pooling.
     """
 
@@ -65,16 +64,16 @@ class AttentionRow:
 
 
 def relative_relevance(relevance: np.ndarray) -> np.ndarray:
-    """Relevance ``(rows, columns)`` in units of an even share, so that its mean is 1.
+    """Scale relevance ``(rows, columns)`` to a mean of 1.
 
-    That makes maps comparable whatever is left to the [class] embedding, and however many patches
-    were dropped. Where no patch has any, all are 0.
+    This makes maps comparable for any share of the [class] embedding and any number of dropped
+    patches. If all values are 0, they stay 0.
     """
     return relevance * relevance.size / (relevance.sum() or 1)
 
 
 def outline(positions: np.ndarray, grid: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
-    """The border between the patches at ``positions`` and the others.
+    """Return the border between the patches at ``positions`` and the others.
 
     Args:
         positions (np.ndarray): Raster positions ``(n,)``.
@@ -82,8 +81,8 @@ def outline(positions: np.ndarray, grid: tuple[int, int], size: tuple[int, int])
         size (tuple[int, int]): Height and width of the image in pixels.
 
     Returns:
-        Line segments ``(S, 2, 2)`` as ((x, y), (x, y)) in pixels of ``imshow``, where the image
-        begins at -0.5. The edge of the image is no border.
+        Line segments ``(S, 2, 2)`` as ((x, y), (x, y)) in pixels of ``imshow``, whose images start
+        at -0.5. The edge of the image is not part of the border.
     """
     inside = np.zeros(grid[0] * grid[1], bool)
     inside[np.asarray(positions, dtype=np.int64)] = True
@@ -98,13 +97,13 @@ def outline(positions: np.ndarray, grid: tuple[int, int], size: tuple[int, int])
 
 
 def heated(image: np.ndarray, values: np.ndarray, scale: Normalize, colors: Colormap) -> np.ndarray:
-    """The gray image ``(H, W, 3)``, 0 to 1, under the colors of its patches' values.
+    """Blend the gray image, ``(H, W, 3)``, 0 to 1, with the colors of its patches' values.
 
     Args:
         image (np.ndarray): RGB ``(H, W, 3)``, uint8.
-        values (np.ndarray): ``(rows, columns)``.
-        scale (Normalize): From a value to 0 to 1.
-        colors (Colormap): From 0 to 1 to a color.
+        values (np.ndarray): One value per patch, ``(rows, columns)``.
+        scale (Normalize): Maps values to 0 to 1.
+        colors (Colormap): Maps 0 to 1 to colors.
     """
     heat = cv2.resize(
         colors(scale(values))[..., :3], image.shape[1::-1], interpolation=cv2.INTER_NEAREST
@@ -114,13 +113,13 @@ def heated(image: np.ndarray, values: np.ndarray, scale: Normalize, colors: Colo
 
 def _gray(image: np.ndarray) -> np.ndarray:
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None] / 255
-    return 0.25 + 0.75 * gray  # dark faces would vanish under dark colors
+    return 0.25 + 0.75 * gray  # dark faces would be invisible under dark colors
 
 
 def overlay(face: AttendedFace, scale: Normalize, colors: Colormap) -> np.ndarray:
-    """The gray face ``(H, W, 3)``, uint8, under the colors of its relative relevance.
+    """Blend the gray face, ``(H, W, 3)``, uint8, with the colors of its relative relevance.
 
-    Patches that never reached the transformer are faded to white instead.
+    Patches that were dropped before the transformer are faded to white instead.
     """
     blended = heated(face.image, relative_relevance(face.relevance), scale, colors)
     entered = keep_mask(face.first, face.grid, face.image.shape[:2])[..., None]
@@ -137,11 +136,12 @@ def draw_attention(
 
     Args:
         rows (Sequence[AttentionRow]): All with the same columns.
-        names (tuple[str, str]): Headlines of the attention before and after.
-        title (str): Headline of the figure. Defaults to none.
+        names (tuple[str, str]): Titles of the attention before and after. Defaults to
+            ``('without pooling', 'with pooling')``.
+        title (str): Title of the figure. Defaults to none.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
     """
     with_before = rows[0].before is not None
     keep_nums = list(rows[0].kept)
@@ -162,10 +162,10 @@ def draw_attention(
             show_image(cell, erase_dropped(image, row.kept[k], row.after.grid))
         attended = [row.before, row.after] if with_before else [row.after]
         for cell, face in zip(cells[1 + len(keep_nums) :], attended, strict=True):
-            said = caption(face)
+            text = caption(face)
             if face.target not in (None, face.prediction):
-                said += f'\nmap for {face.target}'
-            show_image(cell, overlay(face, scale, colors), said, verdict_color(face))
+                text += f'\nmap for {face.target}'
+            show_image(cell, overlay(face, scale, colors), text, verdict_color(face))
             _mark(cell, face)
     bar = figure.colorbar(
         ScalarMappable(scale, colors),
@@ -182,19 +182,21 @@ def draw_attention(
 
 
 def _scale(rows: Sequence[AttentionRow]) -> Normalize:
-    """One scale for all maps, so that colors mean the same everywhere in the figure."""
+    """Return one scale for all maps, so that their colors are comparable."""
     faces = [face for row in rows for face in (row.before, row.after) if face is not None]
     values = np.concatenate([relative_relevance(face.relevance).ravel() for face in faces])
     return Normalize(0, max(float(np.quantile(values, _CLIPPED)), 1.0), clip=True)
 
 
 def _mark(axis, face: AttendedFace) -> None:
-    """Outline what the last block sees, and cross out what token pooling dropped before it."""
+    """Outline the patches of the last block, and cross out those that token pooling dropped before
+    it.
+    """
     size = np.array(face.image.shape[:2])
     border = outline(face.last, face.grid, tuple(size))
     dropped = np.setdiff1d(face.first, face.last)
     centers = (np.stack(np.divmod(dropped, face.grid[1])) + 0.5).T * size / face.grid - 0.5
-    # White over ink shows on every color.
+    # White on a dark line is visible on every color.
     for color, width in ((INK, 1.4), ('white', 0.6)):
         axis.add_collection(LineCollection(border, colors=color, linewidths=width))
         axis.scatter(centers[:, 1], centers[:, 0], 60 / face.grid[0], color, 'x', linewidths=width)

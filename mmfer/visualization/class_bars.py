@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Accuracy of every class, for several models side by side."""
+"""Draw the accuracy per class of several models side by side."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from .figures import FAINT, INK, PALETTE, check_legible, new_figure, tidy
 
-#: The entry that is drawn apart, at the right.
+#: The entry that is drawn separately, on the right.
 MEAN = 'mean'
 _MAX_SERIES = 4
 _BAR, _GAP = 0.24, 0.28  # inches
@@ -21,28 +21,27 @@ def draw_class_bars(
     spreads: Mapping[str, Mapping[str, float]] | None = None,
     title: str = '',
 ) -> Figure:
-    """Draw grouped bars, a group for each class and one for the mean of classes at the right.
+    """Draw grouped bars: one group per class, and one for the mean of the classes on the right.
 
     Args:
         series (Mapping[str, Mapping[str, float]]): Name of a model -> class -> accuracy in percent.
-            Classes stand in the order in which they are first named. One that a model has not, or
-            NaN, leaves a gap in its place. The mean is that of the classes a model has, or its
-            entry ``'mean'`` where there is one.
+            Classes are drawn in the order of their first appearance. A missing class or NaN leaves
+            a gap. The mean is the entry ``'mean'`` of a model, or else the mean of its classes.
         spreads (Mapping[str, Mapping[str, float]], optional): Name of a model -> class (or
             ``'mean'``) -> half the length of an error bar, in percentage points. Defaults to no
             error bars.
-        title (str): Headline. Defaults to none.
+        title (str): Title. Defaults to none.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
 
     Raises:
-        ValueError: There is no model, no class, more than 4 models, or a value outside of 0..100.
+        ValueError: There is no model, no class, more than 4 models, or a value outside 0 to 100.
     """
     check_legible(len(series), 'models', _MAX_SERIES)
     classes = list(dict.fromkeys(name for row in series.values() for name in row if name != MEAN))
     if not classes:
-        raise ValueError(f'there is no class to draw among {list(series)}')
+        raise ValueError(f'there are no classes to draw for {list(series)}')
     groups = [*classes, MEAN]
     places = np.arange(len(groups), dtype=float)
     places[-1] += 0.25  # apart from the classes
@@ -65,7 +64,7 @@ def draw_class_bars(
             yerr=errors if np.isfinite(errors).any() else None,
             error_kw=dict(ecolor=INK, elinewidth=1, capsize=2),
         )
-        # Upright, so that neighbors have room.
+        # Rotated, so that the labels of neighbors do not overlap.
         axes.bar_label(bars, fmt='%.1f', padding=3, rotation=90, fontsize=8, color=INK)
         highest = max(highest, np.nanmax(heights + np.nan_to_num(errors), initial=0))
     axes.axvline((places[-2] + places[-1]) / 2, color=FAINT, linewidth=0.8, linestyle=':')
@@ -81,7 +80,7 @@ def draw_class_bars(
 
 
 def _heights(name: str, row: Mapping[str, float], groups: list[str]) -> np.ndarray:
-    """Accuracies in the order of the groups; NaN for those that are missing."""
+    """Return accuracies in the order of the groups; NaN for missing ones."""
     classes = np.array([row.get(group, np.nan) for group in groups[:-1]], float)
     known = classes[np.isfinite(classes)]
     mean = row.get(MEAN, known.mean() if known.size else np.nan)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from .figures import new_figure, new_panels, text_color
 
-# One hue of growing darkness reads the same with every kind of color vision, and in print.
+# A single hue, readable with all types of color blindness and in print.
 _COLORS = 'Blues'
 _SCALE = Normalize(0, 100)
 
@@ -17,15 +17,15 @@ _SCALE = Normalize(0, 100)
 def draw_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], title: str = '') -> Figure:
     """Draw counts and row percentages.
 
-    Shades follow the percentages, since counts would show little but how frequent a class is.
+    Colors show the percentages, since counts mostly show how frequent a class is.
 
     Args:
         matrix (np.ndarray): (C, C) counts; row: ground truth, column: prediction.
         classes (Sequence[str]): Names of the C classes.
-        title (str): Headline. Defaults to none.
+        title (str): Title. Defaults to none.
 
     Returns:
-        A figure that belongs to no window; ``figure.savefig(path)`` writes it.
+        A figure without a window; ``figure.savefig(path)`` writes it.
 
     Raises:
         ValueError: The matrix has another shape.
@@ -41,19 +41,19 @@ def draw_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], title: str
 def draw_confusion_matrices(
     matrices: Mapping[str, tuple[np.ndarray, Sequence[str]]], columns: int = 3, title: str = ''
 ) -> Figure:
-    """Draw several matrices side by side, as the paper's Figure 6 does for its six datasets.
+    """Draw several matrices side by side, like Figure 6 of the paper for its six datasets.
 
     Args:
-        matrices (Mapping[str, tuple[np.ndarray, Sequence[str]]]): Name -> matrix and classes, as
-            :func:`draw_confusion_matrix` takes them. Panels may have different classes.
-        columns (int): Panels in a row. Defaults to 3.
-        title (str): Headline. Defaults to none.
+        matrices (Mapping[str, tuple[np.ndarray, Sequence[str]]]): Name -> matrix and classes, see
+            :func:`draw_confusion_matrix`. Panels may have different classes.
+        columns (int): Panels per row. Defaults to 3.
+        title (str): Title. Defaults to none.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
 
     Raises:
-        ValueError: There is no matrix, or one has another shape than its classes ask for.
+        ValueError: There is no matrix, or the shape of a matrix does not match its classes.
     """
     if not matrices:
         raise ValueError('there is no confusion matrix to draw')
@@ -68,7 +68,7 @@ def draw_confusion_matrices(
 
 
 def accuracy_of(matrix: np.ndarray) -> str:
-    """The overall accuracy of counts ``(C, C)``, as a caption."""
+    """Return the overall accuracy of counts ``(C, C)`` as a caption."""
     matrix = np.asarray(matrix)
     accuracy = 100 * np.trace(matrix) / max(matrix.sum(), 1)
     return f'accuracy {accuracy:.2f} % of {matrix.sum()} images'
@@ -77,12 +77,12 @@ def accuracy_of(matrix: np.ndarray) -> str:
 def _draw_matrix(
     axes, matrix: np.ndarray, classes: Sequence[str], title: str, fontsize: float
 ) -> None:
-    """Draw into given axes; the matrix is checked first."""
+    """Check a matrix and draw it into given axes."""
     matrix = np.asarray(matrix)
     if matrix.shape != (len(classes), len(classes)):
         raise ValueError(
-            f'a confusion matrix of {len(classes)} classes has as many rows and columns, '
-            f'this one has the shape {matrix.shape}'
+            f'a confusion matrix of {len(classes)} classes must have the shape '
+            f'{(len(classes), len(classes))}, not {matrix.shape}'
         )
     support = matrix.sum(axis=1, keepdims=True)
     percent = 100 * matrix / np.maximum(support, 1)

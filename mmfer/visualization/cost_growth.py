@@ -12,14 +12,14 @@ _GIB = 2**30
 
 @dataclass(frozen=True)
 class Cost:
-    """What one model costs in one place.
+    """Cost of one model at one batch size and image size.
 
     Attributes:
         name (str): The model.
-        batch_size (int): Images at once.
+        batch_size (int): Images per batch.
         size (int): Side of the images, pixels.
-        memory (int): Peak of a training step, bytes.
-        seconds (float): Of an inference call, median.
+        memory (int): Peak memory of a training step, bytes.
+        seconds (float): Median time of inference per batch.
     """
 
     name: str
@@ -36,12 +36,13 @@ class Cost:
 
 
 def draw_cost_growth(costs: Sequence[Cost]) -> Figure:
-    """Draw training memory and inference time of models, over the batch and over the image.
+    """Draw training memory and inference time of models over the batch size and the image size.
 
-    Over the batch the image size of the first cost is taken, over the image the largest batch.
+    Over the batch size, costs at the image size of the first cost are drawn; over the image size,
+    those at the largest batch size.
 
     Args:
-        costs (Sequence[Cost]): At least one, of as many models as there are colors (8) at most.
+        costs (Sequence[Cost]): At least one, of at most 8 models, the number of colors.
 
     Raises:
         ValueError: There are too many models.
@@ -51,14 +52,14 @@ def draw_cost_growth(costs: Sequence[Cost]) -> Figure:
     batch_size = max(cost.batch_size for cost in costs)
     over_batch = [cost for cost in costs if cost.size == size]
     over_size = [cost for cost in costs if cost.batch_size == batch_size]
-    batch_label = f'images a batch, {size}x{size} pixels'
+    batch_label = f'images per batch, {size}x{size} pixels'
     size_label = f'side of the image, pixels (batch {batch_size})'
     figure = new_figure(9, 6)
     axes = figure.subplots(2, 2)
     for row, (quantity, unit, label) in enumerate(
         (
-            ('memory', _GIB, 'training memory at its peak, GiB'),
-            ('seconds', 1, 'inference, seconds a batch'),
+            ('memory', _GIB, 'peak training memory, GiB'),
+            ('seconds', 1, 'inference, seconds per batch'),
         )
     ):
         _draw(axes[row, 0], over_batch, 'batch_size', batch_label, quantity, unit, label)
@@ -76,7 +77,7 @@ def _draw(
     unit: float,
     y_label: str,
 ) -> None:
-    """One line a model, from the origin of the vertical axis; ``x`` and ``y`` name fields."""
+    """Draw one line per model, with a vertical axis from 0; ``x`` and ``y`` are field names."""
     points = [(cost.name, getattr(cost, x), getattr(cost, y) / unit) for cost in costs]
     for color, name in zip(PALETTE, dict.fromkeys(cost.name for cost in costs), strict=False):
         line = sorted((x, y) for model, x, y in points if model == name)

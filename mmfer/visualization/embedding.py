@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Features in the plane: the KT-Adapter paper's Figures 6 and 7."""
+"""Draw features in 2D by t-SNE (Figures 6 and 7 of the KT-Adapter paper)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,22 +15,22 @@ from mmfer.evaluation.functional.verification import intra_class_variance, norma
 from .figures import FAINT, INK, PALETTE, new_panels
 
 _MARKERS = 'osv'
-_ONE_ROW = 3  # panels; more are put in two rows or more
-#: As many classes as color and marker tell apart.
+_ONE_ROW = 3  # most panels in a single row; more are drawn in two rows or more
+#: Number of classes that colors and markers can distinguish.
 MAX_CLASSES = len(PALETTE) * len(_MARKERS)
 
 _AGE_GROUPS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 120)
 
 
 def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Place features ``(N, C)`` in the plane by t-SNE, ``(N, 2)``, repeatably.
+    """Map features ``(N, C)`` to 2D, ``(N, 2)``, by t-SNE with a fixed seed.
 
-    Features are scaled to length one first: all else here compares their directions, too. The
-    perplexity, about how many neighbors count, is 30; fewer for less than 91 features.
+    Features are normalized to length one first: everything else here compares directions, too. The
+    perplexity, roughly the number of neighbors that matter, is 30; less for fewer than 91 features.
 
     Args:
-        features (np.ndarray): At least 5 of them.
-        seed (int): Of the optimisation. Defaults to 0.
+        features (np.ndarray): At least 5 features.
+        seed (int): Random seed of the optimization. Defaults to 0.
 
     Raises:
         ValueError: There are fewer than 5 features.
@@ -43,16 +43,16 @@ def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def age_groups(ages: np.ndarray) -> np.ndarray:
-    """The decade of life ``(N,)`` of ages in years; from 80 on they are one group."""
+    """Return the decade of life ``(N,)`` of ages in years; ages from 80 on are one group."""
     return np.digitize(ages, _AGE_GROUPS[1:-1])
 
 
 def separation(features: np.ndarray, groups: np.ndarray) -> str:
-    """How well the groups ``(N,)`` of features are apart, as a caption.
+    """Return how well the groups ``(N,)`` of features are separated, as a caption.
 
-    Both numbers are of the features themselves, not of where t-SNE puts them: the intra-class
-    variance, which is the mean cosine distance of pairs of one class (small is good), and the mean
-    silhouette with the cosine distance (from -1 to 1, large is good).
+    Both numbers are computed from the features, not from the t-SNE positions: the intra-class
+    variance, that is, the mean cosine distance of pairs of one class (lower is better), and the
+    mean silhouette with the cosine distance (-1 to 1, higher is better).
     """
     caption = f'of the features: intra-class variance {intra_class_variance(features, groups):.3f}'
     if 1 < len(np.unique(groups)) < len(groups):
@@ -69,29 +69,28 @@ def draw_embedding(
     title: str = '',
     seed: int = 0,
 ) -> Figure:
-    """Draw features of the same images side by side, each placed by t-SNE on its own.
+    """Draw features of the same images side by side, with a separate t-SNE for each panel.
 
-    The numbers under a panel are about the features, see :func:`separation`.
+    The numbers below a panel are those of :func:`separation`.
 
     Args:
-        panels (Mapping[str, np.ndarray]): What the features are -> features ``(N, C)``; one or
-            several.
-        labels (np.ndarray, optional): Classes ``(N,)`` that color the points. Of more than 24
-            classes the most frequent 24 are colored. Defaults to none.
-        classes (Sequence[str]): Their names. Defaults to numbers.
-        ages (np.ndarray, optional): Ages ``(N,)`` in years that color the points instead of labels.
+        panels (Mapping[str, np.ndarray]): Name -> features ``(N, C)``; one or several.
+        labels (np.ndarray, optional): Classes ``(N,)``, shown as colors. If there are more than 24,
+            only the most frequent 24 are colored. Defaults to none.
+        classes (Sequence[str]): Class names. Defaults to numbers.
+        ages (np.ndarray, optional): Ages ``(N,)`` in years, shown as colors instead of labels.
             Defaults to none.
-        title (str): Headline. Defaults to none.
-        seed (int): Of t-SNE. Defaults to 0.
+        title (str): Title. Defaults to none.
+        seed (int): Random seed of t-SNE. Defaults to 0.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
 
     Raises:
         ValueError: Both labels and ages are given.
     """
     if labels is not None and ages is not None:
-        raise ValueError('points are colored by labels or by ages, not by both')
+        raise ValueError('points are colored by labels or by ages; pass only one of them')
     groups = labels if ages is None else age_groups(ages)
     num = len(panels)
     per_row = num if num <= _ONE_ROW else min(4, -(-num // 2))
@@ -121,7 +120,7 @@ def draw_embedding(
 
 
 def _draw_by_age(axes, points: np.ndarray, ages: np.ndarray):
-    """Cividis reads the same with every kind of color vision."""
+    """Draw points in colors of cividis, which looks the same with color blindness."""
     colors = colormaps['cividis']
     norm = BoundaryNorm(_AGE_GROUPS, colors.N)
     return axes.scatter(
@@ -134,10 +133,10 @@ def _draw_by_class(axes, points: np.ndarray, labels: np.ndarray, classes: Sequen
     shown = np.sort(present[np.argsort(-counts, kind='stable')[:MAX_CLASSES]])
     others = ~np.isin(labels, shown)
     for index, label in enumerate(shown):
-        chosen = points[labels == label]
+        selected = points[labels == label]
         axes.scatter(
-            chosen[:, 0],
-            chosen[:, 1],
+            selected[:, 0],
+            selected[:, 1],
             s=16,
             color=PALETTE[index % len(PALETTE)],
             marker=_MARKERS[index // len(PALETTE)],

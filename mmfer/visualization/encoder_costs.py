@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What an ensemble of encoders costs, and one encoder with a KT-Adapter: the paper's Figure 2."""
+"""Draw the cost of an ensemble of encoders and of one encoder with a KT-Adapter (Figure 2)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ _MAX_ENCODERS = 4
 
 @dataclass(frozen=True)
 class EncoderCost:
-    """What one image costs in inference.
+    """Cost of inference per image.
 
     Attributes:
         name (str): The encoder.
-        kept (int): How many encoders of its kind see the image.
-        adapter (bool): Whether a KT-Adapter follows, which takes the others' place.
-        gflops (float): Multiply-accumulates, in 10^9 (the papers' "GFLOPs").
+        kept (int): Number of encoders of this type that run on the image.
+        adapter (bool): Whether a KT-Adapter follows, which replaces the other encoders.
+        gflops (float): Multiply-accumulates, in 10^9 ("GFLOPs" in the papers).
         params_m (float): Parameters, in 10^6.
-        seconds (float): Time, median.
+        seconds (float): Median time.
     """
 
     name: str
@@ -43,18 +43,18 @@ class EncoderCost:
 def draw_encoder_costs(costs: Sequence[EncoderCost], title: str = '') -> Figure:
     """Draw computation (above) and time (below) over the number of encoders kept.
 
-    Each encoder has a column of its own scale. The last bar is one encoder with the adapter. A bar
-    is marked with its height, and with how many times that of one encoder this is.
+    Each encoder has its own column with its own scale. The last bar is one encoder with the
+    adapter. The label of a bar is its height, and its ratio to the bar of one encoder.
 
     Args:
-        costs (Sequence[EncoderCost]): Of at most four encoders.
-        title (str): Headline. Defaults to none.
+        costs (Sequence[EncoderCost]): Costs of at most four encoders.
+        title (str): Title. Defaults to none.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
 
     Raises:
-        ValueError: There are no costs, or those of too many encoders.
+        ValueError: There are no costs, or too many encoders.
     """
     names = list(dict.fromkeys(cost.name for cost in costs))
     check_legible(len(names), 'encoders', _MAX_ENCODERS)
@@ -85,5 +85,5 @@ def _draw(axes: Axes, costs: Sequence[EncoderCost], heights: Sequence[float]) ->
 
 
 def _short(value: float) -> str:
-    """Three digits, or all before the point."""
+    """Format with three significant digits, or as an integer from 100 on."""
     return f'{value:.0f}' if value >= 100 else f'{value:.3g}'

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A table of numbers as a heat map: APViT's Figure 5, accuracy over ``k`` and ``r``."""
+"""Draw a table of numbers as a heat map (APViT's Figure 5, accuracy over ``k`` and ``r``)."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from .figures import FAINT, new_figure, text_color
 
-# Even in lightness, and nearly the same with every kind of color vision.
+# Perceptually uniform, and nearly the same with color blindness.
 _COLORS = 'cividis'
 _NOT_RUN = '#e8e8e8'
 _CELL = (1.0, 0.62)  # inches
@@ -30,27 +30,26 @@ def draw_heat_map(
     published: np.ndarray | None = None,
     digits: int = 2,
 ) -> Figure:
-    """Draw a table of numbers, each in a cell whose color says how large it is.
+    """Draw a table of numbers in cells whose colors show the values.
 
     Args:
-        values (np.ndarray): ``(R, C)``. NaN is a cell that was not run: gray, hatched, with a dash.
+        values (np.ndarray): Numbers ``(R, C)``. Cells with NaN were not run: they are gray and
+            hatched, with a dash.
         rows (Sequence[str]): Names of the ``R`` rows, from the top.
         columns (Sequence[str]): Names of the ``C`` columns.
-        title (str): Headline. Defaults to none.
-        row_title (str): What the rows are, such as ``'keep number k'``. Defaults to nothing.
-        column_title (str): What the columns are. Defaults to nothing.
-        label (str): What the numbers are, with their unit; it stands at the color bar. Default:
-            nothing.
-        published (np.ndarray, optional): Numbers ``(R, C)`` to compare with; they stand in small
-            print under those that were measured, and do not color the cells. NaN where none is
-            known. Defaults to none.
+        title (str): Title. Defaults to none.
+        row_title (str): Label of the rows, such as ``'keep number k'``. Defaults to none.
+        column_title (str): Label of the columns. Defaults to none.
+        label (str): Label of the color bar: the quantity and its unit. Defaults to none.
+        published (np.ndarray, optional): Numbers ``(R, C)`` to compare with, in small print below
+            the measured ones; they do not affect the colors. NaN if unknown. Defaults to none.
         digits (int): Decimal places. Defaults to 2.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
 
     Raises:
-        ValueError: A table is not ``(R, C)``, or there is no cell.
+        ValueError: A table does not have the shape ``(R, C)``, or it has no cells.
     """
     values = _table('values', values, rows, columns)
     if published is None:
@@ -95,14 +94,14 @@ def _table(name: str, table: np.ndarray, rows: Sequence[str], columns: Sequence[
     wanted = (len(rows), len(columns))
     if table.shape != wanted or not table.size:
         raise ValueError(
-            f'{name} of a heat map of {wanted[0]} rows and {wanted[1]} columns have the shape '
-            f'{table.shape}; it must be {wanted}, with a row and a column at least'
+            f'{name} of a heat map with {wanted[0]} rows and {wanted[1]} columns have the shape '
+            f'{table.shape}; it must be {wanted}, with at least one row and one column'
         )
     return table
 
 
 def _scale(values: np.ndarray) -> Normalize:
-    """From the smallest to the largest value; one value alone has the middle color."""
+    """Return a scale over the values; a single value has the middle color."""
     if not values.size:
         return Normalize(0, 1)
     low, high = float(values.min()), float(values.max())
@@ -111,6 +110,6 @@ def _scale(values: np.ndarray) -> Normalize:
 
 
 def _hatch(axes: Axes, row: int, column: int) -> None:
-    """Faint enough for a dash to be read over it: a box behind the dash would cut the lines."""
+    """Hatch a cell, faint enough to read the dash on it without a box that would cut the lines."""
     style = dict(facecolor='none', edgecolor=FAINT, alpha=0.45, hatch='///', linewidth=0)
     axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **style))

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Contact sheets of faces with their true and their predicted landmarks."""
+"""Draw faces with their true and predicted landmarks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from mmfer import wflw_points
 
 from .figures import new_panels, show_image
 
-# Sky blue and orange: light enough for dark faces; a dark rim makes them stand out of bright ones.
+# Sky blue and orange are light enough for dark faces; a dark rim separates them from bright faces.
 _COLORS = {'true': '#56b4e9', 'predicted': '#e69f00'}
 _RIM = '#000000'
 _INCHES = 2.2  # of a face
@@ -30,14 +30,14 @@ _CLOSED = (
 
 @dataclass
 class LandmarkedFace:
-    """One face.
+    """One face with its true and predicted landmarks.
 
     Attributes:
         image (np.ndarray): RGB image ``(H, W, 3)``, uint8.
         truth (np.ndarray): True points ``(P, 2)``, pixels.
         pred (np.ndarray): Predicted points ``(P, 2)``, pixels.
         nme (float): Normalized mean error in percent.
-        name (str): What it is called, for the caption. Defaults to nothing.
+        name (str): Name of the face, for the caption. Defaults to none.
     """
 
     image: np.ndarray
@@ -56,21 +56,21 @@ def draw_landmarks(
     """Draw faces with their true and predicted points, and the error under each.
 
     Args:
-        faces (Sequence[LandmarkedFace]): In the order they are to be seen.
-        per_row (int): Faces side by side. Defaults to 4.
-        lines (bool): Whether to join the points of a part of the face (98 points in WFLW's order)
-            instead of drawing single ones. Defaults to False.
-        title (str): Headline. Defaults to none.
+        faces (Sequence[LandmarkedFace]): The faces, in the order of drawing.
+        per_row (int): Faces per row. Defaults to 4.
+        lines (bool): Whether to connect the points of each part of the face (98 points in WFLW's
+            order) instead of drawing single points. Defaults to False.
+        title (str): Title. Defaults to none.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
 
     Raises:
-        ValueError: ``lines`` with points that are not WFLW's 98.
+        ValueError: ``lines`` is set for points other than the 98 of WFLW.
     """
     if lines and any(len(face.truth) != wflw_points.NUM_LANDMARKS for face in faces):
         raise ValueError(
-            f'lines join the {wflw_points.NUM_LANDMARKS} points of WFLW; these faces have '
+            f'lines need the {wflw_points.NUM_LANDMARKS} points of WFLW; these faces have '
             f'{sorted({len(face.truth) for face in faces})}'
         )
     figure, panels = new_panels(len(faces), per_row, (_INCHES, _INCHES + 0.3), (0, 0.7), title)

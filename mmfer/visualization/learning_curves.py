@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""How losses, metrics and learning rates went during training, for one or several trainings."""
+"""Draw losses, metrics and learning rates during one or several trainings."""
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
@@ -13,16 +13,16 @@ from matplotlib.ticker import MaxNLocator
 from .figures import PALETTE, check_legible, line_style, new_panels, tidy
 
 _PER_ROW = 3
-# Values of training that jump from one batch to the next, by parts of their names.
+# Parts of the names of training values that are noisy from batch to batch.
 _NOISY = ('loss', 'grad_norm', 'time')
 
 
 class Curve(NamedTuple):
-    """What a log says of one quantity.
+    """The logged values of one quantity.
 
     Attributes:
         part (str): ``'training'`` or ``'validation'``.
-        unit (str): What steps count: ``'epoch'`` or ``'iteration'``.
+        unit (str): Unit of the steps: ``'epoch'`` or ``'iteration'``.
         steps (np.ndarray): ``(N,)`` int, ascending.
         values (np.ndarray): ``(N,)`` float.
     """
@@ -38,30 +38,30 @@ Log = Mapping[str, Curve]
 
 
 def running_mean(values: np.ndarray, window: int) -> np.ndarray:
-    """Mean ``(N,)`` of the values around each of ``(N,)``; at the ends, of fewer on that side.
+    """Return the centered running mean ``(N,)`` of values; windows are cut off at the ends.
 
     Args:
-        values (np.ndarray): As logged.
-        window (int): How many are averaged, an odd number; 1 changes nothing.
+        values (np.ndarray): The logged values ``(N,)``.
+        window (int): Number of values to average, odd; 1 changes nothing.
     """
     half = window // 2
     return np.array([values[max(i - half, 0) : i + half + 1].mean() for i in range(len(values))])
 
 
 def average(curves: Sequence[Curve]) -> tuple[Curve, np.ndarray, np.ndarray]:
-    """Average repetitions over the steps that all of them have.
+    """Average repetitions at the steps that all of them have.
 
     Returns:
         The mean, and the smallest and largest values ``(N,)`` at its steps.
 
     Raises:
-        ValueError: They count different things or have no step in common.
+        ValueError: The curves have different units or no step in common.
     """
     units = sorted({curve.unit for curve in curves})
     steps = reduce(np.intersect1d, [curve.steps for curve in curves])
     if len(units) > 1 or not len(steps):
         spans = ', '.join(f'{c.steps[0]} to {c.steps[-1]} ({c.unit}s)' for c in curves)
-        raise ValueError(f'repetitions are averaged at steps they all have; they have {spans}')
+        raise ValueError(f'repetitions need common steps to be averaged; they have {spans}')
     table = np.stack([curve.values[np.isin(curve.steps, steps)] for curve in curves])
     mean = curves[0]._replace(steps=steps, values=table.mean(axis=0))
     return mean, table.min(axis=0), table.max(axis=0)
@@ -74,25 +74,25 @@ def draw_learning_curves(
     smooth: int = 5,
     title: str = '',
 ) -> Figure:
-    """Draw a panel for each quantity, and in it a line for each training.
+    """Draw a panel per quantity, with a line per training.
 
     Args:
-        runs (Mapping[str, Log | Sequence[Log]]): Name -> log of one training, or logs of several,
-            such as the seeds of one setting; these are drawn as their mean, with a band from the
-            smallest to the largest. See :func:`mmfer.analysis.training_logs.read_training_log`. At
+        runs (Mapping[str, Log | Sequence[Log]]): Name -> log of one training, or logs of several
+            repetitions, such as seeds; these are drawn as their mean, with a band from the smallest
+            to the largest value. See :func:`mmfer.analysis.training_logs.read_training_log`. At
             most 8 names.
-        keys (Sequence[str]): Quantities. A run that has not logged one is left out of its panel.
-        smooth (int): Losses, gradient norms and times of training are smoothed by the mean of so
-            many logged values, an odd number; the panel says so, and what was logged shines through
-            where a line is one training. Defaults to 5; 1 for no smoothing.
-        title (str): Headline. Defaults to none.
+        keys (Sequence[str]): Quantities. A run without a quantity is omitted from its panel.
+        smooth (int): Number of logged values, odd, over which losses, gradient norms and times of
+            training are averaged. The panel says so; the original values of single trainings are
+            drawn faintly. Defaults to 5; 1 for no smoothing.
+        title (str): Title. Defaults to none.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
 
     Raises:
-        ValueError: No run has logged a key, or only some repetitions of one; runs of one panel
-            count epochs and iterations; there are too many runs; ``smooth`` is no odd number.
+        ValueError: A key was logged by no run or only by some repetitions; a panel would mix
+            epochs and iterations; there are too many runs; ``smooth`` is not an odd number.
     """
     runs = {name: [run] if isinstance(run, Mapping) else list(run) for name, run in runs.items()}
     check_legible(len(runs), 'runs (several of one setting can be drawn as one line)')
@@ -126,7 +126,7 @@ def _check_keys(runs: Mapping[str, list[Log]], keys: Sequence[str]) -> None:
     unknown = [key for key in keys if key not in logged]
     if unknown or not keys:
         raise ValueError(
-            f'no run has logged {unknown or "nothing"}; the keys there are: {", ".join(logged)}'
+            f'no run has logged {unknown or "nothing"}; logged keys are {", ".join(logged)}'
         )
 
 
@@ -161,12 +161,12 @@ def _draw_panel(axes, runs: Mapping[str, list[Log]], key: str, smooth: int) -> N
         mean, low, high = average(curves)
         if len(curves) > 1:
             axes.fill_between(mean.steps, low, high, color=PALETTE[index], alpha=0.2, linewidth=0)
-        # A validation is a point in time; lines only lead the eye.
+        # Validations have markers, as they are single steps; lines only guide the eye.
         marker = dict(marker='o', markersize=3.5) if mean.part == 'validation' else {}
         axes.plot(mean.steps, mean.values, **line_style(index), **marker, label=name)
     if len(units) > 1:
-        said = ', '.join(f'{name!r} in {unit}s' for unit, name in units.items())
-        raise ValueError(f'{key} was logged by {said}: they cannot share a panel')
+        names = ', '.join(f'{name!r} in {unit}s' for unit, name in units.items())
+        raise ValueError(f'{key} was logged by {names}: they cannot share a panel')
     label = f'{key} ({" and ".join(parts)})'
     if smoothed:
         label += f'\nmean of {smooth} logged values'

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Images of TransFER's attention maps beside the patches that APP keeps (the paper's Figure 1)."""
+"""Draw TransFER's attention maps next to the patches that APP keeps (Figure 1 of the paper)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ _INCHES = 1.5  # of an image
 
 @dataclass
 class LocalMapRow:
-    """What one row of the figure shows of a face.
+    """One row of the figure: a face.
 
     Attributes:
         image (np.ndarray): RGB ``(H, W, 3)``, uint8.
-        weights (np.ndarray): What TransFER multiplies each patch by, ``(rows, columns)``.
+        weights (np.ndarray): Weights ``(rows, columns)`` by which TransFER multiplies the patches.
         kept (np.ndarray): Raster positions ``(k,)`` of the patches that APP keeps.
         grid (tuple[int, int]): Rows and columns of APP's patches.
-        truth (str, optional): True class where it is known.
+        truth (str, optional): True class, if known.
     """
 
     image: np.ndarray
@@ -37,15 +37,15 @@ class LocalMapRow:
 
 
 def draw_local_maps(rows: Sequence[LocalMapRow], title: str = '') -> Figure:
-    """Draw faces, TransFER's map over them, and the patches that APP keeps.
+    """Draw faces, TransFER's attention map on them, and the patches that APP keeps.
 
     Args:
-        rows (Sequence[LocalMapRow]): At least one; all maps have one scale, from their smallest
-            weight to their largest.
-        title (str): Headline of the figure. Defaults to none.
+        rows (Sequence[LocalMapRow]): At least one; all maps have the same scale, from the smallest
+            weight to the largest.
+        title (str): Title of the figure. Defaults to none.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
     """
     figure, panels = new_panels(len(rows) * 3, 3, (_INCHES, _INCHES + 0.2), (1.1, 0.7), title)
     axes = np.reshape(panels, (len(rows), 3))

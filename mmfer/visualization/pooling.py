@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Images of what attentive pooling keeps (the paper's Figure 7)."""
+"""Draw the patches that attentive pooling keeps (Figure 7 of the paper)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,22 +13,22 @@ from .figures import INK, PALETTE, new_panels, show_image
 _RIGHT, _WRONG = PALETTE[:2]
 _INCHES = 1.5  # of an image
 
-#: Share of the contrast that is left of dropped patches, which are almost white.
+#: Contrast of dropped patches, relative to the original; they are almost white.
 FADED = 0.12
 
 
 @dataclass
 class PooledFace:
-    """One face with what a model made of it.
+    """One face with its prediction and kept patches.
 
     Attributes:
         image (np.ndarray): RGB image ``(H, W, 3)``, uint8.
-        kept (Mapping[str, np.ndarray]): Stage -> raster positions ``(n,)`` of the patches left
+        kept (Mapping[str, np.ndarray]): Stage -> raster positions ``(n,)`` of the patches kept
             after it, in order.
         grid (tuple[int, int]): Rows and columns of patches.
         prediction (str): Predicted class.
-        confidence (float): Its probability, 0 to 1.
-        truth (str, optional): True class where it is known.
+        confidence (float): Probability of the predicted class, 0 to 1.
+        truth (str, optional): True class, if known.
     """
 
     image: np.ndarray
@@ -40,7 +40,7 @@ class PooledFace:
 
 
 def keep_mask(positions: np.ndarray, grid: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
-    """Boolean mask ``size`` = (height, width) of the pixels whose patch is at ``positions``."""
+    """Return a boolean mask, (height, width) = ``size``, of the pixels of some patches."""
     mask = np.zeros(grid[0] * grid[1], np.uint8)
     mask[np.asarray(positions, dtype=np.int64)] = 1
     mask = cv2.resize(mask.reshape(grid), size[::-1], interpolation=cv2.INTER_NEAREST)
@@ -48,28 +48,30 @@ def keep_mask(positions: np.ndarray, grid: tuple[int, int], size: tuple[int, int
 
 
 def erase_dropped(image: np.ndarray, positions: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """``image`` ``(H, W, 3)`` with all patches but those at ``positions`` faded almost to white."""
+    """Fade all patches of ``image`` ``(H, W, 3)`` except those at ``positions`` almost to white."""
     mask = keep_mask(positions, grid, image.shape[:2])
     faded = 255 - (255 - image.astype(np.float32)) * FADED
     return np.where(mask[..., None], image, faded).astype(np.uint8)
 
 
 def stage_title(stage: str) -> str:
-    """``'app'`` -> 'APP', ``'layers.4'`` -> 'ATP, block 5 of' the paper's count from 1."""
+    """Return the title of a stage: ``'app'`` -> 'APP', ``'layers.4'`` -> 'ATP, block 5' (blocks are
+    counted from 1, as in the paper).
+    """
     if stage == 'app':
         return 'APP'
     return f'ATP, block {int(stage.split(".")[-1]) + 1}'
 
 
 def draw_pooling(faces: Sequence[PooledFace], per_row: int = 1) -> Figure:
-    """Draw faces beside what each stage of pooling kept of them.
+    """Draw faces next to the patches kept after each pooling stage.
 
     Args:
         faces (Sequence[PooledFace]): All with the same stages.
-        per_row (int): Faces side by side. Defaults to 1.
+        per_row (int): Faces per row. Defaults to 1.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
     """
     stages = list(faces[0].kept)
     cells = 1 + len(stages)
@@ -85,15 +87,15 @@ def draw_pooling(faces: Sequence[PooledFace], per_row: int = 1) -> Figure:
 
 
 def caption(face: PooledFace) -> str:
-    """What a face is taken for, how surely, and what it is where that is something else."""
-    said = f'{face.prediction} {face.confidence:.0%}'
+    """Return the prediction, its confidence, and the true class if the prediction is wrong."""
+    text = f'{face.prediction} {face.confidence:.0%}'
     if face.truth is not None and face.truth != face.prediction:
-        said += f' (is {face.truth})'
-    return said
+        text += f' (is {face.truth})'
+    return text
 
 
 def verdict_color(face: PooledFace) -> str:
-    """Ink where the truth is not known; else blue for right and vermillion for wrong."""
+    """Return blue for right and vermillion for wrong predictions; ink if the truth is unknown."""
     if face.truth is None:
         return INK
     return _RIGHT if face.truth == face.prediction else _WRONG

@@ -10,15 +10,15 @@ from .figures import FAINT, INK, PALETTE, new_figure, tidy
 
 
 def draw_reliability(panels: Mapping[str, Reliability], title: str = '') -> Figure:
-    """Draw accuracy over confidence, and below it which share of the images has that confidence.
+    """Draw accuracy over confidence, and below it the share of images with that confidence.
 
     Args:
-        panels (Mapping[str, Reliability]): By name, side by side, such as ``'as trained'`` and
-            ``'calibrated'``.
-        title (str): Headline. Defaults to none.
+        panels (Mapping[str, Reliability]): Name, such as ``'as trained'`` or ``'calibrated'`` ->
+            panel, side by side.
+        title (str): Title. Defaults to none.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
     """
     figure = new_figure(3.4 * len(panels), 4.6)
     rows = figure.subplots(
@@ -32,7 +32,7 @@ def draw_reliability(panels: Mapping[str, Reliability], title: str = '') -> Figu
         accuracy = 100 * found.accuracy.numpy()
         bars = dict(width=0.92 * width, color=PALETTE[0])
         upper.bar(middles, np.nan_to_num(accuracy), **bars, label='accuracy')
-        # Where the mean of a bin is, not its middle: the calibration error is the distance.
+        # At the mean confidence of a bin, not its center: the calibration error is the distance.
         confidence = 100 * found.confidence.numpy()
         upper.plot(middles, confidence, '_', color=PALETTE[1], ms=9, mew=2, label='mean confidence')
         upper.set(xlim=(0, 100), ylim=(0, 102))

@@ -14,18 +14,18 @@ _POINTS = dict(s=8, alpha=0.5, linewidths=0)
 
 
 def draw_valence_arousal(true: np.ndarray, pred: np.ndarray, title: str = '') -> Figure:
-    """Draw predicted over true valence and arousal, and where all faces lie on the circumplex.
+    """Draw predicted over true valence and arousal, and all faces on the circumplex.
 
     Args:
-        true (np.ndarray): Valence and arousal ``(N, 2)``, -1 to 1.
-        pred (np.ndarray): Likewise.
-        title (str): Headline. Defaults to none.
+        true (np.ndarray): True valence and arousal ``(N, 2)``, -1 to 1.
+        pred (np.ndarray): Predicted valence and arousal ``(N, 2)``.
+        title (str): Title. Defaults to none.
 
     Returns:
-        A figure that belongs to no window.
+        A figure without a window.
 
     Raises:
-        ValueError: There are no faces, or the shapes are others.
+        ValueError: There are no faces, or the shapes are wrong.
     """
     true, pred = np.asarray(true, float), np.asarray(pred, float)
     if true.shape != pred.shape or true.ndim != 2 or true.shape[1] != 2 or not len(true):
@@ -63,5 +63,5 @@ def _draw_circumplex(axes: Axes, true: np.ndarray, pred: np.ndarray) -> None:
     axes.add_patch(Circle((0, 0), 1, fill=False, color=FAINT, linewidth=1))
     for places, color, name in ((true, PALETTE[1], 'true'), (pred, PALETTE[0], 'predicted')):
         axes.scatter(*places.T, color=color, label=name, **_POINTS)
-    # On a plate: the corner is the emptiest place, not an empty one.
+    # With a background: the corner is the emptiest place, but not always empty.
     axes.legend(loc='lower right', edgecolor='none', fontsize=8, markerscale=2)

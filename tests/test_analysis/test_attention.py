@@ -21,7 +21,7 @@ DEIT = 'configs/deit/deit-micro-atp_1xb16-12e_synthface-64px.py'
 
 
 def slow_relevance(model, image, left):
-    """The model over all 16 patches with masks instead of dropping, and its rollout, densely."""
+    """Run the model and rollout over all 16 patches, with masks instead of dropping."""
     size = 17
     tokens, _ = model.patch_embed(image)
     x = torch.cat((model.cls_token, tokens), 1)[0] + model.pos_embed[0]
@@ -73,7 +73,7 @@ def test_recording_leaves_no_trace():
 
 @pytest.fixture(scope='module')
 def checkpoints(repo_root, tmp_path_factory):
-    """Weights of untrained models by their configs."""
+    """Checkpoints of untrained models by config."""
     folder = tmp_path_factory.mktemp('weights')
     paths = {}
     for number, config in enumerate((APVIT, TRANSFER, DEIT)):
@@ -210,7 +210,7 @@ def test_a_model_that_does_not_pool_has_nothing_to_compare(runner, batch):
 
 @pytest.mark.parametrize('size', [(96, 96), (80, 64)])
 def test_images_of_another_size(runner, size):
-    """Everything is that of their grid: a patch is 8 pixels wide."""
+    """All sizes follow the grid of the images; a patch is 8 pixels wide."""
     after = runner(APVIT)
     patches = size[0] // 8 * (size[1] // 8)
     keep_nums = paper_keep_nums(after.model.backbone, size)
@@ -251,7 +251,7 @@ def test_the_command(repo_root, checkpoints, tmp_path):
     files = [tmp_path / 'face.png'] * 2
     done = call('--images', *files, '--method', 'rollout', model=TRANSFER)
     assert done.returncode == 0, done.stderr
-    assert wide[1] - cv2.imread(str(out)).shape[1] == 4 * 225  # three k and one model less
+    assert wide[1] - cv2.imread(str(out)).shape[1] == 4 * 225  # three k and one model fewer
     done = call('--num', '1', '--target-class', 'Joy')
     assert done.returncode == 1 and "'Joy'" in done.stderr
     done = call('--keep-nums', '70')

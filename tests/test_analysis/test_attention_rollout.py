@@ -21,7 +21,7 @@ def random_rows(*shape):
 
 
 def plain_rollout(weights):
-    """Abnar and Zuidema's recursion, entry by entry, for one image without pooling."""
+    """Compute Abnar and Zuidema's recursion entry by entry, for one image without pooling."""
     size = len(weights[0])
     product = np.eye(size)
     for attention in weights:
@@ -36,7 +36,7 @@ def plain_rollout(weights):
 
 
 def masked_rollout(logits, positions):
-    """The same over all tokens of the grid: those dropped are neither seen nor changed."""
+    """Compute the same over all tokens of the grid; dropped ones are masked and not changed."""
     size = logits[0].shape[-1]
     product = torch.eye(size, dtype=torch.float64)
     for attention, alive in zip(logits, positions, strict=False):
@@ -51,12 +51,12 @@ def masked_rollout(logits, positions):
 
 
 def nested_positions(counts):
-    """For two images, which patches are left where so many are: subsets of each other."""
+    """Return the positions of ``counts`` patches for two images, each a subset of the previous."""
     images = [[torch.arange(PATCHES)], [torch.arange(PATCHES)]]
     for left in images:
         for count in counts:
-            chosen = torch.randperm(len(left[-1]))[:count].sort().values
-            left.append(left[-1][chosen])
+            selected = torch.randperm(len(left[-1]))[:count].sort().values
+            left.append(left[-1][selected])
     return [torch.stack(pair) for pair in zip(images[0][1:], images[1][1:], strict=True)]
 
 
@@ -92,7 +92,7 @@ def test_with_pooling_it_is_rollout_over_all_tokens_of_which_some_are_masked(cou
 
 
 def test_a_dropped_token_keeps_what_it_had_passed_on():
-    """Two patches; the second one is dropped after the first block. By hand."""
+    """Two patches, the second dropped after the first block; values computed by hand."""
     first = torch.tensor([[[0.2, 0.3, 0.5], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])
     second = torch.tensor([[[0.6, 0.4], [0.0, 1.0]]])
     positions = [torch.tensor([[0, 1]]), torch.tensor([[0]]), torch.tensor([[0]])]

@@ -22,7 +22,7 @@ def images(num=1):
 
 
 def attributed(model, head, image, target=None, heads='mean'):
-    """The attribution of a model, and its map over [class] and 16 patches."""
+    """Return the attribution of a model, and its map over [class] and 16 patches."""
     with torch.no_grad(), recorded_tokens(model) as tokens:
         _, left = model.forward_with_indices(image)
     positions = positions_at_blocks(left, len(model.layers), 16, len(image))
@@ -34,7 +34,7 @@ def attributed(model, head, image, target=None, heads='mean'):
 
 
 def shared_out(function, inputs, relevance):
-    """Relevance of inputs by the gradient of their function: ``x * d f / d x * (R / f)``."""
+    """Return the relevance of inputs by the gradient, ``x * d f / d x * (R / f)``."""
     with torch.enable_grad():
         inputs = [x.detach().requires_grad_() for x in inputs]
         output = function(*inputs)
@@ -43,7 +43,7 @@ def shared_out(function, inputs, relevance):
 
 
 def linear_shared(weight, x, relevance):
-    """The z+ rule: over products of numbers of one sign."""
+    """Apply the z+ rule: only products of numbers of the same sign."""
     positive, negative = weight.detach().clamp(min=0), weight.detach().clamp(max=0)
 
     def z_plus(above, below):
@@ -61,7 +61,7 @@ def sum_shared(one, other, relevance):
 
 
 def masked_reference(model, head, image, left, target):
-    """One image through a model that masks instead of dropping, one head after the other."""
+    """Attribute one image with a model that masks instead of dropping, head by head."""
     tokens, _ = model.patch_embed(image)
     x = torch.cat((model.cls_token, tokens), 1)[0] + model.pos_embed[0]
     alive = [0, *(left['app'][0] + 1).tolist()] if 'app' in left else list(range(17))
@@ -168,7 +168,7 @@ def test_what_was_dropped_has_neither_relevance_nor_gradient_in_its_row():
         assert len(gone) == 5
         for of_attention in (found.relevance[0], found.gradients[0]):
             assert not of_attention[row][:, gone].any()
-            assert of_attention[row][:, :, gone].any()  # what it gave to others counts
+            assert of_attention[row][:, :, gone].any()  # attention to dropped tokens counts
 
 
 def test_images_of_a_batch_and_classes():

@@ -24,7 +24,7 @@ def test_metrics_and_matrix_say_the_same(tmp_path, name):
     assert read_class_accuracies(path) == {'Anger': 50.0, 'Fear': 80.0}
 
 
-def test_other_files_are_refused(tmp_path):
+def test_other_files_are_errors(tmp_path):
     with pytest.raises(FileNotFoundError, match='absent.json'):
         read_class_accuracies(tmp_path / 'absent.json')
     (tmp_path / 'metrics.pkl').touch()

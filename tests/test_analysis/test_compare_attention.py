@@ -15,7 +15,7 @@ BASELINE = 'apvit-baseline_resnet18-vit-tiny_1xb16-12e_synthface-64px'
 
 @pytest.fixture(scope='module')
 def models(repo_root, tmp_path_factory):
-    """Config and checkpoint of untrained models, by name."""
+    """Configs and checkpoints of untrained models, by name."""
     folder = tmp_path_factory.mktemp('weights')
     files = {}
     for name in (APVIT, BASELINE):
@@ -50,14 +50,14 @@ def test_columns_of_figure_7(models):
     assert figure.get_suptitle() == APVIT
     for row in (panels[:5], panels[5:]):
         face, forty, twenty = (panel.get_images()[0].get_array() for panel in row[:3])
-        # A patch has 8x8 pixels; those that were dropped are nearly white.
+        # A patch has 8x8 pixels; dropped patches are nearly white.
         for kept, number in ((forty, 40), (twenty, 20)):
             patches = (kept == face).reshape(8, 8, 8, 8, 3).all(axis=(1, 3, 4))
             assert patches.sum() == number
             assert kept[~np.kron(patches, np.ones((8, 8), bool))].min() > 220
 
 
-def test_models_whose_configs_are_called_alike(models, tmp_path):
+def test_models_whose_configs_have_the_same_name(models, tmp_path):
     files = []
     for name in (APVIT, BASELINE):
         config, checkpoint = models[name]

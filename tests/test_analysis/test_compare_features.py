@@ -52,7 +52,7 @@ def test_people_with_the_most_faces_are_drawn(tmp_path):
 
 
 @pytest.mark.parametrize(('num', 'expected'), [(1, [3]), (2, [3, 7]), (3, [0, 3, 7])])
-def test_of_equally_frequent_labels_the_smaller_ones_are_taken(num, expected):
+def test_ties_of_frequency_go_to_the_smaller_label(num, expected):
     labels = np.array([7, 7, 7, 5, 3, 3, 0, 0, 3])
     assert most_frequent(labels, num).tolist() == expected
     assert most_frequent(labels, 9).tolist() == [0, 3, 5, 7]

@@ -20,7 +20,7 @@ FEW = ['test_dataloader.dataset.num_samples=14']
 
 @pytest.fixture(scope='module')
 def models(repo_root, tmp_path_factory):
-    """Config and checkpoint of untrained models, by config."""
+    """Configs and checkpoints of untrained models, by config."""
     folder = tmp_path_factory.mktemp('weights')
     files = {}
     for number, name in enumerate((APVIT, BASELINE, TRANSFER)):
@@ -35,7 +35,7 @@ def models(repo_root, tmp_path_factory):
 
 @torch.no_grad()
 def test_the_map_is_what_multiplies_the_features(models):
-    """Whatever the branches compute."""
+    """For any output of the branches."""
     backbone = ModelRunner.from_files(*models[TRANSFER]).model.backbone
     passed = []
     backbone.local.register_forward_hook(lambda _, args, out: passed.append((args[0], out)))

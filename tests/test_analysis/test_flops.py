@@ -9,8 +9,8 @@ from mmfer.models.layers import ATPBlock, EncoderLayer
 from mmfer.models.pooling_settings import PoolingSettings, use_pooling
 from mmfer.registry import MODELS
 
-# k, r, GFLOPs: the paper's figures (Tables 1, 2, 13; Figure 5), to three digits as the released
-# model gives them.
+# k, r, GFLOPs: the paper's figures (Tables 1, 2, 13; Figure 5), with three digits from the released
+# model.
 PUBLISHED = [
     (196, 1.0, 15.302),
     (160, 0.9, 12.667),
@@ -55,11 +55,11 @@ def test_deit_costs_what_was_published(repo_root, config, size, gflops):
 
 
 def test_transfer_costs_what_was_published(repo_root):
-    """Table 13; the local branches are two thousandths of it."""
+    """Table 13; the local branches are 0.2 % of the cost."""
     cfg = Config.fromfile(repo_root / 'configs/_base_/models/transfer_ir50-vit-small.py').model
     cost = count_published_cost(MODELS.build(dict(cfg, _scope_='mmfer')), (112, 112))
     assert round(cost.gflops, 2) == 15.30
-    # Two branches of two convolutions, and BatchNorm on their 16 and 1 channels.
+    # Two branches with two convolutions each, and BatchNorm on their 16 and 1 channels.
     wanted = 196 * 2 * (256 * 16 + 16 + 2 * (16 + 1))
     assert cost.by_module['backbone.local'] == pytest.approx(wanted / 1e9)
 
@@ -82,7 +82,7 @@ def test_what_runs_costs_less_and_differs_in_the_blocks_alone(apvit):
 
 
 class LateDropping(nn.Module):
-    """A block that computes everything for all of its 11 tokens and drops them before the MLP."""
+    """A block that runs attention on all of its 11 tokens and drops tokens before the MLP."""
 
     def __init__(self, block):
         super().__init__()

@@ -20,7 +20,7 @@ CONFIG = 'configs/apvit/apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px.py'
 
 @pytest.fixture(scope='module')
 def checkpoint(repo_root, tmp_path_factory):
-    """An untrained model's weights, with class names as training writes them."""
+    """A checkpoint of an untrained model, with class names as training writes them."""
     cfg = Config.fromfile(repo_root / CONFIG).model
     torch.manual_seed(0)
     model = MODELS.build(dict(cfg, _scope_='mmfer'))
@@ -88,7 +88,7 @@ def test_a_frame_labeled_for_another_task_has_no_truth(runner):
     assert face.truth is None
 
 
-def test_a_image_of_ones_own_is_resized_and_has_no_truth(runner, tmp_path):
+def test_an_image_of_ones_own_is_resized_and_has_no_truth(runner, tmp_path):
     path = tmp_path / 'face.png'
     cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (90, 80, 3), np.uint8))
     (face,) = find(runner, images=[str(path)])

@@ -42,7 +42,7 @@ def test_sum_is_normalized_by_absolute_sums():
     found = through_sum(relevance, one, other)
     torch.testing.assert_close(found[0], one.new_tensor([[2.0, 0.5]]))
     torch.testing.assert_close(found[1], one.new_tensor([[-1.0, 1.5]]))
-    # Shares -2 and 3 of 1 stand as 2 to 3 afterwards.
+    # Shares of -2 and 3 have the ratio 2 to 3 afterwards.
     found = through_sum(relevance[:, :1], one[:, :1], -1.5 * one[:, :1])
     torch.testing.assert_close(found[0].item(), 0.4)
     torch.testing.assert_close(found[1].item(), 0.6)
@@ -69,7 +69,7 @@ def test_a_sample_does_not_depend_on_the_others():
 
 
 @pytest.mark.parametrize('total', [0.0, -0.0])
-def test_nothing_goes_back_from_zero(total):
+def test_an_output_of_zero_passes_no_relevance_back(total):
     assert divide(torch.tensor([3.0]), torch.tensor([total])).item() == 0
     zeros = torch.zeros(1, 2)
     assert not torch.stack(through_sum(torch.ones(1, 2), zeros, zeros)).any()

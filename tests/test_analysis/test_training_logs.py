@@ -20,7 +20,7 @@ def val_line(step, accuracy, **values):
 
 
 def write(work_dir, start, lines, name='scalars.json'):
-    """The log of one start of a training, as MMEngine writes it."""
+    """Write the log of one start of a training in MMEngine's format."""
     folder = work_dir / start / 'vis_data'
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(''.join(f'{json.dumps(line)}\n' for line in lines))
@@ -51,7 +51,7 @@ def test_a_training_by_iterations_validates_by_iterations(tmp_path):
 
 
 def test_a_resumed_training_overtakes_what_was_lost(tmp_path):
-    # Killed in epoch 3 whose checkpoint was not yet written; resumed from the one of epoch 1.
+    # Killed in epoch 3, before its checkpoint was written; resumed from epoch 1.
     first = [
         train_line(20, 2.0),
         val_line(1, 10.0),
@@ -59,7 +59,7 @@ def test_a_resumed_training_overtakes_what_was_lost(tmp_path):
         val_line(2, 20.0),
         train_line(60, 1.8, epoch=3),
     ]
-    # Another interval: no step of the second start is one of the first.
+    # Another interval: the two starts have no step in common.
     second = [train_line(35, 1.7, epoch=2), val_line(2, 25.0), train_line(50, 1.6, epoch=3)]
     write(tmp_path, '20260101_120000', second)
     write(tmp_path, '20260101_110000', first)
@@ -75,9 +75,9 @@ def test_a_resumed_training_that_has_not_validated_leaves_validations_alone(tmp_
     assert column(curves['accuracy/top1']) == {1: 10.0} and len(curves['loss'].steps) == 2
 
 
-def test_tests_and_starts_without_training_are_passed_over(tmp_path):
+def test_tests_and_starts_without_training_are_skipped(tmp_path):
     write(tmp_path, '20260101_110000', [train_line(20, 2.0), val_line(1, 10.0)])
-    write(tmp_path, '20260101_120000', [val_line(0, 99.0)])  # validation alone
+    write(tmp_path, '20260101_120000', [val_line(0, 99.0)])  # only validation
     write(tmp_path, '20260101_130000', [])
     (tmp_path / '20260101_140000').mkdir()
     (tmp_path / '20260101_140000/20260101_140000.json').write_text('{"accuracy/top1": 50.0}')
@@ -88,7 +88,7 @@ def test_tests_and_starts_without_training_are_passed_over(tmp_path):
 
 
 @pytest.mark.parametrize('missing', [1, 2, 40])
-def test_a_torn_last_line_is_left_out_with_a_warning(tmp_path, missing, caplog):
+def test_an_incomplete_last_line_is_skipped_with_a_warning(tmp_path, missing, caplog):
     path = write(tmp_path, '20260101_110000', [train_line(20, 2.0), train_line(40, 1.0)])
     path.write_bytes(path.read_bytes()[:-missing])
     logger = MMLogger.get_current_instance()
@@ -98,12 +98,12 @@ def test_a_torn_last_line_is_left_out_with_a_warning(tmp_path, missing, caplog):
     finally:
         logger.removeHandler(caplog.handler)
     warned = [record for record in caplog.records if record.levelno == logging.WARNING]
-    if missing == 1:  # the line break alone
+    if missing == 1:  # only the line break
         assert len(curves['loss'].steps) == 2 and not warned
     else:
         assert column(curves['loss']) == {20: 2.0}
         (record,) = warned
-        assert f'{path}: the last line is half written' in record.getMessage()
+        assert f'{path}: the last line is incomplete' in record.getMessage()
 
 
 def test_a_damaged_line_inside_is_an_error(tmp_path):
@@ -138,7 +138,7 @@ def test_the_log_of_mmengine_itself(repo_root, tmp_path):
     runner.train()
     runner.visualizer.close()
     curves = read_training_log(tmp_path)
-    # 4 epochs of 3 iterations: every second one of an epoch, and its last.
+    # 4 epochs of 3 iterations: every second iteration of an epoch, and its last.
     np.testing.assert_array_equal(curves['loss'].steps, [2, 3, 5, 6, 8, 9, 11, 12])
     np.testing.assert_array_equal(curves['accuracy'].steps, [1, 2, 3, 4])
     assert curves['accuracy'].unit == 'epoch' and np.isfinite(curves['loss'].values).all()

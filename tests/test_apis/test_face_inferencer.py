@@ -36,7 +36,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def predictions(files):
-    """What the tools that work on data sets say of the test set's faces."""
+    """Predictions of the tools that work on datasets, for the faces of the test split."""
     found = {}
     for task, pair in files.items():
         runner = ModelRunner.from_files(*map(str, pair))
@@ -58,8 +58,8 @@ def empty(height=80, width=120):
 
 
 class TestPredictions:
-    def test_what_is_not_finite_has_no_class_but_a_name(self, files, predictions, tmp_path):
-        """Weights that are finite can overflow; argmax would call NaN the first class."""
+    def test_non_finite_predictions_are_an_error(self, files, predictions, tmp_path):
+        """Finite weights can still overflow; argmax of NaN would be the first class."""
         images = drawn(predictions)[:5]
         for number, image in enumerate(images):
             cv2.imwrite(str(tmp_path / f'{number}.png'), image)
@@ -92,7 +92,7 @@ class TestPredictions:
             assert face.box == (-0.5, -0.5, SIZE - 0.5, SIZE - 0.5)
             assert face.detection_score is face.five_points is face.patches is None
 
-    def test_every_face_of_a_photograph_is_cut_as_the_test_set(self, files, predictions):
+    def test_faces_of_a_photograph_are_cut_like_the_test_set(self, files, predictions):
         faces = drawn(predictions)[:2]
         detector = KnownFaces(PLACES)
         (result,) = make(files, detector=detector)(paste(faces, PLACES))
@@ -103,7 +103,7 @@ class TestPredictions:
             assert list(face.scores.values()) == pytest.approx(
                 expected.sample.pred_score.tolist(), abs=2e-6
             )
-            # The first pixel of what the network saw is the one where the face was pasted.
+            # The first pixel of the network's input is the position where the face was pasted.
             assert np.array(face.crop_map) @ (x, y, 1) == pytest.approx((0, 0), abs=1e-5)
         assert [face.detection_score for face in result.faces] == [0.9, 0.89]
         points = detector(paste(faces, PLACES))[1].points
@@ -123,7 +123,7 @@ class TestPredictions:
             (result,), (whole,) = one(item), both(item)
             assert result.faces == whole.faces[1:] and len(whole.faces) == 2
 
-    def test_landmarks_are_those_of_the_image(self, files, predictions):
+    def test_landmarks_are_in_image_pixels(self, files, predictions):
         image = paste(drawn(predictions, 'landmarks')[:2], PLACES)
         (result,) = make(files, 'landmarks', KnownFaces(PLACES))(image)
         for face, place, expected in zip(
@@ -133,12 +133,12 @@ class TestPredictions:
             assert np.array(face.points) == pytest.approx(points, abs=2e-3)
             assert face.label is face.scores is face.age is None
 
-    def test_landmarks_of_a_image_that_is_resized(self, files, predictions):
+    def test_landmarks_of_a_resized_image(self, files, predictions):
         image = drawn(predictions, 'landmarks')[0]
         large = cv2.resize(image, (3 * SIZE, 2 * SIZE), interpolation=cv2.INTER_NEAREST)
         inferencer = make(files, 'landmarks')
         (result,) = inferencer(large)
-        # What the network saw, back in its own pixels.
+        # The input of the network, in its own pixels.
         (small,) = inferencer(cv2.resize(large, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR))
         expected = (np.array(small.faces[0].points) + 0.5) * (3, 2) - 0.5
         assert np.array(result.faces[0].points) == pytest.approx(expected, abs=5e-3)
@@ -197,8 +197,8 @@ class TestPredictions:
 
 
 class TestStream:
-    def test_the_form_for_inference_answers_the_same(self, tmp_path, predictions):
-        """Models that it loads are merged; one that is passed stays as it is."""
+    def test_merged_branches_give_the_same_predictions(self, tmp_path, predictions):
+        """Loaded models are merged; a model that is passed is not changed."""
         config, checkpoint = write_task(tmp_path, 'expression', adapter=True)
         model = get_model(str(config), str(checkpoint), 'cpu')
         theirs = FaceInferencer(model, detector=None, show_progress=False)
@@ -208,7 +208,7 @@ class TestStream:
             scores = list(one.faces[0].scores.values())
             assert list(other.faces[0].scores.values()) == pytest.approx(scores, abs=1e-5)
 
-    def test_images_without_faces_and_unreadable_ones_say_so(self, files, predictions, tmp_path):
+    def test_no_face_and_unreadable_files_have_a_reason(self, files, predictions, tmp_path):
         (tmp_path / 'broken.jpg').write_bytes(b'no image')
         cv2.imwrite(str(tmp_path / 'face.png'), paste(drawn(predictions)[:1], PLACES[:1]))
         results = make(files, detector=KnownFaces(PLACES))(
@@ -228,7 +228,7 @@ class TestStream:
         ]
         assert results[1].source == str(tmp_path / 'broken.jpg') and results[1].width is None
 
-    def test_small_and_doubtful_faces_do_not_count(self, files, predictions):
+    def test_small_and_uncertain_faces_are_ignored(self, files, predictions):
         image = paste(drawn(predictions)[:1], PLACES[:1])
         for options, reason in (
             (dict(min_score=0.95), 'best score 0.900 is below 0.95'),
@@ -238,8 +238,8 @@ class TestStream:
             assert (result.status, result.reason) == ('no face', reason)
 
     @pytest.mark.parametrize('wrong', [[1], [0, 1]])
-    def test_faces_whose_points_are_those_of_none(self, repo_root, predictions, wrong):
-        """Of a model for aligned faces, which needs them."""
+    def test_faces_with_invalid_points(self, repo_root, predictions, wrong):
+        """With a model for aligned faces, which needs the points."""
 
         class Mistaken(KnownFaces):
             def _find(self, image):
@@ -257,7 +257,9 @@ class TestStream:
         (result,) = inferencer(paste(drawn(predictions)[:2], PLACES))
         assert len(result.faces) == 2 - len(wrong)
         expected = (
-            ('faces', '') if result.faces else ('no face', 'the points found are those of no face')
+            ('faces', '')
+            if result.faces
+            else ('no face', 'the detected points are not those of a face')
         )
         assert (result.status, result.reason) == expected
 
@@ -276,8 +278,8 @@ class TestStream:
 
     @pytest.mark.parametrize('every', [1, 50])
     @pytest.mark.parametrize('images', [False, True])
-    def test_no_more_than_a_batch_of_images_is_alive(self, files, predictions, every, images):
-        """Also where few images have faces, so that faces alone would never fill a batch."""
+    def test_at_most_a_batch_of_images_is_in_memory(self, files, predictions, every, images):
+        """Also if few images have faces, so that faces alone would never fill a batch."""
         face = paste(drawn(predictions)[:1], PLACES[:1])
         alive, most = set(), 0
 
@@ -308,7 +310,7 @@ class TestStream:
         next(stream)
         assert len(read) == 3
 
-    def test_who_waits_at_a_camera_gets_every_frame_at_once(self, files):
+    def test_camera_frames_are_processed_one_at_a_time(self, files):
         read = []
 
         def frames():
@@ -336,7 +338,7 @@ class TestPatches:
         torch.manual_seed(0)
         return get_model(repo_root / self.CONFIG)
 
-    def test_as_the_inspector_tells_them(self, model):
+    def test_patches_equal_those_of_the_inspector(self, model):
         runner = ModelRunner(model, model._config)
         (batch,) = face_batches(runner, 3)
         expected = pooled_faces(runner, batch)
@@ -360,10 +362,10 @@ class TestPatches:
 
 
 @pytest.mark.parametrize(('height', 'width'), [(1, 10_000), (10_000, 1), (10, 81)])
-def test_a_strip_is_no_face(files, height, width):
+def test_a_narrow_strip_is_not_a_face(files, height, width):
     (result,) = make(files)(np.zeros((height, width, 3), np.uint8))
     assert result.status == 'no face' and not result.faces
-    assert result.reason.startswith(f'an image of {width}x{height} pixels is no face')
+    assert result.reason.startswith(f'an image of {width}x{height} pixels is not a face')
 
 
 class TestArguments:
@@ -391,7 +393,7 @@ class TestArguments:
             make(files, max_side=640)
 
     @pytest.mark.parametrize(('given', 'frames', 'images'), [(None, 640, 1500), (1200, 1200, 1200)])
-    def test_frames_are_searched_at_a_smaller_size(
+    def test_frames_are_shrunk_for_detection(
         self, files, real_data, monkeypatch, given, frames, images
     ):
         inferencer = make(
@@ -400,12 +402,12 @@ class TestArguments:
         searched = []
         monkeypatch.setattr(inferencer.detector, '_find', lambda i: searched.append(i.shape) or [])
         image = np.zeros((900, 1500, 3), np.uint8)
-        inferencer._look(InputImage('film.mp4', 'film.mp4', image, frame=0, time=0.0))
-        inferencer._look(InputImage('a.jpg', 'a.jpg', image))
+        inferencer._detect(InputImage('film.mp4', 'film.mp4', image, frame=0, time=0.0))
+        inferencer._detect(InputImage('a.jpg', 'a.jpg', image))
         assert [max(shape) for shape in searched] == [frames, images]
 
     @pytest.mark.parametrize('device', ['meta', 'cuda:99'])
-    def test_a_device_that_is_not_there(self, files, device):
+    def test_a_device_that_does_not_exist(self, files, device):
         with pytest.raises(ValueError, match=f"device.*'{device}'"):
             FaceInferencer(*files['age'], device, None)
 

@@ -33,12 +33,12 @@ class TestIndex:
         assert list_models('apvit_') and not list_models('vit')
         assert set(list_models('*rafdb')) < set(list_models())
 
-    def test_configs_beside_the_index_have_names_too(self):
+    def test_configs_outside_the_index_have_names_too(self):
         assert SMALL not in list_models()
         assert find_model(SMALL).config.name == f'{SMALL}.py'
 
-    def test_what_is_near_is_named(self):
-        with pytest.raises(ValueError, match='apvit_ir5.*Near.*ir50'):
+    def test_errors_list_similar_names(self):
+        with pytest.raises(ValueError, match='apvit_ir5.*Similar.*ir50'):
             find_model('apvit_ir5-vit-small_1xb128-40e_rafdb-112px')
 
 
@@ -76,7 +76,7 @@ class TestGetModel:
         torch.save(content, tmp_path / 'epoch_1.pth')
         with pytest.raises(ValueError, match='my_own_parts.*--weights'):
             get_model(tmp_path / 'epoch_1.pth')
-        monkeypatch.setitem(sys.modules, 'my_own_parts', sys)  # somebody has imported it
+        monkeypatch.setitem(sys.modules, 'my_own_parts', sys)  # already imported by the user
         assert get_model(tmp_path / 'epoch_1.pth')
 
     def test_a_config_in_a_checkpoint_is_not_run(self, tmp_path):
@@ -106,7 +106,7 @@ class TestGetModel:
 
     @pytest.mark.parametrize('kind', ['apvit', 'transfer'])
     def test_another_size_of_image(self, tmp_path, kind):
-        """Position embeddings are resized, as training does where it starts from other weights."""
+        """Position embeddings are resized, as when training starts from pre-trained weights."""
         config, checkpoint = write_task(tmp_path, 'expression', backbone=kind)
         option = 'model.backbone.img_size=64'
         model = get_model(config, checkpoint, cfg_options=[option])
@@ -173,7 +173,7 @@ class TestFacts:
         assert class_names(cfg, meta) == ('0', '1', '2')
         cfg.test_dataloader.dataset.dataset.metainfo.classes = ('a', 'b', 'c')
         assert class_names(cfg, meta) == ('a', 'b', 'c')
-        # Scores are told by name: two of one name would be one.
+        # Scores are stored by name: equal names would be merged.
         assert class_names(cfg, dict(dataset_meta=dict(classes=['b', 'b', 'c']))) == tuple('abc')
         cfg.model.head.type = 'AgeHead'
         assert class_names(cfg, meta) == ()

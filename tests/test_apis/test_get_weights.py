@@ -41,7 +41,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def entry():
-    """A file that is read as it was published."""
+    """A file that is loaded without conversion."""
     return dataclasses.replace(
         ENTRIES['mobileone-s0_imagenet'], source=f'a-{DIGEST[:8]}.pth', sha256=DIGEST[:8]
     )
@@ -58,7 +58,7 @@ def names(folder):
 
 
 def test_a_file_that_is_converted(server, folder):
-    """Download, check, convert, in one go."""
+    """Download, check and convert in one call."""
     theirs = timm.create_model('deit_tiny_patch16_224').state_dict()
     content = saved(dict(model=theirs))
     server.pages['/a'] = Page(content)
@@ -94,7 +94,7 @@ def test_a_file_as_published(addressed, folder, server):
     assert (folder / 'other' / 'b.pth').read_bytes() == CONTENT
 
 
-def test_a_file_that_was_cut(addressed, folder, server):
+def test_an_interrupted_download(addressed, folder, server):
     page = server.pages[f'/{addressed.source}']
     page.cut = 100
     with pytest.raises(OSError, match='same command'):
@@ -121,13 +121,13 @@ def test_another_file_is_replaced_by_force_only(addressed, folder, server):
     assert target.read_bytes() == CONTENT
 
 
-def test_an_address_that_has_gone(addressed, folder, server):
+def test_a_url_that_no_longer_exists(addressed, folder, server):
     server.pages.clear()
     with pytest.raises(FileNotFoundError, match=f'404.*{addressed.page}.*--url'):
         get_weights(addressed)
 
 
-def test_content_that_was_changed(addressed, folder, server):
+def test_changed_content(addressed, folder, server):
     server.pages[f'/{addressed.source}'].content = CONTENT + b'!'
     with pytest.raises(CheckpointError, match='sha256'):
         get_weights(addressed)
@@ -135,10 +135,10 @@ def test_content_that_was_changed(addressed, folder, server):
 
 
 @pytest.mark.parametrize('content', [b'no weights', saved(dict(a='text'))])
-def test_content_that_is_something_else(addressed, folder, server, content):
-    """Of an address whose checksum nobody knows."""
+def test_content_that_is_not_a_checkpoint(addressed, folder, server, content):
+    """From a URL without a known checksum."""
     server.pages['/b'] = Page(content)
-    with pytest.raises(ValueError, match='is not what mobileone-s0_imagenet is made of'):
+    with pytest.raises(ValueError, match='is not the original file of mobileone-s0_imagenet'):
         get_weights(addressed, url=server.url('/b'))
     assert names(folder) == [f'{addressed.source}.bad']
     get_weights(addressed)
@@ -147,7 +147,7 @@ def test_content_that_is_something_else(addressed, folder, server, content):
 
 def test_another_model(folder):
     (folder / 'mine.pth').write_bytes(CONTENT)
-    with pytest.raises(ValueError, match='is not what ir50_ms1m is made of'):
+    with pytest.raises(ValueError, match='is not the original file of ir50_ms1m'):
         get_weights(ENTRIES['ir50_ms1m'], url='mine.pth')
     assert (folder / 'mine.pth').exists() and not (folder / 'checkpoints' / 'mine.pth').exists()
 
@@ -180,8 +180,8 @@ def test_the_published_name_has_the_published_checksum(entry, folder):
         get_weights(entry, url=entry.source)
 
 
-def test_what_was_downloaded_by_hand(entry, folder):
-    """It is found beside the file, and stays."""
+def test_a_manually_downloaded_file(entry, folder):
+    """It is found next to the output file, and kept."""
     beside = folder / 'checkpoints' / entry.source
     beside.parent.mkdir()
     beside.write_bytes(CONTENT)
@@ -189,7 +189,7 @@ def test_what_was_downloaded_by_hand(entry, folder):
     assert names(folder) == sorted([beside.name, 'mobileone-s0_imagenet.pth'])
 
 
-def test_without_an_address(folder):
+def test_without_a_url(folder):
     entry = ENTRIES['ir50_ms1m']
     with pytest.raises(ValueError, match=entry.page):
         get_weights(entry)

@@ -26,13 +26,13 @@ def weights(monkeypatch, tmp_path):
 
 @pytest.fixture
 def nothing(weights):
-    """An index that names weights which are not there."""
+    """An index that lists weights that do not exist."""
     weights.unlink()
     return weights
 
 
 def test_every_included_model_of_mmfer():
-    """What the index says of its weights is so, and the weights say what they are."""
+    """The index matches the weights, and the weights contain their facts."""
     for model in read_model_index().values():
         if model.weights is None or '://' in model.weights:
             continue
@@ -109,7 +109,7 @@ class TestCommands:
         status, _, said = self.call(capsys, *words, '--weights', weights)
         assert status == 2 and '--model' in said
 
-    def test_where_none_is_included(self, nothing, tmp_path, capsys):
+    def test_without_included_weights(self, nothing, tmp_path, capsys):
         for words in (('predict', tmp_path, '--out', tmp_path.parent / 'out'), ('serve',)):
             status, _, said = self.call(capsys, *words, '--aligned')
             assert status == 2 and '--model' in said

@@ -19,7 +19,7 @@ ALL = (0, 1, 2, 3)
 @pytest.mark.parametrize('folded', [True, False])
 @pytest.mark.parametrize('layout', LAYOUTS)
 @torch.no_grad()
-def test_a_net_from_onnx_computes_what_it_did(tmp_path, layout, folded):
+def test_a_network_from_onnx_has_the_same_outputs(tmp_path, layout, folded):
     weights = mobilefacenet(NARROW, layout)
     model = mobilefacenet_onnx(weights, NARROW, layout, folded)
     onnx.checker.check_model(model, full_check=True)
@@ -34,12 +34,12 @@ def test_a_net_from_onnx_computes_what_it_did(tmp_path, layout, folded):
     maps = mobilefacenet_maps(weights, NARROW, layout, images)
     for ours, theirs in zip(net(images), maps, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
-    # In training too, since the statistics are kept.
+    # Also in training mode, since the statistics are kept.
     for ours, theirs in zip(net.train()(images), maps, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
 
 
-def test_the_net_of_insightface_and_its_first_stages(tmp_path):
+def test_the_network_of_insightface_and_its_first_stages(tmp_path):
     arch = MobileFaceNet.ARCHS['mbf']
     weights = mobilefacenet(arch, 'arcface_torch')
     onnx.save(mobilefacenet_onnx(weights, arch, 'arcface_torch'), tmp_path / 'net.onnx')
@@ -49,8 +49,8 @@ def test_the_net_of_insightface_and_its_first_stages(tmp_path):
     assert set(found) == wanted
 
 
-def test_an_identity_may_stand_for_equal_weights(tmp_path):
-    """Exporters write equal tensors once, such as slopes that were never trained."""
+def test_equal_weights_may_be_an_identity(tmp_path):
+    """Exporters store equal tensors once, such as untrained slopes."""
     model = mobilefacenet_onnx(mobilefacenet(NARROW, 'port'), NARROW, 'port')
     slope = node_of(model, 'PRelu').input[1]
     model.graph.node.insert(0, onnx.helper.make_node('Identity', [slope], ['copy']))
@@ -112,11 +112,11 @@ def spoil(model, how: str) -> None:
         ('bias', r'stages\.0\.0\.expand.*neither bias nor'),
         ('preprocessing', r'stem\.0.*input\.1.*it has Neg Neg_0'),
         ('end', r'the PReLU of stages\.3\.0.*it has nothing'),
-        ('inputs', 'other.*one, the image'),
-        ('another file', 'keeps 1000 in another file'),
+        ('inputs', 'other.*one input, the image'),
+        ('another file', 'stores 1000 in another file'),
     ],
 )
-def test_other_graphs_are_refused(tmp_path, how, message):
+def test_other_graphs_are_an_error(tmp_path, how, message):
     model = mobilefacenet_onnx(mobilefacenet(NARROW, 'port'), NARROW, 'port')
     spoil(model, how)
     (tmp_path / 'net.onnx').write_bytes(model.SerializeToString())
@@ -125,7 +125,7 @@ def test_other_graphs_are_refused(tmp_path, how, message):
 
 
 @pytest.mark.parametrize('content', [b'', b'not a protocol buffer', b'PK\x03\x04' * 20])
-def test_what_is_no_onnx_file_is_refused(tmp_path, content):
+def test_other_files_are_an_error(tmp_path, content):
     (tmp_path / 'net.onnx').write_bytes(content)
     with pytest.raises(ValueError, match=r'net\.onnx'):
         read_mobilefacenet_onnx(str(tmp_path / 'net.onnx'), 2)

@@ -16,7 +16,7 @@ ARCHS = {**MobileFaceNet.ARCHS, 'narrow': NARROW}
 @pytest.mark.parametrize('arch', ARCHS)
 @pytest.mark.parametrize('layout', LAYOUTS)
 @torch.no_grad()
-def test_a_converted_net_computes_what_it_did(layout, arch):
+def test_a_converted_network_has_the_same_outputs(layout, arch):
     weights = mobilefacenet(ARCHS[arch], layout)
     converted = convert_mobilefacenet(weights)
     assert mobilefacenet_arch(converted) == ARCHS[arch]
@@ -33,7 +33,7 @@ def test_a_converted_net_computes_what_it_did(layout, arch):
 
 
 @pytest.mark.parametrize('num_stages', [1, 2, 3, 4])
-def test_stages_that_are_not_built_are_left_out(num_stages):
+def test_later_stages_are_omitted(num_stages):
     converted = convert_mobilefacenet(mobilefacenet(NARROW, 'port'))
     net = MobileFaceNet(num_stages, arch=NARROW)
     net.load_state_dict(first_stages(converted, num_stages))
@@ -62,13 +62,13 @@ def test_two_layouts_in_one_file_are_an_error():
         'weight',
     ],
 )
-def test_foreign_keys_are_left_to_be_reported(key):
+def test_unknown_keys_are_reported(key):
     converted = convert_mobilefacenet({key: torch.zeros(1)})
     assert not converted.keys() & MobileFaceNet(4).state_dict().keys() and len(converted) == 1
 
 
 @pytest.mark.parametrize('missing', ['conv1', 'conv_34', 'conv_5', 'conv_6_sep'])
-def test_of_a_part_of_a_net_no_arch_is_told(missing):
+def test_incomplete_networks_have_no_arch(missing):
     weights = convert_mobilefacenet(
         {k: v for k, v in mobilefacenet(NARROW, 'port').items() if not k.startswith(f'{missing}.')}
     )

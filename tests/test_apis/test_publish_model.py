@@ -19,7 +19,7 @@ from mmfer.registry import MODELS
 
 @pytest.fixture
 def trained(tmp_path):
-    """A config, and a checkpoint as training saves it, with an optimizer and frozen priors."""
+    """A config, and a training checkpoint with an optimizer and frozen priors."""
     config, checkpoint = write_task(tmp_path, 'expression', adapter=True)
     content = torch.load(checkpoint, weights_only=True)
     content['state_dict']['priors.age.conv.weight'] = torch.ones(5)
@@ -64,7 +64,7 @@ def test_other_tasks(task, tmp_path):
 
 @torch.no_grad()
 def test_the_published_file_is_a_model(trained, tmp_path):
-    """It needs no config beside it, and computes the same."""
+    """It needs no separate config, and has the same outputs."""
     path = publish_model(*trained, tmp_path / 'net.safetensors')
     published, original = get_model(path), get_model(*trained)
     images = torch.randn(4, 3, SIZE, SIZE)
@@ -74,7 +74,7 @@ def test_the_published_file_is_a_model(trained, tmp_path):
 
 class TestHalf:
     def test_loaded_as_float32(self, trained, tmp_path):
-        """What is computed differs by rounding to 11 bits; counters of batches stay whole."""
+        """Outputs differ by rounding to 11 bits; batch counters stay integers."""
         whole = publish_model(*trained, tmp_path / 'net.safetensors')
         path = publish_model(*trained, tmp_path / 'half.safetensors', half=True)
         stored, meta = read_safetensors(path)
@@ -91,7 +91,7 @@ class TestHalf:
             images = torch.randn(4, 3, SIZE, SIZE)
             torch.testing.assert_close(model(images)[-1], original(images)[-1], rtol=0, atol=5e-3)
 
-    def test_damage_is_seen(self, trained, tmp_path):
+    def test_damage_is_detected(self, trained, tmp_path):
         path = publish_model(*trained, tmp_path / 'half.safetensors', half=True)
         content = bytearray(path.read_bytes())
         content[-3] ^= 1
@@ -118,7 +118,7 @@ def test_a_calibration_goes_with_the_weights(trained, tmp_path):
 
 
 def test_own_parts_need_their_config(trained, tmp_path, monkeypatch):
-    """The weights can be passed on all the same."""
+    """The weights can be published anyway."""
     head = 'own_published_head.OwnHead'
     (tmp_path / 'own_published_head.py').write_text(
         'from mmfer.models.heads import MLPClsHead\nclass OwnHead(MLPClsHead): pass\n'
@@ -161,11 +161,11 @@ class TestCommand:
     def test_a_checkpoint_of_another_model(self, trained, tmp_path):
         torch.save({'fc.weight': torch.zeros(2)}, tmp_path / 'other.pth')
         done = self.call(trained[0], tmp_path / 'other.pth', tmp_path / 'a.safetensors')
-        assert done.returncode == 1 and 'is no checkpoint of' in done.stderr
+        assert done.returncode == 1 and 'is not a checkpoint of' in done.stderr
 
 
 def test_a_config_that_knows_only_a_part_of_the_weights(tmp_path):
-    """It loads, but was never trained so."""
+    """It can be loaded, but was not trained like this."""
     _, checkpoint = write_task(tmp_path, 'expression', adapter=True)
     config, _ = write_task(tmp_path, 'expression')
     with pytest.raises(ValueError, match='weights.*neck'):
@@ -179,5 +179,5 @@ def test_wrong_arguments(trained, tmp_path):
         publish_model(tmp_path / 'none.py', trained[1], tmp_path / 'net.safetensors')
     bad = tmp_path / 'bad.py'
     bad.write_text(trained[0].read_text() + '\ncustom = range(3)\n')
-    with pytest.raises(ValueError, match='cannot travel.*line'):
+    with pytest.raises(ValueError, match='cannot be stored.*line'):
         publish_model(bad, trained[1], tmp_path / 'net.safetensors')

@@ -21,7 +21,7 @@ from mmfer.registry import MODELS
 
 @pytest.fixture(scope='module')
 def official(reference):
-    """The authors' key names with fixed weights, and what their model computes with them."""
+    """The authors' keys with fixed weights, and the outputs of their model."""
     spec = importlib.util.spec_from_file_location('official', reference / 'official_weights.py')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -53,7 +53,7 @@ def test_released_weights_compute_what_the_authors_model_computes(official, repo
     if case == 'main':
         positions = expected['main/APP0_idx'].astype(np.int64)
         np.testing.assert_array_equal(left['app'], positions)
-        for block in range(5, 9):  # theirs count from 1, and index the block's input
+        for block in range(5, 9):  # theirs start at 1, and index the block's input
             kept = expected[f'main/ATP{block}_idx'].astype(np.int64)
             assert (kept[:, 0] == 0).all()
             positions = np.take_along_axis(positions, kept[:, 1:] - 1, axis=1)
@@ -72,7 +72,7 @@ def test_released_cnn_computes_the_authors_features(official):
 
 
 def face_evolve_state(net: IRNet) -> dict:
-    """An IRNet's weights under face.evoLVe's names, written out the slow way."""
+    """Weights of an IRNet under face.evoLVe's names, written out one by one."""
     names = {
         'bn1': 'res_layer.0',
         'conv1': 'res_layer.1',
@@ -110,7 +110,7 @@ def test_face_evolve(num_stages):
         assert torch.equal(value, source.state_dict()[key])
 
 
-def test_face_evolve_leaves_foreign_keys_to_be_reported():
+def test_unknown_keys_of_face_evolve_are_reported():
     converted = convert_face_evolve({'body.24.res_layer.0.weight': torch.zeros(1), 'fc': None})
     assert set(converted) == {'body.24.res_layer.0.weight', 'fc'}
 
@@ -136,7 +136,7 @@ def test_timm_vit_computes_what_timm_computes():
 
 @pytest.mark.parametrize('depth', [18, 34, 50, 100])
 @torch.no_grad()
-def test_iresnet_computes_what_it_did(depth):
+def test_converted_iresnet_has_the_same_outputs(depth):
     weights = iresnet(depth, base=2)
     if depth == 50:
         assert len(weights) == 475
@@ -147,7 +147,7 @@ def test_iresnet_computes_what_it_did(depth):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
 
 
-def test_stages_of_iresnet_that_are_not_built_are_left_out():
+def test_later_stages_of_iresnet_are_omitted():
     weights = iresnet(18, base=2)
     net = IRNet(18, 2, base_channels=2, unit='iresnet')
     net.load_state_dict(convert_iresnet(weights, 2))
@@ -174,7 +174,7 @@ def released_lanet(state, prefix, lanet):
 
 
 @pytest.mark.parametrize('kind', ['TransFER', 'APViT'])
-def test_released_lanets_find_their_places(kind):
+def test_released_lanets_are_converted(kind):
     """The layout of the released code; weights in it are not public."""
     model = MODELS.build(
         dict(

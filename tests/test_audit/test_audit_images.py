@@ -81,13 +81,13 @@ def test_validation_that_is_the_test_list_is_one_split(tmp_path):
     assert both.roles == {'val', 'test'} and len(both.images) == 2
 
 
-def test_testing_on_the_training_list_is_no_such_case(tmp_path):
+def test_testing_on_the_training_list_stays_two_splits(tmp_path):
     same = loader(**rafdb(write_rafdb(tmp_path)))
     cfg = Config(dict(train_dataloader=same, test_dataloader=same))
     splits = merge_equal(splits_of_config(cfg))
     assert [split.name for split in splits] == ['train', 'test']
     assert len(audit(splits).leaks) == len(splits[0].images)
-    # Two configs may well train on the same images.
+    # Two configs may train on the same images.
     (both,) = merge_equal(splits_of_config(cfg, 'a:')[:1] + splits_of_config(cfg, 'b:')[:1])
     assert both.name == 'a:train = b:train' and both.roles == {'train'}
 
@@ -107,9 +107,7 @@ def test_config_without_data():
 def test_folders(tmp_path):
     write_folders(tmp_path, {'.': 1, 'happy': 2, 'sad/more': 1})
     (tmp_path / 'happy/notes.txt').touch()
-    (tmp_path / 'happy/00001.jpg').rename(
-        tmp_path / 'happy/00001.jfif'
-    )  # what it is its content says
+    (tmp_path / 'happy/00001.jpg').rename(tmp_path / 'happy/00001.jfif')  # recognized by content
     split = split_of_folder('mine', tmp_path)
     assert split.left_out == [str(tmp_path / 'happy/notes.txt')]
     assert [image.label for image in split.images] == [None, 'happy', 'happy', 'sad/more']
@@ -122,7 +120,7 @@ def test_folders(tmp_path):
 
 def test_misplaced_boxes_are_listed(tmp_path):
     lines = [expw_line(f'{i}.jpg', i % 7) for i in range(40)]
-    # Two faces of one image, one of them elsewhere.
+    # Two faces of one image, one of them outside of it.
     lines += [expw_line('7.jpg', 0, face=1, box=(60, 60, 90, 90))]
     root = write_expw(tmp_path, lines)
     exif = Image.Exif()

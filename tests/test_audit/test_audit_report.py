@@ -25,7 +25,7 @@ from mmfer.audit.report import SHOWN, TITLES
 
 @pytest.fixture
 def splits(tmp_path):
-    """A leak with two labels, a group of many copies, an unreadable and an odd file."""
+    """Splits with a leak with two labels, many copies of an image, and an unreadable file."""
     train = write_folders(tmp_path / 'train', {'happy': 12, 'sad <b>': 5})
     test = tmp_path / 'test'
     for name in ('happy/a.jpg', 'sad <b>/b.jpg', 'sad <b>/c.jpg'):
@@ -43,7 +43,7 @@ def result(splits):
 
 
 class Tags(HTMLParser):
-    """Checks that tags are closed, and keeps what they refer to."""
+    """Parser that checks that tags are closed and collects images, link targets and ids."""
 
     def __init__(self, content):
         super().__init__()
@@ -65,18 +65,18 @@ class Tags(HTMLParser):
 
 def test_summary_lists_what_is_wrong(result):
     text = to_text(result)
-    assert 'NOT CLEAN: 1 image in splits that should be apart and 1 unreadable file.' in text
+    assert 'NOT CLEAN: 1 image in splits that should be disjoint and 1 unreadable file.' in text
     assert f'{TITLES["leaks"]}: 1' in text
     assert 'labels differ: happy, sad <b>' in text
-    assert f'{SHOWN + 3} images, {SHOWN} of them shown' in text
+    assert f'{SHOWN + 3} images, {SHOWN} shown' in text
     assert re.search(r'train · \S+00003.jpg: it is damaged', text)
     assert 'train: 27 images, 24x24 to 24x24 pixels' in text and 'happy 22, sad <b> 5' in text
     assert re.search(r'largest / smallest class: 4\.4.*largest / smallest class: 3\.0', text, re.S)
-    # Of 30 odd files, as many as of all that is found.
+    # All 30 files are odd; the summary lists 5, as for every kind.
     assert text.count('tiny, 24x24') == 5 and f'{TITLES["odd"]}: 30' in text
 
 
-def test_page_is_whole(splits, result, tmp_path):
+def test_page_is_valid(splits, result, tmp_path):
     folder = tmp_path / 'report'
     write_report(result, splits, folder)
     content = (folder / 'report.html').read_text()
@@ -94,7 +94,7 @@ def test_names_and_labels_are_escaped(splits, result, tmp_path):
     write_report(result, splits, tmp_path / 'report')
     content = (tmp_path / 'report/report.html').read_text()
     assert 'sad &lt;b&gt;' in content and 'sad <b>' not in content
-    # Only our own tags say where a long name may be broken.
+    # The template adds the line breaks; names are escaped.
     assert 'sad &lt;b&gt;/<wbr>copy.jpg' in content
 
 
@@ -128,7 +128,7 @@ def test_json_has_everything(splits, result, tmp_path):
     assert train['sizes']['width'] == [24, 24, 24]
 
 
-def test_long_lists_are_cut(splits, result, tmp_path):
+def test_long_lists_are_truncated(splits, result, tmp_path):
     write_report(result, splits, tmp_path / 'report', max_shown=2)
     content = (tmp_path / 'report/report.html').read_text()
     assert f'{TITLES["odd"]}: 30' in content and 'The first 2:' in content
@@ -142,7 +142,7 @@ def test_classes_and_people_of_drawn_images(tmp_path):
         )
         for name, person in (('train', 'x'), ('test', 'x'))
     ]
-    result = audit(splits)  # there are no such files: only what the dataset says of them
+    result = audit(splits)  # these images have no files
     write_report(result, splits, tmp_path / 'report')
     content = (tmp_path / 'report/report.html').read_text()
     assert '<td>train and test</td><td>1</td><td>1 and 1</td>' in content

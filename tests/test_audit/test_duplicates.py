@@ -72,7 +72,7 @@ def test_copies_are_found_and_nothing_else(tmp_path, faces, change, suffix, opti
 
 
 def test_images_of_the_same_people_are_no_copies():
-    # Two splits of drawn faces share all people, and no image.
+    # Two splits of drawn faces share all people but no image.
     splits = []
     for name in ('train', 'test'):
         drawn = SynthFace(name, num_samples=150, image_size=64, num_identities=3, crop='tight')
@@ -94,7 +94,7 @@ def test_result_does_not_depend_on_workers(tmp_path, faces):
     assert audit(splits, workers=2) == first
 
 
-def test_groups_join_links_that_hang_together():
+def test_groups_are_connected_components():
     links = [Link(4, 5, 'near'), Link(0, 1, 'file'), Link(1, 7, 'near'), Link(5, 6, 'pixels')]
     groups = groups_of(links)
     assert [{n for link in group for n in (link.first, link.second)} for group in groups] == [
@@ -104,7 +104,7 @@ def test_groups_join_links_that_hang_together():
 
 
 @pytest.mark.parametrize('layout', ['wflw_layout', 'utkface_layout', 'smile_folders'])
-def test_does_not_cry_wolf_on_portraits(real_data, layout):
+def test_no_false_alarms_on_portraits(real_data, layout):
     # The same 106 people in front of the same wall, neutral and smiling.
     split = split_of_folder(layout, real_data / layout)
     assert len(split.images) > 100 and audit([split]).groups == []

@@ -29,7 +29,7 @@ def test_whole_image(tmp_path, face):
     assert fingerprint.thumbnail.shape == (64, 64) and fingerprint.hashes.shape == (3, 4)
 
 
-def test_pixels_tell_shape_and_content_apart(tmp_path, face):
+def test_pixel_digests_depend_on_shape_and_content(tmp_path, face):
     digests = [
         write(tmp_path / f'{number}.png', image).pixel_digest
         for number, image in enumerate((face, face.reshape(60, 40, 3), face + 1))
@@ -57,7 +57,7 @@ def test_missing_file_is_unreadable(tmp_path):
 def test_wrong_suffix_and_transparency(tmp_path, face):
     (tmp_path / 'a.jpg').write_bytes(cv2.imencode('.png', face)[1].tobytes())
     assert take_fingerprint(AuditImage(str(tmp_path / 'a.jpg'))).notes == (
-        'a PNG file that is called .jpg',
+        'a PNG file with suffix .jpg',
     )
     opaque = np.dstack([face, np.full(face.shape[:2], 255, np.uint8)])
     assert write(tmp_path / 'opaque.png', opaque).notes == ()
@@ -69,7 +69,7 @@ def test_wrong_suffix_and_transparency(tmp_path, face):
 
 def test_blank_images_have_no_hash(tmp_path):
     fingerprint = write(tmp_path / 'a.png', np.full((40, 40, 3), 77, np.uint8))
-    assert fingerprint.hashes is None and 'nothing to see' in fingerprint.notes[0]
+    assert fingerprint.hashes is None and 'blank' in fingerprint.notes[0]
 
 
 def of_size(width, height, gray=False):
@@ -84,12 +84,12 @@ def test_odd_sizes_and_colors():
     assert notes[18:21] == [
         ('tiny, 31x40',),
         ('long, 100x201',),
-        ('gray, where most are in color',),
+        ('gray, while most are in color',),
     ]
-    # Half of them gray: nothing to wonder at.
+    # Half of them gray is not odd.
     assert not any(oddities([of_size(50, 50), of_size(50, 50, gray=True)]))
     assert oddities([of_size(50, 50, gray=True)] * 10 + [of_size(50, 50)])[-1] == (
-        'in color, where most are gray',
+        'in color, while most are gray',
     )
 
 

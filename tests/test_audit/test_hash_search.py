@@ -7,7 +7,7 @@ from mmfer.audit.hash_search import search
 
 
 def near_words(rng, count=300):
-    """Words of which many are copies of others with up to 16 changed bits."""
+    """Return random words, many of them copies of others with up to 16 changed bits."""
     words = rng.integers(0, 2**64, count, dtype=np.uint64)
     for place in range(count // 3, count):
         flips = rng.choice(64, rng.integers(0, 17), replace=False)
@@ -31,7 +31,7 @@ def found_by(queries, keys, limit):
         for first, second in search(queries, keys, limit)
         for pair in zip(first.tolist(), second.tolist(), strict=True)
     ]
-    assert len(pairs) == len(set(pairs)), 'a pair came twice'
+    assert len(pairs) == len(set(pairs)), 'a pair is repeated'
     return set(pairs)
 
 
@@ -52,7 +52,7 @@ def test_blocks_of_queries_change_nothing(monkeypatch):
     assert found_by(words, words, 11) == whole == brute_force(words, words, 11)
 
 
-def test_looks_at_few_of_random_words():
+def test_search_reads_few_of_random_words():
     words = np.random.default_rng(0).integers(0, 2**64, 3000, dtype=np.uint64)
     assert found_by(words, words, 11) == {(i, i) for i in range(3000)}
 

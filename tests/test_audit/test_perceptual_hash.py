@@ -14,7 +14,7 @@ def faces():
 
 
 def slow_dct(image):
-    """The cosine transform (type II, orthonormal), from its definition."""
+    """Compute the cosine transform (type II, orthonormal) by its definition."""
     n = len(image)
     k = np.arange(n)
     basis = np.cos(np.pi * (2 * k[None] + 1) * k[:, None] / (2 * n)) * np.sqrt(2 / n)
@@ -29,7 +29,7 @@ def test_bits_are_signs_of_the_lowest_frequencies():
         ((u, v) for u in range(32) for v in range(32)), key=lambda f: (sum(f), max(f), f)
     )
     words = hash_image(image)[0]
-    # Which bit is which frequency is nobody's business, but the word of it is.
+    # The order of bits within a word is private, but not their order by words.
     for word, start in enumerate((1, 65, 129, 193)):
         positive = sum(spectrum[u, v] > 0 for u, v in order[start : start + 64])
         assert count_bits(words[word : word + 1]).sum() == positive
@@ -51,7 +51,7 @@ def test_light_and_size_change_little(faces):
 def test_mirror_is_a_mask(faces):
     for face in faces:
         mirrored = hash_image(np.ascontiguousarray(face[:, ::-1]))
-        # Frequencies next to nothing may have either sign.
+        # Frequencies near 0 may have either sign.
         assert distance(hash_image(face) ^ MIRROR, mirrored).max() <= 3
         assert distance(hash_image(face)[0], mirrored[0]) > 30
 

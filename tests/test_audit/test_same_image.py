@@ -40,7 +40,7 @@ def test_local_correlation_is_that_of_weighted_windows():
         assert found[row, column] == pytest.approx(expected, abs=2e-3)
 
 
-def test_a_image_is_itself_and_nobody_else(faces):
+def test_an_image_is_similar_only_to_itself(faces):
     thumbnails = [thumbnail(face) for face in faces]
     for i, first in enumerate(thumbnails):
         for j, second in enumerate(thumbnails):
@@ -48,15 +48,15 @@ def test_a_image_is_itself_and_nobody_else(faces):
             assert value > 0.999 if i == j else value < ALIKE
 
 
-def test_place_size_and_light_may_differ(faces):
+def test_position_size_and_brightness_may_differ(faces):
     for face in faces:
         changed = (face[5:-2, 3:-6] * 0.8 + 12).astype(np.uint8)
         assert similarity(thumbnail(face), thumbnail(changed)) > SAME
         assert similarity(thumbnail(changed), thumbnail(face)) > SAME
 
 
-def test_one_other_place_makes_it_another_image(faces):
-    # As between two portraits of one sitting: all is equal but the mouth.
+def test_one_different_region_makes_it_another_image(faces):
+    # Two portraits of one photo session: everything is equal except the mouth.
     for number, face in enumerate(faces):
         other = face.copy()
         other[70:95, 36:76] = faces[number - 1][70:95, 36:76]

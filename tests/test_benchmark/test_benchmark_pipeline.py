@@ -18,7 +18,7 @@ def folder(tmp_path):
 
 
 class Folder(BaseDataset):
-    """Every image of a folder."""
+    """A dataset with every image of a folder."""
 
     def __init__(self, folder, **kwargs):
         self.folder = folder

@@ -8,7 +8,7 @@ from mmfer.benchmark.timing import interleave, ratio
 
 
 class Clock:
-    """Seconds that pass only where somebody says so."""
+    """A clock that advances only in calls of :meth:`run`'s functions."""
 
     def __init__(self):
         self.now = 0.0
@@ -17,7 +17,7 @@ class Clock:
         return self.now
 
     def run(self, *seconds, calls=None, name=None):
-        """A function that takes so many seconds, one after the other."""
+        """Return a function whose calls take the given seconds, in turn."""
         pending = itertools.cycle(seconds)
 
         def call():
@@ -38,7 +38,7 @@ def test_median_spread_and_ratio():
     assert (compared.value, compared.low, compared.high) == (6 / 2, 6 / 4, 8 / 2)
 
 
-def test_things_take_turns_after_the_warm_up():
+def test_functions_take_turns_after_the_warm_up():
     clock, calls = Clock(), []
     runs = {name: clock.run(1, calls=calls, name=name) for name in 'abc'}
     times = interleave(runs, turns=3, warm_up=2, clock=clock)

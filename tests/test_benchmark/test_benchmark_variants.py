@@ -43,12 +43,12 @@ def test_variants_give_the_models_output(name, model, inputs):
 def test_bfloat16_is_near(model, inputs):
     wanted, out = model(inputs), make_variant('bf16', model, inputs)(inputs)
     assert out.dtype == torch.float32 and not torch.equal(out, wanted)
-    # Eight bits of precision, and a token or two that are chosen otherwise.
+    # Eight bits of precision, and one or two tokens that are selected differently.
     torch.testing.assert_close(out, wanted, atol=0.1, rtol=0.1)
 
 
 @torch.no_grad()
-def test_the_model_itself_stays_as_it_is(model, inputs):
+def test_the_model_itself_is_not_changed(model, inputs):
     before = {name: value.clone() for name, value in model.state_dict().items()}
     make_variant('plain', model, inputs)
     make_variant('fused+channels-last', model, inputs)
@@ -65,7 +65,7 @@ def test_variants_that_do_not_exist(model, inputs):
     other = random_model(read_config('deit-micro_1xb16-12e_synthface-64px'))
     with pytest.raises(ValueError, match='APViT with a CNN'):
         make_variant('plain', other, inputs)
-    with pytest.raises(ValueError, match='another form'):
+    with pytest.raises(ValueError, match='merged or folded'):
         make_variant('fused', other, inputs)
 
 

@@ -17,8 +17,8 @@ def test_published_costs_of_mobileone_and_its_adapter():
         ('M', 1, True),
     ]
     one, *_, four, adapted = costs
-    # Sec. 4.3: 275 MFLOPs and 21.02 MFLOPs, rounded. MobileOne's own paper counts the classifier
-    # of ImageNet's 1000 classes in, 1.0 MFLOPs.
+    # Sec. 4.3: 275 MFLOPs and 21.02 MFLOPs, rounded. MobileOne's own paper includes the classifier
+    # for ImageNet's 1000 classes, 1.0 MFLOPs.
     assert 1e3 * one.gflops + 1.024 == pytest.approx(275, abs=0.5)
     assert 1e3 * (adapted.gflops - one.gflops) == pytest.approx(21.02, rel=0.005)
     assert four.gflops == pytest.approx(4 * one.gflops)
@@ -32,7 +32,7 @@ def test_every_encoder_runs_and_the_adapter_follows_one(tmp_path):
     hook = register_module_forward_hook(lambda module, *_: ran.append(type(module)))
 
     def clock():
-        """Encoders that ran, and a tenth for each adapter."""
+        """Return the number of encoder calls, plus 0.1 for each adapter call."""
         return ran.count(IRNet) + ran.count(KTAdapter) / 10
 
     with hook:
@@ -43,7 +43,7 @@ def test_every_encoder_runs_and_the_adapter_follows_one(tmp_path):
     assert adapted.params_m > one.params_m
 
 
-def test_what_is_refused(tmp_path):
+def test_invalid_arguments(tmp_path):
     config, _ = write_task(tmp_path, 'age')
     with pytest.raises(ValueError, match='GlobalAveragePooling'):
         measure_encoder_costs({'baseline': Config.fromfile(config)})

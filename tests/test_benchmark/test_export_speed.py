@@ -13,7 +13,7 @@ from mmfer.deployment.untrained import random_model
 
 
 class Constant(ExportedModel):
-    """Takes a second more with every call; ``now`` is the time."""
+    """A model whose n-th call takes n seconds; ``now`` is the time."""
 
     def __init__(self, now):
         facts = dict(preprocessing=dict(mean=[0.0] * 3, std=[1.0] * 3, order='BGR'))
@@ -33,7 +33,7 @@ def model(tmp_path):
 
 @pytest.fixture
 def measure(model, monkeypatch):
-    """Measure where a call in PyTorch takes ``seconds``."""
+    """Return a function that measures while a call in PyTorch takes ``seconds``."""
 
     def call(seconds):
         now, usual = [0.0], export_speed.torch_outputs
@@ -60,14 +60,14 @@ def measure(model, monkeypatch):
 
 def test_against_what_the_inferencer_runs(measure):
     speed, exported = measure(0.5)
-    assert exported.seen == [8] * 6  # the first is not counted
+    assert exported.seen == [8] * 6  # the first call is not timed
     assert (speed.name, speed.images, speed.threads) == ('a.onnx', 8, torch.get_num_threads())
     assert (speed.exported, speed.inferencer) == (4000, 500)  # the median of 2, 3, ... 6 seconds
     assert speed.speed_up == 0.5 / 4 and (speed.low, speed.high) == (0.5 / 6, 0.5 / 2)
     assert str(speed).startswith(
-        'a.onnx: 0.12 times as fast here as what FaceInferencer runs (0.08'
+        'a.onnx: 0.12 times as fast as FaceInferencer on this machine (0.08'
     )
-    assert '8 image(s) in 4000.0 ms, not 500.0; ' in str(speed)
+    assert '8 image(s) in 4000.0 ms instead of 500.0; ' in str(speed)
 
 
 def test_slow_models_see_one_image(measure):

@@ -59,6 +59,6 @@ def test_it_has_the_models_own_weights():
         (APViT, dict(atp=dict(keep_rate=0.5, criterion='abs')), "atp.criterion='abs'"),
     ],
 )
-def test_other_variants_are_refused(kind, arguments, message):
+def test_other_variants_are_errors(kind, arguments, message):
     with pytest.raises(ValueError, match=message):
         PlainAPViT(build(kind, **arguments))

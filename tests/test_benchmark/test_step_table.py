@@ -38,7 +38,7 @@ def test_no_result_is_a_failure(table):
     assert table.failed and 'ValueError' in str(table)
 
 
-def test_a_step_ends_with_all_that_it_started(table, tmp_path):
+def test_a_step_kills_all_processes_that_it_started(table, tmp_path):
     child = 'import time; time.sleep(2); open("late", "w")'
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     parent = f'import os; os.chdir({str(tmp_path)!r}); print("so far"); {parent}'
@@ -48,7 +48,7 @@ def test_a_step_ends_with_all_that_it_started(table, tmp_path):
     assert not (tmp_path / 'late').exists()
 
 
-def test_nothing_begins_when_the_time_is_over(tmp_path, repo_root):
+def test_no_step_starts_after_the_time_limit(tmp_path, repo_root):
     table = StepTable(tmp_path, '', 0, repo_root)
     assert not table.run('late', code('open("made", "w")'), 60, str)
     assert table.failed and not (tmp_path / 'late.log').exists()

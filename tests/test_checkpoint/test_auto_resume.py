@@ -25,7 +25,7 @@ def names(paths):
     return [path.name for path in paths]
 
 
-def test_ordered_by_number_and_not_by_name(tmp_path, save):
+def test_sorted_by_number_not_by_name(tmp_path, save):
     for number in (9, 10, 2):
         save(f'epoch_{number}.pth')
     for other in ('best_accuracy_epoch_11.pth', 'epoch_12.pth.bak', '.epoch_13.pth.7.part'):
@@ -41,21 +41,21 @@ def test_stale_or_foreign_last_checkpoint_is_only_a_hint(tmp_path, save):
         assert find_resumable(tmp_path) == (newest, {})
 
 
-def test_last_checkpoint_names_a_file_of_another_pattern(tmp_path, save):
+def test_last_checkpoint_with_another_file_name(tmp_path, save):
     save('epoch_1.pth')
     own = save('snapshot-3.pth')
     (tmp_path / 'last_checkpoint').write_text('/moved/away/snapshot-3.pth\n')
     assert find_resumable(tmp_path)[0] == own
 
 
-def test_kind_of_the_last_checkpoint_goes_first(tmp_path, save):
+def test_kind_of_the_last_checkpoint_comes_first(tmp_path, save):
     save('iter_600.pth')
     epoch = save('epoch_2.pth')
     (tmp_path / 'last_checkpoint').write_text('epoch_2.pth')
     assert find_resumable(tmp_path)[0] == epoch
 
 
-def test_skips_what_does_not_load_and_says_why(tmp_path, save):
+def test_unloadable_checkpoints_are_skipped_with_the_reason(tmp_path, save):
     good = save('epoch_1.pth')
     save('epoch_2.pth').write_bytes(good.read_bytes()[:-100])
     save('epoch_3.pth').write_bytes(b'')
@@ -67,8 +67,8 @@ def test_skips_what_does_not_load_and_says_why(tmp_path, save):
         assert word in reason
 
 
-def test_lost_values_are_seen(tmp_path, save):
-    """Whatever part they are lost from; more than there were may be there."""
+def test_lost_values_are_detected(tmp_path, save):
+    """From any entry of the checkpoint; additional values are allowed."""
     whole = dict(
         state_dict={'a': torch.zeros(4), 'b': torch.zeros(2)},
         optimizer={'state': {0: {'m': torch.zeros(4)}, 1: {'m': torch.zeros(2)}}},
@@ -88,7 +88,7 @@ def test_lost_values_are_seen(tmp_path, save):
     for key, part in losses.items():
         save('epoch_2.pth', **{**whole, key: part})
         found, skipped = find_resumable(tmp_path)
-        assert found == path and f'of its {key} there are' in skipped[tmp_path / 'epoch_2.pth']
+        assert found == path and f'its {key} has' in skipped[tmp_path / 'epoch_2.pth']
     del whole['random_state']
     save('epoch_2.pth', **whole)
     assert 'no random_state' in why_not_resumable(tmp_path / 'epoch_2.pth')
@@ -107,7 +107,7 @@ def test_lost_values_are_seen(tmp_path, save):
         (dict(contents={3: 1}), 'no 3'),
     ],
 )
-def test_skips_what_loading_would_refuse(tmp_path, save, content, reason):
+def test_unresumable_checkpoints_are_skipped(tmp_path, save, content, reason):
     good = save('epoch_1.pth')
     newest = save('epoch_2.pth', **content)
     path, skipped = find_resumable(tmp_path)
@@ -115,13 +115,13 @@ def test_skips_what_loading_would_refuse(tmp_path, save, content, reason):
 
 
 @pytest.mark.parametrize('hint', [b'\xff\xfe', b'a\0b.pth', b'x' * 5000, b'.', b'..', b'folder'])
-def test_a_damaged_hint_is_none(tmp_path, save, hint):
+def test_a_damaged_hint_is_ignored(tmp_path, save, hint):
     newest = save('epoch_1.pth')
     (tmp_path / 'folder').mkdir()
     (tmp_path / 'last_checkpoint').write_bytes(hint)
     assert find_resumable(tmp_path)[0] == newest
 
 
-def test_nothing_there(tmp_path):
+def test_empty_or_missing_folder(tmp_path):
     assert find_resumable(tmp_path) == (None, {})
     assert find_resumable(tmp_path / 'no folder') == (None, {})

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Configs in files of weights name known parts only; nothing else is imported, opened or called."""
+"""Configs in checkpoints may only name known components; nothing else is imported or called."""
 
 import copy
 import socket
@@ -32,9 +32,9 @@ VIT = dict(type='VisionTransformer', arch='deit-tiny')
 NORM = 'model.backbone.norm_cfg'
 DATA = 'test_dataloader.dataset'
 FILE = 'evil.txt'
-#: What is set in a config, or in what it is put. All is refused, with its place.
+#: Places in a config and malicious values for them. Each is an error that names the place.
 HOSTILE = {
-    # Names that registries would import: as module, as attribute, by the scope.
+    # Names that registries would import: as a module, as an attribute, by the scope.
     'model.type': 'evil',
     'model.backbone.type': 'evil.run',
     'model.backbone': [
@@ -44,32 +44,32 @@ HOSTILE = {
         *(dict(type=name) for name in ('mmfer.models.get_model', 'mmfer.registry.MODELS')),
         *(dict(type=name) for name in ('os.system', 'builtins.exec', 'mmengine.Config.fromfile')),
         *(dict(type=name) for name in (5, None, ['IRNet'], {'type': 'IRNet'}, b'IRNet', ...)),
-        # Registered, and not on the list: they open files, addresses, or other people's code.
+        # Registered, but not allowed: they open files or URLs, or run code of other libraries.
         dict(type='HuggingFaceClassifier', model_name='evil/evil', trust_remote_code=True),
         dict(type='TimmClassifier', model_name='hf-hub:evil/evil', pretrained=True),
         dict(type='CLIPGenerator', tokenizer_path=FILE),
         dict(type='LoRAModel', module=dict(type='evil'), targets=[]),
-        dict(type='Resize'),  # of another registry: as a model it would be imported
-        # timm's arguments.
+        dict(type='Resize'),  # from another registry: as a model it would be imported
+        # Arguments of timm.
         *(dict(TIMM, norm_layer=name) for name in ('evil', 'evil.run', 'IRNet')),
         *(dict(TIMM, act_layer='evil.run'), dict(TIMM, checkpoint_path=FILE)),
         *(dict(TIMM, pretrained_cfg=dict(url='http://evil.org/a')), dict(TIMM, cache_dir='evil')),
         *(dict(TIMM, pretrained_cfg_overlay=dict(file=FILE)), dict(TIMM, scriptable=True)),
         *(dict(TIMM, pretrained_model_args=dict(a=1)), dict(TIMM, model_name=None)),
         *(dict(TIMM, model_name=f'{source}evil') for source in ('hf-hub:a/', 'local-dir:', '../')),
-        # A type by another key.
+        # A type under another key.
         dict(VIT, patch_cfg=dict(conv_type='evil')),
         dict(VIT, patch_cfg=dict(conv_type='evil.run')),
         dict(VIT, layer_cfgs=dict(ffn_cfgs=dict(act_cfg=dict(type='evil')))),
         dict(VIT, arch='evil.py'),
-        # What would take all memory, and what is no plain value.
+        # Values that would use all memory, and values that are not plain.
         *(dict(type='IRNet', base_channels=value) for value in (10**9, -(10**5000), 1j, b'a')),
         {'type': 'IRNet', 3: 4},
         {'type': 'IRNet', '__class__.x': 4},
     ],
     NORM: [
         *(dict(type=name) for name in ('evil', 'evil.run', 'mmfer.evil', 'torch.nn.LayerNorm')),
-        dict(type='IRNet'),  # MMPretrain does not look among mmfer's parts, and would import it
+        dict(type='IRNet'),  # MMPretrain does not search mmfer's registry and would import it
     ],
     'model.backbone.cnn.type': 'evil',
     'model.backbone.app': dict(type='evil'),
@@ -109,7 +109,7 @@ HOSTILE = {
         *([3], ['Resize'], 'evil', dict(type='Resize')),
     ],
 }
-#: What a prediction does not use: it is left out, whatever it names.
+#: Settings that prediction does not use: they are omitted, whatever they name.
 UNUSED = {
     'model.pretrained': 'http://evil.org/a.pth',
     'model.init_cfg': dict(type='Pretrained', checkpoint='http://evil.org/a.pth'),
@@ -149,7 +149,7 @@ CASES = [
 
 
 def changed(place, value):
-    """The text of the config with a value set; by Python, as an attacker may write any text."""
+    """Return the text of the config with one value replaced; an attacker may write any text."""
     settings = copy.deepcopy(CONFIG)
     *way, last = place.split('.')
     node = settings
@@ -172,7 +172,7 @@ def written(value):
 
 @pytest.fixture
 def trap(tmp_path, monkeypatch):
-    """A module, a config and a file that leave a mark when they are touched; and no network."""
+    """A module, a config and a file that leave a mark when they are used; and no network."""
     mark = tmp_path / 'mark'
     code = f"open({str(mark)!r}, 'a').write('x')\ndef run(*a, **k): return 1\n"
     for name in ('evil', 'IRNet', 'Resize', 'APViT', 'BN ', 'LoadFaceImage', 'SynthFace'):
@@ -192,21 +192,21 @@ def trap(tmp_path, monkeypatch):
     assert not mark.exists()
 
 
-def test_the_table_starts_from_a_good_config():
+def test_the_unchanged_config_is_accepted():
     cfg = read_config_text(changed('default_scope', 'mmfer'))
     assert cfg.to_dict() == CONFIG
     assert len(CASES) > 100
 
 
 @pytest.mark.parametrize(('place', 'value'), CASES, ids=lambda part: written(part)[:60])
-def test_hostile_configs_are_refused_with_the_place(place, value, trap):
+def test_malicious_configs_are_errors_with_the_place(place, value, trap):
     with pytest.raises(ConfigTextError) as error:
         read_config_text(changed(place, value))
     assert f'config.{place}' in str(error.value) and len(str(error.value)) < 700
 
 
 @pytest.mark.parametrize('place', UNUSED)
-def test_what_a_prediction_does_not_use_is_left_out(place, trap):
+def test_settings_that_prediction_does_not_use_are_omitted(place, trap):
     cfg = read_config_text(changed(place, UNUSED[place])).to_dict()
     cfg[DATA.split('.')[0]]['dataset'].pop('metainfo', None)
     assert cfg == CONFIG
@@ -214,7 +214,7 @@ def test_what_a_prediction_does_not_use_is_left_out(place, trap):
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """A function that writes a checkpoint with a config in it."""
+    """Return a function that writes a checkpoint with a config in it."""
     torch.manual_seed(0)
     weights = MODELS.build(CONFIG['model']).state_dict()
 
@@ -226,7 +226,7 @@ def checkpoint(tmp_path):
     return _write
 
 
-def test_every_door_refuses(checkpoint, trap, capsys):
+def test_every_entry_point_raises(checkpoint, trap, capsys):
     path = checkpoint('model.backbone.cnn.type', 'evil')
     photo = np.full((32, 32, 3), 120, np.uint8)
     cv2.imwrite('photo.png', photo)
@@ -244,13 +244,13 @@ def test_every_door_refuses(checkpoint, trap, capsys):
     assert FaceInferencer(checkpoint(), detector=None, device='cpu')(photo)
 
 
-def test_names_of_other_registries_are_not_imported_on_the_way(checkpoint, trap):
-    """``Resize.py`` lies beside, and looked up among models the step would be that."""
+def test_names_of_other_registries_are_not_imported(checkpoint, trap):
+    """There is a ``Resize.py``, which a lookup among models would import."""
     assert get_model(checkpoint())
 
 
 class TestOddValuesOfGoodParts:
-    """They end in a sentence, and before memory is used."""
+    """They raise a clear error before memory is used."""
 
     @pytest.mark.parametrize(
         ('place', 'value'),
@@ -276,7 +276,7 @@ class TestOddValuesOfGoodParts:
         with pytest.raises(ValueError, match='a.pth.*(cannot be|ImageClassifier)'):
             get_model(checkpoint(place, value))
 
-    def test_notes_of_the_classes(self, checkpoint):
+    def test_class_names_in_meta(self, checkpoint):
         path = checkpoint()
         content = torch.load(path, weights_only=True)
         for notes in ('abc', [1], 3, dict(classes=5)):
@@ -286,7 +286,7 @@ class TestOddValuesOfGoodParts:
                 get_model(path)
 
 
-def test_own_parts_are_refused_even_where_they_are_registered(checkpoint, trap):
+def test_custom_components_are_errors_even_if_registered(checkpoint, trap):
     class OwnHead(torch.nn.Module):
         def __init__(self, **kwargs):
             trap.write_text('built')
@@ -301,7 +301,7 @@ def test_own_parts_are_refused_even_where_they_are_registered(checkpoint, trap):
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_shipped_configs_travel(path):
+def test_shipped_configs_are_accepted(path):
     cfg = read_config(path)
     text = ''.join(f'{name} = {value!r}\n' for name, value in cfg.to_dict().items())
     found = read_config_text(text)
@@ -319,14 +319,14 @@ def test_shipped_configs_travel(path):
         *('mmpretrain.models.ResNet', 'mmpretrain.models.backbones.resnet.ResNet'),
     ],
 )
-def test_whole_paths_as_configs_in_the_python_style_have_them(name, trap):
+def test_full_paths_of_pure_python_configs(name, trap):
     found = read_config_text(changed('model.backbone', dict(type=name))).model.backbone
     package, *_, bare = name.split('.')
     assert found.type == f'{package}.{bare}'
 
 
 @pytest.mark.parametrize('prefix', ['', 'mmpretrain.', 'mmfer.', 'mmengine.'])
-def test_scopes_as_registries_know_them(prefix):
+def test_scopes_of_the_registries(prefix):
     known = {'': 'APViT', 'mmpretrain.': 'ResNet', 'mmfer.': 'APViT', 'mmengine.': 'BN'}[prefix]
     backbone = dict(type=prefix + known, _scope_='mmpretrain')
     assert read_config_text(changed('model.backbone', backbone)).model.backbone == {
@@ -335,8 +335,8 @@ def test_scopes_as_registries_know_them(prefix):
     assert read_config_text(changed('default_scope', 'mmpretrain')).default_scope == 'mmfer'
 
 
-def test_configs_of_class_objects_travel():
-    """MMEngine writes the whole path of a class."""
+def test_configs_of_class_objects_are_accepted():
+    """MMEngine writes the full path of a class."""
     config = copy.deepcopy(CONFIG)
     config['model']['type'] = 'mmpretrain.models.classifiers.image.ImageClassifier'
     config['model']['backbone']['type'] = 'mmfer.models.APViT'
@@ -356,7 +356,7 @@ def test_configs_of_class_objects_travel():
     MODELS.build(read.model)
 
 
-def test_the_usual_parts_of_other_packages():
+def test_common_components_of_other_packages():
     for backbone in (
         dict(TIMM, features_only=True, out_indices=(3,), pretrained=True, drop_rate=0.1),
         dict(TIMM, model_name='resnet18.a1_in1k', norm_layer='BN2d', attn_drop_rate=0.1),

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.usefixtures('formatted_configs')
 
 
 @pytest.mark.parametrize('path', CONFIGS[::16], ids=lambda path: path.stem)
-def test_what_mmengine_writes_is_read_back(path):
+def test_configs_of_mmengine_are_read_back(path):
     cfg = Config.fromfile(path)
     assert parse_config_text(cfg.pretty_text) == cfg.to_dict()
 
@@ -41,14 +41,14 @@ def test_all_kinds_of_values():
         "dict = open\na = dict(file='{mark}', mode='w')",
     ],
 )
-def test_code_is_refused_and_not_run(line, tmp_path):
+def test_code_is_an_error_and_not_run(line, tmp_path):
     mark = tmp_path / 'mark'
     with pytest.raises(ConfigTextError, match='line 1 '):
         parse_config_text(line.format(mark=mark))
     assert not mark.exists()
 
 
-def test_the_line_of_code_is_named():
+def test_the_error_names_the_line():
     with pytest.raises(ConfigTextError, match='line 3 '):
         parse_config_text("a = 1\nb = dict(\n    c=open('x'))")
 
@@ -66,20 +66,20 @@ def test_the_line_of_code_is_named():
     ],
     ids=lambda text: repr(text[:12]),
 )
-def test_no_text_of_assignments(text):
+def test_texts_that_cannot_be_parsed(text):
     with pytest.raises(ConfigTextError, match='config'):
         parse_config_text(text)
 
 
 @pytest.mark.filterwarnings('error')
-def test_odd_texts_are_read_as_python_reads_them():
+def test_unusual_texts_are_read_as_in_python():
     text = "# coding\n\nä = 'é'; b = {'c': 1, 'c': 2}\nb = {**{}} or 1".splitlines()
     assert parse_config_text('\n'.join(text[:-1])) == {'ä': 'é', 'b': {'c': 2}}
     assert parse_config_text(r"a = '\d'") == {'a': r'\d'}
     assert parse_config_text('') == {} and parse_config_text('a = 1\na = 2') == {'a': 2}
 
 
-def test_keys_that_are_no_names():
+def test_keys_that_are_not_identifiers():
     keys = {'backbone.cnn': dict(lr_mult=4.0), '.cls_token': dict(decay_mult=0.0)}
     cfg = Config(dict(optim_wrapper=dict(paramwise_cfg=dict(custom_keys=keys, bias_lr_mult=2.0))))
     assert 'dict({' in cfg.pretty_text  # as MMEngine writes it

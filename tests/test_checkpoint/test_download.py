@@ -35,7 +35,7 @@ def names(path):
 
 
 def cut_once(server, path, **page):
-    """Let a download break, and mend the server."""
+    """Interrupt a download, then let the server work again."""
     server.pages['/a'] = Page(CONTENT, cut=CUT, **page)
     with pytest.raises(OSError, match=f'{CUT} bytes of {len(CONTENT)}'):
         download(server.url('/a'), path)
@@ -43,7 +43,7 @@ def cut_once(server, path, **page):
 
 
 @pytest.mark.parametrize('sha256', [None, DIGEST, DIGEST[:8].upper()])
-def test_a_whole_file(server, path, sha256):
+def test_a_complete_file(server, path, sha256):
     server.pages['/a'] = Page(CONTENT, MARKS[0])
     seen = []
     download(server.url('/a'), path, sha256, progress=lambda *sizes: seen.append(sizes))
@@ -52,7 +52,7 @@ def test_a_whole_file(server, path, sha256):
 
 
 @pytest.mark.parametrize('headers', MARKS)
-def test_the_rest_of_what_was_cut(server, path, headers):
+def test_an_interrupted_download_resumes(server, path, headers):
     cut_once(server, path, headers=headers)
     assert names(path) == ['a.pth.part', 'a.pth.part.tag']
     assert (path.parent / 'a.pth.part').read_bytes() == CONTENT[:CUT]
@@ -63,7 +63,7 @@ def test_the_rest_of_what_was_cut(server, path, headers):
     assert all(done > CUT and total == len(CONTENT) for done, total in seen)
 
 
-def test_what_was_cut_twice(server, path):
+def test_a_download_interrupted_twice(server, path):
     cut_once(server, path, headers=MARKS[0])
     server.pages['/a'].cut = 1_000_000
     with pytest.raises(OSError, match=str(CUT + 1_000_000)):
@@ -74,7 +74,7 @@ def test_what_was_cut_twice(server, path):
     assert server.asked[-1] == ('/a', f'bytes={CUT + 1_000_000}-')
 
 
-def test_a_file_that_changed_after_the_cut(server, path):
+def test_a_file_that_changed_after_the_interruption(server, path):
     cut_once(server, path, headers=MARKS[0])
     server.pages['/a'] = Page(CONTENT[::-1], {'ETag': '"2"'})
     download(server.url('/a'), path)
@@ -82,21 +82,21 @@ def test_a_file_that_changed_after_the_cut(server, path):
     assert server.asked[-1] == ('/a', f'bytes={CUT}-')
 
 
-def test_a_server_without_parts(server, path):
+def test_a_server_without_range_requests(server, path):
     cut_once(server, path, headers=MARKS[0], ranges=False)
     download(server.url('/a'), path)
     assert path.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize('headers', [{}, {'ETag': 'W/"1"'}])
-def test_a_server_that_does_not_say_which_state_it_sends(server, path, headers):
+def test_a_server_without_tags(server, path, headers):
     cut_once(server, path, headers=headers)
     assert names(path) == []
     download(server.url('/a'), path)
     assert path.read_bytes() == CONTENT and server.asked[-1] == ('/a', None)
 
 
-def test_a_part_that_was_whole_already(server, path):
+def test_a_part_that_was_already_complete(server, path):
     cut_once(server, path, headers=MARKS[0])
     (path.parent / 'a.pth.part').write_bytes(CONTENT)
     download(server.url('/a'), path)
@@ -104,7 +104,7 @@ def test_a_part_that_was_whole_already(server, path):
     assert server.asked[1:] == [('/a', f'bytes={len(CONTENT)}-'), ('/a', None)]
 
 
-def test_another_part_than_was_asked_for(server, path):
+def test_another_part_than_requested(server, path):
     cut_once(server, path, headers=MARKS[0])
     server.pages['/a'] = Page(b'x', {'Content-Range': 'bytes 0-0/1'}, status=206)
     with pytest.raises(OSError, match='another part'):
@@ -123,7 +123,7 @@ def test_another_file_than_expected(server, path):
     assert path.read_bytes() == CONTENT
 
 
-def test_redirections_to_other_hosts_are_said(server, path):
+def test_redirects_to_other_hosts_are_reported(server, path):
     server.pages['/here'] = Page(headers={'Location': server.url('/there')}, status=302)
     there = server.url('/a', 'localhost')
     server.pages['/there'] = Page(headers={'Location': there}, status=307)
@@ -149,13 +149,13 @@ def test_https_stays_https(server, path, scheme, schemes):
 
 
 @pytest.mark.parametrize('url', ['http://localhost/a', 'ftp://localhost/a', 'file:///etc/hosts'])
-def test_other_addresses_are_not_asked(path, url):
+def test_other_schemes_are_errors(path, url):
     with pytest.raises(CheckpointError, match='https'):
         download(url, path)
     assert not path.parent.exists()
 
 
-def test_nothing_leads_to_files_of_this_machine(server, path):
+def test_redirects_to_local_files_are_errors(server, path):
     server.pages['/here'] = Page(headers={'Location': 'file:///etc/hosts'}, status=302)
     with pytest.raises(OSError, match='302'):
         download(server.url('/here'), path)
@@ -163,14 +163,14 @@ def test_nothing_leads_to_files_of_this_machine(server, path):
 
 
 @pytest.mark.parametrize('status', [404, 403])
-def test_a_file_that_is_not_there(server, path, status):
+def test_a_missing_file(server, path, status):
     server.pages['/a'] = Page(status=status)
     with pytest.raises(FileNotFoundError, match=rf'/a: .*{status}'):
         download(server.url('/a'), path)
     assert names(path) == []
 
 
-def test_a_server_in_trouble_does_not_cost_the_part(server, path):
+def test_a_server_error_keeps_the_part(server, path):
     cut_once(server, path, headers=MARKS[0])
     server.pages['/a'] = Page(status=503)
     with pytest.raises(OSError, match='503') as error:
@@ -181,14 +181,14 @@ def test_a_server_in_trouble_does_not_cost_the_part(server, path):
     assert server.asked[-1] == ('/a', f'bytes={CUT}-') and path.read_bytes() == CONTENT
 
 
-def test_a_page_is_no_file(server, path):
+def test_a_web_page_is_an_error(server, path):
     server.pages['/a'] = Page(b'<html>', {'Content-Type': 'text/html; charset=utf-8'})
     with pytest.raises(OSError, match='web page'):
         download(server.url('/a'), path)
     assert names(path) == []
 
 
-def test_no_room(server, path, monkeypatch):
+def test_not_enough_disk_space(server, path, monkeypatch):
     server.pages['/a'] = Page(CONTENT, MARKS[0])
     usage = shutil.disk_usage(path.parents[1])
     monkeypatch.setattr(shutil, 'disk_usage', lambda _: usage._replace(free=len(CONTENT) - 1))
@@ -198,7 +198,7 @@ def test_no_room(server, path, monkeypatch):
 
 
 @pytest.mark.skipif(not Path('/dev/full').exists(), reason='no /dev/full')
-def test_a_disk_that_is_full_all_at_once(server, path):
+def test_a_disk_that_becomes_full(server, path):
     path.parent.mkdir()
     (path.parent / 'a.pth.part').symlink_to('/dev/full')
     server.pages['/a'] = Page(CONTENT, MARKS[0])
@@ -207,7 +207,7 @@ def test_a_disk_that_is_full_all_at_once(server, path):
     assert error.value.errno == errno.ENOSPC and not path.exists()
 
 
-def test_a_certificate_of_nobody(server, path, monkeypatch):
+def test_an_untrusted_certificate(server, path, monkeypatch):
     monkeypatch.delenv('SSL_CERT_FILE')
     server.pages['/a'] = Page(CONTENT)
     with pytest.raises(OSError, match='certificate'):
@@ -215,14 +215,14 @@ def test_a_certificate_of_nobody(server, path, monkeypatch):
     assert server.asked == [] and names(path) == []
 
 
-def test_nobody_listens(server, path):
+def test_no_connection(server, path):
     url = server.url('/a')
     server.socket.close()
     with pytest.raises(OSError, match='no connection'):
         download(url, path)
 
 
-def test_proxies_of_the_environment(path, monkeypatch):
+def test_proxies_from_the_environment(path, monkeypatch):
     asked = []
 
     class Proxy(BaseHTTPRequestHandler):
@@ -231,7 +231,7 @@ def test_proxies_of_the_environment(path, monkeypatch):
             self.send_error(502)
 
         def log_message(self, *args):
-            """Say nothing."""
+            """Log nothing."""
 
     with HTTPServer(('127.0.0.1', 0), Proxy) as proxy, serving(proxy):
         monkeypatch.delenv('no_proxy', raising=False)
@@ -241,8 +241,8 @@ def test_proxies_of_the_environment(path, monkeypatch):
     assert asked == ['example.invalid:443']
 
 
-def test_one_at_a_time(server, path):
-    """Who waited takes what the other one has got."""
+def test_one_process_at_a_time(server, path):
+    """The waiting process uses the file of the other one."""
     server.pages['/a'] = Page(CONTENT)
     waits = threading.Event()
     second = threading.Thread(

@@ -56,13 +56,13 @@ class Level(enum.IntEnum):
         (Level.HIGH, 3),
     ],
 )
-def test_relatives_of_plain_values_become_plain(value, expected):
+def test_similar_types_become_plain(value, expected):
     back = through_a_file({'key': value})['key']
     assert back == expected and type(back) is type(expected)
 
 
 @pytest.mark.parametrize('dtype', ['bool', 'uint8', 'int64', 'float32', 'float64'])
-def test_arrays_come_back_with_their_type(dtype):
+def test_arrays_keep_their_type(dtype):
     array = np.arange(6).reshape(2, 3).astype(dtype)
     back = through_a_file([array])[0]
     assert back.dtype == array.dtype
@@ -70,7 +70,7 @@ def test_arrays_come_back_with_their_type(dtype):
     assert through_a_file(array[0, 0, ...]).shape == ()
 
 
-def test_history_buffer_goes_on_where_it_was():
+def test_history_buffer_continues():
     buffer = HistoryBuffer([1.0, 2.0, 4.0], [1, 1, 2], max_length=3)
     back = through_a_file({'loss': buffer})['loss']
     for history in (buffer, back):
@@ -80,13 +80,13 @@ def test_history_buffer_goes_on_where_it_was():
     assert back.mean(2) == buffer.mean(2)
 
 
-def test_the_original_is_untouched():
+def test_the_original_is_unchanged():
     value = {'a': [np.float64(1)]}
     to_plain(value)
     assert type(value['a'][0]) is np.float64
 
 
 @pytest.mark.parametrize('value', [len, object(), np.array([object()])])
-def test_what_has_no_plain_form_is_named(value):
+def test_values_without_a_plain_form_are_named(value):
     with pytest.raises(NotPlainError, match=r'meta\.notes\.1'):
         to_plain({'notes': [0, value]}, 'meta')

@@ -82,7 +82,7 @@ EVIL = {
 
 @pytest.mark.parametrize('way', ['zip', 'legacy', 'pickle', 'pickle protocol 2'])
 @pytest.mark.parametrize('what', EVIL)
-def test_pickles_that_want_to_run_code_are_refused(tmp_path, mark, what, way):
+def test_pickles_that_run_code_are_errors(tmp_path, mark, what, way):
     content = {'state_dict': {'a': torch.zeros(2)}, 'meta': EVIL[what](mark)}
     path = tmp_path / 'evil.pth'
     if way.startswith('pickle'):
@@ -91,12 +91,12 @@ def test_pickles_that_want_to_run_code_are_refused(tmp_path, mark, what, way):
     else:
         torch.save(content, path, _use_new_zipfile_serialization=way == 'zip')
     SetState.loaded = False
-    with pytest.raises(CheckpointError, match='Nothing of it was run'):
+    with pytest.raises(CheckpointError, match='Nothing in it was run'):
         load_checkpoint_file(str(path))
     assert not SetState.loaded
 
 
-def test_refusal_names_file_and_function(tmp_path, mark):
+def test_the_error_names_file_and_function(tmp_path, mark):
     path = tmp_path / 'evil.pth'
     torch.save({'state_dict': EVIL['eval'](mark)}, path)
     with pytest.raises(UnsafeCheckpointError, match=rf'{path}.*builtins\.eval'):
@@ -111,11 +111,11 @@ def test_getattr_is_never_resolved(tmp_path, mark):
     writer.write_record('data.pkl', payload, len(payload))
     writer.write_record('version', b'3\n', 2)
     writer.write_end_of_file()
-    with pytest.raises(UnsafeCheckpointError, match='Nothing of it was run'):
+    with pytest.raises(UnsafeCheckpointError, match='Nothing in it was run'):
         load_checkpoint_file(str(path))
 
 
-def test_torchscript_is_refused(tmp_path):
+def test_torchscript_is_an_error(tmp_path):
     path = tmp_path / 'program.pth'
     torch.jit.save(torch.jit.script(nn.Linear(1, 1)), str(path))
     with pytest.raises(UnsafeCheckpointError, match='TorchScript'):
@@ -123,7 +123,7 @@ def test_torchscript_is_refused(tmp_path):
 
 
 def test_stock_training_checkpoint(tmp_path):
-    """Histories come back as numbers, whatever else was pickled becomes an inert stand-in."""
+    """Histories are restored as numbers; all other pickled objects become placeholders."""
     hub = MessageHub('stock')
     for value in (3.0, 1.5):
         hub.update_scalar('train/loss', value, count=2)
@@ -140,7 +140,7 @@ def test_stock_training_checkpoint(tmp_path):
     assert loaded['state_dict']._metadata == weights._metadata
 
 
-def test_foreign_objects_of_openmmlab_become_stand_ins(tmp_path):
+def test_objects_of_openmmlab_become_placeholders(tmp_path):
     from mmpretrain.structures import DataSample
 
     path = tmp_path / 'notes.pth'
@@ -169,7 +169,7 @@ def test_truncated_file(tmp_path, zipped, kept):
 
 
 @pytest.mark.parametrize('content', [b'<html>Not found</html>', b'version https://git-lfs', b'\0'])
-def test_no_checkpoint_at_all(tmp_path, content):
+def test_files_that_are_not_checkpoints(tmp_path, content):
     path = tmp_path / 'page.pth'
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=str(path)):
@@ -190,7 +190,7 @@ def test_missing_file():
         (dict(meta=dict(dataset_meta=dict(classes='abc'))), 'meta.dataset_meta.classes is a str'),
     ],
 )
-def test_notes_of_another_type(tmp_path, content, place):
+def test_meta_of_a_wrong_type(tmp_path, content, place):
     path = tmp_path / 'a.pth'
     torch.save(dict(content, state_dict={'a': torch.ones(1)}), path)
     with pytest.raises(CheckpointError, match=rf'{path}: {place}'):
@@ -198,7 +198,7 @@ def test_notes_of_another_type(tmp_path, content, place):
 
 
 class TestDownloads:
-    """From addresses of a server that exists in this class only."""
+    """From URLs of a server that only exists in this class."""
 
     @pytest.fixture(autouse=True)
     def server(self, tmp_path, monkeypatch):
@@ -233,7 +233,7 @@ class TestDownloads:
             assert CheckpointLoader.load_checkpoint('https://host/a.pth?raw=true') == {'a': 1}
         assert self.asked == ['https://host/a.pth?raw=true']
 
-    def test_addresses_with_the_same_name_are_two_files(self):
+    def test_urls_with_the_same_name_are_two_files(self):
         urls = ('https://a/x.pth', 'https://b/x.pth', 'https://a/c/x.pth', 'https://a/x.pth?v=2')
         for number, url in enumerate(urls):
             self.serve(url, number)
@@ -245,7 +245,7 @@ class TestDownloads:
         with pytest.raises(UnsafeCheckpointError):
             CheckpointLoader.load_checkpoint('https://host/evil.pth')
 
-    def test_plain_http_is_asked_for(self, monkeypatch):
+    def test_http_must_be_allowed(self, monkeypatch):
         self.serve('http://host/a.pth', 3)
         with pytest.raises(CheckpointError, match='MMFER_ALLOW_HTTP'):
             CheckpointLoader.load_checkpoint('http://host/a.pth')
@@ -264,15 +264,15 @@ class TestDownloads:
             with pytest.raises(CheckpointError, match='https'):
                 load_from_http('https://host/c.pth')
 
-    def test_half_a_download_is_not_kept(self, tmp_path):
+    def test_an_incomplete_download_is_not_used(self, tmp_path):
         self.serve('https://host/a.pth', {'a': 1})
         self.files['https://host/a.pth'] += b'cut'
         with pytest.raises(OSError, match='bytes'):
             load_from_http('https://host/a.pth')
         assert not list((tmp_path / 'hub' / 'checkpoints').iterdir())
 
-    def test_machines_that_share_no_folder_download_for_themselves(self, monkeypatch):
-        """On the second machine of a distributed training no process is the main one."""
+    def test_machines_without_a_shared_folder_download_themselves(self, monkeypatch):
+        """On the second machine of a distributed training, no process is the main process."""
         monkeypatch.setattr('mmfer.checkpoint.safe_load.is_main_process', lambda: False)
         self.serve('https://host/a.pth', 3)
         assert load_from_http('https://host/a.pth') == 3
@@ -280,12 +280,12 @@ class TestDownloads:
     @pytest.mark.parametrize(
         'address', ['torchvision://resnet18', 'open-mmlab://a', 'mmcls://a', 's3://a', 'x:s3://a']
     )
-    def test_what_mmengine_would_unpickle_is_refused(self, address):
+    def test_other_schemes_of_mmengine_are_errors(self, address):
         with pytest.raises(CheckpointError, match='not loaded'):
             CheckpointLoader.load_checkpoint(address)
 
 
-def test_init_cfg_goes_through_the_safe_loader(tmp_path, mark):
+def test_init_cfg_uses_the_safe_loader(tmp_path, mark):
     register_safe_loaders()
     path = tmp_path / 'evil.pth'
     torch.save({'state_dict': EVIL['os.system'](mark)}, path)

@@ -47,14 +47,14 @@ def test_round_trip(tmp_path):
         assert tensors[name].dtype == value.dtype and torch.equal(tensors[name], value)
 
 
-def test_the_same_is_the_same_file():
+def test_equal_weights_give_equal_files():
     given = weights()
     backwards = dict(reversed(given.items()))
     assert to_bytes(given, META) == to_bytes(backwards, dict(reversed(META.items())))
 
 
-def test_the_file_is_a_header_of_json_and_numbers(tmp_path):
-    """By the format's definition: nothing in it can be a program."""
+def test_the_file_is_a_json_header_and_numbers(tmp_path):
+    """By the definition of the format, so nothing in it can be a program."""
     content = write(tmp_path).read_bytes()
     (length,) = struct.unpack('<Q', content[:8])
     header = json.loads(content[8 : 8 + length])
@@ -64,7 +64,7 @@ def test_the_file_is_a_header_of_json_and_numbers(tmp_path):
     assert 8 + length + sum(sizes) == len(content) and sum(sizes) == 3 * 24 + 8 + 8
 
 
-def test_altered_files_are_named_so(tmp_path):
+def test_changed_files_are_errors(tmp_path):
     path = write(tmp_path)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -78,13 +78,13 @@ def test_altered_files_are_named_so(tmp_path):
         read_safetensors(renamed)
 
 
-def test_any_damage_is_seen_whatever_the_name(tmp_path):
+def test_any_damage_is_detected_whatever_the_name(tmp_path):
     path = tmp_path / 'net.safetensors'
     content = to_bytes({**weights(), 'empty': torch.zeros(0, 2)}, META)
     path.write_bytes(content)
     assert read_safetensors(path)[1] == META
     rng = random.Random(0)
-    # But in the names that the digest is found by: without it, the log says that it is missing.
+    # Except in the key of the digest: without it, there is a warning that the digest is missing.
     names = [content.index(name) for name in (b'mmfer', b'sha256')]
     places = set(range(len(content))).difference(*(range(start, start + 6) for start in names))
     for place in rng.sample(sorted(places), 100):
@@ -95,7 +95,7 @@ def test_any_damage_is_seen_whatever_the_name(tmp_path):
             load_checkpoint_file(str(path))
 
 
-def test_files_without_a_digest_are_named(tmp_path):
+def test_files_without_a_digest_get_a_warning(tmp_path):
     path = tmp_path / 'net.safetensors'
     save_file({'a': torch.ones(2)}, path, {'mmfer': '{"task": "age"}'})
     said = []
@@ -153,12 +153,12 @@ def test_files_of_other_projects(tmp_path):
             read_safetensors(path)
 
 
-def test_class_names_are_where_checkpoints_have_them(tmp_path):
+def test_class_names_are_where_training_checkpoints_have_them(tmp_path):
     meta = load_checkpoint_file(str(write(tmp_path)))['meta']
     assert meta['dataset_meta'] == dict(classes=META['classes'])
 
 
-def test_half_precision_is_computed_with_in_single(tmp_path):
+def test_half_precision_is_loaded_as_float32(tmp_path):
     path = tmp_path / 'net.safetensors'
     given = dict(
         a=torch.tensor([1 / 3, 65504]), b=torch.tensor([2.0**-30]).double(), n=weights()['count']
@@ -174,7 +174,7 @@ def test_half_precision_is_computed_with_in_single(tmp_path):
         to_half(dict(a=torch.ones(2), b=torch.tensor([0, -7e4])))
 
 
-def test_init_cfg_takes_them(tmp_path):
+def test_init_cfg_loads_them(tmp_path):
     source, target = nn.Linear(3, 2), nn.Linear(3, 2)
     path = tmp_path / 'net.safetensors'
     state = {f'backbone.{name}': value for name, value in source.state_dict().items()}

@@ -15,7 +15,7 @@ ENTRIES = read_starting_weights()
 BY_HAND, ADDRESSED = ENTRIES['ir50_ms1m'], ENTRIES['vit-small_imagenet']
 
 
-def test_what_configs_start_from_is_in_the_index_and_nothing_else():
+def test_the_index_has_exactly_the_files_that_configs_use():
     named = {file for path in CONFIGS for file in starts(read_config(path)).values()}
     others = {file for file in named if not file.startswith('work_dirs/')}
     assert others == {entry.file for entry in ENTRIES.values()}
@@ -36,8 +36,8 @@ def test_an_entry(entry, repo_root):
         assert (repo_root / 'tools' / 'model_converters' / tool).is_file()
 
 
-def test_addresses_are_those_of_their_publishers():
-    """As installed packages have them, but for one that timm has no more."""
+def test_urls_are_those_of_the_publishers():
+    """Equal to those in the installed packages, except for one that timm has removed."""
     packages = [Path(find_spec(name).origin).parent for name in ('mmpretrain', 'timm')]
     files = [*packages[0].glob('.mim/configs/*/metafile.yml'), *packages[1].glob('models/*.py')]
     known = '\n'.join(file.read_text() for file in files)
@@ -52,10 +52,10 @@ def test_how_to_get_it():
     text = how_to_get(BY_HAND.file)
     for part in (BY_HAND.page, f'get ir50_ms1m --url {BY_HAND.source},', BY_HAND.converter):
         assert part in text
-    assert 'train that one first' in how_to_get('work_dirs/a/epoch_30.pth')
+    assert 'train that config first' in how_to_get('work_dirs/a/epoch_30.pth')
 
 
-def test_whether_a_published_file_is_whole(tmp_path):
+def test_check_of_a_published_file(tmp_path):
     path = tmp_path / 'a.pth'
     path.write_bytes(b'weights')
     digest = hashlib.sha256(b'weights').hexdigest()
@@ -66,7 +66,7 @@ def test_whether_a_published_file_is_whole(tmp_path):
     assert dataclasses.replace(entry, sha256=None).why_not_whole(path) == ''
 
 
-def test_whether_a_converted_file_is_whole(tmp_path):
+def test_check_of_a_converted_file(tmp_path):
     path = tmp_path / 'a.pth'
     torch.save(dict(state_dict=dict(a=torch.rand(1000))), path)
     assert ADDRESSED.why_not_whole(path) == ''

@@ -42,12 +42,12 @@ def test_the_counter_of_batches_may_be_missing():
     assert compare_state_dicts(model, checkpoint).share == 1
 
 
-def test_a_share_is_rounded_down():
+def test_the_share_is_rounded_down():
     model = {'a': torch.zeros(9999), 'b': torch.zeros(1)}
     assert '(99.9% of the model)' in str(compare_state_dicts(model, {'a': torch.zeros(9999)}))
 
 
-def test_what_is_no_tensor_is_of_another_shape():
+def test_values_that_are_not_tensors_do_not_match():
     report = compare_state_dicts({'a': torch.tensor(1.0)}, {'a': 'one'})
     assert report.reshaped == ['a (model (), checkpoint str)'] and not report.matched
 
@@ -74,11 +74,11 @@ def test_numbers_of_any_type(dtype):
     'name',
     ['a.b', 'module.a.b', '_orig_mod.a.b', 'module._orig_mod.a.b', '_orig_mod.module.a.b'],
 )
-def test_wrappers_leave_the_names(name):
+def test_wrapper_prefixes_are_removed(name):
     assert list(unwrap({name: torch.zeros(1)})) == ['a.b']
 
 
-def test_compiled_parts_leave_the_names():
+def test_prefixes_of_compiled_modules_are_removed():
     names = ('a._orig_mod.b', 'a._orig_mod.c._orig_mod.d', 'a.module.b2', 'my_orig_mod.b')
     expected = ['a.b', 'a.c.d', 'a.module.b2', 'my_orig_mod.b']
     assert list(unwrap(dict.fromkeys(names, torch.zeros(1)))) == expected
@@ -88,7 +88,7 @@ def test_compiled_parts_leave_the_names():
 
 
 class Grid(nn.Module):
-    """Takes position embeddings of any length, as backbones do."""
+    """Accepts position embeddings of any length, like backbones."""
 
     def __init__(self):
         super().__init__()
@@ -108,7 +108,7 @@ def test_weights_are_resized_as_the_model_does():
     assert as_loaded(model, given)['0.pos_embed'].tolist() == [0, 1, 2, 3]
     assert len(given['0.pos_embed']) == 6
     odd = {'0.pos_embed': torch.arange(5.0)}
-    assert len(as_loaded(model, odd)['0.pos_embed']) == 5  # comparing says so
+    assert len(as_loaded(model, odd)['0.pos_embed']) == 5  # the comparison reports it
 
 
 def test_unwrap_finds_the_tensors():

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Files of torch.save, read without torch.load; what torch.load makes of them is the reference."""
+"""Files of torch.save, read without torch.load; the result of torch.load is the reference."""
 
 import argparse
 import collections
@@ -79,7 +79,7 @@ def assert_same(found, expected):
 
 @pytest.mark.parametrize('protocol', [2, 3, 4, 5])
 @pytest.mark.parametrize('zipped', [True, False], ids=['zip', 'before torch 1.6'])
-def test_what_was_saved_comes_back(tmp_path, zipped, protocol):
+def test_saved_values_are_read_back(tmp_path, zipped, protocol):
     content = dict(tensors=TENSORS, values=VALUES, state=nn.BatchNorm1d(2).state_dict())
     file = tmp_path / 'a.pth'
     torch.save(content, file, pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
@@ -114,7 +114,7 @@ def test_newer_types_and_attributes(tmp_path):
     ],
     ids=['meta', 'sparse', 'nested', 'date', 'record', 'object'],
 )
-def test_what_is_no_weight_is_named(tmp_path, value, word):
+def test_tensors_that_are_not_weights_are_named(tmp_path, value, word):
     torch.save({'state_dict': {'a': value}}, tmp_path / 'a.pth')
     with pytest.raises(CheckpointError, match=word):
         read_torch_file(str(tmp_path / 'a.pth'))
@@ -148,8 +148,8 @@ def damaged(content, rng):
     return bytes(content)
 
 
-def test_damage_is_seen_or_does_no_harm(tmp_path):
-    """The zip format has sums of all records; between these lie bytes that nobody reads."""
+def test_damage_is_detected_or_harmless(tmp_path):
+    """The zip format has checksums of all records; bytes between the records are not used."""
     rng = random.Random(0)
     path, content = tmp_path / 'a.pth', dict(state_dict=dict(a=torch.randn(40, 40)), meta=VALUES)
     torch.save(content, path)
@@ -168,7 +168,7 @@ def test_damage_is_seen_or_does_no_harm(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(torch.serialization, 'set_crc32_options'), reason='torch < 2.6')
-def test_sums_that_were_turned_off(tmp_path):
+def test_files_without_checksums(tmp_path):
     torch.serialization.set_crc32_options(False)
     try:
         torch.save({'a': BASE}, tmp_path / 'a.pth')
@@ -177,8 +177,8 @@ def test_sums_that_were_turned_off(tmp_path):
     assert torch.equal(read_torch_file(str(tmp_path / 'a.pth'))['a'], BASE)
 
 
-def test_damage_to_the_old_format_is_an_error_of_ours(tmp_path):
-    """It has no sums, so that numbers may change; but nothing else happens."""
+def test_damage_to_the_old_format_is_a_checkpoint_error(tmp_path):
+    """It has no checksums, so numbers may change, but there is no other effect."""
     rng = random.Random(0)
     path = tmp_path / 'a.pth'
     torch.save({'a': torch.randn(8), 'meta': VALUES}, path, _use_new_zipfile_serialization=False)
@@ -195,12 +195,12 @@ def test_damage_to_the_old_format_is_an_error_of_ours(tmp_path):
             read_torch_file(str(path))
 
 
-# ---- files that somebody wrote by hand ------------------------------------------------------
+# ---- hand-written files ---------------------------------------------------------------------
 
 
 def archive(path, program, records=(('data/0', bytes(16)),), compression=zipfile.ZIP_STORED):
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # records twice
+        warnings.simplefilter('ignore')  # duplicate records
         with zipfile.ZipFile(path, 'w', compression) as file:
             for name, content in (('data.pkl', program), ('version', b'3'), *records):
                 file.writestr(f'a/{name}', content)
@@ -212,7 +212,7 @@ def dump(value):
 
 
 def tensor(offset, size, stride):
-    """The program of a tensor on a storage of four numbers."""
+    """Return the pickle of a tensor on a storage of four numbers."""
     storage = b'(X\x07\0\0\0storagectorch\nFloatStorage\n' + dump('0') + dump('cpu') + b'K\x04tQ'
     return (
         b'\x80\x02ctorch._utils\n_rebuild_tensor_v2\n('
@@ -299,26 +299,26 @@ def test_odd_programs(tmp_path, program):
     ],
     ids=['INST', 'OBJ', 'NEWOBJ_EX', 'STACK_GLOBAL', 'not used'],
 )
-def test_every_way_to_a_name_is_the_same(tmp_path, program, monkeypatch):
+def test_every_way_to_name_something_is_an_error(tmp_path, program, monkeypatch):
     monkeypatch.setattr(os, 'system', None)
     with pytest.raises(UnsafeCheckpointError, match=r'os\.system'):
         read_torch_file(archive(tmp_path / 'a.pth', program))
 
 
-def test_values_that_hold_themselves_and_many_times_the_same(tmp_path):
+def test_recursive_and_shared_values(tmp_path):
     itself = read_torch_file(archive(tmp_path / 'a.pth', b'\x80\x02]q\0h\0a.'))
     assert itself[0] is itself
     doubled = b'h\0h\0\x86q\0' * 60  # 2 ** 60 places, 60 values
     assert len(read_torch_file(archive(tmp_path / 'a.pth', b'\x80\x02)q\0' + doubled + b'.'))) == 2
 
 
-def test_a_place_in_the_memo_takes_no_memory(tmp_path):
-    path = archive(tmp_path / 'a.pth', b'\x80\x02Nr\xff\xff\xff\x7f.')  # 16 GiB as a table
+def test_a_large_memo_index_takes_no_memory(tmp_path):
+    path = archive(tmp_path / 'a.pth', b'\x80\x02Nr\xff\xff\xff\x7f.')  # 16 GiB in the C version
     assert read_torch_file(path) is None
 
 
 @pytest.mark.parametrize('metadata', [3, [1], {'': 3}, {'': {'version': 'x'}}], ids=str)
-def test_odd_versions_of_modules_are_left_out(tmp_path, metadata):
+def test_invalid_versions_of_modules_are_ignored(tmp_path, metadata):
     weights = nn.BatchNorm1d(2).state_dict()
     weights._metadata = metadata
     torch.save(weights, tmp_path / 'a.pth')
@@ -356,8 +356,8 @@ def test_the_old_format_by_hand(tmp_path):
     assert read_torch_file(str(path)).tolist() == [0, 0, 0, 0]
 
 
-def test_of_numpy_1_and_2(tmp_path):
-    """The module of numpy's scalars was renamed; both names are in files."""
+def test_scalars_of_numpy_1_and_2(tmp_path):
+    """The module of numpy's scalars was renamed; files have either name."""
     file = io.BytesIO()
     torch.save(np.str_('a'), file)
     with zipfile.ZipFile(file) as saved:
@@ -368,8 +368,8 @@ def test_of_numpy_1_and_2(tmp_path):
         assert read_torch_file(archive(tmp_path / 'a.pth', renamed)) == 'a'
 
 
-def test_command_lines_beside_weights_stay_records(tmp_path):
-    """timm, MAE, DeiT and DINO save them; nothing of them is needed."""
+def test_command_lines_stay_records(tmp_path):
+    """timm, MAE, DeiT and DINO save them; they are not needed."""
     torch.save(dict(model=BASE, args=argparse.Namespace(lr=1)), tmp_path / 'a.pth')
     found = read_torch_file(str(tmp_path / 'a.pth'))
     assert torch.equal(found['model'], BASE) and isinstance(found['args'], Inert)

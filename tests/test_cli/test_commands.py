@@ -9,8 +9,8 @@ from mmfer import cli
 
 
 @pytest.mark.parametrize('arguments', [['--help'], *([name, '--help'] for name in cli.COMMANDS)])
-def test_help_answers_at_once(arguments):
-    """It imports nothing slow."""
+def test_help_is_quick(arguments):
+    """It does not import slow packages."""
     program = (
         f'import runpy, sys\nsys.argv[1:] = {arguments}\n'
         'try: runpy.run_module("mmfer", run_name="__main__")\n'
@@ -46,13 +46,13 @@ def test_models(capsys):
     assert "'no-such'" in capsys.readouterr().err
 
 
-def test_who_reads_may_stop_reading():
+def test_closed_pipes():
     command = f'{sys.executable} -W ignore -m mmfer models | head -1'
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert done.stderr == '' and done.stdout.count('\n') == 1
 
 
-def test_print_env_names_each_package_in_a_line(capsys):
+def test_print_env_has_one_line_per_package(capsys):
     import torch
 
     from mmfer.version import __version__

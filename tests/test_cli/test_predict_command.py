@@ -24,7 +24,7 @@ APVIT = 'apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px'
 
 @pytest.fixture(scope='module')
 def model(tmp_path_factory):
-    """Arguments that name an untrained model for aligned images."""
+    """Arguments for an untrained model of aligned images."""
     with DefaultScope.overwrite_default_scope('mmfer'):
         config, checkpoint = write_task(tmp_path_factory.mktemp('model'), 'expression')
     return ['--model', config, '--weights', checkpoint, '--aligned', '--device', 'cpu']
@@ -65,8 +65,8 @@ def test_a_folder(model, photos, tmp_path, capsys):
         assert row['class_name'] == face.class_name and float(row['score']) == face.score
 
 
-def test_answers_that_are_not_finite_are_none(model, photos, tmp_path, capsys, monkeypatch):
-    """Their first class would be written else, and the status would be 0."""
+def test_non_finite_predictions_are_an_error(model, photos, tmp_path, capsys, monkeypatch):
+    """Otherwise the first class would be written, with status 0."""
     nothing = torch.full((1, 7), torch.nan)
     monkeypatch.setattr(MLPClsHead, 'forward', lambda self, feats: nothing)
     assert predict(photos / 'b.png', '--out', tmp_path / 'out', '--csv', *model) == 2
@@ -88,7 +88,7 @@ def test_what_is_written(model, photos, tmp_path, options, expected):
     assert files(tmp_path / 'out') == expected
 
 
-def test_unreadable_files_are_named_and_the_others_done(model, photos, tmp_path, capsys):
+def test_unreadable_files_are_reported_and_the_others_processed(model, photos, tmp_path, capsys):
     (photos / 'aa.jpg').write_text('no image')
     assert predict(photos, '--out', tmp_path / 'out', *model) == 1
     captured = capsys.readouterr()
@@ -97,8 +97,8 @@ def test_unreadable_files_are_named_and_the_others_done(model, photos, tmp_path,
     assert [row['status'] for row in rows(tmp_path / 'out')] == ['faces', 'unreadable', 'faces']
 
 
-def test_drawn_files_are_named_and_none_replaces_another(model, photos, tmp_path):
-    """Also where a file system does not tell capitals from small letters."""
+def test_annotated_files_are_listed_and_have_unique_names(model, photos, tmp_path):
+    """Also on file systems that ignore case."""
     for name in ('a.jpeg', 'A.JPG'):
         (photos / name).write_bytes((photos / 'a.jpg').read_bytes())
     out = tmp_path / 'out'
@@ -113,7 +113,7 @@ def test_drawn_files_are_named_and_none_replaces_another(model, photos, tmp_path
     assert {row['drawn'] for row in rows(tmp_path / 'plain')} == {''}
 
 
-def test_a_film_that_was_cut_off_is_a_failure(model, tmp_path, capsys):
+def test_a_truncated_video_is_an_error(model, tmp_path, capsys):
     path = tmp_path / 'film.avi'
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 10, (SIZE, SIZE))
     for index in range(20):
@@ -128,12 +128,12 @@ def test_a_film_that_was_cut_off_is_a_failure(model, tmp_path, capsys):
     assert [row['status'] for row in rows(tmp_path / 'out')] == ['faces', 'unreadable']
 
 
-def test_files_that_are_left_out_are_named(model, photos, tmp_path, monkeypatch):
+def test_skipped_files_are_listed(model, photos, tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr('mmfer.utils.files_below.print_log', lambda *words: said.append(words[0]))
     (photos / 'b.docx').write_bytes(b'PK')
     assert predict(photos, '--out', tmp_path / 'out', *model) == 0
-    assert said == [f"'{photos}': 1 left out as no image or video: b.docx"]
+    assert said == [f"'{photos}': 1 skipped (no image or video): b.docx"]
 
 
 def test_patches(repo_root, photos, tmp_path, capsys):
@@ -180,12 +180,12 @@ def test_errors(model, photos, tmp_path, capsys, arguments, message):
     assert re.search(message, error), error
 
 
-def test_a_image_is_not_replaced_by_its_annotated_one(model, photos, tmp_path):
+def test_an_image_is_not_replaced_by_its_annotated_image(model, photos, tmp_path):
     image, before = photos / 'a.jpg', (photos / 'a.jpg').read_bytes()
     assert predict(image, '--out', photos, *model) == 2
     assert image.read_bytes() == before
     assert predict(image, '--out', photos, '--no-draw', *model) == 0
-    assert predict(image, '--out', photos, *model) == 2  # also where results are already
+    assert predict(image, '--out', photos, *model) == 2  # also if there are results already
     assert image.read_bytes() == before
     others = tmp_path / 'others'
     others.mkdir()
@@ -234,13 +234,13 @@ def test_detector_files_are_known_by_their_digest(model, photos, tmp_path, capsy
     file.write_bytes(b'another')
     words += ['--detector-weights', file]
     assert predict(photos, '--out', tmp_path / 'out', *words) == 2
-    assert 'none of the published files' in capsys.readouterr().err
+    assert 'not one of the published files' in capsys.readouterr().err
     assert predict(photos, '--out', tmp_path / 'out', *words, '--detector-sha256', '0f') == 2
-    assert 'not 0f as was asked for' in capsys.readouterr().err
+    assert 'not the expected 0f' in capsys.readouterr().err
 
 
 def test_interrupted(repo_root, model, tmp_path):
-    """What was done is there, whole, and the status says what happened."""
+    """The results so far are complete, and the exit status is 130."""
     path, out = tmp_path / 'film.avi', tmp_path / 'out'
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 25, (SIZE, SIZE))
     for index in range(4000):
@@ -255,7 +255,9 @@ def test_interrupted(repo_root, model, tmp_path):
         cwd=repo_root,
         env={**os.environ, 'PYTHONPATH': str(repo_root)},
     )
-    assert status == 130 and error.endswith('what was done is there\n'), error
+    assert status == 130 and error.endswith(f'interrupted; the results so far are in {out}\n'), (
+        error
+    )
     done = [result.frame for result in read_json_lines(rows)]
     assert done == list(range(len(done))) and len(done) < 4000
     capture = cv2.VideoCapture(str(out / 'film.mp4'))

@@ -29,7 +29,7 @@ def all_users():
 
 @pytest.fixture
 def users(monkeypatch, all_users):
-    """Save the time to read all configs again."""
+    """Avoid reading all configs again."""
     monkeypatch.setattr(weights, '_users', lambda: all_users)
     return all_users
 
@@ -47,11 +47,11 @@ def test_the_list(call, users, tmp_path, monkeypatch):
         for part in (entry.what, entry.file, entry.licence, entry.terms, entry.page):
             assert part in block
         assert f'; {len(users[entry.file])} config' in block
-    assert 'is there and whole' in blocks['ir50_ms1m']
-    assert 'is there, but it is truncated' in blocks['apvit_rafdb']
-    assert 'is not there;' in blocks['vit-small_imagenet']
+    assert 'exists and is complete' in blocks['ir50_ms1m']
+    assert 'exists, but it is truncated' in blocks['apvit_rafdb']
+    assert 'is missing;' in blocks['vit-small_imagenet']
     assert 'python -m mmfer weights get vit-small_imagenet' in blocks['vit-small_imagenet']
-    assert f'2 of {len(ENTRIES)} are there' in said and USER not in said
+    assert f'2 of {len(ENTRIES)} files exist' in said and USER not in said
 
 
 def test_the_list_with_configs(call, users):
@@ -84,7 +84,7 @@ def test_where_the_file_goes(call, tmp_path):
         (['ir50_ms1m', '--url', 'http://localhost/a.pth'], 'https'),
     ],
 )
-def test_what_cannot_be_got(call, words, part, tmp_path):
+def test_errors(call, words, part, tmp_path):
     status, _, said = call('get', *words)
     assert status == 2 and said.startswith('error: ') and part in said
     assert not list(tmp_path.iterdir())

@@ -4,7 +4,7 @@ import pytest
 
 @pytest.fixture
 def logged(monkeypatch):
-    """What datasets log, as (message, level)."""
+    """Log of the datasets, as (message, level)."""
     messages = []
     monkeypatch.setattr(
         'mmfer.datasets.tolerant_reading.print_log',
@@ -15,7 +15,7 @@ def logged(monkeypatch):
 
 @pytest.fixture
 def left_out(monkeypatch):
-    """What the log says of files that are left out."""
+    """Log messages about skipped files."""
     messages = []
     monkeypatch.setattr(
         'mmfer.utils.files_below.print_log',

@@ -14,7 +14,7 @@ from expression_trees import (
 
 from mmfer.datasets import EXPRESSIONS, EXPRESSIONS_8, AffectNet
 
-#: What the numbers 0 to 7 mean.
+#: Meaning of the numbers 0 to 7.
 OFFICIAL = ['Neutral', 'Happiness', 'Sadness', 'Surprise', 'Fear', 'Disgust', 'Anger', 'Contempt']
 WRITERS = pytest.mark.parametrize('write', [write_affectnet_lists, write_affectnet_folders])
 LIST = 'Manually_Annotated_file_lists/training.csv'
@@ -37,7 +37,7 @@ def test_numbers_of_the_files_become_the_order_of_the_package(tmp_path, write):
     assert AffectNet(tmp_path, 'val').get_gt_labels().tolist() == [6]
 
 
-def test_what_is_no_expression_is_skipped_and_counted(tmp_path, logged):
+def test_other_labels_than_expressions_are_skipped_and_counted(tmp_path, logged):
     write_affectnet_lists(tmp_path, [0, 8, 9, 10, 7, 1], [0])
     assert len(AffectNet(tmp_path, num_classes=8)) == 3
     assert len(AffectNet(tmp_path)) == 2
@@ -51,12 +51,12 @@ def test_what_is_no_expression_is_skipped_and_counted(tmp_path, logged):
 def test_boxes_of_the_lists(tmp_path):
     write_affectnet_lists(tmp_path, [3], [3])
     sample = AffectNet(tmp_path).get_data_info(0)
-    # x, y, width, height of the file: 2, 3, 16, 18.
+    # x, y, width, height in the file: 2, 3, 16, 18.
     assert sample['face_box'].tolist() == [2, 3, 18, 21]
     assert sample['face_box'].dtype == np.float32
 
 
-def test_what_has_no_face_needs_no_box(tmp_path):
+def test_images_without_a_face_need_no_box(tmp_path):
     write_affectnet_lists(tmp_path, [3], [3])
     with open(tmp_path / LIST, 'a') as file:
         file.write(affectnet_row('1/none.jpg', 10, ['NULL'] * 4) + '\n')
@@ -105,7 +105,7 @@ def test_holdout_parts_the_training_list(tmp_path, write):
     train, val = names(parts['train']), names(parts['val'])
     assert not set(train) & set(val) and sorted(train + val) == sorted(names(parts['trainval']))
     assert names(parts['test']) == names(AffectNet(root, 'val'))
-    # Anywhere else it is the same choice.
+    # The selection is the same in any folder.
     root = root.rename(tmp_path / 'elsewhere')
     assert names(AffectNet(root, 'val', val_ratio=0.2)) == val
 
@@ -136,7 +136,7 @@ def test_valence_and_arousal(tmp_path, write):
             place = dataset.get_data_info(index)['gt_valence_arousal']
             assert place.dtype == np.float32
             np.testing.assert_array_equal(place, np.float32([0.1, -0.2]))
-    # The contemptuous face is none of the seven, but is labeled.
+    # The face with Contempt has none of the seven classes, but other labels.
     assert dataset.get_gt_labels().tolist() == [-1, EXPRESSIONS.index('Sadness')]
     eight = AffectNet(tmp_path, 'val', num_classes=8, valence_arousal=True)
     assert eight.get_gt_labels().tolist() == [7, 3]
@@ -177,7 +177,7 @@ def test_wrong_valence_is_named(tmp_path, value):
 
 
 class Runs:
-    """Unpickling it creates a file."""
+    """Creates a file if it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -201,11 +201,11 @@ def test_pickles_are_not_run(tmp_path):
         ('1/a.jpg,1,2,3', 'line 3: .*4 .*9'),
         (affectnet_row('1/a.jpg', 11), "line 3: .*label '11'"),
         (affectnet_row('1/a.jpg', 1, (1, 2, 'NULL', 3)), "line 3: .*'NULL'"),
-        (affectnet_row('1/a.jpg', 1, (1, 2, 0, 3)), 'line 3: .*no box'),
-        (affectnet_row('1/a.jpg', 1, (1, 'nan', 2, 3)), 'line 3: .*no box'),
+        (affectnet_row('1/a.jpg', 1, (1, 2, 0, 3)), 'line 3: .*invalid box'),
+        (affectnet_row('1/a.jpg', 1, (1, 'nan', 2, 3)), 'line 3: .*invalid box'),
     ],
 )
-def test_names_the_wrong_line(tmp_path, line, message):
+def test_error_names_the_wrong_line(tmp_path, line, message):
     path = write_affectnet_lists(tmp_path, [0], [0]) / LIST
     path.write_text(path.read_text() + line)
     with pytest.raises(ValueError, match=message) as error:
@@ -213,7 +213,7 @@ def test_names_the_wrong_line(tmp_path, line, message):
     assert str(path) in str(error.value) and '1/a.jpg' in str(error.value)
 
 
-def test_names_a_missing_image(tmp_path):
+def test_error_names_a_missing_image(tmp_path):
     write_affectnet_lists(tmp_path, [0, 1], [0])
     path = tmp_path / 'Manually_Annotated_Images/2/training001.jpg'
     write_image(path.with_name('another.jpg'))
@@ -223,7 +223,7 @@ def test_names_a_missing_image(tmp_path):
     assert str(path) in str(error.value)
 
 
-def test_names_a_missing_label(tmp_path):
+def test_error_names_a_missing_label(tmp_path):
     write_affectnet_folders(tmp_path, [0, 1], [0])
     path = tmp_path / 'train_set/annotations/1_exp.npy'
     path.unlink()
@@ -232,7 +232,7 @@ def test_names_a_missing_label(tmp_path):
     assert f"'{path}'" in str(error.value)
 
 
-def test_both_releases_at_once_are_refused(tmp_path):
+def test_both_releases_at_once_are_an_error(tmp_path):
     write_affectnet_lists(tmp_path, [0], [0])
     write_affectnet_folders(tmp_path, [0], [0])
     with pytest.raises(ValueError, match='Manually_Annotated.*train_set'):
@@ -253,7 +253,7 @@ def test_nothing_there(tmp_path):
         (dict(image_dir='aligned'), 'image_dir'),
     ],
 )
-def test_refuses_wrong_arguments(tmp_path, kwargs, message):
+def test_wrong_arguments_are_errors(tmp_path, kwargs, message):
     write_affectnet_folders(tmp_path, [0], [0])
     with pytest.raises(ValueError, match=message):
         AffectNet(tmp_path, **kwargs)

@@ -19,7 +19,7 @@ def names(dataset):
 
 
 def all_samples(root, **kwargs):
-    """(folder, class name) of all images in all parts."""
+    """Return (folder, class name) of all images in all splits."""
     found = []
     for split in EVERYTHING:
         dataset = AffectNetHQ(root, split, **kwargs)
@@ -60,7 +60,7 @@ def test_parts_are_disjoint_and_exhaustive_and_known(tmp_path):
     parts = {split: names(AffectNetHQ(tmp_path, split, **kwargs)) for split in EVERYTHING}
     assert sorted(sum(parts.values(), [])) == [f'sad/{i:05d}.jpg' for i in range(40)]
     numbers = {part: [int(Path(n).stem) for n in found] for part, found in parts.items()}
-    # Written down once: results stay comparable between versions.
+    # Fixed numbers: results stay comparable between versions.
     assert numbers['test'] == [7, 10, 11, 20, 28, 32]
     assert numbers['val'] == [8, 12, 14, 30, 31, 34]
 
@@ -133,7 +133,7 @@ def test_missing_folders(tmp_path):
         AffectNetHQ(tmp_path / 'nowhere')
 
 
-def test_somebody_elses_split(tmp_path):
+def test_custom_split(tmp_path):
     write_folders(tmp_path, dict(happiness=3, neutral=3))
     split = tmp_path / 'split.csv'
     write_split_file(split, [('happiness/00001.jpg', 'test'), ('happy/00002', 'test')])

@@ -22,7 +22,7 @@ EXPRESSIONS_A, UNITS_A = [4, 1, -1, -1], [1, -1, 0, -1, 1]
 
 
 def write(root, **kwargs):
-    """Two videos to train, one in each track; one video to validate in both."""
+    """Two videos for training, one in each track; one video for validation in both."""
     return write_affwild2(
         root,
         {
@@ -40,7 +40,7 @@ def write(root, **kwargs):
 
 
 def frames(dataset):
-    """What samples are, as a person would write it: video, frame, class, units of AU1."""
+    """Return (video, frame, class name, AU1) of all samples."""
     found = []
     for index in range(len(dataset)):
         sample = dataset.get_data_info(index)
@@ -104,7 +104,7 @@ class TestFrames:
         root = write(tmp_path, missing=['a/00001', 'a/00004', 'c/00002'])
         dataset = AffWild2(root)
         assert [frame[:2] for frame in frames(dataset)][:3] == [('a', 2), ('a', 3), ('a', 5)]
-        # Frame 4 of a has neither; it counts as one without a label.
+        # Frame 4 of a has neither; it is counted as unlabeled.
         assert logged == [
             (
                 'AffWild2, train: 6 frames of 3 videos; 3 with an expression only, 3 with action '
@@ -230,7 +230,7 @@ class TestTable:
 
 
 class TestSharedVideos:
-    """A video that the tracks put into different parts."""
+    """Videos with different splits in different tracks."""
 
     @pytest.fixture
     def root(self, tmp_path):
@@ -286,7 +286,7 @@ class TestSharedVideos:
         tasks = ('expression', 'action_units', 'valence_arousal')
         for part in ('train', 'val'):
             assert videos(AffWild2(root, part, tasks=tasks)) == ['x', 'y'], 'keep'
-        # The expressions have no y: the action units, which are next, have it for training.
+        # The expression track has no y; in the next one, the action units, it is for training.
         settings = dict(tasks=tasks, shared_videos=rule)
         assert videos(AffWild2(root, split, **settings)) == ['x', 'y']
         with pytest.raises(EmptySplitError):
@@ -396,7 +396,7 @@ class TestErrors:
         'folder',
         ['annotations', 'cropped_aligned', 'annotations/EXPR_Set/Train_Set', 'annotations/AU_Set'],
     )
-    def test_names_what_is_missing_and_shows_the_layout(self, tmp_path, folder):
+    def test_error_names_missing_files_and_shows_the_layout(self, tmp_path, folder):
         shutil.rmtree(write(tmp_path) / folder)
         with pytest.raises(FileNotFoundError) as error:
             AffWild2(tmp_path)
@@ -404,7 +404,7 @@ class TestErrors:
         assert folder.split('/')[-1] in message and 'cropped_aligned/video1/00001.jpg' in message
         assert f"data_root is '{tmp_path}'" in message
 
-    def test_names_videos_without_frames(self, tmp_path):
+    def test_error_names_videos_without_frames(self, tmp_path):
         shutil.rmtree(write(tmp_path) / 'cropped_aligned/c')
         with pytest.raises(FileNotFoundError, match="1 of 3 .*'c'"):
             AffWild2(tmp_path)

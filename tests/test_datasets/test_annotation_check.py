@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Boxes and points that are for another image than theirs."""
+"""Boxes and points that do not belong to their image."""
 
 import pickle
 from io import BytesIO
@@ -36,18 +36,18 @@ def box(*numbers):
         ((300, 220, 400, 320), '4% is in the image'),
         ((-1000, -1000, 1200, 1200), '% is in the image'),
         ((0.2, 0.2, 0.8, 0.9), '2 pixels or less'),
-        ((50, 50, np.nan, 90), 'no box'),
-        ((50, 50, np.inf, 90), 'no box'),
+        ((50, 50, np.nan, 90), 'valid box'),
+        ((50, 50, np.inf, 90), 'valid box'),
     ],
 )
-def test_what_hardly_meets_the_image_is_found(make, numbers, reason):
+def test_annotations_outside_of_the_image_are_found(make, numbers, reason):
     found = misplacement(make(*numbers), SIZE)
     assert found is None if reason is None else reason in found
 
 
-def test_a_box_that_is_none():
-    assert 'no box' in misplacement(box(90, 20, 30, 80), SIZE)
-    assert 'no box' in misplacement(box(30, 20, 30, 80), SIZE)
+def test_an_invalid_box():
+    assert 'valid box' in misplacement(box(90, 20, 30, 80), SIZE)
+    assert 'valid box' in misplacement(box(30, 20, 30, 80), SIZE)
 
 
 def test_points_in_one_line_are_a_face_like_others():
@@ -59,7 +59,7 @@ def test_samples_without_either_are_fine():
 
 
 @pytest.mark.parametrize('suffix', ['jpg', 'png', 'webp', 'tiff'])
-def test_turned_images_are_refused_where_pixels_matter(tmp_path, suffix):
+def test_rotated_images_with_annotations_are_an_error(tmp_path, suffix):
     path = tmp_path / f'a.{suffix}'
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -78,7 +78,7 @@ def test_damaged_marks_turn_nothing(content):
 
 
 def test_error_survives_the_way_out_of_a_worker():
-    assert str(pickle.loads(pickle.dumps(AnnotationError('a.jpg: no box')))) == 'a.jpg: no box'
+    assert str(pickle.loads(pickle.dumps(AnnotationError('a.jpg: a reason')))) == 'a.jpg: a reason'
 
 
 @pytest.fixture
@@ -96,20 +96,20 @@ def read_training_set(root, **kwargs):
 
 
 def parts(root):
-    """A split file with both in the training part, and in the test part."""
+    """Write a split file with both bad images in the training split."""
     path = root / 'split.csv'
     path.write_text(''.join(f'{i}.jpg#0,{"train" if i < 20 else "test"}\n' for i in range(30)))
     return str(path)
 
 
-def test_training_goes_on_without_them(root, logged):
+def test_training_continues_without_them(root, logged):
     read = read_training_set(root, split_file=parts(root))
     assert not {sample['image'] for sample in read} & {'0.jpg', '1.jpg'}
     messages = [message for message, _ in logged if 'image of another size' in message]
     assert len(messages) == 2 and '(60, 60, 90, 90)' in messages[0] and '24x24' in messages[0]
 
 
-def test_more_of_them_than_tolerated_end_it(root, logged):
+def test_too_many_of_them_are_an_error(root, logged):
     with pytest.raises(RuntimeError, match=r'2 images of ExpW .*max_bad_images=1'):
         read_training_set(root, split_file=parts(root), max_bad_images=1)
 

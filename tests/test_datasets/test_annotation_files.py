@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What all lists have in common: encodings, and that no list says two things of one face."""
+"""Properties of all lists: encodings, and an error for contradicting labels of one face."""
 
 import cv2
 import numpy as np
@@ -141,7 +141,7 @@ def test_lines_of_old_macs(tmp_path):
     assert read_lines(tmp_path / 'a.txt', int) == [1, 2, 3]
 
 
-def test_what_systems_leave_behind_is_no_image(tmp_path):
+def test_system_files_are_not_images(tmp_path):
     for name in ('b.jpg', 'a.PNG', '._a.png', '.c.jpg', 'Thumbs.db', 'desktop.ini', 'a.txt'):
         (tmp_path / name).touch()
     assert [path.name for path in list_files(tmp_path)] == ['a.PNG', 'b.jpg']
@@ -154,6 +154,6 @@ def test_images_are_found_by_content_and_others_named(tmp_path, left_out):
     (tmp_path / 'd.zip').write_bytes(b'PK')
     (tmp_path / 'folder').mkdir()
     assert [path.name for path in list_files(tmp_path)] == ['a.jfif', 'b', 'c.webp']
-    assert '1 left out as no image: d.zip' in left_out[-1]
+    assert '1 skipped (no image): d.zip' in left_out[-1]
     assert [path.name for path in list_files(tmp_path, ('.webp',))] == ['c.webp']
-    assert '3 left out as no .webp: a.jfif, b, d.zip' in left_out[-1]
+    assert '3 skipped (no .webp): a.jfif, b, d.zip' in left_out[-1]

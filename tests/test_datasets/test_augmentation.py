@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The training pipeline of the RAF-DB config, step by step, against slow obvious references."""
+"""The training pipeline of the RAF-DB config, step by step, against slow references."""
 
 import math
 import random
@@ -50,7 +50,7 @@ def as_bgr(image):
 
 
 def by_pil(change, channel_order):
-    """What a function of RGB images makes of the image, if that is read in this order."""
+    """Apply a function for RGB images to an image with this channel order."""
     if channel_order == 'bgr':
         return as_bgr(change(as_pil(IMAGE)))
     return np.asarray(change(Image.fromarray(IMAGE))).astype(int)
@@ -142,7 +142,7 @@ def test_gray_depends_on_the_order():
     assert np.abs(usual[..., 0] - released[..., 0].astype(int) - weight).max() <= 1
 
 
-def test_gray_refuses_a_wrong_probability():
+def test_gray_with_a_wrong_probability_is_an_error():
     with pytest.raises(ValueError, match='prob .*-1'):
         RandomGrayFace(-1)
 
@@ -152,7 +152,7 @@ def test_gray_refuses_a_wrong_probability():
 def test_hue_turns_as_in_torchvision(shift, channel_order):
     expected = by_pil(partial(tv.adjust_hue, hue_factor=shift), channel_order)
     difference = np.abs(shift_hue(IMAGE, shift, channel_order) - expected)
-    # Both go through 8-bit HSV, rounding differently on the way.
+    # Both convert to 8-bit HSV, with different rounding.
     assert difference.mean() < 1.5 and np.percentile(difference, 99) <= 6
 
 
@@ -220,7 +220,7 @@ def test_jitter_does_not_write_into_its_input():
     np.testing.assert_array_equal(image, IMAGE)
 
 
-def test_jitter_refuses_a_wrong_probability():
+def test_jitter_with_a_wrong_probability_is_an_error():
     with pytest.raises(ValueError, match='prob .*1.2'):
         RandomColorJitter(prob=1.2)
 
@@ -239,5 +239,5 @@ def test_evaluation_pipeline_is_not_random(config, tmp_path):
     path = tmp_path / 'face.png'
     cv2.imwrite(str(path), IMAGE)
     results = [Compose(config.test_pipeline)(dict(img_path=str(path))) for _ in range(3)]
-    # An image of the input size goes through untouched.
+    # An image of the input size is not changed.
     assert all((r['inputs'].permute(1, 2, 0).numpy() == IMAGE).all() for r in results)

@@ -11,7 +11,7 @@ from mmfer.datasets.splits import random_cfp_split, stratified_cfp_split, write_
 
 
 def keys(dataset):
-    """person/image of each sample."""
+    """Return person/image of each sample."""
     paths = [Path(dataset.get_data_info(i)['img_path']) for i in range(len(dataset))]
     return [f'{path.parts[-3]}/{path.stem}' for path in paths]
 
@@ -50,7 +50,7 @@ def test_classes_are_the_people_there(tmp_path):
         ]
 
 
-def test_people_can_be_chosen(tmp_path):
+def test_people_can_be_selected(tmp_path):
     write_cfp(tmp_path, [1, 2, 3])
     dataset = CFP(tmp_path, classes=['003', '001'], split_rule='stratified')
     assert Counter(key[:3] for key in keys(dataset)) == {'001': 7, '003': 7}
@@ -81,7 +81,7 @@ def test_missing_image_is_named(tmp_path):
 
 
 @pytest.mark.parametrize('missing', ['Data', 'Data/Images', 'Data/Images/002/frontal'])
-def test_names_what_is_missing_and_shows_the_layout(tmp_path, missing):
+def test_error_names_missing_files_and_shows_the_layout(tmp_path, missing):
     shutil.rmtree(write_cfp(tmp_path) / missing)
     with pytest.raises(FileNotFoundError, match='(?s)Images/001/frontal/01.jpg'):
         CFP(tmp_path)

@@ -17,7 +17,7 @@ MODULE = 'mmfer.datasets.samplers.class_balanced_sampler'
 
 
 class Labeled(BaseDataset):
-    """Samples that are nothing but their labels, in random order."""
+    """Samples with labels only, in random order."""
 
     METAINFO = dict(classes=tuple('abcdefgh'))
 
@@ -81,7 +81,7 @@ def test_all_samples_of_a_class_come_before_one_comes_again():
         assert len(of_class) == 100
         rounds = [of_class[start : start + count] for start in range(0, 100 - count + 1, count)]
         assert all(set(each) == everything for each in rounds)
-        # Shuffled, and anew in each round: of 7, two in a row agree once in 5,040.
+        # Shuffled again in each round: two consecutive orders of 7 agree once in 5,040.
         assert count < 7 or all(a != b for a, b in zip(rounds, rounds[1:], strict=False))
 
 
@@ -100,7 +100,7 @@ def test_order_depends_on_seed_and_epoch_alone():
     assert draw(first, 1) == draw(ClassBalancedSampler(dataset, seed=5), 1)
     orders = [draw(first, 0), draw(first, 1), draw(ClassBalancedSampler(dataset, seed=7), 0)]
     assert orders[0] != orders[1] and orders[0] != orders[2]
-    # A frequent class shows another part in the next pass.
+    # The next epoch has another part of a frequent class.
     shown = [{index for index in order if dataset.labels[index] == 0} for order in orders]
     assert len(shown[0]) in (19, 20) and shown[0] != shown[1]
     in_order = ClassBalancedSampler(dataset, seed=5, shuffle=False)
@@ -125,7 +125,7 @@ def test_each_process_balances_a_share_of_its_own(processes, world_size, counts,
     for share in shares:
         seen = Counter(dataset.labels[index] for index in share)
         assert len(seen) == len(counts) and max(seen.values()) - min(seen.values()) <= 1
-    # Together they go through a class as one process would, but that one may be a turn ahead.
+    # Together they go through a class like one process, but some may be one turn ahead.
     times = Counter(index for share in shares for index in share)
     for label, count in enumerate(counts):
         of_class = [times[i] for i, other in enumerate(dataset.labels) if other == label]
@@ -188,7 +188,7 @@ def test_samples_with_several_labels_take_part_in_the_turns_of_each():
     assert drawn[3] == 1 + 2 and drawn[4] == 2 + 4
 
 
-def test_refuses_what_cannot_be_balanced():
+def test_datasets_that_cannot_be_balanced_are_errors():
     with pytest.raises(ValueError, match='length .*5'):
         ClassBalancedSampler(Labeled(), length=5)
     with pytest.raises(ValueError, match='2 of 3 .*1'):

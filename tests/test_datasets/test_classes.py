@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""``classes`` as a part of the classes, or in another order, means one thing in all datasets."""
+"""``classes`` as a subset or in another order works the same in all datasets."""
 
 import json
 import logging
@@ -58,7 +58,7 @@ WRITERS = {
 
 
 def named(dataset):
-    """(path, name of the class) of every sample."""
+    """Return (path, class name) of every sample."""
     samples = [dataset.get_data_info(index) for index in range(len(dataset))]
     return [(s['img_path'], dataset.metainfo['classes'][s['gt_label']]) for s in samples]
 
@@ -127,7 +127,7 @@ def test_classes_of_a_file(tmp_path, encoding):
 
 
 def test_a_part_of_the_classes_within_a_holdout_and_folds(tmp_path):
-    """The part that a sample is in does not depend on the classes that are read."""
+    """The split of a sample does not depend on the selected classes."""
     root = str(write_rafdb(tmp_path, [*range(1, 8)] * 20))
     cfg = dict(type='RAFDB', data_root=root, val_ratio=0.2)
     for split in ('train', 'val'):
@@ -146,7 +146,7 @@ def test_a_part_of_the_classes_within_a_holdout_and_folds(tmp_path):
     assert {label for fold in folds for label in fold.get_gt_labels().tolist()} == {0, 1}
 
 
-def test_sets_without_classes_know_none(tmp_path):
+def test_datasets_without_classes_know_none(tmp_path):
     for number in range(20):
         write_image(tmp_path / f'{number + 1}_0_0_2017.jpg')
     with pytest.raises(ValueError, match="UTKFace: classes name 'Fear'; known are none"):

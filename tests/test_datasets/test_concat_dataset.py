@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Two expression sets as one, in all wrappers, in training."""
+"""Two expression datasets concatenated, in all wrappers and in training."""
 
 from collections import Counter
 from pathlib import Path
@@ -24,7 +24,7 @@ LOAD = [dict(type='LoadFaceImage')]
 
 @pytest.fixture
 def sets(tmp_path):
-    """Configs of an RAF-DB with fear in surplus and an SFEW of two images a class."""
+    """Configs of an RAF-DB with more images of fear, and an SFEW with two images per class."""
     init_default_scope('mmfer')
     rafdb = write_rafdb(tmp_path / 'rafdb', [*range(1, 8), *[2] * 9])
     sfew = write_sfew(tmp_path / 'sfew', dict(Train=2, Val=1))
@@ -54,7 +54,7 @@ def test_sets_of_different_origin_are_one(sets):
     assert len(build(concat(sets, lazy_init=True))) == 30
 
 
-def test_other_classes_are_refused_with_the_way_out(sets, tmp_path):
+def test_other_classes_are_an_error_with_a_remedy(sets, tmp_path):
     votes = [('Training', unanimous(column)) for column in range(8)]
     ferplus = dict(type='FERPlus', data_root=str(write_ferplus(tmp_path / 'f', votes)))
     with pytest.raises(
@@ -71,7 +71,7 @@ def test_other_classes_are_refused_with_the_way_out(sets, tmp_path):
 
 
 def named(dataset):
-    """(path, name of the class) of every sample; by its label and by what it is balanced by."""
+    """Return (path, class name) of every sample; label and balancing class must agree."""
     classes, found = dataset.metainfo['classes'], []
     for index in range(len(dataset)):
         sample, info = dataset[index], dataset.get_data_info(index)
@@ -93,7 +93,7 @@ def test_another_order_becomes_that_of_the_first(sets):
 
 @pytest.fixture
 def folders(tmp_path):
-    """Config of folders that are numbered alphabetically and called otherwise than RAF-DB's."""
+    """Config of folders with alphabetical numbers and other names than RAF-DB's."""
     names = ('ANGRY', 'Fear', 'disgusted', 'happy', 'neutral', 'sad', 'surprised')
     root = write_folders(tmp_path / 'mine', dict.fromkeys(names, 2))
     return dict(type='CustomDataset', data_root=str(root), pipeline=LOAD, test_mode=False)
@@ -148,7 +148,7 @@ def test_shares_of_classes_and_missing_labels_are_renumbered(sets, tmp_path):
     got = build(concat([first, drawn[1]]))
     assert [got.get_data_info(16 + i)['gt_label'] for i in range(12)] == before[0]
     assert -1 in before[0] and before[0] != before[1]
-    # The dataset that was given is as it was.
+    # The original dataset is unchanged.
     assert [drawn[1].get_data_info(i)['gt_label'] for i in range(12)] == before[1]
     assert drawn[1].metainfo['classes'] == EXPRESSIONS[::-1]
 
@@ -159,14 +159,14 @@ def test_samples_may_be_serialized_or_not(sets, folders, serialize):
     assert {name for _, name in named(both)[16:]} == set(EXPRESSIONS)
 
 
-def test_two_names_of_one_class_are_refused(sets, tmp_path):
+def test_two_names_of_one_class_are_an_error(sets, tmp_path):
     names = ('happy', 'happiness', 'disgust', 'fear', 'neutral', 'sad', 'surprise')
     root = write_folders(tmp_path / 'mine', dict.fromkeys(names, 1))
     with pytest.raises(ValueError, match='do not mean the same'):
         build(concat([sets[0], dict(type='CustomDataset', data_root=str(root))]))
 
 
-def test_other_tasks_and_nothing_are_refused(sets):
+def test_other_tasks_and_no_datasets_are_errors(sets):
     age = dict(type='SynthFace', num_samples=2, task='age')
     with pytest.raises(ValueError, match=r'datasets\[1\] \(SynthFace\) has the classes None'):
         build(concat([sets[0], age]))

@@ -10,7 +10,7 @@ from mmfer.datasets.transforms import UnreadableImageError
 
 @pytest.fixture
 def tree(tmp_path):
-    """Make folders with an empty file of an image in each."""
+    """Make folders with an empty image file in each."""
 
     def _tree(*folders):
         for folder in folders:
@@ -45,9 +45,9 @@ def test_images_are_found_by_content_and_others_named(tree, tmp_path, left_out):
         dataset = CustomDataset(root, **kwargs)
         found = [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
         assert found == [*(f'{root}/a/{name}' for name in names), f'{root}/b/0.jpg']
-    assert '1 left out as no image: b/x.zip' in left_out[-1]
+    assert '1 skipped (no image): b/x.zip' in left_out[-1]
     assert len(CustomDataset(root, extensions=['.jpg', '.webp'])) == 3
-    assert '3 left out as no .jpg or .webp: a/2, a/3.jfif, b/x.zip' in left_out[-1]
+    assert '3 skipped (no .jpg or .webp): a/2, a/3.jfif, b/x.zip' in left_out[-1]
 
 
 def test_a_link_that_leads_back_adds_nothing(tree, tmp_path):
@@ -67,7 +67,7 @@ def test_expressions_may_be_called_otherwise(tree):
     classes = ('Surprise', 'Happiness', 'Anger')
     dataset = CustomDataset(tree('angry', 'Happy', 'surprised'), classes=classes)
     assert labels(dataset) == {'angry': 2, 'Happy': 1, 'surprised': 0}
-    with pytest.raises(ValueError, match='several are of one'):
+    with pytest.raises(ValueError, match='several match one'):
         CustomDataset(tree('anger'), classes=classes)
 
 
@@ -79,9 +79,9 @@ def test_other_names_are_given_in_alphabetical_order(tree):
 @pytest.mark.parametrize(
     ('folders', 'classes', 'named'),
     [
-        (('anger', 'backup'), ('anger', 'joy'), "'backup' are none"),
-        (('x', 'y', 'z'), ('anger', 'joy'), 'are none'),
-        (('anger', 'Anger'), ('anger', 'joy'), 'several are of one'),
+        (('anger', 'backup'), ('anger', 'joy'), "'backup' match none"),
+        (('x', 'y', 'z'), ('anger', 'joy'), 'match none'),
+        (('anger', 'Anger'), ('anger', 'joy'), 'several match one'),
     ],
 )
 def test_folders_that_fit_no_class_are_an_error(tree, folders, classes, named):

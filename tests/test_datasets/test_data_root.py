@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The folder that a program is started in is a folder like others."""
+"""The working directory works as ``data_root``, like any other folder."""
 
 from collections import Counter
 

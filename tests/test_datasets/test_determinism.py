@@ -18,7 +18,7 @@ from mmfer.registry import TRANSFORMS
 
 
 class Listed(BaseDataset):
-    """A dataset of the samples that it is given."""
+    """A dataset of given samples."""
 
     def __init__(self, samples):
         self.samples = samples
@@ -54,7 +54,7 @@ def test_random_transforms_are_found():
 
 @pytest.mark.parametrize('name', DETERMINISTIC_TRANSFORMS)
 def test_listed_transforms_name_no_chance(name):
-    """None of them takes a probability or a range to draw from."""
+    """None of them has an argument for a probability or a random range."""
     words = TRANSFORMS.get(name).__init__.__code__.co_varnames
     assert not {'prob', 'max_shift', 'scale_range', 'ratio_range', 'magnitude_std'} & set(words)
 

@@ -21,12 +21,12 @@ from mmfer.datasets.splits import (
 
 TOOL = 'dataset_converters/write_split.py'
 PARTS = ('train', 'val', 'test')
-#: What the numbers 0 to 6 mean.
+#: Meaning of the numbers 0 to 6.
 OFFICIAL = ['Anger', 'Disgust', 'Fear', 'Happiness', 'Sadness', 'Surprise', 'Neutral']
 
 
 def faces(dataset):
-    """(image, number of the face) of all samples."""
+    """Return (image, number of the face) of all samples."""
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     return [(info['image'], info['face']) for info in infos]
 
@@ -36,7 +36,7 @@ def part_of(name):
 
 
 def names_of(part, count):
-    """So many names whose images are in a part."""
+    """Return ``count`` names of images in a split."""
     candidates = (f'actor_{number}.jpg' for number in range(1000))
     return [name for name in candidates if part_of(name) == part][:count]
 
@@ -99,7 +99,7 @@ def test_split_has_the_published_shares_and_keeps_images_together(tmp_path):
     )
     images = {part: {image for image, _ in found} for part, found in parts.items()}
     assert sum(map(len, images.values())) == 400, 'no image is in two parts'
-    # 75, 10 and 15 % but for chance; written down once: results stay comparable.
+    # 75, 10 and 15 % on average. Fixed numbers: results stay comparable between versions.
     counts = {part: len(found) for part, found in images.items()}
     assert counts == dict(train=309, val=42, test=49)
     assert len(ExpW(tmp_path, 'trainval', by='image')) == len(parts['train']) + len(parts['val'])
@@ -136,7 +136,7 @@ def test_split_by_face_is_the_default(tmp_path):
     assert sorted(sum(parts.values(), [])) == sorted(
         (name, face) for name in names for face in (0, 1)
     )
-    # Written down once: the parts follow the hashes in this order, training first.
+    # Fixed numbers: the splits follow the hashes in this order, training first.
     keys = sorted((f'actor_{n}#{face}' for n in range(40) for face in (0, 1)), key=hash_of_name)
     for part, (start, end) in dict(train=(0, 60), val=(60, 68), test=(68, 80)).items():
         found = [f'{name.removesuffix(".jpg")}#{face}' for name, face in parts[part]]
@@ -180,7 +180,7 @@ def test_split_by_face_is_stored_as_a_file_and_read_back(tmp_path):
     for part in PARTS:
         whole = ExpW(tmp_path, part, by='face')
         assert faces(ExpW(tmp_path, part, by='face', split_file=target)) == faces(whole)
-    # A face that the file names and that is not sure enough is no error.
+    # A face in the file with a low confidence is not an error.
     sure = [ExpW(tmp_path, part, by='face', split_file=target, min_confidence=2) for part in PARTS]
     assert sum(map(len, sure)) == 17
 
@@ -239,13 +239,13 @@ def test_names_with_spaces_and_other_classes(tmp_path):
     [
         ('a.jpg 0 1 2 3 4 0', '7 .*8: name, face, top, left'),
         (expw_line('a.jpg', 7), "label '7'"),
-        (expw_line('a.jpg', 0, box=(3, 18, 2, 20)), 'no box, x1=18, y1=3, x2=2'),
+        (expw_line('a.jpg', 0, box=(3, 18, 2, 20)), 'invalid box, x1=18, y1=3, x2=2'),
         (expw_line('a.jpg', 0, box=(3, 'x', 2, 20)), 'could not convert'),
-        (expw_line('a.jpg', 0, box=(3, 2, 'inf', 20)), 'no box'),
+        (expw_line('a.jpg', 0, box=(3, 2, 'inf', 20)), 'invalid box'),
         (expw_line('a.jpg', 0, confidence=float('nan')), "confidence 'nan'"),
     ],
 )
-def test_names_the_wrong_line(tmp_path, line, message):
+def test_error_names_the_wrong_line(tmp_path, line, message):
     path = write_expw(tmp_path, [expw_line('b.jpg', 0)]) / 'data/label/label.lst'
     path.write_text(path.read_text() + line)
     with pytest.raises(ValueError, match=message) as error:
@@ -253,7 +253,7 @@ def test_names_the_wrong_line(tmp_path, line, message):
     assert f'{path}, line 2: ' in str(error.value)
 
 
-def test_names_what_is_missing_and_shows_the_layout(tmp_path):
+def test_error_names_missing_files_and_shows_the_layout(tmp_path):
     write_expw(tmp_path, [expw_line('b.jpg', 0), expw_line('c.jpg', 0)])
     (tmp_path / 'data/label/label.lst').unlink()
     with pytest.raises(FileNotFoundError, match='(?s)label.lst.*image/origin/a'):
@@ -270,6 +270,6 @@ def test_names_what_is_missing_and_shows_the_layout(tmp_path):
         (dict(min_confidence=-1), 'min_confidence .*-1'),
     ],
 )
-def test_refuses_wrong_arguments(tmp_path, kwargs, message):
+def test_wrong_arguments_are_errors(tmp_path, kwargs, message):
     with pytest.raises(ValueError, match=message):
         ExpW(tmp_path, **kwargs)

@@ -13,7 +13,7 @@ POINTS = [[float(i), i / 2] for i in range(98)]
 
 @pytest.fixture
 def write(tmp_path):
-    """Write annotations.json and the images it names; returns the folder."""
+    """Write annotations.json and the images in it; return the folder."""
 
     def _write(records, **metainfo):
         for record in records:
@@ -68,7 +68,7 @@ def test_classes_are_mapped_by_name(write):
     assert FaceCrops(root, classes=['glad', 'sad']).get_gt_labels().tolist() == [1, 0]
 
 
-def test_task_can_be_chosen(write):
+def test_task_can_be_selected(write):
     root = write([record(gt_age=3, gt_landmarks=POINTS)])
     with pytest.raises(ValueError, match="task .*'age'"):
         FaceCrops(root)
@@ -105,7 +105,7 @@ def test_task_can_be_chosen(write):
         (record('b.jpg', gt_age=3, gt_label=True), 'gt_label .*True'),
         (record('b.jpg', gt_age=3, gt_label=1.0), r'gt_label .*1\.0'),
         (record('b.jpg', gt_age=3, gt_label='x'), "gt_label .*'x'"),
-        (record('b.jpg', gt_age=3, face_box=[9, 2, 3, 4]), 'no box, x1=9'),
+        (record('b.jpg', gt_age=3, face_box=[9, 2, 3, 4]), 'invalid box, x1=9'),
         (record('b.jpg', gt_age=3, gt_landmarks=[['1', '2']]), 'gt_landmarks .*numbers'),
         (record('b.jpg', gt_age=3, gt_landmarks=[[1, 2], [3]]), 'gt_landmarks .*numbers'),
         (record(gt_age=4), r'contradicts data_list\[0\].*3.*4'),
@@ -143,12 +143,12 @@ def test_what_is_missing(tmp_path, write):
         (dict(task='identity'), "task .*'identity'"),
     ],
 )
-def test_refuses_wrong_arguments(tmp_path, kwargs, message):
+def test_wrong_arguments_are_errors(tmp_path, kwargs, message):
     with pytest.raises(ValueError, match=message):
         FaceCrops(tmp_path, **kwargs)
 
 
-def test_says_that_images_were_lost_on_the_way(write, logged):
+def test_lost_images_are_logged(write, logged):
     faces = [record(gt_age=3), record(split='test', gt_age=3)]
     root = write(faces, task='age', skipped=dict(test=2))
     FaceCrops(root, 'train')

@@ -41,7 +41,7 @@ def test_bad_image_is_counted_and_named_once(root, logged):
     assert len(logged) == 1
 
 
-def test_more_bad_images_than_tolerated_are_an_error_that_lists_them(root, logged):
+def test_too_many_bad_images_are_an_error_that_lists_them(root, logged):
     spoil(root, 1, 2, 3)
     dataset = RAFDB(root, pipeline=PIPELINE, max_bad_images=2)
     with pytest.raises(RuntimeError) as error:
@@ -87,12 +87,13 @@ def read_all(dataset):
     try:
         return [sample for batch in iterator for sample in batch]
     finally:
-        # After an error the garbage collector would do it, and wait ten seconds for the workers.
+        # Otherwise the garbage collector would do it after an error, and wait ten seconds for the
+        # workers.
         iterator._shutdown_workers()
 
 
 def test_workers_share_the_count(root):
-    # Batches alternate between the workers, so each of them meets one of the two.
+    # Batches alternate between the workers, so each of them reads one of the two.
     spoil(root, 1, 3)
     assert len(read_all(RAFDB(root, pipeline=PIPELINE, max_bad_images=2))) == 12
     with pytest.raises(RuntimeError, match='2 images of RAFDB'):

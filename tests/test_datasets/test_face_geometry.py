@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Maps of points against maps of pixels: where a thing is drawn is where its point is."""
+"""Maps of points against maps of pixels: both move a drawn spot to the same place."""
 
 import cv2
 import numpy as np
@@ -41,7 +41,7 @@ def noise(height, width):
 
 
 def spot(x, y, sigma, size=100):
-    """A soft white spot; its center of mass is (x, y)."""
+    """Draw a soft white spot with its center of mass at (x, y)."""
     across, down = np.arange(size), np.arange(size)[:, None]
     value = 250 * np.exp(-((across - x) ** 2 + (down - y) ** 2) / (2 * sigma**2))
     return np.rint(value).astype(np.uint8)
@@ -55,7 +55,7 @@ def center_of_mass(image):
 
 @pytest.mark.parametrize('matrix', MAPS.values(), ids=MAPS)
 class TestMaps:
-    def test_there_and_back_is_where_it_was(self, matrix):
+    def test_map_and_inverse_are_the_identity(self, matrix):
         there = move_points(POINTS.astype(np.float64), matrix)
         np.testing.assert_allclose(move_points(there, invert(matrix)), POINTS, atol=1e-9)
         np.testing.assert_allclose(chain(matrix, invert(matrix)), np.eye(2, 3), atol=1e-12)
@@ -78,11 +78,11 @@ class TestMaps:
             np.testing.assert_allclose(together, in_turn, atol=1e-9)
 
     @pytest.mark.parametrize('place', [(37.0, 52.0), (48.6, 66.25)])
-    def test_what_is_drawn_goes_where_its_point_goes(self, matrix, place):
+    def test_pixels_and_points_move_alike(self, matrix, place):
         moved = warp(spot(*place, sigma=3), matrix, (112, 112))
         expected = move_points(np.array([place]), matrix)[0]
         assert (expected > 10).all() and (expected < 101).all(), 'the spot is in the image'
-        # OpenCV may round places to 1/32 of a pixel.
+        # OpenCV may round coordinates to 1/32 of a pixel.
         np.testing.assert_allclose(center_of_mass(moved), expected, atol=0.04)
 
     def test_box_holds_the_moved_box_and_touches_it(self, matrix):
@@ -103,7 +103,7 @@ class TestConvention:
             np.testing.assert_allclose(center_of_mass(resize(image, size)), moved, atol=0.02)
 
     def test_mmcv_resize_moves_key_points_by_another_convention(self):
-        """The reason why there is a transform of our own; if this fails mmcv has changed."""
+        """The reason for our own transform; if this fails, mmcv has changed."""
         results = dict(
             img=cv2.cvtColor(spot(37, 52, sigma=4), cv2.COLOR_GRAY2BGR),
             gt_keypoints=np.array([[[37.0, 52, 1]]]),
@@ -151,7 +151,7 @@ class TestWarp:
 
     @pytest.mark.parametrize('shrinking', [1.7, 3.3, 7.4, 16])
     def test_shrinking_averages_areas(self, shrinking):
-        """Against the exact mean of the area under each pixel, for the hardest image: noise."""
+        """Compare with the exact mean of the area of each pixel, for the hardest image: noise."""
         image = noise(600, 640)
         size = 32
         square = Square(300.3, 280.8, shrinking * size)
@@ -182,7 +182,7 @@ class TestWarp:
         assert np.sqrt(np.mean(squared)) < 1.1 * bound, 'it is a mean over places'
 
     def test_a_small_part_of_a_large_image_is_the_same_as_alone(self):
-        """What is far away is not looked at, and blocks lie as they do in the whole image."""
+        """Distant pixels are not read, and blocks are aligned as in the whole image."""
         image = noise(400, 500)
         for shrinking, angle in ((0.7, 12), (1.2, 0), (1.8, 30), (4.4, 12)):
             square = Square(310.2, 190.7, shrinking * 20)
@@ -224,7 +224,7 @@ class TestWarp:
 
 
 def area_mean(image, square, size):
-    """Mean of the piecewise constant image over the area of each pixel of the result."""
+    """Return the mean of the piecewise constant image over the area of each result pixel."""
 
     def weights(middle, length):
         edges = middle - square.side / 2 + np.arange(size + 1) * square.side / size
@@ -239,7 +239,7 @@ def area_mean(image, square, size):
 
 
 def sampled_mean(image, matrix, size, samples=48):
-    """The same for turned pixels: the mean over ``samples`` x ``samples`` places in each."""
+    """The same for rotated pixels: the mean over ``samples`` x ``samples`` points in each."""
     along = (np.arange(size * samples) + 0.5) / samples - 0.5
     places = np.stack(np.meshgrid(along, along), axis=-1).reshape(-1, 2)
     across, down = np.rint(move_points(places, invert(matrix))).astype(int).T
@@ -251,7 +251,7 @@ def test_widen_scales_and_shifts_by_the_longer_side():
 
 
 def test_area_mean_is_pillows_box_filter():
-    """The reference of this file against an independent one, where the two are the same thing."""
+    """Compare the reference of this file with Pillow's, in a case that both support."""
     image = noise(64, 64)
     theirs = Image.fromarray(image).resize((16, 16), Image.BOX)
     ours = area_mean(image, Square(31.5, 31.5, 64), 16)
@@ -262,7 +262,7 @@ def test_area_mean_is_pillows_box_filter():
 @pytest.mark.parametrize('side', [20, 45, 90, 300])
 @pytest.mark.parametrize('border', ['constant', 'replicate'])
 def test_channels_of_a_warp_are_independent(angle, side, border):
-    """A color image goes through OpenCV with four channels, a gray one with one."""
+    """OpenCV maps a color image with four channels, a gray one with one."""
     image = np.random.randint(0, 256, (70, 60, 3), dtype=np.uint8)
     matrix = crop_map(Square(31.3, 28.8, side), 24, angle)
     whole = warp(image, matrix, (24, 24), border, (3, 2, 1))

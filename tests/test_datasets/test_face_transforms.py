@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Crop, resize, flip and turn: image, landmarks and face box together."""
+"""Crop, resize, flip and rotate image, landmarks and face box together."""
 
 import random
 
@@ -40,7 +40,7 @@ def sample(index=0):
 
 
 def blank_with_spots(points, size=128):
-    """A black image with a soft white spot at each point."""
+    """Draw a black image with a soft white spot at each point."""
     across, down = np.arange(size), np.arange(size)[:, None]
     image = np.zeros((size, size))
     for x, y in points:
@@ -62,12 +62,12 @@ def pipeline(request):
 
 
 class TestEveryStep:
-    def test_what_is_drawn_at_a_landmark_follows_it(self, pipeline):
+    def test_pixels_at_a_landmark_move_with_it(self, pipeline):
         results = sample()
         shown = [60, 72, 76, 82]  # far enough from each other
         results['img'] = blank_with_spots(results['gt_landmarks'][shown])
         results = pipeline(results)
-        # The same spots, under the names they now have.
+        # The same spots, in their new order.
         names = FLIP_INDICES[shown] if results.get('flip') else shown
         for point in results['gt_landmarks'][names]:
             np.testing.assert_allclose(center_of_mass(results['img'], point), point, atol=0.08)
@@ -95,8 +95,8 @@ class TestEveryStep:
         assert after['gt_landmarks'].dtype == np.float32 and after['gt_landmarks'].shape == (98, 2)
         assert after['face_box'].dtype == np.float32 and after['face_box'].shape == (4,)
 
-    def test_a_image_alone_passes_and_looks_the_same(self, pipeline):
-        """Without landmarks the box says where the face is: the same square, since it is tight."""
+    def test_an_image_without_annotations_is_processed_equally(self, pipeline):
+        """Without landmarks the box defines the same square, because it is their bounding box."""
         random.seed(3)
         whole = pipeline(sample())
         random.seed(3)
@@ -128,13 +128,13 @@ class TestEveryStep:
         np.testing.assert_array_equal(one['img'], two['img'])
         np.testing.assert_array_equal(one['gt_landmarks'], two['gt_landmarks'])
 
-    def test_says_what_it_is(self, pipeline):
+    def test_repr_shows_the_settings(self, pipeline):
         for step in pipeline.transforms:
             assert repr(step).startswith(f'{type(step).__name__}(')
 
 
-def test_random_ones_tell_mmcv_so():
-    """What is random is known from the class alone: a cache of images relies on it."""
+def test_random_transforms_are_known_to_mmcv():
+    """The class alone tells whether a transform is random; the image cache relies on it."""
     for step in STEPS.values():
         transform = TRANSFORMS.build(dict(step))
         is_random = bool(getattr(transform, '_methods_with_randomness', []))
@@ -278,7 +278,7 @@ class TestRandomCropFace:
 
 
 class TestResizeFace:
-    def test_stretches_and_says_so(self):
+    def test_stretches_and_records_the_scale(self):
         results = sample()
         results['img'] = results['img'][:64]
         points = results['gt_landmarks'].copy()
@@ -303,7 +303,7 @@ class TestFlip:
     def test_table_pairs_points_off(self):
         np.testing.assert_array_equal(FLIP_INDICES[FLIP_INDICES], np.arange(98))
         alone = np.flatnonzero(np.arange(98) == FLIP_INDICES)
-        # Chin, bridge of the nose, its base, and the middles of the four edges of the lips.
+        # Chin, bridge and base of the nose, and the middles of the four lip edges.
         assert alone.tolist() == [16, 51, 52, 53, 54, 57, 79, 85, 90, 94]
 
     @pytest.mark.parametrize(
@@ -328,14 +328,14 @@ class TestFlip:
 
     @pytest.mark.parametrize('index', range(3))
     def test_names_keep_their_side(self, index):
-        """In every image, mirrored or not, what is called left is to the left."""
+        """In every image, flipped or not, the left points are on the left."""
         assert len(LEFT_POINTS) == (98 - 10) / 2
         for prob in (0, 1):
             x = RandomFlipFace(prob)(sample(index))['gt_landmarks'][:, 0]
             assert (x[LEFT_POINTS] < x[FLIP_INDICES[LEFT_POINTS]]).all()
 
     def test_a_symmetric_face_is_hardly_changed(self):
-        """Every contour runs the way it did; under the old names the points are far away."""
+        """Every contour keeps its direction; in the old order the points would be far away."""
         straight = SynthFace(num_samples=1, image_size=128, difficulty=dict(pose=0, variation=0))
         before = straight[0]['gt_landmarks']
         after = RandomFlipFace(1)(straight[0])['gt_landmarks']
@@ -374,7 +374,7 @@ class TestFlip:
 
 
 class TestRandomRotateFace:
-    def test_turns_clockwise_by_what_it_records(self):
+    def test_rotates_clockwise_by_the_recorded_angle(self):
         results = sample()
         eyes = np.diff(results['gt_landmarks'][[60, 72]], axis=0)[0]
         out = RandomRotateFace(30)(results)
@@ -398,7 +398,7 @@ class TestRandomRotateFace:
         turned = angles[angles != 0]
         assert 19 < turned.max() <= 20 and -20 <= turned.min() < -19
 
-    def test_left_alone_it_is_the_same_image(self):
+    def test_zero_probability_does_not_change_the_image(self):
         results = sample()
         out = RandomRotateFace(20, prob=0)(results)
         assert out['img'] is results['img'] and out['rotate_angle'] == 0
@@ -411,11 +411,11 @@ class TestRandomRotateFace:
 
 
 def test_swap_table_on_real_faces(real_data):
-    """Frontal portraits look like their mirror image once the points have their names again."""
+    """Frontal portraits resemble their mirror image after the points are reordered."""
     dataset = WFLW(data_root=str(real_data / 'wflw_layout'), pipeline=[])
 
     def misfit(points, others):
-        """Mean distance after turning, scaling and moving, but not mirroring, one to the other."""
+        """Return the mean distance after rotation, scaling and translation, without mirroring."""
         z, w = (p[:, 0] + 1j * p[:, 1] for p in (points.astype(float), others.astype(float)))
         system = np.column_stack([z, np.ones(98)])
         fitted = system @ np.linalg.lstsq(system, w, rcond=None)[0]

@@ -10,12 +10,12 @@ from mmfer.datasets import EXPRESSIONS, FER2013
 
 FOLDERS = ('angry', 'disgust', 'fear', 'happy', 'neutral', 'sad', 'surprise')
 USAGES = ('Training', 'PublicTest', 'PrivateTest')
-#: The classes in the order in which the table numbers them.
+#: The classes in the table's order.
 OF_THE_TABLE = ('Anger', 'Disgust', 'Fear', 'Happiness', 'Sadness', 'Surprise', 'Neutral')
 
 
 def write_table(root, rows, header='emotion,pixels,Usage'):
-    """Write ``fer2013.csv`` of (emotion, usage), in the order of columns that the header has."""
+    """Write ``fer2013.csv`` with (emotion, usage) rows and the column order of the header."""
     lines = [header]
     for number, (emotion, usage) in enumerate(rows):
         pixels = ' '.join(map(str, fer2013_pixels(number).ravel()))
@@ -71,7 +71,7 @@ def test_folders_have_a_validation_part_by_ratio(tmp_path):
     assert [name for _, name in parts['val']] == [n for n in sorted(EXPRESSIONS) for _ in 'ab']
     assert sorted(parts['train'] + parts['val']) == sorted(parts['trainval'])
     assert len(parts['trainval']) == 70 and len(parts['test']) == 14
-    # Names of folders and formats play no part.
+    # Names of folders and formats have no effect.
     for folder in FOLDERS:
         (tmp_path / f'train/{folder}').rename(tmp_path / f'train/{folder.title()}')
     renamed = named(FER2013(tmp_path, split='val', val_ratio=0.2))

@@ -21,10 +21,10 @@ from mmfer.registry import MODELS
 
 TOOL = 'dataset_converters/fer2013_to_images.py'
 EMOTIONS = tuple(FERPLUS_EMOTIONS)
-#: What there are images of in the real data of tests.
+#: Classes of the images in the real test data.
 PARTS = ('train', 'val')
 LOAD = [dict(type='LoadFaceImage'), dict(type='PackInputs')]
-#: One row for each of the ten columns, in each part.
+#: One row for each of the ten columns, in each split.
 ALL = [(u, unanimous(c)) for u in ('Training', 'PublicTest', 'PrivateTest') for c in range(10)]
 #: Half neutral, 30 % angry, 20 % sad: no majority, but a soft label.
 SHARED = [5, 0, 0, 2, 3, 0, 0, 0, 0, 0]
@@ -35,7 +35,7 @@ def names(dataset):
 
 
 def soft_label_step_by_step(votes):
-    """The authors' procedure with one emotion at a time, on plain numbers."""
+    """The authors' procedure, one emotion at a time, on plain numbers."""
     left = {index: count for index, count in enumerate(votes) if count >= 2}
     total, label = sum(left.values()), {}
     stopped = False
@@ -64,7 +64,7 @@ def soft_label_step_by_step(votes):
         ('0 0 0 0 0 0 0 0 0 10', None, None),
         ('5 0 1 0 0 0 0 0 4 0', 'neutral', dict(neutral=1)),
         ('0 3 2 0 4 0 1 0 0 0', None, dict(anger=4 / 7, happiness=3 / 7)),
-        # Three emotions, unknown ahead, unknown level with an emotion, four at once, nobody agrees.
+        # Three emotions, unknown ahead, unknown tied with an emotion, four at once, nobody agrees.
         ('4 0 2 2 1 0 0 0 1 0', None, dict(neutral=0.5, surprise=0.25, sadness=0.25)),
         ('3 0 0 0 0 0 0 0 7 0', None, None),
         ('4 0 0 0 0 0 0 0 4 2', None, None),
@@ -113,7 +113,7 @@ def test_plurality(votes, emotion):
         assert label.tolist() == [float(name == emotion) for name in EMOTIONS]
 
 
-def test_plurality_is_the_default_and_leaves_out_what_has_no_face_only(tmp_path):
+def test_plurality_is_the_default_and_skips_only_images_without_a_face(tmp_path):
     no_majority, no_face = [4, 0, 0, 0, 3, 2, 0, 0, 0, 1], [0] * 9 + [10]
     write_ferplus(tmp_path, [('Training', v) for v in (no_majority, no_face, unanimous(1))])
     dataset = FERPlus(tmp_path)
@@ -253,7 +253,7 @@ def test_images_as_files(tmp_path):
 
 
 def test_a_row_without_a_face_may_have_the_name_of_another_image(tmp_path):
-    """As line 34,336 of the published table has."""
+    """As in line 34,336 of the published table."""
     write_ferplus(tmp_path, ALL)
     path = tmp_path / 'fer2013new.csv'
     nameless = 'PrivateTest,,0,0,0,0,0,0,0,0,0,10'
@@ -319,7 +319,7 @@ def test_broken_row_counts_as_a_bad_image(tmp_path):
         ('fer2013.csv', '\n0,', '\n', 'line 2: 2 .*3'),
     ],
 )
-def test_names_what_is_wrong_in_a_file(tmp_path, file, old, new, message):
+def test_error_names_what_is_wrong_in_a_file(tmp_path, file, old, new, message):
     path = write_ferplus(tmp_path, ALL) / file
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(ValueError, match=message) as error:
@@ -328,7 +328,7 @@ def test_names_what_is_wrong_in_a_file(tmp_path, file, old, new, message):
 
 
 @pytest.mark.parametrize('file', ['fer2013new.csv', 'fer2013.csv'])
-def test_names_a_missing_file_and_shows_the_layout(tmp_path, file):
+def test_error_names_a_missing_file_and_shows_the_layout(tmp_path, file):
     (write_ferplus(tmp_path, ALL) / file).unlink()
     with pytest.raises(FileNotFoundError, match='fer2013_to_images.py') as e:
         FERPlus(tmp_path)
@@ -342,6 +342,6 @@ def test_names_a_missing_file_and_shows_the_layout(tmp_path, file):
         (dict(mode='probability'), "mode .*'probability'"),
     ],
 )
-def test_refuses_wrong_arguments(tmp_path, kwargs, message):
+def test_wrong_arguments_are_errors(tmp_path, kwargs, message):
     with pytest.raises(ValueError, match=message):
         FERPlus(tmp_path, **kwargs)

@@ -54,7 +54,7 @@ def all_names(kind, root, **options):
 
 
 @pytest.mark.parametrize('write', [utkface, cfp, affectnet_hq])
-def test_what_has_no_face_is_left_out_and_the_rest_stays_in_its_part(write, tmp_path, logged):
+def test_images_without_a_face_are_skipped_after_the_split(write, tmp_path, logged):
     kind, root = write(tmp_path / 'data')
     options = dict(classes=['Happiness', 'Sadness']) if kind is AffectNetHQ else {}
     before = all_names(kind, root, **options)
@@ -70,7 +70,7 @@ def test_what_has_no_face_is_left_out_and_the_rest_stays_in_its_part(write, tmp_
     }
     warnings = [message for message, level in logged if level == logging.WARNING]
     assert len(warnings) == 3 and '(1 refused, 1 unreadable)' in warnings[0]
-    assert f'train: 2 of {len(before["train"])} images are left out' in warnings[0]
+    assert f'train: 2 of {len(before["train"])} images are skipped' in warnings[0]
     samples = kind(root, 'test', boxes=path, **options)
     np.testing.assert_array_equal(samples.get_data_info(0)['face_box'], BELOW_FOREHEAD)
 
@@ -92,7 +92,7 @@ def test_boxes_decide_what_is_cropped(tmp_path):
 
 
 def test_images_that_are_turned_when_they_are_read(tmp_path):
-    """The detector saw them turned, too."""
+    """The detector ran on the rotated images, too."""
     kind, root = utkface(tmp_path / 'data')
     names = names_of(kind(root))
     exif = Image.Exif()
@@ -108,10 +108,10 @@ def test_reports_of_other_folders(tmp_path):
     names = names_of(kind(root))
     below = {Path(name).name: 'found' for name in names}
     path = report(tmp_path / 'alignment.csv', below)
-    with pytest.raises(ValueError, match=rf'(?s)boxes.* of {len(names)} images.*{names[0]}.*very'):
+    with pytest.raises(ValueError, match=rf'(?s)boxes.* of {len(names)} images.*{names[0]}.*Run'):
         kind(root, boxes=path)
     (tmp_path / 'a.csv').write_text('path,decision\n')
-    with pytest.raises(ValueError, match='no report of align_faces.py.*x1'):
+    with pytest.raises(ValueError, match='not a report of align_faces.py.*x1'):
         kind(root, boxes=str(tmp_path / 'a.csv'))
     for no_file in (tmp_path / 'b.csv', tmp_path):
         with pytest.raises(FileNotFoundError, match='UTKFace: .*boxes.*alignment.csv'):
@@ -120,7 +120,7 @@ def test_reports_of_other_folders(tmp_path):
     with pytest.raises(ValueError, match=f'cut.csv.*{Path(names[-1]).name}.*cut off'):
         kind(root, boxes=str(tmp_path / 'cut.csv'))
     path = report(tmp_path / 'c.csv', dict.fromkeys(names, 'found'), [5, 5, 5, 9])
-    with pytest.raises(ValueError, match='no box, x1=5'):
+    with pytest.raises(ValueError, match='invalid box, x1=5'):
         kind(root, boxes=path)
 
 
@@ -131,7 +131,7 @@ def test_datasets_with_boxes_of_their_own(tmp_path):
         ExpW(root, boxes=path)
 
 
-def test_names_that_a_spreadsheet_would_run(tmp_path):
+def test_names_that_a_spreadsheet_would_execute(tmp_path):
     path = report(tmp_path / 'a.csv', {'=1+1.jpg': 'found', 'b.jpg': 'refused'})
     faces = read_found_faces(path)
     assert list(faces) == ['=1+1.jpg', 'b.jpg']

@@ -10,7 +10,7 @@ from mmfer.registry import DATASETS
 
 
 class Labels(BaseDataset):
-    """Samples that are nothing but their labels."""
+    """Samples with labels only."""
 
     METAINFO = dict(classes=('a', 'b', 'c', 'd'))
 
@@ -29,7 +29,7 @@ def test_every_class_is_as_long_as_the_longest(counts):
     drawn = [dataset[index] for index in range(len(dataset))]
     seen = Counter(sample['gt_label'] for sample in drawn)
     assert all(max(counts) <= seen[label] < 2 * max(counts) for label in range(len(counts)))
-    # Whole samples as often as it takes, and no sample more often than its neighbors.
+    # Repeated often enough, and all samples of a class equally often.
     times = Counter(sample['sample_idx'] for sample in drawn)
     for index, label in enumerate(labels):
         times_needed = 1

@@ -25,8 +25,8 @@ def test_does_not_depend_on_the_order_of_the_list():
     assert shuffled == chosen(LABELS, 0.1)
 
 
-def test_is_the_same_choice_for_ever():
-    # Written down once: results on the held-out part stay comparable between versions.
+def test_selection_never_changes():
+    # Fixed numbers: results on the held-out split stay comparable between versions.
     assert sorted(chosen([0] * 10, 0.3, names=NAMES[:10])) == [
         'train_00000.jpg',
         'train_00002.jpg',
@@ -40,6 +40,6 @@ def test_larger_ratio_holds_out_a_superset_and_another_seed_another_set():
 
 
 @pytest.mark.parametrize('ratio', [0, 1, -0.1])
-def test_refuses_a_ratio_that_holds_out_nothing_or_all(ratio):
+def test_ratio_that_holds_out_nothing_or_all_is_an_error(ratio):
     with pytest.raises(ValueError, match=f'ratio .*{ratio}'):
         stratified_holdout(NAMES, LABELS, ratio)

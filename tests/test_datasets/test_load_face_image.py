@@ -12,7 +12,7 @@ from mmfer.datasets.transforms import LoadFaceImage, UnreadableImageError, is_tr
 
 @pytest.fixture
 def image():
-    # Smooth, as a photograph is: noise would make a file that is cut in its header's tables.
+    # Smooth, like a photograph: with noise the file would be truncated in its header's tables.
     rows, columns = np.mgrid[:64, :48]
     return np.stack([rows * 3, columns * 4, rows + columns], axis=-1).astype(np.uint8)
 
@@ -50,7 +50,7 @@ def test_gray_files_have_three_channels(tmp_path, image):
 
 @pytest.mark.parametrize('suffix', ['.jpg', '.png'])
 @pytest.mark.parametrize('kept', [0.3, 0.6, 0.99])
-def test_truncated_file_is_refused(tmp_path, image, suffix, kept):
+def test_truncated_file_is_an_error(tmp_path, image, suffix, kept):
     content = encode(image, suffix)
     path = tmp_path / f'cut{suffix}'
     path.write_bytes(content[: int(len(content) * kept)])
@@ -85,14 +85,14 @@ def test_the_end_of_an_embedded_thumbnail_is_not_the_end(image):
         (b'no image', 'it is damaged, or no image; JPEG, PNG'),
     ],
 )
-def test_what_is_no_image_is_refused(tmp_path, content, reason):
+def test_other_files_than_images_are_errors(tmp_path, content, reason):
     path = tmp_path / 'face.jpg'
     path.write_bytes(content)
     with pytest.raises(UnreadableImageError, match=f"'{path}': {reason}"):
         load(path)
 
 
-def test_folder_and_missing_file_are_refused(tmp_path):
+def test_folder_and_missing_file_are_errors(tmp_path):
     with pytest.raises(UnreadableImageError, match=f"'{tmp_path}': Is a directory"):
         load(tmp_path)
     with pytest.raises(UnreadableImageError, match='gone.jpg.*No such file'):
@@ -107,7 +107,7 @@ def test_error_survives_the_way_out_of_a_worker():
 @pytest.mark.parametrize('suffix', ['.png', '.tif', '.ppm', '.jp2'])
 @pytest.mark.parametrize('bits', [8, 10, 12, 14, 16])
 def test_16_bits_become_8_by_those_in_use(tmp_path, image, suffix, bits):
-    """A camera's 12 bits in 16 would be nearly black by the upper 8."""
+    """A camera's 12 bits in 16 would be nearly black if the upper 8 were kept."""
     stored = image.astype(np.uint16) << (bits - 8)
     stored[0, 0] = 2**bits - 1
     path = tmp_path / f'face{suffix}'
@@ -118,7 +118,7 @@ def test_16_bits_become_8_by_those_in_use(tmp_path, image, suffix, bits):
 
 
 @pytest.mark.parametrize('suffix', ['.hdr', '.pfm'])
-def test_other_pixels_than_8_or_16_bits_are_refused(tmp_path, image, suffix):
+def test_other_pixels_than_8_or_16_bits_are_errors(tmp_path, image, suffix):
     path = tmp_path / 'face.png'
     path.write_bytes(encode(image.astype(np.float32) / 255, suffix))
     with pytest.raises(UnreadableImageError, match='JPEG, PNG, WebP.* are read'):

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Packs what mmpretrain's step packs."""
+"""``PackInputs`` returns the same as mmpretrain's."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_same_tensor(image):
     assert torch.equal(ours, theirs)
 
 
-def test_lists_and_what_is_no_image():
+def test_lists_and_other_inputs():
     views = PackInputs.format_input([IMAGE, [IMAGE]])
     assert torch.equal(views[0], views[1][0]) and views[0].shape == (3, 7, 5)
     with pytest.raises(TypeError, match='str'):
@@ -62,5 +62,5 @@ def test_labels_and_facts_are_mmpretrains():
     assert ours.metainfo == theirs.metainfo
 
 
-def test_mmpretrains_step_is_there_still():
+def test_mmpretrains_transform_is_still_available():
     assert type(TRANSFORMS.build(dict(type='mmpretrain.PackInputs'))) is Reference

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What was made quicker gives the same bytes."""
+"""The faster implementations return the same bytes."""
 
 import mmcv
 import numpy as np

@@ -67,7 +67,7 @@ ALIGNED = dict(image_dir='Image/aligned_224', image_name='{stem}.jpg')
 
 
 def write_report(folder, faces):
-    """As align_faces.py does: ``faces`` says which images have one."""
+    """Write a report like align_faces.py; ``faces`` lists the images with a face."""
     columns = ['path', 'decision', 'reason', 'output']
     rows = [
         [name, 'aligned', 'only face', name] if face else [name, 'refused', 'no face', None]
@@ -84,7 +84,7 @@ def without_faces(root, *names):
     return folder, faces
 
 
-def test_images_that_alignment_left_out_are_skipped(tmp_path, logged):
+def test_images_without_an_aligned_face_are_skipped(tmp_path, logged):
     folder, faces = without_faces(write_rafdb(tmp_path), 'train_00002.jpg', 'test_0001.jpg')
     with pytest.raises(FileNotFoundError, match='(?s)1 of 7 .*train_00002.jpg'):
         RAFDB(tmp_path, **ALIGNED)
@@ -103,7 +103,7 @@ def test_images_that_alignment_left_out_are_skipped(tmp_path, logged):
         RAFDB(tmp_path, **ALIGNED)
 
 
-def test_a_face_that_was_put_there_is_taken_unless_it_is_listed(tmp_path, logged):
+def test_an_added_face_is_read_unless_it_is_listed(tmp_path, logged):
     write_report(*without_faces(write_rafdb(tmp_path), 'train_00002.jpg', 'train_00004.jpg'))
     write_image(tmp_path / 'basic/Image/aligned_224/train_00002.jpg')
     dataset = RAFDB(tmp_path, **ALIGNED)
@@ -157,14 +157,14 @@ def test_without_aligned_faces_the_error_says_how_to_make_them(tmp_path):
     (command,) = [line for line in message.splitlines() if 'align_faces.py' in line]
     words = command.split()
     assert words[:2] == ['python', 'tools/dataset_converters/align_faces.py']
-    # The tool takes these options: it fails as there are no such images, not on its arguments.
+    # The tool accepts these options: it fails because of missing images, not of its arguments.
     done = run_tool('dataset_converters/align_faces.py', *words[2:])
     assert done.returncode == 2 and 'Image/original' in done.stderr, done.stderr
     assert "image_dir='Image/aligned'" in message
 
 
 def as_on_kaggle(root, table=True):
-    """Move the crops into folders by their labels, and remove all else."""
+    """Move the crops into folders by their labels, and remove everything else."""
     tables = {'train': ['image,label'], 'test': ['image,label']}
     lines = (root / 'basic/EmoLabel/list_patition_label.txt').read_text().splitlines()
     for name, label in map(str.split, lines):
@@ -211,7 +211,7 @@ def test_folders_and_table_have_to_agree(tmp_path):
     root = as_on_kaggle(write_rafdb(tmp_path))
     wrong = root / 'DATASET/train/5/train_00003_aligned.jpg'
     (root / 'DATASET/train/3/train_00003_aligned.jpg').rename(wrong)
-    with pytest.raises(ValueError, match='train_labels.csv.* about 1 images: train_00003.jpg is '):
+    with pytest.raises(ValueError, match='train_labels.csv.* in 1 images: train_00003.jpg is '):
         RAFDB(root)
     assert len(RAFDB(root, split='test')) == 2
     (root / 'train_labels.csv').unlink()
@@ -251,7 +251,7 @@ def test_only_evaluation_splits_are_strict(tmp_path):
         (dict(max_bad_images=-1), 'max_bad_images .*-1'),
     ],
 )
-def test_refuses_wrong_arguments(tmp_path, kwargs, message):
+def test_wrong_arguments_are_errors(tmp_path, kwargs, message):
     with pytest.raises(ValueError, match=message):
         RAFDB(tmp_path, **kwargs)
 
@@ -260,7 +260,7 @@ def test_refuses_wrong_arguments(tmp_path, kwargs, message):
     'missing',
     ['basic', 'basic/EmoLabel', 'basic/EmoLabel/list_patition_label.txt', 'basic/Image/aligned'],
 )
-def test_names_what_is_missing_and_shows_the_layout(tmp_path, missing):
+def test_error_names_missing_files_and_shows_the_layout(tmp_path, missing):
     path = write_rafdb(tmp_path) / missing
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(FileNotFoundError) as error:

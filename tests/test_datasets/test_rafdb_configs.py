@@ -10,7 +10,7 @@ from rafdb_tree import write_rafdb
 from mmfer.datasets import EXPRESSIONS
 from mmfer.registry import DATASETS, METRICS, MODELS
 
-# Images of each class in RAF-DB's training list.
+# Images per class in RAF-DB's training list.
 RAFDB_COUNTS = dict(
     Surprise=1290, Fear=281, Disgust=717, Happiness=4772, Sadness=1982, Anger=705, Neutral=2524
 )

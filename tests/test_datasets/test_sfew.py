@@ -13,7 +13,7 @@ ALIGNED = {'Train/Train_Aligned_Faces': 2, 'Val/Val_Aligned_Faces_new': 1}
 
 
 def labeled(dataset):
-    """(folder, class name) of all samples."""
+    """Return (folder, class name) of all samples."""
     found = []
     for index in range(len(dataset)):
         sample = dataset.get_data_info(index)
@@ -23,7 +23,7 @@ def labeled(dataset):
 
 
 def folders(dataset):
-    """Folders, relative to the root, that samples come from."""
+    """Return the folders of the samples, relative to the root."""
     paths = [Path(dataset.get_data_info(i)['img_path']) for i in range(len(dataset))]
     return {path.relative_to(dataset.data_root).parents[1].as_posix() for path in paths}
 
@@ -79,7 +79,7 @@ def test_some_expressions_in_another_order(tmp_path):
 
 
 @pytest.mark.parametrize('folder', ['Train', 'Train/Fear'])
-def test_names_what_is_missing_and_shows_the_layout(tmp_path, folder):
+def test_error_names_missing_files_and_shows_the_layout(tmp_path, folder):
     write_sfew(tmp_path, dict(Train=1))
     shutil.rmtree(tmp_path / folder)
     with pytest.raises(FileNotFoundError) as error:
@@ -100,6 +100,6 @@ def test_unknown_and_ambiguous_folders(tmp_path):
     assert len(SFEW(tmp_path, 'val', image_dir='{part}/{part}_Aligned_Faces')) == 7
 
 
-def test_refuses_a_wrong_split(tmp_path):
+def test_wrong_split_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="split .*'Val'"):
         SFEW(tmp_path, 'Val')

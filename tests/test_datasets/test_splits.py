@@ -26,8 +26,8 @@ def test_share_of_each_part():
     assert sum(counts.values()) == 20_000
 
 
-def test_is_the_same_choice_for_ever():
-    # Written down once: results stay comparable between versions.
+def test_selection_never_changes():
+    # Fixed numbers: results stay comparable between versions.
     parts = [split_by_name(f'{i:05d}') for i in range(8)]
     assert parts == ['train', 'train', 'train', 'val', 'train', 'test', 'train', 'train']
     assert parts != [split_by_name(f'{i:05d}', seed=1) for i in range(8)]
@@ -42,7 +42,7 @@ def test_more_for_validation_takes_from_training_only():
 
 
 @pytest.mark.parametrize(('val', 'test'), [(-0.1, 0.2), (0.5, 0.5), (0.2, -1)])
-def test_refuses_shares_that_leave_nothing(val, test):
+def test_shares_that_leave_nothing_are_errors(val, test):
     with pytest.raises(ValueError, match=f'not {val} and {test}'):
         split_by_name('a', val, test)
     with pytest.raises(ValueError, match=f'not {val} and {test}'):
@@ -60,10 +60,10 @@ def test_parts_by_rank_have_exact_sizes(count, val, test):
     assert sizes['val'] == min(round(count * val), count - sizes['test'])
 
 
-def test_parts_by_rank_are_the_same_choice_for_ever():
+def test_splits_by_rank_never_change():
     names = [f'{i:05d}' for i in range(8)]
     parts = split_by_rank(names, val=0.25, test=0.25)
-    # Written down once: results stay comparable between versions.
+    # Fixed numbers: results stay comparable between versions.
     assert [parts[name] for name in names] == [
         'val',
         'val',
@@ -74,10 +74,10 @@ def test_parts_by_rank_are_the_same_choice_for_ever():
         'train',
         'train',
     ]
-    # Neither the order of the list nor a name that comes twice matters.
+    # The order of the list and repeated names have no effect.
     assert split_by_rank([*reversed(names), names[3]], val=0.25, test=0.25) == parts
     assert split_by_rank(names, val=0.25, test=0.25, seed=1) != parts
-    # A name more moves few others.
+    # One more name moves few others.
     many = [f'{i:05d}' for i in range(1000)]
     before, after = split_by_rank(many), split_by_rank([*many, 'new'])
     assert sum(before[name] != after[name] for name in many) <= 2
@@ -143,7 +143,7 @@ def test_random_cfp_split():
     parts = random_cfp_split()
     assert set(parts) == set(stratified_cfp_split())
     assert Counter(parts.values()) == dict(train=3500, val=750, test=750)
-    # What the docs say; written down once: results stay comparable between versions.
+    # As in the docs. Fixed numbers: results stay comparable between versions.
     assert pairs_of_one_person(parts) == (402, 493)
     assert pairs_of_one_person(parts, 'train')[0] == 500, 'a class without a sample is not learnt'
     testing = sorted(name for name, part in parts.items() if part == 'test')
@@ -169,7 +169,7 @@ def test_stratified_cfp_split_has_everyone_in_every_part():
         of_person[name.split('/')[0]][part] += 1
     assert {count['train'] for count in of_person.values()} == {7}
     assert Counter(count['test'] for count in of_person.values()) == {1: 250, 2: 250}
-    # Written down once: results stay comparable between versions.
+    # Fixed numbers: results stay comparable between versions.
     testing = sorted(name for name, part in parts.items() if part == 'test')
     assert testing[:6] == [
         '001/08',

@@ -13,7 +13,7 @@ from mmfer.tasks import TASKS
 
 
 def quick(**arguments):
-    """The dataset with its list as it is: to serialize it collects all garbage, half a second."""
+    """The dataset without serialization, whose garbage collection takes half a second."""
     return SynthFace(serialize_data=False, **arguments)
 
 
@@ -167,7 +167,7 @@ class TestDataset:
             wanted = [plain['gt_au'][ACTION_UNITS.index(unit)] for unit in some]
             np.testing.assert_array_equal(sample['gt_au'], wanted)
 
-    def test_other_classes_are_left_out(self):
+    def test_other_classes_are_skipped(self):
         whole = quick(num_samples=40)
         part = quick(num_samples=40, classes=('Neutral', 'Anger', 'Contempt'), cache=True)
         kept = [i for i, label in enumerate(whole.get_gt_labels()) if label in (6, 0)]
@@ -176,7 +176,7 @@ class TestDataset:
             np.testing.assert_array_equal(sample['img'], whole[index]['img'])
             assert sample['gt_label'] == {6: 0, 0: 1}[whole[index]['gt_label']]
 
-    def test_unknown_classes_are_refused(self):
+    def test_unknown_classes_are_an_error(self):
         with pytest.raises(ValueError, match="classes name 'Joy'; known are 'Anger'.*'Contempt'"):
             quick(num_samples=1, classes=(*EXPRESSIONS[:6], 'Joy'))
 

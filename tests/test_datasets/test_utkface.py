@@ -17,7 +17,7 @@ def names(dataset):
 
 
 def in_one_part(count):
-    """Names that all are for training."""
+    """Return names of training images."""
     chosen = [n for n in utkface_names(10 * count) if split_by_name(n.split('.')[0]) == 'train']
     return chosen[:count]
 
@@ -36,12 +36,12 @@ def test_parts_are_disjoint_and_exhaustive_and_known(tmp_path):
     parts = {split: names(UTKFace(tmp_path, split)) for split in ('train', 'val', 'test')}
     assert sorted(sum(parts.values(), [])) == sorted(utkface_names(60))
     assert sorted(parts['train'] + parts['val']) == sorted(names(UTKFace(tmp_path, 'trainval')))
-    # Written down once: results stay comparable between versions.
+    # Fixed numbers: results stay comparable between versions.
     ages = [int(name.split('_')[0]) for name in parts['test']]
     assert ages == [12, 19, 24, 27, 42, 4, 51, 53, 60, 7]
 
 
-def test_a_image_stays_where_it_is(tmp_path):
+def test_an_image_keeps_its_split(tmp_path):
     write_utkface(tmp_path / 'all', utkface_names(60))
     write_utkface(tmp_path / 'some', utkface_names(60)[::2])
     wild = [name.replace('.chip.jpg', '') for name in utkface_names(60)]
@@ -63,7 +63,7 @@ def test_three_parts_in_the_wild(tmp_path):
     assert len(UTKFace(tmp_path)) == 3
 
 
-def test_both_releases_at_once_are_refused(tmp_path):
+def test_both_releases_at_once_are_an_error(tmp_path):
     write_utkface(tmp_path / 'UTKFace', in_one_part(2))
     write_utkface(tmp_path / 'part1', in_one_part(1))
     with pytest.raises(ValueError, match='2 in UTKFace, 1 in part1'):
@@ -89,7 +89,7 @@ def test_too_many_names_without_a_label_are_an_error(tmp_path, name):
     assert name in str(error.value)
 
 
-def test_somebody_elses_split(tmp_path, logged):
+def test_custom_split(tmp_path, logged):
     chosen = in_one_part(4)
     write_utkface(tmp_path, chosen)
     split = tmp_path / 'split.csv'
@@ -116,7 +116,7 @@ def test_somebody_elses_split(tmp_path, logged):
         (dict(max_bad_names=-1), 'max_bad_names .*-1'),
     ],
 )
-def test_refuses_wrong_arguments(tmp_path, kwargs, message):
+def test_wrong_arguments_are_errors(tmp_path, kwargs, message):
     with pytest.raises(ValueError, match=message):
         UTKFace(tmp_path, **kwargs)
 

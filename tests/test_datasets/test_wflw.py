@@ -45,11 +45,11 @@ def test_splits(tmp_path):
         WFLW(tmp_path, 'val')
     parts = {s: names(WFLW(tmp_path, s, val_ratio=0.3)) for s in ('train', 'val', 'trainval')}
     assert sorted(parts['train'] + parts['val']) == sorted(parts['trainval'])
-    # Written down once: results on the held-out part stay comparable between versions.
+    # Fixed numbers: results on the held-out split stay comparable between versions.
     assert parts['val'] == ['train2.jpg', 'train5.jpg', 'train6.jpg']
 
 
-def test_holdout_does_not_part_the_faces_of_a_image(tmp_path):
+def test_holdout_keeps_the_faces_of_an_image_together(tmp_path):
     write_wflw(tmp_path, [wflw_line(f'{i % 10}.jpg', i) for i in range(40)])
     train, val = (names(WFLW(tmp_path, split, val_ratio=0.3)) for split in ('train', 'val'))
     assert len(val) == 12 and not set(train) & set(val)
@@ -106,7 +106,7 @@ def test_bad_line_is_named(tmp_path, line, message):
     'missing',
     ['WFLW_images', 'WFLW_annotations', f'{WFLW_LISTS}/list_98pt_rect_attr_train.txt'],
 )
-def test_names_what_is_missing_and_shows_the_layout(tmp_path, missing):
+def test_error_names_missing_files_and_shows_the_layout(tmp_path, missing):
     path = write_wflw(tmp_path, [wflw_line('a.jpg')]) / missing
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(FileNotFoundError, match=f"(?s)'{tmp_path}/{missing}.*0--Parade/0_Parade"):
@@ -128,7 +128,7 @@ def test_missing_image_is_named(tmp_path):
         (dict(subset='large pose'), "subset .*'large pose'"),
     ],
 )
-def test_refuses_wrong_arguments(tmp_path, kwargs, message):
+def test_wrong_arguments_are_errors(tmp_path, kwargs, message):
     with pytest.raises(ValueError, match=message):
         WFLW(tmp_path, **kwargs)
 

@@ -11,7 +11,7 @@ from mmfer.registry import DATASETS, FUNCTIONS
 
 
 class Dice(Dataset):
-    """Its samples are random numbers of the three generators that augmentation may use."""
+    """Samples are random numbers of the three generators that augmentation may use."""
 
     def __len__(self):
         return 8
@@ -49,7 +49,7 @@ def test_epochs_differ_in_every_generator():
 
 
 def test_mmengine_alone_would_repeat_the_first_epoch():
-    # The reason for the function: if this fails one day, the configs can drop it.
+    # The reason for the function: if this fails, the configs no longer need it.
     loader = build_loader()
     assert epoch(loader) == epoch(loader)
 
@@ -77,7 +77,7 @@ def test_ranks_differ(monkeypatch):
 
 
 def test_ranks_differ_in_spawned_workers(monkeypatch):
-    # They are in no process group, but have the launcher's environment.
+    # They have no process group, but the launcher's environment variables.
     drawn = []
     for rank in '01':
         monkeypatch.setenv('RANK', rank)

@@ -24,7 +24,7 @@ def model():
 
 
 def test_nothing_is_left_behind(model, monkeypatch):
-    """A stand-in for PyTorch's compiler; tests of export_aoti.py use the real one."""
+    """The compiler is a stand-in; tests of export_aoti.py use the real one."""
     seen = {}
 
     def compile_and_package(program, package_path, inductor_configs):
@@ -59,7 +59,7 @@ def test_what_cannot_be_compiled(model, monkeypatch):
         require_torch(PACKAGE_TORCH)
 
 
-def test_what_is_no_package(tmp_path, monkeypatch):
+def test_files_that_are_not_packages(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match='none.pt2'):
         AotModel(tmp_path / 'none.pt2')
     path = tmp_path / 'net.pt2'

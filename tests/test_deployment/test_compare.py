@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The comparison itself, with stand-ins for exported models that are wrong in known ways."""
+"""The comparison, with stand-ins for exported models that are wrong in known ways."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ IMAGES = random_images(5, (SIZE, SIZE))
 
 
 class StandIn(ExportedModel):
-    """Answers as the model does, changed by a function of the outputs."""
+    """An exported model whose outputs are the model's, changed by a function."""
 
     def __init__(self, model, change=lambda outputs: None):
         preprocessing = dict(mean=[0.0] * 3, std=[1.0] * 3, order='BGR')
@@ -68,7 +68,7 @@ def test_another_label(model):
     assert comparison.same_label == 4
 
 
-def test_numbers_that_are_none(model):
+def test_outputs_that_are_nan(model):
     def change(outputs):
         outputs['scores'][2] = torch.nan
 
@@ -76,8 +76,8 @@ def test_numbers_that_are_none(model):
     assert not comparison.passes(1e9)
 
 
-def test_open_choices_are_judged_apart():
-    """A black image: its patches are equal, so any of them may be kept."""
+def test_near_ties_are_not_judged():
+    """All patches of a black image are equal, so any of them may be kept."""
     backbone = dict(
         type='APViT',
         arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=16),
@@ -120,7 +120,7 @@ def test_the_margin_of_a_selection():
     with SelectionMargins() as margins:
         kept = top_indices(scores, 2)
     assert torch.equal(kept[0], torch.tensor([0, 2]))
-    # 4 above 2, of 8; a tie, of 10
+    # (4 - 2) / 8; a tie
     torch.testing.assert_close(margins.smallest(2), torch.tensor([0.25, 0.0]))
 
 
@@ -129,7 +129,7 @@ def test_the_smallest_of_several_selections_counts():
     with SelectionMargins() as margins:
         clear.topk(1)
         torch.topk(close, 1, dim=-1)
-        close.topk(3)  # all are kept: nothing is selected
+        close.topk(3)  # keeps all, so nothing is selected
     assert margins.smallest(1).item() == pytest.approx(0.1 / 4)
 
 
@@ -139,8 +139,8 @@ def test_nothing_is_selected():
     assert margins.smallest(3).tolist() == [float('inf')] * 3
 
 
-def test_equal_patches_are_an_open_selection():
-    """Patches of a flat background; with other patches the model's selection is clear."""
+def test_equal_patches_are_a_tie():
+    """Equal patches, as of a flat background, are a tie; different patches are not."""
     pool = AttentivePatchPooling(keep_num=3)
     flat = torch.ones(1, 6, 4)
     clear = flat * torch.arange(1, 7).view(1, 6, 1)

@@ -21,7 +21,7 @@ def cfg(tmp_path):
 
 
 class Constant(ExportedModel):
-    """Gives the same outputs to every image."""
+    """An exported model with the same outputs for every image."""
 
     def __init__(self, **outputs):
         preprocessing = dict(mean=[0.0] * 3, std=[1.0] * 3, order='BGR')

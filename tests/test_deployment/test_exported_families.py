@@ -71,7 +71,7 @@ FAMILIES = {
 
 
 @pytest.mark.parametrize('family', FAMILIES)
-def test_the_exported_model_gives_the_same_answers(family, tmp_path):
+def test_the_exported_model_has_the_same_outputs(family, tmp_path):
     name, settings, outputs, kept = FAMILIES[family]
     options = {f'model.backbone.{key}': value for key, value in settings.items()}
     config = BY_NAME[name] if isinstance(name, str) else write_variant(tmp_path, *name)
@@ -95,7 +95,7 @@ def test_the_exported_model_gives_the_same_answers(family, tmp_path):
 
 
 def assert_same_predictions(model, exported, images):
-    """``test_step``, by which mmengine runs any model, where no selection is open."""
+    """Compare ``test_step``, which mmengine calls, on images without near-ties."""
     with SelectionMargins() as margins:
         expected = model.test_step(batch_of(images))
     given = exported.test_step(batch_of(images))

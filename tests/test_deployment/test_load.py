@@ -23,7 +23,7 @@ class TestRealImages:
         wanted = usual.float().unflatten(2, (SIZE // 2, 2)).mean(3)
         torch.testing.assert_close(images.float(), wanted, atol=0.5, rtol=0)
 
-    def test_drawn_faces_for_want_of_files(self, tmp_path):
+    def test_drawn_faces_if_files_are_missing(self, tmp_path):
         cfg = Config.fromfile(write_task(tmp_path, 'expression')[0])
         cfg.test_dataloader.dataset = dict(type='RAFDB', data_root=str(tmp_path / 'none'))
         name, images = real_images(cfg, 2, (SIZE, SIZE))

@@ -49,7 +49,7 @@ FIELDS = {
 
 @pytest.mark.parametrize(
     ('kind', 'shape'),
-    # mmpretrain's own head reads no map.
+    # mmpretrain's own head does not support feature maps.
     [(k, (5, 16)) for k in HEADS] + [(k, (5, 16, 2, 3)) for k in HEADS if k != 'plain'],
 )
 @torch.no_grad()
@@ -67,9 +67,10 @@ def test_outputs_are_what_the_head_predicts(kind, shape):
             given, value = sample.get(field), wanted.get(field)
             assert type(given) is type(value)
             assert torch.equal(torch.as_tensor(given), torch.as_tensor(value))
-    if kind == 'place':  # likewise
+    # Some predictions are clamped.
+    if kind == 'place':
         assert head(feats).abs().max() > 1
-    if kind == 'age':  # clamped, some of them
+    if kind == 'age':
         assert {sample.pred_age for sample in samples} & {39.0, 41.0}
 
 
@@ -80,7 +81,7 @@ def test_outputs_are_what_the_head_predicts(kind, shape):
         (dict(atp=dict(keep_rate=0.5, start=1, criterion='random')), 'backbone.layers.1'),
     ],
 )
-def test_random_selection_is_refused(poolings, name):
+def test_random_selection_is_an_error(poolings, name):
     arch = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=16)
     backbone = dict(type='APViT', arch=arch, img_size=32, patch_size=8, **poolings)
     head = dict(type='LinearClsHead', num_classes=3, in_channels=16)
@@ -92,7 +93,7 @@ def test_random_selection_is_refused(poolings, name):
 @pytest.mark.parametrize('shift', [0, 2])
 @pytest.mark.parametrize('grid', [(8, 8), (6, 10), (3, 2)])
 def test_it_is_the_attention_it_replaces(shift, grid):
-    """Bit for bit, also where the map is padded to whole windows."""
+    """Equal bit for bit, also if the map is padded to whole windows."""
     given = ShiftWindowMSA(8, 2, window_size=4, shift_size=shift, pad_small_map=True).eval()
     torch.nn.init.normal_(given.w_msa.relative_position_bias_table)
     traceable = TraceableWindowAttention(given).eval()
@@ -106,7 +107,7 @@ def test_every_attention_of_a_swin_is_replaced():
     swin = MODELS.build(
         dict(type='SwinTransformer', arch=arch, img_size=32, window_size=4, out_indices=(1,))
     )
-    swin.eval()  # by itself: it returns nothing
+    swin.eval()  # a separate statement, because Swin's eval() returns None
     copied = copy.deepcopy(swin)
     assert replace_window_attention(copied) == 3
     assert replace_window_attention(copied) == 0

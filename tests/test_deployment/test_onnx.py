@@ -20,7 +20,7 @@ onnx = pytest.importorskip('onnx', reason='onnx is not installed')
 pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
 pytest.importorskip('onnxscript', reason='onnxscript is not installed')
 
-# Three means, so a swapped channel would be seen.
+# Three different means, so that the test detects swapped channels.
 MEAN, STD = [120.0, 110.0, 100.0], [60.0, 61.0, 62.0]
 FACTS = dict(
     classes=['joy', 'Überraschung'],
@@ -68,7 +68,7 @@ def quantized(content):
 
 
 def test_images_are_normalized_in_the_graph(model):
-    """uint8 images as OpenCV reads them."""
+    """The input is uint8 images as OpenCV reads them."""
     exported = OnnxModel(export_onnx(model, (SIZE, SIZE), FACTS, with_preprocessing=True))
     assert exported.with_preprocessing
     assert exported.input_name == 'images'
@@ -84,7 +84,7 @@ def test_images_are_normalized_in_the_graph(model):
 
 
 def test_images_are_normalized_before_the_graph(apvit, content):
-    """As the metadata says, exactly as the model does."""
+    """Normalization by the metadata equals the model's own, exactly."""
     images, exported = random_images(3, (SIZE, SIZE)), OnnxModel(content)
     assert torch.equal(network_inputs(exported, images), network_inputs(apvit, images))
     assert compare(apvit, exported, images, 'random', 3).passes(1e-5)
@@ -105,7 +105,7 @@ def test_adapters_with_other_options(options):
 
 
 def test_facts_and_bytes(apvit, content, repo_root):
-    """The same model gives the same bytes, and they say nothing of this machine."""
+    """The same model gives the same bytes, without facts about this machine."""
     before = {name: value.clone() for name, value in apvit.state_dict().items()}
     assert content == export_onnx(copy.deepcopy(apvit), (SIZE, SIZE), FACTS)
     assert OnnxModel(content).facts == FACTS
@@ -116,9 +116,9 @@ def test_facts_and_bytes(apvit, content, repo_root):
 
 
 def test_equal_patches(apvit, content):
-    """Of an image of one color any patch may be kept: ONNX takes the first, PyTorch others.
+    """In an image of one color, any patch may be kept: ONNX keeps the first, PyTorch others.
 
-    The color is the mean: a projection of zeros is its bias, exactly, whatever kernel computes it.
+    The color is the mean, so the projection of all patches is exactly its bias in every kernel.
     """
     images = random_images(3, (SIZE, SIZE))
     mean = torch.tensor(MEAN[::-1], dtype=torch.uint8).view(3, 1, 1)
@@ -127,7 +127,7 @@ def test_equal_patches(apvit, content):
     comparison = compare(apvit, exported, images, 'random', 3)
     assert comparison.open_choices == 1
     assert comparison.passes(1e-5), comparison
-    # ONNX's selection, by hand: an image of the 8 first patches, nothing to drop.
+    # ONNX's selection by hand: an image of the first 8 patches, and no pooling.
     by_hand = copy.deepcopy(apvit)
     by_hand.backbone.pos_embed = nn.Parameter(by_hand.backbone.pos_embed[:, :9])
     by_hand.backbone.app, by_hand.backbone.grid = None, (1, 8)
@@ -146,7 +146,7 @@ def test_a_batch_size_that_became_a_constant_is_an_error(model):
         export_onnx(model, (SIZE, SIZE), FACTS)
 
 
-def test_a_head_that_is_not_known(model):
+def test_an_unknown_head(model):
     model.head = MODELS.build(dict(type='MultiLabelLinearClsHead', num_classes=3, in_channels=16))
     with pytest.raises(ExportError, match='model.head'):
         export_onnx(model, (SIZE, SIZE), FACTS)
@@ -174,8 +174,8 @@ def test_missing_packages_are_named():
         require_packages('a_package_that_is_not_there')
 
 
-def test_an_older_torch_is_told_what_is_needed(model, monkeypatch):
-    """It has none of these; what uses the module for other things must still import it."""
+def test_the_error_of_an_older_torch_names_the_version(model, monkeypatch):
+    """Older versions lack these functions; importing the module must still work."""
     monkeypatch.delattr(torch.onnx, 'ONNXProgram')
     monkeypatch.delattr(torch.onnx, 'OnnxExporterError')
     monkeypatch.setattr(torch, '__version__', '2.4.1')
@@ -190,9 +190,9 @@ def test_linear_layers_in_8_bits(apvit, content, quantized):
     linear = sum(
         part.weight.numel() for part in apvit.modules() if isinstance(part, torch.nn.Linear)
     )
-    linear -= 2 * 128**2  # keys and values of the last block: products by head, in float32
+    linear -= 2 * 128**2  # keys and values of the last block are computed per head, in float32
     saved = len(content) - len(quantized)
-    assert saved == pytest.approx(3 * linear, rel=0.1)  # bytes: 4 became 1
+    assert saved == pytest.approx(3 * linear, rel=0.1)  # 1 byte instead of 4
     kinds = {node.op_type for node in onnx.load_from_string(quantized).graph.node}
     assert 'MatMulInteger' in kinds and 'ConvInteger' not in kinds
 
@@ -208,28 +208,28 @@ def test_linear_layers_in_8_bits(apvit, content, quantized):
 
 
 def linear_weights(content):
-    """The int8 weights (inputs, outputs) of every linear layer."""
+    """Return the int8 weights (inputs, outputs) of every linear layer."""
     graph = onnx.load_from_string(content).graph
     stored = {value.name: onnx.numpy_helper.to_array(value) for value in graph.initializer}
     return [stored[node.input[1]] for node in graph.node if node.op_type == 'MatMulInteger']
 
 
 def multiply_without_vnni(activations, weights):
-    """``vpmaddubsw``: two neighbors' products of uint8 and int8 are added in a saturated int16."""
+    """``vpmaddubsw`` adds the uint8-int8 products of two neighbors in a saturating int16."""
     products = activations.astype(np.int64)[:, :, np.newaxis] * weights.astype(np.int64)
     pairs = products[:, 0::2] + products[:, 1::2]
     return pairs.clip(-(2**15), 2**15 - 1).sum(axis=1)
 
 
 def test_sums_do_not_saturate_without_vnni(quantized):
-    """AVX2's kernel, by hand, on the largest activations that quantization gives."""
+    """Compute AVX2's kernel by hand on the largest quantized activations."""
     weights = linear_weights(quantized)
     assert len(weights) == 5
     for weight in weights:
         assert weight.dtype == np.int8
-        assert abs(weight.astype(int)).max(axis=0).min() >= 60  # the range is used, by channel
+        assert abs(weight.astype(int)).max(axis=0).min() >= 60  # every channel uses the range
         largest = np.stack([np.full(len(weight), 255), np.random.randint(0, 256, len(weight))])
         exact = largest @ weight.astype(np.int64)
         assert np.array_equal(multiply_without_vnni(largest, weight), exact)
         neighbors = abs(weight[0::2].astype(int)) + abs(weight[1::2].astype(int))
-        assert 255 * neighbors.max() <= 2**15 - 1  # and so whatever the activations are
+        assert 255 * neighbors.max() <= 2**15 - 1  # holds for any activations

@@ -18,7 +18,7 @@ def build():
 
 @torch.no_grad()
 def test_nothing_is_hidden_by_zeros():
-    """A fresh adapter adds nothing; a shaken one does, and its BatchNorm is no identity."""
+    """An initialized adapter adds 0; a shaken one does not, and its BatchNorm is no identity."""
     model, x = build(), torch.randn(2, 3, 32, 32)
     feats = model.backbone(x)
     plain = feats[-1].mean((2, 3))
@@ -56,7 +56,7 @@ def test_ages_of_a_fresh_model_are_not_all_clamped():
     ages = model.head(model.extract_feat(x))
     assert ((youngest < ages) & (ages < oldest)).all() and len(ages.unique()) == 4
     scale = model.head.age_scale
-    spread_ages(model, x)  # they are within their range already
+    spread_ages(model, x)  # ages are already within the range
     assert model.head.age_scale == scale
 
 

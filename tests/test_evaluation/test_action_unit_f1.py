@@ -40,7 +40,7 @@ def evaluate(samples, size, **kwargs):
 
 
 @pytest.mark.parametrize('threshold', [0.5, 0.3])
-def test_all_numbers_equal_scikit_learns(threshold):
+def test_all_numbers_equal_scikit_learn(threshold):
     scores, truth = predictions()
     results = evaluate(as_samples(scores, truth), 60, threshold=threshold)
     expected = []
@@ -60,7 +60,7 @@ def test_without_missing_labels_the_mean_is_the_macro_f1():
     assert results['au_f1/mean'] == pytest.approx(expected)
 
 
-def test_unit_without_labels_has_no_part_and_one_that_never_occurs_counts_as_zero():
+def test_unlabeled_units_are_omitted_and_absent_units_count_as_zero():
     scores, truth = predictions(missing=0)
     truth[:, 3] = -1
     truth[:, 5], scores[:, 5] = 0, 0
@@ -70,7 +70,7 @@ def test_unit_without_labels_has_no_part_and_one_that_never_occurs_counts_as_zer
     assert results['au_f1/mean'] == pytest.approx(np.mean(others))
 
 
-def test_threshold_is_reached_by_what_equals_it():
+def test_a_probability_equal_to_the_threshold_is_active():
     sample = as_samples(np.float32([[0.5, 0.25]]), np.int8([[1, 1]]))[0].to_dict()
     metric = ActionUnitF1(threshold=0.5)
     metric.process(None, [sample])

@@ -55,6 +55,6 @@ def test_missing_field_names_the_face_and_the_remedy():
 
 
 @pytest.mark.parametrize('theta', [-1, (), (5, -1)])
-def test_tolerances_are_not_negative(theta):
+def test_negative_tolerances_are_errors(theta):
     with pytest.raises(ValueError, match='theta'):
         METRICS.build(dict(type='AgeError', theta=theta))

@@ -13,14 +13,14 @@ from mmfer.registry import EVALUATORS
 
 
 def drawn(num=4000, classes=8, temperature=1.0):
-    """Logits, and labels drawn from the probabilities that they stand for at a temperature."""
+    """Return logits, and labels drawn from their probabilities at a temperature."""
     logits = 2 * torch.randn(num, classes, dtype=torch.double)
     labels = torch.multinomial((logits / temperature).softmax(1), 1).squeeze(1)
     return logits, labels
 
 
 def slow_error(scores, labels, bins):
-    """By the definition, image by image."""
+    """Reference: the definition, image by image."""
     total = 0
     for number in range(bins):
         inside = [
@@ -35,7 +35,7 @@ def slow_error(scores, labels, bins):
 
 
 @pytest.mark.parametrize('bins', [1, 7, 15])
-def test_error_by_its_definition(bins):
+def test_error_equals_the_definition(bins):
     logits, labels = drawn(500, temperature=2)
     scores = logits.softmax(1)
     assert expected_calibration_error(scores, labels, bins) == pytest.approx(
@@ -62,7 +62,7 @@ def test_edges():
 
 
 @pytest.mark.parametrize('temperature', [0.5, 1.0, 3.0])
-def test_the_temperature_that_labels_were_drawn_with(temperature):
+def test_fits_the_temperature_of_the_labels(temperature):
     logits, labels = drawn(20_000, temperature=temperature)
     assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.05)
 
@@ -86,7 +86,7 @@ def test_temperature_and_scale_are_inverse():
     )
 
 
-def test_where_none_fits():
+def test_logits_without_a_temperature():
     logits, labels = drawn()
     with pytest.raises(ValueError, match='correctly'):
         fit_temperature(logits, logits.argmax(1))
@@ -106,7 +106,7 @@ class TestMetric:
         logits, labels = drawn(num, temperature=2)
         scores = logits.softmax(1)
         made = [
-            # Of soft labels the class counts.
+            # For soft labels the class is used.
             DataSample().set_pred_score(score).set_gt_label(label).set_gt_score(score)
             for score, label in zip(scores, labels, strict=True)
         ]
@@ -119,7 +119,7 @@ class TestMetric:
                 'calibration/ece': pytest.approx(expected_calibration_error(scores, labels, bins))
             }
 
-    def test_samples_without_a_label_are_left_to_labeled_only(self):
+    def test_unlabeled_samples_need_labeled_only(self):
         made, scores, labels = self.samples()
         metric = dict(type='LabeledOnly', metric=dict(type='CalibrationError'))
         for sample in made[:10]:

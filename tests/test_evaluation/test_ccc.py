@@ -20,7 +20,7 @@ NAMES = ('valence', 'arousal')
 
 
 def made(num=60, seed=0):
-    """True and predicted numbers, (N, 2) float32, of which some are exactly 0."""
+    """True and predicted numbers, (N, 2) float32, some of which are exactly 0."""
     rng = np.random.default_rng(seed)
     true = rng.uniform(-1, 1, (num, 2))
     pred = np.clip(0.6 * true + 0.2 + rng.normal(0, 0.3, (num, 2)), -1, 1)
@@ -45,7 +45,7 @@ def evaluate(true, pred):
 
 
 def slow_figures(true, pred):
-    """All figures of one number, in loops over Python's floats."""
+    """Reference: all metrics, in loops over Python floats."""
     true, pred, num = true.tolist(), pred.tolist(), len(true)
     mean_true, mean_pred = math.fsum(true) / num, math.fsum(pred) / num
     var_true = math.fsum((t - mean_true) ** 2 for t in true) / num
@@ -60,7 +60,7 @@ def slow_figures(true, pred):
     )
 
 
-def test_all_figures_equal_the_definitions():
+def test_all_metrics_equal_the_definitions():
     true, pred = made()
     results = evaluate(true, pred)
     expected = {}
@@ -74,7 +74,7 @@ def test_all_figures_equal_the_definitions():
     assert results['va/pearson_valence'] == pytest.approx(np.corrcoef(true[:, 0], pred[:, 0])[0, 1])
 
 
-def test_lin_tells_a_shift_and_a_scale_from_equality():
+def test_ccc_detects_a_shift_and_a_scale():
     true = np.array([1.0, 2, 3, 4])
     assert concordance_correlation(true, true) == pytest.approx(1)
     assert concordance_correlation(true, -true + 5) == pytest.approx(-1)
@@ -84,7 +84,7 @@ def test_lin_tells_a_shift_and_a_scale_from_equality():
     assert pearson_correlation(true, 2 * true + 1) == pytest.approx(1)
 
 
-def test_zero_agrees_with_zero_only():
+def test_zero_only_agrees_with_zero():
     assert sign_agreement([0, 0, 1, -1, 1], [0, 0.1, 0.2, -1, 0]) == 0.6
     assert root_mean_square_error([0, 0], [3, 4]) == pytest.approx(math.sqrt(12.5))
 
@@ -96,7 +96,7 @@ def test_constants_have_no_correlation(pred):
 
 
 @pytest.mark.parametrize('none', [(np.nan, np.nan), (-2, -2), (-5, -5), (0.2, np.nan)])
-def test_samples_without_a_label_take_no_part(none):
+def test_unlabeled_samples_are_ignored(none):
     true, pred = made()
     rows = np.arange(60) % 3 > 0
     fewer = evaluate(true[rows], pred[rows])
@@ -120,7 +120,7 @@ def test_missing_field_and_other_shape_are_named():
         metric.process(None, [dict(sample, gt_valence_arousal=np.zeros(1))])
 
 
-def test_the_checkpoint_hook_has_to_be_told_which_way_is_better():
+def test_the_checkpoint_hook_needs_a_rule():
     with pytest.raises(ValueError, match='rule .*va/ccc'):
         SafeCheckpointHook(interval=1, save_best='va/ccc')
     assert SafeCheckpointHook(interval=1, save_best='va/ccc', rule='greater').rules == ['greater']

@@ -65,7 +65,7 @@ def test_all_pairs_equal_scikit_learn():
     assert len(results) == 7 and all(type(value) is float for value in results.values())
 
 
-def test_pairs_of_a_file(tmp_path):
+def test_pairs_from_a_file(tmp_path):
     features, labels = images()
     pairs = list(itertools.combinations(range(0, 50, 3), 2))
     same = [labels[i] == labels[j] for i, j in pairs]
@@ -87,7 +87,7 @@ def test_pairs_of_a_file(tmp_path):
     assert 'verification/intra_class_variance_to_mean' in with_labels
 
 
-def test_too_few_pairs_for_a_rate_are_said():
+def test_too_few_pairs_for_a_rate_give_a_warning():
     features, labels = images()
     said = []
     handler = logging.Handler()
@@ -129,7 +129,7 @@ def test_rates_are_between_zero_and_one(far):
         METRICS.build(dict(type='FaceVerification', far=far))
 
 
-def test_mistakes_in_a_pairs_file_are_found_when_the_metric_is_built(tmp_path):
+def test_errors_in_a_pairs_file_are_raised_at_construction(tmp_path):
     path = tmp_path / 'pairs.txt'
     with pytest.raises(FileNotFoundError, match='pairs.txt .*pairs_file'):
         METRICS.build(dict(type='FaceVerification', pairs_file=str(path)))
@@ -141,21 +141,21 @@ def test_mistakes_in_a_pairs_file_are_found_when_the_metric_is_built(tmp_path):
         METRICS.build(dict(type='FaceVerification', pairs_file=str(path)))
 
 
-def test_a_mark_at_the_beginning_of_a_pairs_file_is_no_part_of_a_name(tmp_path):
+def test_byte_order_mark_of_a_pairs_file_is_ignored(tmp_path):
     path = tmp_path / 'pairs.txt'
-    for encoding in ('utf-8-sig', 'utf-16'):  # as editors on Windows write it
+    for encoding in ('utf-8-sig', 'utf-16'):  # as written by editors on Windows
         path.write_text('a.jpg b.jpg 1\n', encoding=encoding)
         assert read_pairs(path)[0].first == 'a.jpg'
 
 
-def test_a_pair_cannot_be_both(tmp_path):
+def test_contradicting_pairs_are_errors(tmp_path):
     path = tmp_path / 'pairs.txt'
     path.write_text('a.jpg b.jpg 1\na.jpg c.jpg 0\nb.jpg a.jpg 0\n')
     with pytest.raises(ValueError, match=r'pairs.txt, line 3: .*contradicts line 1'):
         read_pairs(path)
 
 
-def test_images_are_found_by_the_end_of_their_path(tmp_path):
+def test_images_are_matched_by_the_end_of_their_path(tmp_path):
     path = tmp_path / 'pairs.txt'
     path.write_text('x/1.jpg 2.jpg 0\n\ny/1.jpg data/x/1.jpg 1\n')
     indices, same = find_pairs(read_pairs(path), ['data/x/1.jpg', 'data/y/1.jpg', '2.jpg'])

@@ -41,7 +41,7 @@ def wrapped(metrics=INNER):
     return [dict(type='LabeledOnly', metric=metric) for metric in metrics]
 
 
-def test_all_numbers_equal_scikit_learns():
+def test_all_numbers_equal_scikit_learn():
     scores, labels = predictions()
     results = evaluate(as_samples(scores, labels), 80, wrapped())
     known = labels >= 0
@@ -59,14 +59,14 @@ def test_all_numbers_equal_scikit_learns():
     assert 'class_accuracy/Anger' in results, 'the class names arrive'
 
 
-def test_where_all_are_labeled_it_changes_nothing():
+def test_no_effect_if_all_samples_are_labeled():
     samples = as_samples(*predictions(unlabeled=0))
     plain, only = (evaluate(samples, 80, metrics) for metrics in (INNER, wrapped()))
     assert (plain.pop('confusion_matrix/result') == only.pop('confusion_matrix/result')).all()
     assert plain == only
 
 
-def test_a_second_evaluation_starts_anew():
+def test_a_second_evaluation_starts_empty():
     metric = METRICS.build(wrapped(INNER[:1])[0])
     right = DataSample().set_pred_score([0.1, 0.9]).set_gt_label(1).to_dict()
     wrong = DataSample().set_pred_score([0.1, 0.9]).set_gt_label(0).to_dict()
@@ -81,7 +81,7 @@ def test_nothing_labeled_is_an_error():
         evaluate(as_samples(scores, labels), 80, wrapped(INNER[:1]))
 
 
-def test_refuses_metrics_that_keep_no_labels():
+def test_metrics_that_store_no_labels_are_errors():
     metric = METRICS.build(dict(type='LabeledOnly', metric=dict(type='AgeError')))
     with pytest.raises(TypeError, match='AgeError .* gt_label'):
         metric.process(None, [dict(gt_age=3, pred_age=4)])

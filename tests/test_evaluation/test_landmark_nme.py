@@ -46,7 +46,7 @@ def evaluate(samples, dataset_meta=None, **kwargs):
 
 
 def obvious_nme(truth, pred):
-    """Point by point, in percent."""
+    """Reference: point by point, in percent."""
     errors = []
     for true_points, points in zip(truth.astype(float), pred.astype(float), strict=True):
         (x1, y1), (x2, y2) = true_points[60], true_points[72]
@@ -58,7 +58,7 @@ def obvious_nme(truth, pred):
     return np.array(errors)
 
 
-def test_all_numbers_equal_the_obvious_ones():
+def test_all_numbers_equal_the_reference():
     truth, pred, _ = faces()
     nme = obvious_nme(truth, pred)
     assert 0 < (nme > 10).sum() < len(nme)
@@ -77,7 +77,7 @@ def test_all_numbers_equal_the_obvious_ones():
 
 
 def _area_on_a_grid(nme, threshold):
-    """As it is often computed, with a very fine grid."""
+    """Reference: the common implementation, with a very fine grid."""
     steps = np.linspace(0, threshold, 200_001)
     share = np.searchsorted(np.sort(nme), steps, side='right') / len(nme)
     return np.sum((share[1:] + share[:-1]) / 2) * (steps[1] - steps[0]) / threshold
@@ -89,10 +89,12 @@ def test_a_shift_by_a_tenth_of_the_eyes_is_ten_percent():
     shifted = truth + np.float32([0, 8])
     results = evaluate(as_samples(truth, shifted))
     assert results['landmark/nme'] == pytest.approx(10, rel=1e-5)
-    assert results['landmark/mae'] == pytest.approx(4, rel=1e-5)  # x is right, y is off by 8
+    assert results['landmark/mae'] == pytest.approx(
+        4, rel=1e-5
+    )  # x is correct, y has an error of 8
 
 
-def test_the_threshold_itself_is_no_failure():
+def test_an_error_equal_to_the_threshold_is_not_a_failure():
     nme = np.array([10.0, 10.1, 0.0, np.nan])
     assert failure_rate(nme) == 50
     assert area_under_curve(nme[:3]) == pytest.approx(1 / 3)
@@ -123,7 +125,7 @@ def test_threshold_and_eye_corners_are_arguments():
     assert results['p/failure_rate'] == pytest.approx(100 * (nme > 5).mean())
 
 
-def test_eyes_in_one_place_name_the_face():
+def test_coinciding_eye_corners_name_the_face():
     truth, pred, _ = faces(2)
     truth[1, 60] = truth[1, 72]
     with pytest.raises(ValueError, match=r'faces/1.png .*\[140.0, 95.0\]'):
@@ -140,7 +142,7 @@ def test_missing_field_names_the_face_and_the_remedy(key):
         evaluate([sample])
 
 
-def test_other_points_are_refused():
+def test_other_numbers_of_points_are_errors():
     truth, pred, _ = faces(1)
     with pytest.raises(ValueError, match=r'gt_landmarks \(98, 2\).*pred_landmarks \(68, 2\)'):
         evaluate(as_samples(truth, pred[:, :68]))

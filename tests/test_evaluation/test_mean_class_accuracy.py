@@ -41,7 +41,7 @@ def evaluate(scores, labels, metrics=METRICS, batch=16):
     return evaluator.evaluate(len(samples))
 
 
-def test_all_numbers_equal_scikit_learns():
+def test_all_numbers_equal_scikit_learn():
     scores, labels = predictions()
     predicted = scores.argmax(1)
     results = evaluate(scores, labels)
@@ -57,7 +57,7 @@ def test_all_numbers_equal_scikit_learns():
         assert results[f'class_accuracy/{name}'] == pytest.approx(100 * recall)
 
 
-def test_class_without_samples_has_no_entry_and_no_part_in_the_mean():
+def test_classes_without_samples_are_omitted():
     scores, labels = predictions()
     kept = labels != EXPRESSIONS.index('Fear')
     results = evaluate(scores[kept], labels[kept], metrics=[dict(type='MeanClassAccuracy')])
@@ -67,7 +67,7 @@ def test_class_without_samples_has_no_entry_and_no_part_in_the_mean():
     )
 
 
-def test_results_are_plain_numbers_that_every_log_can_hold():
+def test_results_are_plain_numbers():
     results = evaluate(*predictions())
     assert all(type(value) is float for value in results.values())
 

@@ -44,7 +44,7 @@ HIGHER_IS_BETTER = ['landmark/auc', 'verification/tar@far=0.1', 'verification/au
 
 
 def samples(unlabeled=False):
-    """Predictions for all tasks; ``unlabeled`` takes the class of every third one away."""
+    """Predictions for all tasks; ``unlabeled`` removes the class of every third sample."""
     rng = np.random.default_rng(0)
     made = []
     for index in range(NUM):
@@ -75,7 +75,7 @@ def evaluate(data, metrics):
 
 
 def evaluate_all(share):
-    """The results of all metrics for what ``share`` leaves of the samples, as two dicts."""
+    """Return the results of all metrics for the samples that ``share`` keeps, as two dicts."""
     return (
         evaluate(share(samples()), METRICS),
         evaluate(share(samples(unlabeled=True)), LABELED_ONLY),
@@ -85,7 +85,7 @@ def evaluate_all(share):
 def _one_of_two_processes(rank, rendezvous, folder):
     init_default_scope('mmfer')
     dist.init_process_group('gloo', init_method=f'file://{rendezvous}', rank=rank, world_size=2)
-    # As DefaultSampler deals them out, the list filled up from its beginning to an even number.
+    # As in DefaultSampler, which pads the list from its start to an even number.
     results = evaluate_all(lambda data: [*data, data[0]][rank::2])
     torch.save(results, f'{folder}/{rank}.pt')
     dist.destroy_process_group()
@@ -109,24 +109,24 @@ def test_two_processes_agree_with_one(tmp_path):
             assert found == pytest.approx(wanted)
 
 
-def test_samples_without_a_label_count_for_nothing():
+def test_unlabeled_samples_are_ignored():
     all_of_them, labeled = of_one_process()
     assert set(labeled) <= set(all_of_them)
     assert labeled['accuracy/top1'] != all_of_them['accuracy/top1']
 
 
 @pytest.mark.parametrize('name', LOWER_IS_BETTER + HIGHER_IS_BETTER)
-def test_names_are_those_of_the_results(name):
+def test_names_are_in_the_results(name):
     assert name in of_one_process()[0]
 
 
 @pytest.mark.parametrize('name', HIGHER_IS_BETTER)
-def test_the_checkpoint_hook_knows_that_more_is_better(name):
+def test_the_checkpoint_hook_infers_greater(name):
     assert SafeCheckpointHook(interval=1, save_best=name).rules == ['greater']
 
 
 @pytest.mark.parametrize('name', [*LOWER_IS_BETTER, 'age/cs@5'])
-def test_the_checkpoint_hook_has_to_be_told_which_way_is_better(name):
+def test_the_checkpoint_hook_needs_a_rule(name):
     with pytest.raises(ValueError, match=f'rule .*{name}'):
         SafeCheckpointHook(interval=1, save_best=name)
     assert SafeCheckpointHook(interval=1, save_best=name, rule='less').rules == ['less']

@@ -21,7 +21,7 @@ def evaluate(target, predicted, num_classes, type='PresentClassesMetric'):
     return evaluator.evaluate(len(samples))
 
 
-def test_equals_scikit_learn_where_classes_are_missing():
+def test_equals_scikit_learn_if_classes_are_missing():
     generator = torch.Generator().manual_seed(0)
     target = torch.randint(0, 30, (40,), generator=generator).tolist()
     wrong = torch.randint(0, 50, (40,), generator=generator).tolist()
@@ -41,7 +41,7 @@ def test_a_perfect_model_reaches_100_percent():
     assert parent['single-label/f1-score'] == pytest.approx(100 * 3 / 9)
 
 
-def test_equals_mmpretrain_where_all_classes_occur():
+def test_equals_mmpretrain_if_all_classes_occur():
     target, predicted = [0, 1, 2, 0, 1, 2], [0, 1, 1, 0, 2, 2]
     ours = evaluate(target, predicted, 3)
     assert ours == pytest.approx(evaluate(target, predicted, 3, 'SingleLabelMetric'))

@@ -15,7 +15,7 @@ from mmfer.evaluation.functional.verification import (
 
 
 def people(num=60, classes=9, channels=5, seed=0):
-    """Features that gather around the mean of their person."""
+    """Features in a cluster around the mean of their person."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, num)
     return rng.normal(size=(classes, channels))[labels] + rng.normal(size=(num, channels)), labels
@@ -31,7 +31,7 @@ def obvious_pairs(features, labels):
 
 
 def corners(scores, same):
-    """FAR and TAR at every threshold, one after the other."""
+    """Reference: FAR and TAR at every threshold, one after the other."""
     thresholds = [np.inf, *np.unique(scores)[::-1]]
     far = [(scores[~same] >= threshold).mean() for threshold in thresholds]
     tar = [(scores[same] >= threshold).mean() for threshold in thresholds]
@@ -39,7 +39,7 @@ def corners(scores, same):
 
 
 def chance_to_be_more_similar(scores, same):
-    """Of a pair of one person over one of two people; ties count half: the area under the curve."""
+    """Reference for the area under the curve: compare all pairs; ties count half."""
     difference = scores[same][:, None] - scores[~same]
     return (difference > 0).mean() + (difference == 0).mean() / 2
 
@@ -58,7 +58,7 @@ def check(curve, scores, same):
 
 
 @pytest.mark.parametrize('chunk', [1, 100, 1 << 21])
-def test_all_pairs_equal_the_obvious_whatever_the_chunks(chunk):
+def test_all_pairs_equal_the_reference_for_any_chunk_size(chunk):
     features, labels = people()
     curve = all_pairs_roc(features, labels, chunk)
     scores, same = obvious_pairs(features, labels)
@@ -72,7 +72,7 @@ def test_equal_similarities_are_accepted_together():
     scores = np.round(rng.normal(same, 1.0), 1)  # many ties within and between the kinds
     assert len(np.unique(scores)) < 80
     check(roc_curve(scores[same], np.array_split(scores[~same], 7)), scores, same)
-    # All alike: accept all or none.
+    # All equal: accept all or none.
     flat = roc_curve(np.zeros(5), [np.zeros(9)])
     assert (flat.tar_at(0.99), flat.auc, flat.eer) == (0, 0.5, 0.5)
 
@@ -84,21 +84,21 @@ def test_perfect_and_inverted_features():
     assert (inverted.tar_at(0.5), inverted.auc, inverted.eer) == (0, 0, 1)
 
 
-def test_corners_of_the_curve_ascend_from_zero_to_one():
+def test_corners_of_the_curve_increase_from_zero_to_one():
     curve = all_pairs_roc(*people())
     for rate in (curve.far, curve.tar):
         assert rate[0] == 0 and rate[-1] == 1 and (np.diff(rate) >= 0).all()
 
 
-def test_a_rate_that_falls_on_a_pair_includes_it():
-    # 0.29 * 100 is a hair below 29 in floating point.
+def test_a_rate_equal_to_a_corner_includes_it():
+    # 0.29 * 100 is slightly less than 29 in floating point.
     scores = np.arange(100)[::-1].astype(float)
     assert roc_curve(np.array([scores[28]]), [scores]).tar_at(0.29) == 1
     assert roc_curve(np.array([scores[29]]), [scores]).tar_at(0.29) == 0
 
 
 @pytest.mark.parametrize('digits', [8, 0])
-def test_given_pairs_equal_the_obvious_and_the_chunked_curve(digits):
+def test_given_pairs_equal_the_reference_and_the_chunked_curve(digits):
     features, labels = people()
     features = np.round(features, digits)  # without digits: ties within and between the kinds
     pairs = np.random.default_rng(2).integers(0, len(features), (300, 2))
@@ -140,7 +140,7 @@ def test_variance_is_the_mean_cosine_distance_of_pairs_of_one_class():
     expected = pytest.approx((1 - scores[same]).mean())
     assert intra_class_variance(features, labels) == expected
     assert intra_class_variance(3 * features, labels) == expected
-    # Of the pairs that make the curve, too.
+    # The same for the pairs of the curve.
     assert 1 - all_pairs_roc(features, labels).mean_same == expected
     pairs = np.array(list(itertools.combinations(range(len(features)), 2)))
     assert 1 - pairs_roc(features, pairs, same).mean_same == expected
@@ -148,7 +148,7 @@ def test_variance_is_the_mean_cosine_distance_of_pairs_of_one_class():
     assert intra_class_variance(np.eye(4)[[0, 1, 2, 3]], [5, 5, 7, 7]) == 1
     assert intra_class_variance(np.array([[1.0, 2.0], [-2.0, -4.0]]), [0, 0]) == pytest.approx(2)
     assert intra_class_variance(np.eye(3), [0, 1, 2]) == 0  # no pair
-    # A zero vector is alike to none.
+    # A zero vector has similarity 0 to all.
     assert intra_class_variance(np.array([[0.0, 0.0], [1.0, 0.0]]), [0, 0]) == 1
 
 
@@ -166,7 +166,7 @@ def test_variance_to_the_mean_is_a_mean_squared_distance():
 
 
 @pytest.mark.parametrize('size', [2, 3, 10])
-def test_in_a_class_of_n_the_distance_to_the_mean_is_smaller_by_one_nth(size):
+def test_distance_to_the_mean_is_smaller_by_one_nth(size):
     features = np.random.default_rng(0).normal(size=(size, 4))
     labels = np.zeros(size, int)
     assert intra_class_variance_to_mean(features, labels) == pytest.approx(
@@ -174,8 +174,8 @@ def test_in_a_class_of_n_the_distance_to_the_mean_is_smaller_by_one_nth(size):
     )
 
 
-def test_the_published_variance_is_no_distance_to_the_mean():
-    """750 images with 484 genuine pairs, as in the paper; all of them as unlike as can be.
+def test_the_published_variance_cannot_be_the_distance_to_the_mean():
+    """750 images with 484 genuine pairs, as in the paper; all of them as dissimilar as possible.
 
     Without opposite features the distance to the mean is largest where people have two images or
     three. The paper has 0.631.

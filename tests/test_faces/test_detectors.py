@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""YuNet and MTCNN; what needs a model file or facenet-pytorch is skipped where there is none."""
+"""YuNet and MTCNN. Tests are skipped without the model file or facenet-pytorch."""
 
 import hashlib
 import sys
@@ -34,7 +34,7 @@ def portrait(real_data):
 
 
 def off(face, points):
-    """Mean distance of the eyes, in percent of their distance."""
+    """Mean error of the eyes, in percent of their distance."""
     beside = np.linalg.norm(face.points[:2] - points[:2], axis=1).mean()
     return 100 * beside / np.linalg.norm(points[1] - points[0])
 
@@ -49,8 +49,8 @@ class TestBoth:
         x1, y1, x2, y2 = face.box
         assert (face.points >= (x1, y1)).all() and (face.points <= (x2, y2)).all()
 
-    def test_where_it_is_in_a_large_image(self, detector, portrait):
-        """One that is shrunk for the search, wider than high and with the face off its middle."""
+    def test_position_in_a_large_image(self, detector, portrait):
+        """An image that is shrunk for detection, wider than high, with an off-center face."""
         image, points = portrait
         large = cv2.copyMakeBorder(cv2.resize(image, (768, 768)), 100, 0, 500, 0, 1)
         (face,) = (found for found in detector(large) if found.score >= 0.6)
@@ -85,13 +85,13 @@ def paste(canvas, portrait, size, x, y):
 
 
 def found_in(faces, places):
-    """How many of the ``faces`` lie in each of the ``places``; those of .6 and 20 pixels count."""
+    """Count the ``faces`` of score .6 and 20 pixels or more in each of the ``places``."""
     faces = [face for face in faces if face.score >= 0.6 and face.size >= 20]
     middles = [(face.box[:2] + face.box[2:]) / 2 for face in faces]
     counts = [
         sum(x < mx < x + side and y < my < y + side for mx, my in middles) for x, y, side in places
     ]
-    assert sum(counts) == len(faces)  # and none elsewhere
+    assert sum(counts) == len(faces)  # and no face elsewhere
     return counts
 
 
@@ -103,7 +103,7 @@ class TestSizesOfFaces:
         return [cv2.imread(str(p)) for p in sorted((real_data / 'utkface_layout').glob('*.jpg'))]
 
     def test_a_group_in_a_large_image(self, detector, portraits, monkeypatch):
-        """Searched in tiles, as one of 24 megapixels is; at 320 pixels the smallest are lost."""
+        """Searched in tiles, like 24 megapixels; at 320 pixels the smallest faces are missed."""
         monkeypatch.setattr('mmfer.faces.search_passes.WHOLE', 320)
         monkeypatch.setattr('mmfer.faces.search_passes._TILE', 512)
         canvas = np.full((700, 1300, 3), (90, 140, 120), np.uint8)
@@ -121,7 +121,7 @@ class TestSizesOfFaces:
 
     @pytest.mark.parametrize('side', [320, 700])
     def test_a_face_that_fills_the_image_is_one(self, detector, portraits, side):
-        """At 640 pixels and more YuNet takes its parts for faces."""
+        """At 640 pixels and more, YuNet detects parts of it as faces."""
         close = portraits[30][50:190, 42:182]
         for image in (portraits[30], close):
             image = cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC)
@@ -164,7 +164,7 @@ class TestSizesOfFaces:
         ],
     )
     def test_cost(self, real_data, monkeypatch, shape, faces, looks):
-        """What the network sees; of a film with max_side=640 1.1 to 1.4 times one search."""
+        """Pixels that the network processes; with max_side=640, 1.1 to 1.4 times one search."""
         detector, seen = YuNet(real_data / YUNET, max_side=640), []
 
         def search(image):
@@ -177,8 +177,8 @@ class TestSizesOfFaces:
 
 
 @pytest.mark.parametrize(('score', 'expected'), [(0.85, 250), (0.5, 200), (None, 200)])
-def test_which_of_two_looks_counts(real_data, monkeypatch, score, expected):
-    """The one with a border, whose points are better, unless the face is seen less well there."""
+def test_which_of_two_passes_is_used(real_data, monkeypatch, score, expected):
+    """The pass with a border, whose points are better, unless its score is lower."""
     detector = YuNet(real_data / YUNET)
 
     def search(image):
@@ -202,7 +202,7 @@ def test_threads_may_share_yunet(real_data, portrait):
 
 
 def test_mtcnn_at_the_edge_of_the_image(real_data):
-    """Heads that reach beyond it: facenet-pytorch alone is 40 % wrong there."""
+    """Heads that extend beyond it: the error of facenet-pytorch alone is 40 % there."""
     pytest.importorskip('facenet_pytorch', reason='facenet-pytorch is not installed')
     detector, labels = MTCNN(), read_wflw(real_data / 'wflw_layout')
     for name in ('canada_147m.jpg', 'london_007_03.jpg'):
@@ -233,26 +233,26 @@ class TestModelFile:
         with pytest.raises(FileNotFoundError, match='none.onnx'):
             YuNet(tmp_path / 'none.onnx')
 
-    def test_unknown_is_refused_with_its_sha256(self, tmp_path):
+    def test_an_unknown_file_is_an_error_with_its_sha256(self, tmp_path):
         (tmp_path / 'a.onnx').write_bytes(b'something else')
         sha256 = hashlib.sha256(b'something else').hexdigest()
         with pytest.raises(ValueError, match=sha256) as error:
             YuNet(tmp_path / 'a.onnx')
         assert all(known in str(error.value) for known in YUNET_FILES)
 
-    def test_allowed_but_no_network(self, tmp_path):
+    def test_allowed_but_not_a_network(self, tmp_path):
         (tmp_path / 'a.onnx').write_bytes(b'something else')
         sha256 = hashlib.sha256(b'something else').hexdigest()
         with pytest.raises(ValueError, match='OpenCV'):
             YuNet(tmp_path / 'a.onnx', sha256.upper())
 
-    def test_other_than_asked_for(self, tmp_path):
+    def test_unexpected_sha256(self, tmp_path):
         (tmp_path / 'a.onnx').write_bytes(b'something else')
         with pytest.raises(ValueError, match='0' * 64):
             YuNet(tmp_path / 'a.onnx', '0' * 64)
 
     def test_allowed_by_its_sha256(self, real_data, tmp_path):
-        """A changed file that works: a byte of padding in the text of its first field."""
+        """A changed file that still works: a byte of padding in the text of its first field."""
         content = (real_data / YUNET).read_bytes()
         changed = content.replace(b'pytorch', b'PYTORCH', 1)
         assert changed != content

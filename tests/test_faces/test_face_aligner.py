@@ -17,7 +17,7 @@ from mmfer.faces import (
 
 
 class Known(FaceDetector):
-    """Finds the faces it was told of."""
+    """Returns given faces."""
 
     settings = {}
 
@@ -42,7 +42,7 @@ def image_of(points, size=300):
 
 
 def brightest(image, x, y, radius=6):
-    """Center of mass near a place."""
+    """Center of mass around a point."""
     left, top = round(x) - radius, round(y) - radius
     part = image[top : top + 2 * radius + 1, left : left + 2 * radius + 1, 0].astype(float)
     down, across = np.indices(part.shape)
@@ -55,7 +55,7 @@ def turned_face(angle=23.0, zoom=1.6):
 
 
 @pytest.mark.parametrize('size', [112, 224])
-def test_points_come_to_lie_on_the_template(size):
+def test_points_match_the_template(size):
     face = turned_face()
     alignment = FaceAligner(Known(face), size=size)(image_of(face.points))
     assert alignment.decision == 'aligned' and alignment.image.shape == (size, size, 3)
@@ -102,7 +102,7 @@ def test_crops_are_those_of_crop_face(kind):
     np.testing.assert_array_equal(whole.image, expected)
 
 
-def test_finding_alone():
+def test_detection_only():
     face = turned_face()
     image = image_of(face.points)
     found = FaceAligner(Known(face), kind='none')(image)
@@ -112,10 +112,10 @@ def test_finding_alone():
     assert FaceAligner(Known(), kind='none')(image).decision == 'refused'
 
 
-def test_points_of_no_face_are_refused():
+def test_invalid_points_are_refused():
     nothing = Face(np.array([0.0, 0, 99, 99]), 0.9, np.full((5, 2), 50.0))
     alignment = FaceAligner(Known(nothing))(np.zeros((100, 100, 3), np.uint8))
-    assert alignment.decision == 'refused' and 'no face' in alignment.reason
+    assert alignment.decision == 'refused' and 'not those of a face' in alignment.reason
 
 
 def test_rules_are_applied():
@@ -141,7 +141,7 @@ def test_whole_image_is_not_stretched():
 
 
 def test_shrinking_for_the_search_is_undone():
-    """A spot in a large image, found in the small one, is reported where it is."""
+    """A spot detected in the shrunk image is returned in pixels of the large one."""
     points = turned_face().points * 3
     image = image_of(points, 900)
 
@@ -178,7 +178,7 @@ def test_best_face_first_and_rounded():
         (np.zeros((0, 9, 3), np.uint8), ValueError, r'\(0, 9, 3\)'),
     ],
 )
-def test_what_is_no_image(image, error, message):
+def test_invalid_images(image, error, message):
     with pytest.raises(error, match=message):
         Known()(image)
 
@@ -196,8 +196,8 @@ def test_wrong_arguments():
         FaceAligner(Known(), border='mirror')
 
 
-def test_turning_back_gives_the_image():
-    """What is cut out is the image itself, turned: mapped back it is what was there."""
+def test_mapping_back_gives_the_image():
+    """The result, mapped back, equals the original image."""
     face = turned_face(zoom=1.0)
     image = cv2.GaussianBlur(np.random.randint(0, 256, (300, 300, 3), np.uint8), (0, 0), 4)
     aligned = FaceAligner(Known(face))(image).image

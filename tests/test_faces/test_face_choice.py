@@ -37,13 +37,13 @@ def test_several_faces(several, expected, reason):
         assert choice.reason == reason and choice.num_faces == 3
 
 
-def test_equal_faces_are_told_apart_by_score_and_then_by_place():
+def test_ties_are_broken_by_score_and_then_by_position():
     left, right, better = face(10, 0, 50), face(90, 0, 50), face(90, 40, 50, score=0.91)
     assert FaceChoice()([right, left], IMAGE).face is left
     assert FaceChoice()([left, right, better], IMAGE).face is better
 
 
-def test_low_scores_are_no_faces():
+def test_low_scores_are_ignored():
     faint = face(0, 0, 90, score=0.41)
     choice = FaceChoice()([faint], IMAGE)
     assert choice.face is None and choice.num_faces == 0
@@ -53,7 +53,7 @@ def test_low_scores_are_no_faces():
     assert FaceChoice()([], IMAGE).reason == 'no face'
 
 
-def test_tiny_faces_do_not_count():
+def test_tiny_faces_are_ignored():
     tiny, narrow = face(0, 0, 20), face(0, 0, 31, 80)
     choice = FaceChoice()([tiny, narrow], IMAGE)
     assert choice.face is None and choice.num_faces == 0

@@ -19,7 +19,7 @@ def test_order_is_the_viewers():
     assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
 
 
-def test_halving_an_aligned_image_keeps_things_in_place():
+def test_halving_an_aligned_image_keeps_positions():
     large = np.zeros((224, 224), np.float32)
     across, down = np.arange(224), np.arange(224)[:, None]
     x, y = face_template(224)[2]
@@ -30,6 +30,6 @@ def test_halving_an_aligned_image_keeps_things_in_place():
     np.testing.assert_allclose(center, face_template(112)[2], atol=0.01)
 
 
-def test_is_new_each_time():
+def test_returns_a_new_array():
     face_template(112)[:] = 0
     assert face_template(112).all()

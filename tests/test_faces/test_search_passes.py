@@ -32,7 +32,7 @@ def test_passes():
 
 @pytest.mark.parametrize('longer', range(20, 4000, 31))
 def test_every_size_of_face_is_in_the_range_of_a_pass(longer):
-    """From 10 pixels to the whole image; the last pass has no upper end, but its faces fit in."""
+    """From 10 pixels to the whole image; the last pass has no upper limit."""
     passes = plan_passes(longer)
     for size in np.linspace(10, longer, 50):
         seen = [size * p.side / longer for p in passes]
@@ -42,7 +42,7 @@ def test_every_size_of_face_is_in_the_range_of_a_pass(longer):
 
 @pytest.mark.parametrize('longer', [100, 224, 359, 360, 400, 640, 641, 959, 960, 2560])
 def test_cost(longer):
-    """Pixels that the network sees: the image's, once and a bit."""
+    """All passes together have at most 1.6 times the pixels of the image."""
     seen = sum(p.side**2 for p in plan_passes(longer))
     assert seen <= 1.6 * longer**2
 
@@ -52,7 +52,7 @@ def test_a_face_that_several_passes_find_is_one():
     assert merge_faces([other, best]) == [best]
 
 
-def test_a_part_of_a_face_is_none():
+def test_a_part_of_a_face_is_dropped():
     whole, part = face(0, 0, 400, 0.9), face(220, 30, 100, 0.7)
     assert merge_faces([part, whole]) == [whole]
 
@@ -64,19 +64,19 @@ def test_neighbors_stay():
     assert merge_faces([]) == []
 
 
-def test_a_part_is_none_even_at_a_slightly_better_score():
+def test_a_part_is_dropped_even_with_a_slightly_better_score():
     whole, part = face(0, 0, 400, 0.99), face(220, 30, 100, 1.0)
     assert merge_faces([part, whole]) == [whole]
     assert merge_faces([part, whole._replace(score=0.9)]) == [part]
 
 
-def test_a_box_around_two_faces_is_none():
+def test_a_box_around_two_faces_is_dropped():
     around, left, right = face(0, 0, 400, 0.99), face(20, 30, 100, 1.0), face(220, 30, 100, 1.0)
     assert merge_faces([around, left, right]) == [left, right]
 
 
 @pytest.mark.parametrize('side', [1, 2560, 4000, 4096, 4097, 6000, 32766])
-def test_every_small_face_is_whole_in_a_tile_that_counts_it(side):
+def test_every_small_face_is_inside_the_tile_that_keeps_it(side):
     tiles = plan_tiles(side)
     assert max(tile.stop - tile.start for tile in tiles) <= 2048 + 2 * SMALL
     for middle in np.linspace(-10, side + 10, 1000):
@@ -89,7 +89,7 @@ def test_every_small_face_is_whole_in_a_tile_that_counts_it(side):
 
 class TestParts:
     def test_where_faces_are(self):
-        """A bright spot is a face: of 60 pixels in the tiles, of 300 in the whole."""
+        """A bright spot is a face: 60 pixels in the tiles, 300 in the whole image."""
         image = np.zeros((3000, 4000, 3), np.uint8)
         spots = [(100, 100), (2000, 1490), (3990, 2990), (1990, 20)]
         for x, y in spots:
@@ -108,7 +108,7 @@ class TestParts:
         middles = {tuple((f.box[:2] + f.box[2:] - 1) / 2) for f in found if f.size == 60}
         assert middles == set(spots)
 
-    def test_large_faces_of_tiles_do_not_count(self):
+    def test_large_faces_of_tiles_are_ignored(self):
         image = np.zeros((100, 4000, 3), np.uint8)
         assert search_parts(image, lambda i: [], lambda i: [face(50, 0, SMALL + 1)]) == []
 

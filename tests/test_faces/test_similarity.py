@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The least squares map against the singular value decomposition and against plain algebra."""
+"""The least squares map, compared with singular value decomposition and linear equations."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from mmfer.faces import face_template, similarity_map
 
 
 def umeyama(source, target):
-    """Umeyama (1991), equations 40 to 43, as printed there."""
+    """Umeyama (1991), equations 40 to 43, as printed."""
     source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
     covariance = (target - target_mean).T @ (source - source_mean) / len(source)
     u, d, vt = np.linalg.svd(covariance)
@@ -63,7 +63,7 @@ def test_finds_the_map_that_was_applied():
 
 
 def test_never_mirrors():
-    """Left and right points of a detector that confused them, with some noise."""
+    """Left and right points swapped by a detector, with some noise."""
     source = face_template(112) + np.random.normal(0, 1, (5, 2))
     mirrored = source * (-1, 1)
     matrix = similarity_map(mirrored, face_template(112))

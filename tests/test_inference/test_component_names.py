@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A component is the same whichever way a config names it: bare, with its scope, as a class."""
+"""A component can be given by name, by name with scope, or as a class."""
 
 import numpy as np
 import pytest

@@ -49,8 +49,8 @@ def test_descriptions():
 
 
 @pytest.mark.parametrize('value', BACKGROUNDS)
-def test_boxes_stand_out_of_every_background(value):
-    """Across the border of the box something has a contrast of 3, as WCAG asks of graphics."""
+def test_boxes_are_visible_on_every_background(value):
+    """The border of the box has a contrast of at least 3, as WCAG requires for graphics."""
     drawn = draw_faces(gray_image(value), result(FACE))
     across = drawn[85, 30:50].reshape(-1, 3)
     assert max(contrast(color, gray_image(value)[0, 0]) for color in across) >= 3
@@ -58,13 +58,13 @@ def test_boxes_stand_out_of_every_background(value):
 
 
 @pytest.mark.parametrize('value', BACKGROUNDS)
-def test_labels_bring_their_own_background(value):
+def test_labels_have_their_own_background(value):
     drawn = draw_faces(gray_image(value), result(FACE))
     plate = drawn[40:48, 44:90].reshape(-1, 3)
     assert contrast(plate[plate.sum(axis=1).argmax()], plate[plate.sum(axis=1).argmin()]) > 12
 
 
-def test_the_image_given_stays_as_it_is():
+def test_the_input_image_is_not_changed():
     image = gray_image()
     drawn = draw_faces(image, result(FACE))
     assert (image == 128).all() and drawn.shape == image.shape and (drawn != 128).any()
@@ -74,28 +74,28 @@ def test_the_image_given_stays_as_it_is():
     'box',
     [(-30, -40, 20, 30), (150, 120, 260, 220), (-50, -50, 300, 300), (10, 150, 20, 158)],
 )
-def test_labels_never_leave_the_image(box):
+def test_labels_stay_inside_the_image(box):
     without = draw_faces(gray_image(), result(replace(FACE, box=box, class_name=None)))
     changed = (draw_faces(gray_image(), result(replace(FACE, box=box))) != without).any(axis=2)
     whole = (
         draw_faces(gray_image(), result(FACE))
         != draw_faces(gray_image(), result(replace(FACE, class_name=None)))
     ).any(axis=2)
-    # As large as where there is room, up to the box's own lines below it.
+    # As large as with enough space, except for the lines of the box below it.
     assert np.ptp(np.where(changed)[0]) >= np.ptp(np.where(whole)[0]) - 4
     assert np.ptp(np.where(changed)[1]) >= np.ptp(np.where(whole)[1]) - 4
 
 
-def test_a_image_smaller_than_its_label():
+def test_an_image_smaller_than_its_label():
     assert draw_faces(gray_image(height=9, width=12), result(FACE)).shape == (9, 12, 3)
 
 
-def test_classes_have_colors_of_their_own():
+def test_classes_have_different_colors():
     drawn = [draw_faces(gray_image(), result(replace(FACE, label=i)))[110, 30:50] for i in range(7)]
     assert len({image.tobytes() for image in drawn}) == 7
 
 
-def test_landmarks_lie_where_they_are():
+def test_positions_of_landmarks():
     points = ((150.0, 30.0), (170.4, 140.2))
     face = replace(FACE, class_name=None, scores=None, label=None, points=points)
     changed = (draw_faces(gray_image(), result(face)) != 128).any(axis=2)
@@ -103,7 +103,7 @@ def test_landmarks_lie_where_they_are():
         assert changed[round(y), round(x)] and not changed[round(y) + 6, round(x) + 6]
 
 
-def test_dropped_patches_fade_where_the_network_saw_them():
+def test_dropped_patches_are_faded():
     """Four patches of 32x32 pixels of the image; the first and the last are kept."""
     patches = KeptPatches((2, 2), {'app': (0, 1, 3), 'layers.1': (0, 3)})
     face = replace(FACE, patches=patches, class_name=None)
@@ -112,10 +112,10 @@ def test_dropped_patches_fade_where_the_network_saw_them():
     assert last == [128, 223, 223, 128]
     drawn = draw_faces(gray_image(), result(face), stage='app')
     assert [drawn[60, 80, 0], drawn[100, 60, 0]] == [128, 223]
-    assert drawn[60, 30, 0] == 128  # outside of what the network saw
+    assert drawn[60, 30, 0] == 128  # outside of the network's input
 
 
-def test_images_without_a_face_say_so():
+def test_images_without_a_face_have_a_label():
     drawn = draw_faces(gray_image(), result())
     assert (drawn[:10, :30] != 128).any() and (drawn[30:] == 128).all()
 

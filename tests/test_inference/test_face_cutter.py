@@ -43,7 +43,7 @@ class OneFace(FaceDetector):
 
 
 def test_in_the_scope_of_its_config():
-    """Another package's model may have been loaded meanwhile."""
+    """A model of another package may have been loaded in the meantime."""
     cfg = config(dict(type='ResizeFace', size=32))
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         assert FaceCutter(cfg)(random_image()).image.shape == (32, 32, 3)
@@ -52,13 +52,13 @@ def test_in_the_scope_of_its_config():
 class TestAlignedDataSets:
     STEP = dict(type='Resize', scale=(32, 32))
 
-    def test_five_points_come_to_the_template(self):
+    def test_five_points_match_the_template(self):
         cut = FaceCutter(config(self.STEP))(random_image(), face())
         assert cut.image.shape == (32, 32, 3)
         assert move_points(face().points, cut.matrix) == pytest.approx(face_template(32), abs=1e-6)
 
     def test_as_files_that_were_aligned_and_then_resized(self):
-        """What training sees: crops of 224x224 by the aligner, and the pipeline's Resize."""
+        """As in training: aligned images of 224x224, and Resize of the pipeline."""
         aligned = FaceAligner(OneFace(), size=224)(random_image()).image
         expected = TRANSFORMS.build(self.STEP)(dict(img=aligned))['img']
         cut = FaceCutter(config(self.STEP))(random_image(), face())
@@ -71,7 +71,7 @@ class TestAlignedDataSets:
         ends = move_points(np.array([(-0.5, -0.5), (159.5, 119.5)]), cut.matrix)
         assert ends == pytest.approx(np.array([(-0.5, -0.5), (31.5, 31.5)]))
 
-    def test_points_of_no_face(self):
+    def test_invalid_points(self):
         with pytest.raises(NotAFaceError, match='points'):
             FaceCutter(config(self.STEP))(random_image(), face(points=np.zeros((5, 2))))
 
@@ -95,7 +95,7 @@ class TestCroppedDataSets:
     def test_a_scale_of_the_config_is_for_the_whole_box(self):
         step = dict(type='CropFace', kind='tight', size=30, scale=1.0, shift=(0.0, 0.0))
         cut = FaceCutter(config(step))(random_image(), face())
-        # The square about the box, 60 wide: x 35 to 95, y 30 to 90.
+        # The square around the box, 60 wide: x 35 to 95, y 30 to 90.
         corners = move_points(np.array([(35.0, 30.0), (95.0, 90.0)]), cut.matrix)
         assert corners == pytest.approx(np.array([(-0.5, -0.5), (29.5, 29.5)]))
 
@@ -118,11 +118,11 @@ class TestCroppedDataSets:
         step = dict(type='CropFace', kind='tight', size=32)
         expected = TRANSFORMS.build(step)(dict(img=random_image()))['img']
         np.testing.assert_array_equal(FaceCutter(config(step))(random_image()).image, expected)
-        # Cutting at a labeled box makes no sense where there is none.
+        # Without a labeled box, steps that crop at it resize instead.
         cut = FaceCutter(config({**step, 'source': 'box'}))(random_image())
         assert move_points(np.array([(159.5, 119.5)]), cut.matrix) == pytest.approx(31.5)
 
-    def test_what_follows_is_followed(self):
+    def test_the_map_includes_later_steps(self):
         steps = dict(type='CropFace', kind='loose', size=64), dict(type='Resize', scale=(32, 32))
         once = FaceCutter(config(steps[0]))(random_image(), face())
         twice = FaceCutter(config(*steps))(random_image(), face())
@@ -133,7 +133,7 @@ class TestCroppedDataSets:
 
 @pytest.mark.parametrize('crop', ['tight', 'loose'])
 def test_drawn_faces_are_cut_as_they_are_drawn(crop):
-    """The box of the landmarks comes to lie where SynthFace has it, on average."""
+    """On average, the box of the landmarks is where it is in SynthFace."""
     from mmfer.datasets import SynthFace
 
     drawn = SynthFace(split='test', image_size=64, crop=crop, num_samples=40)
@@ -165,7 +165,7 @@ def test_steps_that_cannot_be_followed():
 
 @pytest.mark.parametrize('path', CONFIGS[::4], ids=lambda path: path.stem)
 def test_shipped_configs(path):
-    """Every face comes out in the size of the model, whether found or given."""
+    """Every face has the input size of the model, with and without a detector."""
     cfg = read_config(path)
     cutter, size = FaceCutter(cfg), image_size(cfg)[0]
     for given in (None, face()):

@@ -35,7 +35,7 @@ def folder(tmp_path):
 
 
 class FakeCamera:
-    """What has the methods of ``cv2.VideoCapture``."""
+    """An object with the methods of ``cv2.VideoCapture``."""
 
     def __init__(self, number, frames=3):
         self.left, self.released = frames, False
@@ -80,7 +80,7 @@ def test_frames_of_a_video(folder):
 
 def test_every_second_frame_of_videos_and_cameras(folder):
     images = list(read_images([folder / 'b/film.avi', folder / 'a.jpg'], every=2))
-    # Drawn again as a film, they take as long as before.
+    # Written as a video again, the length is the same.
     assert [(p.frame, p.time, p.frame_rate) for p in images] == [
         *((0, 0.0, 4.0), (2, 0.25, 4.0), (None, None, None))
     ]
@@ -89,7 +89,7 @@ def test_every_second_frame_of_videos_and_cameras(folder):
     assert [item.frame for item in frames] == [0, 2]
 
 
-def test_a_camera_is_live_and_let_go(folder):
+def test_a_camera_is_live_and_released(folder):
     cameras = []
 
     def open_camera(number):
@@ -109,7 +109,7 @@ def test_a_camera_is_live_and_let_go(folder):
     assert cameras[0].released and cameras[1].released
 
 
-def test_what_cannot_be_read_says_why(folder, tmp_path):
+def test_unreadable_files_have_a_reason(folder, tmp_path):
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'cut.jpg').write_bytes((folder / 'a.jpg').read_bytes()[:300])
     (tmp_path / 'film.mp4').write_bytes(b'no film')
@@ -119,15 +119,15 @@ def test_what_cannot_be_read_says_why(folder, tmp_path):
         'No such file or directory',
         'the file is truncated, it ends after 300 bytes',
         'no frame is readable',
-        'the folder holds no image and no video',
+        'the folder contains no image or video',
         'No such file or directory',
     ]
     assert all(item.image is None for item in images)
     (none,) = read_images(0, lambda number: FakeCamera(number, 0))
-    assert none.error == 'no such camera, or another program has it'
+    assert none.error == 'no such camera, or another program uses it'
 
 
-def test_a_video_that_was_cut_off_says_so_behind_its_last_frame(tmp_path):
+def test_a_truncated_video_ends_with_an_error(tmp_path):
     write_video(tmp_path / 'film.avi', range(0, 200, 2))
     content = (tmp_path / 'film.avi').read_bytes()
     (tmp_path / 'cut.avi').write_bytes(content[: len(content) // 2])
@@ -139,7 +139,7 @@ def test_a_video_that_was_cut_off_says_so_behind_its_last_frame(tmp_path):
 
 
 class FakeVideo(FakeCamera):
-    """A film of three frames that announces something."""
+    """A video of three frames with a given header."""
 
     def __init__(self, announced, rate, reached):
         super().__init__('film.avi')
@@ -157,15 +157,15 @@ class FakeVideo(FakeCamera):
     ('announced', 'rate', 'reached', 'complains'),
     [
         (30, 10.0, 300.0, True),
-        (30, 10.0, 2900.0, False),  # with a frame rate that changes
+        (30, 10.0, 2900.0, False),  # with a variable frame rate
         (3000, 1000.0, 2900.0, False),
-        (30, 10.0, 0.0, True),  # no time is known: by the number of frames
+        (30, 10.0, 0.0, True),  # times unknown: by the number of frames
         (3, 10.0, 0.0, False),
         (-1e17, 10.0, 300.0, False),
         (30, 0.0, 300.0, False),
     ],
 )
-def test_only_videos_that_miss_seconds_are_blamed(tmp_path, announced, rate, reached, complains):
+def test_only_videos_that_lack_seconds_are_an_error(tmp_path, announced, rate, reached, complains):
     (tmp_path / 'film.avi').touch()
     opened = []
 
@@ -178,8 +178,8 @@ def test_only_videos_that_miss_seconds_are_blamed(tmp_path, announced, rate, rea
 
 
 @pytest.mark.parametrize(('announced', 'complains'), [(1, False), (3, True), (30, True)])
-def test_a_video_cut_off_behind_its_first_frame(tmp_path, announced, complains):
-    """That is shown at 0 seconds, as if its time were not known."""
+def test_a_video_truncated_after_its_first_frame(tmp_path, announced, complains):
+    """Its time is 0 seconds, as if it were unknown."""
     (tmp_path / 'film.avi').touch()
 
     def open_video(path):
@@ -197,11 +197,11 @@ def test_a_video_cut_off_behind_its_first_frame(tmp_path, announced, complains):
     ('positions', 'times'),
     [
         ((0.0, 40.0, 900.0), [0.0, 0.04, 0.9]),
-        ((120.0, 160.0, 1020.0), [0.0, 0.04, 0.9]),  # what was before it could not be decoded
-        ((0.0, 0.0, 0.0), [0.0, 0.1, 0.2]),  # it is not known
+        ((120.0, 160.0, 1020.0), [0.0, 0.04, 0.9]),  # the frames before it could not be decoded
+        ((0.0, 0.0, 0.0), [0.0, 0.1, 0.2]),  # times are unknown
     ],
 )
-def test_times_where_the_frame_rate_changes(tmp_path, positions, times):
+def test_times_with_a_variable_frame_rate(tmp_path, positions, times):
     (tmp_path / 'film.avi').touch()
 
     class Film(FakeCamera):
@@ -214,7 +214,7 @@ def test_times_where_the_frame_rate_changes(tmp_path, positions, times):
 
 @pytest.mark.parametrize('name', ['12:30.mp4', '2024-01-01T12:30:00.mp4', 'film %03d ä.MP4'])
 def test_names_of_videos(tmp_path, monkeypatch, name):
-    """FFmpeg knows addresses, as ``file:film.avi``, and numbered images."""
+    """FFmpeg reads URLs, such as ``file:film.avi``, and numbered images."""
     write_video(tmp_path / 'film.mp4', (10, 200), codec='mp4v')
     (tmp_path / 'film.mp4').rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
@@ -230,8 +230,8 @@ def test_the_first_of_several_images(tmp_path):
         assert item.image.mean() == pytest.approx(10, abs=1)
 
 
-def test_a_image_that_would_fill_the_memory(tmp_path, monkeypatch):
-    """By its header: nothing of it is decoded."""
+def test_an_image_that_would_fill_the_memory(tmp_path, monkeypatch):
+    """By its header, without decoding it."""
     monkeypatch.setenv('MMFER_MAX_PIXELS', '600')
     for name, width in (('large.png', 31), ('good.png', 30)):
         cv2.imwrite(str(tmp_path / name), gray(5, (20, width)))
@@ -240,14 +240,14 @@ def test_a_image_that_would_fill_the_memory(tmp_path, monkeypatch):
     assert large.error.startswith('its 31x20 pixels are') and 'MMFER_MAX_PIXELS' in large.error
 
 
-def test_a_film_that_would_fill_the_memory(folder, monkeypatch):
+def test_a_video_that_would_fill_the_memory(folder, monkeypatch):
     monkeypatch.setenv('MMFER_MAX_PIXELS', '700')
     (film,) = read_images(folder / 'b/film.avi')
     assert film.image is None and film.error.startswith('its 32x24 pixels are')
 
 
 def test_formats_that_are_not_known_by_their_names(folder, tmp_path):
-    """A folder is searched by content: what is read when it is named is read in its folder."""
+    """Files in a folder are detected by content, like files that are passed."""
     names = {'a.jpg': 'one.jfif', 'c.PNG': 'two', 'b/d.bmp': 'three.dat', 'b/film.avi': 'four.mts'}
     other = tmp_path / 'other'
     other.mkdir()
@@ -269,7 +269,7 @@ def test_formats_that_are_not_known_by_their_names(folder, tmp_path):
 
 @pytest.fixture
 def phone(tmp_path):
-    """A folder of a JPEG, three HEIC and an AVIF, of which only the first one has an image."""
+    """A folder of a JPEG, three HEIC and an AVIF; only the JPEG contains an image."""
     root = tmp_path / 'phone'
     (root / 'more').mkdir(parents=True)
     cv2.imwrite(str(root / 'a.jpg'), gray(5))
@@ -295,11 +295,11 @@ def test_without_their_packages_some_images_are_skipped_and_named(phone, monkeyp
     (named,) = read_images(phone / 'b.heic')
     assert named.error == 'it is HEIC; to read it: pip install pillow-heif'
     (nothing,) = read_images(phone / 'more')
-    assert nothing.error.endswith('but 1 images that need a package: pip install pillow-heif')
+    assert nothing.error.endswith('but 1 image that needs a package: pip install pillow-heif')
 
 
 def test_images_of_phones_that_are_too_large_or_damaged(phone, monkeypatch):
-    """By their headers; nothing is decoded."""
+    """By their headers, without decoding them."""
     for module in ('files_below', 'image_header'):
         monkeypatch.setattr(f'mmfer.utils.{module}.needed_package', lambda name: None)
     monkeypatch.setattr(
@@ -326,7 +326,7 @@ def photo():
 def test_heic_is_read(tmp_path, orientation):
     pillow_heif = pytest.importorskip('pillow_heif', reason='pillow-heif is not installed')
     exif = Image.Exif()
-    exif[0x0112] = orientation  # the file says so in a box of its own, too
+    exif[0x0112] = orientation  # also stored in a separate box of the file
     image = pillow_heif.from_pillow(Image.fromarray(photo()))
     image.save(tmp_path / 'a.heic', quality=95, exif=exif.tobytes())
     (item,) = read_images(tmp_path)
@@ -351,16 +351,16 @@ def test_avif_is_read(tmp_path, monkeypatch, by_opencv):
     assert np.abs(item.image.astype(int) - photo()[..., ::-1]).mean() < 4
 
 
-def test_what_is_no_file_is_not_opened(tmp_path):
+def test_only_regular_files_are_opened(tmp_path):
     os.mkfifo(tmp_path / 'pipe.jpg')
     (item,) = read_images(tmp_path / 'pipe.jpg')
-    assert item.error == 'it is no file, but a pipe or a device'
+    assert item.error == 'it is not a file, but a pipe or a device'
     (nothing,) = read_images(tmp_path)
-    assert 'but 1 other files' in nothing.error
+    assert nothing.error.endswith('but 1 other file')
 
 
 def test_a_playlist_is_not_followed(tmp_path, monkeypatch):
-    """Called as a film; FFmpeg would open what it names."""
+    """A playlist with the name of a video: FFmpeg would open the files in it."""
     (tmp_path / 'film.mp4').write_text('#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n')
     monkeypatch.setattr(cv2, 'VideoCapture', lambda path: pytest.fail('it was opened'))
     assert count_images(tmp_path) == 1
@@ -378,7 +378,7 @@ def test_arrays_and_images(folder):
     assert [p.source for p in read_images(array)] == ['array 0']
 
 
-def test_numbers_that_cannot_be_known():
+def test_unknown_numbers_of_images():
     assert count_images(0) is count_images(['a.jpg', 0]) is count_images(iter(())) is None
     assert count_images([gray(1), 'none.jpg', 'none.mp4']) == 3
 
@@ -386,13 +386,13 @@ def test_numbers_that_cannot_be_known():
 @pytest.mark.parametrize(
     ('item', 'error', 'message'),
     [
-        (gray(1).astype(float), ValueError, r'uint8 \(H, W, 3\).*float64 \(24, 32, 3\)'),
+        (gray(1).astype(float), ValueError, r'uint8 array \(H, W, 3\).*float64 \(24, 32, 3\)'),
         (gray(1)[..., 0], ValueError, r'not uint8 \(24, 32\)'),
         ('https://example.org/a.jpg', ValueError, 'https://example.org/a.jpg'),
         ([None], TypeError, 'NoneType'),
         ([True], TypeError, 'bool'),
     ],
 )
-def test_no_images(item, error, message):
+def test_invalid_inputs(item, error, message):
     with pytest.raises(error, match=message):
         list(read_images(item))

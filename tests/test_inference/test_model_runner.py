@@ -20,7 +20,7 @@ def read(paths, num=None, cfg_options=()):
 
 
 def network_input(loader, index):
-    """An image as the network gets it, without any of the code under test."""
+    """An image as the input of the network, without the code under test."""
     image = loader.dataset.dataset[index]['inputs'].flip(0).float()
     return ((image - 127.5) / 127.5)[None]
 
@@ -66,9 +66,9 @@ def test_options_override_the_config(tmp_path):
 
 def test_fields_that_a_sample_lacks_are_named(tmp_path):
     runner, loader = read(write_task(tmp_path, 'expression'))
-    with pytest.raises(ValueError, match=r"gt_age, .*test/0 .*algorithm_keys=\('gt_age',\)"):
+    with pytest.raises(ValueError, match=r"gt_age .*test/0 .*algorithm_keys=\('gt_age',\)"):
         list(runner.inspect_all(loader, ('gt_label', 'gt_age')))
-    with pytest.raises(ValueError, match='pred_age, .*another task'):
+    with pytest.raises(ValueError, match='pred_age .*another task'):
         list(runner.inspect_all(loader, ('pred_age',)))
 
 
@@ -87,7 +87,7 @@ def test_checkpoint_of_another_model_is_named(tmp_path):
         ModelRunner.from_files(config, tmp_path / 'absent.pth')
 
 
-def test_what_is_known_of_a_model(tmp_path):
+def test_facts_about_a_model(tmp_path):
     known = {
         kind: ModelRunner.from_files(*write_task(tmp_path, **arguments))
         for kind, arguments in KINDS.items()
@@ -122,7 +122,7 @@ def test_action_units_are_named_where_they_are_those_of_aff_wild2(tmp_path, numb
 
 
 class Foreign(BaseModel):
-    """Answers ``test_step`` and has no parts, as an exported model."""
+    """Has a ``test_step`` and no modules, like an exported model."""
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
         assert mode == 'predict'
@@ -132,7 +132,7 @@ class Foreign(BaseModel):
         ]
 
 
-def test_whatever_answers_test_step_is_run(tmp_path):
+def test_any_model_with_a_test_step(tmp_path):
     known, loader = read(write_task(tmp_path, 'expression'))
     runner = ModelRunner(Foreign(), known.cfg)
     assert runner.classes == known.classes and runner.patch_stages == ()

@@ -55,7 +55,7 @@ class TestResults:
         for result in RESULTS:
             assert ImageResult.from_dict(result.to_dict()) == result
 
-    def test_dicts_are_for_json_and_have_no_gaps(self):
+    def test_dicts_are_plain_json_without_none(self):
         assert RESULTS[2].to_dict() == dict(
             source='broken.jpg', status='unreadable', reason='the file is empty', faces=[]
         )
@@ -67,7 +67,7 @@ class TestResults:
             FACE.label = 2
         assert FACE.score == 0.75 and replace(FACE, class_name=None).score is None
 
-    def test_strange_keys(self):
+    def test_unknown_keys(self):
         with pytest.raises(ValueError, match='ImageResult.*color'):
             ImageResult.from_dict(dict(source='a', status='faces', color=1))
         with pytest.raises(ValueError, match='FaceResult.*crop_size'):
@@ -89,7 +89,7 @@ class TestJsonLines:
 
 
 class TestCsv:
-    def test_a_row_a_face_and_one_where_there_is_none(self, tmp_path):
+    def test_one_row_per_face_or_image_without_a_face(self, tmp_path):
         write(CsvWriter(tmp_path / 'results.csv', 'expression', CLASSES))
         one, two, none, broken = rows(tmp_path / 'results.csv')
         assert [float(one[key]) for key in ('x1', 'y1', 'x2', 'y2')] == list(FACE.box)
@@ -136,7 +136,7 @@ class TestCsv:
 
 
 def test_a_full_disk_leaves_whole_lines(tmp_path):
-    """A limit on the size of files stands for it: it also takes a part of what is written."""
+    """Simulated by a file size limit, which also allows partial writes."""
     path = tmp_path / 'results.jsonl'
     program = f"""
 import resource, signal
@@ -159,8 +159,8 @@ with JsonLinesWriter({str(path)!r}) as writer:
 
 
 @pytest.mark.skipif(os.name != 'posix', reason='only there names of files are bytes')
-def test_names_of_files_that_are_no_text(tmp_path):
-    """A file that was called in Latin-1 on another machine."""
+def test_file_names_that_are_not_utf8(tmp_path):
+    """A file name in Latin-1 from another machine."""
     result = ImageResult(os.fsdecode(b'm\xfcde.jpg'), 'no face', 'no face')
     for writer in (
         JsonLinesWriter(tmp_path / 'a.jsonl'),
@@ -173,7 +173,7 @@ def test_names_of_files_that_are_no_text(tmp_path):
 
 
 def test_a_disk_that_is_full_at_once_leaves_an_empty_file(tmp_path, monkeypatch):
-    """Also where an earlier run has left a longer one."""
+    """Also if an earlier run left a longer file."""
     path = tmp_path / 'results.jsonl'
     path.write_bytes(b'{}\n' * 50)
     with JsonLinesWriter(path) as writer:
@@ -202,8 +202,8 @@ def test_two_runs_do_not_write_one_file(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['a.jpg', 'ä.jpg'])
-def test_a_line_without_its_end_is_left_out(tmp_path, name):
-    """Wherever it ends, also in the middle of a letter."""
+def test_an_incomplete_line_is_skipped(tmp_path, name):
+    """Also if it ends in the middle of a character."""
     path = tmp_path / 'results.jsonl'
     with JsonLinesWriter(path) as writer:
         writer.write(RESULTS[0])
@@ -218,7 +218,7 @@ def test_a_line_without_its_end_is_left_out(tmp_path, name):
 @pytest.mark.skipif(os.name != 'posix', reason='has no such locks')
 @pytest.mark.parametrize('code', [errno.ENOSYS, errno.EOPNOTSUPP])
 def test_folders_without_locks(tmp_path, monkeypatch, code):
-    """Some file systems of clusters have none."""
+    """Some file systems of clusters have no locks."""
 
     def flock(*args):
         raise OSError(code, os.strerror(code))
@@ -231,7 +231,7 @@ def test_folders_without_locks(tmp_path, monkeypatch, code):
 
 @pytest.mark.parametrize('kind', ['csv', 'jsonl'])
 def test_a_killed_run_leaves_all_but_its_last_image_whole(kind, tmp_path):
-    """The system may end a write in its middle; readers take lines with an end."""
+    """A write may be interrupted; only complete lines are read."""
     path = tmp_path / f'results.{kind}'
     program = f"""
 from mmfer.inference.writers import *
@@ -254,7 +254,7 @@ while True:
     if kind == 'csv':
         content = path.read_bytes()
         path.write_bytes(content[: content.rfind(b'\n') + 1])
-        assert len(content) - path.stat().st_size < 1000  # no more than a line
+        assert len(content) - path.stat().st_size < 1000  # at most a line
         frames = [int(row['frame']) for row in rows(path)]
         assert frames == [index // 50 for index in range(len(frames))]
     else:
@@ -275,7 +275,7 @@ class TestAnnotatedFiles:
                     path = files.write(item, result)
         return path
 
-    def test_images_keep_their_place_and_kind(self, tmp_path):
+    def test_images_keep_their_path_and_format(self, tmp_path):
         self.write(tmp_path, 'a.png', 'sub/a.jpeg', 'a.jpg', 'a.bmp')
         found = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob('*.*'))
         assert found == ['a.jpg', 'a.png', 'a_2.png', 'sub/a.jpg']
@@ -292,13 +292,13 @@ class TestAnnotatedFiles:
 
     @pytest.mark.parametrize('name', [251 * 'a' + '.avi', 'film %03d ä.avi'])
     def test_names_of_videos(self, tmp_path, monkeypatch, name):
-        """As long as file systems allow; in a folder with a colon, as addresses have it."""
+        """As long as file systems allow; in a folder with a colon, as in URLs."""
         monkeypatch.chdir(tmp_path)
         path = self.write('12:30', name, frames=2)
         assert os.listdir(tmp_path / '12:30') == [path.name]
         assert path.stem == name[:-4] and len(list(read_images(path))) == 2
 
-    def test_a_video_has_its_name_when_it_is_whole(self, tmp_path):
+    def test_a_video_has_its_name_when_it_is_complete(self, tmp_path):
         with AnnotatedFiles(tmp_path) as files:
             for frame in range(3):
                 item = InputImage('a.avi', 'a.avi', self.IMAGE, frame=frame, frame_rate=5.0)
@@ -347,7 +347,7 @@ except OSError as error:
     print(error)
 """
         done = run_python('-c', program)
-        expected = f'could not write {tmp_path / "a.mp4"}; is there room on the disk?'
+        expected = f'could not write {tmp_path / "a.mp4"}; is the disk full?'
         assert done.stdout.strip() == expected, done.stderr
         assert os.listdir(tmp_path) == []
 

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A trained model gives the same numbers whichever way it is run."""
+"""A trained model has the same outputs in every way to run it."""
 
 import shutil
 from functools import cache, partial
@@ -36,7 +36,7 @@ FIELDS = {
 
 
 def numbers_of(sample):
-    """What a data sample says."""
+    """The predictions in a data sample."""
     return {
         name: np.asarray(sample.get(field), float)
         for field, name in FIELDS.items()
@@ -46,7 +46,7 @@ def numbers_of(sample):
 
 @torch.no_grad()
 def slow_reference(runner):
-    """Every image alone, through backbone, neck and head by hand."""
+    """Image by image, through backbone, neck and head by hand."""
     model, dataset = runner.model, DATASETS.build(runner.cfg.test_dataloader.dataset)
     rows = []
     for index in np.linspace(0, len(dataset) - 1, NUM).round().astype(int):
@@ -73,7 +73,7 @@ def by_test_step(config, checkpoint):
 
 
 def run_split(runner):
-    """Any model that answers ``test_step``, over the split."""
+    """Any model with a ``test_step``, over the split."""
     loader = build_split_loader(runner.cfg, num=NUM)
     return [numbers_of(sample) for batch in loader for sample in runner.predict(batch)]
 
@@ -121,7 +121,7 @@ def exported(config, checkpoint, export, read):
 
 
 def by_inferencer(config, checkpoint):
-    """The faces are cut out already; it folds what it loads."""
+    """The faces are already cropped; loaded models are merged."""
     return inferred(FaceInferencer(config, checkpoint, 'cpu', None, show_progress=False))
 
 
@@ -153,7 +153,7 @@ def by_pooling_tool(config, checkpoint):
 
 
 def by_attention_tool(config, checkpoint):
-    # Attribution refuses a model with a neck; predictions are those of both methods.
+    # Attribution is an error for a model with a neck; both methods have the same predictions.
     rolled_out = partial(attended_faces, method='rollout')
     return drawn(ModelRunner.from_files(config, checkpoint), rolled_out)
 
@@ -171,7 +171,7 @@ ENTRIES = [
 ]
 #: Compiling takes minutes, and the compiler gets the same graph as ONNX does.
 COMPILED = ('kt-adapter-to-apvit',)
-#: Of models whose backbone returns where its tokens are from, and whether it has poolings.
+#: For models whose backbone returns token positions, and whether it has pooling.
 WITH_INDICES = [by_pooling_tool, by_attention_tool]
 WITH_POOLINGS = [by_inferencer_with_patches]
 WAYS = [
@@ -198,7 +198,7 @@ def models(tmp_path_factory):
 
 
 @pytest.mark.parametrize(('kind', 'entry'), WAYS)
-def test_every_way_gives_the_same_numbers(models, kind, entry):
+def test_every_way_has_the_same_outputs(models, kind, entry):
     paths, expected = models[kind]
     found = entry(*paths)
     assert len(found) == len(expected) == NUM
@@ -213,8 +213,8 @@ def test_every_way_gives_the_same_numbers(models, kind, entry):
             np.testing.assert_allclose(value, reference[name], rtol=1e-4, atol=tolerance)
 
 
-def test_the_numbers_of_two_images_differ(models):
-    """Else they would be the same however they are run."""
+def test_the_outputs_of_two_images_differ(models):
+    """Otherwise the comparison would be trivial."""
     for kind, (_, rows) in models.items():
         name = next(iter(rows[0]))
         assert not np.allclose(rows[0][name], rows[-1][name], rtol=1e-4, atol=1e-4), kind
@@ -222,7 +222,7 @@ def test_the_numbers_of_two_images_differ(models):
 
 @torch.no_grad()
 def test_the_adapter_makes_a_difference(models):
-    """A way that forgets the neck is found out."""
+    """A way that omits the neck would be detected."""
     (config, checkpoint), expected = models['kt-adapter-to-apvit']
     runner = ModelRunner.from_files(config, checkpoint)
     model, _ = load_model(runner.cfg, checkpoint)

@@ -9,7 +9,7 @@ from forked_processes import Python
 from mmfer.preparation.image_writer import ImageWriter, Job, Outcome
 from mmfer.utils.file_lock import InUseError, file_lock
 
-# A worker that is still starting when its main process is killed; a lock tells that it lives.
+# A worker that is still starting when its main process is killed; a lock shows that it is alive.
 STARTING = """
 import contextlib, os, sys, threading, time
 from mmfer.preparation import image_writer
@@ -52,7 +52,7 @@ class Writer(ImageWriter):
         return Outcome(np.zeros((4, 4, 3), np.uint8), {})
 
 
-def test_a_second_run_into_the_folder_is_refused(tmp_path):
+def test_a_second_run_in_the_folder_is_an_error(tmp_path):
     jobs = [Job('a.png', '1'), Job('b.png', '1')]
 
     def track(outcomes, total):
@@ -67,7 +67,7 @@ def test_a_second_run_into_the_folder_is_refused(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(signal, 'SIGKILL'), reason='needs SIGKILL')
-def test_a_worker_that_starts_ends_with_a_main_process_that_was_killed(tmp_path):
+def test_a_starting_worker_ends_with_a_killed_main_process(tmp_path):
     main = Python('-c', STARTING, tmp_path)
     try:
         while not (tmp_path / 'starts').exists():

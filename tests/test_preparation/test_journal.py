@@ -14,7 +14,7 @@ def write(folder, *targets):
             journal.add(target, 'abc', dict(box=[1, 2.5], name=target))
 
 
-def test_what_was_added_is_found_again(tmp_path):
+def test_added_items_are_found(tmp_path):
     write(tmp_path, 'a.jpg', 'b.jpg')
     write(tmp_path, 'c.jpg')
     journal = Journal(tmp_path, SETTINGS)
@@ -34,7 +34,7 @@ def test_the_last_result_counts(tmp_path):
 
 
 @pytest.mark.parametrize('missing', [1, 20])
-def test_half_a_line_is_forgotten(tmp_path, missing):
+def test_an_incomplete_line_is_ignored(tmp_path, missing):
     write(tmp_path, 'a.jpg', 'b.jpg')
     path = tmp_path / JOURNAL
     path.write_bytes(path.read_bytes()[:-missing])

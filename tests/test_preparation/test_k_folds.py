@@ -19,7 +19,7 @@ def counts_of(folds, labels, k):
 
 
 @pytest.mark.parametrize('k', [2, 5, 7])
-def test_every_class_and_the_whole_are_even_to_one(k):
+def test_sizes_differ_by_at_most_one_per_class_and_in_total(k):
     folds = stratified_folds(NAMES, k, LABELS)
     for sizes in [*counts_of(folds, LABELS, k).values(), np.bincount(folds, minlength=k)]:
         assert max(sizes) - min(sizes) <= 1
@@ -38,8 +38,8 @@ def test_order_of_the_list_does_not_matter():
         assert [before[i] for i in order] == after
 
 
-def test_is_the_same_choice_for_ever():
-    # Written down once: results stay comparable between versions.
+def test_folds_never_change():
+    # Fixed values, so that results stay comparable between versions.
     assert stratified_folds(NAMES[:12], 3) == [1, 2, 0, 1, 1, 0, 0, 0, 2, 1, 2, 2]
     people = [name[-1] for name in NAMES[:30]]
     assert disjoint_folds(NAMES[:30], people, 3)[:10] == [1, 0, 2, 0, 1, 2, 0, 0, 1, 2]
@@ -49,9 +49,9 @@ def test_is_the_same_choice_for_ever():
 
 @pytest.mark.parametrize('k', [2, 5, 10])
 @pytest.mark.parametrize('seed', range(4))
-def test_people_are_apart_and_folds_even(k, seed):
+def test_folds_share_no_people_and_have_similar_sizes(k, seed):
     rng = np.random.default_rng(seed)
-    # A few people with many images, as with celebrities.
+    # A few people with many images, e.g. celebrities.
     people = (rng.pareto(1.0, 1000) * 8).astype(int).clip(0, 150).tolist()
     labels = rng.choice(4, 1000, p=[0.6, 0.25, 0.1, 0.05]).tolist()
     folds = disjoint_folds(NAMES, people, k, labels, seed)
@@ -63,7 +63,7 @@ def test_people_are_apart_and_folds_even(k, seed):
     assert sizes.max() - sizes.min() <= 2 * max(Counter(people).values())
 
 
-def test_classes_come_out_even_where_people_are_small():
+def test_classes_are_balanced_if_groups_are_small():
     rng = np.random.default_rng(0)
     people = [i // 4 for i in range(1000)]
     labels = rng.choice(4, 1000, p=[0.6, 0.25, 0.1, 0.05]).tolist()
@@ -73,7 +73,7 @@ def test_classes_come_out_even_where_people_are_small():
         assert max(sizes) - min(sizes) <= 3
 
 
-def test_everybody_alone_is_no_restriction():
+def test_groups_of_one_sample_give_equal_sizes():
     sizes = np.bincount(disjoint_folds(NAMES, NAMES, 7))
     assert np.ptp(sizes) <= 2
 
@@ -98,6 +98,6 @@ def test_parts_are_disjoint_and_every_sample_is_tested_once():
         (lambda: parts_of_fold([0, 1], 0), '3 folds.*2'),
     ],
 )
-def test_errors_say_what_is_possible(call, message):
+def test_errors_say_what_is_allowed(call, message):
     with pytest.raises(ValueError, match=message):
         call()

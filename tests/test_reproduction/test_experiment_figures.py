@@ -32,7 +32,7 @@ def test_heat_map(index, runs):
     results = Results(experiment, [Column('AffectNet', ('AffectNet',))], published, measured)
     found = texts(draw(runs, results, [0, 1]))
     assert {'60.50', '55.25'} <= {*found} and any('66.94' in text for text in found)
-    # Not where the paper's are not comparable.
+    # Without the paper's values if they are not comparable.
     results = dataclasses.replace(results, columns=[Column('AffectNet', ())])
     found = texts(draw(runs, results, [0, 1]))
     assert '60.50' in found and not any('66.94' in text for text in found)
@@ -84,7 +84,7 @@ def test_what_encoders_cost(monkeypatch, tmp_path):
     experiment = index.find('kt-figure2')
     assert not runs.columns(experiment) and not [*runs.cells(experiment)]
     assert draw(runs, Results(experiment, [], {}, has_runs=False), [0]) is not None
-    # The paper's, also with drawn faces.
+    # The paper's models, also with drawn faces.
     assert measured == [dict(M='MobileOne', C='ConvNeXt', S='SwinTransformer')]
 
 

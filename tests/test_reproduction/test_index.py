@@ -27,7 +27,7 @@ def kt_index():
 
 @pytest.fixture
 def write(tmp_path):
-    """Write an index; what is given changes its only experiment."""
+    """Return a function that writes an index; its arguments change the only experiment."""
     (tmp_path / 'model.py').write_text('train_cfg = dict(max_epochs=1)')
 
     def _write(**changes):
@@ -75,7 +75,7 @@ def test_only_misprints_of_what_is_shown_are_explained(kt_index):
     assert '49.59' in note
     assert published.marks(table, {'CFP TAR'}) == {('C to M', 'CFP TAR')}
     masks = kt_index.find('kt-table6')
-    # The marks of a row, and no figures at all.
+    # A row has marks, but only if columns of the paper are shown.
     assert len(published.footnotes(masks, {'UTKFace MAE'})) == 1
     assert not published.footnotes(masks, set()) and not published.marks(masks, set())
 
@@ -86,7 +86,7 @@ def test_what_has_no_published_numbers(index, kt_index):
     for known, path in ((index, SHIPPED), (kt_index, KT)):
         published = Published.from_file(path.with_name('published.yml'))
         assert known.experiments.keys() - published.tables.keys() == missing
-        # Those of t-SNE show numbers of tables.
+        # The t-SNE figures show numbers of tables.
         missing = {'kt-table5-priors', 'kt-priors', 'kt-figure2', 'kt-figure6', 'kt-figure7'}
 
 
@@ -94,7 +94,7 @@ def test_runs_whose_checkpoints_rows_name(kt_index):
     made = kt_index.maker('work_dirs/swin-micro_1xb32-20e_synthface-age-64px/epoch_20.pth')
     assert made == Source(database='synthface-age-64px', variant='swin-micro')
     for other in (
-        'swin-micro_1xb32-20e_wflw-224px/epoch_20.pth',  # is not trained on it
+        'swin-micro_1xb32-20e_wflw-224px/epoch_20.pth',  # not trained on this database
         'swin-nano_1xb32-20e_wflw-224px/epoch_20.pth',
         'checkpoints/swin.pth',
     ):
@@ -107,7 +107,7 @@ def test_every_row_is_there_for_the_papers_data_and_for_drawn_faces(kt_index):
             for database in experiment.databases:
                 stand_in = kt_index.stand_ins['synth'][database]
                 assert {database, stand_in} <= kt_index.variants[row].keys(), (row, database)
-                # What is measured there is the same.
+                # Both have the same metrics.
                 own, other = (kt_index.databases[name] for name in (database, stand_in))
                 assert [*own.metrics.values()] == [*other.metrics.values()]
                 assert own.primary == other.primary
@@ -122,7 +122,7 @@ def test_rows_have_the_baseline_of_their_own_encoder(kt_index):
 
 
 def test_the_reading_of_table_5():
-    """Which rows of Tables 1 to 4 its numbers are; all that are not are marked."""
+    """Its numbers are those of rows of Tables 1 to 4; all others are marked as misprints."""
     published = Published.from_file(KT.with_name('published.yml'))
     others = {}
     for number in range(1, 5):
@@ -175,7 +175,7 @@ def test_select(index):
     assert {e.name for e in select(index, ['all'], ['CIFAR-10'])} == {'table15'}
 
 
-def test_one_row_comes_with_what_it_is_compared_with(kt_index):
+def test_one_row_comes_with_its_reference_row(kt_index):
     (one,) = select(kt_index, ['kt-table3/S to C'])
     assert [*one.rows] == ['C', 'S to C'] and one.name == 'kt-table3-S-to-C'
     assert one.published == 'kt-table3' and one.reference_of('S to C') == 'C'
@@ -184,20 +184,20 @@ def test_one_row_comes_with_what_it_is_compared_with(kt_index):
 
 
 @pytest.mark.parametrize(
-    ('names', 'databases', 'said'),
+    ('names', 'databases', 'message'),
     [
         (['tabel1'], None, "'tabel1'.*table1"),
         (['table1'], ['SFEW'], 'table1 .*RAF-DB, AffectNet.*SFEW'),
         (['table1'], ['RAFDB'], "--databases 'RAFDB' .*RAF-DB"),
     ],
 )
-def test_wrong_selection(index, names, databases, said):
-    with pytest.raises(ExperimentError, match=said):
+def test_wrong_selection(index, names, databases, message):
+    with pytest.raises(ExperimentError, match=message):
         select(index, names, databases)
 
 
 @pytest.mark.parametrize(
-    ('changes', 'said'),
+    ('changes', 'message'),
     [
         (dict(rows={'aplain': ['x']}), "table1: row 'aplain' .*apvit, plain"),
         (dict(databases=['FER']), "database 'FER' .*RAF-DB"),
@@ -211,12 +211,12 @@ def test_wrong_selection(index, names, databases, said):
         (dict(seeds=3), 'seeds'),
     ],
 )
-def test_wrong_index(write, changes, said):
+def test_wrong_index(write, changes, message):
     content = yaml.safe_load(write().read_text())
     content['experiments']['table1'] |= changes
     path = write()
     path.write_text(yaml.safe_dump(content))
-    with pytest.raises(ExperimentError, match=said) as error:
+    with pytest.raises(ExperimentError, match=message) as error:
         Index.from_file(path)
     assert str(path) in str(error.value)
 
@@ -230,7 +230,7 @@ def test_config_that_is_not_there(write, tmp_path):
 
 @pytest.mark.parametrize('path', [SHIPPED, KT])
 def test_folders_of_databases_are_those_of_the_configs(path):
-    """One layout of ``data`` serves training by configs and ``--data-root data``."""
+    """Training by configs and ``--data-root data`` use the same layout of ``data``."""
     for entry in Index.from_file(path).databases.values():
         if entry.folder:
             dataset = unwrapped(Config.fromfile(entry.config).train_dataloader.dataset)

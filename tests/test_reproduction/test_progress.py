@@ -13,14 +13,14 @@ def test_lines_that_stay(capsys):
     assert re.fullmatch(r'\[  0:0\d\] train \[bold\] (x )+/a/path\.pth', line)
 
 
-def test_nothing_changes_where_there_is_no_terminal(capsys):
+def test_no_status_line_without_a_terminal(capsys):
     with Progress() as progress:
         progress.tell('Epoch(train) [1][1/2]')
     assert capsys.readouterr().out == ''
 
 
-def test_a_line_that_changes_is_taken_away(capsys, monkeypatch):
-    monkeypatch.setenv('FORCE_COLOR', '1')  # taken for a terminal
+def test_the_status_line_is_removed(capsys, monkeypatch):
+    monkeypatch.setenv('FORCE_COLOR', '1')  # treated as a terminal
     monkeypatch.setenv('TERM', 'xterm')
     hide, show = '\x1b[?25l', '\x1b[?25h'
     with pytest.raises(KeyboardInterrupt), Progress() as progress:
@@ -29,4 +29,4 @@ def test_a_line_that_changes_is_taken_away(capsys, monkeypatch):
         raise KeyboardInterrupt
     out = capsys.readouterr().out
     assert 'Epoch(train) [1][1/2]' in out or 'Epoch(train) [1][2/2]' in out
-    assert out.count(hide) == out.count(show) == 1  # the cursor is there again
+    assert out.count(hide) == out.count(show) == 1  # the cursor is visible again

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""With stand-ins for training and testing: what is done when, and what comes out."""
+"""Order of runs and their results, with stand-ins for the training and test tools."""
 
 import dataclasses
 import json
@@ -62,15 +62,15 @@ def report(tmp_path):
     return Report(Published(PUBLISHED), runs, range(2), Progress())
 
 
-def said(capsys):
-    """Verbs of the lines with a time, in order."""
+def first_words(capsys):
+    """Return the first words of the printed lines with a time, in order."""
     lines = capsys.readouterr().out.splitlines()
     return [line.split('] ')[1].split()[0] for line in lines if line.startswith('[')]
 
 
 def test_plan(report):
     stages = plan(report.runs, report.runs.index.find('table1'), range(2))
-    # What SFEW starts from is a row of the table as well: it is trained once.
+    # The starting weights of SFEW are also a row of the table, which is trained once.
     assert [
         stage.folder.relative_to(report.runs.settings.work_dir).as_posix() for stage in stages
     ] == [
@@ -83,7 +83,7 @@ def test_plan(report):
 def test_a_table_is_made_once(report, capsys):
     table = report.runs.index.find('table1')
     report.reproduce(table)
-    assert said(capsys).count('train') == 8
+    assert first_words(capsys).count('train') == 8
     folder = report.runs.settings.work_dir
     text = (folder / 'table1.md').read_text()
     assert text.startswith('Table 1. Pooling\n\n| pooling | RAF-DB')
@@ -94,10 +94,10 @@ def test_a_table_is_made_once(report, capsys):
     assert f"load_from = '{folder}/RAF-DB/apvit/seed0/epoch_2.pth'" in started
 
     report.reproduce(table)
-    assert said(capsys) == ['done:']
-    # A row of the other table is a row of this one.
+    assert first_words(capsys) == ['done:']
+    # The row of this table is also a row of the other one.
     report.reproduce(report.runs.index.find('table2'))
-    assert said(capsys) == ['done:']
+    assert first_words(capsys) == ['done:']
 
 
 @pytest.mark.usefixtures('formatted_configs')
@@ -108,12 +108,12 @@ def test_what_is_done_with_other_settings_is_not_compared_with_the_paper(report,
     runs, text = report.runs, (tmp_path / 'work/table1.csv').read_text()
     for changed, paper in (
         ({}, True),
-        # Where files are is no setting; they may be collected elsewhere.
+        # Paths are not settings; results may be collected in another folder.
         ({'data_root': tmp_path / 'moved'}, True),
         ({'options': {'train_cfg.max_epochs': 3}}, False),
     ):
         there = Runs(runs.index, dataclasses.replace(runs.settings, **changed))
-        # Now without the option, as the next command may be.
+        # The next command may lack the option.
         for stage in plan(there, table, range(2)):
             state = json.loads((stage.folder / 'stage.json').read_text())
             state['config'] = stage.cfg.pretty_text
@@ -127,7 +127,7 @@ def test_what_is_done_with_other_settings_is_not_compared_with_the_paper(report,
     assert 'RAF-DB,5.0,' not in (tmp_path / 'work/table1.csv').read_text()
 
 
-def test_goes_on_after_a_failure(report, capsys):
+def test_resumes_after_a_failure(report, capsys):
     table = report.runs.index.find('table1')
     die = report.runs.settings.tools / 'die'
     report.seeds = range(1)
@@ -137,14 +137,14 @@ def test_goes_on_after_a_failure(report, capsys):
     capsys.readouterr()
     with pytest.raises(RuntimeError, match='same command'):
         report.reproduce(table)
-    assert said(capsys) == ['train']
-    # What is done already is in the table.
+    assert first_words(capsys) == ['train']
+    # Finished runs are in the table.
     report.collect(table)
     assert '± ' not in (report.runs.settings.work_dir / 'table1.md').read_text()
     die.unlink()
     capsys.readouterr()
     report.reproduce(table)
-    assert said(capsys).count('train') == 4
+    assert first_words(capsys).count('train') == 4
 
 
 def test_costs_need_a_table_that_has_them(report):
@@ -152,15 +152,15 @@ def test_costs_need_a_table_that_has_them(report):
         report.costs(report.runs.index.find('table2'))
 
 
-def test_the_best_epoch_is_tested_and_every_figure_is_of_that_test(report, tmp_path):
-    """The hook keeps one by the first metric; another one may be best in another epoch."""
+def test_the_best_epoch_is_tested_and_all_results_are_from_that_test(report, tmp_path):
+    """The hook uses only the first metric; other metrics may be best in other epochs."""
     table = report.runs.index.find('table2')
     table.metrics.update(error='age/mae', near='age/cs@5')
     report.reproduce(table)
     for seed in range(2):
         folder = tmp_path / f'work/RAF-DB/apvit/seed{seed}'
         assert "save_best='age/mae'" in (folder / 'config.py').read_text()
-        # The stand-in's error is the length. The former best may be left by a stop.
+        # The stand-in's error is the file's length. A stop may leave an earlier best.
         (folder / 'best_age_mae_epoch_1.pth').write_text('123456789')
         (folder / 'best_age_mae_epoch_12.pth').write_text('12345')
         (folder / 'best_age_cs@5_epoch_99.pth').write_text('123')
@@ -176,7 +176,7 @@ def test_the_best_epoch_is_tested_and_every_figure_is_of_that_test(report, tmp_p
     report.collect(table)
     assert ' 5.0000' not in (tmp_path / 'work/table2.csv').read_text()
 
-    # One that is missing is an error, not another epoch.
+    # A missing best checkpoint is an error; no other epoch is used.
     (folder / 'best_age_mae_epoch_12.pth').unlink()
     (folder / 'best_age_mae_epoch_1.pth').unlink()
     report.runs.settings = dataclasses.replace(last, select='best')
@@ -184,7 +184,7 @@ def test_the_best_epoch_is_tested_and_every_figure_is_of_that_test(report, tmp_p
         report.collect(table)
 
 
-def test_rows_that_another_process_is_at_are_left_for_the_end(report, capsys):
+def test_rows_that_another_process_runs_come_last(report, capsys):
     table = report.runs.index.find('table1')
     first = report.runs.stage('RAF-DB', 'plain', 0)
     script = (
@@ -210,7 +210,7 @@ def test_rows_that_another_process_is_at_are_left_for_the_end(report, capsys):
     assert len(others) == 7 and 'RAF-DB, plain, seed 0' in lines[waited + 1]
 
 
-def test_a_metric_that_no_test_gave(report):
+def test_a_metric_that_the_test_lacks(report):
     table = report.runs.index.find('table2')
     report.reproduce(table)
     table.metrics.update(accuracy='accuracy/top1')

@@ -43,7 +43,7 @@ def test_stage(make, tmp_path):
     )
     assert stage.folder == tmp_path / 'work' / 'RAF-DB' / 'atp' / 'seed2'
     assert stage.cfg.randomness.seed == 2 and stage.cfg.train_dataloader.batch_size == 8
-    # Inside of the wrapper that repeats rare classes.
+    # Inside the wrapper that repeats rare classes.
     assert stage.cfg.train_dataloader.dataset.dataset.data_root == str(tmp_path / 'rafdb')
     assert stage.cfg.test_dataloader.dataset.data_root == str(tmp_path / 'rafdb')
     assert {path.name for path in stage.inputs} == {'vit-small_imagenet.pth', 'ir50_ms1m.pth'}
@@ -89,7 +89,7 @@ def test_a_model_is_counted_once(make, monkeypatch):
 
     monkeypatch.setattr('mmfer.reproduction.runs.published_cost', count)
     runs = make()
-    # Another way of training and another database do not change the model.
+    # Another schedule or database does not change the model.
     cells = [('RAF-DB', 'apvit'), ('RAF-DB', 'decay'), ('AffectNet', 'k160-r09')]
     assert [runs.cost(*cell) for cell in cells] == [1, 1, 1]
     assert runs.cost('RAF-DB', 'k80-r06') == 2 and len(counted) == 2
@@ -115,7 +115,7 @@ def test_cost_is_that_of_the_paper_whatever_stands_in(make):
     )
 
 
-def test_what_is_missing_is_said_at_once(make, index, tmp_path):
+def test_missing_files_are_reported_before_training(make, index, tmp_path):
     experiments = select(index, ['table10'])
     with pytest.raises(ExperimentError) as error:
         check(make(data_root=tmp_path), experiments)
@@ -145,7 +145,7 @@ def test_a_row_starts_from_baselines_of_its_own_seed(make, kt_index):
     assert model.priors.age.checkpoint.startswith('work_dirs/')
     # The row of the baseline is the same training.
     assert folders([runs.stage('utkface-224px', 'M', 2)]) == folders(sources[:1])
-    # Fewer priors need fewer baselines, none at all only the start.
+    # Fewer priors need fewer baselines; no priors need only the starting weights.
     for variant, count in (('M to M, 2 priors', 3), ('M to M, no priors', 1)):
         assert len(runs.sources('utkface-224px', variant, 0)) == count
 
@@ -170,7 +170,7 @@ def test_small_nets_on_drawn_faces_are_trained_for_short_with_stored_tokens(make
     assert cfg.model.priors.age.backbone.type == 'ConvNeXt'
     baseline = runs.config('synthface-age-64px', 'M')
     assert baseline.train_cfg.max_epochs == 12 and cfg.train_cfg.max_epochs == 5
-    # On the paper's data neither is the case.
+    # On the paper's data, neither applies.
     cfg = make(kt_index).config('utkface-224px', 'C to M')
     assert not cfg.get('custom_hooks') and cfg.train_cfg.max_epochs == 30
     assert make(kt_index, cache=True).config('utkface-224px', 'C to M').custom_hooks
@@ -214,7 +214,7 @@ def test_columns_of_stand_ins_have_those_of_the_paper_beside_them(make, index, k
         (it,) for it in kt_index.find('kt-table5').columns
     ]
     assert columns[0].name == 'drawn landmarks NME' and columns[0].database.startswith('synthface')
-    # What only the stand-in is measured by has no column of the paper.
+    # Metrics of only the stand-in have no column of the paper.
     accuracy, mean = make(data='ferplus-small').columns(index.find('table1'))
     assert accuracy.published == ('RAF-DB', 'AffectNet') and mean.published == ()
     assert mean.metric == 'class_accuracy/mean'
@@ -247,7 +247,7 @@ def test_sfew_starts_from_the_same_run_in_both_protocols(make):
 def test_options_that_make_another_training(make):
     harmless = ['train_dataloader.num_workers', 'default_hooks.logger.interval', 'log_level']
     harmless += ['default_hooks.checkpoint.max_keep_ckpts', 'visualizer.vis_backends']
-    # The first is Table 4's other row.
+    # The first option gives the other row of Table 4.
     others = ['default_hooks.pooling_decay.type', 'default_hooks.param_scheduler']
     others += ['default_hooks.checkpoint.rule', 'train_dataloader.batch_size']
     settings = make(options=dict.fromkeys([*harmless, *others], 1)).settings
@@ -285,7 +285,7 @@ def test_wflw_without_a_leak_validates_on_a_part_of_its_training_list(make, kt_i
     assert 'test list: wflw-224px' in make(kt_index).notes(experiment)[-1]
 
 
-def test_who_validates_on_the_test_list_is_said(make, index):
+def test_validation_on_the_test_list_is_noted(make, index):
     (note,) = make().notes(select(index, ['table10'])[0])
     assert note == 'Validation is on the test list: SFEW.'
     assert 'test list: RAF-DB' in make().notes(index.find('table13'))[-1]

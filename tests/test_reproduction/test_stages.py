@@ -25,7 +25,7 @@ def tools(tmp_path):
 
 @pytest.fixture
 def make(tmp_path, tools):
-    """Make a stage; what is given changes its config."""
+    """Return a function that creates a stage; its arguments change the config."""
 
     def _make(inputs=(), given=None, **settings):
         cfg = Config(dict(train_cfg=dict(max_epochs=2), lr=0.1, **settings))
@@ -35,7 +35,7 @@ def make(tmp_path, tools):
 
 
 def done(stage, told=None):
-    """Do all of a stage; return its metrics."""
+    """Run a whole stage; return its metrics."""
     tell = (told if told is not None else []).append
     stage.prepare()
     stage.train(tell)
@@ -59,7 +59,7 @@ def test_digest(tmp_path):
     assert file_digest(tmp_path / 'a') == hashlib.sha256(b'weights').hexdigest()
 
 
-def test_a_stage_is_done_once(make, tmp_path):
+def test_a_stage_runs_once(make, tmp_path):
     stage, told = make(), []
     metrics = done(stage, told)
     assert stage.checkpoint == tmp_path / 'age' / 'epoch_2.pth' and stage.is_trained
@@ -74,7 +74,7 @@ def test_a_stage_is_done_once(make, tmp_path):
         assert (tmp_path / 'age' / name).read_text() == text  # neither tool was run
 
 
-def test_a_killed_training_goes_on(make, tools, tmp_path):
+def test_a_killed_training_resumes(make, tools, tmp_path):
     (tools / 'die').write_text('2')
     stage = make()
     stage.prepare()
@@ -87,10 +87,10 @@ def test_a_killed_training_goes_on(make, tools, tmp_path):
     (tools / 'die').unlink()
     told = []
     done(make(), told)
-    assert told == ['Epoch(train) [2][1/1] loss: 0.5']  # the first epoch is not done again
+    assert told == ['Epoch(train) [2][1/1] loss: 0.5']  # the first epoch is not repeated
 
 
-def test_a_training_that_was_killed_after_its_end_goes_on(make, tmp_path):
+def test_a_stage_killed_after_its_training_is_not_trained_again(make, tmp_path):
     done(make())
     path = tmp_path / 'age' / 'stage.json'
     path.write_text(json.dumps({**json.loads(path.read_text()), 'trained': False}))
@@ -109,16 +109,16 @@ def test_training_that_leaves_nothing_is_an_error(make, tools):
 
 
 @pytest.mark.usefixtures('formatted_configs')
-def test_other_settings_are_refused_and_shown(make):
+def test_other_settings_are_an_error_with_a_diff(make):
     done(make())
     with pytest.raises(StageError) as error:
         make(seed=3).prepare()
     assert '+seed = 3' in str(error.value).replace('  ', '')
-    assert 'lr' not in str(error.value)  # only what differs
-    make().prepare()  # the refusal changed nothing
+    assert 'lr' not in str(error.value)  # only differences are shown
+    make().prepare()  # the error changed nothing
 
 
-def test_other_inputs_are_refused(make, tmp_path):
+def test_other_inputs_are_errors(make, tmp_path):
     start = tmp_path / 'start.pth'
     start.write_text('first')
     done(make(inputs=[start]))
@@ -128,7 +128,7 @@ def test_other_inputs_are_refused(make, tmp_path):
         make(inputs=[start]).prepare()
 
 
-def test_a_folder_with_unknown_checkpoints_is_refused(make, tmp_path):
+def test_a_folder_with_unknown_checkpoints_is_an_error(make, tmp_path):
     (tmp_path / 'age').mkdir()
     (tmp_path / 'age' / 'epoch_2.pth').write_text('precious')
     with pytest.raises(StageError, match=r'stage\.json'):
@@ -148,7 +148,7 @@ def test_a_given_checkpoint_is_only_tested(make, tools, tmp_path):
     with pytest.raises(StageError, match='other checkpoints'):
         make(given=given).prepare()
     with pytest.raises(StageError, match='other checkpoints'):
-        make().prepare()  # trained and given are not the same thing
+        make().prepare()  # a given checkpoint is not a training
 
 
 def test_metrics_are_those_of_the_checkpoint(make):
@@ -158,7 +158,7 @@ def test_metrics_are_those_of_the_checkpoint(make):
     assert done(make())['age/mae'] == 3
 
 
-def test_a_failing_test_leaves_no_metrics_and_is_done_again(make, tools, tmp_path):
+def test_a_failing_test_leaves_no_metrics_and_runs_again(make, tools, tmp_path):
     works = (tools / 'test.py').read_text()
     (tools / 'test.py').write_text('raise SystemExit("no data")')
     with pytest.raises(StageError, match='no data'):
@@ -186,7 +186,7 @@ def test_several_processes_go_through_the_scripts(make, tools, tmp_path):
 
 
 def test_another_process_is_waited_for_and_a_killed_one_holds_nothing(make, tmp_path):
-    stage, said = make(), []
+    stage, messages = make(), []
     waiting, entered = threading.Event(), threading.Event()
     code = (
         'import fcntl, sys, time; file = open(sys.argv[1], "w"); fcntl.flock(file, fcntl.LOCK_EX)\n'
@@ -196,7 +196,7 @@ def test_another_process_is_waited_for_and_a_killed_one_holds_nothing(make, tmp_
     command = [sys.executable, '-c', code, str(tmp_path / 'age' / '.lock')]
 
     def say(text):
-        said.append(text)
+        messages.append(text)
         waiting.set()
 
     def enter():
@@ -210,14 +210,14 @@ def test_another_process_is_waited_for_and_a_killed_one_holds_nothing(make, tmp_
             thread.start()
             waiting.wait()
             assert not entered.is_set()
-            assert said == ['wait  baseline, age: another process is at it']
+            assert messages == ['wait  baseline, age: another process is running it']
         finally:
             other.kill()
     thread.join()
     assert entered.is_set()
 
 
-# A stage whose training lasts, and tells by a lock that it lives; argv: folder, platform.
+# A stage with a long training, which holds a lock while it is alive; argv: folder, platform.
 LASTING = """
 import pathlib, sys
 from mmengine.config import Config
@@ -242,7 +242,7 @@ with file_lock(folder + '/alive'):
 
 
 def stop_in_training(folder, how, platform=sys.platform):
-    """Send a stage a signal in the middle of its training; return the training's pid."""
+    """Send a signal to a stage during its training; return the pid of the training."""
     (folder / 'train.py').write_text(TRAINING.replace('PATH', repr(sys.path)))
     process, note = Python('-c', LASTING, folder, platform), folder / 'pid'
     try:
@@ -256,7 +256,7 @@ def stop_in_training(folder, how, platform=sys.platform):
 
 
 def released(path):
-    """Wait until nobody holds the lock."""
+    """Wait until no process holds the lock."""
     with file_lock(path, wait=lambda holder: None):
         return True
 

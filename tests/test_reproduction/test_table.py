@@ -25,7 +25,7 @@ STAND_IN = [Column('SynthFace', ('RAF-DB', 'AffectNet'), stands_in=True)]
 
 
 def results(columns, **measured):
-    """Results of plain and pooled in the first column; a list is one value for each seed."""
+    """Create results of the rows plain and pooled in the first column; a list has one per seed."""
     values = {(row, columns[0].name): dict(enumerate(v)) for row, v in measured.items()}
     gflops = {'plain': 15.0, 'pooled': 12.0}
     return Results(TABLE, columns, PUBLISHED, values, gflops)
@@ -46,7 +46,7 @@ def test_paper_beside_measured():
     assert cells(pooled)[1:7] == [
         *('94.00 ± 1.41', '92.00', '+2.00', '+3.50 ± 0.71', '+2.00', 'as published')
     ]
-    # Nothing is done on AffectNet yet.
+    # No run on AffectNet is finished.
     assert cells(pooled)[7:10] == ['-', '66.50', '']
     assert cells(pooled)[-2:] == ['80.00', '83.00']
     assert len({len(line) for line in (header, rule, plain, pooled)}) == 1
@@ -76,14 +76,14 @@ def test_trend(pooled, trend):
     assert found.trend('plain', STAND_IN[0]) == ''
 
 
-def test_trend_that_the_paper_itself_has_not():
+def test_trend_that_the_paper_itself_lacks():
     found = results(STAND_IN, plain=[60, 60], pooled=[62, 63])
     published = {**PUBLISHED, 'pooled': {'RAF-DB': 89.0, 'AffectNet': 67.0}}
     divided = Results(TABLE, STAND_IN, published, found.measured)
     assert divided.trend('pooled', STAND_IN[0]) == 'paper divided'
 
 
-def test_gains_are_taken_seed_by_seed():
+def test_gains_are_computed_per_seed():
     found = Results(
         TABLE,
         OWN,
@@ -136,7 +136,7 @@ MEASURED = {
 AGES = {'M': {'MAE': 4.568}, 'M to M': {'MAE': 4.548}, 'best': {'MAE': 4.5}}
 
 
-def test_less_may_be_better():
+def test_lower_may_be_better():
     found = Results(PAIRS, AGE, AGES, MEASURED)
     assert found.gains('M to M', AGE[0]) == pytest.approx([0.5, 0.7])
     assert found.published_gain('M to M', 'MAE', 'age/mae') == pytest.approx(0.02)
@@ -146,12 +146,12 @@ def test_less_may_be_better():
     assert found.gains('M to M', AGE[1]) == pytest.approx([-1.0, -0.5])
 
 
-def test_the_best_of_others_is_chosen_in_each_column():
+def test_the_best_of_others_is_selected_in_each_column():
     found = Results(PAIRS, AGE, AGES, MEASURED)
     assert found.values('best', AGE[0]) == [4.5, 4.8]  # of "M to M"
     assert found.values('best', AGE[1]) == [62.0, 62.0]  # of "C to M"
     assert found.gains('best', AGE[1]) == [2.0, 1.0]
-    # None of them is the best before all are there.
+    # There is no best row before all are finished.
     part = {cell: values for cell, values in MEASURED.items() if cell != ('C to M', 'MAE')}
     assert Results(PAIRS, AGE, AGES, part).values('best', AGE[0]) == []
 
@@ -160,7 +160,7 @@ def test_columns_apart():
     text = to_markdown(Results(PAIRS, AGE, AGES, MEASURED))
     first, second = text.split('**CS@5**')
     lines = first.splitlines()
-    assert lines[0] == '**MAE** (age/mae, less is better)'
+    assert lines[0] == '**MAE** (age/mae, lower is better)'
     heading = ['model', 'measured', 'paper', 'difference', 'gain', 'gain in paper', 'trend']
     assert cells(lines[2]) == heading
     assert cells(lines[4]) == ['M', '5.250 ± 0.354', '4.568', '+0.682', '', '', '']

@@ -44,7 +44,7 @@ INDEX = dict(
 
 @pytest.fixture
 def read(tmp_path):
-    """Read an index like the one above; what is given changes one of its variants."""
+    """Return a function that reads an index; its arguments change one of the variants."""
     for pixels in (64, 112):
         content = CONFIG.format(encoder='MobileOne', depth=pixels)
         (tmp_path / f'own-faces-{pixels}px.py').write_text(content)
@@ -75,7 +75,7 @@ def test_overrides(read):
     made = Variants(read())
     assert made.config('faces-112px', 'plain').model.app is None
     assert made.config('faces-112px', 'k80').model.app.keep_num == 80
-    # What was made before is not changed by it, and the file is as it was.
+    # Earlier configs and the file are not changed.
     assert made.config('faces-112px', 'own').model.app.keep_num == 160
 
 
@@ -83,8 +83,8 @@ def test_parts_of_other_files(read):
     cfg = Variants(read()).config('faces-64px', 'from-swin')
     swin = dict(type='Swin', width=3)
     assert cfg.model.priors == dict(age=swin, gaze=swin)
-    assert cfg.model.backbone == dict(type='ConvNeXt', depth=7)  # nothing of MobileOne's is left
-    # Helper variables say the same.
+    assert cfg.model.backbone == dict(type='ConvNeXt', depth=7)  # no setting of MobileOne remains
+    # Helper variables are the same.
     assert cfg.priors == cfg.model.priors and cfg.encoder == swin
     assert cfg.model.start == 'swin_faces-64px.pth' and cfg.model.app.keep_num == 160
 
@@ -92,7 +92,7 @@ def test_parts_of_other_files(read):
 def test_variants_of_several_databases_together(read):
     index = read('either', of=['k80', 'from-swin'], options={'model.app.keep_num': 98})
     made = Variants(index)
-    # The last one that has the database counts, with the options on top.
+    # The last variant with the database is used, then its options.
     small, large = (made.config(f'faces-{size}px', 'either') for size in (64, 112))
     assert small.model.backbone.type == 'ConvNeXt' and small.model.app.keep_num == 32
     assert large.model.backbone.type == 'MobileOne' and large.model.app.keep_num == 98
@@ -104,7 +104,7 @@ def test_other_databases_have_no_such_variant(read):
 
 
 @pytest.mark.parametrize(
-    ('changes', 'said'),
+    ('changes', 'message'),
     [
         (
             dict(configs={'*-224px': 'own-{database}.py'}),
@@ -116,8 +116,8 @@ def test_other_databases_have_no_such_variant(read):
         (dict(of=['k90']), "from-swin: of 'k90' .*plain"),
     ],
 )
-def test_wrong_entries(read, changes, said):
-    with pytest.raises(ExperimentError, match=said):
+def test_wrong_entries(read, changes, message):
+    with pytest.raises(ExperimentError, match=message):
         read('from-swin', **changes)
 
 
@@ -145,7 +145,7 @@ def test_a_variant_by_itself(read):
 
 
 @pytest.mark.parametrize(
-    ('name', 'said'),
+    ('name', 'message'),
     [
         ('table1/own', "row 'own' .*plain, k80, 1 to 2"),
         ('table1/0', "row '0' "),
@@ -153,8 +153,8 @@ def test_a_variant_by_itself(read):
         ('k90', "variant 'k90' .*plain"),
     ],
 )
-def test_rows_that_are_not_there(read, name, said):
-    with pytest.raises(ExperimentError, match=said):
+def test_rows_that_are_not_there(read, name, message):
+    with pytest.raises(ExperimentError, match=message):
         read().find_row(name)
 
 
@@ -167,7 +167,7 @@ def test_rows_that_are_not_there(read, name, said):
         ('RAF-DB', 'k196-r10', 'baseline'),
         ('RAF-DB', 'k196-r09', 'atp'),
         ('RAF-DB', 'k160-r10', 'app'),
-        # Whose own settings these are already.
+        # These are already the settings of the config.
         ('ExpW', 'k80-r06', 'apvit'),
         ('Aff-Wild2', 'k80-r06', 'apvit'),
         ('Aff-Wild2', 'r06', 'atp'),

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A real browser, without a window. Tests that use it are skipped where there is none."""
+"""A real, headless browser. Tests that use it are skipped if there is no browser."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ def browser():
     for argument in ('headless=new', 'disable-gpu', 'disable-dev-shm-usage'):
         options.add_argument(f'--{argument}')
     if os.geteuid() == 0:
-        options.add_argument('--no-sandbox')  # which it has for other users only
+        options.add_argument('--no-sandbox')  # the sandbox does not work for root
     options.set_capability('goog:loggingPrefs', dict(performance='ALL', browser='ALL'))
     browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
     yield browser

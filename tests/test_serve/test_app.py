@@ -18,7 +18,7 @@ from served_page import POOLINGS, SIZE, K, R, served, small_inferencer
 from mmfer.categories import EXPRESSIONS
 from mmfer.responsible_use import RESPONSIBLE_USE
 from mmfer.serve.page_model import PageModel
-from mmfer.serve.uploads import RefusedUploadError, UploadLimits, decode_image
+from mmfer.serve.uploads import RefusedUploadError, UploadLimits, decode_upload
 
 pytest.importorskip('starlette')
 pytest.importorskip('uvicorn')
@@ -38,7 +38,7 @@ def page():
 
 
 def ask(page, method, path, body=None, headers=None):
-    """Status, headers and content of an answer."""
+    """Return status, headers and content of a response."""
     connection = http.client.HTTPConnection(urlsplit(page).netloc, timeout=300)
     try:
         connection.request(method, path, body, headers or {})
@@ -60,12 +60,12 @@ def test_the_page(page):
     for part in parts:
         status, _, content = ask(page, 'GET', f'/{part}')
         assert status == 200
-        # Nothing names a place elsewhere; SVG's name space is none.
+        # No URL of another host; SVG's namespace is not a request.
         assert set(re.findall(rb'//[\w.]+', content)) <= {b'//www.w3.org'}
 
 
 @pytest.mark.parametrize('path', ['/', '/page.js', '/api/model', '/nothing', '/api/drawn/1'])
-def test_the_browser_is_told_to_load_and_keep_nothing(page, path):
+def test_headers_forbid_loading_and_storing(page, path):
     _, headers, _ = ask(page, 'GET', path)
     policy = headers['content-security-policy']
     assert "default-src 'none'" in policy and 'http' not in policy and '*' not in policy
@@ -82,7 +82,7 @@ def test_the_model(page):
     assert tuple(about['responsible_use']) == RESPONSIBLE_USE
 
 
-def test_answers_that_are_not_finite_are_none():
+def test_non_finite_predictions_are_an_error():
     inferencer = small_inferencer()
     inferencer.model.head.layers[-1].fc.bias.data.fill_(np.nan)
     with served(inferencer) as page:
@@ -105,8 +105,8 @@ def test_a_drawn_face_is_read(page):
 @pytest.mark.parametrize(
     ('path', 'body', 'status', 'message'),
     [
-        ('/api/read', b'', 415, 'No image came; send JPEG'),
-        ('/api/read', b'GIF89a', 415, 'This is no image'),
+        ('/api/read', b'', 415, 'The request has no image; send JPEG'),
+        ('/api/read', b'GIF89a', 415, 'not a supported image'),
         ('/api/read', png()[:-20], 422, 'truncated'),
         ('/api/read', png(401, 400), 413, 'more than 0.16 megapixels'),
         ('/api/read', png(1, 10000), 422, '1x10000 pixels: one side is more than 100 times'),
@@ -126,11 +126,11 @@ def test_refused(page, path, body, status, message):
 @pytest.mark.parametrize('number', [5000 * '9', '-1', 'x'])
 def test_drawn_faces_have_numbers(page, number):
     status, _, content = ask(page, 'GET', f'/api/drawn/{number}')
-    assert status == 404 and 'whole numbers' in json.loads(content)['error']
+    assert status == 404 and 'whole number' in json.loads(content)['error']
 
 
 def test_a_length_that_is_too_long_a_number(page):
-    """Python itself reads 4300 digits at most."""
+    """int() raises an error above 4300 digits."""
     headers = {'Content-Length': 5000 * '9'}
     assert ask(page, 'POST', '/api/read', headers=headers)[0] == 400  # by the server
 
@@ -143,7 +143,7 @@ def test_a_length_that_is_too_long_a_number(page):
         asyncio.run(anext(_receive(request, LIMITS)))
 
 
-def test_thin_images_are_read_as_far_as_they_are_taken(page):
+def test_thin_images_are_read_up_to_the_limit(page):
     assert ask(page, 'POST', '/api/read', png(10, 1000))[0] == 200
 
 
@@ -151,11 +151,11 @@ def test_thin_images_are_read_as_far_as_they_are_taken(page):
     ('error', 'told'),
     [
         (ValueError("the scores of 'array 0' are NaN"), ": the scores of 'array 0' are NaN"),
-        (RuntimeError('in /home/me/model.py'), ' (RuntimeError); the server says why.'),
-        (cv2.error('in /io/resize.cpp'), ' (error); the server says why.'),
+        (RuntimeError('in /home/me/model.py'), ' (RuntimeError); see the log of the server.'),
+        (cv2.error('in /io/resize.cpp'), ' (error); see the log of the server.'),
     ],
 )
-def test_what_the_model_cannot_read_is_told_in_a_sentence(page, monkeypatch, caplog, error, told):
+def test_errors_of_the_model_have_a_message(page, monkeypatch, caplog, error, told):
     def fail(self, image, settings):
         raise error
 
@@ -166,13 +166,13 @@ def test_what_the_model_cannot_read_is_told_in_a_sentence(page, monkeypatch, cap
     assert ('Traceback' in caplog.text) != isinstance(error, ValueError)
 
 
-def test_numbers_that_are_none_are_no_answer(page, monkeypatch):
+def test_nan_is_an_error(page, monkeypatch):
     monkeypatch.setattr(PageModel, 'read', lambda *_: dict(score=float('nan')))
     status, _, content = ask(page, 'POST', '/api/read', png())
     assert status == 422 and b'NaN' not in content and b'cannot be read' in content
 
 
-def test_a_large_file_is_refused_before_it_is_sent(page):
+def test_a_large_file_is_rejected_before_it_is_sent(page):
     connection = http.client.HTTPConnection(urlsplit(page).netloc, timeout=300)
     connection.putrequest('POST', '/api/read')
     connection.putheader('Content-Length', str(10**12))
@@ -194,21 +194,21 @@ def test_no_files_but_the_page(page, path):
     assert ask(page, 'GET', path)[0] == 404
 
 
-def test_other_websites_cannot_ask(page):
-    """A form or script elsewhere may post to this machine; browsers say where it comes from."""
+def test_other_websites_are_rejected(page):
+    """Forms and scripts of other websites may post to this machine; browsers send their origin."""
     for site, status in (('cross-site', 403), ('same-site', 403), ('same-origin', 200)):
         answered, _, content = ask(
             page, 'POST', '/api/read', png(), headers={'Sec-Fetch-Site': site}
         )
         assert answered == status
-        assert status == 200 or 'of this page only' in json.loads(content)['error']
+        assert status == 200 or 'from this page' in json.loads(content)['error']
 
 
 @pytest.mark.parametrize(
     ('name', 'value', 'status'),
     [
         ('Origin', 'http://{place}', 200),
-        ('Origin', 'https://{place}', 200),  # a web server with encryption is before it
+        ('Origin', 'https://{place}', 200),  # behind a web server with encryption
         ('Origin', 'http://elsewhere.example', 403),
         ('Origin', 'http://localhost:1', 403),
         ('Origin', 'null', 403),
@@ -219,12 +219,12 @@ def test_other_websites_cannot_ask(page):
     ],
 )
 def test_browsers_that_do_not_send_sec_fetch_site(page, name, value, status):
-    """Older ones; all where the page has no HTTPS and is on another machine."""
+    """Older ones, and all if the page is on another machine without HTTPS."""
     headers = {name: value.format(place=urlsplit(page).netloc)}
     assert ask(page, 'POST', '/api/read', png(), headers=headers)[0] == status
 
 
-def test_the_port_of_an_address_may_be_left_out():
+def test_default_ports_may_be_omitted():
     assert is_from_this_page(dict(host='example.org:443', origin='https://example.org'))
     assert is_from_this_page(dict(host='Example.org', origin='http://example.org:80'))
     assert not is_from_this_page(dict(host='example.org', origin='http://example.org:443'))
@@ -233,7 +233,7 @@ def test_the_port_of_an_address_may_be_left_out():
 
 
 class Places(asyncio.Semaphore):
-    """Tells who has got a place."""
+    """Records acquired places."""
 
     def __init__(self, count, came):
         super().__init__(count)
@@ -245,7 +245,7 @@ class Places(asyncio.Semaphore):
 
 
 class SlowModel:
-    """Lets images come and begins to read them, but does not end before ``finish`` is set."""
+    """Accepts images and starts to process them, but only returns when ``finish`` is set."""
 
     def __init__(self):
         self.came, self.decoded, self.begun, self.answers = [], [], [], []
@@ -253,7 +253,7 @@ class SlowModel:
 
     def decode(self, content, limits):
         self.decoded.append(content)
-        return decode_image(content, limits)
+        return decode_upload(content, limits)
 
     def read(self, image, settings):
         self.begun.append(image)
@@ -262,7 +262,7 @@ class SlowModel:
 
     @contextmanager
     def asked(self, page, count):
-        """While so many ask at once."""
+        """While ``count`` requests run."""
 
         def send():
             self.answers.append(ask(page, 'POST', '/api/read', png()))
@@ -298,7 +298,7 @@ def test_the_server_ends_although_images_wait(slow, monkeypatch, caplog):
     # images are not unfolded in memory.
     assert len(slow.begun) == len(slow.decoded) == 1
     assert [status for status, _, _ in slow.answers] == [503] * 3
-    assert b'The server is ending' in slow.answers[0][2] and 'Traceback' not in caplog.text
+    assert b'The server is shutting down' in slow.answers[0][2] and 'Traceback' not in caplog.text
 
 
 def test_more_images_than_may_wait(slow, monkeypatch):
@@ -306,7 +306,7 @@ def test_more_images_than_may_wait(slow, monkeypatch):
     with served(small_inferencer(**POOLINGS)) as page:
         with slow.asked(page, 3):
             status, _, content = ask(page, 'POST', '/api/read', png())
-            assert status == 503 and 'come again' in json.loads(content)['error']
+            assert status == 503 and 'try again' in json.loads(content)['error']
             slow.finish.set()
         assert [status for status, _, _ in slow.answers] == [200] * 3
         assert ask(page, 'POST', '/api/read', png())[0] == 200
@@ -314,7 +314,7 @@ def test_more_images_than_may_wait(slow, monkeypatch):
 
 @contextmanager
 def silent(page, count, start=b''):
-    """Senders who announce an image and do not send it."""
+    """Clients that announce an image and do not send it."""
     place = urlsplit(page)
     with ExitStack() as stack:
         senders = []
@@ -329,12 +329,12 @@ def silent(page, count, start=b''):
 HEADERS = b'POST /api/read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n'
 
 
-def test_silent_senders_lock_nobody_out():
+def test_silent_clients_do_not_block_others():
     with served(small_inferencer(**POOLINGS)) as page, silent(page, 40, HEADERS + b'x'):
         assert ask(page, 'POST', '/api/read', png())[0] == 200
 
 
-def test_a_file_has_so_many_seconds_to_come(caplog):
+def test_time_limit_of_a_file(caplog):
     limits = UploadLimits(max_seconds=0.05)
     with served(small_inferencer(**POOLINGS), limits) as page:
         with silent(page, 1, HEADERS + b'x') as (sender,):
@@ -344,19 +344,19 @@ def test_a_file_has_so_many_seconds_to_come(caplog):
 
 
 @pytest.mark.parametrize('start', [b'P', b'POST /api/read HTTP/1.1\r\nHost: loc'])
-def test_headers_have_so_many_seconds_to_come(monkeypatch, start):
+def test_time_limit_of_headers(monkeypatch, start):
     monkeypatch.setattr('mmfer.serve.server._HEADER_SECONDS', 0.05)
     with served(small_inferencer(**POOLINGS)) as page:
         with silent(page, 1, start) as (sender,):
             assert sender.recv(10_000) == b''
-        # A second request on a connection has no longer.
+        # The limit also applies to a second request on a connection.
         with silent(page, 1, b'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n' + start) as (sender,):
             while sender.recv(10_000):
                 pass
         assert ask(page, 'POST', '/api/read', png())[0] == 200
 
 
-def test_answers_have_so_many_seconds_to_be_read(monkeypatch):
+def test_time_limit_of_reading_a_response(monkeypatch):
     monkeypatch.setattr('mmfer.serve.server._ANSWER_SECONDS', 0.05)
     left = threading.Event()
     monkeypatch.setattr(
@@ -365,7 +365,7 @@ def test_answers_have_so_many_seconds_to_be_read(monkeypatch):
         lambda *_, lost=H11Protocol.connection_lost: [lost(*_), left.set()],
     )
     with served(small_inferencer(**POOLINGS)) as page, socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)  # or it takes megabytes
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)  # else it buffers megabytes
         client.connect((urlsplit(page).hostname, urlsplit(page).port))
         client.sendall(b'GET /page.js HTTP/1.1\r\nHost: localhost\r\n\r\n' * 1000)
         assert left.wait(60)
@@ -380,11 +380,11 @@ def test_no_more_bytes_at_once_than_that_many_files_have(monkeypatch):
             deadline = time.monotonic() + 60
             while ask(page, 'POST', '/api/read', png())[0] != 503:
                 assert time.monotonic() < deadline
-        while ask(page, 'POST', '/api/read', png())[0] != 200:  # it has left
+        while ask(page, 'POST', '/api/read', png())[0] != 200:  # until it is disconnected
             assert time.monotonic() < deadline
 
 
-def test_senders_who_leave_make_no_noise(slow, caplog):
+def test_clients_that_disconnect_are_not_logged(slow, caplog):
     with served(small_inferencer(**POOLINGS)) as page:
         with slow.asked(page, 1):
             whole = HEADERS.replace(b'1000', str(len(png())).encode()) + png()
@@ -392,14 +392,14 @@ def test_senders_who_leave_make_no_noise(slow, caplog):
                 while len(slow.came) < 2:
                     time.sleep(0.01)
             slow.finish.set()
-        # Nobody reads the image of the one who has left while it waited.
+        # The image of a client that left while it waited is not processed.
         assert ask(page, 'POST', '/api/read', png())[0] == 200
         assert len(slow.begun) == 2
     assert 'Traceback' not in caplog.text and 'Exception' not in caplog.text
 
 
-def test_many_who_only_look(page):
-    """A browser keeps some connections to a page open, for seconds."""
+def test_many_idle_connections(page):
+    """A browser keeps some connections to a page open for seconds."""
     place = urlsplit(page)
     with ExitStack() as stack:
         for _ in range(100):
@@ -407,7 +407,7 @@ def test_many_who_only_look(page):
         assert ask(page, 'GET', '/')[0] == 200
 
 
-def test_names_of_other_machines_lead_nowhere(page):
+def test_other_host_names_are_rejected(page):
     port = urlsplit(page).port
     assert ask(page, 'GET', '/', headers={'Host': f'localhost:{port}'})[0] == 200
     assert ask(page, 'GET', '/', headers={'Host': f'elsewhere.example:{port}'})[0] == 400

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The page without a mouse, without sight, on a phone and in the dark, in a real browser."""
+"""Accessibility of the page in a real browser: keyboard, screen reader, phone, dark mode."""
 
 from contextlib import contextmanager
 
@@ -38,7 +38,7 @@ return [...document.querySelectorAll('body *')]
 
 @contextmanager
 def screen(browser, width, height=640):
-    """A screen of so many CSS pixels; zooming to 200 % halves those of a desktop."""
+    """A screen of this size in CSS pixels; zooming to 200 % halves that of a desktop."""
     metrics = dict(width=width, height=height, deviceScaleFactor=1, mobile=False)
     browser.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', metrics)
     try:
@@ -62,7 +62,7 @@ def press(page, *keys):
 
 
 def spoken(page):
-    """Role and name of what a screen reader is given."""
+    """Return role and name of all elements for a screen reader."""
     tree = page.browser.execute_cdp_cmd('Accessibility.getFullAXTree', {})
     return [
         (node['role']['value'], node['name']['value'])
@@ -100,19 +100,19 @@ def test_for_screen_readers(browser):
         page.draw()
         told = spoken(page)
         title, bars = page.text('.face h2'), page.texts('.face .bar')
-        # A face is no part of what comes before it.
-        assert page.texts('h2')[:3] == ['Attentive pooling', 'Time for a face', title]
+        # A face has its own heading.
+        assert page.texts('h2')[:3] == ['Attentive pooling', 'Time per face', title]
         for role, name in (
             ('button', 'Choose an image'),
             ('button', 'Draw a face'),
             ('slider', 'Patches kept (k)'),
-            ('slider', 'Rate that a block keeps (r)'),
+            ('slider', 'Keep rate per block (r)'),
             ('heading', title),
-            ('image', 'What the network saw'),
+            ('image', 'Input of the network'),
             ('image', 'Kept by ATP, block 2: 2 of 16'),
         ):
             assert (role, name) in told
-        marks = [name for role, name in told if role == 'image' and name.endswith('keeping all')]
+        marks = [name for role, name in told if role == 'image' and name.endswith('all kept')]
         assert len(marks) == len(bars) == len(EXPRESSIONS)
         status = page.find('#status')
         assert status.get_attribute('textContent') == title
@@ -120,8 +120,8 @@ def test_for_screen_readers(browser):
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
-def test_texts_stand_out(browser, scheme, tmp_path):
-    """At least 4.5 to 1, the AA of the Web Content Accessibility Guidelines."""
+def test_contrast_of_texts(browser, scheme, tmp_path):
+    """Contrast of at least 4.5 to 1, level AA of the Web Content Accessibility Guidelines."""
     (tmp_path / 'text.jpg').write_text('no image')
     preference = preferring(browser, 'prefers-color-scheme', scheme)
     with preference, opened(browser, **POOLINGS) as page:
@@ -132,7 +132,7 @@ def test_texts_stand_out(browser, scheme, tmp_path):
             assert [pair for pair in contrasts if pair[1] < 4.5] == []
 
 
-def test_bars_stay_where_the_system_chooses_the_colors(browser):
+def test_bars_are_visible_with_forced_colors(browser):
     with preferring(browser, 'forced-colors', 'active'), opened(browser, **POOLINGS) as page:
         page.draw()
         colors = {
@@ -143,7 +143,7 @@ def test_bars_stay_where_the_system_chooses_the_colors(browser):
 
 
 @pytest.mark.parametrize('width', [320, 360, 600, 1200])
-def test_nothing_sticks_out(browser, width, tmp_path):
+def test_nothing_overflows(browser, width, tmp_path):
     path = tmp_path / f'{"name_without_blanks" * 10}.png'
     cv2.imwrite(str(path), np.zeros((SIZE, SIZE, 3), np.uint8))
     with screen(browser, width), opened(browser, **POOLINGS) as page:
@@ -154,8 +154,8 @@ def test_nothing_sticks_out(browser, width, tmp_path):
         assert page_width == room <= width
 
 
-def test_a_slider_stays_under_the_finger(browser):
-    """The page does not move when it begins to ask and when the answer comes."""
+def test_a_slider_does_not_move_while_dragged(browser):
+    """The page does not move when a request starts and when the response arrives."""
     with screen(browser, 360), opened(browser, **POOLINGS) as page:
         page.draw()
         place = 'return document.querySelector("#keep-num-input").getBoundingClientRect().top'
@@ -168,7 +168,7 @@ def test_a_slider_stays_under_the_finger(browser):
         assert while_asking == page.run(place)
 
 
-def test_a_complaint_is_in_sight(browser):
+def test_an_error_is_visible(browser):
     with screen(browser, 360), opened(browser, **POOLINGS) as page:
         page.draw()
         page.run('document.querySelector("#pooling").scrollIntoView()')
@@ -181,7 +181,7 @@ def test_a_complaint_is_in_sight(browser):
         )
 
 
-def test_expressions_are_not_lost_among_action_units(browser):
+def test_expressions_are_before_action_units(browser):
     head = dict(type='ExpressionAUHead', num_classes=7)
     with opened(browser, head=head, **POOLINGS) as page:
         page.draw()
@@ -189,7 +189,7 @@ def test_expressions_are_not_lost_among_action_units(browser):
         assert page.text('.face .best').split()[0] == page.text('.face h2').split()[0]
 
 
-def test_valence_and_arousal_have_bars_of_their_own_scale(browser):
+def test_valence_and_arousal_have_their_own_scale(browser):
     part = dict(type='ValenceArousalHead')
     head = dict(type='ExpressionAUHead', num_classes=7, num_units=0, valence_arousal=part)
     with opened(browser, head=head, **POOLINGS) as page:
@@ -202,4 +202,4 @@ def test_valence_and_arousal_have_bars_of_their_own_scale(browser):
         for label, width in zip(labels, widths[-2:], strict=True):
             assert float(width.removesuffix('%')) == pytest.approx(50 * (label + 1), abs=0.3)
         title = page.run('return [...document.querySelectorAll(".face .mark")].at(-1).title')
-        assert -1 <= float(title.removesuffix(' keeping all')) <= 1
+        assert -1 <= float(title.removesuffix(' all kept')) <= 1

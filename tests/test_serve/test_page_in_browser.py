@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The page in a real browser, without a window. Skipped where there is none."""
+"""The page in a real, headless browser. Skipped if there is no browser."""
 
 import json
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ def test_a_drawn_face_and_the_sliders(browser):
         assert page.text('#keep-num output') == f'{K} of {GRID**2}'
         assert page.text('#keep-rate output') == f'{R:.2f}'
         page.draw()
-        assert page.text('#caption').removeprefix('A drawn face, meant as: ') in EXPRESSIONS
+        assert page.text('#caption').removeprefix('A drawn face, expression: ') in EXPRESSIONS
         assert page.texts('.face .bar span:first-child') == list(EXPRESSIONS)
         assert page.text('.face .bar.best span').split()[0] == page.text('.face h2').split()[0]
         assert page.kept() == ['9 of 16', '4 of 16', '2 of 16']
@@ -65,7 +65,7 @@ def test_models_without_poolings_have_no_sliders(browser):
         assert page.find('#keep-num').is_displayed() and not page.find('#keep-rate').is_displayed()
 
 
-def test_refused_files_are_explained(browser, tmp_path):
+def test_rejected_files_have_a_message(browser, tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (100, 100, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / 'large.png')
     Image.fromarray(noise[:40, :40]).save(tmp_path / 'many.bmp')
@@ -75,7 +75,7 @@ def test_refused_files_are_explained(browser, tmp_path):
         for name, message in (
             ('large.png', 'The file is larger than 0.01 MB.'),
             ('many.bmp', 'The image has more than 0.001 megapixels.'),
-            ('text.jpg', 'This is no image; send JPEG, PNG, WebP or BMP.'),
+            ('text.jpg', 'This is not a supported image; send JPEG, PNG, WebP or BMP.'),
         ):
             page.upload(tmp_path / name)
             assert page.text('#error') == message
@@ -89,7 +89,7 @@ def test_the_note_is_shown(browser):
     with opened(browser, **POOLINGS) as page:
         note = page.text('#note')
         assert 'It cannot tell what somebody feels' in note and 'Regulation 2024/1689' in note
-        assert 'not stored, logged or sent on' in page.text('#privacy')
+        assert 'not stored, logged or sent elsewhere' in page.text('#privacy')
 
 
 def test_everything_comes_from_this_machine(browser):
@@ -113,7 +113,7 @@ def test_everything_comes_from_this_machine(browser):
         assert page.browser.get_log('browser') == []
         assert page.browser.get_cookies() == []
         assert page.run('return localStorage.length + sessionStorage.length') == 0
-        # And it could not do otherwise: the browser refuses.
+        # And the browser would block other requests.
         blocked = page.browser.execute_async_script(
             'const done = arguments[0]; fetch("http://192.0.2.1/").then(() => done("sent"), '
             '(error) => done("refused"))'

@@ -30,7 +30,7 @@ def scores(answer, key='score'):
     return {bar['name']: bar[key] for bar in answer['faces'][0]['bars']}
 
 
-def test_the_answer_is_that_of_the_inferencer():
+def test_the_response_equals_the_inferencer():
     inferencer = small_inferencer(**POOLINGS)
     (image,) = faces(1)
     answer = PageModel(inferencer, 'small').read(image)
@@ -60,7 +60,7 @@ def test_images_show_what_was_kept():
     assert decode(answer['image']).shape == (SIZE, SIZE, 3)
 
 
-def test_settings_move_it_and_are_set_back():
+def test_settings_change_it_and_are_reset():
     inferencer = small_inferencer(**POOLINGS)
     model, (image,) = PageModel(inferencer, 'small'), faces(1)
     trained = model.read(image)
@@ -84,7 +84,7 @@ def test_requests_at_once_do_not_mix():
 
 @pytest.mark.parametrize('side', [24, 48])
 def test_images_of_another_size_than_the_backbones(side):
-    """Everything is counted on their grid, of patches of 8 pixels."""
+    """The grid has patches of 8 pixels."""
     inferencer = small_inferencer(side=side, **POOLINGS)
     model, patches = PageModel(inferencer, 'small'), (side // 8) ** 2
     answer = model.read(faces(1)[0])
@@ -112,7 +112,7 @@ def test_without_poolings():
         model.read(faces(1)[0], PoolingSettings(3))
 
 
-def test_a_crowd_and_nobody():
+def test_many_faces_and_no_face():
     places = [(4 + 40 * column, 4 + 40 * row) for row in range(3) for column in range(5)]
     model = PageModel(small_inferencer(KnownFaces(places), **POOLINGS), 'small')
     crowd = model.read(paste(faces(15), places, 130, 210))
@@ -134,14 +134,14 @@ def test_age():
     assert face['bars'] == [] and face['title'].endswith(' years') and face['whole']
 
 
-def test_times_are_medians_of_turns_in_milliseconds(monkeypatch):
+def test_times_are_medians_in_milliseconds(monkeypatch):
     inferencer, now, order = small_inferencer(**POOLINGS), [0.0], []
     seconds = dict(pooled=iter((9, 1, 5, 2, 1, 7)), whole=iter((9, 3, 3, 4, 8, 4)))
     forward = inferencer.forward
 
     def slow_forward(cuts, patches=False):
         order.append('pooled' if read_pooling(inferencer.model.backbone).keep_num == K else 'whole')
-        if len(order) > 2:  # the two forwards before are those of the answer
+        if len(order) > 2:  # the two forward passes before are those of the response
             now[0] += next(seconds[order[-1]])
         return forward(cuts, patches)
 
@@ -154,7 +154,7 @@ def test_times_are_medians_of_turns_in_milliseconds(monkeypatch):
     assert turns == [{'pooled', 'whole'}] * 7
 
 
-def test_no_slider_is_for_blocks_that_keep_different_shares():
+def test_blocks_with_different_rates_have_no_slider():
     poolings = dict(POOLINGS, atp=dict(keep_rate=[0.8, 0.3], start=0))
     model = PageModel(small_inferencer(**poolings), 'small')
     assert model.describe()['keep_rate'] is None and model.describe()['keep_num'] == K

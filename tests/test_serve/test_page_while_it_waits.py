@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What is done to the page while a slow server has not answered yet, in a real browser."""
+"""User actions while the page waits for a slow server, in a real browser."""
 
 import threading
 
@@ -9,11 +9,11 @@ import pytest
 from page_in_browser import opened
 from served_page import POOLINGS, SIZE
 
-from mmfer.serve.uploads import UploadLimits, decode_image
+from mmfer.serve.uploads import UploadLimits, decode_upload
 
 
 class Door:
-    """Images that came wait behind it; it lets one through at a time."""
+    """Blocks requests, and lets one through at a time."""
 
     def __init__(self):
         self.came = 0
@@ -25,7 +25,7 @@ class Door:
     def decode(self, content, limits):
         self.came += 1
         assert self._through.acquire(timeout=300)
-        return decode_image(content, limits)
+        return decode_upload(content, limits)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def door(browser, monkeypatch):
 
 @pytest.fixture
 def files(tmp_path):
-    """Names and paths of two images, one that is too large for ``LIMITS``, and a text."""
+    """Names and paths of two images, one that is too large for ``LIMITS``, and a text file."""
     noise = np.random.default_rng(0).integers(0, 255, (100, 100, 3), np.uint8)
     cv2.imwrite(str(tmp_path / 'first.png'), noise[:SIZE, :SIZE])
     cv2.imwrite(str(tmp_path / 'second.png'), noise[-SIZE:, -SIZE:])
@@ -50,20 +50,20 @@ LIMITS = UploadLimits(max_bytes=10_000)
 
 
 def image_shown(page):
-    """'blob' as it was chosen, 'data' as the server drew into it."""
+    """'blob' for the selected image, 'data' for the annotated one."""
     return page.find('#image').get_attribute('src').split(':')[0]
 
 
-def test_a_second_image_gets_its_own_answer_only(browser, door, files):
+def test_a_second_image_gets_only_its_own_response(browser, door, files):
     with opened(browser, LIMITS, **POOLINGS) as page:
         page.choose(files['first'])
         page.wait(lambda: door.came == 1)
         page.choose(files['second'])
         page.wait(lambda: page.text('#caption') == 'second.png')
-        assert page.find('#image').get_attribute('alt') == ''  # nothing is drawn into it yet
+        assert page.find('#image').get_attribute('alt') == ''  # not annotated yet
         door.open()
         page.wait(lambda: door.came == 2)
-        # The first one's answer is there, and is not taken for that of the second.
+        # The response for the first image is not shown for the second.
         assert image_shown(page) == 'blob' and page.texts('.face') == []
         door.open()
         page.wait_for_answer()
@@ -71,7 +71,7 @@ def test_a_second_image_gets_its_own_answer_only(browser, door, files):
         assert page.text('#caption') == 'second.png' and door.came == 2
 
 
-def test_a_second_image_survives_that_the_first_is_refused(browser, door, files):
+def test_a_second_image_is_kept_if_the_first_is_rejected(browser, door, files):
     with opened(browser, LIMITS, **POOLINGS) as page:
         page.choose(files['text'])
         page.wait(lambda: door.came == 1)
@@ -83,17 +83,17 @@ def test_a_second_image_survives_that_the_first_is_refused(browser, door, files)
         assert not page.find('#error').is_displayed()
 
 
-def test_a_refusal_is_not_asked_again_for_a_slider(browser, door, files):
+def test_a_rejected_image_is_not_sent_again(browser, door, files):
     with opened(browser, LIMITS, **POOLINGS) as page:
         page.choose(files['text'])
         page.wait(lambda: door.came == 1)
         page.push('keep-num', 3)
         door.open()
         page.wait_for_answer()
-        assert page.text('#error').startswith('This is no image') and door.came == 1
+        assert page.text('#error').startswith('This is not a supported image') and door.came == 1
 
 
-def test_a_refusal_outlives_the_answer_that_was_under_way(browser, door, files):
+def test_an_error_is_kept_when_an_earlier_response_arrives(browser, door, files):
     with opened(browser, LIMITS, **POOLINGS) as page:
         page.choose(files['first'])
         page.wait(lambda: door.came == 1)
@@ -108,7 +108,7 @@ def test_a_refusal_outlives_the_answer_that_was_under_way(browser, door, files):
         assert not page.find('#error').is_displayed()
 
 
-def test_a_file_that_changes_stays_as_it_was_chosen(browser, files):
+def test_a_file_that_changes_later_is_not_read_again(browser, files):
     with opened(browser, LIMITS, **POOLINGS) as page:
         page.upload(files['first'])
         page.move('keep-num', 3)
@@ -136,11 +136,11 @@ def test_a_file_that_cannot_be_read(browser):
 @pytest.mark.parametrize(
     ('fetch', 'message'),
     [
-        ('() => Promise.reject(new TypeError())', 'The server does not answer'),
+        ('() => Promise.reject(new TypeError())', 'The server does not respond'),
         ('async () => Response.json({error: "Come again"}, {status: 503})', 'Come again'),
     ],
 )
-def test_a_image_outlives_a_server_that_has_no_answer(browser, files, fetch, message):
+def test_an_image_is_kept_if_the_server_fails(browser, files, fetch, message):
     with opened(browser, LIMITS, **POOLINGS) as page:
         page.upload(files['first'])
         page.run(f'window.there = window.fetch; window.fetch = {fetch}')

@@ -21,7 +21,7 @@ pytest.importorskip('uvicorn')
 
 @pytest.fixture(scope='module')
 def model(tmp_path_factory):
-    """Arguments that name an untrained model for aligned images."""
+    """Arguments for an untrained model of aligned images."""
     with DefaultScope.overwrite_default_scope('mmfer'):
         config, checkpoint = write_task(tmp_path_factory.mktemp('model'), 'expression')
     words = ['--model', config, '--weights', checkpoint, '--aligned', '--device', 'cpu']
@@ -30,7 +30,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def started(monkeypatch):
-    """Let the command do all but serve."""
+    """Run the command without the server."""
 
     def stop(self, sockets):
         raise KeyboardInterrupt
@@ -39,7 +39,7 @@ def started(monkeypatch):
 
 
 def test_serves_until_it_is_interrupted(model, tmp_path, repo_root):
-    """As a person uses it; and nothing is left on the disk."""
+    """As a user does; nothing is written to disk."""
     scratch = tmp_path / 'scratch'
     scratch.mkdir()
     process = subprocess.Popen(
@@ -52,7 +52,9 @@ def test_serves_until_it_is_interrupted(model, tmp_path, repo_root):
     )
     try:
         line = process.stdout.readline()
-        address = re.fullmatch(r'(http://127\.0\.0\.1:\d+/)  \(Ctrl-C ends it\)\n', line)[1]
+        address = re.fullmatch(r'(http://127\.0\.0\.1:\d+/)  \(Ctrl-C stops the server\)\n', line)[
+            1
+        ]
         image = cv2.imencode('.png', np.zeros((SIZE, SIZE, 3), np.uint8))[1].tobytes()
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         while True:
@@ -70,7 +72,7 @@ def test_serves_until_it_is_interrupted(model, tmp_path, repo_root):
     assert process.returncode == 0 and error == ''
 
 
-def test_only_this_machine_unless_told(model, started, capsys):
+def test_only_this_machine_by_default(model, started, capsys):
     assert main(['serve', *model, '--port', '0']) == 0
     captured = capsys.readouterr()
     assert captured.out.startswith('http://127.0.0.1:') and captured.err == ''
@@ -96,7 +98,7 @@ def test_errors(model, started, capsys, words, message):
     assert error.startswith('error: ') and message in error
 
 
-def test_the_port_is_taken(model, started, capsys):
+def test_the_port_is_in_use(model, started, capsys):
     with socket.create_server(('127.0.0.1', 0)) as other:
         port = other.getsockname()[1]
         assert main(['serve', *model, '--port', str(port)]) == 2
@@ -105,7 +107,7 @@ def test_the_port_is_taken(model, started, capsys):
 
 
 @pytest.mark.parametrize('package', ['starlette', 'uvicorn'])
-def test_says_which_package_is_missing(model, monkeypatch, capsys, package):
+def test_missing_packages(model, monkeypatch, capsys, package):
     for name in list(sys.modules):
         if name.split('.')[0] == package or name in ('mmfer.serve.app', 'mmfer.serve.server'):
             monkeypatch.delitem(sys.modules, name)
@@ -119,4 +121,4 @@ def test_says_which_package_is_missing(model, monkeypatch, capsys, package):
     monkeypatch.setattr(sys, 'meta_path', [Missing(), *sys.meta_path])
     assert main(['serve', *model, '--port', '0']) == 2
     error = capsys.readouterr().err
-    assert f'the page needs {package}' in error and 'pip install starlette uvicorn' in error
+    assert f'serve needs {package}' in error and 'pip install starlette uvicorn' in error

@@ -28,7 +28,7 @@ def test_others_too(host):
         (('::1', 7860, 0, 0), 'http://[::1]:7860/'),
     ],
 )
-def test_what_to_type_into_the_browser(name, expected):
+def test_url(name, expected):
     assert address(SimpleNamespace(getsockname=lambda: name)) == expected
 
 

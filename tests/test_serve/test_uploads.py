@@ -26,7 +26,7 @@ def png_chunk(kind, content):
 
 
 def bomb(width, height, rows):
-    """A PNG of few bytes that announces a huge gray image, and has some of its rows."""
+    """A small PNG whose header announces a huge gray image, with some of its rows."""
     packer = zlib.compressobj(9)
     pixels = b''.join(packer.compress(bytes(width + 1)) for _ in range(rows)) + packer.flush()
     header = struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)
@@ -42,9 +42,9 @@ def test_the_same_pixels_as_from_a_file(suffix, tmp_path):
     np.testing.assert_array_equal(decode_upload(path.read_bytes(), UploadLimits()), expected)
 
 
-def test_turned_as_the_camera_was():
+def test_exif_orientation():
     file, exif = BytesIO(), Image.Exif()
-    exif[0x0112] = 6  # a quarter turn
+    exif[0x0112] = 6  # rotated by 90 degrees
     Image.fromarray(make_image(40, 30)).save(file, 'jpeg', exif=exif)
     assert decode_upload(file.getvalue(), UploadLimits()).shape == (40, 30, 3)
 
@@ -62,8 +62,8 @@ def test_limits_are_inclusive():
 
 
 @pytest.mark.parametrize('size', [(6000, 6000, 6000), (40000, 40000, 10)])
-def test_a_bomb_is_refused_before_it_unfolds(size, monkeypatch):
-    """The second is above the limit at which Pillow itself refuses."""
+def test_a_bomb_is_rejected_before_decoding(size, monkeypatch):
+    """The second is above Pillow's own limit."""
     content = bomb(*size)
     assert len(content) < 100_000
     monkeypatch.setattr('mmfer.serve.uploads.decode_image', lambda *_, **__: pytest.fail())
@@ -72,8 +72,8 @@ def test_a_bomb_is_refused_before_it_unfolds(size, monkeypatch):
     assert refused.value.status == 413
 
 
-def test_jpegs_have_so_many_scans(monkeypatch):
-    """Each goes over the whole image: thousands take minutes."""
+def test_limit_of_jpeg_scans(monkeypatch):
+    """Each covers the whole image: thousands take minutes."""
     file = BytesIO()
     Image.fromarray(make_image()).save(file, 'jpeg', progressive=True)
     content = file.getvalue()
@@ -94,9 +94,9 @@ def gif():
     ('content', 'status', 'message'),
     [
         (b'', 415, 'send JPEG, PNG, WebP or BMP'),
-        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415, 'no image'),
-        (gif(), 415, 'no image'),
-        (encode('.tiff'), 415, 'no image'),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415, 'not a supported image'),
+        (gif(), 415, 'not a supported image'),
+        (encode('.tiff'), 415, 'not a supported image'),
         (encode('.png')[:20], 422, 'header is damaged'),
         (encode('.jpg')[:-200], 422, 'truncated'),
         (encode('.png')[:-200], 422, 'truncated'),

@@ -13,7 +13,7 @@ from mmfer.synth.expression import Actions
 
 @pytest.fixture(scope='module')
 def shares():
-    """How often each unit is active when an expression is drawn, by the expression's name."""
+    """Return how often each unit is active, by name of the drawn expression."""
     active = np.zeros((len(EXPRESSIONS), len(ACTION_UNITS)))
     for index in range(700):
         labels = sample_labels(0, 'train', index, 200)
@@ -82,7 +82,7 @@ def test_valence_and_arousal_grow_with_the_strength_of_both_sides():
     assert valence_and_arousal(rest, rest).tolist() == [0, 0]
     np.testing.assert_allclose(valence_and_arousal(weak, weak), (0.3, 0.1), rtol=1e-6)
     np.testing.assert_allclose(valence_and_arousal(rest, broad), (0.3, 0.1), rtol=1e-6)
-    # Beyond the scale it is cut off.
+    # Values are clipped to the scale.
     much = Actions(brow_lower=1.25, lip_stretch=1.25, nose_wrinkle=1.25, corner_depress=1.25)
     assert valence_and_arousal(much, much)[0] == -1
 

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The drawn faces: pure, and readable."""
+"""The drawn faces are pure functions, and show their labels."""
 
 import hashlib
 from dataclasses import replace
@@ -43,7 +43,7 @@ class TestPurity:
             for number in (CLASS['Neutral'], CLASS['Surprise'])
         )
         np.testing.assert_array_equal(one.image[:4, :4], two.image[:4, :4])
-        # The nose's bridge does not move with the expression, so it shows the pose.
+        # The bridge of the nose does not depend on the expression, so it shows the pose.
         np.testing.assert_array_equal(one.landmarks[51:55], two.landmarks[51:55])
         assert (one.image != two.image).any()
 
@@ -57,7 +57,7 @@ def test_age_and_identity_show():
     def difference(a, b):
         return np.abs(a - b).mean()
 
-    # Chance leaves a plain image of one person alone but for the side of the light.
+    # Without difficulty, chance changes only the side of the light in images of one person.
     assert difference(face, older) > 3 and difference(face, other) > 3
     assert difference(face, same) < 0.5 * min(difference(face, older), difference(face, other))
 
@@ -82,5 +82,5 @@ def test_every_part_of_the_difficulty_changes_the_image(part):
             for difficulty in (PLAIN, replace(PLAIN, **{part: 1}))
         )
         changed += (plain != hard).any()
-    # Loss leaves some images as they are.
+    # Loss does not change some images.
     assert changed >= 4

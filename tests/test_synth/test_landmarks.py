@@ -48,7 +48,7 @@ class TestLandmarks:
     def test_scale_with_the_image(self, image_size):
         small, large = plain_face('Fear').landmarks, plain_face('Fear', image_size=image_size)
         assert large.image.shape == (image_size, image_size, 3)
-        # Pixel centers are whole numbers, hence the half.
+        # Pixel centers are integers, hence the half.
         scaled = (small + 0.5) * image_size / 112 - 0.5
         np.testing.assert_allclose(large.landmarks, scaled, atol=1e-3)
 
@@ -114,7 +114,7 @@ class TestExpressions:
 
 
 def test_shape_tells_the_expression_mostly():
-    """A linear probe on normalized landmarks: far above chance, and short of perfect."""
+    """A linear probe on normalized landmarks: far above chance, but not perfect."""
 
     def features(split, count):
         labels = [sample_labels(0, split, index, 200) for index in range(count)]

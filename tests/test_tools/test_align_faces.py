@@ -46,7 +46,7 @@ def images(tmp_path):
 
 @pytest.fixture
 def workers_that_have_imported(monkeypatch):
-    """Workers get their work as spawned ones do, without the seconds that their imports take."""
+    """Workers receive pickled jobs like spawned ones, but without the seconds for imports."""
     start_server()
     monkeypatch.setattr('mmfer.preparation.align_faces._AlignmentWriter.start_method', 'forkserver')
 
@@ -58,7 +58,7 @@ def align(root, out, detector=WHOLE, image_format='png', names=None, **options) 
 
 
 def contents(folder):
-    """Every file but the journal, whose name is hidden."""
+    """Return every file except the journal, which is hidden."""
     files = [path for path in folder.rglob('*') if path.is_file() and path.name[0] != '.']
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
@@ -68,7 +68,7 @@ def rows(folder):
         return {row['path']: row for row in csv.DictReader(file)}
 
 
-def test_crops_have_the_places_of_their_images(images, tmp_path):
+def test_crops_have_the_paths_of_their_images(images, tmp_path):
     report = align(images, tmp_path / 'out', size=48)
     assert report.counts == dict(aligned=11) and report.reused == 0 and report.failed == []
     crop = cv2.imread(str(tmp_path / 'out/sad/00003.png'))
@@ -89,7 +89,7 @@ def test_workers_write_the_same_bytes(images, tmp_path):
     assert contents(tmp_path / '0') == contents(tmp_path / '2')
 
 
-def test_only_what_has_changed_is_done_again(images, tmp_path):
+def test_only_changed_images_are_done_again(images, tmp_path):
     out = tmp_path / 'out'
     align(images, out)
     before = contents(out)
@@ -105,8 +105,8 @@ def test_only_what_has_changed_is_done_again(images, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='elsewhere names of files are text')
-def test_names_of_files_that_are_no_text(tmp_path):
-    """As of archives that were packed on another machine; in a list, too."""
+def test_file_names_that_are_not_text(tmp_path):
+    """For example from archives of another machine; also in a list."""
     name = os.fsdecode(b'm\xfcde.jpg')
     write_image(tmp_path / 'images/a.jpg', 40, 40)
     (tmp_path / 'images/a.jpg').rename(tmp_path / 'images' / name)
@@ -134,7 +134,7 @@ def test_a_list_with_a_byte_order_mark(tmp_path):
     assert read_list(tmp_path / 'list.txt') == ['a.jpg', 'b.jpg']
 
 
-def test_refused_images_are_not_searched_again_and_leave_no_crop(images, tmp_path):
+def test_refused_images_are_not_processed_again_and_have_no_crop(images, tmp_path):
     out = tmp_path / 'out'
     align(images, out)
     write_image(images / 'sad/00000.jpg', 12, 12)
@@ -160,12 +160,12 @@ def test_other_settings_need_another_folder(images, tmp_path):
     assert not (tmp_path / 'none').exists()
 
 
-def test_folders_from_before_there_were_kinds_go_on(images, tmp_path):
+def test_older_folders_without_kind_resume(images, tmp_path):
     align(images, tmp_path / 'out')
     journal = tmp_path / 'out' / JOURNAL
     first, *rest = journal.read_text().splitlines(keepends=True)
     settings = json.loads(first)['settings']
-    settings.pop('kind', None)  # as such folders have it
+    settings.pop('kind', None)  # as in such folders
     journal.write_text(''.join([json.dumps(dict(settings=settings)) + '\n', *rest]))
     assert align(images, tmp_path / 'out').reused == 11
     with pytest.raises(SettingsError, match='kind: None, now none'):
@@ -213,8 +213,8 @@ def test_images_are_never_replaced(images, tmp_path):
         plan_alignment(['sad/00001.jpg'], images, images)
 
 
-def test_images_whose_crops_would_have_one_name(images, tmp_path):
-    """Also where a file system does not tell capitals from small letters."""
+def test_images_whose_crops_would_have_the_same_name(images, tmp_path):
+    """Also on file systems that ignore case."""
     names = ['sad/00001.bmp', 'sad/00001.jpg', 'SAD/00001.png', 'sad/00001_2.jpg', 'sad/1.jpg']
     jobs = plan_alignment(names, images, tmp_path / 'out')
     assert [job.name for job in jobs] == names
@@ -235,7 +235,7 @@ def test_which_files_are_images(images, tmp_path):
         list_images(tmp_path / 'empty', tmp_path / 'out')
 
 
-def test_stopped_run_goes_on(repo_root, tmp_path):
+def test_an_interrupted_run_resumes(repo_root, tmp_path):
     count = 150
     root, out = write_folders(tmp_path / 'images', dict(a=count)), tmp_path / 'out'
     options = ('--detector', 'whole', '--size', 224, '--format', 'png', '--min-size', 16)
@@ -275,7 +275,7 @@ def test_images_without_a_crop_are_reported(images, tmp_path):
     assert done.returncode == 1, done.stderr
     assert '1 aligned, 1 refused, 2 unreadable (0 of them from an earlier run)' in done.stdout
     assert 'no crop of sad/00002.jpg: largest face has 8.0 px, below 16' in done.stderr
-    assert '3 of them have no crop' in done.stderr and 'Traceback' not in done.stderr
+    assert '3 images have no crop' in done.stderr and 'Traceback' not in done.stderr
     report = rows(tmp_path / 'out')
     assert 'truncated' in report['sad/00001.jpg']['reason']
     assert 'No such file' in report['no.jpg']['reason']
@@ -286,7 +286,7 @@ def test_images_without_a_crop_are_reported(images, tmp_path):
 
 
 def test_the_detector_that_is_installed(real_data, yunet, tmp_path, monkeypatch):
-    """YuNet's file in a package is found without being named; without any there is an error."""
+    """YuNet's file in a package is found by default; without the package there is an error."""
     root, names = real_data / 'smile_folders', tmp_path / 'names.txt'
     names.write_text('happiness/london_001.jpg')
     monkeypatch.setattr('mmfer.faces.named_detector.installed_yunet', lambda: yunet['model'])
@@ -305,9 +305,9 @@ def test_errors_of_the_command(images, tmp_path):
     model.write_bytes(b'nothing')
     for arguments, message in (
         ((images, out, '--detector', 'mtcnn', '--model', model), '--detector mtcnn takes none'),
-        ((images, out, '--model', model), 'is none of the published files'),
+        ((images, out, '--model', model), 'is not one of the published files'),
         ((images, out, '--detector', 'whole', '--root', images), '--root is for lists'),
-        ((images, out, '--detector', 'whole', '--kind', 'tight'), 'is for --kind aligned'),
+        ((images, out, '--detector', 'whole', '--kind', 'tight'), 'needs --kind aligned'),
         ((images, model / 'out', '--detector', 'whole'), 'Not a directory'),
     ):
         done = run_tool(TOOL, *arguments)
@@ -317,7 +317,7 @@ def test_errors_of_the_command(images, tmp_path):
 
 @pytest.mark.usefixtures('workers_that_have_imported')
 def test_real_images(real_data, yunet, tmp_path):
-    """Every portrait has one face, and a second run by two processes makes the same bytes."""
+    """Every portrait has one face, and a second run with two processes gives the same bytes."""
     root = real_data / 'smile_folders'
     for out, workers in (('first', 0), ('second', 2)):
         done = run_tool(TOOL, root, tmp_path / out, '--model', yunet['model'], '--workers', workers)
@@ -328,7 +328,7 @@ def test_real_images(real_data, yunet, tmp_path):
     residuals = [float(row['residual']) for row in report.values()]
     assert np.mean(residuals) < 4 and max(residuals) < 7
 
-    # What the report says is what was done: its points make the crop.
+    # The report is correct: its points give the same crop.
     name = 'happiness/london_001.jpg'
     points = read_points(tmp_path / 'first/alignment.csv')[name]
     matrix = similarity_map(points, face_template(112))
@@ -339,7 +339,7 @@ def test_real_images(real_data, yunet, tmp_path):
 
 @pytest.mark.parametrize('layout, count', [('utkface_layout', 183), ('cfp_layout', 390)])
 def test_boxes_found_in_real_images(layout, count, real_data, yunet, tmp_path):
-    """Every portrait has a face; a dataset with the boxes cuts out what the tool cuts out."""
+    """Every portrait has a face; a dataset with these boxes has the same crops as the tool."""
     root, tool = real_data / layout, (TOOL, real_data / layout)
     done = run_tool(*tool, tmp_path / 'found', '--kind', 'none', '--model', yunet['model'])
     assert done.returncode == 0, done.stderr
@@ -367,14 +367,14 @@ def test_images_without_a_box_are_reported(images, tmp_path, capsys):
     assert report.counts == dict(found=10, refused=1)
     assert report.failed == [('sad/00002.jpg', 'largest face has 8.0 px, below 16')]
     assert print_report(report, tmp_path / 'out', 'alignment.csv', 'box') == 1
-    assert '1 of them have no box' in capsys.readouterr().err
+    assert '1 images have no box' in capsys.readouterr().err
     assert align(images, tmp_path / 'out', kind='none').reused == 11
     report = align(images, tmp_path / 'whole', kind='none', no_face='whole')
     assert report.counts == dict(found=10, whole=1) and report.failed == []
 
 
 def test_names_in_reports_come_back(tmp_path):
-    """Those that a spreadsheet would run are written as text."""
+    """Names that a spreadsheet would run as formulas are written as text."""
     columns = [f'{point}_{axis}' for point in POINT_NAMES for axis in 'xy']
     row = ['=1+1.jpg', 'aligned', *range(10)]
     atomic_write_csv(tmp_path / 'report.csv', [['path', 'decision', *columns], row])
@@ -384,7 +384,7 @@ def test_names_in_reports_come_back(tmp_path):
 
 @pytest.mark.parametrize('kind', ['yunet', 'mtcnn'])
 def test_error_against_labeled_eyes(kind, real_data, yunet, tmp_path):
-    """106 portraits, turned and shifted at random; bounds are a fifth above what was measured."""
+    """106 portraits, randomly rotated and shifted; bounds are 20 % above the measured values."""
     if kind == 'mtcnn':
         pytest.importorskip('facenet_pytorch', reason='facenet-pytorch is not installed')
     detector = dict(yunet=yunet, mtcnn=dict(type='mtcnn'))[kind]
@@ -397,7 +397,7 @@ def test_error_against_labeled_eyes(kind, real_data, yunet, tmp_path):
         assert values.mean() < mean and values.max() < worst
 
 
-def test_tool_that_measures(real_data, yunet, tmp_path):
+def test_alignment_error_tool(real_data, yunet, tmp_path):
     tool = 'analysis_tools/alignment_error.py'
     root, out = real_data / 'wflw_layout', tmp_path / 'out'
     names = list_images(root / 'WFLW_images', out)[:3]
@@ -413,4 +413,4 @@ def test_tool_that_measures(real_data, yunet, tmp_path):
     assert done.returncode == 2 and 'No such file' in done.stderr
     (tmp_path / 'alignment.csv').write_text('a,b\n')
     done = run_tool(tool, tmp_path, root)
-    assert done.returncode == 2 and 'is no report of align_faces.py' in done.stderr
+    assert done.returncode == 2 and 'is not a report of align_faces.py' in done.stderr

@@ -46,7 +46,7 @@ def test_leak_of_a_config(tmp_path):
     ]
 
 
-def test_folders_with_what_is_no_failure_and_what_is(tmp_path):
+def test_findings_that_are_failures_and_others(tmp_path):
     write_folders(tmp_path, {'a/happy': 3, 'b/sad': 2})
     shutil.copy(tmp_path / 'a/happy/00000.jpg', tmp_path / 'a/happy/again.jpg')
     sources = (f'one={tmp_path}/a', f'two={tmp_path}/b')
@@ -59,8 +59,8 @@ def test_folders_with_what_is_no_failure_and_what_is(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='elsewhere names of files are text')
-def test_names_of_files_that_are_no_text(tmp_path):
-    """As of archives that were packed on another machine."""
+def test_file_names_that_are_not_text(tmp_path):
+    """For example from archives of another machine."""
     write_folders(tmp_path, {'a': 2})
     shutil.copy(tmp_path / 'a/00000.jpg', tmp_path / 'a' / os.fsdecode(b'm\xfcde.jpg'))
     done = run(f'one={tmp_path}/a', '--out', tmp_path / 'report')
@@ -86,7 +86,7 @@ def test_one_folder_under_two_names(tmp_path):
     assert done.returncode == 1 and 'NOT CLEAN: 2 images in splits' in done.stdout
 
 
-def test_several_configs_are_told_apart(tmp_path):
+def test_names_of_several_configs(tmp_path):
     root = write_rafdb(tmp_path / 'rafdb', train=[4] * 20)
     other = tmp_path / 'other.py'
     other.write_text(f"test_dataloader = dict(dataset=dict(type='RAFDB', data_root='{root}'))\n")
@@ -95,13 +95,13 @@ def test_several_configs_are_told_apart(tmp_path):
         f"train_dataloader = dict(dataset=dict(type='RAFDB', data_root='{root}', val_ratio=.1))\n"
     )
     done = run(first, other)
-    # One trains on what the other tests.
+    # One trains on the test set of the other.
     assert done.returncode == 1, done.stderr
     assert 'first:train' in done.stdout and 'other:test' in done.stdout
     assert 'NOT CLEAN: 18 images' in done.stdout
 
 
-def test_people_may_have_to_be_apart(tmp_path):
+def test_disjoint_people(tmp_path):
     config = tmp_path / 'config.py'
     part = "dict(dataset=dict(type='SynthFace', num_samples=6, num_identities=1, split='{}'))"
     config.write_text(

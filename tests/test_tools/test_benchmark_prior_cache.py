@@ -26,7 +26,7 @@ def config(repo_root, tmp_path):
 
 
 def test_three_kinds_of_steps(run, config, tmp_path):
-    # Checkpoints of priors are not needed.
+    # No checkpoints of priors are needed.
     cfg = config(model__priors__age__checkpoint='nowhere.pth')
     out = tmp_path / 'out.json'
     done = run(cfg, '--batch-size', 3, '--steps', 2, '--size', 32, '--json', out)

@@ -44,16 +44,16 @@ def test_variants_take_turns(tmp_path, clock):
     assert [row['speed_up'] for row in rows[::3]] == [1, 1]
 
 
-def test_models_take_turns_and_reasons_are_given():
+def test_models_take_turns_and_skipped_ones_have_a_reason():
     arguments = (SMALL, DEIT, '--variants', 'plain', '--batch-sizes', 1, '--turns', 1)
     done = run('analysis_tools/benchmark', *arguments)
     assert done.returncode == 0, done.stderr
-    assert 'deit-micro_1xb16-12e_synthface-64px plain is left out: the plain' in done.stdout
+    assert 'deit-micro_1xb16-12e_synthface-64px plain is skipped: the plain' in done.stdout
 
 
 def test_training_steps_and_memory(tmp_path):
     common = (SMALL, BASELINE, '--batch-sizes', 2)
-    # The last one learns shares of votes.
+    # The last one is trained with soft labels.
     done = run('analysis_tools/benchmark', SOFT, *common, '--train-step', '--turns', 1)
     assert done.returncode == 0, done.stderr
     assert 'apvit-baseline_resnet18' in done.stdout and 'images/s' in done.stdout
@@ -91,8 +91,8 @@ def test_pipeline(tmp_path):
     assert '0 LoadFaceImage' in done.stdout and '1 ResizeFace' in done.stdout
 
 
-def test_models_of_one_name(tmp_path):
-    """Figures have the names of configs: none must take the place of another's."""
+def test_models_with_the_same_name(tmp_path):
+    """Results have the names of configs, which must not overwrite each other."""
     other = tmp_path / SMALL.name
     other.touch()
     for tool, *arguments in (

@@ -16,7 +16,7 @@ UNITS = dict(classes=('Anger',), action_units=('AU1', 'AU2', 'AU12'))
 
 @pytest.fixture
 def browse(repo_root, tmp_path):
-    """Run the tool on a small RAF-DB and return the sheet that it wrote."""
+    """Run the tool on a small RAF-DB and return the sheet."""
     root = write_rafdb(tmp_path / 'data', train=[1, 2, 3, 4, 5, 6, 7] * 2, size=112)
     config = repo_root / 'configs/_base_/datasets/rafdb_112.py'
 
@@ -41,8 +41,8 @@ def test_original_shows_the_files(browse, tmp_path):
     assert label.min() < 100, 'there is text under it'
 
 
-def test_transformed_of_evaluation_is_the_file_again(browse, tmp_path):
-    # Normalizing and undoing it, BGR to RGB and back, no erasing: nothing may be left of it.
+def test_transformed_of_evaluation_equals_the_file(browse, tmp_path):
+    # Normalization and its inverse, BGR to RGB and back, no erasing: the image must be unchanged.
     sheet = browse('--split', 'val', '--num', '1', '--tile', '112')
     file = tmp_path / 'data/basic/Image/aligned_224/test_0001.jpg'
     np.testing.assert_array_equal(sheet[4:116, 4:116], cv2.imread(str(file)))
@@ -60,7 +60,7 @@ def test_pipeline_has_a_column_for_every_step(browse):
     assert sheet.shape == (2 * (64 + 18 + 4) + 4, 7 * (64 + 4) + 4, 3)
 
 
-def test_folder_as_output_gets_a_telling_name(browse, tmp_path):
+def test_file_name_in_an_output_folder(browse, tmp_path):
     browse('--num', '1', out=tmp_path / 'sheets')
     assert (tmp_path / 'sheets/rafdb_112_train_transformed.png').is_file()
 
@@ -71,7 +71,7 @@ def module():
 
 
 def where(tile, color):
-    """Mean place (x, y) of the pixels of a color."""
+    """Return the mean position (x, y) of the pixels with a color."""
     rows, columns = (np.abs(tile.astype(int) - color).max(axis=2) < 30).nonzero()
     assert len(rows), 'the color is not there'
     return columns.mean(), rows.mean()
@@ -81,7 +81,7 @@ def test_landmarks_and_box_are_drawn_where_they_are(module):
     box = np.array([3, 5, 28, 25], np.float32)
     frame = module.Frame('stored', np.zeros((32, 32, 3), np.uint8), np.array([[8.0, 4.0]]), box)
     tile = module.draw_tile(frame, 'face', width=320)[:320]
-    # The center of pixel 8 is at 8.5 pixels of the edge, and so on.
+    # The center of pixel 8 is 8.5 pixels from the edge, and so on.
     assert where(tile, module.WHITE) == pytest.approx((8.5 * 10 - 0.5, 4.5 * 10 - 0.5), abs=0.6)
     rows, columns = (np.abs(tile.astype(int) - module.GREEN).max(axis=2) < 30).nonzero()
     extent = columns.min(), rows.min(), columns.max(), rows.max()
@@ -137,7 +137,7 @@ def test_concat_shows_before_and_after(browse, tmp_path):
     np.testing.assert_array_equal(sheet[4:116, 120:232], file)
 
 
-def test_refuses_no_images():
+def test_zero_images_are_an_error():
     done = run_tool(TOOL, 'config.py', '--num', '0')
     assert done.returncode == 2 and '--num must be at least 1' in done.stderr
 
@@ -159,7 +159,7 @@ def test_drawn_faces_need_no_loading_step_and_show_landmarks_on_demand(repo_root
 
 @pytest.mark.parametrize('mode', ['transformed', 'pipeline'])
 def test_landmarks_follow_the_pipeline(module, tmp_path, mode):
-    """The points on the network's input are those of the last step, which packing takes away."""
+    """The points on the model's input are those of the last step before packing."""
     config, out = tmp_path / 'faces.py', tmp_path / 'sheet.png'
     pipeline = [
         dict(type='CropFace', kind='tight', size=64),

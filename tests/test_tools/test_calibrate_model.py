@@ -19,7 +19,7 @@ LINEAR = dict(type='LinearClsHead', num_classes=7, in_channels=16)
 
 @torch.no_grad()
 def answers(model, cfg, head=lambda model, feats: model.head(feats)):
-    """What the head makes of the images of the validation split, and their labels."""
+    """Return the head's scores for the validation split, and the labels."""
     rows, labels = [], []
     for batch in build_split_loader(cfg, 'val'):
         data = model.data_preprocessor(batch, training=False)
@@ -29,7 +29,7 @@ def answers(model, cfg, head=lambda model, feats: model.head(feats)):
 
 
 def write_confident(folder, head=None):
-    """A config, and a checkpoint whose last layer knows much and claims to know more."""
+    """A config, and a checkpoint whose last layer is accurate but overconfident."""
     config, checkpoint = write_task(folder, 'expression', num=80)
     cfg = Config.fromfile(config)
     cfg.val_dataloader = dict(cfg.test_dataloader, dataset=cfg.test_dataloader.dataset)
@@ -55,7 +55,7 @@ def run(*arguments):
 
 
 @pytest.mark.parametrize('head', [LINEAR, None], ids=['linear', 'mlp'])
-def test_scores_become_honest_and_classes_stay(tmp_path, head):
+def test_scores_are_calibrated_and_classes_stay(tmp_path, head):
     config, checkpoint = write_confident(tmp_path, head)
     out, plot = tmp_path / 'calibrated.pth', tmp_path / 'plot.png'
     done = run(config, checkpoint, '--out', out, '--plot', plot)
@@ -78,7 +78,7 @@ def test_scores_become_honest_and_classes_stay(tmp_path, head):
     assert f'temperature {facts["temperature"]:.4f}' in done.stdout
     assert re.search(r'ECE \S+ -> \S+ %\nNLL \S+ -> \S+\n', done.stdout)
 
-    # Nothing else has changed.
+    # Nothing else changed.
     original = torch.load(checkpoint, weights_only=True)
     assert saved.keys() == {'meta', 'state_dict'} and saved['meta'] == original['meta']
     assert saved['state_dict'].keys() == original['state_dict'].keys()
@@ -91,7 +91,7 @@ def test_scores_become_honest_and_classes_stay(tmp_path, head):
     assert changed == {f'{layer}.weight', f'{layer}.bias'}
 
 
-def test_the_published_file_says_so(tmp_path):
+def test_the_published_file_has_the_results(tmp_path):
     config, checkpoint = write_confident(tmp_path)
     assert run(config, checkpoint, '--out', tmp_path / 'a.pth').returncode == 0
     path = publish_model(config, tmp_path / 'a.pth', tmp_path / 'net.safetensors', half=True)
@@ -102,14 +102,14 @@ def test_the_published_file_says_so(tmp_path):
         whole = get_model(config, tmp_path / 'a.pth')(images)
         torch.testing.assert_close(get_model(path)(images), whole, rtol=0, atol=0.1)
 
-    # Twice would leave the temperature of the second time alone.
+    # A second calibration would only store its own temperature.
     for again in (tmp_path / 'a.pth', path):
         done = run(config, again, '--out', tmp_path / 'b.pth')
         assert done.returncode == 1 and 'already' in done.stderr
     assert not (tmp_path / 'b.pth').exists()
 
 
-def test_what_cannot_be_calibrated(tmp_path):
+def test_models_that_cannot_be_calibrated(tmp_path):
     config, checkpoint = write_task(tmp_path, 'age')
     done = run(config, checkpoint, '--out', tmp_path / 'b.pth')
     assert done.returncode == 1 and 'AgeHead' in done.stderr and 'LinearClsHead' in done.stderr

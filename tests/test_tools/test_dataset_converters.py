@@ -45,7 +45,7 @@ def convert(dataset, root, out, kind='tight', size=32, image_format='png', worke
 
 
 def contents(folder):
-    """Every file but the journal, whose name is hidden."""
+    """Return every file except the journal, which is hidden."""
     files = [path for path in folder.rglob('*') if path.is_file() and path.name[0] != '.']
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
@@ -89,7 +89,7 @@ def test_landmarks_lie_on_what_they_mark(tmp_path):
             assert sample['img'][y, x].max() < 80
 
 
-def test_faces_of_one_image_get_names_of_their_own(tmp_path):
+def test_faces_of_one_image_have_unique_names(tmp_path):
     write_wflw(tmp_path / 'wflw', [wflw_line('a.jpg'), wflw_line('a.jpg', 5), wflw_line('b.jpg')])
     convert('WFLW', tmp_path / 'wflw', tmp_path / 'crops')
     names = [r['img_path'].rsplit('/', 1)[1] for r in annotations(tmp_path / 'crops')['data_list']]
@@ -97,7 +97,7 @@ def test_faces_of_one_image_get_names_of_their_own(tmp_path):
     assert all((tmp_path / f'crops/images/train/WFLW_images/{name}').is_file() for name in names)
 
 
-def test_names_that_faces_of_another_image_would_take(tmp_path):
+def test_names_that_another_image_already_uses(tmp_path):
     lines = [wflw_line('a.jpg'), wflw_line('a.jpg', 5), wflw_line('a.1.jpg', 9)]
     for order in (lines, lines[::-1]):
         folder = tmp_path / str(order is lines)
@@ -112,14 +112,14 @@ def samples_of(dataset):
 
 
 def labels_of(dataset):
-    """Class by name, and what else ExpW knows, of each sample."""
+    """Return the class name and the other labels of ExpW for each sample."""
     classes = dataset.metainfo['classes']
     kept = ('image', 'face', 'confidence', 'expression')
     return [(classes[sample['gt_label']], *map(sample.get, kept)) for sample in samples_of(dataset)]
 
 
 @pytest.mark.parametrize('by', ['image', 'face'])
-def test_faces_of_expw_keep_part_and_labels(tmp_path, by):
+def test_faces_of_expw_keep_split_and_labels(tmp_path, by):
     lines = [
         expw_line(f'actor_{number}.jpg', (number + face) % 7, face=face, confidence=40 + number)
         for number in range(60)
@@ -136,8 +136,8 @@ def test_faces_of_expw_keep_part_and_labels(tmp_path, by):
         assert crops.metainfo['classes'] == source.metainfo['classes']
 
 
-def test_the_configs_own_crop_can_follow(tmp_path):
-    """ExpW's config cuts out the box; from a crop it cuts out the same face."""
+def test_a_crop_can_be_cropped_again_by_the_config(tmp_path):
+    """ExpW's config crops the box; applied to a crop it gives the same face."""
     write_expw(tmp_path / 'expw', [expw_line('a.jpg', 0, box=(60, 50, 120, 100))])
     rows, columns = np.mgrid[:200, :200]
     image = np.stack([rows, columns, 255 - rows], axis=2).astype(np.uint8)
@@ -176,7 +176,7 @@ def test_workers_write_the_same_bytes(tmp_path):
     assert contents(tmp_path / '0') == contents(tmp_path / '2')
 
 
-def test_only_what_has_changed_is_done_again(tmp_path):
+def test_only_changed_faces_are_done_again(tmp_path):
     lines = [wflw_line(f'{name}.jpg') for name in 'abcd']
     root, out = write_wflw(tmp_path / 'wflw', lines), tmp_path / 'crops'
     assert convert('WFLW', root, out).reused == 0
@@ -184,7 +184,7 @@ def test_only_what_has_changed_is_done_again(tmp_path):
     assert convert('WFLW', root, out).reused == 4
     assert contents(out) == before
 
-    # Another image, another label, a crop that somebody removed.
+    # Another image, another label, a deleted crop.
     write_image(root / 'WFLW_images/a.jpg', 70, 80)
     lines[1] = wflw_line('b.jpg', 7)
     (root / WFLW_LISTS / 'list_98pt_rect_attr_train.txt').write_text('\n'.join(lines))
@@ -195,11 +195,11 @@ def test_only_what_has_changed_is_done_again(tmp_path):
     assert contents(out) == contents(fresh)
     changed = {name for name, content in contents(out).items() if before[name] != content}
     folder = 'images/train/WFLW_images'
-    # The crop of b shows another part of the image; in it, the landmarks are where they were.
+    # The crop of b shows another part of the image, with the landmarks at the same place in it.
     assert changed == {f'{folder}/a.png', f'{folder}/b.png'}
 
 
-def test_half_a_line_of_the_journal_is_forgotten(tmp_path):
+def test_an_incomplete_line_of_the_journal_is_ignored(tmp_path):
     root = write_wflw(tmp_path / 'wflw', [wflw_line(f'{name}.jpg') for name in 'abc'])
     convert('WFLW', root, tmp_path / 'crops')
     before = contents(tmp_path / 'crops')
@@ -229,17 +229,17 @@ def test_options_of_the_dataset():
         build_parts('WFLW', '.', dict(split='test'))
 
 
-def test_a_folder_of_another_default_split_stays_as_it_is(tmp_path):
+def test_a_folder_with_another_default_split_is_an_error(tmp_path):
     root, out = write_cfp(tmp_path / 'cfp'), tmp_path / 'crops'
-    convert('CFP', root, out, 'loose', 256)  # names no rule, as before there were two
+    convert('CFP', root, out, 'loose', 256)  # stores no rule, like older folders
     before = contents(out)
     done = run_tool(TOOL, 'CFP', root, out, '--kind', 'loose', '--format', 'png')
     assert done.returncode == 2 and "now {'split_rule': 'random'}" in done.stderr
     assert contents(out) == before and len(FaceCrops(out, 'train')) > 0
 
 
-def test_stopped_conversion_goes_on(repo_root, tmp_path):
-    count = 200  # so many that the conversion is still at it when it is stopped
+def test_an_interrupted_conversion_resumes(repo_root, tmp_path):
+    count = 200  # enough that the conversion is still running when it is stopped
     root = write_utkface(tmp_path / 'utkface', utkface_names(count))
     out, options = tmp_path / 'crops', ('--kind', 'loose', '--format', 'png')
     journal = out / '.journal.jsonl'
@@ -263,7 +263,7 @@ def test_stopped_conversion_goes_on(repo_root, tmp_path):
     assert last.returncode == 0, last.stderr
     assert f'({done} of them from an earlier run)' in last.stdout
     assert not list(out.rglob('*.part'))
-    # An undisturbed conversion makes the same.
+    # An uninterrupted conversion gives the same files.
     convert('UTKFace', root, tmp_path / 'fresh', 'loose', 256)
     assert contents(out / 'images') == contents(tmp_path / 'fresh/images')
     assert annotations(out)['data_list'] == annotations(tmp_path / 'fresh')['data_list']
@@ -281,7 +281,7 @@ def test_unreadable_images_are_reported(tmp_path):
     assert (
         f'no crop of {bad}: test: cannot read image' in done.stderr and 'truncated' in done.stderr
     )
-    assert '1 of them have no crop' in done.stderr and '1 files have no label' in done.stdout
+    assert '1 images have no crop' in done.stderr and '1 files have no label' in done.stdout
     with open(tmp_path / 'crops/skipped.csv', newline='') as file:
         header, unnamed, skipped = csv.reader(file)
     assert header == ['img_path', 'split', 'reason']
@@ -330,8 +330,8 @@ def test_written_split_is_read_back(tmp_path):
         assert by_file.split_keys() == CFP(root, split).split_keys()
 
 
-def test_crops_about_boxes_that_were_found(real_data, tmp_path):
-    """What the dataset with its boxes gives, and nothing of images without a face."""
+def test_crops_around_detected_boxes(real_data, tmp_path):
+    """Equal to the dataset with these boxes; images without a face are skipped."""
     root = real_data / 'utkface_layout'
     names = [path.name for path in sorted(root.glob('*.jpg'))]
     rows = [[name, 'found', 20, 30, 180, 210] for name in names[1:]]

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What all tools have in common: ``main(argv)``, and a help that is quick and true."""
+"""All tools have ``main(argv)``, and a help that is quick and correct."""
 
 import inspect
 import json
@@ -11,7 +11,7 @@ import pytest
 from tool_calls import ROOT, load_tool, run_tool
 
 TOOLS = sorted(path.relative_to(ROOT / 'tools').as_posix() for path in ROOT.glob('tools/**/*.py'))
-#: What an answer to --help must not wait for: seconds each.
+#: Packages that --help must not import: they take seconds each.
 SLOW_PACKAGES = ['torch', 'mmengine', 'mmcv', 'mmpretrain', 'matplotlib', 'onnxruntime', 'sklearn']
 
 HELP_OF_ALL = """
@@ -35,7 +35,7 @@ def test_tools_are_found():
 
 
 @pytest.mark.parametrize('path', TOOLS)
-def test_a_tool_is_a_function_of_its_arguments(path):
+def test_every_tool_has_main_with_arguments(path):
     signature = inspect.signature(load_tool(path).main)
     assert [(p.name, p.default) for p in signature.parameters.values()] == [('argv', None)]
     assert signature.return_annotation is int
@@ -46,7 +46,7 @@ def test_help(path):
     done = run_tool(path, '--help')
     assert (done.returncode, done.stderr) == (0, '')
     assert done.stdout.startswith('usage: ')
-    # Commands that it shows can be given: the tools are there and have these options.
+    # The commands in the help are valid: the tools exist and have these options.
     for command in re.findall(r'python (tools/.+(?:\\\n.+)*)', done.stdout):
         shown, *words = command.split()
         shown = shown.removeprefix('tools/')
@@ -57,8 +57,8 @@ def test_help(path):
             assert not word.startswith('--') or word.partition('=')[0] in offered
 
 
-def test_help_waits_for_no_slow_package():
-    """In a process of its own, as this one has them all."""
+def test_help_imports_no_slow_package():
+    """In a separate process, because this one has imported all of them."""
     words = json.dumps([TOOLS, SLOW_PACKAGES])
     command = [sys.executable, '-c', f'import importlib.util{HELP_OF_ALL}', words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -17,7 +17,7 @@ def run(*arguments):
 
 
 @pytest.mark.skipif(shutil.which('g++') is None, reason='compiling needs g++')
-def test_everything(tmp_path, monkeypatch):
+def test_all_options(tmp_path, monkeypatch):
     # Compiling takes seconds for each shape of a layer: one stage, and the adapter's attention.
     backbone = dict(BACKBONES['irnet'], num_stages=1, base_channels=16)
     monkeypatch.setitem(BACKBONES, 'irnet', backbone)

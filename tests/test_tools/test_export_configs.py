@@ -15,16 +15,16 @@ def key(name, size=(64, 64)):
 
 
 def key_of(variant):
-    """Of the small KT-Adapter for age."""
+    """Config of the small KT-Adapter for age."""
     return graph_key(variants('kt_adapter').config('synthface-age-64px', variant), (64, 64))
 
 
-def test_what_belongs_to_training_does_not_count():
+def test_training_settings_do_not_change_the_graph():
     assert key(APVIT) == key(APVIT.replace('apvit_', 'apvit-scratch_'))
     assert key(KT) == key_of('M to M, 1 prior') == key_of('swin-micro-to-mobileone-micro')
 
 
-def test_what_the_graph_depends_on_counts():
+def test_other_settings_change_the_graph():
     others = [
         key(APVIT.replace('apvit_', 'apvit-baseline_')),
         key(APVIT.replace('apvit_', 'apvit-k80-r06_')),
@@ -36,7 +36,7 @@ def test_what_the_graph_depends_on_counts():
     assert len({key(APVIT), *others}) == 7
 
 
-def test_what_systems_leave_among_configs_is_none(tmp_path):
+def test_files_of_operating_systems_are_not_configs(tmp_path):
     for name in ('a.py', '._a.py', '.ipynb_checkpoints/a-checkpoint.py', '_base_/b.py'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()

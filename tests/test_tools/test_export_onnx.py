@@ -19,7 +19,7 @@ def run(tool, *arguments):
 
 @pytest.fixture
 def trained(tmp_path):
-    """A config with a test set and its metric, and a checkpoint that names its classes."""
+    """A config with a test set and its metric, and a checkpoint with class names."""
     config, checkpoint = write_task(tmp_path, 'expression', adapter=True)
     config.write_text(config.read_text() + "\ntest_evaluator = dict(type='Accuracy', topk=(1,))\n")
     content = torch.load(checkpoint, weights_only=True)
@@ -28,7 +28,7 @@ def trained(tmp_path):
     return config, checkpoint
 
 
-def test_everything(trained, tmp_path):
+def test_all_options(trained, tmp_path):
     out = tmp_path / 'out' / 'net.onnx'
     options = ('--verify', '--int8', '--int8-num', 6, '--num', 3, '--licence', 'CC-BY-4.0')
     done = run('export_onnx', *trained, '--out', out, *options)
@@ -53,7 +53,7 @@ def test_everything(trained, tmp_path):
     assert OnnxModel(out.with_suffix('.int8.onnx')).facts['precision'] == 'int8'
     report = json.loads(out.with_suffix('.json').read_text())
     assert [speed['name'] for speed in report['speed']] == ['net.onnx', 'net.int8.onnx']
-    assert ' times as fast here as what FaceInferencer runs (' in done.stdout.splitlines()[-1]
+    assert ' times as fast as FaceInferencer on this machine (' in done.stdout.splitlines()[-1]
     assert report['facts'] == exported.facts and report['tolerance'] == 1e-4
     rows = [(row['images'], row['batch_size'], row['count']) for row in report['comparisons']]
     expected = [('random pixels', size, 7) for size in (1, 2, 7)]
@@ -66,7 +66,7 @@ def test_everything(trained, tmp_path):
 
 @pytest.mark.parametrize('task', ['expression', 'landmarks'])
 def test_another_size(tmp_path, task):
-    """As it was asked for: ``--verify`` compares on the test set at that size."""
+    """``--verify`` compares on the test set at the requested size."""
     out = tmp_path / 'net.onnx'
     options = ('--size', 48, 64, '--verify', '--num', 3)
     done = run('export_onnx', *write_task(tmp_path, task), '--out', out, *options)
@@ -76,12 +76,12 @@ def test_another_size(tmp_path, task):
     assert exported.facts['input_size'] == [48, 64]
     if task == 'landmarks':  # in pixels of the images
         points = exported(torch.zeros(1, 3, 48, 64))['landmarks'][0]
-        assert points.mean(0).tolist() == pytest.approx([31.5, 23.5], abs=4)  # a fresh head's
+        assert points.mean(0).tolist() == pytest.approx([31.5, 23.5], abs=4)  # of an untrained head
     with pytest.raises(ValueError, match='48x64 pixels.*got 64x48.*--size'):
         exported(torch.zeros(1, 3, 64, 48))
 
 
-def test_a_difference_writes_nothing(trained, tmp_path):
+def test_nothing_is_written_if_outputs_differ(trained, tmp_path):
     out = tmp_path / 'net.onnx'
     done = run('export_onnx', *trained, '--out', out, '--verify', '--num', 2, '--tolerance', 0)
     assert done.returncode == 1 and '--tolerance 0;' in done.stderr
@@ -141,7 +141,7 @@ def test_benchmark(trained, tmp_path):
 
 
 def test_configs_of_a_folder(trained, tmp_path):
-    """A config that differs in training only is not exported again."""
+    """A config that differs only in training is not exported again."""
     text = trained[0].read_text()
     (tmp_path / 'second.py').write_text(text + "\nmodel['frozen'] = False\n")
     done = run('export_configs', tmp_path, '--list')

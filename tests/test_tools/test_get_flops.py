@@ -12,7 +12,7 @@ KT_CONFIG = (
 )
 
 
-def test_figures_on_the_screen_and_in_a_file(tmp_path):
+def test_printed_and_saved_results(tmp_path):
     out = tmp_path / 'cost.json'
     options = ('model.backbone.app.keep_num=80', 'model.backbone.atp.keep_rate=0.6')
     done = run_tool(TOOL, CONFIG, '--json', out, '--cfg-options', *options)
@@ -62,7 +62,7 @@ def test_kt_adapter(tmp_path):
     parts = sum(figures['parts'][name] for name in ('backbone', 'neck', 'head'))
     assert figures['gflops'] == pytest.approx(parts)
     assert figures['gflops_run'] > 3 * figures['gflops']  # four branches in training
-    # Merged by the config, it is what it costs. A prior would add a backbone's parameters.
+    # If the config merges them, both are equal. A prior would add the parameters of a backbone.
     done = run_tool(TOOL, KT_CONFIG, '--json', out, '--cfg-options', 'model.backbone.deploy=True')
     assert done.returncode == 0, done.stderr
     merged = json.loads(out.read_text())

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The run for GPUs, small and on whatever is here; and the archive that it takes along."""
+"""The GPU check with --small on any device, and the archive of FERPlus."""
 
 import tarfile
 
@@ -14,7 +14,7 @@ PARTS = dict(Training='FER2013Train', PublicTest='FER2013Valid')
 
 @pytest.fixture
 def ferplus(tmp_path):
-    """Four drawn images of each part, two of them equal."""
+    """Four drawn images per split, two of them equal."""
     folder, rows = tmp_path / 'ferplus', [VOTES]
     for usage, part in PARTS.items():
         (folder / 'images' / part).mkdir(parents=True)
@@ -27,7 +27,7 @@ def ferplus(tmp_path):
     return folder
 
 
-def test_an_archive_comes_back_as_it_was(ferplus, tmp_path):
+def test_an_archive_is_unpacked_unchanged(ferplus, tmp_path):
     archive, other = tmp_path / 'ferplus.tar.gz', tmp_path / 'other'
     done = run_tool('misc/pack_ferplus.py', 'pack', ferplus, archive)
     assert done.returncode == 0 and done.stdout.startswith('8 images'), done.stderr
@@ -63,7 +63,7 @@ def test_other_archives_and_images(ferplus, tmp_path):
 
 
 def test_a_small_run(ferplus, tmp_path):
-    """Unpacks, trains and makes the table, in processes as on a GPU."""
+    """Unpacks, trains and prints the table, in separate processes as on a GPU."""
     archive, work_dir = tmp_path / 'ferplus.tar.gz', tmp_path / 'work'
     load_tool('misc/pack_ferplus.py').pack(ferplus, archive)
     words = ('--small', '--only', 'training', '--ferplus', archive, '--work-dir', work_dir)

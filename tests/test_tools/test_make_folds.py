@@ -31,7 +31,7 @@ def test_folds_are_read_back_by_the_dataset(tmp_path):
     assert len(tested) == 40 == len(set(tested))
 
 
-def test_people_who_are_the_labels_are_apart(tmp_path):
+def test_people_from_labels(tmp_path):
     root = write_cfp(tmp_path / 'cfp', people=range(1, 7))
     done = run('CFP', tmp_path / 'out', '--data-root', root, '--folds', 3, '--people', 'label')
     assert done.returncode == 0, done.stderr
@@ -42,7 +42,7 @@ def test_people_who_are_the_labels_are_apart(tmp_path):
     assert 'people kept apart (--people label)' in (tmp_path / 'out/fold0.csv').read_text()
 
 
-def test_config_and_people_who_are_in_the_names(tmp_path):
+def test_config_and_people_from_names(tmp_path):
     root = write_folders(tmp_path / 'set', dict(sad=12, happy=12))
     config = tmp_path / 'config.py'
     config.write_text(

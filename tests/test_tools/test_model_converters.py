@@ -27,7 +27,7 @@ def convert(name, *arguments):
 
 @pytest.fixture
 def official(reference):
-    """Fixed weights under the names of the released APViT."""
+    """Fixed weights with the names of the released APViT."""
     sys.path.insert(0, str(reference))
     try:
         from official_weights import state_dict
@@ -47,11 +47,11 @@ def test_released_apvit(official, tmp_path):
     assert saved['meta']['dataset_meta']['classes'][3] == 'Sadness'
     assert len(saved['state_dict']) == 388
 
-    # The same file is neither of the others.
+    # The other converters reject the file.
     for name in ('face_evolve_to_mmfer', 'timm_vit_to_mmfer'):
         done = convert(name, source, tmp_path / 'wrong.pth')
         assert done.returncode == 1
-        assert 'does not hold the model' in done.stderr
+        assert 'does not contain the weights' in done.stderr
         assert 'in the checkpoint only' in done.stderr
     assert not (tmp_path / 'wrong.pth').exists()
 
@@ -93,7 +93,7 @@ def test_face_evolve(tmp_path):
         )
         state['.'.join(('body', str(number), *inner))] = value
     state['output_layer.0.weight'] = torch.zeros(512)
-    # As the real file was written: before torch 1.6, not as a zip.
+    # In the format of the real file: that of torch < 1.6, not a zip file.
     torch.save(state, tmp_path / 'ir50.pth', _use_new_zipfile_serialization=False)
     done = convert('face_evolve_to_mmfer', tmp_path / 'ir50.pth', tmp_path / 'out.pth')
     assert done.returncode == 0, done.stderr
@@ -130,7 +130,7 @@ def test_timm_vit(tmp_path):
 
 
 def made_up(model):
-    """A model whose weights are all drawn, biases and embeddings too."""
+    """Return a model whose weights are all random, including biases and embeddings."""
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
@@ -138,13 +138,13 @@ def made_up(model):
 
 
 def deit_of_facebook():
-    """DeiT-Tiny in the layout of ``deit_tiny_patch16_224-a1311bcf.pth``, and what it computes."""
+    """DeiT-Tiny in the layout of ``deit_tiny_patch16_224-a1311bcf.pth``, and its outputs."""
     model = made_up(timm.create_model('deit_tiny_patch16_224'))
     return dict(model=model.state_dict()), lambda x: model.forward_features(x)[:, 0]
 
 
 def deit_of_mmpretrain():
-    """The same in that of ``deit-tiny_pt-4xb256_in1k_20220218-13b382a0.pth``."""
+    """The same in the layout of ``deit-tiny_pt-4xb256_in1k_20220218-13b382a0.pth``."""
     backbone = dict(type='VisionTransformer', arch='deit-tiny', img_size=224, patch_size=16)
     head = dict(type='VisionTransformerClsHead', num_classes=1000, in_channels=192)
     model = made_up(MODELS.build(dict(type='ImageClassifier', backbone=backbone, head=head)))
@@ -152,14 +152,14 @@ def deit_of_mmpretrain():
 
 
 @pytest.mark.parametrize('deit', [deit_of_facebook, deit_of_mmpretrain])
-def test_deit_computes_what_it_did(tmp_path, deit):
+def test_deit_has_the_same_outputs(tmp_path, deit):
     file, expected = deit()
     torch.save(file, tmp_path / 'deit.pth')
     words = ('--arch', 'deit-tiny', '--patch-embed')
     done = convert('timm_vit_to_mmfer', tmp_path / 'deit.pth', tmp_path / 'out.pth', *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert '150 weights match (100.0% of the model)' in done.stdout
-    # Settings of the config that reads patches; the file has to fill it to the last weight.
+    # Settings of the config for image patches; the file must provide every weight.
     backbone = read_config('deit-tiny_1xb128-40e_rafdb-224px').model.backbone
     backbone.init_cfg.checkpoint = str(tmp_path / 'out.pth')
     ours = MODELS.build(backbone).eval()
@@ -169,7 +169,7 @@ def test_deit_computes_what_it_did(tmp_path, deit):
         torch.testing.assert_close(ours(images)[0], expected(images), rtol=1e-4, atol=1e-4)
 
 
-def test_deit_over_a_cnn_computes_what_it_did_with_these_tokens(tmp_path):
+def test_deit_on_a_cnn_has_the_same_outputs(tmp_path):
     theirs = made_up(timm.create_model('deit_tiny_patch16_224'))
     torch.save(dict(model=theirs.state_dict()), tmp_path / 'deit.pth')
     words = ('--arch', 'deit-tiny', '--patch-embed')
@@ -190,7 +190,7 @@ def test_deit_over_a_cnn_computes_what_it_did_with_these_tokens(tmp_path):
         expected = theirs.forward_features(tokens)[:, 0]
         torch.testing.assert_close(ours(images)[0], expected, rtol=1e-4, atol=1e-4)
 
-    # What is neither expected to be missing nor left out on purpose is an error.
+    # A weight that is neither expected to be missing nor omitted on purpose is an error.
     saved = torch.load(tmp_path / 'out.pth', weights_only=True)
     del saved['state_dict']['layers.3.attn.qkv.bias']
     saved['state_dict']['dist_token'] = torch.zeros(1, 1, 192)
@@ -200,7 +200,7 @@ def test_deit_over_a_cnn_computes_what_it_did_with_these_tokens(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['rafdb', 'affectnet-7', 'ferplus'])
-def test_transfer_starts_from_the_files_of_apvit(tmp_path, name):
+def test_transfer_loads_the_files_of_apvit(tmp_path, name):
     arch = dict(embed_dims=32, num_layers=2, num_heads=4, feedforward_channels=32)
     cnn = dict(depth=18, num_stages=3, base_channels=4)
     backbone = read_config(f'transfer_ir50-vit-small_1xb64-40e_{name}-112px').model.backbone
@@ -210,7 +210,7 @@ def test_transfer_starts_from_the_files_of_apvit(tmp_path, name):
         'vit': made_up(APViT(arch=arch, img_size=224, qkv_bias=False)).state_dict(),
         'cnn': made_up(IRNet(**cnn)).state_dict(),
     }
-    # As the converters write them.
+    # As written by the converters.
     states['vit'] = {k: v for k, v in states['vit'].items() if not k.startswith('patch_embed.')}
     for part, holder in (('vit', backbone), ('cnn', backbone.cnn)):
         torch.save(states[part], tmp_path / f'{part}.pth')
@@ -229,7 +229,7 @@ def test_transfer_starts_from_the_files_of_apvit(tmp_path, name):
         MODELS.build(backbone).init_weights()
 
 
-def test_a_distilled_deit_is_another_model(tmp_path):
+def test_a_distilled_deit_is_an_error(tmp_path):
     state = timm.create_model('deit_tiny_distilled_patch16_224').state_dict()
     torch.save(dict(model=state), tmp_path / 'deit.pth')
     words = ('--arch', 'deit-tiny', '--patch-embed')
@@ -239,7 +239,7 @@ def test_a_distilled_deit_is_another_model(tmp_path):
     assert not (tmp_path / 'out.pth').exists()
 
 
-def test_a_file_that_is_no_file_of_weights(tmp_path):
+def test_a_file_without_weights(tmp_path):
     torch.save([1, 2, 3], tmp_path / 'list.pth')
     done = convert('timm_vit_to_mmfer', tmp_path / 'list.pth', tmp_path / 'out.pth')
     assert done.returncode == 1 and 'no named tensors' in done.stderr
@@ -252,7 +252,7 @@ IMAGES = (2, 3, 32, 32)
 
 
 def net_from(target, **settings):
-    """The net that starts from a converter's file, which has to fill it to the last weight."""
+    """Return a model with the weights of a converter's file, which must provide every weight."""
     init_cfg = dict(type='Pretrained', checkpoint=str(target), allow_missing=())
     net = MODELS.build(dict(settings, init_cfg=init_cfg))
     net.init_weights()
@@ -281,11 +281,11 @@ def test_mobilefacenet(tmp_path, layout):
     images = torch.randn(IMAGES)
     _, *wanted, _ = mobilefacenet_maps(weights, arch, names, images)
     for ours, theirs in zip(net(images), wanted, strict=True):
-        # 1e-5 of what these maps vary by
+        # 1e-5 of the standard deviation of these maps
         torch.testing.assert_close(ours / theirs.std(), theirs / theirs.std(), atol=1e-5, rtol=1e-5)
 
 
-def test_mobilefacenet_of_other_channels(tmp_path):
+def test_mobilefacenet_with_other_channels(tmp_path):
     torch.save(mobilefacenet(NARROW, 'port'), tmp_path / 'narrow.pth')
     done = convert('mobilefacenet_to_mmfer', tmp_path / 'narrow.pth', tmp_path / 'out.pth')
     assert done.returncode == 0, done.stderr
@@ -311,7 +311,7 @@ def test_iresnet(tmp_path):
     assert not (tmp_path / 'no.pth').exists()
 
 
-def test_a_face_net_is_not_another(tmp_path):
+def test_other_face_models_are_errors(tmp_path):
     sources = {
         'mobilefacenet': mobilefacenet(NARROW, 'port'),
         'iresnet': iresnet(18, base=2),
@@ -321,9 +321,9 @@ def test_a_face_net_is_not_another(tmp_path):
         torch.save(weights, tmp_path / f'{name}.pth')
     (tmp_path / 'iresnet.onnx').write_bytes((tmp_path / 'iresnet.pth').read_bytes())
     for tool, source, message in (
-        ('iresnet', 'mobilefacenet.pth', 'does not hold the model'),
-        ('mobilefacenet', 'iresnet.pth', 'does not hold the model'),
-        ('face_evolve', 'iresnet.pth', 'does not hold the model'),
+        ('iresnet', 'mobilefacenet.pth', 'does not contain the weights'),
+        ('mobilefacenet', 'iresnet.pth', 'does not contain the weights'),
+        ('face_evolve', 'iresnet.pth', 'does not contain the weights'),
         ('mobilefacenet', 'both.pth', 'it mixes two layouts'),
         ('mobilefacenet', 'iresnet.onnx', 'iresnet.onnx'),
         ('mobilefacenet', 'absent.onnx', 'absent.onnx'),

@@ -20,7 +20,7 @@ META = dict(dataset_meta=dict(classes=('a', 'b')), epoch=3)
 
 @pytest.fixture
 def trained(tmp_path):
-    """A config and a checkpoint of it, with BatchNorm statistics that have moved."""
+    """A config and its checkpoint, with BatchNorm statistics as after training."""
     config = tmp_path / 'config.py'
     Config(dict(model=analyzer_config(**MODEL), default_scope='mmfer')).dump(config)
     model = MODELS.build(analyzer_config(**MODEL))
@@ -55,7 +55,7 @@ def test_merged_checkpoint(trained, tmp_path):
     torch.testing.assert_close(after(inputs), before(inputs), rtol=1e-3, atol=1e-3)
     assert len(after.state_dict()) < len(before.state_dict())
 
-    # Merged already: neither in this config nor in one that is.
+    # An already merged checkpoint is an error, with this config and with a merged one.
     done = run(config, out, tmp_path / 'no.pth', '--size', 64)
     assert done.returncode == 1 and 'missing' in done.stderr
     deploy = ('--cfg-options', 'model.backbone.deploy=True', 'model.neck.deploy=True')
@@ -64,8 +64,8 @@ def test_merged_checkpoint(trained, tmp_path):
     assert 'Traceback' not in done.stderr and not (tmp_path / 'no.pth').exists()
 
 
-def test_other_outputs_are_not_written(tmp_path):
-    """A merge that goes wrong, here since BatchNorm is still in training mode."""
+def test_nothing_is_written_if_outputs_differ(tmp_path):
+    """A merge that fails, here because BatchNorm is still in training mode."""
     model = MODELS.build(analyzer_config(**MODEL, frozen=False)).train()
     with pytest.raises(MergeError, match='outputs differ .*nothing was written'):
         merge_weights(model, {}, torch.randn(4, 3, 64, 64), str(tmp_path / 'no.pth'), print)

@@ -28,7 +28,7 @@ def test_list(run):
 def test_plan(run, tmp_path):
     result = run('table1', '--data', 'synth', '--seeds', 3, '--plan')
     assert result.returncode == 0, result.stderr
-    # The weights that all start from, and six rows with three seeds.
+    # The initial weights of all, and six rows with three seeds.
     assert len(result.stdout.splitlines()) == 1 + 1 + 18
     assert not (tmp_path / 'work').exists()
 
@@ -50,7 +50,7 @@ def test_a_row_with_given_baselines(run, tmp_path):
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()[1:]
     assert [line.split()[0] for line in lines] == [*['trained'] * 4, '-']
-    # They are looked for before anything is trained.
+    # They must exist before anything is trained.
     result = run(*words)
     assert result.returncode == 2 and str(tmp_path / 'c.pth') in result.stderr
     result = run('kt-table3', '--data', 'synth', '--weights', 'D/synthface-age-64px=x')
@@ -80,16 +80,16 @@ def test_costs_need_no_data(run, tmp_path):
         (['table5', '--data-root', 'RAFDB=x'], 2, '--data-root RAFDB=x: '),
         (['table5', '--data', 'synth', '--data-root', 'x'], 2, 'takes no --data-root'),
         (['table5', '--data', 'synth', '--protocol', 'leak-free'], 2, 'is for --data paper'),
-        (['table5', '--data', 'paper-64px', '--data-root', '.'], 2, 'nothing stands in for RAF-DB'),
+        (['table5', '--data', 'paper-64px', '--data-root', '.'], 2, 'has no stand-in for RAF-DB'),
         (['kt-table9'], 2, "'kt-table9'"),
         (['kt-table3/T to M', '--data', 'synth'], 2, "row 'T to M' "),
-        ([], 2, 'say what to reproduce'),
+        ([], 2, 'name an experiment'),
         (['--print', 'table5/9'], 2, "table5: row '9' "),
         (['--print', 'kt_adapter/dn'], 2, "variant 'dn' "),
         (
             ['--print', 'transfer', '--databases', 'SFEW'],
             2,
-            'database of RAF-DB, AffectNet, FERPlus, SynthFace',
+            'must be one of RAF-DB, AffectNet, FERPlus, SynthFace',
         ),
         (['--print', 'app', '--databases', 'SFEW', 'ExpW'], 2, 'got SFEW, ExpW'),
     ],
@@ -129,8 +129,8 @@ def test_print(run, tmp_path, arguments, name, value):
     assert not (tmp_path / 'work').exists()
 
 
-def test_a_small_row_of_the_kt_adapter_from_end_to_end(run, tmp_path):
-    """A baseline, and an adapter with one prior's stored tokens: that it goes."""
+def test_a_small_row_of_the_kt_adapter_end_to_end(run, tmp_path):
+    """A baseline, and an adapter with cached tokens of one prior: only that it runs."""
     options = [f'{part}_dataloader.dataset.num_samples=32' for part in ('train', 'val', 'test')]
     settings = ['--data', 'synth', '--select', 'best', '--adapter-options', 'model.num_priors=1']
     settings += ['--cfg-options', *options, 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1']
@@ -149,12 +149,12 @@ def test_a_small_row_of_the_kt_adapter_from_end_to_end(run, tmp_path):
     'arguments',
     [('table5/5', '--data', 'synth'), ('kt_adapter/cm-pe', '--databases', 'synthface-age-64px')],
 )
-def test_what_is_printed_trains(run, tmp_path, arguments):
+def test_printed_configs_can_be_trained(run, tmp_path, arguments):
     config = tmp_path / 'row.py'
     config.write_text(run('--print', *arguments).stdout)
     cfg = Config.fromfile(config)
     options = [f'{part}_dataloader.dataset.num_samples=32' for part in ('train', 'val', 'test')]
-    # Nothing has trained what it starts from.
+    # Its initial weights have not been trained.
     model = cfg.model
     if model.type == 'FaceAnalyzer':
         options += ['model.init_cfg=None', 'model.num_priors=0']
@@ -166,8 +166,8 @@ def test_what_is_printed_trains(run, tmp_path, arguments):
     assert (tmp_path / 'run' / 'epoch_1.pth').is_file()
 
 
-def test_a_small_table_from_end_to_end(run, tmp_path):
-    """Three steps of each training, on few images: not what it reaches, but that it goes."""
+def test_a_small_table_end_to_end(run, tmp_path):
+    """Three steps of each training, on few images: only that it runs, not its accuracy."""
     options = [f'{part}_dataloader.dataset.num_samples=42' for part in ('train', 'val', 'test')]
     settings = ('--data', 'synth', '--cfg-options', *options, 'train_cfg.max_epochs=1')
     result = run('figure7', *settings)
@@ -177,6 +177,6 @@ def test_a_small_table_from_end_to_end(run, tmp_path):
     assert 'SynthFace' in (folder / 'figure7.md').read_text()
     again = run('figure7', *settings)
     assert '] train ' not in again.stdout and again.returncode == 0
-    # Another choice of settings is not mixed with it.
+    # Runs with other settings are not mixed with it.
     other = run('figure7', *settings, 'train_dataloader.batch_size=8')
     assert other.returncode == 1 and 'batch_size=8' in other.stderr

@@ -17,6 +17,6 @@ def test_drawings_with_a_config_without_hooks(tmp_path, hooks):
     assert len(list((tmp_path / 'drawn').iterdir())) == 3
 
 
-def test_every_how_many_images_are_drawn():
+def test_interval():
     done = run_tool('test.py', 'config.py', 'model.pth', '--show-dir', 'a', '--interval', 0)
     assert done.returncode == 2 and '--interval must be 1 or more' in done.stderr

@@ -21,7 +21,7 @@ CONFIG_BASE = Path('configs') / '_base_' / 'default_runtime.py'
 
 @pytest.fixture
 def environment(repo_root):
-    """Environment in which a fresh process finds the package and the toy parts."""
+    """Environment in which a new process finds the package and the toy components."""
     paths = [str(repo_root), str(repo_root / 'tests'), os.environ.get('PYTHONPATH', '')]
     bin_folder = str(Path(sys.executable).parent)
     return {
@@ -73,12 +73,12 @@ def latest_weights(folder, epoch):
 
 def test_help_does_not_offer_gpus():
     done = run_tool('train.py', '-h')
-    # mim appends --gpus or --device when it finds the former in this text.
+    # mim appends --gpus or --device if it finds --gpus in this text.
     assert done.returncode == 0 and '--gpus' not in done.stdout
     assert '--launcher' in done.stdout
 
 
-def test_a_second_training_in_a_work_folder_is_refused_and_writes_nothing(toy, tmp_path):
+def test_a_second_training_in_a_work_folder_is_an_error_and_writes_nothing(toy, tmp_path):
     config, work = toy(train_cfg__max_epochs=1), tmp_path / 'work'
     words = ('--work-dir', work, '--resume')
     assert run_tool('train.py', config, *words, cwd=tmp_path).returncode == 0
@@ -117,15 +117,15 @@ def test_train_resume_and_test(toy, tmp_path):
     assert 0 <= json.loads((tmp_path / 'results' / 'metrics.json').read_text())['accuracy'] <= 100
 
 
-def test_a_model_that_the_checkpoint_fills_in_part_is_not_tested(toy, tmp_path):
-    """A head of another width would stay at its random start, and its figures would look real."""
+def test_a_partially_loaded_model_is_not_tested(toy, tmp_path):
+    """A head of another width would keep its random weights, and its results would look real."""
     weights = ToyModel(width=8, num_classes=5).state_dict()
     torch.save({'state_dict': weights}, tmp_path / 'five.pth')
     words = (toy(), 'five.pth')
     result = run_tool('test.py', *words, cwd=tmp_path)
     assert result.returncode != 0
     assert 'head.weight (model (7, 8), checkpoint (5, 8))' in result.stderr
-    # What the message names lets it pass, as for a model that resizes weights while it loads them.
+    # The option in the message allows it, e.g. for a model that resizes weights while loading.
     option = 'default_hooks.weights_match.min_matched'
     assert option in result.stderr
     done = run_tool('test.py', *words, '--cfg-options', f'{option}=0.5', cwd=tmp_path)
@@ -142,14 +142,14 @@ def test_a_model_that_the_checkpoint_fills_in_part_is_not_tested(toy, tmp_path):
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else None,
 )
-def test_wrong_use_is_explained(toy, tool, words, message):
+def test_wrong_arguments_have_clear_errors(toy, tool, words, message):
     result = run_tool(tool, toy(), *words)
     assert result.returncode != 0
     assert message in result.stderr
 
 
 def test_two_processes_apply_the_gradients_of_one(toy, tmp_path):
-    """Two processes with 3 images each step like one with all 6 (no BatchNorm, no dropout)."""
+    """Two processes with 3 images each equal one with all 6 (no BatchNorm, no dropout)."""
     config = toy(
         model__norm=False,
         model__dropout=0.0,
@@ -170,7 +170,7 @@ def test_two_processes_apply_the_gradients_of_one(toy, tmp_path):
 
 
 def test_dist_train_resumes_exactly_in_two_processes(run, repo_root, toy, tmp_path):
-    """The one test that waits for ``torchrun``."""
+    """The only test that runs ``torchrun``."""
     config = toy(train_cfg__max_epochs=2, train_dataloader__batch_size=3)
     train_pair(config, '--work-dir', 'whole', cwd=tmp_path)
     checkpoint = torch.load(tmp_path / 'whole' / 'epoch_1.pth', weights_only=True)
@@ -190,7 +190,7 @@ def test_dist_train_resumes_exactly_in_two_processes(run, repo_root, toy, tmp_pa
 @pytest.mark.parametrize(
     'script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh']
 )
-def test_scripts_explain_their_use(run, repo_root, script):
+def test_scripts_print_their_usage(run, repo_root, script):
     result = run(repo_root / 'tools' / script)
     assert result.returncode == 2 and 'usage:' in result.stderr
 
@@ -223,7 +223,7 @@ def test_print_config(toy, tmp_path):
 
 
 @pytest.mark.parametrize('name', ['full.json', 'full.txt', 'full.py'])
-def test_print_config_leaves_no_part_of_a_file(tmp_path, name):
+def test_print_config_leaves_no_incomplete_file(tmp_path, name):
     config = tmp_path / 'with_a_function.py'
     config.write_text('custom_hooks = [dict(type=len)]\n')
     saved = tmp_path / name

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""``tools/test.py --tta``, run as a user runs it."""
+"""``tools/test.py --tta``, run like a user."""
 
 import json
 
@@ -28,7 +28,7 @@ test_evaluator = [dict(type='Accuracy'), dict(type='ConfusionMatrix')]
 """
 
 
-def test_reports_the_average_of_both_views(repo_root, tmp_path):
+def test_averages_both_views(repo_root, tmp_path):
     runtime = str(repo_root / 'configs/_base_/default_runtime.py')
     config = tmp_path / 'small.py'
     config.write_text(CONFIG.format(runtime=runtime))

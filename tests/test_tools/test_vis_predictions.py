@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The tools that draw what a trained model predicts."""
+"""The tools that draw predictions of a trained model."""
 
 import cv2
 import pytest
@@ -9,7 +9,7 @@ from tool_calls import run_tool
 
 @pytest.fixture
 def call(tmp_path):
-    """Run a tool; gives the figure and what was printed."""
+    """Run a tool; return the figure and the printed text."""
 
     def _call(tool, *arguments):
         out = tmp_path / 'figure.png'
@@ -21,7 +21,7 @@ def call(tmp_path):
 
 
 def refuse(tool, *arguments):
-    """Run a tool that ends with an error; gives the status and the message."""
+    """Run a tool that fails; return the exit status and the message."""
     done = run_tool(f'visualization/{tool}.py', *arguments)
     return done.returncode, done.stderr
 
@@ -60,7 +60,7 @@ def test_features_of_several_models(call, tmp_path):
     assert '12 faces' not in printed and three.shape[1] - two.shape[1] == 5 * 150
 
 
-def test_features_can_be_colored_otherwise(call, tmp_path):
+def test_colors_of_features(call, tmp_path):
     paths = write_task(tmp_path, 'age')
     by_age, _ = call('vis_features', *paths)
     by_label, _ = call('vis_features', *paths, '--color', 'label')
@@ -89,8 +89,8 @@ def test_roc_of_two_models_and_of_a_pairs_file(call, tmp_path):
     assert image is not None
 
 
-def test_every_curve_has_a_name_of_its_own(call, tmp_path):
-    """Configs in folders of their own may be called alike, and so may checkpoints."""
+def test_curves_have_unique_names(call, tmp_path):
+    """Configs in different folders may have the same name, and so may checkpoints."""
     config, checkpoint = write_task(tmp_path, 'recognition')
     configs = [tmp_path / name / config.name for name in 'abc']
     for path in configs:
@@ -125,19 +125,19 @@ def test_faces_without_valence_and_arousal_are_skipped(call, tmp_path):
     [
         ('vis_age', ['--theta', '0'], '--theta'),
         ('vis_roc', ['--far', '2'], '--far'),
-        ('vis_landmarks', ['--worst', '0'], 'whole number of at least 1'),
-        ('vis_features', ['--num', '-3'], 'whole number of at least 1'),
+        ('vis_landmarks', ['--worst', '0'], 'integer >= 1'),
+        ('vis_features', ['--num', '-3'], 'integer >= 1'),
         ('vis_features', ['--color', 'red'], 'invalid choice'),
         ('vis_features', ['--versus', 'b.py', 'b.pth', '--labels', 'a'], '2 models but 1 --labels'),
         ('vis_features', ['--versus', 'config.py', 'b.pth'], "called 'config'"),
     ],
 )
-def test_wrong_arguments_are_refused_before_anything_is_loaded(tool, arguments, message):
+def test_wrong_arguments_are_errors_before_loading(tool, arguments, message):
     status, error = refuse(tool, 'config.py', 'model.pth', *arguments)
     assert status == 2 and message in error.splitlines()[-1]
 
 
-def test_other_kinds_of_figures_and_missing_files(tmp_path):
+def test_other_file_formats_and_missing_files(tmp_path):
     config, checkpoint = write_task(tmp_path, 'age')
     out = tmp_path / 'ages.pdf'
     assert run_tool('visualization/vis_age.py', config, checkpoint, '--out', out).returncode == 0

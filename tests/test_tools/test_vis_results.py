@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The tools that draw what trainings and tests leave behind."""
+"""The tools that draw results of trainings and tests."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ MATRIX = 'true \\ predicted,Anger,Fear\nAnger,{0},1\nFear,2,14\n'
 
 @pytest.fixture
 def call(tmp_path):
-    """Run a tool; gives the figure and what was printed."""
+    """Run a tool; return the figure and the printed text."""
 
     def _call(tool, *arguments):
         out = tmp_path / 'figure.png'
@@ -25,7 +25,7 @@ def call(tmp_path):
 
 
 def refuse(tool, *arguments):
-    """Run a tool that ends with an error; gives the status and the message."""
+    """Run a tool that fails; return the exit status and the message."""
     done = run_tool(f'visualization/{tool}.py', *arguments)
     return done.returncode, done.stderr
 
@@ -117,12 +117,12 @@ def test_curves_of_a_group(call, trainings, tmp_path):
     [
         ('vis_classes', ['metrics.json'], "'metrics.json'"),
         ('vis_confusion', ['=a.csv'], "'=a.csv'"),
-        ('vis_confusion', ['a=a.csv', '--per-row', 0], 'whole number of at least 1'),
+        ('vis_confusion', ['a=a.csv', '--per-row', 0], 'integer >= 1'),
         ('vis_curves', [], '--group'),
         ('vis_curves', ['--group', 'seeds'], '--group seeds: '),
     ],
 )
-def test_wrong_arguments_are_refused(tool, arguments, message):
+def test_wrong_arguments_are_errors(tool, arguments, message):
     status, error = refuse(tool, *arguments)
     assert status == 2 and message in error.splitlines()[-1]
 
@@ -135,7 +135,7 @@ def test_wrong_arguments_are_refused(tool, arguments, message):
         ('vis_curves', ['absent'], 'absent'),
     ],
 )
-def test_missing_files_end_with_a_message(tool, arguments, message):
+def test_missing_files_are_errors(tool, arguments, message):
     status, error = refuse(tool, *arguments)
     assert status == 1 and message in error.splitlines()[-1]
 
@@ -153,7 +153,7 @@ def test_options_of_curves_are_checked(trainings, options, message):
     assert status == 1 and message in error.splitlines()[-1]
 
 
-def test_curves_as_a_drawing(trainings, tmp_path):
+def test_curves_as_a_vector_graphic(trainings, tmp_path):
     out = tmp_path / 'curves.svg'
     assert run_tool('visualization/vis_curves.py', *trainings, '--out', out).returncode == 0
     assert out.read_bytes().startswith(b'<?xml')

@@ -31,7 +31,7 @@ def test_writes_and_replaces(tmp_path):
 
 
 @pytest.mark.parametrize('step', ['fsync', 'replace'])
-def test_full_disk_leaves_the_old_file(tmp_path, monkeypatch, step):
+def test_a_full_disk_keeps_the_old_file(tmp_path, monkeypatch, step):
     path = tmp_path / 'epoch_1.pth'
     atomic_write(path, b'old')
 
@@ -46,7 +46,7 @@ def test_full_disk_leaves_the_old_file(tmp_path, monkeypatch, step):
     assert os.listdir(tmp_path) == ['epoch_1.pth']
 
 
-def test_an_interrupt_leaves_the_old_file_alone(tmp_path, monkeypatch):
+def test_an_interrupt_keeps_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / 'epoch_1.pth'
     atomic_write(path, b'old')
 
@@ -60,14 +60,14 @@ def test_an_interrupt_leaves_the_old_file_alone(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ['epoch_1.pth']
 
 
-def test_a_name_as_long_as_names_may_be(tmp_path):
-    """File systems count bytes; most allow 255."""
+def test_the_longest_possible_name(tmp_path):
+    """File systems limit the number of bytes, usually to 255."""
     name = 251 * 'a' + '.jpg'
     atomic_write(tmp_path / name, b'long')
     assert os.listdir(tmp_path) == [name]
 
 
-def test_threads_that_write_one_path(tmp_path):
+def test_threads_that_write_the_same_path(tmp_path):
     contents = [bytes([number]) * 1000 for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda content: atomic_write(tmp_path / 'a', content), contents))
@@ -75,7 +75,7 @@ def test_threads_that_write_one_path(tmp_path):
     assert os.listdir(tmp_path) == ['a']
 
 
-def test_a_folder_that_may_be_written_but_not_read(tmp_path, monkeypatch):
+def test_a_folder_that_can_be_written_but_not_read(tmp_path, monkeypatch):
     def refuse(*args):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
@@ -85,10 +85,10 @@ def test_a_folder_that_may_be_written_but_not_read(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.name != 'posix', reason='needs SIGKILL')
-def test_killed_process_leaves_the_old_file_and_a_part_that_can_be_cleared(tmp_path):
+def test_a_killed_process_keeps_the_old_file_and_its_part_can_be_deleted(tmp_path):
     path = tmp_path / 'epoch_1.pth'
     atomic_write(path, b'old')
-    # Dies between writing the new content and giving it its name.
+    # Dies after writing the new content, before renaming the file.
     code = (
         'import os, signal, sys\n'
         'os.replace = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n'
@@ -121,12 +121,14 @@ PART = f'.epoch_1.pth.{_HOST}01234567.part'
 
 
 @pytest.mark.skipif(os.name != 'posix', reason='has no such locks')
-def test_what_killed_writers_left_goes_before_the_first_write_and_living_ones_stay(tmp_path):
+def test_parts_of_killed_writers_are_deleted_and_those_of_running_ones_kept(tmp_path):
     (tmp_path / PART).touch()
-    stranger = tmp_path / f'.epoch_1.pth.{"0" * 8}01234567.part'  # of another machine: it may live
+    stranger = (
+        tmp_path / f'.epoch_1.pth.{"0" * 8}01234567.part'
+    )  # from another machine: it may be running
     stranger.touch()
     others = {'.page.part', 'a.part', '.a.0123.part'}
-    for name in others:  # of other programs
+    for name in others:  # from other programs
         (tmp_path / name).touch()
     with replacing(tmp_path / 'video.mp4', '.mp4') as file:
         file.write(b'fra')
@@ -141,8 +143,8 @@ def test_what_killed_writers_left_goes_before_the_first_write_and_living_ones_st
     assert remove_parts(tmp_path) == [stranger.name]
 
 
-def test_a_part_that_is_deleted_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
-    """By another process that takes it for a dead one's."""
+def test_a_part_that_is_deleted_before_it_is_locked_is_created_again(tmp_path, monkeypatch):
+    """Another process may take it for the part of a killed one."""
     flock, calls = atomic_file._lock, []
 
     def lock(descriptor):

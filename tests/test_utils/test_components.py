@@ -28,7 +28,7 @@ def test_the_class_that_would_be_built(name, expected):
     assert component_class(name, TRANSFORMS) is expected
 
 
-def test_parents_count_and_others_do_not():
+def test_only_parents_are_searched():
     assert is_component(dict(type='PackInputs'), TRANSFORMS, mmpretrain_transforms.PackInputs)
     assert not is_component(dict(type='mmpretrain.PackInputs'), TRANSFORMS, PackInputs)
     assert is_component(dict(type='mmfer.SynthFace'), DATASETS, PackInputs, SynthFace)
@@ -43,12 +43,12 @@ def test_parents_count_and_others_do_not():
         *('mmengine.BN', 'mmfer.APP'),
     ],
 )
-def test_what_is_registered_is_what_registries_give(name):
+def test_registered_equals_registry_get(name):
     assert registered(name, MODELS) is find(name, MODELS) is MODELS.get(name) is not None
 
 
 @pytest.mark.parametrize('name', ['mmfer.ResNet', 'mmengine.IRNet', '.IRNet', 'torch.IRNet', ''])
-def test_what_is_registered_elsewhere(name):
+def test_names_registered_elsewhere(name):
     assert registered(name, MODELS) is None
 
 

@@ -24,7 +24,7 @@ def parse(*words):
     return parser.parse_args(words)
 
 
-def test_words_of_all_that_are_given():
+def test_words_of_repeated_options_are_collected():
     args = parse('--cfg-options', 'a=1', 'b.c=2', '--some-options', 'e=4', '--cfg-options', 'd=3')
     assert args.cfg_options == ['a=1', 'b.c=2', 'd=3'] and args.some_options == ['e=4']
     assert parse().cfg_options == parse().some_options == []
@@ -49,16 +49,16 @@ def test_a_size_is_one_number_or_two(capsys):
         assert '--shape' in capsys.readouterr().err
 
 
-def test_workers_are_not_negative(capsys):
+def test_negative_workers_are_errors(capsys):
     parser = tool_parser('Do it.')
     add_workers_option(parser)
     assert parser.parse_args([]).workers == 0 and parser.parse_args(['--workers', '2']).workers == 2
     with pytest.raises(SystemExit):
         parser.parse_args(['--workers=-1'])
-    assert '--workers: must be a whole number of at least 0' in capsys.readouterr().err
+    assert '--workers: must be an integer >= 0' in capsys.readouterr().err
 
 
-def test_help_shows_the_docstring_as_it_is():
+def test_help_shows_the_docstring_unchanged():
     doc = 'Do it.\n\n    python tool.py  100 FILES\n'
     assert doc in tool_parser(doc).format_help()
 
@@ -68,8 +68,8 @@ def test_help_does_not_wait_for_pytorch():
     assert subprocess.run([sys.executable, '-c', code]).returncode == 0
 
 
-def test_tools_take_the_option_from_here(repo_root):
-    """One that adds it itself loses all but the last that are given."""
+def test_tools_use_these_options(repo_root):
+    """A tool that adds the option itself would only use the last one on the command line."""
     files = [path for folder in ('tools', 'mmfer') for path in (repo_root / folder).rglob('*.py')]
     own = [path.name for path in files if "\n        '--cfg-options'" in path.read_text('utf-8')]
     assert own == [] and len(files) > 100

@@ -53,7 +53,7 @@ def cfg():
         ('find_unused_parameters', True),  # read by Runner from the config
     ],
 )
-def test_what_exists_is_merged(cfg, path, value):
+def test_known_options_are_merged(cfg, path, value):
     merge_options(cfg, {path: value})
     node = cfg
     for key in path.split('.'):
@@ -71,11 +71,11 @@ def test_a_new_hook_needs_its_type(cfg):
         merge_options(cfg, {'default_hooks.chekpoint.interval': 5})
 
 
-def test_another_type_brings_its_arguments(cfg):
+def test_another_type_allows_its_arguments(cfg):
     merge_options(
         cfg,
         {
-            'model.head.loss.type': 'CrossEntropyLoss',  # a branch that was not there
+            'model.head.loss.type': 'CrossEntropyLoss',  # a new section
             'train_dataloader.sampler.length': 'largest',
             'train_dataloader.sampler.type': 'ClassBalancedSampler',
         },
@@ -110,7 +110,7 @@ def test_another_type_brings_its_arguments(cfg):
         ('model.backbone.depth.x', r'`model\.backbone\.depth` .*18'),
     ],
 )
-def test_what_does_not_exist_is_an_error_with_a_hint(cfg, path, message):
+def test_unknown_options_are_errors_with_a_hint(cfg, path, message):
     before = cfg.pretty_text
     with pytest.raises(UnknownOptionError, match=message):
         merge_options(cfg, {path: 1})
@@ -120,7 +120,7 @@ def test_what_does_not_exist_is_an_error_with_a_hint(cfg, path, message):
 @pytest.mark.parametrize(
     ('options', 'path', 'value'),
     [
-        # The rest of a default stays, so that the component can be built.
+        # The rest of the default stays, so that the component can be built.
         ('model.head.loss.loss_weight=2.0', 'model.head.loss.type', 'CrossEntropyLoss'),
         ('optim_wrapper.optimizer.nesterov=True', 'optim_wrapper.optimizer.nesterov', True),
         ('optim_wrapper.clip_grad.max_norm=1', 'optim_wrapper.clip_grad', dict(max_norm=1)),
@@ -129,11 +129,11 @@ def test_what_does_not_exist_is_an_error_with_a_hint(cfg, path, message):
             'optim_wrapper.paramwise_cfg.bias_lr_mult',
             2,
         ),
-        ('model.backbone.out_indices.0=2', 'model.backbone.out_indices', (2,)),  # of a default
+        ('model.backbone.out_indices.0=2', 'model.backbone.out_indices', (2,)),  # in a default
         ('model.backbone.out_indices=[1,2]', 'model.backbone.out_indices', [1, 2]),
         ('train_dataloader.dataset.pipeline.1.scale=[64,48]', 'train_pipeline.1.scale', 112),
         ('train_dataloader.dataset.data_root=2024', 'train_dataloader.dataset.data_root', '2024'),
-        ('load_from=5', 'load_from', '5'),  # a text by its annotation, and None so far
+        ('load_from=5', 'load_from', '5'),  # text by its annotation, None before
         ('model.head=None', 'model.head', None),
         ('default_hooks.checkpoint=None', 'default_hooks.checkpoint', None),
         ('val_evaluator=[]', 'val_evaluator', []),
@@ -147,7 +147,7 @@ def test_what_does_not_exist_is_an_error_with_a_hint(cfg, path, message):
         ('model.head._delete_=True model.head.type=ClsHead', 'model.head', dict(type='ClsHead')),
     ],
 )
-def test_what_command_lines_say(cfg, options, path, value):
+def test_options_from_the_command_line(cfg, options, path, value):
     merge_options(cfg, parse_options(options.split()))
     node = cfg
     for key in path.split('.'):
@@ -170,7 +170,7 @@ def test_what_command_lines_say(cfg, options, path, value):
         ('optim_wrapper.optimizer.type=SDG', 'Did you mean SGD'),
         ('optim_wrapper.clip_grad.max_nrom=1', 'max_norm'),
         ('optim_wrapper.paramwise_cfg.norm_decay=0', 'norm_decay_mult'),
-        ('model.backbone.type=VisionTransformer', 'takes no depth, .*_delete_=True'),
+        ('model.backbone.type=VisionTransformer', 'has no argument depth, .*_delete_=True'),
         ('model.head._delete_=True', 'needs model.head.type=NAME'),
         ('param_scheduler.milestones=15', r'milestones=\[A,B\]'),
         ('param_scheduler.milestones=a,b', r'milestones=\[A,B\]'),
@@ -182,7 +182,7 @@ def test_what_command_lines_say(cfg, options, path, value):
         ('model..depth=1', 'has no ``'),
     ],
 )
-def test_values_of_another_kind_are_an_error_that_says_how(cfg, word, message):
+def test_values_of_a_wrong_type_are_errors_with_a_hint(cfg, word, message):
     before = cfg.pretty_text
     with pytest.raises(UnknownOptionError, match=message):
         merge_options(cfg, parse_options([word]))
@@ -190,7 +190,7 @@ def test_values_of_another_kind_are_an_error_that_says_how(cfg, word, message):
 
 
 def test_options_that_contradict_each_other(cfg):
-    with pytest.raises(UnknownOptionError, match='replaces what the second is in'):
+    with pytest.raises(UnknownOptionError, match='replaces the section of the second'):
         merge_options(cfg, {'model.head': None, 'model.head.topk': 1})
 
 
@@ -200,13 +200,13 @@ def test_arguments_of_a_new_hook_are_checked(cfg):
         merge_options(cfg, options)
 
 
-def test_sections_that_a_file_shares_are_changed_one_by_one(cfg):
+def test_shared_sections_are_changed_separately(cfg):
     cfg.test_evaluator = cfg.val_evaluator
     merge_options(cfg, {'val_evaluator.0.topk': 5})
     assert cfg.test_evaluator[0].topk == 1
 
 
-def test_helper_variables_have_no_effect_and_say_where_the_value_went(cfg):
+def test_helper_variables_are_errors_with_the_place_of_the_value(cfg):
     place = r'Use train_dataloader\.dataset\.pipeline\.1\.scale'
     with pytest.raises(UnknownOptionError, match=place):
         merge_options(cfg, {'train_pipeline.1.scale': 96})
@@ -223,7 +223,7 @@ def test_nothing_is_merged_if_one_option_is_wrong(cfg):
     assert cfg.model.backbone.depth == 18
 
 
-def test_words_are_parsed_like_mmengine_does():
+def test_words_are_parsed_as_in_mmengine():
     words = ['a.b=1', 'c=[1,2]', 'd=x,y', 'e=path=1', 'f=None']
     expected = {'a.b': 1, 'c': [1, 2], 'd': ['x', 'y'], 'e': 'path=1', 'f': None}
     assert parse_options(words) == expected
@@ -231,11 +231,11 @@ def test_words_are_parsed_like_mmengine_does():
 
 
 @pytest.mark.parametrize('word', ['a.b', '=3'])
-def test_words_that_are_no_assignment(word):
+def test_words_that_are_not_assignments(word):
     with pytest.raises(ValueError, match='write KEY=VALUE'):
         parse_options([word])
 
 
-def test_brackets_without_an_end():
+def test_unclosed_brackets():
     with pytest.raises(ValueError, match=r'--cfg-options: .*brackets.* \[1,\(2'):
         parse_options(['a=[1,(2'])

@@ -29,18 +29,18 @@ def cells(text):
 
 
 @pytest.mark.parametrize('text', FORMULAS)
-def test_formulas_are_text_and_come_back(text):
+def test_formulas_become_text_and_are_read_back(text):
     ((cell,),) = cells(csv_text([[text]]))
     assert cell == f"'{text}" and plain_cell(cell) == text
 
 
 @pytest.mark.parametrize('text', HARMLESS)
-def test_other_texts_stay(text):
+def test_other_texts_are_unchanged(text):
     ((cell, _),) = cells(csv_text([[text, 1]]))
     assert cell == text == plain_cell(cell)
 
 
-def test_separators_of_other_countries_are_inside_of_quotes():
+def test_separators_of_other_countries_are_quoted():
     assert csv_text([['a;=1', -2]]) == '"a;=1","-2"\n'
     assert csv_text([['a', -2], ['b', None]]) == 'a,-2\nb,\n'
 

@@ -4,14 +4,14 @@ from mmengine.config import Config
 from mmfer.utils.dataset_config import find_test_dataset, unwrapped
 
 
-def test_out_of_all_wrappers():
+def test_all_wrappers_are_removed():
     inner = dict(type='RAFDB', data_root='data')
     wrapped = dict(type='RepeatDataset', dataset=dict(type='ClassBalancedDataset', dataset=inner))
     assert unwrapped(wrapped) is inner and unwrapped(inner) is inner
     assert unwrapped({}) == {}
 
 
-def test_the_dataset_that_is_tested_on():
+def test_the_test_dataset():
     loader = dict(dataset=dict(type='RepeatDataset', dataset=dict(type='RAFDB')))
     cfg = Config(dict(train_dataloader=dict(dataset=dict(type='SFEW')), test_dataloader=loader))
     assert find_test_dataset(cfg) == dict(type='RAFDB')

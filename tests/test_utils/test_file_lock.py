@@ -16,7 +16,7 @@ from mmfer.utils import atomic_file
 from mmfer.utils import file_lock as module
 from mmfer.utils.file_lock import InUseError, file_lock
 
-# Holds the lock, and has a fork that outlives it, as the workers of a data loader do for seconds.
+# Holds the lock and has a fork that lives longer, as data loader workers do for seconds.
 HOLDER = """
 import os, signal, sys, time
 from mmfer.utils.file_lock import file_lock
@@ -31,19 +31,19 @@ with file_lock(sys.argv[1]):
 """
 
 
-def test_one_at_a_time(tmp_path):
+def test_one_process_at_a_time(tmp_path):
     path = tmp_path / 'new' / 'lock'
     for _ in range(2):
         with file_lock(path):
             holder = f'process {os.getpid()} on {socket.gethostname()}'
             with pytest.raises(InUseError, match=f'new is in use by {holder}'), file_lock(path):
                 pass
-            assert path.read_text() == holder  # the refusal changed nothing
+            assert path.read_text() == holder  # the error changed nothing
         assert not path.exists()
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
-def test_a_lock_ends_with_its_process_though_its_forks_live(tmp_path):
+def test_a_lock_ends_with_its_process_while_its_forks_run(tmp_path):
     path, note = tmp_path / 'lock', tmp_path / 'lock.worker'
     process = Python('-c', HOLDER, path)
     try:
@@ -54,13 +54,13 @@ def test_a_lock_ends_with_its_process_though_its_forks_live(tmp_path):
             pass
     finally:
         process.send_signal(signal.SIGKILL)
-    with file_lock(path, wait=lambda holder: None):  # till the signal has arrived
+    with file_lock(path, wait=lambda holder: None):  # until the signal has arrived
         assert not path.with_name('lock.ended').exists()
         os.kill(int(note.read_text()), signal.SIGKILL)
     process.wait()
 
 
-def test_waits_for_the_end_of_another(tmp_path):
+def test_waits_for_another_process(tmp_path):
     inside, said, order = threading.Event(), [], []
 
     def second():
@@ -86,8 +86,8 @@ def test_a_fork_that_ends_releases_nothing(tmp_path):
             pass
 
 
-def test_a_file_that_the_former_holder_deleted_is_no_lock(tmp_path, monkeypatch):
-    """It was opened before, and a third process may have made another one."""
+def test_a_file_deleted_by_the_previous_holder_is_not_locked(tmp_path, monkeypatch):
+    """The file was opened before, and a third process may have created a new one."""
     path, opens = tmp_path / 'lock', []
 
     def slow(*args, **kwargs):
@@ -114,7 +114,7 @@ def test_file_systems_without_locks(tmp_path, monkeypatch):
 
 
 def test_windows(tmp_path, monkeypatch):
-    """Without fcntl, and with locks that are errors of their own."""
+    """Without fcntl, and with its own errors for held locks."""
     locked = set()
 
     def locking(descriptor, mode, count):
@@ -132,7 +132,7 @@ def test_windows(tmp_path, monkeypatch):
         second = names['file_lock'](tmp_path / 'lock')
         with pytest.raises(names['InUseError'], match='process'), second:
             pass
-    # This copy of the module must not take the place of the registered backend.
+    # This copy of the module must not replace the registered backend.
     monkeypatch.setattr('mmengine.fileio.register_backend', lambda *_, **__: None)
     atomic = runpy.run_path(atomic_file.__file__)
     atomic['atomic_write'](tmp_path / 'a', b'new')

@@ -22,7 +22,7 @@ JUNK = ('._a.jpg', '.DS_Store', 'Thumbs.db', 'Desktop.ini', '.ipynb_checkpoints'
 
 
 @pytest.mark.parametrize('name', JUNK)
-def test_junk_is_not_there(folder, name):
+def test_junk_is_skipped(folder, name):
     assert is_junk(name) and not is_junk(name.strip('._') + '.jpg')
     before = listed(folder)
     (folder / 'b' / name).touch()
@@ -47,8 +47,8 @@ def test_links_are_followed(folder):
     assert len(listed(folder)) == 6
 
 
-def test_no_folder_comes_twice(folder):
-    """Neither in a circle, nor under a second name."""
+def test_no_folder_is_read_twice(folder):
+    """Neither by circular links nor under a second name."""
     before = listed(folder)
     for name, target in (('b/up', '..'), ('a', 'b'), ('b/c/self', '.')):
         (folder / name).symlink_to(target)
@@ -59,7 +59,7 @@ def test_no_folder_comes_twice(folder):
     assert set(listed(folder)) - set(before) == {'farther/4.jpg'}
 
 
-def test_left_out_files_are_named_and_text_beside_is_counted(folder, monkeypatch):
+def test_skipped_files_are_listed_and_text_files_counted(folder, monkeypatch):
     said = []
     monkeypatch.setattr('mmfer.utils.files_below.print_log', lambda *words: said.append(words[0]))
     for name in ('b/x.docx', 'labels.csv', 'b/1.txt', 'b/2.txt'):
@@ -68,7 +68,7 @@ def test_left_out_files_are_named_and_text_beside_is_counted(folder, monkeypatch
     found, left_out = media_below(folder, [IMAGE])
     assert [path.name for path in found] == ['a.jpg', '1.jpg', '2.jpg']
     warn_left_out(folder, left_out, [IMAGE])
-    assert said == [f"'{folder}': 5 left out as no image: b/film, b/x.docx, 1 of .csv, 2 of .txt"]
+    assert said == [f"'{folder}': 5 skipped (no image): b/film, b/x.docx, 1 of .csv, 2 of .txt"]
     assert 'film' in [path.name for path in media_below(folder)[0]]
     warn_left_out(folder, [])
     assert len(said) == 1

@@ -48,7 +48,7 @@ def saved(width=70, height=30, **options):
 @pytest.mark.parametrize(
     ('name', 'options'), [(name, options) for name, each in SAVED.items() for options in each]
 )
-def test_every_format_that_is_read(name, options):
+def test_every_supported_format(name, options):
     content = saved(**options)
     assert image_size(content) == (name, 70, 30)
     assert not is_video(content)
@@ -61,7 +61,7 @@ def test_every_format_that_is_read(name, options):
 
 @pytest.mark.parametrize(('height', 'announced'), [(100, 100), (30, 64)])
 def test_heic(height, announced):
-    """What is smaller than a block of the encoder is cut out of one: the block is decoded."""
+    """An image smaller than a block of the encoder is cropped from one: the block is decoded."""
     pillow_heif = pytest.importorskip('pillow_heif', reason='pillow-heif is not installed')
     file = BytesIO()
     pillow_heif.from_pillow(Image.new('RGB', (70, height))).save(file)
@@ -70,8 +70,8 @@ def test_heic(height, announced):
         check_image(file.getvalue(), 70 * announced - 1)
 
 
-def test_sizes_that_a_header_may_hide():
-    """The size of a thumbnail is none, and what a decoder skips is skipped."""
+def test_sizes_in_skipped_parts_are_ignored():
+    """The size of a thumbnail and of other parts that decoders skip."""
     content = saved(format='JPEG')
     thumbnail = b'\xff\xe1' + (2 + 300).to_bytes(2, 'big') + saved(9, 9, format='JPEG')[:300]
     assert scan_jpeg(content[:2] + thumbnail + content[2:])[1] == (70, 30)
@@ -79,8 +79,8 @@ def test_sizes_that_a_header_may_hide():
     assert scan_jpeg(content[:2] + alone + content[2:])[1] == (70, 30)
 
 
-def test_a_header_that_says_two_sizes():
-    """Which one a decoder takes is its own affair: the largest counts."""
+def test_a_header_with_two_sizes():
+    """Decoders differ in which one they use, so the largest is returned."""
     tiff = b'II*\0\x08\0\0\0' + struct.pack('<H', 4)
     for tag, value in ((256, 30_000), (256, 70), (257, 30_000), (257, 30)):
         tiff += struct.pack('<HHII', tag, 4, 1, value)
@@ -122,14 +122,14 @@ def test_images_that_are_not_decoded_are_named(head, name):
         (avif(70, 30), (70, 30)),
         (heic(70, 30) + b'junk behind it', (70, 30)),
         (heic(70, 30)[: -50 - 8] + b'\0\0\0\0mdat' + bytes(9), (70, 30)),  # up to the end
-        # A thumbnail, tiles and the whole; a still image beside a larger film.
+        # A thumbnail, tiles and the full image; a still image and a larger video.
         (brands('heic') + sizes((9, 9), (512, 512), (4032, 3024), (512, 512)), (4032, 3024)),
         (brands('avis') + sizes((70, 30)) + track(80, 40), (80, 40)),
         (brands('avis') + track(80, 40, version=1), (80, 40)),
     ],
 )
-def test_sizes_that_boxes_announce(content, size):
-    """Without a package that decodes them."""
+def test_sizes_in_boxes(content, size):
+    """Also without a package that decodes them."""
     assert heif_size(content) == size
     # A length of 1 is followed by one of 64 bits.
     start = content.index(b'meta' if b'meta' in content else b'moov') - 4
@@ -139,7 +139,7 @@ def test_sizes_that_boxes_announce(content, size):
 
 
 @pytest.mark.parametrize('end', [100, -1])
-def test_boxes_that_end_behind_the_file(end):
+def test_boxes_that_end_after_the_file(end):
     with pytest.raises(EOFError):
         heif_size(heic(70, 30)[:end])
 
@@ -154,7 +154,7 @@ def test_boxes_without_a_size(content):
 
 @pytest.fixture
 def no_plug_ins(monkeypatch):
-    """Neither pillow-heif nor anything that knows AVIF."""
+    """Without pillow-heif and without support for AVIF."""
     monkeypatch.setitem(sys.modules, 'pillow_heif', None)
     monkeypatch.setattr(cv2, 'haveImageWriter', lambda name: False)
     monkeypatch.setattr(features, 'modules', {})
@@ -162,18 +162,18 @@ def no_plug_ins(monkeypatch):
 
 @pytest.fixture
 def plug_ins(monkeypatch):
-    """Packages for both that are there; they are not called."""
+    """With packages for both; they are not called."""
     monkeypatch.setattr('mmfer.utils.image_header.needed_package', lambda name: None)
 
 
-def test_what_to_install_is_said(no_plug_ins):
+def test_the_error_says_what_to_install(no_plug_ins):
     with pytest.raises(ImageHeaderError, match='it is HEIC; to read it: pip install pillow-heif'):
         image_size(heic(70, 30))
     with pytest.raises(ImageHeaderError, match="it is AVIF; to read it: pip install 'pillow>=11.3"):
         image_size(avif(70, 30))
 
 
-def test_too_large_ones_are_refused_before_they_are_decoded(plug_ins):
+def test_too_large_images_are_errors_before_decoding(plug_ins):
     for content in (heic(20_000, 20_000), avif(20_000, 20_000)):
         with pytest.raises(ImageHeaderError, match='its 20000x20000 pixels are 400,000,000'):
             check_image(content)
@@ -184,7 +184,7 @@ def test_too_large_ones_are_refused_before_they_are_decoded(plug_ins):
         check_image(brands('heic'))
 
 
-def test_previews_of_camera_raw_are_refused():
+def test_previews_of_camera_raw_are_errors():
     file = BytesIO()
     Image.new('RGB', (70, 30)).save(file, 'TIFF', tiffinfo={254: 1})
     with pytest.raises(ImageHeaderError, match='preview'):
@@ -205,7 +205,7 @@ def test_previews_of_camera_raw_are_refused():
         b'\0' * 999,
     ],
 )
-def test_what_is_neither(head):
+def test_files_that_are_neither_image_nor_video(head):
     assert image_format(head) is None and not is_video(head)
 
 
@@ -224,16 +224,16 @@ def test_what_is_neither(head):
         (b'\0\0\0\0G' + bytes(187)) * 5,
     ],
 )
-def test_films(head):
+def test_videos(head):
     assert is_video(head) and image_format(head) is None
 
 
-def test_sound_is_no_film():
+def test_audio_is_not_a_video():
     assert not is_video(b'\0\0\0\x20ftypM4A \0\0\2\0isomiso2')
     assert not is_video(b'OggS\0\2' + bytes(22) + b'\1vorbis')
 
 
-def test_written_films(tmp_path):
+def test_written_videos(tmp_path):
     for suffix, codec in (('avi', 'MJPG'), ('mp4', 'mp4v'), ('mkv', 'mp4v'), ('mov', 'mp4v')):
         path = str(tmp_path / f'film.{suffix}')
         writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*codec), 8, (32, 24))
@@ -243,7 +243,7 @@ def test_written_films(tmp_path):
             assert is_video(file.read(1024)), suffix
 
 
-def test_a_side_that_opencv_cannot_turn():
+def test_a_side_that_opencv_cannot_rotate():
     check_size(32_766, 10)
     with pytest.raises(ImageHeaderError, match='32767x10 pixels; a side may have 32766'):
         check_size(32_767, 10)

@@ -33,6 +33,6 @@ def config(pipeline=(PACK,), backbone=None, wrapper=False, **dataset):
         (Config(dict(model=dict(backbone=dict(type='MobileOne')))), (224, 224), 'the default'),
     ],
 )
-def test_where_the_size_comes_from(cfg, size, source):
+def test_size_and_its_source(cfg, size, source):
     found, where = image_size(cfg)
     assert found == size and source in where

@@ -28,7 +28,7 @@ def test_names_that_lead_out(name, tmp_path):
 
 
 @pytest.mark.parametrize('name', ['a.jpg', 'b/c/a.jpg', '...jpg', '..a/b..jpg', './a', 'a:b', 'ä'])
-def test_names_that_stay(name, tmp_path):
+def test_names_that_stay_inside(name, tmp_path):
     assert path_inside(tmp_path, name, 'list') == tmp_path / name
     assert not list(tmp_path.iterdir())
 

@@ -13,7 +13,7 @@ def draw():
 
 
 def test_the_same_numbers_are_drawn_again(tmp_path):
-    draw()  # leaves half a pair of normal numbers in Python's and numpy's generators
+    draw()  # keeps one of a pair of normal numbers in Python's and numpy's generators
     torch.save(get_random_state(), tmp_path / 'state.pt')
     expected = [draw() for _ in range(3)]
     random.seed(5)

@@ -14,7 +14,7 @@ NETS = {
 
 @pytest.mark.parametrize('config', NETS.values(), ids=NETS.keys())
 @torch.no_grad()
-def test_merged_nets_compute_the_same(config):
+def test_merged_models_have_the_same_outputs(config):
     model = nn.ModuleDict(dict(backbone=MODELS.build(config)))
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):  # as if trained
@@ -24,7 +24,7 @@ def test_merged_nets_compute_the_same(config):
     model.eval()
     inputs = torch.randn(1, 3, 32, 32)
     before, count = model['backbone'](inputs)[0], sum(p.numel() for p in model.parameters())
-    # The whole backbone at once, and not block by block.
+    # The whole backbone at once, not block by block.
     assert merge_branches(model) == ['backbone']
     after = model['backbone'](inputs)[0]
     assert (after - before).abs().max() < 1e-4 * before.abs().max()

@@ -19,7 +19,7 @@ def test_no_reader_of_mmengine_runs_tags(tmp_path, name, read):
     assert not mark.exists()
 
 
-def test_what_mmengine_writes_is_read(tmp_path):
+def test_files_of_mmengine_are_read(tmp_path):
     content = dict(a=(1, (2.5, None)), b=['x', True], c={'d': {}})
     dump(content, tmp_path / 'a.yaml')
     assert load(tmp_path / 'a.yaml') == content

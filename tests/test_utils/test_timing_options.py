@@ -18,7 +18,7 @@ def test_defaults(parser):
     assert vars(parser.parse_args([])) == dict(turns=3, clock='wall', threads=1, json=None)
 
 
-def test_every_clock_can_be_chosen(parser):
+def test_every_clock_can_be_selected(parser):
     (action,) = (action for action in parser._actions if action.dest == 'clock')
     assert list(action.choices) == list(CLOCKS)
 
@@ -29,5 +29,5 @@ def test_wrong_numbers(parser, option, value, capsys):
     with pytest.raises(SystemExit) as stopped:
         parser.parse_args([f'{option}={value}'])
     assert stopped.value.code == 2
-    message = f'{option}: must be a whole number of at least 1, got {value!r}'
+    message = f'{option}: must be an integer >= 1, got {value!r}'
     assert message in capsys.readouterr().err

@@ -25,7 +25,7 @@ def bars_of(axes):
     }
 
 
-def test_every_class_has_a_group_and_the_mean_stands_at_the_right():
+def test_every_class_has_a_group_and_the_mean_is_on_the_right():
     (axes,) = draw_class_bars(SERIES, title='RAF-DB').axes
     names = [label.get_text() for label in axes.get_xticklabels()]
     assert names == ['Anger', 'Fear', 'Neutral', 'Contempt', 'mean of\nclasses']
@@ -97,7 +97,7 @@ def test_eight_classes_of_four_models_do_not_touch():
         ({'a': {'Fear': 3.0, 'mean': -1.0}}, 'mean -1'),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(series, message):
+def test_errors(series, message):
     with pytest.raises(ValueError, match=message):
         draw_class_bars(series)
 

@@ -58,7 +58,7 @@ def test_overlay_colors_what_entered_and_fades_the_rest():
     assert drawn.shape == (32, 32, 3) and drawn.dtype == np.uint8
     assert (drawn[16:] > 220).all()
     patches = drawn[:16].reshape(2, 8, 4, 8, 3)
-    assert (patches == patches[:, :1, :, :1]).all()  # one color a patch: the face is plain
+    assert (patches == patches[:, :1, :, :1]).all()  # one color per patch: the face is plain
     gray = 0.25 + 0.75 * 90 / 255
     value = relative_relevance(attended.relevance)[1, 2] / 4
     wanted = 255 * (0.6 * np.array(colors(value)[:3]) + 0.4 * gray)
@@ -92,7 +92,7 @@ def test_a_map_for_another_class_says_so():
     assert [axis.get_xlabel() for axis in axes[1::2]] == ['Fear 50%', 'Fear 50%\nmap for Anger']
 
 
-def test_one_scale_serves_all_maps():
+def test_all_maps_have_one_scale():
     row = AttentionRow({}, None, face())
     peaked = face()
     peaked.relevance = np.eye(4) * 0.1

@@ -34,7 +34,7 @@ def test_embedding_is_repeatable_and_about_directions():
     np.testing.assert_array_equal(points, embed(features * scale, seed=3))
 
 
-def test_few_images_are_refused():
+def test_too_few_images_are_an_error():
     assert embed(np.eye(5)).shape == (5, 2)
     with pytest.raises(ValueError, match='got 4'):
         embed(np.eye(4))
@@ -48,7 +48,7 @@ def test_caption_says_how_well_classes_are_apart():
     silhouette = silhouette_score(features, labels, metric='cosine')
     expected = f'of the features: intra-class variance {variance:.3f}, silhouette {silhouette:.3f}'
     assert separation(features, labels) == expected
-    # One class, or one image a class: there is no silhouette.
+    # One class, or one image per class: there is no silhouette.
     assert 'silhouette' not in separation(features, np.zeros(60, int))
     assert 'silhouette' not in separation(features, np.arange(60))
 
@@ -103,7 +103,7 @@ def test_many_panels_are_put_in_rows(num, columns):
     assert [axes.get_title() for axes in figure.axes][:num] == [str(i) for i in range(num)]
 
 
-def test_without_groups_there_are_points_alone():
+def test_without_groups_there_are_only_points():
     features, labels = clusters()
     (axes,) = draw_embedding(dict(features=features)).axes
     assert axes.get_xlabel() == '' and len(axes.collections[0].get_offsets()) == 60

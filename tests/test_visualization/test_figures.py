@@ -22,14 +22,14 @@ from mmfer.visualization.figures import (
     tidy,
 )
 
-# How people without red, green or blue cones see linear RGB (Viénot, Brettel and Mollon, 1999, for
+# Linear RGB as seen without red, green or blue cones (Viénot, Brettel and Mollon, 1999, for
 # the first two).
 _DEUTERANOPIA = np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]])
 _PROTANOPIA = np.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]])
 
 
 @pytest.mark.parametrize('seen_as', [np.eye(3), _DEUTERANOPIA, _PROTANOPIA])
-def test_colors_are_told_apart_by_everybody(seen_as):
+def test_colors_are_distinguishable_with_color_blindness(seen_as):
     linear = np.array([to_rgb(color) for color in PALETTE]) ** 2.2
     seen = np.clip(linear @ seen_as.T, 0, 1).astype(np.float32) ** (1 / 2.2)
     lab = cv2.cvtColor(seen[None].astype(np.float32), cv2.COLOR_RGB2Lab)[0]
@@ -73,7 +73,7 @@ def test_text_has_the_larger_contrast(background, ink):
     assert text_color(background) == ink
 
 
-def test_panels_fill_rows_and_leave_the_last_places_empty():
+def test_panels_fill_rows_and_the_last_row_may_be_incomplete():
     figure, panels = new_panels(5, 3, (2, 1.5), (0.5, 0.25), title='five')
     assert figure.get_size_inches().tolist() == [6.5, 3.25] and figure.get_suptitle() == 'five'
     assert panels == figure.axes[:5] and all(panel.axison for panel in panels)

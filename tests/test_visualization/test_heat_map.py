@@ -28,7 +28,7 @@ def cell_colors(axes):
     }
 
 
-def test_numbers_stand_in_their_cells():
+def test_numbers_are_in_their_cells():
     axes = draw(title='AffectNet', row_title='k', column_title='r').axes[0]
     written = {text.get_position(): text.get_text() for text in axes.texts}
     assert written == {
@@ -66,7 +66,7 @@ def test_a_cell_that_was_not_run_is_gray_and_hatched():
     assert red == green == blue
 
 
-def test_published_numbers_stand_below_and_do_not_color():
+def test_published_numbers_are_below_and_do_not_affect_colors():
     published = np.full((2, 3), np.nan)
     published[0, 0], published[0, 2] = 65.0, 60.5
     plain, compared = draw().axes[0], draw(published=published).axes[0]
@@ -100,13 +100,13 @@ def test_text_has_contrast_on_every_color():
 def test_one_value_or_none(values):
     values = np.array(values)
     axes = draw(values, ['a'], ['b', 'c'][: values.shape[1]]).axes
-    assert len(axes) == 1 + np.isfinite(values).any()  # nothing run: no color bar
+    assert len(axes) == 1 + np.isfinite(values).any()  # without values there is no color bar
     if np.isfinite(values).any():
         middle = colormaps['cividis'](0.5)[:3]
         assert to_rgb(cell_colors(axes[0])[0, 0]) == pytest.approx(middle, abs=0.01)
 
 
-def test_tables_of_other_sizes_are_refused():
+def test_tables_of_other_sizes_are_an_error():
     with pytest.raises(ValueError, match=r'values .*\(2, 3\)'):
         draw_heat_map(VALUES, ROWS, ['a', 'b'])
     with pytest.raises(ValueError, match=r'published .*\(3, 2\).*\(2, 3\)'):

@@ -28,7 +28,7 @@ def log(shift=0.0, epochs=3):
 
 
 def lines_of(axes, name):
-    """The line of a run, and what was logged behind it where that is drawn."""
+    """The line of a run, and the original values behind it if they are drawn."""
     (line,) = [line for line in axes.lines if line.get_label() == name]
     return line, [other for other in axes.lines if other.get_color() == line.get_color()][:-1]
 
@@ -93,7 +93,7 @@ def test_a_group_is_a_mean_and_a_band():
     assert text.get_text() == 'seeds (mean and range of 3)'
 
 
-def test_a_run_without_a_key_is_left_out_of_its_panel():
+def test_a_run_without_a_key_is_omitted_from_its_panel():
     short = log()
     del short['lr']
     loss, rate = draw_learning_curves({'a': short, 'b': log()}, ['loss', 'lr']).axes
@@ -105,7 +105,7 @@ def test_a_run_without_a_key_is_left_out_of_its_panel():
         draw_learning_curves({'seeds': [short, log()]}, ['lr'])
 
 
-def test_what_cannot_be_drawn_is_refused():
+def test_errors():
     with pytest.raises(ValueError, match=r"\['los'\].*loss, lr, accuracy/top1"):
         draw_learning_curves({'a': log()}, ['loss', 'los'])
     with pytest.raises(ValueError, match='loss, lr, accuracy/top1'):

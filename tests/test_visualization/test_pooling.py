@@ -31,7 +31,7 @@ def face(truth=None):
     )
 
 
-def test_every_face_stands_beside_its_stages():
+def test_every_face_is_next_to_its_stages():
     faces = [face(), face('Fear'), face('Anger')]
     figure = draw_pooling(faces, per_row=2)
     panels = [axes for axes in figure.axes if axes.get_images()]

@@ -1,13 +1,13 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Compare aligned faces with the labels of WFLW: how near are the eyes to where they belong?
+"""Measure the error of face alignment on WFLW: the distance of detected eyes to the labels.
 
     python tools/dataset_converters/align_faces.py data/wflw/WFLW_images aligned --model FILE
     python tools/analysis_tools/alignment_error.py aligned data/wflw
 
-It reads what align_faces.py wrote, OUT/alignment.csv, and no image. An image with several
-labeled faces counts as the one whose eyes are nearest to those found.
+Only the report of align_faces.py, OUT/alignment.csv, is read, and no images. If an image has
+several labeled faces, the one whose eyes are closest to the detected eyes is used.
 
-Exit status: 0; 2 when the report or the labels are missing or wrong.
+Exit status: 0; 2 if the report or the labels are missing or wrong.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from mmfer.utils.config_arguments import tool_parser
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = tool_parser(__doc__)
-    parser.add_argument('aligned', type=Path, help='folder that align_faces.py wrote')
+    parser.add_argument('aligned', type=Path, help='output folder of align_faces.py')
     parser.add_argument('data_root', type=Path, help='folder of WFLW')
     return exit_status(compare, parser.parse_args(argv))
 
 
 def compare(args: argparse.Namespace) -> int:
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.analysis.alignment_errors import alignment_errors, read_points, read_wflw
     from mmfer.preparation.align_faces import REPORT
 

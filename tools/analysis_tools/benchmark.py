@@ -1,11 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Time variants of one or several models against each other; no weights and no data are needed.
+"""Compare the speed of variants of one or several models; no weights and no data are needed.
 
-Variants take turns in one process; ``--list`` names them, and docs/speed.md says what they are.
+Variants take turns in one process. ``--list`` lists them, and docs/speed.md explains them.
 
 Examples:
     python tools/analysis_tools/benchmark.py CONFIG --variants plain eager fused+channels-last
-    python tools/analysis_tools/benchmark.py CONFIG CONFIG --batch-sizes 32    # one against another
+    python tools/analysis_tools/benchmark.py CONFIG CONFIG --batch-sizes 32    # compare two models
     python tools/analysis_tools/benchmark.py CONFIG --train-step --batch-sizes 16
     python tools/analysis_tools/benchmark.py CONFIG --memory --batch-sizes 32
     python tools/analysis_tools/benchmark.py CONFIG --pipeline test
@@ -28,27 +28,29 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--variants', nargs='+', default=VARIANTS, help=f'default: {" ".join(VARIANTS)}'
     )
-    parser.add_argument('--list', action='store_true', help='name all variants, and stop')
+    parser.add_argument('--list', action='store_true', help='list all variants, and exit')
     parser.add_argument(
         '--batch-sizes', type=positive, nargs='+', default=[1, 32, 128], help='default: 1 32 128'
     )
-    parser.add_argument('--warm-up', type=int, default=1, help='calls before (default: 1)')
+    parser.add_argument(
+        '--warm-up', type=int, default=1, help='calls before the timed ones (default: 1)'
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         '--train-step', action='store_true', help='time forward, backward and update instead'
     )
     what.add_argument(
-        '--memory', action='store_true', help='peak memory of a training step instead'
+        '--memory', action='store_true', help='measure the peak memory of a training step instead'
     )
     what.add_argument(
         '--pipeline',
         choices=['train', 'test'],
         nargs='?',
         const='train',
-        help='time the data pipeline instead (default: of training)',
+        help='time the data pipeline instead (default: train)',
     )
     images = parser.add_argument(
-        '--images', type=positive, default=200, help='for --pipeline (default: 200)'
+        '--images', type=positive, default=200, help='images for --pipeline (default: 200)'
     )
     add_former_name(parser, '--pictures', images)
     add_timing_options(parser)
@@ -56,13 +58,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add_config_options(parser)
     args = parser.parse_args(argv)
     if not args.configs and not args.list:
-        parser.error('name at least one CONFIG')
+        parser.error('at least one CONFIG is required')
     check_names(parser, [Path(path).stem for path in args.configs])
     return args
 
 
 def inference(args, configs: dict) -> list[dict]:
-    """Variants against each other, one batch size after the other."""
+    """Compare the variants, one batch size after the other."""
     from mmfer.benchmark.report import timing_rows, timing_table
     from mmfer.benchmark.timing import CLOCKS
     from mmfer.benchmark.variants import random_inputs, time_variants
@@ -74,20 +76,20 @@ def inference(args, configs: dict) -> list[dict]:
         inputs = {
             name: random_inputs(cfg, batch_size, args.device) for name, cfg in configs.items()
         }
-        times, left_out = time_variants(
+        times, skipped = time_variants(
             models, inputs, args.variants, args.turns, args.warm_up, CLOCKS[args.clock]
         )
         measured = timing_rows(times, batch_size)
         print(timing_table(measured), flush=True)
         rows += measured
-        for name, reason in left_out.items():
-            print(f'{name} is left out: {reason}')
+        for name, reason in skipped.items():
+            print(f'{name} is skipped: {reason}')
             rows.append(dict(name=name, batch_size=batch_size, left_out=reason))
     return rows
 
 
 def train_step(args, configs: dict) -> list[dict]:
-    """Training steps of the configs against each other, and the loss of one more."""
+    """Compare training steps of the configs, and check the loss of one more step."""
     import math
 
     from mmfer.benchmark.report import timing_rows, timing_table
@@ -110,7 +112,7 @@ def train_step(args, configs: dict) -> list[dict]:
 
 
 def memory(args, configs: dict) -> list[dict]:
-    """What a training step needs at its height."""
+    """Measure the peak memory of a training step."""
     from mmfer.benchmark.report import memory_table
     from mmfer.benchmark.training import training_memory
 
@@ -124,7 +126,7 @@ def memory(args, configs: dict) -> list[dict]:
 
 
 def pipeline(args, configs: dict) -> list[dict]:
-    """Data pipelines, against decoding and resizing alone."""
+    """Compare data pipelines with only decoding and resizing."""
     from mmfer.benchmark.pipeline import measure_pipeline
     from mmfer.benchmark.report import pipeline_text
     from mmfer.benchmark.timing import CLOCKS
@@ -144,7 +146,7 @@ def pipeline(args, configs: dict) -> list[dict]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     import torch
     from mmengine.registry import init_default_scope
 

@@ -1,13 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Time a training step of a KT-Adapter with prior encoders, with stored prior tokens, and without.
+"""Time a training step of a KT-Adapter with prior encoders, with cached tokens, and without priors.
 
     python tools/analysis_tools/benchmark_prior_cache.py CONFIG --batch-size 4 --steps 5
 
-A step is the forward and backward pass and the update, on random images of the config's size that
-lie in memory already: reading data comes on top. The three kinds of steps take turns, so that a
-machine that is busy for a while slows all of them; medians are reported, for the speed-up that of
-the ratios within a turn. Weights are random, as they do not change the time, so no checkpoint is
-needed.
+A step is the forward and backward pass and the update, on random images of the config's size in
+memory; the time for reading data is not included. The three kinds of steps take turns, so that a
+busy machine slows all of them. Medians are reported; the speed-up is the median of the ratios
+within a turn. Weights are random, because they do not change the time, so no checkpoint is needed.
 """
 
 import sys
@@ -17,7 +16,7 @@ from mmfer.utils.config_arguments import add_config_options, positive, tool_pars
 
 
 def measure(cfg, size: tuple[int, int], batch_size: int, steps: int, device: str) -> dict:
-    """Seconds of each kind of step; see the module's docstring."""
+    """Measure the time of each kind of step in seconds; see the docstring of the module."""
     import copy
     import statistics
     import tempfile
@@ -33,7 +32,7 @@ def measure(cfg, size: tuple[int, int], batch_size: int, steps: int, device: str
     step = TrainStep(cfg, batch_size, device, size)
     model = step.model
     if not isinstance(model, FaceAnalyzer) or not model.prior_configs:
-        raise SystemExit(f'error: {cfg.filename} is no config of a FaceAnalyzer with priors')
+        raise SystemExit(f'error: {cfg.filename} is not a config of a FaceAnalyzer with priors')
     priors = model.build_priors()
 
     def step_with(source):
@@ -66,22 +65,24 @@ def measure(cfg, size: tuple[int, int], batch_size: int, steps: int, device: str
 def main(argv: Sequence[str] | None = None) -> int:
     parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file of a KT-Adapter')
-    parser.add_argument('--batch-size', type=positive, default=4, help='images a step (default: 4)')
     parser.add_argument(
-        '--steps', type=positive, default=5, help='timed steps of a kind (default: 5)'
+        '--batch-size', type=positive, default=4, help='images per step (default: 4)'
+    )
+    parser.add_argument(
+        '--steps', type=positive, default=5, help='timed steps of each kind (default: 5)'
     )
     parser.add_argument(
         '--size',
         type=int,
         metavar='PIXELS',
-        help='side of the images (default: what the model or the test pipeline says, else 224)',
+        help='side of the images (default: the size in the model or the test pipeline, else 224)',
     )
     parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
-    parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
+    parser.add_argument('--json', metavar='FILE', help='also write the results to FILE')
     add_config_options(parser)
     args = parser.parse_args(argv)
 
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     import logging
 
     from mmengine.logging import MMLogger
@@ -93,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmfer.utils.image_size import image_size
 
     init_default_scope('mmfer')
-    MMLogger.get_instance('benchmark', log_level=logging.ERROR)  # not one line a weight
+    MMLogger.get_instance('benchmark', log_level=logging.ERROR)  # not one line per weight
     cfg = load_config(args.config, parse_options(args.cfg_options))
     size = (args.size,) * 2 if args.size else image_size(cfg)[0]
     figures = measure(cfg, size, args.batch_size, args.steps, args.device)

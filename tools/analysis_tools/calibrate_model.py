@@ -1,15 +1,15 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Make a classifier's scores say how often it is right, by one temperature in its last layer.
+"""Calibrate the scores of a classifier by one temperature in its last layer.
 
     python tools/analysis_tools/calibrate_model.py CONFIG CHECKPOINT --out calibrated.pth
 
 fits the temperature on the validation split (val_dataloader), divides the weights and the bias of
-the last layer by it, and writes the weights, without the optimizer. The classes predicted stay the
-same; only scores change. Prints the expected calibration error (ECE) over 15 bins and the negative
-log-likelihood (NLL) before and after, which are stored with the weights.
+the last layer by it, and writes the weights without the optimizer. Only scores change; the
+predicted classes stay the same. The expected calibration error (ECE) over 15 bins and the negative
+log-likelihood (NLL), before and after, are printed and stored with the weights.
 
-Exit status: 0 when it was written; 1 when the model cannot be calibrated; 2 when there is no such
-file or option.
+Exit status: 0 if the file was written; 1 if the model cannot be calibrated; 2 if a file or an
+option does not exist.
 """
 
 import argparse
@@ -26,14 +26,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_trained_model(parser)
     parser.add_argument('--out', required=True, metavar='FILE', help='checkpoint to write, .pth')
     parser.add_argument(
-        '--plot', metavar='FILE', help='draw accuracy over confidence, before and after'
+        '--plot', metavar='FILE', help='also plot accuracy against confidence, before and after'
     )
     add_config_options(parser)
     return exit_status(calibrate, parser.parse_args(argv))
 
 
 def calibrate(args: argparse.Namespace) -> None:
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.apis.calibrate_model import calibrate_model
 
     found = calibrate_model(args.config, args.checkpoint, args.out, args.cfg_options, args.device)

@@ -1,10 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Print what one image costs a model in inference: GFLOPs, parameters and tokens per block.
+"""Print the cost of a model per image in inference: GFLOPs, parameters and tokens per block.
 
-``gflops`` is what published figures mean: APViT's way of computing in the paper, and MobileOne and
-RepVGG with merged branches. ``gflops_run`` is what the model spends as it is configured, which may
-be less (APViT) or, before its branches are merged, more. A KT-Adapter's cost is printed in MFLOPs;
-of its prior encoders none is built, as none runs in inference.
+``gflops`` is comparable to published figures: APViT computed as in the paper, MobileOne and RepVGG
+with merged branches. ``gflops_run`` is the cost of the model as configured. It may be lower (APViT)
+or, before branches are merged, higher. The cost of a KT-Adapter is printed in MFLOPs; its prior
+encoders are not built, because they do not run in inference.
 
 Examples:
     python tools/analysis_tools/get_flops.py CONFIG
@@ -36,11 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file')
     add_size_option(parser, '--shape')
-    parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
+    parser.add_argument('--json', metavar='FILE', help='also write the results to FILE')
     add_config_options(parser)
     args = parser.parse_args(argv)
 
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmengine.registry import init_default_scope
 
     from mmfer.analysis.model_cost import model_cost

@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Print the ratios that tell whether the package has become slower, and what they should be.
+"""Measure ratios that show whether the package became slower, and print their expected values.
 
-Run it on an idle machine; it takes some minutes at full size. It is no test: times are not.
+Run it on an idle machine; at full size it takes some minutes. It is not a test, because times vary.
 
     python tools/analysis_tools/regression_bench.py
     python tools/analysis_tools/regression_bench.py --size small --json ratios.json
@@ -25,9 +25,9 @@ ADAPTER = dict(
     full='kt_adapter/kt-adapter_convnext-v2-base-to-mobileone-s0_1xb32-30e_affectnet-hq-224px.py',
     small='kt_adapter/kt-adapter_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px.py',
 )
-# The small model above reads no files.
+# The small APViT above draws its images, so another config is used here.
 DATA = dict(full=APVIT['full'], small='apvit/apvit_resnet18-vit-tiny_1xb16-12e_rafdb-64px.py')
-#: How poolings are compared.
+#: The variant for comparing poolings.
 POOLED = 'fused+channels-last'
 WHAT = ('speed-up', 'pooling', 'adapter', 'data', 'import')
 
@@ -38,7 +38,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--size',
         choices=list(APVIT),
         default='full',
-        help="small: small nets, a look at the tool's own health (default: full)",
+        help='small: small models, only to check that the tool works (default: full)',
     )
     parser.add_argument(
         '--what', nargs='+', choices=WHAT, default=WHAT, help=f'default: {" ".join(WHAT)}'
@@ -48,13 +48,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--best',
         default='aot+by-8',
         metavar='VARIANT',
-        help='of APViT, see benchmark.py (default: aot+by-8)',
+        help='fastest variant of APViT, see benchmark.py (default: aot+by-8)',
     )
     parser.add_argument(
         '--device',
         default='cpu',
-        help="of the models, such as 'cuda', where --best compiled+bf16 suits; bounds are for the "
-        'default (default: cpu)',
+        help="device of the models, such as 'cuda', with --best compiled+bf16; the expected values "
+        'are for the default (default: cpu)',
     )
     add_timing_options(parser)
     return parser.parse_args(argv)
@@ -62,7 +62,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     import torch
     from mmengine.registry import init_default_scope
 

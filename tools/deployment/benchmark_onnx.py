@@ -1,14 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Time a model in PyTorch (eager) against its exported form in ONNX Runtime, on the processor.
+"""Compare the speed of a model in PyTorch (eager) and in ONNX Runtime, on the CPU.
 
     python tools/deployment/benchmark_onnx.py CONFIG --batch-sizes 1 8 --int8
 
-Branches of MobileOne and RepVGG are merged for both. The variants take turns on random images in
-memory, normalized, so that a machine that is busy for a while slows all of them; all get the same
-number of threads. Reported are median and quartiles of a call, and the median of the ratios
-within a turn. Weights do not change the time, so no checkpoint is needed.
+Branches of MobileOne and RepVGG are merged for both. The variants take turns on random normalized
+images in memory, so that a busy machine slows all of them; all use the same number of threads. The
+median and quartiles of a call are reported, and the median of the ratios within a turn. Weights do
+not change the time, so no checkpoint is needed.
 
-Exit status: 0, 1 when the model cannot be exported, 2 when the arguments are wrong.
+Exit status: 0; 1 if the model cannot be exported; 2 if the arguments are wrong.
 """
 
 import argparse
@@ -28,22 +28,24 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs='+',
         default=[1, 8, 32],
         metavar='N',
-        help='images a call (default: 1 8 32)',
+        help='images per call (default: 1 8 32)',
     )
-    parser.add_argument('--int8', action='store_true', help='time the 8-bit model as well')
+    parser.add_argument('--int8', action='store_true', help='also time the 8-bit model')
     parser.add_argument('--rounds', type=int, default=10, help='timed turns (default: 10)')
-    parser.add_argument('--warm-up', type=int, default=2, help='calls before them (default: 2)')
-    parser.add_argument('--json', metavar='FILE', help='write the figures to FILE as well')
+    parser.add_argument(
+        '--warm-up', type=int, default=2, help='calls before the timed ones (default: 2)'
+    )
+    parser.add_argument('--json', metavar='FILE', help='also write the results to FILE')
     args = parser.parse_args(argv)
     if args.warm_up < 0:
-        parser.error(f'--warm-up is at least 0, got {args.warm_up}')
+        parser.error(f'--warm-up must be at least 0, got {args.warm_up}')
     if args.rounds < 2:
-        parser.error(f'--rounds is at least 2, got {args.rounds}')
+        parser.error(f'--rounds must be at least 2, got {args.rounds}')
     return args
 
 
 def measure(loaded, args: argparse.Namespace) -> list[dict]:
-    """Times of every batch size and variant."""
+    """Measure the times of every batch size and variant."""
     import statistics
     from functools import partial
 
@@ -77,7 +79,7 @@ def measure(loaded, args: argparse.Namespace) -> list[dict]:
 
 
 def table(results: list[dict]) -> str:
-    """The figures as text."""
+    """Format the results as a table."""
     from mmfer.utils.markdown import markdown_table
 
     lines = [['batch', 'variant', 'median, ms', 'quartiles, ms', 'images/s', 'speed-up']]
@@ -94,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def benchmark(args: argparse.Namespace) -> None:
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     import torch
 
     from mmfer.deployment.load import load_for_export

@@ -1,22 +1,22 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Compile a model ahead of time, and prove that the compiled one gives its answers.
+"""Compile a model ahead of time, and verify that its outputs stay the same.
 
     python tools/deployment/export_aoti.py CONFIG CHECKPOINT --out model.pt2 --verify
 
-writes a package of PyTorch's AOTInductor for the processor of this machine: any batch size, all
-that is needed to use it (class names, task, input size, normalization, licence) as metadata, no
-need of mmfer to run it. It needs a C++ compiler here, and where it runs the same version of PyTorch
-and the same vector instructions. Whether it is quicker depends on the processor: docs/speed.md has
-figures, and the last line is measured here,
+writes a package of PyTorch's AOTInductor for the CPU of this machine, for any batch size. All that
+is needed to use it (class names, task, input size, normalization, license) is in its metadata, and
+it runs without mmfer. Compiling needs a C++ compiler. Running needs the same version of PyTorch and
+the same vector instructions. Whether it is faster depends on the CPU: docs/speed.md has
+measurements, and the last line is measured on this machine:
 
-    NAME.pt2: N times as fast here as what FaceInferencer runs (LOW to HIGH): 8 image(s) in ...
+    NAME.pt2: N times as fast as FaceInferencer on this machine (LOW to HIGH): ...
 
---verify compares with PyTorch as export_onnx.py does; nothing is written if they differ by more
-than rounding. Its figures go to NAME.json. Without CHECKPOINT the weights are random. A package is
-a program: whoever loads one runs what is in it.
+--verify compares with PyTorch like export_onnx.py. If the outputs differ by more than rounding,
+nothing is written. The results are written to NAME.json. Without CHECKPOINT the weights are random.
+A package is a program: loading it runs its code.
 
-Exit status: 0 when it was written, 1 when it cannot be compiled or differs from PyTorch, 2 when the
-arguments are wrong.
+Exit status: 0 if the file was written; 1 if the model cannot be compiled or differs from PyTorch;
+2 if the arguments are wrong.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def export(args: argparse.Namespace) -> None:
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     import torch
 
     from mmfer.benchmark.export_speed import measure_exports
@@ -67,7 +67,7 @@ def export(args: argparse.Namespace) -> None:
     if args.verify:
         path = out.with_suffix('.json')
         atomic_write_json(path, report)
-        print(f'figures are in {path}')
+        print(f'results are in {path}')
     if not args.no_timing:
         print(*speeds, sep='\n')
 

@@ -1,15 +1,15 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Export the models of many configs, compare each with PyTorch, and write no file but a report.
+"""Export the models of many configs and compare each with PyTorch; only a report is written.
 
     python tools/deployment/export_configs.py configs --json exports.json
     python tools/deployment/export_configs.py configs/apvit configs/deit --list
 
-Weights and images are random: no checkpoints and no data are needed. Configs that differ in
-training only (priors, losses, initialization, data of the same classes) have one graph; the first
-of them is exported. The report is written after every graph.
+Weights and images are random: no checkpoints and no data are needed. Configs that differ only in
+training (priors, losses, initialization, data with the same classes) have the same graph; only the
+first of them is exported. The report is written after every graph.
 
-Exit status: 0 when all agree with PyTorch, 1 when one cannot be exported or differs, 2 when the
-arguments are wrong.
+Exit status: 0 if all agree with PyTorch; 1 if one cannot be exported or differs; 2 if the arguments
+are wrong.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from typing import Any
 from mmfer.deployment.command_line import exit_status
 from mmfer.utils.config_arguments import positive, tool_parser
 
-#: What a config says of training only: the exported graph does not depend on it.
+#: Keys that only training uses: the exported graph does not depend on them.
 _TRAINING = frozenset(
     (
         'cal_acc',
@@ -48,24 +48,24 @@ _TRAINING = frozenset(
 
 
 def find_configs(paths: list[str]) -> list[Path]:
-    """Leaf configs, in order.
+    """Find the configs in files and folders, in order, without those in ``_base_``.
 
     Raises:
-        FileNotFoundError: One of the paths does not exist.
+        FileNotFoundError: A path does not exist.
     """
     from mmfer.utils.files_below import files_below
 
     found = []
     for path in map(Path, paths):
         if not path.exists():
-            raise FileNotFoundError(f'there is no config and no folder {path}')
+            raise FileNotFoundError(f'there is no config or folder {path}')
         files = [path] if path.is_file() else [f for f in files_below(path) if f.suffix == '.py']
         found += [file for file in files if '_base_' not in file.parts]
     return found
 
 
 def group(configs: list[Path]) -> dict[str, list[Path]]:
-    """Configs by the graph that they are exported to."""
+    """Group configs by their exported graph."""
     from mmfer.utils.config_options import read_config
     from mmfer.utils.image_size import image_size
 
@@ -77,10 +77,10 @@ def group(configs: list[Path]) -> dict[str, list[Path]]:
 
 
 def graph_key(cfg, size: tuple[int, int]) -> str:
-    """A text that is the same for configs whose models are exported to the same graph.
+    """Return a text that is equal for configs with the same exported graph.
 
     Args:
-        cfg: The config.
+        cfg (Config): The config.
         size (tuple[int, int]): Height and width of its images.
     """
     return json.dumps([_inference(cfg.model.to_dict()), size], sort_keys=True, default=repr)
@@ -95,7 +95,7 @@ def _inference(value: Any) -> Any:
 
 
 def check(path: Path, args: argparse.Namespace) -> dict:
-    """Export one model and compare it."""
+    """Export one model and compare it with PyTorch."""
     import time
     from dataclasses import asdict
 
@@ -127,7 +127,7 @@ def check(path: Path, args: argparse.Namespace) -> dict:
 
 
 def line(row: dict, shared: int) -> str:
-    """A row of the table."""
+    """Format a row of the table."""
     if 'error' in row:
         return f'{row["config"]}: {row["error"]}'
     worst = max(comparison['deviation'] for comparison in row['comparisons'])
@@ -143,10 +143,8 @@ def line(row: dict, shared: int) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = tool_parser(__doc__)
-    parser.add_argument(
-        'paths', nargs='+', metavar='PATH', help='configs, or folders of which all are taken'
-    )
-    parser.add_argument('--list', action='store_true', help='say which would be exported, and stop')
+    parser.add_argument('paths', nargs='+', metavar='PATH', help='configs, or folders of configs')
+    parser.add_argument('--list', action='store_true', help='list what would be exported, and exit')
     parser.add_argument(
         '--batch-sizes',
         type=positive,
@@ -156,17 +154,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         help='compare in batches of these sizes (default: 1 2)',
     )
     parser.add_argument(
-        '--tolerance', type=float, default=1e-4, metavar='X', help='(default: %(default)s)'
+        '--tolerance',
+        type=float,
+        default=1e-4,
+        metavar='X',
+        help='largest difference of outputs (default: %(default)s)',
     )
-    parser.add_argument('--threads', type=positive, default=1, help='of either side (default: 1)')
+    parser.add_argument(
+        '--threads', type=positive, default=1, help='CPU threads of both runtimes (default: 1)'
+    )
     parser.add_argument('--json', metavar='FILE', help='write the report to FILE')
     return exit_status(export, parser.parse_args(argv))
 
 
 def export(args: argparse.Namespace) -> int:
-    """Export and compare all graphs; returns the exit status."""
+    """Export and compare all graphs; return the exit status."""
     configs = find_configs(args.paths)
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     import gc
     import logging
 
@@ -182,7 +186,7 @@ def export(args: argparse.Namespace) -> int:
         print(f'{len(configs)} configs, {len(groups)} graphs')
         return 0
     require_onnx()
-    MMLogger.get_instance('export', log_level=logging.ERROR)  # not one warning a model
+    MMLogger.get_instance('export', log_level=logging.ERROR)  # not one warning per model
     torch.set_num_threads(args.threads)
     print(f'{"MiB":>7}{"configs":>8}{"differs by":>11}{"label":>8}{"open":>6}')
     rows = []
@@ -193,7 +197,7 @@ def export(args: argparse.Namespace) -> int:
         if args.json:
             content = dict(tolerance=args.tolerance, graphs=rows)
             atomic_write_json(args.json, content)
-        gc.collect()  # models of several hundred MiB hold themselves in cycles
+        gc.collect()  # models of several hundred MiB are in reference cycles
     good = sum(row['ok'] for row in rows)
     print(f'{good} of {len(rows)} graphs ({len(configs)} configs) agree with PyTorch')
     return 0 if good == len(rows) else 1

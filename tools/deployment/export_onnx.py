@@ -1,23 +1,24 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Export a model to ONNX, and prove that ONNX Runtime gives its answers.
+"""Export a model to ONNX, and verify that its outputs in ONNX Runtime stay the same.
 
     python tools/deployment/export_onnx.py CONFIG CHECKPOINT --out model.onnx --verify
 
-writes the graph for any batch size, with all that is needed to use it (class names, task, input
-size, normalization, licence) as metadata. By default it takes normalized float32 (N, 3, H, W), as
-runtimes and accelerators expect; with --with-preprocessing it takes images as OpenCV reads them,
-uint8 (N, H, W, 3) in BGR, and normalizes them itself, so that nobody else can get it wrong.
+writes the graph for any batch size. Everything that is needed to use it (class names, task, input
+size, normalization, license) is in its metadata. By default the input is normalized float32
+(N, 3, H, W), as runtimes and accelerators expect. With --with-preprocessing the input is images as
+OpenCV reads them, uint8 (N, H, W, 3) in BGR; the model normalizes them itself, so that callers
+cannot get it wrong.
 
---verify compares with PyTorch, on random images and on those of the test set (drawn faces where
-its files are missing), in batches of 1, 2 and 7; nothing is written if they differ by more than
-rounding. --int8 writes NAME.int8.onnx as well, with linear layers in 8 bits, and measures on the
-test set what that costs. Both write their figures to NAME.json. Without CHECKPOINT the weights are
-random. The last line is measured here, with --int8 one for each file:
+--verify compares with PyTorch in batches of 1, 2 and 7, on random images and on the test set (drawn
+faces if its files are missing). If the outputs differ by more than rounding, nothing is written.
+--int8 also writes NAME.int8.onnx, with linear layers in 8 bits, and measures the metrics of both on
+the test set. Both options write their results to NAME.json. Without CHECKPOINT the weights are
+random. The last line is measured on this machine; with --int8 there is one per file:
 
-    NAME.onnx: N times as fast here as what FaceInferencer runs (LOW to HIGH): 8 image(s) in ...
+    NAME.onnx: N times as fast as FaceInferencer on this machine (LOW to HIGH): ...
 
-Exit status: 0 when it was written, 1 when it cannot be exported or differs from PyTorch, 2 when the
-arguments are wrong.
+Exit status: 0 if the file was written; 1 if the model cannot be exported or differs from PyTorch;
+2 if the arguments are wrong.
 """
 
 import argparse
@@ -33,20 +34,20 @@ from mmfer.utils.config_arguments import positive, tool_parser
 def main(argv: Sequence[str] | None = None) -> int:
     parser = tool_parser(__doc__)
     parser.add_argument(
-        '--int8', action='store_true', help='write an 8-bit model too, and measure its metrics'
+        '--int8', action='store_true', help='also write an 8-bit model, and measure its metrics'
     )
     parser.add_argument(
         '--int8-num',
         type=positive,
         metavar='N',
-        help='measure them on so many images, spread evenly over the test set (default: all)',
+        help='measure them on N images, spread evenly over the test set (default: all)',
     )
-    parser.add_argument('--device', default='cpu', help='where PyTorch runs (default: cpu)')
+    parser.add_argument('--device', default='cpu', help='device of PyTorch (default: cpu)')
     return exit_status(export, parse_export_args(parser, '.onnx', argv))
 
 
 def export(args: argparse.Namespace) -> None:
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     import torch
 
     from mmfer.benchmark.export_speed import measure_exports
@@ -87,13 +88,13 @@ def export(args: argparse.Namespace) -> None:
     if args.verify or args.int8:
         path = out.with_suffix('.json')
         atomic_write_json(path, report)
-        print(f'figures are in {path}')
+        print(f'results are in {path}')
     if not args.no_timing:
         print(*speeds, sep='\n')
 
 
 def print_interface(exported) -> None:
-    """Name the inputs and outputs."""
+    """Print the names and shapes of inputs and outputs."""
     kind = 'uint8, BGR' if exported.with_preprocessing else 'float32, normalized'
     shape = ', '.join(map(str, exported.input_shape))
     print(f'  takes  {exported.input_name} ({shape}) {kind}')
@@ -102,7 +103,7 @@ def print_interface(exported) -> None:
 
 
 def measure_metrics(cfg, variants: dict, num: int | None) -> dict:
-    """Metrics of the float32 and the int8 model, printed."""
+    """Compute and print the metrics of the float32 and the int8 model."""
     from mmfer.deployment.evaluate import evaluate
     from mmfer.utils.markdown import markdown_table
 

@@ -1,19 +1,18 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Look for leaks between the splits of a dataset, duplicates, broken and odd files.
+"""Check a dataset for leaks between its splits, duplicates, and broken or odd files.
 
     python tools/misc/audit_dataset.py CONFIG --workers 4 --out work_dirs/audit
     python tools/misc/audit_dataset.py train=data/my/train test=data/my/test
 
-What is given is one config or more, whose training, validation and test loader are looked at, or
-folders with a name each. Copies are found that were encoded again, resized, lit otherwise, cropped
-by a few pixels or mirrored; docs/audit.md says how, and how well.
+Pass one or more configs, whose training, validation and test sets are checked, or named folders.
+Copies are also found if they were encoded again, resized, changed in brightness, cropped by a few
+pixels or mirrored; docs/audit.md explains how, and how well.
 
 The report in OUT contains images of faces. It is written there and nowhere else.
 
-Exit status: 0 when no image is in two splits, every file can be read and boxes and points are
-about their image; 1 when this is not so; 2 when the arguments, a config or a dataset's layout are
-wrong; 130 when it was interrupted.
-Duplicates inside a split, contradicting labels and odd files are reported, but are no failure.
+Exit status: 0 if no image is in two splits, every file is readable, and boxes and points fit their
+image; 1 if not; 2 if the arguments, a config or a dataset's layout are wrong; 130 after Ctrl-C.
+Duplicates inside a split, contradicting labels and odd files are reported, but are not a failure.
 """
 
 import argparse
@@ -32,18 +31,18 @@ from mmfer.utils.config_arguments import (
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = tool_parser(__doc__)
     parser.add_argument('sources', nargs='+', metavar='CONFIG | NAME=DIR')
-    parser.add_argument('--out', type=Path, help='folder for the report (default: none is written)')
+    parser.add_argument('--out', type=Path, help='folder for the report (default: no report)')
     add_workers_option(parser)
     parser.add_argument(
         '--max-shown',
         type=positive,
         default=100,
-        help='groups, pairs or files that a section of the report shows (default: 100)',
+        help='most groups, pairs or files shown per section of the report (default: 100)',
     )
     parser.add_argument(
         '--disjoint-people',
         action='store_true',
-        help='people in two splits are a failure as well; for datasets that know who is shown',
+        help='people in two splits are a failure too; for datasets that know the people',
     )
     add_config_options(parser)
     args = parser.parse_args(argv)
@@ -54,12 +53,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def is_config(source: str) -> bool:
-    """Whether a source is a config; otherwise it is like NAME=DIR."""
+    """Return whether a source is a config, not NAME=DIR."""
     return source.endswith('.py') and '=' not in source
 
 
 def check_sources(parser: argparse.ArgumentParser, sources: list[str]) -> None:
-    """End with a message where a source is neither, or two would have the same name in reports."""
+    """Exit with an error if a source is neither, or if two have the same name in reports."""
     names = []
     for source in sources:
         name, equals, folder = source.partition('=')
@@ -68,15 +67,15 @@ def check_sources(parser: argparse.ArgumentParser, sources: list[str]) -> None:
         elif name and equals and folder:
             names.append(name)
         else:
-            parser.error(f'{source!r} is neither a config (.py) nor like NAME=DIR')
+            parser.error(f'{source!r} is neither a config (.py) nor NAME=DIR')
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        parser.error(f'the names {twice} are given more than once; each source needs its own')
+        parser.error(f'the names {twice} are used more than once; each source needs its own')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.audit import audit, merge_equal, to_text, write_report
 
     try:
@@ -95,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except OSError as error:
             print(f'error: {error}', file=sys.stderr)
             return 2
-    # Names of files need not be text.
+    # File names need not be valid text.
     encoding = sys.stdout.encoding or 'utf-8'
     print(to_text(result).encode(encoding, 'backslashreplace').decode(encoding))
     if args.out:
@@ -107,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def collect(sources: list[str], options: list[str]) -> list:
-    """The splits of all sources; those of a config have its name where it is not the only one."""
+    """Return the splits of all sources; with several sources, names start with their config."""
     from mmengine.registry import init_default_scope
 
     from mmfer.audit import split_of_folder, splits_of_config
@@ -125,7 +124,7 @@ def collect(sources: list[str], options: list[str]) -> list:
 
 
 def show_progress(items, total: int, title: str):
-    """Show a bar on the error stream, so that the summary can be piped away."""
+    """Show a progress bar on stderr, so that stdout can be piped."""
     from rich.console import Console
     from rich.progress import track
 

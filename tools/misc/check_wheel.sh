@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Build the wheel, install it where no working copy is in reach, and train from it.
+# Build the wheel, install it in another environment, and train with it from another folder.
 #
 #   tools/misc/check_wheel.sh CONFIG_BASENAME
 #
-# VENV (default .venv) is an environment made by setup_venv.sh. Its packages are lent to a second,
-# thin environment that holds the wheel of mmfer and openmim: 11 GB need not be installed twice.
+# VENV (default .venv) is an environment made by setup_venv.sh. A second environment with only the
+# wheel of mmfer and openmim shares its packages, so that 11 GB are not installed twice.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -20,7 +20,7 @@ say() { printf '\033[1m[wheel]\033[0m %s\n' "$*"; }
 say 'building'
 rm -rf dist build
 "$venv/bin/python" -m pip wheel -q --no-deps --no-build-isolation -w dist .
-# The build left copies where the working copy has links: put the links back.
+# The build replaces links in the working copy by copies: restore the links.
 "$venv/bin/python" -m pip install -q --no-deps --no-build-isolation -e .
 "$venv/bin/python" setup.py -q egg_info
 wheel=$(ls dist/mmfer-*.whl)
@@ -30,7 +30,7 @@ for inside in mmfer/.mim/tools/train.py mmfer/.mim/tools/dist_train.sh mmfer/.mi
     mmfer/.mim/configs/kt_adapter/metafile.yml mmfer/.mim/configs/kt_adapter/README.md \
     mmfer/serve/page/index.html mmfer/weights/* "mmfer/.mim/configs/apvit/$config"; do
     grep -q "$inside" <<<"$content" || {
-        echo "[wheel] error: $wheel does not hold $inside" >&2
+        echo "[wheel] error: $wheel does not contain $inside" >&2
         exit 1
     }
 done
@@ -39,7 +39,7 @@ say "installing $wheel in a clean environment"
 rm -rf "$thin"
 "$venv/bin/python" -m venv "$thin"
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
-# A path in a .pth file is searched last, and the editable mmfer of that folder stays unknown.
+# Paths in a .pth file are searched last, and the .pth files in that folder (the editable mmfer) are ignored.
 echo "$site" >"$("$thin/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/lent.pth"
 "$thin/bin/python" -m pip install -q --no-deps --ignore-installed "$wheel" 'openmim>=0.3.9,<0.4'
 

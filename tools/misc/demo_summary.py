@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Print what `make demo` reached and where its files are."""
+"""Print the results of `make demo` and where its files are."""
 
 import json
 import sys
@@ -16,13 +16,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     metrics = json.loads((folder / 'metrics.json').read_text())
     print(f'\nAccuracy on unseen drawn faces   {metrics["accuracy/top1"]:6.2f} %  (chance 14.29 %)')
     print(f'Mean over the classes            {metrics["class_accuracy/mean"]:6.2f} %')
-    print('\nFaces with prediction, confidence and the patches that were kept:')
+    print('\nFaces with prediction, confidence and kept patches:')
     print(f'    {folder / "faces.png"}')
     print('Confusion matrix:')
     for image in sorted(folder.rglob('confusion_matrix*.png'))[-1:]:
         print(f'    {image}')
     print('Logs and checkpoints:')
-    print(f'    {folder}   (make clean-demo removes it, so that make demo trains anew)')
+    print(f'    {folder}   (make clean-demo deletes it, so that make demo trains again)')
     return 0
 
 

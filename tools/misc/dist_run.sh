@@ -16,11 +16,11 @@ shift "$count"
 processes=$1
 shift
 
-# Without PORT, a free one is taken; several machines have to agree on one.
+# Without PORT, a free one is used; several machines must use the same one.
 if [ "${NNODES:-1}" = 1 ] && [ -z "${PORT:-}" ]; then
     PORT=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 fi
-# Each process gets its share of the cores; torchrun would give each of them one.
+# Divide the cores among the processes; torchrun would set one thread per process.
 cores=$(python -c 'import os; print(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())')
 share=$((cores / processes))
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((share > 0 ? share : 1))}

@@ -1,16 +1,16 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Try on a GPU what tests on a CPU cannot: one run, one table of what worked and how fast it was.
+"""Check on a GPU what tests on a CPU cannot check, and print a table of results and speed.
 
-Every step is another tool in a process of its own, with its output in WORK_DIR/STEP.log. One that
-fails or takes too long does not stop the others. docs/gpu.md says how to bring data and packages to
-a machine without a network.
+Every step runs a tool in its own process, with its output in WORK_DIR/STEP.log. A step that fails
+or takes too long does not stop the others. docs/gpu.md explains how to copy data and packages to a
+machine without a network.
 
 Examples:
     python tools/misc/gpu_check.py --ferplus ferplus.tar.gz --minutes 9
     python tools/misc/gpu_check.py --ferplus data/ferplus --only data training
-    python tools/misc/gpu_check.py --small    # small nets, no data, on a CPU: is the script well?
+    python tools/misc/gpu_check.py --small    # small models, no data, on a CPU: test this script
 
-Exit status: 0 when all steps are done, 1 when one of them failed.
+Exit status: 0 if all steps are done, 1 if one failed.
 """
 
 import argparse
@@ -33,12 +33,12 @@ ROOT = Path(__file__).resolve().parents[2]
 APVIT = 'apvit_ir50-vit-small_1xb128-20e_ferplus-112px'
 ADAPTER = 'kt-adapter_convnext-v2-base-to-mobileone-s0_1xb32-30e_affectnet-hq-224px'
 SMALL_ADAPTER = 'kt-adapter_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px'
-#: Draws its faces: for --small, and where there is no FERPlus.
+#: Draws its faces: for --small, and without FERPlus.
 DRAWN = 'apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px'
 SMALL_FERPLUS = 'apvit_resnet18-vit-tiny_1xb128-30e_ferplus-48px'
 STEPS = ('tests', 'precision', 'processes', 'data', 'training', 'ratios')
-#: Seconds that training leaves to what follows it, and that it takes beside its epochs: imports,
-#: compiling, the checkpoint. Then of an epoch beside its steps: validation, start of the workers.
+#: Seconds for the steps after training; for training besides its epochs (imports, compiling, the
+#: checkpoint); and for an epoch besides its training steps (validation, start of the workers).
 AFTER, BEFORE, BESIDE = 75, 100, 5
 WRAPPERS = dict(
     bf16=['type=BFloat16OptimWrapper'],
@@ -53,14 +53,19 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         metavar='PATH',
         help='archive of pack_ferplus.py, or folder with fer2013new.csv and images/; without it a '
-        'small net trains on drawn faces',
+        'small model trains on drawn faces',
     )
     parser.add_argument(
-        '--minutes', type=float, default=9, help='for all; decides the epochs (default: 9)'
+        '--minutes',
+        type=float,
+        default=9,
+        help='time for all steps; limits the number of epochs (default: 9)',
     )
-    parser.add_argument('--epochs', type=positive, default=20, help='at the most (default: 20)')
     parser.add_argument(
-        '--workers', type=positive, default=14, help='that load images (default: 14)'
+        '--epochs', type=positive, default=20, help='largest number of epochs (default: 20)'
+    )
+    parser.add_argument(
+        '--workers', type=positive, default=14, help='processes that load images (default: 14)'
     )
     parser.add_argument(
         '--work-dir',
@@ -69,7 +74,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='each run gets a folder in it (default: %(default)s)',
     )
     parser.add_argument('--only', nargs='+', choices=STEPS, default=STEPS, metavar='STEP')
-    parser.add_argument('--small', action='store_true', help='small nets, few steps; on a CPU too')
+    parser.add_argument(
+        '--small', action='store_true', help='small models, few steps; also works on a CPU'
+    )
     return parser.parse_args(argv)
 
 
@@ -87,15 +94,15 @@ def ferplus_options(folder: Path, *parts: str) -> list[str]:
 
 
 def last(pattern: str, text: str) -> str:
-    """What a log says at last."""
+    """Return the last match in a log."""
     found = re.findall(pattern, text, re.MULTILINE)
     if not found:
-        raise ValueError(f'its log has nothing like {pattern}')
+        raise ValueError(f'its log has no match for {pattern}')
     return found[-1]
 
 
 def check_precision(table: 'StepTable', small: bool, device: str) -> float | None:
-    """Steps in half precision; returns the seconds of one of APViT's in bf16."""
+    """Run training steps in half precision; return the seconds of a step of APViT in bf16."""
     seconds = None
     configs = [config(name) for name in ((DRAWN, SMALL_ADAPTER) if small else (APVIT, ADAPTER))]
     size, turns = (4, 1) if small else (128, 12)
@@ -135,7 +142,7 @@ def read_ratios(path: Path, _: str) -> str:
 
 
 def check_training(table: 'StepTable', args, folder: Path | None, step: float | None) -> None:
-    """APViT from scratch, bf16, compiled; in as many epochs as there is time for."""
+    """Train APViT from scratch, in bf16, compiled, for as many epochs as there is time for."""
     from mmfer.engine.launch import load_config
 
     parts = ('train', 'val')
@@ -160,13 +167,13 @@ def check_training(table: 'StepTable', args, folder: Path | None, step: float | 
     options += [
         f'train_dataloader.num_workers={workers}',
         f'train_dataloader.batch_size={batch}',
-        # A short last batch would be compiled as well.
+        # A smaller last batch would be compiled separately.
         'train_dataloader.drop_last=True',
         f'train_cfg.max_epochs={epochs}',
         f'default_hooks.checkpoint.interval={epochs}',
         f'default_hooks.logger.interval={interval}',
     ]
-    # A processor's compiler would take minutes.
+    # Compiling for a CPU would take minutes.
     compiled = [] if args.small else ['--compile']
     options += ['compile.backend=eager'] if args.small else []
     command = python('train.py', config(name), '--amp', 'bf16', '--work-dir', work_dir, *compiled)
@@ -175,7 +182,7 @@ def check_training(table: 'StepTable', args, folder: Path | None, step: float | 
     limit = table.left - AFTER
     done = table.run(title, command, limit, partial(read_training, work_dir))
     if folder is None or not (folder / 'images' / 'FER2013Test').is_dir():
-        table.add('test', 'no test images of FERPlus are here', 'skipped')
+        table.add('test', 'there are no test images of FERPlus', 'skipped')
     elif done:
         command = python('test.py', config(name), work_dir / f'epoch_{epochs}.pth')
         command += ['--work-dir', work_dir, '--cfg-options', *ferplus_options(folder, 'test')]
@@ -188,7 +195,7 @@ def read_training(work_dir: Path, _: str) -> str:
     curves = read_training_log(work_dir)
     accuracy, times = curves['accuracy/top1'].values, curves['time'].values
     epochs = len(accuracy)
-    later = slice(len(times) // epochs if epochs > 1 else 0, None)  # compiling is in the first
+    later = slice(len(times) // epochs if epochs > 1 else 0, None)  # the first includes compiling
     seconds = times[later].mean()
     waiting = curves['data_time'].values[later].mean() / seconds
     return (
@@ -239,7 +246,7 @@ def run_steps(table: 'StepTable', args, device: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     import torch
 
     from mmfer.benchmark.report import machine_text
@@ -248,7 +255,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     if device == 'cpu' and not args.small:
-        sys.exit('error: torch sees no GPU here; --small tries the script on a CPU')
+        sys.exit('error: torch finds no GPU; --small runs the script on a CPU')
     if args.ferplus is not None and not args.ferplus.exists():
         sys.exit(f'error: --ferplus: there is no {args.ferplus}')
     args.ferplus = args.ferplus and args.ferplus.absolute()

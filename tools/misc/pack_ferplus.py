@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Pack FERPlus's gray 48x48 images and votes into one small archive, and unpack them elsewhere.
 
-For machines that files have to be carried to. Images are tiles of lossless WebP sheets, equal ones
-once, so the archive takes two thirds of the PNG files; all pixels come back as they were.
+For machines without a network. Images are tiles of lossless WebP sheets, and equal images are
+stored once, so the archive has two thirds of the size of the PNG files. No pixel is changed.
 
 Examples:
     python tools/misc/pack_ferplus.py pack data/ferplus ferplus.tar.gz
@@ -34,7 +34,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def pack(folder: Path, archive: Path) -> int:
-    """Write the archive; returns the number of images.
+    """Write the archive; return the number of images.
 
     Raises:
         ValueError: An image is not gray or not 48x48, or there is none.
@@ -48,11 +48,11 @@ def pack(folder: Path, archive: Path) -> int:
     for path in sorted((folder / IMAGES).glob('*/*.png')):
         image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if image is None or image.shape != (_SIDE, _SIDE) or image.dtype != np.uint8:
-            raise ValueError(f'{path} is no gray image of {_SIDE}x{_SIDE} pixels')
+            raise ValueError(f'{path} is not a gray image of {_SIDE}x{_SIDE} pixels')
         number = tiles.setdefault(image.tobytes(), len(tiles))
         names.append(f'{path.parent.name}/{path.name},{number}')
     if not names:
-        raise ValueError(f'there is no image *.png in a folder of {folder / IMAGES}')
+        raise ValueError(f'there is no image *.png in the subfolders of {folder / IMAGES}')
     pixels = np.zeros((-(-len(tiles) // _TILES), _ACROSS, _ACROSS, _SIDE, _SIDE), np.uint8)
     for number, tile in enumerate(tiles):
         at = np.unravel_index(number, pixels.shape[:3])
@@ -74,12 +74,12 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> int:
-    """Write votes and images as they were; returns the number of images.
+    """Write votes and images; return the number of images.
 
-    Members are read by the names that this file gives them; no path of the archive is used.
+    Only members with the names that :func:`pack` writes are read; no path in the archive is used.
 
     Raises:
-        ValueError: A name leads out of the folder, or this is another archive.
+        ValueError: A name leads out of the folder, or the archive is not one of :func:`pack`.
     """
     import cv2
     import numpy as np

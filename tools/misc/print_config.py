@@ -12,7 +12,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = tool_parser(__doc__)
     parser.add_argument('config', help='path of the config file')
     parser.add_argument(
-        '--save-path', metavar='FILE', help='also write it here (.py, .json, .yaml)'
+        '--save-path', metavar='FILE', help='also write it to FILE (.py, .json, .yaml)'
     )
     add_config_options(parser)
     args = parser.parse_args(argv)
@@ -24,10 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     path = Path(args.save_path or 'config.py')
     if path.suffix not in ('.py', '.json', '.yaml', '.yml'):
-        parser.error(f'--save-path {path}: write .py, .json, .yaml or .yml')
+        parser.error(f'--save-path {path}: must end in .py, .json, .yaml or .yml')
     cfg = read_config(args.config, parse_options(args.cfg_options))
     if args.save_path:
-        # Whole before the file is opened: not every config can be written in every format.
+        # Convert before the file is opened: not every config can be written in every format.
         text = cfg.pretty_text
         if path.suffix != '.py':
             text = dump(cfg.to_dict(), file_format=path.suffix[1:])

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Make (or update) a virtual environment that holds mmfer's working copy and all it needs.
+# Create (or update) a virtual environment with mmfer's working copy and its requirements.
 #
 #   tools/misc/setup_venv.sh VENV [REQUIREMENTS_FILE ...]
 #
-# The environment is stamped with a hash of what it was made from, so a second call with the same
-# files returns at once.
-# PYTHON names the interpreter to use (default python3, 3.10 or newer).
+# A hash of the requirements is stored in the environment, so a second call with the same files
+# returns at once.
+# PYTHON is the interpreter to use (default python3, 3.10 or newer).
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -37,28 +37,28 @@ say 'installing torch, the OpenMMLab packages and the rest (a few minutes and ab
 "${pip[@]}" install -q 'pip>=23' 'setuptools<81' wheel
 args=()
 for file in "${requirements[@]}"; do args+=(-r "$file"); done
-# A line per package, so that one sees where it is; the rest of pip's talk is left out.
+# Print one line per package as progress, and omit the rest of pip's output.
 "${pip[@]}" install --progress-bar off "${args[@]}" | sed -un \
     -e 's/^Collecting \([A-Za-z0-9_.-]*\).*/    \1/p' \
     -e 's/^Installing collected packages.*/    ... unpacking all of them, about a minute/p'
 "${pip[@]}" install -q --no-deps 'openmim>=0.3.9,<0.4'
-# The face detector MTCNN with its weights, 2 MB. What it declares are old versions of torch, numpy
-# and Pillow; it runs with the ones that are here.
+# The face detector MTCNN with its weights, 2 MB. It requires old versions of torch, numpy and
+# Pillow, but works with the installed ones.
 "${pip[@]}" install -q --no-deps facenet-pytorch==2.6.0
 
-# The opencv-python wheel links against libGL, which a server without a display does not have. The
-# headless wheel owns the same module; it is laid over the other one, whose metadata stays so that
-# pip goes on believing the requirement of mmengine and mmcv to be met.
+# The opencv-python wheel needs libGL, which a server without a display does not have. The headless
+# wheel has the same module. It is installed over the other one, whose metadata stays, so that pip
+# still considers the requirement of mmengine and mmcv as met.
 if ! "$venv/bin/python" -c 'import cv2' 2>/dev/null; then
     version=$("${pip[@]}" show opencv-python | sed -n 's/^Version: //p')
-    say "cv2 $version needs display libraries that are not here: using its headless build"
+    say "cv2 $version needs missing display libraries: installing its headless build"
     "${pip[@]}" install -q --no-deps --force-reinstall "opencv-python-headless==$version"
     "$venv/bin/python" -c 'import cv2' || fail 'cv2 cannot be imported, see above'
 fi
 
 say 'installing mmfer (editable)'
 "${pip[@]}" install -q --no-deps --no-build-isolation -e .
-# mim looks for the package's folder through its egg-info, which pip does not always leave behind.
+# mim finds the folder of the package by its egg-info, which pip does not always create.
 "$venv/bin/python" setup.py -q egg_info
 touch "$ready"
 say "ready: $("$venv/bin/python" -c 'import torch, sys; print("Python", sys.version.split()[0], "torch", torch.__version__)')"

@@ -3,7 +3,7 @@
 #
 #   slurm_run.sh TOOL PARTITION JOB_NAME [arguments of TOOL ...]
 #
-# GPUS (8), GPUS_PER_NODE (at most 8), CPUS_PER_TASK (5) and SRUN_ARGS come from the environment.
+# Environment variables: GPUS (default 8), GPUS_PER_NODE (GPUS, at most 8), CPUS_PER_TASK (5), SRUN_ARGS.
 set -euo pipefail
 
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -13,7 +13,7 @@ gpus=${GPUS:-8}
 gpus_per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
 export PYTHONPATH="$(dirname "$tools")${PYTHONPATH:+:$PYTHONPATH}"
 
-# SRUN_ARGS holds several words.
+# SRUN_ARGS may be several words.
 # shellcheck disable=SC2086
 exec srun -p "$partition" \
     --job-name="$job_name" \

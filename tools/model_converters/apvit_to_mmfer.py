@@ -1,11 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Convert the checkpoint that the authors of APViT released to mmfer's names.
+"""Convert the checkpoint released by the authors of APViT to mmfer's names.
 
     python tools/model_converters/apvit_to_mmfer.py APViT_RAF.pth checkpoints/apvit_rafdb.pth
 
-The result is a whole classifier for ``tools/test.py`` with the configs under ``configs/apvit``, or
-under ``configs/transfer`` where the file has the layout of the released code's TransFER. Its class
-names are stored with it. The released weights carry the licence of their authors.
+The result is a complete classifier for ``tools/test.py`` with the configs in ``configs/apvit``, or
+in ``configs/transfer`` if the file has the layout of TransFER in the released code. It includes the
+class names. The released weights have the license of their authors.
 """
 
 import sys
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
 
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmengine.registry import init_default_scope
 
     from mmfer.apis.convert_weights import convert_weights

@@ -1,10 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Convert an IR net of face.evoLVe to mmfer's IRNet.
+"""Convert an IR network of face.evoLVe to mmfer's IRNet.
 
     python tools/model_converters/face_evolve_to_mmfer.py backbone_ir50_ms1m_epoch120.pth \\
         checkpoints/ir50_ms1m.pth
 
-The result is what ``model.backbone.cnn.init_cfg`` of the APViT configs names.
+The result is for ``model.backbone.cnn.init_cfg`` of the APViT configs.
 """
 
 import sys
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
 
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.apis.convert_weights import convert_weights
     from mmfer.apis.weight_names import convert_face_evolve
     from mmfer.checkpoint.safe_load import CheckpointError, load_weights

@@ -5,7 +5,7 @@
     python tools/model_converters/iresnet_to_mmfer.py backbone.pth checkpoints/iresnet18.pth \\
         --depth 18
 
-The result is what model.backbone.cnn.init_cfg names, with
+The result is for model.backbone.cnn.init_cfg with
 cnn=dict(type='IRNet', depth=50, unit='iresnet').
 """
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
 
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.apis.convert_weights import convert_weights
     from mmfer.apis.weight_names import convert_iresnet
     from mmfer.checkpoint.safe_load import CheckpointError, load_weights

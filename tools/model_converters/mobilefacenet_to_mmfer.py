@@ -7,8 +7,8 @@
         checkpoints/mobilefacenet_w600k.pth
 
 Reads checkpoints of TreB1eN/InsightFace_Pytorch and of InsightFace's arcface_torch, and ONNX files
-of such nets, by the package onnx. The result is what model.backbone.cnn.init_cfg names, with the
-settings of model.backbone.cnn that are printed.
+of such models (needs the package onnx). The result is for model.backbone.cnn.init_cfg, with the
+printed settings of model.backbone.cnn.
 """
 
 import sys
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
 
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.apis.convert_weights import convert_weights
     from mmfer.apis.mobilefacenet_onnx import read_mobilefacenet_onnx
     from mmfer.apis.mobilefacenet_weights import (
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = ', '.join(f'{key}={value!r}' for key, value in settings.items())
     print(f"use it with cnn=dict(type='MobileFaceNet', {words}, init_cfg=...)")
     if folded:
-        print('norm_eval=True since BatchNorm is folded in the file: its statistics are not known')
+        print('norm_eval=True, because BatchNorm is folded in the file: its statistics are unknown')
     return 0
 
 

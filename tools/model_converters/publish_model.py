@@ -1,18 +1,18 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Make of a training checkpoint a file for other people.
+"""Convert a training checkpoint to a file for publication.
 
     python tools/model_converters/publish_model.py CONFIG CHECKPOINT OUT.safetensors
 
-writes OUT-<digits>.safetensors with the first eight digits of its sha256: the weights, and as
-metadata the class names, the task, the input size, the normalization, the whole config and the
-licence. No optimizer, no frozen priors, no pickle. The same files give the same bytes.
+writes OUT-<digits>.safetensors, with the first eight digits of its sha256. It contains the weights
+and, as metadata, the class names, the task, the input size, the normalization, the full config and
+the license, but no optimizer, no frozen priors and no pickle. The same inputs give the same bytes.
 
---facts FILE.yml adds what the model is for, what it was trained on and what was measured; what
-tools/analysis_tools/calibrate_model.py found goes with the weights. `python -m mmfer models
+--facts FILE.yml adds the purpose, the training data and the results of the model. The results of
+tools/analysis_tools/calibrate_model.py are included. `python -m mmfer models
 OUT-<digits>.safetensors --facts` prints all of it.
 
-Exit status: 0 when it was written; 1 when the checkpoint does not fit the config or cannot be read;
-2 when there is no such file or option.
+Exit status: 0 if the file was written; 1 if the checkpoint does not fit the config or cannot be
+read; 2 if a file or an option does not exist.
 """
 
 import argparse
@@ -27,16 +27,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file that the checkpoint was trained with')
     parser.add_argument('checkpoint', help='the trained checkpoint')
-    parser.add_argument('out', help='file to write, NAME.safetensors; digits are put into its name')
+    parser.add_argument('out', help='file to write, NAME.safetensors; digits are added to its name')
     parser.add_argument(
         '--half',
         action='store_true',
-        help='write numbers in half precision, half as large; they are computed with in single',
+        help='store weights in half precision, for half the size; computation stays in float32',
     )
     parser.add_argument(
         '--facts',
         metavar='FILE.yml',
-        help='purpose, date, training_data and results, as docs/models/README.md says',
+        help='purpose, date, training_data and results, see docs/models/README.md',
     )
     add_licence_option(parser)
     add_config_options(parser)
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def publish(args: argparse.Namespace) -> None:
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.apis.publish_model import publish_model
     from mmfer.utils.config_options import parse_options
 

@@ -1,12 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Bring weights to the form for inference: branches and BatchNorm merged, constants folded.
+"""Convert weights to their inference form: merge branches and BatchNorm, fold constants.
 
     python tools/model_converters/reparameterize.py CONFIG CHECKPOINT OUT
 
-MobileOne's and RepVGG's branches become single convolutions, BatchNorm goes into IRNet's
-convolutions, a KTAdapter's knowledge token becomes constants. Compares the outputs before and
-after, and writes nothing if they differ. The result is used with the same config and the options
-printed, such as ``tools/test.py CONFIG OUT --cfg-options model.backbone.deploy=True``.
+Branches of MobileOne and RepVGG become single convolutions, BatchNorm is merged into the
+convolutions of IRNet, the knowledge token of a KTAdapter becomes constants. The outputs before and
+after are compared, and nothing is written if they differ. Use the result with the same config and
+the printed options, such as ``tools/test.py CONFIG OUT --cfg-options model.backbone.deploy=True``.
 """
 
 import sys
@@ -24,12 +24,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--size',
         type=int,
         metavar='PIXELS',
-        help="side of the images that outputs are compared on (default: the test pipeline's)",
+        help='image size for comparing outputs (default: that of the test pipeline)',
     )
     add_config_options(parser)
     args = parser.parse_args(argv)
 
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     import torch
     from mmengine.registry import init_default_scope
 

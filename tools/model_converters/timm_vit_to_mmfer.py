@@ -1,14 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Convert a ViT in timm's layout, or in mmpretrain's, to the transformer of mmfer's APViT.
+"""Convert a ViT in the layout of timm or mmpretrain to the transformer of mmfer's APViT.
 
     python tools/model_converters/timm_vit_to_mmfer.py vit_small_p16_224-15ec54c9.pth \\
         checkpoints/vit-small_imagenet.pth
     python tools/model_converters/timm_vit_to_mmfer.py deit_tiny_patch16_224-a1311bcf.pth \\
         checkpoints/deit-tiny_imagenet.pth --arch deit-tiny --patch-embed
 
-The results are what ``model.backbone.init_cfg`` of the configs names: the first for APViT and
-TransFER, the second for DeiT-Tiny. The classifier is left out, and so is the patch embedding, for
-which a transformer over a CNN has no place; --patch-embed keeps it for one on plain patches. The
+The results are for ``model.backbone.init_cfg`` of the configs: the first for APViT and TransFER,
+the second for DeiT-Tiny. The classifier is omitted. So is the patch embedding, which a transformer
+on top of a CNN does not have; --patch-embed keeps it for a transformer on image patches. The
 position embedding of the 14x14 grid is kept.
 """
 
@@ -21,7 +21,7 @@ from mmfer.utils.config_arguments import tool_parser
 def main(argv: Sequence[str] | None = None) -> int:
     parser = tool_parser(__doc__)
     parser.add_argument(
-        'source', help="a checkpoint in timm's or mmpretrain's layout, patches of 16x16"
+        'source', help='a checkpoint in the layout of timm or mmpretrain, with 16x16 patches'
     )
     parser.add_argument('target', help='file to write')
     parser.add_argument(
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
 
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.apis.convert_weights import convert_weights
     from mmfer.apis.weight_names import convert_vit
     from mmfer.checkpoint.safe_load import CheckpointError, load_weights

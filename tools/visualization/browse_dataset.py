@@ -1,11 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Draw a contact sheet of a dataset, as it is stored or as the network sees it.
+"""Draw a sheet of images of a dataset, as they are stored or as the model sees them.
 
     python tools/visualization/browse_dataset.py CONFIG --split val --mode pipeline --out a.png
 
-Needs no display: the sheet is written to a file. With --landmarks the points of the viewer's left
-are blue, those of the right orange and those of the middle white, by their numbers: a point that
-has the color of the other side was mirrored without being renamed.
+Needs no display: the sheet is written to a file. With --landmarks, points on the viewer's left are
+blue, on the right orange and in the middle white, by their index. A point with the color of the
+other side was mirrored without being renumbered.
 """
 
 import argparse
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 STRIP = 18  # height of a line of text, pixels
-# Okabe and Ito's colors, which all kinds of color vision tell apart; BGR.
+# Okabe and Ito's colors, which people with color blindness can tell apart too; BGR.
 BLUE, ORANGE, WHITE, GREEN = (233, 180, 86), (0, 159, 230), (255, 255, 255), (115, 158, 0)
 
 
@@ -46,9 +46,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--mode',
         choices=('original', 'transformed', 'concat', 'pipeline'),
         default='transformed',
-        help='images as stored; as the network gets them, after the data preprocessor and with '
-        'normalization undone; the two side by side; or one row an image with every step '
-        '(default: transformed)',
+        help='original: images as stored; transformed: the input of the model, after the data '
+        'preprocessor and without normalization; concat: both side by side; pipeline: one row per '
+        'image with every step (default: transformed)',
     )
     parser.add_argument('--num', type=int, help='number of images (default: 48, pipeline: 8)')
     parser.add_argument(
@@ -57,10 +57,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default=Path('work_dirs/browse_dataset'),
         help='image file, or folder for <config>_<split>_<mode>.png (default: %(default)s)',
     )
-    parser.add_argument('--tile', type=int, default=136, help='width of an image, pixels')
-    parser.add_argument('--landmarks', action='store_true', help='mark the landmarks, if there are')
+    parser.add_argument(
+        '--tile', type=int, default=136, help='width of an image in pixels (default: 136)'
+    )
+    parser.add_argument('--landmarks', action='store_true', help='draw landmarks, if there are any')
     parser.add_argument('--box', action='store_true', help='draw the face box, if there is one')
-    parser.add_argument('--seed', type=int, default=0, help='of the augmentation')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the augmentation (default: 0)')
     add_config_options(parser)
     args = parser.parse_args(argv)
     if args.num is None:
@@ -71,7 +73,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def build_preprocessor(cfg: 'Config'):
-    """Build the model's data preprocessor, which finishes what the pipeline began."""
+    """Build the model's data preprocessor, the last step after the pipeline."""
     from mmfer.registry import MODELS
 
     preprocessor = cfg.get('model', {}).get('data_preprocessor') or cfg.get('data_preprocessor')
@@ -95,7 +97,7 @@ def network_input(packed: dict, preprocessor, training: bool) -> np.ndarray:
 
 
 def detach_pipeline(dataset) -> list:
-    """Take the pipeline's steps out of a dataset, which from then on gives what they start from."""
+    """Remove the pipeline from a dataset, which then returns raw samples; return its steps."""
     from mmengine.dataset import Compose
 
     from mmfer.datasets.determinism import leaf_datasets
@@ -105,8 +107,8 @@ def detach_pipeline(dataset) -> list:
     for leaf in leaves:
         if repr(leaf.pipeline) != repr(pipeline):
             raise SystemExit(
-                'the datasets that are concatenated have different pipelines; browse one after '
-                'the other, with a config of its own for each'
+                'the concatenated datasets have different pipelines; browse them one by one, with '
+                'a separate config for each'
             )
     for leaf in leaves:
         leaf.pipeline = Compose([])
@@ -114,25 +116,25 @@ def detach_pipeline(dataset) -> list:
 
 
 def frames_of(dataset, steps: list, index: int, preprocessor, training: bool) -> list[Frame]:
-    """Follow one sample through the pipeline, one frame for each step that leaves an image."""
+    """Run one sample through the pipeline, and return a frame for each step that has an image."""
     data = dataset[index]
     frames = []
     for step in [None, *steps]:
         data = data if step is None else step(data)
         if 'img' in data:
             title = 'stored' if step is None else type(step).__name__
-            # As the sample has them, right or wrong: a step that forgets to move them is seen here.
+            # As in the sample, right or wrong: this shows a step that forgets to move them.
             places = (copy.copy(data.get(key)) for key in ('gt_landmarks', 'face_box'))
             frames.append(Frame(title, data['img'].copy(), *places))
     if 'inputs' in data:
-        # Packing moves nothing, and neither does the preprocessor.
+        # Neither packing nor the preprocessor moves points or boxes.
         image = network_input(data, preprocessor, training)
         frames.append(frames[-1]._replace(title='network input', image=image))
     return frames
 
 
 def label_of(dataset, index: int) -> str:
-    """Text under an image: its labels, or else its name or index."""
+    """Return the text under an image: its labels, or else its name or index."""
     info = dataset.get_data_info(index)
     classes = dataset.metainfo.get('classes')
     words = []
@@ -156,7 +158,7 @@ def label_of(dataset, index: int) -> str:
 
 
 def active_units(names: Sequence[str], labels: np.ndarray) -> str:
-    """Such as 'AU 6 12 25', where these are active; 'no AU' where none is labeled."""
+    """List the active units, as 'AU 6 12 25'; 'no AU' if none is labeled."""
     if max(labels) < 0:
         return 'no AU'
     active = [name.removeprefix('AU') for name, unit in zip(names, labels, strict=True) if unit > 0]
@@ -164,7 +166,7 @@ def active_units(names: Sequence[str], labels: np.ndarray) -> str:
 
 
 def draw_tile(frame: Frame, text: str, width: int) -> np.ndarray:
-    """Draw an image of the given width over a line of text: (width + STRIP, width, 3)."""
+    """Draw an image with this longer side above a line of text: (width + STRIP, width, 3)."""
     from mmfer.datasets.transforms.face_geometry import move_box, move_points, resize_map
 
     before = frame.image.shape[1::-1]
@@ -185,7 +187,7 @@ def draw_tile(frame: Frame, text: str, width: int) -> np.ndarray:
 
 
 def draw_points(image: np.ndarray, points: np.ndarray) -> None:
-    """Mark landmarks in place, to a sixteenth of a pixel, with a color for each side."""
+    """Draw landmarks in place, with a precision of 1/16 pixel and a color for each side."""
     from mmfer.wflw_points import FLIP_INDICES, LEFT_POINTS, NUM_LANDMARKS
 
     colors = np.full((len(points), 3), WHITE)
@@ -198,7 +200,7 @@ def draw_points(image: np.ndarray, points: np.ndarray) -> None:
 
 
 def draw_text(tile: np.ndarray, text: str) -> None:
-    """Write a line into the strip of a tile, smaller where it would not fit."""
+    """Draw a line of text in the strip of a tile, smaller if it does not fit."""
     scale, width = 0.42, tile.shape[1] - 4
     needed = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)[0][0]
     scale *= min(1, max(width / needed, 0.7)) if needed else 1
@@ -207,7 +209,7 @@ def draw_text(tile: np.ndarray, text: str) -> None:
 
 
 def tile_rows(rows: list[list[np.ndarray]], gap: int = 4) -> np.ndarray:
-    """Join tiles of one size into a white sheet; rows may differ in length."""
+    """Join tiles of equal size to a white sheet; rows may differ in length."""
     height, width = rows[0][0].shape[:2]
     columns = max(len(row) for row in rows)
     shape = len(rows) * (height + gap) + gap, columns * (width + gap) + gap, 3

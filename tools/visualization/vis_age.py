@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Draw predicted over true ages.
+"""Plot predicted against true ages.
 
 Example:
     python tools/visualization/vis_age.py CONFIG CHECKPOINT --out ages.png
@@ -26,7 +26,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.inference.model_runner import ModelRunner
     from mmfer.inference.split_loader import build_split_loader
     from mmfer.visualization.ages import draw_ages

@@ -1,18 +1,19 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Draw which patches a prediction is made of, before and after pooling (the paper's Figure 7).
+"""Draw which patches a prediction is based on, before and after pooling (the paper's Figure 7).
 
-By default the attribution of Chefer et al. (CVPR 2021), attention weighed by gradient and relevance
-of a class; or attention rollout. Both are mapped back to the patches, dropped ones included.
+The default is the attribution of Chefer et al. (CVPR 2021): attention, weighted by the gradient and
+the relevance of a class. Attention rollout is available too. Both are mapped back to the patches,
+including dropped ones.
 
 Examples:
-    # faces of the test set; "before" is the same model while nothing is pooled
+    # faces of the test set; "before" is the same model without pooling
     python tools/visualization/vis_attention.py CONFIG CHECKPOINT --num 6 --out attention.png
     # "before" is a model that was trained without pooling
     python tools/visualization/vis_attention.py CONFIG CHECKPOINT --baseline CONFIG CHECKPOINT
-    # what speaks for another class than the predicted one; what attention passes on, class or not
+    # evidence for another class than the predicted one; rollout, which does not depend on a class
     python tools/visualization/vis_attention.py CONFIG CHECKPOINT --target-class Fear
     python tools/visualization/vis_attention.py CONFIG CHECKPOINT --method rollout
-    # images of your own (aligned faces), other numbers of patches
+    # your own images (aligned faces), another number of patches
     python tools/visualization/vis_attention.py CONFIG CHECKPOINT --images a.jpg b.jpg --keep 80
 """
 
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--compare',
         nargs=2,
         metavar=('CONFIG', 'CHECKPOINT'),
-        help='model for the column before pooling (default: the same one while nothing is pooled)',
+        help='model for the column before pooling (default: the same model without pooling)',
     )
     parser.add_argument(
         '--keep-nums',
@@ -40,14 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         nargs='*',
         type=positive,
         metavar='K',
-        help="draw patch pooling with these k (default: the paper's 160, 120 and 80 of 196, in "
-        'proportion)',
+        help='draw patch pooling with these k (default: in proportion to 160, 120 and 80 of 196 in '
+        'the paper)',
     )
     parser.add_argument(
         '--method',
         choices=['attribution', 'rollout'],
         default='attribution',
-        help='how a map is made (default: %(default)s, as in the paper)',
+        help='how maps are computed (default: %(default)s, as in the paper)',
     )
     parser.add_argument(
         '--target-class',
@@ -59,13 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--heads',
         choices=['mean', 'max'],
         default='mean',
-        help='how attention heads are joined (default: %(default)s)',
+        help='how attention heads are combined (default: %(default)s)',
     )
     add_out(parser, 'attention.png')
-    add_config_options(parser, 'settings that override the config (not that of --baseline)')
+    add_config_options(parser, 'override settings of the config (not that of --baseline)')
     args = parser.parse_args(argv)
 
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.analysis.compare_attention import compare_attention
     from mmfer.visualization.figures import save_figure
 

@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Draw the accuracy of every class, for one or several tests side by side.
+"""Plot the accuracy of every class, for one or several tests side by side.
 
-A file holds the metrics of a test (tools/test.py --out metrics.json) or its confusion_matrix.csv.
-A name that is given several times stands for repetitions: mean, with an error bar of one standard
+A file is the metrics of a test (tools/test.py --out metrics.json) or its confusion_matrix.csv.
+Files with the same name are repetitions: their mean is plotted, with an error bar of one standard
 deviation.
 
 Examples:
@@ -29,10 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         help='metrics (.json, .yaml) or confusion_matrix.csv of a test',
     )
     add_out(parser, 'classes.png')
-    parser.add_argument('--title', default='', help='headline (default: none)')
+    parser.add_argument('--title', default='', help='title (default: none)')
     args = parser.parse_args(argv)
 
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.analysis.class_accuracies import mean_and_spread, read_class_accuracies
     from mmfer.visualization.class_bars import draw_class_bars
     from mmfer.visualization.figures import save_figure

@@ -1,12 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Draw confusion matrices with counts and percentages from confusion_matrix.csv.
 
-Names that differ become panels of one figure (the paper's Figure 6). Matrices of one name, such as
-those of several seeds or folds, are added up.
+Each name becomes a panel of the figure (the paper's Figure 6). Matrices with the same name, e.g. of
+several seeds or folds, are added up.
 
 Examples:
     python tools/visualization/vis_confusion.py RAF-DB=work_dirs/a/confusion_matrix.csv
-    # six panels, three in a row
+    # six panels, three per row
     python tools/visualization/vis_confusion.py RAF-DB=a.csv AffectNet=b.csv FERPlus=c.csv \\
         ExpW=d.csv SFEW=e.csv Aff-Wild2=f.csv --out figure6.png
 """
@@ -25,14 +25,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         nargs='+',
         type=named_file,
         metavar='NAME=FILE',
-        help='confusion_matrix.csv that a test wrote',
+        help='confusion_matrix.csv of a test',
     )
     add_out(parser, 'confusion.png')
-    parser.add_argument('--per-row', type=positive, default=3, help='panels in a row (default: 3)')
-    parser.add_argument('--title', default='', help='headline of the figure (default: none)')
+    parser.add_argument('--per-row', type=positive, default=3, help='panels per row (default: 3)')
+    parser.add_argument('--title', default='', help='title of the figure (default: none)')
     args = parser.parse_args(argv)
 
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.evaluation.confusion_matrix_file import add_confusion_matrices
     from mmfer.visualization.confusion_matrix import draw_confusion_matrices
     from mmfer.visualization.figures import save_figure

@@ -1,12 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Plot how training memory and inference time grow with the batch and with the image, or what
-ensembles of encoders cost and one encoder with a KT-Adapter (that paper's Figure 2).
+"""Plot how training memory and inference time grow with batch size and image size. Or compare the
+cost of ensembles of encoders with one encoder with a KT-Adapter (Figure 2 of its paper).
 
     python tools/visualization/vis_cost.py CONFIG CONFIG --labels pooled unpooled --out cost.png
     # configs of a KT-Adapter: 1 to 4 encoders, and 1 with the adapter
     python tools/visualization/vis_cost.py CONFIG CONFIG --labels M C --ensemble 4 --out cost.png
 
-Neither weights nor data are needed. Images of other sizes need a backbone with ``img_size``.
+No weights and no data are needed. Other image sizes need a backbone with ``img_size``.
 """
 
 import argparse
@@ -18,14 +18,14 @@ from pathlib import Path
 from mmfer.utils.config_arguments import add_config_options, tool_parser
 from mmfer.utils.timing_options import add_timing_options, check_names, positive
 
-_MODELS = 8  # as many as there are colors
+_MODELS = 8  # the number of colors
 _ENCODERS = 4  # columns
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = tool_parser(__doc__)
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config files')
-    parser.add_argument('--labels', nargs='+', help='names in the legend (default: of the files)')
+    parser.add_argument('--labels', nargs='+', help='names in the legend (default: file names)')
     parser.add_argument('--out', required=True, help='figure to write (.png, .pdf, .svg)')
     parser.add_argument(
         '--batch-sizes', type=positive, nargs='+', default=[4, 8, 16, 32], help='default: 4 8 16 32'
@@ -35,15 +35,15 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         type=positive,
         nargs='+',
         metavar='PIXELS',
-        help='sides of the images; the first one is drawn over the batch (default: that of the '
-        'first config alone)',
+        help='image sizes; the first one is used for the plot over batch size (default: only that '
+        'of the first config)',
     )
     parser.add_argument(
         '--ensemble',
         type=positive,
         metavar='N',
-        help='draw 1 to N encoders of each config against one with its adapter, for one image of '
-        "the config's size",
+        help='compare 1 to N encoders of each config with one encoder and its adapter, for one '
+        "image of the config's size",
     )
     add_timing_options(parser, turns=3)
     parser.add_argument('--device', default='cpu', help="such as 'cuda' (default: cpu)")
@@ -54,16 +54,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args.labels = args.labels or [Path(path).stem for path in args.configs]
     check_names(parser, args.labels)
     if args.ensemble and args.sizes:
-        parser.error("--ensemble is for images of the config's own size, without --sizes")
+        parser.error("--ensemble uses the config's own image size: run it without --sizes")
     most = _ENCODERS if args.ensemble else _MODELS
     if len(args.labels) > most:
-        parser.error(f'{len(args.labels)} models in one figure, at most {most} are legible')
+        parser.error(f'{len(args.labels)} models in one figure, at most {most} are allowed')
     return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     import torch
     from mmengine.registry import init_default_scope
 

@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Draw learning curves from the logs of one or several trainings.
+"""Plot learning curves from the logs of one or several trainings.
 
-A training that was stopped and resumed is one curve. Of several trainings of one setting, such as
-seeds, --group draws the mean and a band from the smallest to the largest.
+An interrupted and resumed training is one curve. For several trainings with the same settings, e.g.
+seeds, --group plots the mean and a band from the smallest to the largest value.
 
 Examples:
     python tools/visualization/vis_curves.py work_dirs/a work_dirs/b --out curves.png
@@ -18,14 +18,14 @@ from pathlib import Path
 from mmfer.cli.figure_arguments import add_out, positive
 from mmfer.utils.config_arguments import tool_parser
 
-#: Drawn without --keys, as far as they were logged.
+#: Default of --keys; those that were not logged are skipped.
 DEFAULT_KEYS = ('loss', 'accuracy/top1', 'lr')
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = tool_parser(__doc__)
     parser.add_argument(
-        'work_dirs', nargs='*', metavar='WORK_DIR', help='folder of a training, drawn as a line'
+        'work_dirs', nargs='*', metavar='WORK_DIR', help='work folder of a training, one line each'
     )
     parser.add_argument(
         '--group',
@@ -33,13 +33,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         action='append',
         default=[],
         metavar=('NAME', 'WORK_DIR'),
-        help='trainings drawn as one line with a band; may be given several times',
+        help='trainings plotted as one line with a band; may be repeated',
     )
     parser.add_argument(
         '--keys',
         nargs='+',
         metavar='KEY',
-        help='quantities, a panel each (default: those of '
+        help='logged values, one panel each (default: those of '
         f'{", ".join(DEFAULT_KEYS)} that were logged)',
     )
     parser.add_argument(
@@ -47,24 +47,24 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         type=positive,
         default=5,
         metavar='N',
-        help='draw losses of training as the mean of N logged values, an odd number (default: 5)',
+        help='smooth training losses by the mean of N logged values, an odd number (default: 5)',
     )
     add_out(parser, 'curves.png')
     parser.add_argument(
-        '--csv', metavar='FILE', help='write what is drawn, not smoothed, as a table as well'
+        '--csv', metavar='FILE', help='also write the plotted values, not smoothed, as a table'
     )
-    parser.add_argument('--title', default='', help='headline (default: none)')
+    parser.add_argument('--title', default='', help='title (default: none)')
     args = parser.parse_args(argv)
     if not args.work_dirs and not args.group:
-        parser.error('name a WORK_DIR or a --group')
+        parser.error('a WORK_DIR or a --group is required')
     for group in args.group:
         if len(group) < 2:
-            parser.error(f'--group {group[0]}: a name and at least one WORK_DIR')
+            parser.error(f'--group {group[0]}: needs a name and at least one WORK_DIR')
     return args
 
 
 def name_runs(args: argparse.Namespace) -> dict[str, list[str]]:
-    """Name -> work folders; single ones have the folder's name, or all of the path if unclear."""
+    """Return name -> work folders; single ones get the folder's name, or its path if ambiguous."""
     runs = {}
     for name, *folders in args.group:
         runs.setdefault(name, []).extend(folders)
@@ -76,7 +76,7 @@ def name_runs(args: argparse.Namespace) -> dict[str, list[str]]:
 
 
 def make_table(runs: dict[str, list[str]], logs: dict[str, list], keys: list[str]) -> str:
-    """A line for each value: run,work_dir,key,part,unit,step,value."""
+    """Return CSV with one line per value: run,work_dir,key,part,unit,step,value."""
     from mmfer.utils.csv_text import csv_text
 
     rows = [['run', 'work_dir', 'key', 'part', 'unit', 'step', 'value']]
@@ -93,7 +93,7 @@ def make_table(runs: dict[str, list[str]], logs: dict[str, list], keys: list[str
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.analysis.training_logs import read_training_log
     from mmfer.utils.atomic_file import atomic_write
     from mmfer.visualization.figures import save_figure

@@ -1,14 +1,15 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Place features in the plane by t-SNE: of one model before and after the KT-Adapter, or of several
-models side by side, as in the KT-Adapter paper's Figures 6 and 7.
+"""Plot features by t-SNE: of one model before and after the KT-Adapter, or of several models side
+by side, as in Figures 6 and 7 of the KT-Adapter paper.
 
-Before is the average of the canonical encoder's map, after is what the decoder gets. A model
-without an adapter has one panel. Of several models, which see the same faces, each panel shows what
-the decoder gets. The numbers under a panel are about the features, not about the drawing.
+"Before" is the average of the canonical encoder's feature map, "after" is the input of the decoder.
+A model without an adapter has one panel. For several models, which get the same faces, each panel
+shows the input of the decoder. The numbers under a panel are computed from the features, not from
+the plot.
 
 Examples:
     python tools/visualization/vis_features.py CONFIG CHECKPOINT --out features.png
-    # a baseline against a KT-Adapter
+    # a baseline and a KT-Adapter
     python tools/visualization/vis_features.py CONFIG CHECKPOINT --versus CONFIG CHECKPOINT \\
         --labels "M (baseline)" "C to M" --out features.png
 """
@@ -32,25 +33,25 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--labels',
         nargs='+',
         metavar='TITLE',
-        help='with --versus: titles of the panels (default: names of the configs)',
+        help='with --versus: titles of the panels (default: config names)',
     )
     parser.add_argument(
         '--max-classes',
         type=positive,
         default=10,
         metavar='N',
-        help='with --versus: of more classes or people, draw the N with the most faces '
+        help='with --versus: plot only the N classes or people with the most faces '
         '(default: %(default)s)',
     )
     color = parser.add_argument(
         '--color',
         choices=COLORS,
         default='auto',
-        help='what points are colored by; auto: by class where the data has classes, by age where '
-        'the head predicts ages, else not at all (default: auto)',
+        help='color of the points; auto: by class if the data has classes, by age if the head '
+        'predicts ages, else none (default: auto)',
     )
     add_former_name(parser, '--colour', color)
-    parser.add_argument('--seed', type=int, default=0, help='of t-SNE (default: 0)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of t-SNE (default: 0)')
     args = parser.parse_args(argv)
     args.models = [(args.config, args.checkpoint), *args.versus]
     if args.labels and len(args.labels) != len(args.models):
@@ -62,7 +63,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.analysis.compare_features import compare_features, draw_features
     from mmfer.visualization.figures import save_figure
 

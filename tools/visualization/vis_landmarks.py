@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Draw faces with their true and their predicted landmarks.
+"""Draw faces with true and predicted landmarks.
 
 Examples:
     # 16 faces of the test set
@@ -23,9 +23,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--worst',
         type=positive,
         metavar='N',
-        help='draw the N faces with the largest errors only',
+        help='draw only the N faces with the largest errors',
     )
-    parser.add_argument('--per-row', type=positive, default=4, help='faces in a row (default: 4)')
+    parser.add_argument('--per-row', type=positive, default=4, help='faces per row (default: 4)')
     parser.add_argument('--lines', action='store_true', help='draw lines instead of points')
     args = parser.parse_args(argv)
     if args.worst is None and args.num is None:
@@ -35,7 +35,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     import numpy as np
 
     from mmfer.evaluation.functional.landmarks import normalized_mean_error
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     faces = map(face_of, runner.inspect_all(loader, ('gt_landmarks', 'pred_landmarks')))
     title = Path(args.config).stem
     if args.worst:
-        # Keeps no more images than it will draw.
+        # Keeps only N images in memory.
         faces = heapq.nlargest(args.worst, faces, key=lambda face: face.nme)
         title += f'\nthe {len(faces)} largest errors of {len(loader.dataset)} faces'
     faces = list(faces)

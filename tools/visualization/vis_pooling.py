@@ -1,16 +1,16 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Draw which patches of a face APP and each pooling block keep.
+"""Draw which patches of a face are kept by APP and by each pooling block.
 
-With ``--transfer`` it draws the paper's Figure 1 instead: the attention map by which TransFER
-multiplies patches, beside the patches that APP keeps.
+With ``--transfer``, draw the paper's Figure 1 instead: the attention map that TransFER multiplies
+with the patches, next to the patches that APP keeps.
 
 Examples:
     # faces of the config's test set
     python tools/visualization/vis_pooling.py CONFIG CHECKPOINT --num 8 --out pooling.png
-    # images of your own (aligned faces), patch pooling only, three faces in a row
+    # your own images (aligned faces), only patch pooling, three faces per row
     python tools/visualization/vis_pooling.py CONFIG CHECKPOINT --images a.jpg b.jpg c.jpg \\
         --stages app --per-row 3 --out pooling.png
-    # TransFER's map beside the patches that APViT keeps
+    # TransFER's map next to the patches that APViT keeps
     python tools/visualization/vis_pooling.py CONFIG CHECKPOINT --transfer CONFIG CHECKPOINT
 """
 
@@ -29,22 +29,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--stages',
         nargs='+',
         metavar='STAGE',
-        help='what to draw: app, layers.4, ... (default: every stage that pools)',
+        help='stages to draw: app, layers.4, ... (default: every stage that pools)',
     )
-    parser.add_argument('--per-row', type=positive, default=1, help='faces in a row (default: 1)')
+    parser.add_argument('--per-row', type=positive, default=1, help='faces per row (default: 1)')
     parser.add_argument(
         '--transfer',
         nargs=2,
         metavar=('CONFIG', 'CHECKPOINT'),
-        help='a TransFER whose attention map is drawn beside the patches that APP keeps',
+        help='a TransFER whose attention map is drawn next to the patches that APP keeps',
     )
     add_out(parser, 'pooling.png')
     add_config_options(parser)
     args = parser.parse_args(argv)
     if args.transfer and (args.stages or args.per_row != 1):
-        parser.error('--transfer draws APP alone, a face a row: leave --stages and --per-row out')
+        parser.error('--transfer draws only APP, one face per row: omit --stages and --per-row')
 
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     from mmfer.analysis.compare_maps import compare_maps
     from mmfer.analysis.pooling import face_batches, pooled_faces
     from mmfer.inference.model_runner import ModelRunner

@@ -1,9 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Draw the ROC curve of face verification over all pairs of images, or those of a file.
+"""Plot the ROC curve of face verification over all pairs of images, or over the pairs of a file.
 
 Examples:
     python tools/visualization/vis_roc.py CONFIG CHECKPOINT --out roc.png
-    # against a second model
+    # compared with a second model
     python tools/visualization/vis_roc.py CONFIG CHECKPOINT --versus CONFIG CHECKPOINT --out roc.png
 """
 
@@ -36,7 +36,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     import numpy as np
 
     from mmfer.evaluation.functional.verification import RocCurve, all_pairs_roc, pairs_roc

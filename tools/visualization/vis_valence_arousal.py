@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Draw predicted over true valence and arousal, and the circumplex with all faces.
+"""Plot predicted against true valence and arousal, and all faces in the circumplex.
 
-Faces without labels are skipped.
+Unlabeled faces are skipped.
 
 Example:
     python tools/visualization/vis_valence_arousal.py CONFIG CHECKPOINT --out places.png
@@ -16,7 +16,7 @@ from mmfer.cli.figure_arguments import make_parser
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = make_parser(__doc__, 'valence_arousal.png').parse_args(argv)
-    # Imported late: --help answers at once.
+    # Imported late, so that --help is quick.
     import numpy as np
 
     from mmfer.inference.model_runner import ModelRunner
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not known.any():
         raise ValueError(
             f'none of {len(true)} faces of the split is labeled with valence and arousal; '
-            'draw another one (--split, --num)'
+            'use another split or more faces (--split, --num)'
         )
     figure = draw_valence_arousal(true[known], pred[known], Path(args.config).stem)
     save_figure(figure, args.out)

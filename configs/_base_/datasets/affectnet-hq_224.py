@@ -1,15 +1,16 @@
 # AffectNet-HQ at 224x224: seven expressions, not aligned, as in the KT-Adapter paper, whose
 # augmentation is not published. AffectNet-HQ has no split, and the paper does not publish its own:
-# 15 % test, 4,173 of 27,823 as in the paper, another 15 % validate and the rest train, by a hash of
-# the images' names. split='trainval' of the training dataset takes all that is not tested.
+# 15 % for testing, 4,173 of 27,823 as in the paper, 15 % for validation and the rest for training,
+# by a hash of the image names. split='trainval' of the training dataset uses all that is not
+# tested.
 dataset_type = 'AffectNetHQ'
-data_root = 'data/affectnet-hq/'  # docs/datasets.md shows the layout
-# Boxes of a detector, as in the paper: the report that docs/face_recipes.md tells how to make, such
-# as 'data/affectnet-hq_faces/alignment.csv'. None: crops are fixed shares of the image, which fits
+data_root = 'data/affectnet-hq/'  # see docs/datasets.md for the layout
+# Boxes of a detector, as in the paper: the report made as in docs/face_recipes.md, such as
+# 'data/affectnet-hq_faces/alignment.csv'. None: crops are fixed shares of the image, which suits
 # images that show one head and little else.
 boxes = None
 
-# What happens to a batch on the device: ImageNet's mean and deviation in RGB; images are BGR.
+# Applied to batches on the device: ImageNet's mean and standard deviation in RGB; images are BGR.
 data_preprocessor = dict(
     type='FaceDataPreprocessor',
     mean=[123.675, 116.28, 103.53],
@@ -19,8 +20,8 @@ data_preprocessor = dict(
 
 train_pipeline = [
     dict(type='LoadFaceImage'),
-    # A tight crop (little but the face), 10 % larger or smaller, up to 5 % beside, turned by up to
-    # 10 degrees; one resampling does it all.
+    # A tight crop (little but the face), scaled by up to 10 %, shifted by up to 5 %, rotated by up
+    # to 10 degrees, with a single resampling.
     dict(
         type='RandomCropFace',
         kind='tight',
@@ -42,7 +43,7 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=32,
     num_workers=4,
-    # Workers start anew with every epoch, and their seeds with them: resuming is exact.
+    # Workers and their seeds are renewed in every epoch, so that resuming is exact.
     persistent_workers=False,
     worker_init_fn=dict(type='mmfer.seed_worker_from_torch'),
     sampler=dict(type='DefaultSampler', shuffle=True),

@@ -1,6 +1,6 @@
-# AffectNet with valence and arousal at 112x112: all images that are labeled with them, those of no
-# class as well. Lists, crops and augmentation as in affectnet-7_112.py. No oversampling, which is
-# by classes.
+# AffectNet with valence and arousal at 112x112: all images labeled with them, also those without a
+# class. Lists, crops and augmentation as in affectnet-7_112.py. No oversampling, which needs
+# classes.
 _base_ = 'affectnet-7_112.py'
 
 pack = dict(type='PackInputs', algorithm_keys=('gt_valence_arousal',))

@@ -4,7 +4,7 @@ _base_ = 'affwild2_112.py'
 
 tasks = ('expression', 'action_units', 'valence_arousal')
 
-# All labels. A missing one is -1, and NaN of valence and arousal; losses and metrics leave it out.
+# All labels. A missing one is -1 (NaN for valence and arousal), which losses and metrics ignore.
 pack = dict(type='PackInputs', algorithm_keys=('gt_au', 'gt_valence_arousal'))
 *augmentation, _ = _base_.train_pipeline
 train_pipeline = [*augmentation, pack]
@@ -15,6 +15,6 @@ train_dataloader = dict(dataset=dict(tasks=tasks, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(tasks=tasks, pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(tasks=tasks, pipeline=test_pipeline))
 
-# As in synthface-va_64.py, beside the figures of affwild2_112.py.
+# Those of synthface-va_64.py in addition to those of affwild2_112.py.
 val_evaluator = [*_base_.val_evaluator, dict(type='CCC')]
 test_evaluator = [*_base_.test_evaluator, dict(type='CCC')]

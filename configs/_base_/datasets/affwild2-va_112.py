@@ -14,6 +14,6 @@ train_dataloader = dict(dataset=dict(tasks=tasks, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(tasks=tasks, pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(tasks=tasks, pipeline=test_pipeline))
 
-# As in synthface-va_64.py; over all frames of the list at once.
+# As in synthface-va_64.py, over all frames of the list at once.
 val_evaluator = [dict(type='CCC')]
 test_evaluator = val_evaluator

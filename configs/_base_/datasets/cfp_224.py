@@ -1,16 +1,16 @@
-# CFP at 224x224: who is it, of 500 people, not aligned, as in the KT-Adapter paper, whose
+# CFP at 224x224: identification of 500 people, not aligned, as in the KT-Adapter paper, whose
 # augmentation is not published. CFP has no split for identification, and the paper does not publish
-# its own: 3,500/750/750 frontal images by a random draw with a fixed seed. The 750 that are tested
-# make 493 pairs of one person (506 +- 19 are expected, the paper's rates are k/484);
-# split_rule='stratified' in all three datasets takes one or two of everybody (250 pairs).
+# its own: 3,500/750/750 frontal images by a random draw with a fixed seed. The 750 test images make
+# 493 pairs of one person (506 +- 19 are expected, the paper's rates are k/484);
+# split_rule='stratified' in all three datasets tests one or two images per person (250 pairs).
 dataset_type = 'CFP'
-data_root = 'data/cfp/'  # docs/datasets.md shows the layout
-# Boxes of a detector, as in the paper: the report that docs/face_recipes.md tells how to make, such
-# as 'data/cfp_faces/alignment.csv'. None: crops are fixed shares of the image, which fits
-# images that show one head and little else.
+data_root = 'data/cfp/'  # see docs/datasets.md for the layout
+# Boxes of a detector, as in the paper: the report made as in docs/face_recipes.md, such as
+# 'data/cfp_faces/alignment.csv'. None: crops are fixed shares of the image, which suits images that
+# show one head and little else.
 boxes = None
 
-# What happens to a batch on the device: ImageNet's mean and deviation in RGB; images are BGR.
+# Applied to batches on the device: ImageNet's mean and standard deviation in RGB; images are BGR.
 data_preprocessor = dict(
     type='FaceDataPreprocessor',
     mean=[123.675, 116.28, 103.53],
@@ -20,8 +20,8 @@ data_preprocessor = dict(
 
 train_pipeline = [
     dict(type='LoadFaceImage'),
-    # A loose crop (face and hair), 10 % larger or smaller, up to 5 % beside, turned by up to
-    # 10 degrees; one resampling does it all.
+    # A loose crop (face and hair), scaled by up to 10 %, shifted by up to 5 %, rotated by up to 10
+    # degrees, with a single resampling.
     dict(
         type='RandomCropFace',
         kind='loose',
@@ -43,7 +43,7 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=32,
     num_workers=4,
-    # Workers start anew with every epoch, and their seeds with them: resuming is exact.
+    # Workers and their seeds are renewed in every epoch, so that resuming is exact.
     persistent_workers=False,
     worker_init_fn=dict(type='mmfer.seed_worker_from_torch'),
     sampler=dict(type='DefaultSampler', shuffle=True),
@@ -77,7 +77,7 @@ val_evaluator = [
     dict(type='Accuracy', topk=(1,)),  # accuracy/top1: share of correct predictions, in percent
     # single-label/f1-score: macro F1 over the people who occur; 98 have no test image.
     dict(type='PresentClassesMetric', items=('f1-score',)),
-    # verification/tar@far=0.001, verification/intra_class_variance, over all pairs of images.
+    # verification/tar@far=0.001 and verification/intra_class_variance over all pairs of images.
     dict(type='FaceVerification', far=0.001),
 ]
 test_evaluator = val_evaluator

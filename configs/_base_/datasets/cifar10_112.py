@@ -1,6 +1,6 @@
-# CIFAR-10 enlarged to 112x112, for Table 15: no faces, but images of ten kinds of things, to see
-# whether pooling helps elsewhere. Augmentation as in rafdb_112.py. Trains on the training batches;
-# validation is a look at the test batch.
+# CIFAR-10 enlarged to 112x112, for Table 15: images of ten kinds of objects instead of faces, to
+# see whether pooling helps there. Augmentation as in rafdb_112.py. Trains on the training batches
+# and validates on the test batch.
 _base_ = 'rafdb_112.py'
 
 dataset_type = 'CIFAR10'  # MMPretrain's; it checks the files before it reads them
@@ -12,7 +12,7 @@ data_preprocessor = dict(
     std=[51.5865, 50.847, 51.255],
 )
 
-# Images come in memory and in RGB; what follows expects BGR, and the preprocessor turns it back.
+# Images are in memory and in RGB. The next transforms expect BGR; the preprocessor converts back.
 to_bgr = [dict(type='NumpyToPIL', to_rgb=False), dict(type='PILToNumpy', to_bgr=True)]
 train_pipeline = [*to_bgr, *_base_.train_pipeline[1:]]
 test_pipeline = [*to_bgr, *_base_.test_pipeline[1:]]

@@ -1,9 +1,9 @@
-# FERPlus as in ferplus_48.py, at 64x64 pixels for the small nets of the KT-Adapter: labels that
-# more than half of the votes are for, 25,060 of them to train on, and the validation part, 3,199,
-# is tested.
+# FERPlus as in ferplus_48.py, at 64x64 pixels for the small nets of the KT-Adapter. Images need a
+# label with more than half of the votes. Trains on 25,060 of them and tests on the validation
+# split, 3,199.
 _base_ = 'ferplus_48.py'
 
-# ImageNet's mean and deviation in RGB, as every encoder of the KT-Adapter takes them.
+# ImageNet's mean and standard deviation in RGB, as for every encoder of the KT-Adapter.
 data_preprocessor = dict(
     _delete_=True,
     type='FaceDataPreprocessor',

@@ -1,23 +1,23 @@
 # FERPlus at its own 48x48 pixels, for small nets from scratch on a CPU. Trains on the shares of the
-# votes, and validates and tests on the faces that have a majority, as FER+'s authors do: 3,199 and
-# 3,153 faces.
+# votes, validates and tests on faces with a majority label, like FER+'s authors: 3,199 and 3,153
+# faces.
 dataset_type = 'FERPlus'
-data_root = 'data/ferplus/'  # holds fer2013.csv and fer2013new.csv; docs/datasets.md says more
+data_root = 'data/ferplus/'  # holds fer2013.csv and fer2013new.csv; see docs/datasets.md
 
-# What happens to a batch on the device.
+# Applied to batches on the device.
 data_preprocessor = dict(
     type='FaceDataPreprocessor',
     num_classes=8,
-    # Each image gets mean 0 and deviation 1.
+    # Standardizes each image to mean 0 and standard deviation 1.
     standardize=True,
-    # Half of the images lose a box of 2 to 20 % of their area.
+    # Erases a box of 2 to 20 % of the area in half of the images.
     erasing=dict(prob=0.5, area=(0.02, 0.2), ratio=(0.4, 2.5), ratio_sampling='log'),
 )
 
 train_pipeline = [
     dict(type='LoadFaceImage'),
-    # The whole image at random scale, place and angle: what is cut out of photographs is looser,
-    # tighter and less upright than these faces.
+    # The whole image with random scale, shift and rotation: faces cut out of photographs are
+    # looser, tighter and less upright than these.
     dict(
         type='RandomCropFace',
         kind='loose',
@@ -34,10 +34,10 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadFaceImage'),
-    # FERPlus is gray: so is what the net sees of a photograph.
+    # FERPlus is gray, so photographs are converted, too.
     dict(type='RandomGrayFace', prob=1.0),
-    # The whole image; of a photograph, the square around a detector's box that has its longer side:
-    # in 574 validation faces YuNet's boxes are 0.99 of the image's side high (median).
+    # The whole image; in a photograph, the square around a detector's box with its longer side. In
+    # 574 validation faces, the height of YuNet's boxes is 0.99 of the image size (median).
     dict(type='CropFace', kind='loose', scale=1.0, shift=(0.0, 0.0), size=48, border='replicate'),
     dict(type='PackInputs'),
 ]
@@ -47,7 +47,7 @@ train_dataloader = dict(
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    # Batches of one size keep every step alike.
+    # Only full batches, so that all steps are alike.
     drop_last=True,
     dataset=dict(
         type=dataset_type,
@@ -67,7 +67,7 @@ val_dataloader = dict(
         type=dataset_type,
         data_root=data_root,
         split='val',
-        mode='majority',  # the label that more than half of the votes are for
+        mode='majority',  # the label with more than half of the votes
         pipeline=test_pipeline,
     ),
 )
@@ -91,5 +91,5 @@ val_evaluator = [
     dict(type='SingleLabelMetric', items=('f1-score',)),  # single-label/f1-score: macro F1
 ]
 
-# After testing, the confusion matrix as well; ConfusionMatrixHook draws it.
+# Testing also computes the confusion matrix; ConfusionMatrixHook draws it.
 test_evaluator = [*val_evaluator, dict(type='ConfusionMatrix')]

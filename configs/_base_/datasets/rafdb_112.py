@@ -1,17 +1,17 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-# RAF-DB, basic emotions, at 112x112 with the augmentation of APViT. The faces are those that the
-# published 91.98 % is about: aligned anew by MTCNN to 224x224, not the dataset's own crops of
-# 100x100 (rafdb-crops_112.py, of which there is no published figure by this recipe).
-# docs/face_recipes.md says how to get them, and what to do about faces that the detector misses.
-# 91.98 % is 2,822 of 3,068 (Table 8): of the whole test list. Published protocol: train on the
-# whole training list, validate and test on the test list. Validation after each epoch therefore
-# *is* a look at the test set, and the best epoch chosen by it is an optimistic number, though it
-# is the one that papers report. rafdb_112_holdout.py avoids that.
+# RAF-DB, basic emotions, at 112x112 with the augmentation of APViT. The faces are those of the
+# published 91.98 %: realigned with MTCNN to 224x224, not the dataset's own crops of 100x100
+# (rafdb-crops_112.py, for which no result is published with this recipe). docs/face_recipes.md
+# shows how to get them, and what to do about faces that the detector misses. 91.98 % is 2,822 of
+# 3,068 (Table 8), the whole test list. Published protocol: train on the whole training list,
+# validate and test on the test list. Validation after each epoch therefore uses the test set, and
+# the best epoch is an optimistic number, though it is the one that papers report.
+# rafdb_112_holdout.py avoids that.
 
 dataset_type = 'RAFDB'
-data_root = 'data/rafdb/'  # holds basic/EmoLabel and basic/Image; docs/datasets.md shows the layout
+data_root = 'data/rafdb/'  # holds basic/EmoLabel and basic/Image; see docs/datasets.md
 
-# What happens to a batch on the device.
+# Applied to batches on the device.
 data_preprocessor = dict(
     type='FaceDataPreprocessor',
     num_classes=7,
@@ -20,19 +20,19 @@ data_preprocessor = dict(
     to_rgb=True,  # files are read as BGR
     # Random erasing, in training only. It follows normalization: boxes are filled with N(0, 1).
     erasing=dict(
-        prob=0.5,  # of an image
+        prob=0.5,  # per image
         area=(0.02, 0.33),  # of the box, as a share of the image
         ratio=(0.3, 3.3),  # height / width of the box
-        # Drawn as in the released code; 'log', torchvision's way, makes as many wide boxes as tall.
+        # Sampled as in the released code; 'log', as in torchvision: as many wide as tall ones.
         ratio_sampling='uniform',
     ),
 )
 
-# The paper's order. All steps take and give uint8 BGR images.
+# The paper's order. All transforms work on uint8 BGR images.
 train_pipeline = [
     dict(type='LoadFaceImage'),
-    # Half of the images are turned by an angle uniform within +-6 degrees. In mmpretrain's terms: a
-    # magnitude uniform (std 'inf') in 0..6 degrees with a random sign.
+    # Rotates half of the images by an angle uniform in +-6 degrees. In mmpretrain's terms: a
+    # uniform magnitude (std 'inf') in 0..6 degrees with a random sign.
     dict(
         type='Rotate',
         magnitude_range=(0.0, 6.0),
@@ -42,7 +42,7 @@ train_pipeline = [
         pad_val=0,  # corners become black
         interpolation='bilinear',
     ),
-    # A square of 80 to 100 % of the area, anywhere in the image, becomes the input.
+    # The input is a random square of 80 to 100 % of the area.
     dict(
         type='RandomResizedCrop',
         scale=112,
@@ -50,8 +50,8 @@ train_pipeline = [
         aspect_ratio_range=(1.0, 1.0),
     ),
     dict(type='RandomFlipFace', prob=0.5),
-    # The released code takes its BGR images for RGB in both steps of color: gray is then 0.299 B +
-    # 0.587 G + 0.114 R. 'bgr' is the usual reading. Normalization is not touched by it.
+    # The released code treats its BGR images as RGB in both color transforms: gray is then
+    # 0.299 B + 0.587 G + 0.114 R. 'bgr' is the usual order. Normalization is not affected.
     dict(type='RandomGrayFace', prob=0.2, channel_order='bgr_as_rgb'),  # three equal channels
     dict(
         type='RandomColorJitter',
@@ -74,18 +74,18 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=128,
     num_workers=4,
-    # Workers start anew with each epoch and are seeded from the main process' generator: that way
-    # epochs are augmented differently and a resumed run goes on as the interrupted one would have.
+    # Workers are restarted in each epoch and seeded from the main process' generator, so that
+    # epochs are augmented differently and a resumed run continues like the uninterrupted one.
     # mmengine's default would repeat the augmentation of the first epoch. The function is looked up
-    # from mmengine's registry, hence the scope in its name.
+    # in mmengine's registry, hence the scope in its name.
     persistent_workers=False,
     worker_init_fn=dict(type='mmfer.seed_worker_from_torch'),
-    collate_fn=dict(type='default_collate'),  # one uint8 tensor a batch, stacked by the worker
+    collate_fn=dict(type='default_collate'),  # one uint8 tensor per batch, stacked by the worker
     pin_memory=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     # Class-balanced oversampling. A class with a share f below the threshold t appears
     # ceil(sqrt(t / f)) times: Fear three times, Disgust, Anger and Surprise twice, the others once.
-    # 12,271 images make 3*281 + 2*(717 + 705 + 1290) + 4772 + 1982 + 2524 = 15,545 a pass.
+    # 12,271 images make 3*281 + 2*(717 + 705 + 1290) + 4772 + 1982 + 2524 = 15,545 per epoch.
     dataset=dict(
         type='ClassBalancedDataset',
         oversample_thr=0.15,
@@ -93,8 +93,8 @@ train_dataloader = dict(
             type=dataset_type,
             data_root=data_root,
             split='train',
-            # Images that alignment.csv in this folder has no face of are skipped; skip_list='FILE'
-            # names them otherwise.
+            # Images without a face in this folder's alignment.csv are skipped; skip_list='FILE' is
+            # another list.
             image_dir='Image/aligned_224',
             image_name='{stem}.jpg',  # as in Image/original
             pipeline=train_pipeline,
@@ -127,5 +127,5 @@ val_evaluator = [
     dict(type='SingleLabelMetric', items=('f1-score',)),  # single-label/f1-score: macro F1
 ]
 
-# After testing, the confusion matrix as well; ConfusionMatrixHook draws it.
+# Testing also computes the confusion matrix; ConfusionMatrixHook draws it.
 test_evaluator = [*val_evaluator, dict(type='ConfusionMatrix')]

@@ -1,6 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-# RAF-DB as in rafdb_112.py, but the network sees 224x224 pixels: for plain ViTs with patches of
-# 16x16 and for CNNs with a stride of 16. All other steps are relative to the image's size.
+# RAF-DB as in rafdb_112.py, but with an input of 224x224 pixels: for plain ViTs with patches of
+# 16x16 and for CNNs with a stride of 16. All other transforms are relative to the image size.
 _base_ = 'rafdb_112.py'
 
 train_pipeline = _base_.train_pipeline

@@ -1,8 +1,8 @@
-# RAF-DB as in rafdb_112_holdout.py at 64x64 pixels, for small nets on a CPU: they train on 90 % of
-# the training list and are validated on the rest. The dataset's own crops will do.
+# RAF-DB as in rafdb_112_holdout.py at 64x64 pixels, for small nets on a CPU: trains on 90 % of the
+# training list and validates on the rest. Uses the dataset's own crops.
 _base_ = 'rafdb_112_holdout.py'
 
-# Light and contrast hold small nets back.
+# Differences in light and contrast hold small nets back.
 data_preprocessor = dict(standardize=True)
 
 train_pipeline = _base_.train_pipeline

@@ -1,11 +1,11 @@
-# SFEW 2.0 at 112x112, aligned faces. Published protocol: the labels of the test part are not
-# public, so the validation part is what is reported; choosing the best epoch on it is optimistic.
-# Augmentation and metrics as in rafdb_112.py, and no oversampling: the paper reports that it
-# recognizes few of the rare expressions.
+# SFEW 2.0 at 112x112, aligned faces. Published protocol: the labels of the test set are not public,
+# so the validation set is reported; selecting the best epoch on it is optimistic. Augmentation and
+# metrics as in rafdb_112.py, and no oversampling: the paper reports that its model recognizes few
+# of the rare expressions.
 _base_ = 'rafdb_112.py'
 
 dataset_type = 'SFEW'
-data_root = 'data/sfew/'  # holds Train and Val; docs/datasets.md shows the layout
+data_root = 'data/sfew/'  # holds Train and Val; see docs/datasets.md
 
 train_dataloader = dict(
     dataset=dict(

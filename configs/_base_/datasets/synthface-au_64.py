@@ -1,5 +1,5 @@
 # Drawn faces at 64x64 pixels with expressions and action units, as in synthface_64.py. As in
-# Aff-Wild2, many are labeled for one of the tasks only; AU23, which is not drawn, never is.
+# Aff-Wild2, many are labeled for one of the tasks only. AU23 is not drawn and never labeled.
 _base_ = 'synthface_64.py'
 
 pack = dict(type='PackInputs', algorithm_keys=('gt_au',))
@@ -7,7 +7,7 @@ pack = dict(type='PackInputs', algorithm_keys=('gt_au',))
 train_pipeline = [*augmentation, pack]
 test_pipeline = [pack]
 
-# Half of the images have one kind of label, in testing as well.
+# Half of the images have one kind of label only, also in testing.
 labels = dict(action_units=True, single_task=0.5)
 
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline, **labels))

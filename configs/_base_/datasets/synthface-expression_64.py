@@ -1,14 +1,14 @@
-# Seven expressions on drawn faces at 64x64 pixels, for small nets on a CPU. The people and how hard
-# they are to read are the same for all four tasks.
+# Seven expressions on drawn faces at 64x64 pixels, for small nets on a CPU. People and difficulty
+# are the same for all four tasks.
 _base_ = 'synthface_64.py'
 
 train_pipeline = [
-    # Zooms and shifts a little; like the next step, it moves the landmarks with the image.
+    # Scales and shifts slightly; like the next transform, it moves the landmarks with the image.
     dict(
         type='RandomCropFace',
         kind='tight',
         size=64,
-        source='image',  # relative to the image, which is cropped to the face already
+        source='image',  # relative to the image, which is already cropped to the face
         scale=1.0,
         shift=(0.0, 0.0),
         scale_range=(0.9, 1.0),
@@ -22,7 +22,7 @@ test_pipeline = [dict(type='PackInputs')]
 
 faces = dict(
     task='expression',
-    crop='tight',  # little but the face, as the paper crops for this task
+    crop='tight',  # little but the face, the paper's crop for this task
     num_identities=100,
 )
 train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline, **faces))

@@ -1,14 +1,14 @@
-# 100 people on drawn faces at 64x64 pixels, for small nets on a CPU. The people and how hard they
-# are to read are the same for all four tasks.
+# 100 people on drawn faces at 64x64 pixels, for small nets on a CPU. People and difficulty are the
+# same for all four tasks.
 _base_ = 'synthface_64.py'
 
 train_pipeline = [
-    # Zooms and shifts a little; like the next step, it moves the landmarks with the image.
+    # Scales and shifts slightly; like the next transform, it moves the landmarks with the image.
     dict(
         type='RandomCropFace',
         kind='loose',
         size=64,
-        source='image',  # relative to the image, which is cropped to the face already
+        source='image',  # relative to the image, which is already cropped to the face
         scale=1.0,
         shift=(0.0, 0.0),
         scale_range=(0.9, 1.0),
@@ -22,7 +22,7 @@ test_pipeline = [dict(type='PackInputs')]
 
 faces = dict(
     task='recognition',
-    crop='loose',  # face and hair, as the paper crops for this task
+    crop='loose',  # face and hair, the paper's crop for this task
     num_identities=100,
 )
 train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline, **faces))
@@ -32,7 +32,7 @@ test_dataloader = dict(dataset=dict(pipeline=test_pipeline, **faces))
 val_evaluator = [
     dict(type='Accuracy', topk=(1,)),  # accuracy/top1: share of correct predictions, in percent
     dict(type='SingleLabelMetric', items=('f1-score',)),  # single-label/f1-score: macro F1
-    # verification/tar@far=0.001, verification/intra_class_variance, over all pairs of images.
+    # verification/tar@far=0.001 and verification/intra_class_variance over all pairs of images.
     dict(type='FaceVerification', far=0.001),
 ]
 test_evaluator = val_evaluator

@@ -1,5 +1,5 @@
 # Drawn faces at 64x64 pixels with valence and arousal, as in synthface_64.py. Both are sums over
-# the muscles that are drawn: docs/datasets.md has the formula.
+# the drawn muscles, see docs/datasets.md.
 _base_ = 'synthface_64.py'
 
 pack = dict(type='PackInputs', algorithm_keys=('gt_valence_arousal',))
@@ -11,7 +11,7 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline, valence_arousal=Tr
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline, valence_arousal=True))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline, valence_arousal=True))
 
-# va/ccc, the mean of va/ccc_valence and va/ccc_arousal; rmse, pearson and sagr likewise. To keep
-# the best one: default_hooks.checkpoint.save_best=va/ccc default_hooks.checkpoint.rule=greater
+# va/ccc, the mean of va/ccc_valence and va/ccc_arousal; rmse, pearson and sagr, too. To keep the
+# best epoch: default_hooks.checkpoint.save_best=va/ccc default_hooks.checkpoint.rule=greater
 val_evaluator = [dict(type='CCC')]
 test_evaluator = val_evaluator

@@ -1,21 +1,21 @@
-# Drawn faces at 64x64 pixels, which need no files and train on a CPU. What is drawn, and every
-# argument, is explained in mmfer/datasets/synthface.py.
+# Drawn faces at 64x64 pixels, for training on a CPU without any files. mmfer/datasets/synthface.py
+# explains the drawings and every argument.
 dataset_type = 'SynthFace'
 
-# What happens to a batch on the device: ImageNet's mean and deviation in RGB; images are BGR.
+# Applied to batches on the device: ImageNet's mean and standard deviation in RGB; images are BGR.
 data_preprocessor = dict(
     type='FaceDataPreprocessor',
     num_classes=7,
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
     to_rgb=True,
-    # Then each image gets mean 0 and deviation 1: light and contrast hold small nets back.
+    # Then standardizes each image: differences in light and contrast hold small nets back.
     standardize=True,
 )
 
-# No loading step: SynthFace puts the image itself into the sample.
+# No loading transform: the samples of SynthFace contain the image.
 train_pipeline = [
-    # A square of 80 to 100 % of the area, anywhere in the image.
+    # A random square of 80 to 100 % of the area.
     dict(
         type='RandomResizedCrop', scale=64, crop_ratio_range=(0.8, 1.0), aspect_ratio_range=(1, 1)
     ),
@@ -24,25 +24,25 @@ train_pipeline = [
 ]
 test_pipeline = [dict(type='PackInputs')]
 
-# What the splits share: the people and how hard they are to read. No image is in two of them.
+# Shared by all splits: the people and the difficulty. No image is in two splits.
 faces = dict(
     type=dataset_type,
     image_size=64,
-    crop='tight',  # little but the face, as expression datasets are cropped
+    crop='tight',  # little but the face, as in expression datasets
     seed=0,
     num_identities=200,
-    # Between nothing (0) and the full range (1) of poses, lights, occluders ...
+    # From none (0) to the full range (1) of poses, lights, occluders ...
     difficulty=dict(variation=0.6, pose=0.6, light=0.6, clutter=1.0, loss=0.6, occlusion=0.3),
 )
 
 train_dataloader = dict(
     batch_size=16,
-    # The images are in memory; a worker would cost more than it brings.
+    # The images are in memory; a worker would cost more than it saves.
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    # Batches of one size keep every step alike; 3500 is no multiple of 16.
+    # Only full batches, so that all steps are alike; 3500 is not a multiple of 16.
     drop_last=True,
-    # 500 images of each expression; drawing them takes about eight seconds, keeping them 43 MB.
+    # 500 images per expression; drawing them takes about eight seconds, caching them 43 MB.
     dataset=dict(split='train', num_samples=3500, cache=True, pipeline=train_pipeline, **faces),
 )
 
@@ -59,7 +59,7 @@ test_dataloader = dict(
     batch_size=64,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    # Seen once, so not kept.
+    # Used once, so not cached.
     dataset=dict(split='test', num_samples=2100, test_mode=True, pipeline=test_pipeline, **faces),
 )
 
@@ -69,5 +69,5 @@ val_evaluator = [
     dict(type='SingleLabelMetric', items=('f1-score',)),  # single-label/f1-score: macro F1
 ]
 
-# After testing, the confusion matrix as well; ConfusionMatrixHook draws it.
+# Testing also computes the confusion matrix; ConfusionMatrixHook draws it.
 test_evaluator = [*val_evaluator, dict(type='ConfusionMatrix')]

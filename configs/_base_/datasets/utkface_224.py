@@ -1,13 +1,13 @@
 # UTKFace at 224x224: age, not aligned, as in the KT-Adapter paper, whose augmentation is not
-# published. The split is mmfer's own, 70/15/15 by the images' names: UTKFace has none.
+# published. UTKFace has no split; this one is mmfer's own, 70/15/15 by the image names.
 dataset_type = 'UTKFace'
-data_root = 'data/utkface/'  # docs/datasets.md shows the layout
-# Boxes of a detector, as in the paper: the report that docs/face_recipes.md tells how to make, such
-# as 'data/utkface_faces/alignment.csv'. None: crops are fixed shares of the image, which fits
-# images that show one head and little else.
+data_root = 'data/utkface/'  # see docs/datasets.md for the layout
+# Boxes of a detector, as in the paper: the report made as in docs/face_recipes.md, such as
+# 'data/utkface_faces/alignment.csv'. None: crops are fixed shares of the image, which suits images
+# that show one head and little else.
 boxes = None
 
-# What happens to a batch on the device: ImageNet's mean and deviation in RGB; images are BGR.
+# Applied to batches on the device: ImageNet's mean and standard deviation in RGB; images are BGR.
 data_preprocessor = dict(
     type='FaceDataPreprocessor',
     mean=[123.675, 116.28, 103.53],
@@ -17,8 +17,8 @@ data_preprocessor = dict(
 
 train_pipeline = [
     dict(type='LoadFaceImage'),
-    # A loose crop (face and hair), 10 % larger or smaller, up to 5 % beside, turned by up to
-    # 10 degrees; one resampling does it all.
+    # A loose crop (face and hair), scaled by up to 10 %, shifted by up to 5 %, rotated by up to 10
+    # degrees, with a single resampling.
     dict(
         type='RandomCropFace',
         kind='loose',
@@ -40,7 +40,7 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=32,
     num_workers=4,
-    # Workers start anew with every epoch, and their seeds with them: resuming is exact.
+    # Workers and their seeds are renewed in every epoch, so that resuming is exact.
     persistent_workers=False,
     worker_init_fn=dict(type='mmfer.seed_worker_from_torch'),
     sampler=dict(type='DefaultSampler', shuffle=True),

@@ -1,12 +1,11 @@
 # WFLW at 224x224: 98 landmarks, not aligned, as in the KT-Adapter paper, whose augmentation is not
 # published. Published protocol: train on the whole training list (7,500 faces), validate and test
-# on the test list (2,500). Validation after each epoch therefore *is* a look at the test set, and
-# the best epoch selected by it is an optimistic number; the last one is not.
-# wflw_224_holdout.py avoids that.
+# on the test list (2,500). Validation after each epoch therefore uses the test set, and the best
+# epoch is an optimistic number; the last one is not. wflw_224_holdout.py avoids that.
 dataset_type = 'WFLW'
-data_root = 'data/wflw/'  # docs/datasets.md shows the layout
+data_root = 'data/wflw/'  # see docs/datasets.md for the layout
 
-# What happens to a batch on the device: ImageNet's mean and deviation in RGB; images are BGR.
+# Applied to batches on the device: ImageNet's mean and standard deviation in RGB; images are BGR.
 data_preprocessor = dict(
     type='FaceDataPreprocessor',
     mean=[123.675, 116.28, 103.53],
@@ -16,13 +15,13 @@ data_preprocessor = dict(
 
 train_pipeline = [
     dict(type='LoadFaceImage'),
-    # A tight crop (little but the face), 10 % larger or smaller, up to 5 % beside, turned by up to
-    # 30 degrees; one resampling does it all.
+    # A tight crop (little but the face), scaled by up to 10 %, shifted by up to 5 %, rotated by up
+    # to 30 degrees, with a single resampling.
     dict(
         type='RandomCropFace',
         kind='tight',
         size=224,
-        # By the detector's box: the landmarks are not known when the model is used.
+        # By the detector's box, because the landmarks are not known at inference.
         source='box',
         scale_range=(0.9, 1.1),
         max_shift=0.05,
@@ -38,7 +37,7 @@ test_pipeline = [
     dict(
         type='PackInputs',
         algorithm_keys=('gt_landmarks',),
-        # What makes a face hard; LandmarkNME reports these subsets of the test set as well.
+        # Attributes of hard faces; LandmarkNME also reports these subsets of the test set.
         meta_keys=('sample_idx', 'img_path', 'ori_shape', 'img_shape', 'attributes'),
     ),
 ]
@@ -46,7 +45,7 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=32,
     num_workers=4,
-    # Workers start anew with every epoch, and their seeds with them: resuming is exact.
+    # Workers and their seeds are renewed in every epoch, so that resuming is exact.
     persistent_workers=False,
     worker_init_fn=dict(type='mmfer.seed_worker_from_torch'),
     sampler=dict(type='DefaultSampler', shuffle=True),

@@ -1,5 +1,5 @@
-# Prior encoders: MobileOne-s0 of the four tasks, from the checkpoints that training the baselines
-# writes. A FaceAnalyzer leaves out that of its own task.
+# Prior encoders: MobileOne-s0 of the four tasks, from the checkpoints of the trained baselines. A
+# FaceAnalyzer does not use the one of its own task.
 encoder = dict(
     type='MobileOne',
     arch='s0',

@@ -1,5 +1,5 @@
-# Prior encoders: the small Swin of the four tasks, from the checkpoints that training the baselines
-# writes. A FaceAnalyzer leaves out that of its own task.
+# Prior encoders: the small Swin of the four tasks, from the checkpoints of the trained baselines. A
+# FaceAnalyzer does not use the one of its own task.
 encoder = dict(
     type='SwinTransformer',
     arch=dict(embed_dims=16, depths=[1, 1, 2, 1], num_heads=[1, 2, 4, 8]),

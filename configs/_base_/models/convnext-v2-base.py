@@ -4,10 +4,10 @@ model = dict(
     backbone=dict(
         type='ConvNeXt',
         arch='base',
-        use_grn=True,  # with no layer scale: what makes it V2
+        use_grn=True,  # GRN without layer scale is the V2 block
         layer_scale_init_value=0.0,
         drop_path_rate=0.1,
-        # Averages the map itself, before its last normalization; a neck finds (B, 1024).
+        # Averages the map itself, before its last normalization; a neck gets (B, 1024).
         gap_before_final_norm=True,
         # ImageNet weights, MMPretrain's own file; None starts from scratch.
         init_cfg=dict(

@@ -1,5 +1,5 @@
 # DeiT-Tiny on a plain patch embedding: 192 channels, 12 blocks, 16x16 patches of a 224x224 image.
-# Configs say which weights it starts from.
+# Configs set the starting weights.
 model = dict(
     type='ImageClassifier',
     backbone=dict(

@@ -1,5 +1,5 @@
-# Hybrid-DeiT-Tiny: the CNN of APViT under the transformer of DeiT-Tiny (Table 14). Configs say
-# which weights it starts from.
+# Hybrid-DeiT-Tiny: the CNN of APViT under the transformer of DeiT-Tiny (Table 14). Configs set the
+# starting weights.
 model = dict(
     type='ImageClassifier',
     backbone=dict(

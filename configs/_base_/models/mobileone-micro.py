@@ -1,4 +1,4 @@
-# A MobileOne for 64x64 pixels that trains on a CPU: 65 thousand parameters, 128 channels at 2x2.
+# A MobileOne for 64x64 pixels and training on a CPU: 65 thousand parameters, 128 channels at 2x2.
 model = dict(
     type='ImageClassifier',
     backbone=dict(

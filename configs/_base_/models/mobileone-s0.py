@@ -1,5 +1,5 @@
 # MobileOne-s0 ("M" in the KT-Adapter paper): 1024 channels at 7x7 for 224x224 pixels, 275 MFLOPs
-# once its branches are merged (tools/model_converters/reparameterize.py). The head is the task's.
+# with merged branches (tools/model_converters/reparameterize.py). The head depends on the task.
 model = dict(
     type='ImageClassifier',
     backbone=dict(

@@ -1,4 +1,4 @@
-# A Swin Transformer for 64x64 pixels that trains on a CPU: 128 channels at 2x2.
+# A Swin Transformer for 64x64 pixels and training on a CPU: 128 channels at 2x2.
 model = dict(
     type='ImageClassifier',
     backbone=dict(

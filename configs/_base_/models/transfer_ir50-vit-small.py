@@ -8,19 +8,19 @@ model = dict(
         cnn=dict(type='IRNet', depth=50, num_stages=3),
         # Local branches; the largest of their attention maps multiplies the CNN's features.
         num_branches=2,
-        # BatchNorm in the branches as in the released code; paper has none.
+        # BatchNorm in the branches, as in the released code; the paper has none.
         lanet_form='release',
-        # Multi-attention dropping: how probable it is that a sample loses the map of one branch.
+        # Multi-attention dropping: probability per sample to drop the map of one branch.
         mad_rate=0.6,
-        # Multi-head self-attention dropping: the same of one head, in each block.
+        # Multi-head self-attention dropping: the same for one head in each block.
         msad_rate=0.3,
         # mmpretrain's name for 768 channels, 8 blocks, 8 heads, MLP 2304.
         arch='small',
-        # The image's side in pixels; with the CNN's stride it fixes the grid.
+        # Image size in pixels; with the CNN's stride it determines the grid.
         img_size=112,
         # ViT-small has no bias on queries, keys and values.
         qkv_bias=False,
-        # What the head reads: cls_token or avg_featmap.
+        # Input of the head: cls_token or avg_featmap.
         out_type='cls_token',
     ),
     neck=None,
@@ -29,7 +29,7 @@ model = dict(
         num_classes=7,
         in_channels=768,
         loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
-        # The classifier starts from zero, as APViT's.
+        # The classifier starts from zero, like APViT's.
         init_cfg=dict(type='Constant', layer='Linear', val=0),
     ),
 )

@@ -5,7 +5,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0, norm_type=2),
 )
 
-# 100 iterations of warm-up under a cosine to zero, both stepped every iteration.
+# 100 iterations of warm-up and a cosine to zero, both stepped every iteration.
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
     dict(type='CosineAnnealingLR', T_max=12, eta_min=0, by_epoch=True, convert_to_iter_based=True),

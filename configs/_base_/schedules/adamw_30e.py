@@ -3,12 +3,12 @@
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.05),
-    # Normalization and biases are not pulled towards zero.
+    # No weight decay for normalization and biases.
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0, flat_decay_mult=0.0),
     clip_grad=dict(max_norm=5.0, norm_type=2),
 )
 
-# One epoch of warm-up under a cosine to zero, both stepped every iteration.
+# One epoch of warm-up and a cosine to zero, both stepped every iteration.
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=True, end=1, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', T_max=30, eta_min=0, by_epoch=True, convert_to_iter_based=True),

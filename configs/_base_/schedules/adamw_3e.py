@@ -1,4 +1,4 @@
-# Small nets that start from trained weights: adamw_12e.py in 3 epochs.
+# Small nets that start from trained weights: adamw_12e.py with 3 epochs.
 _base_ = 'adamw_12e.py'
 
 param_scheduler = [

@@ -1,5 +1,5 @@
-# The small adapter on a CPU, batch 32: AdamW, 10 epochs. In so few steps the published learning
-# rate of 1e-5 would leave adapter and decoder where they are.
+# The small adapter on a CPU, batch 32: AdamW, 10 epochs. With so few steps, the published learning
+# rate of 1e-5 would hardly change adapter and decoder.
 _base_ = 'adamw_20e.py'
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [

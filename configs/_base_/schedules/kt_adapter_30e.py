@@ -1,4 +1,4 @@
 # The adapter and the decoder, full size: the paper's learning rate of 1e-5, batch 32, cosine with
-# warm-up. How long it trained, and with which optimizer, the paper does not say.
+# warm-up. The paper does not give the optimizer and the number of epochs.
 _base_ = 'adamw_30e.py'
 optim_wrapper = dict(optimizer=dict(lr=1e-5))

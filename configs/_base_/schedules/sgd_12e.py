@@ -5,11 +5,11 @@ optim_wrapper = dict(
     optimizer=dict(
         _delete_=True, type='SGD', lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4
     ),
-    # Biases and normalization weights are not decayed.
+    # No weight decay for normalization and biases.
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0, flat_decay_mult=0.0),
 )
 
-# With 100 iterations of warm-up the loss rises above that of chance first, and one seed in five
-# ends three points lower.
+# With 100 iterations of warm-up, the loss first rises above chance level, and one seed in five ends
+# three points lower.
 param_scheduler = _base_.param_scheduler
 param_scheduler[0].end = 300

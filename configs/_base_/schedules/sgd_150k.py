@@ -1,4 +1,4 @@
-# The paper's schedule for Aff-Wild2: as sgd_40e.py, 150,000 iterations of 128 frames. Goes with
+# The paper's schedule for Aff-Wild2: as sgd_40e.py, 150,000 iterations of 128 frames. Use with
 # iter_runtime.py.
 _base_ = 'sgd_40e.py'
 

@@ -1,5 +1,5 @@
 # The paper's schedule for AffectNet: as sgd_40e.py, but half the learning rate and 6,000 iterations
-# of 128 images. Goes with iter_runtime.py.
+# of 128 images. Use with iter_runtime.py.
 _base_ = 'sgd_40e.py'
 
 optim_wrapper = dict(optimizer=dict(lr=5e-4))

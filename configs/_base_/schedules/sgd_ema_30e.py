@@ -1,28 +1,28 @@
 # Small nets from scratch on a CPU, in bfloat16: SGD, batch 128, 30 epochs, averaged weights.
 optim_wrapper = dict(
-    # Where a processor has no bfloat16: --cfg-options optim_wrapper.type=OptimWrapper
+    # If the CPU has no bfloat16: --cfg-options optim_wrapper.type=OptimWrapper
     type='BFloat16OptimWrapper',
     optimizer=dict(type='SGD', lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4),
-    # Biases and normalization weights are not decayed.
+    # No weight decay for normalization and biases.
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0, flat_decay_mult=0.0),
     clip_grad=dict(max_norm=1.0, norm_type=2),
 )
 
-# 300 iterations of warm-up under a cosine to zero, both stepped every iteration.
+# 300 iterations of warm-up and a cosine to zero, both stepped every iteration.
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=300),
     dict(type='CosineAnnealingLR', T_max=30, eta_min=0, by_epoch=True, convert_to_iter_based=True),
 ]
 
 custom_hooks = [
-    # A tenth to a quarter less time a step on CPUs.
+    # A tenth to a quarter less time per step on CPUs.
     dict(type='ChannelsLastHook'),
-    # What is validated, tested and saved are averages of about the last 500 iterations.
+    # Validates, tests and saves averages of about the last 500 iterations.
     dict(
         type='EMAHook',
         ema_type='MomentumAnnealingEMA',
         momentum=0.002,
-        gamma=10,  # in the first 5000 iterations it averages over a tenth of those behind it
+        gamma=10,  # in the first 5000 iterations it averages the last tenth of those so far
         update_buffers=True,
     ),
 ]

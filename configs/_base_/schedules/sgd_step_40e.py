@@ -1,13 +1,13 @@
 # TransFER's schedule: SGD, batch 64, learning rate divided by 10 at epochs 15 and 30 of 40.
 optim_wrapper = dict(
     type='OptimWrapper',
-    # Weight decay acts on every parameter.
+    # Weight decay applies to every parameter.
     optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=1e-4),
-    # TransFER's paper names no clipping; this is APViT's.
+    # The TransFER paper has no clipping; this is APViT's.
     clip_grad=dict(max_norm=10, norm_type=2),
 )
 
-# Steps once per epoch, without warm-up.
+# The learning rate changes once per epoch, without warm-up.
 param_scheduler = dict(type='MultiStepLR', milestones=[15, 30], gamma=0.1, by_epoch=True)
 
 train_cfg = dict(by_epoch=True, max_epochs=40, val_interval=1)

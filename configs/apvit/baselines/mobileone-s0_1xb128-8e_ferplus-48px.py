@@ -1,4 +1,4 @@
-# MobileOne-s0 on FERPlus from scratch, as long a training as the small APViT's 30 epochs.
+# MobileOne-s0 on FERPlus from scratch, for as long as the small APViT's 30 epochs.
 _base_ = 'small-resnet18_1xb128-33e_ferplus-48px.py'
 
 model = dict(

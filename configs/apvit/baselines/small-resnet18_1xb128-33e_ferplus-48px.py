@@ -1,4 +1,4 @@
-# The CNN of the small APViT with an average in place of the transformer, on FERPlus from scratch.
+# The CNN of the small APViT with average pooling and no transformer, on FERPlus from scratch.
 _base_ = [
     '../../_base_/datasets/ferplus_48.py',
     '../../_base_/schedules/sgd_ema_30e.py',
@@ -17,7 +17,7 @@ model = dict(
     ),
 )
 
-# As long a training as the small APViT's 30 epochs.
+# As long as the small APViT's 30 epochs.
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].T_max = 33
 train_cfg = dict(max_epochs=33)

@@ -18,38 +18,39 @@ LENGTHS = ('dataset', 'largest')
 
 @DATA_SAMPLERS.register_module()
 class ClassBalancedSampler(Sampler):
-    """Every batch holds equally many samples of each class.
+    """Every batch has equally many samples of each class.
 
-    The classes take turns, so of any B samples in a row each of C classes has B / C, rounded down
-    or up. This needs no batch size, and a pass as a whole is balanced too. In its turns, a class
-    goes through its samples in random order, all of them once before any comes again.
+    The classes take turns, so any B consecutive samples have B / C of each of C classes, rounded
+    down or up. The sampler needs no batch size, and an epoch as a whole is balanced too. Within a
+    class, the samples come in random order, all of them once before any is repeated.
 
-    A data loader's ``sampler``, in place of mmengine's ``DefaultSampler``: ``set_epoch`` makes each
-    pass another one, and the order depends on ``seed`` and epoch alone, not on workers. Every
-    process of a distributed run balances its own batches and takes every N-th of a class's samples,
-    N being the number of processes.
+    Use it as ``sampler`` of a data loader, instead of mmengine's ``DefaultSampler``. ``set_epoch``
+    changes the order, which depends only on ``seed`` and epoch, not on workers. Every process of a
+    distributed run balances its own batches and uses every N-th sample of a class, where N is the
+    number of processes.
 
     Note:
-        ``ClassBalancedDataset`` and ``FullyBalancedDataset`` change how often a sample comes in a
-        pass, and leave batches to chance. They may stand below this sampler, but it makes their
-        repetitions needless.
+        ``ClassBalancedDataset`` and ``FullyBalancedDataset`` change how often a sample appears in
+        an epoch, and do not balance batches. They may be used below this sampler, but it makes
+        their repetitions unnecessary.
 
     Args:
-        dataset (BaseDataset): The data loader's dataset; the runner gives it. Its samples have a
-            class, as ``get_cat_ids`` says; one with several takes part in the turns of each.
-        length (str): Samples in a pass, over all processes. ``'dataset'``: as many as the dataset
-            has, so that schedules keep their meaning; a pass shows frequent classes in part.
-            ``'largest'``: until every sample of the largest class has come once. Defaults to
+        dataset (BaseDataset): The data loader's dataset, passed by the runner. Its samples have a
+            class (``get_cat_ids``); a sample with several classes takes part in the turns of each.
+        length (str): Samples per epoch, over all processes. ``'dataset'``: the size of the dataset,
+            so that schedules keep their meaning; an epoch has only a part of the frequent classes.
+            ``'largest'``: until every sample of the largest class has appeared once. Defaults to
             ``'dataset'``.
-        infinite (bool): Go on without end, for training by iterations, where a data loader that
-            ends has to be started again. The length, as ``len`` tells it, then means nothing.
-            Defaults to False.
-        shuffle (bool): Whether the order is random; else it is the dataset's, the same in each
-            pass. Defaults to True.
-        seed (int, optional): The same in all processes. Default: drawn, and agreed upon.
+        infinite (bool): Whether to continue without end, for iteration-based training, where a
+            finite data loader has to be restarted. ``len`` then has no meaning. Defaults to False.
+        shuffle (bool): Whether the order is random; else it is that of the dataset, the same in
+            each epoch. Defaults to True.
+        seed (int, optional): The same in all processes. Defaults to None, a random seed that is
+            shared by all processes.
 
     Raises:
-        ValueError: ``length`` is none of the two, the dataset is empty, or a sample has no class.
+        ValueError: ``length`` is not one of the two, the dataset is empty, or a sample has no
+            class.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class ClassBalancedSampler(Sampler):
         self.rank, self.world_size = get_dist_info()
         self.infinite = infinite
         self.shuffle = shuffle
-        # Not private: RandomStateHook saves it, and puts it back when training is resumed.
+        # Public: RandomStateHook saves it, and restores it when training is resumed.
         self.seed = sync_random_seed() if seed is None else seed
         self.epoch = 0
         #: Indices of the samples of each class, by class.
@@ -82,16 +83,16 @@ class ClassBalancedSampler(Sampler):
         return self._turns() if self.infinite else islice(self._turns(), self.num_samples)
 
     def __len__(self) -> int:
-        """Number of samples that this process gets in a pass."""
+        """Number of samples of this process in an epoch."""
         return self.num_samples
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of the next pass."""
+        """Set the epoch, which defines the order of the next iteration."""
         self.epoch = epoch
 
     def _turns(self) -> Iterator[int]:
-        """Indices without end, one of each class in turn."""
-        # All processes draw the same numbers, and each takes its share of them.
+        """Yield indices without end, one of each class in turn."""
+        # All processes draw the same numbers, and each uses its share of them.
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
         count = len(self.members)
         seeds = torch.randint(2**62, (count,), generator=generator).tolist()
@@ -100,13 +101,13 @@ class ClassBalancedSampler(Sampler):
             for members, seed in zip(self.members.values(), seeds, strict=True)
         ]
         order = torch.randperm(count, generator=generator) if self.shuffle else torch.arange(count)
-        # Where a batch is no multiple of the classes, its first ones get one sample more: these
-        # should not be the same in all processes.
+        # If the batch size is not a multiple of the number of classes, the first classes get one
+        # more sample. These classes should differ between processes.
         order = order.roll(-(self.rank * count // self.world_size)).tolist()
         yield from chain.from_iterable(zip(*(queues[place] for place in order), strict=True))
 
     def _queue(self, members: Tensor, seed: int) -> Iterator[int]:
-        """Samples of a class without end."""
+        """Yield samples of a class without end."""
         generator = torch.Generator().manual_seed(seed)
         while True:
             if self.shuffle:
@@ -116,17 +117,17 @@ class ClassBalancedSampler(Sampler):
 
 
 def _members(dataset: BaseDataset) -> dict[int, Tensor]:
-    members, homeless = defaultdict(list), []
+    members, unlabeled = defaultdict(list), []
     for index, classes in enumerate(classes_of_samples(dataset)):
         for label in classes:
             members[label].append(index)
         if not classes:
-            homeless.append(index)
-    if homeless:
+            unlabeled.append(index)
+    if unlabeled:
         raise ValueError(
-            f'ClassBalancedSampler: {len(homeless)} of {len(dataset)} samples have no class, the '
-            f'first is number {homeless[0]}; they would never be drawn. Leave them out of the '
-            'dataset, or take train_dataloader.sampler.type=DefaultSampler'
+            f'ClassBalancedSampler: {len(unlabeled)} of {len(dataset)} samples have no class, the '
+            f'first is number {unlabeled[0]}; they would never be drawn. Remove them from the '
+            'dataset, or set train_dataloader.sampler.type=DefaultSampler'
         )
     if not members:
         raise ValueError('ClassBalancedSampler: the dataset has no samples')

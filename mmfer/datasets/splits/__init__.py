@@ -1,11 +1,11 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Which image is for training, which for validation and which for testing."""
+"""Split images into training, validation and testing."""
 
 from .by_hash import hash_of_name, split_by_name, split_by_rank, stratified_holdout
 from .cfp_frontal import random_cfp_split, stratified_cfp_split
 from .split_file import PARTS, read_split_file, write_split_file
 
-#: What ``split`` of a dataset may be: ``trainval`` is the first two parts together.
+#: Allowed values of ``split``; ``trainval`` is train and val together.
 SPLITS = ('train', 'val', 'trainval', 'test')
 
 __all__ = [

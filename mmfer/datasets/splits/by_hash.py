@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Splits by hashes of names: the same on every machine and with every version of every library."""
+"""Splits by hashes of names: the same on every machine and with every library version."""
 
 import hashlib
 from collections import defaultdict
@@ -7,24 +7,24 @@ from collections.abc import Hashable, Iterable, Sequence
 
 
 def hash_of_name(name: str, seed: int = 0) -> bytes:
-    """SHA-256 of a name, 32 bytes; sorting by it shuffles names in the same way everywhere."""
+    """Return the SHA-256 of a name, 32 bytes; sorting by it shuffles names reproducibly."""
     return hashlib.sha256(f'{seed}:{name}'.encode()).digest()
 
 
 def split_by_name(name: str, val: float = 0.15, test: float = 0.15, seed: int = 0) -> str:
-    """Return the part of one image by a hash of its name, and of nothing else.
+    """Return the split of one image, from a hash of its name only.
 
     The hash is a number in [0, 1): below ``test`` the image is for testing, in the next ``val`` of
-    the range for validation, otherwise for training. So an image stays in its part when others are
-    added or removed, and in every copy of a dataset. The price is that the shares are met on
-    average only: of 20,000 images, the test part of 15 % has 3,000 +- 50 (one standard deviation),
-    and a class or an age of 1,000 images 150 +- 11.
+    the range for validation, otherwise for training. So an image keeps its split when others are
+    added or removed, and in every copy of a dataset. In return, the shares are met on average only:
+    of 20,000 images, the test split of 15 % has 3,000 +- 50 (one standard deviation), and a class
+    or an age of 1,000 images 150 +- 11.
 
     Args:
-        name (str): What identifies the image, the same on every machine: no absolute path.
-        val (float): Share for validation. Default .15.
-        test (float): Share for testing. Default .15; ``val`` and ``test`` leave something for
-            training.
+        name (str): Identifier of the image, the same on every machine: not an absolute path.
+        val (float): Share for validation. Defaults to 0.15.
+        test (float): Share for testing; ``val`` and ``test`` must add up to less than 1. Defaults
+            to 0.15.
         seed (int): Another seed gives another split. Defaults to 0.
 
     Returns:
@@ -45,24 +45,24 @@ def split_by_rank(
     seed: int = 0,
     order: Sequence[str] = ('test', 'val', 'train'),
 ) -> dict[str, str]:
-    """Divide a list into parts of exact size.
+    """Divide a list into splits of exact size.
 
-    The names are sorted by a hash of each, whatever the order of the list, and the parts follow
-    each other. Unlike with :func:`split_by_name`, a name that is added or removed moves others
-    across the borders, a few at a time.
+    The names are sorted by their hashes, so the order of the list has no effect, and the splits are
+    consecutive ranges. Unlike with :func:`split_by_name`, adding or removing a name moves a few
+    others across the borders.
 
     Args:
-        names (Iterable[str]): What identifies the samples; a repeated name counts once.
-        val (float): Share for validation. Default .15.
-        test (float): Share for testing. Default .15; ``val`` and ``test`` leave something for
-            training.
+        names (Iterable[str]): Identifiers of the samples; a repeated name counts once.
+        val (float): Share for validation. Defaults to 0.15.
+        test (float): Share for testing; ``val`` and ``test`` must add up to less than 1. Defaults
+            to 0.15.
         seed (int): Another seed gives another split. Defaults to 0.
-        order (Sequence[str]): The three parts, that of the lowest hashes first. Default: as
-            :func:`split_by_name` has them, so that most names are in the same part by either.
+        order (Sequence[str]): The three splits, starting with the lowest hashes. Defaults to the
+            order of :func:`split_by_name`, so that most names are in the same split with both.
 
     Returns:
         ``'train'``, ``'val'`` or ``'test'`` by name. Of n names, ``round(n * test)`` are for
-        testing, ``round(n * val)``, or what is left, for validation.
+        testing, and ``round(n * val)``, or the rest if that is smaller, for validation.
     """
     _check_shares(val, test)
     ranked = sorted(set(names), key=lambda name: hash_of_name(name, seed))
@@ -76,17 +76,17 @@ def split_by_rank(
 def stratified_holdout(
     names: Sequence[str], labels: Sequence[Hashable], ratio: float, seed: int = 0
 ) -> list[bool]:
-    """Hold out a part of a training list, the same share of every class.
+    """Hold out a part of a training list, with the same share of every class.
 
-    Within a class the names are ranked by a hash of each. The choice depends on names, labels,
-    ratio and seed alone, not on the order of the list, and a larger ratio holds out a superset.
+    Within a class, names are sorted by their hashes. The result depends only on names, labels,
+    ratio and seed, not on the order of the list, and a larger ratio holds out a superset.
 
     Args:
         names (Sequence[str]): Unique names, one per sample.
         labels (Sequence[Hashable]): Class of each sample.
-        ratio (float): Share to hold out, in (0, 1). Each class gives the nearest whole number, but
-            at least one sample, and keeps at least one for training; a class of one sample is all
-            training.
+        ratio (float): Share to hold out, in (0, 1), rounded to the nearest number of samples per
+            class. At least one sample per class is held out and at least one is kept for training;
+            the sample of a class of one is kept.
         seed (int): Another seed gives another part. Defaults to 0.
 
     Returns:
@@ -108,5 +108,5 @@ def stratified_holdout(
 def _check_shares(val: float, test: float) -> None:
     if val < 0 or test < 0 or val + test >= 1:
         raise ValueError(
-            f'val and test are shares, 0 or more and together below 1, not {val} and {test}'
+            f'val and test must be shares, 0 or more and below 1 in total, not {val} and {test}'
         )

@@ -8,31 +8,30 @@ from mmfer.utils.csv_text import plain_cell
 
 from ..annotation_files import read_lines
 
-#: The parts that a split file may name.
+#: Allowed splits in a split file.
 PARTS = ('train', 'val', 'test')
 
 _HEADER = ['name', 'split']
 
 
 def read_split_file(path: str | Path, key: Callable[[str], str]) -> dict[str, str]:
-    """Read which part each image belongs to.
+    """Read the split of each image from a file.
 
     One line per image, ``name,split``, with ``split`` one of ``train``, ``val`` and ``test``. A
-    first line that says ``name,split``, empty lines, lines that begin with ``#`` and spaces around
-    the fields are ignored.
+    first line ``name,split``, empty lines, lines that start with ``#`` and spaces around the fields
+    are ignored.
 
     Args:
         path (str | Path): The file.
-        key (Callable[[str], str]): Turns a name as people write it (with or without folders and
-            extension) into the one that identifies the image; raises ValueError for a name that
-            cannot be one.
+        key (Callable[[str], str]): Converts a name in the file (with or without folders and
+            extension) to the key of the image; raises ValueError if the name is invalid.
 
     Returns:
-        Key -> part, in the order of the file.
+        Key -> split, in the order of the file.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: A line is not like that, or an image is named twice; gives the line.
+        FileNotFoundError: The file does not exist.
+        ValueError: A line is malformed, or an image is named twice. The message has the line.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -59,12 +58,12 @@ def read_split_file(path: str | Path, key: Callable[[str], str]) -> dict[str, st
 
 
 def write_split_file(path: str | Path, parts: Iterable[tuple[str, str]], comment: str = '') -> None:
-    """Write (name, part) pairs as :func:`read_split_file` reads them.
+    """Write (name, split) pairs in the format of :func:`read_split_file`.
 
     Args:
-        path (str | Path): File to write; an existing one is replaced as a whole.
+        path (str | Path): File to write; an existing file is replaced as a whole.
         parts (Iterable[tuple[str, str]]): Pairs such as ``('001/03', 'test')``, in the order to
             write.
-        comment (str): What the file is, one or more lines for its top.
+        comment (str): Comment for the top of the file, one or more lines. Defaults to none.
     """
     atomic_write_csv(path, [_HEADER, *parts], comment)

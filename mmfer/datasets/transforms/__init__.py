@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Loading, augmenting and packing of faces; landmarks move with the pixels."""
+"""Transforms that load, augment and pack faces and move landmarks with the pixels."""
 
 from .annotation_check import AnnotationError
 from .crop_face import FACE_CROPS, IMAGE_CROPS, CropFace, face_square

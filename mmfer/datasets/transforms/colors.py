@@ -1,12 +1,13 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Changes of an image's colors.
+"""Color changes of an image.
 
-All take an image (H, W, 3), uint8 in BGR, leave it as it is and return one of its kind.
+All functions take an image (H, W, 3), uint8 in BGR, do not modify it, and return one of the same
+shape and type.
 
-``channel_order`` says what the first and the last channel are taken for. With ``'bgr'`` they are
-what they are. With ``'bgr_as_rgb'`` red counts for blue and blue for red, as in APViT's released
-code, which gives its BGR arrays to functions for RGB: gray is 0.299 B + 0.587 G + 0.114 R, and hue
-turns the other way round.
+``channel_order`` says how the first and the last channel are interpreted. ``'bgr'`` is correct.
+With ``'bgr_as_rgb'`` red and blue are swapped, as in APViT's released code, which passes its BGR
+arrays to functions for RGB: gray is 0.299 B + 0.587 G + 0.114 R, and hue turns in the other
+direction.
 """
 
 import cv2
@@ -20,7 +21,7 @@ _CODES = {
 
 
 def check_channel_order(owner: object, channel_order: str) -> str:
-    """Refuse a wrong ``channel_order`` in the name of ``owner``."""
+    """Return ``channel_order``, or raise a ValueError in the name of ``owner``."""
     if channel_order not in _CODES:
         raise ValueError(
             f'{type(owner).__name__}: channel_order must be one of {tuple(_CODES)}, not '
@@ -30,7 +31,7 @@ def check_channel_order(owner: object, channel_order: str) -> str:
 
 
 def shift_hue(image: np.ndarray, shift: float, channel_order: str = 'bgr') -> np.ndarray:
-    """Turn the color circle by a part of a full turn, in [-0.5, 0.5]."""
+    """Rotate the hue by a share of the full circle, in [-0.5, 0.5]."""
     _, to_hsv, from_hsv = _CODES[channel_order]
     hsv = cv2.cvtColor(image, to_hsv)
     steps = int(shift * 255) % 256
@@ -41,8 +42,8 @@ def shift_hue(image: np.ndarray, shift: float, channel_order: str = 'bgr') -> np
 def blend(image: np.ndarray, factor: float, gray: int) -> np.ndarray:
     """Move all values away from a gray level (factor above 1) or towards it (below 1).
 
-    With black that is mmcv's ``adjust_brightness``, with the image's mean gray its
-    ``adjust_contrast``, bit for bit, but computed for 256 values and not for every pixel.
+    With black this is mmcv's ``adjust_brightness``, with the image's mean gray its
+    ``adjust_contrast``, bit for bit, but computed for 256 values instead of every pixel.
 
     Args:
         image (np.ndarray): (H, W, 3) uint8.
@@ -55,12 +56,12 @@ def blend(image: np.ndarray, factor: float, gray: int) -> np.ndarray:
 
 
 def gray_channels(image: np.ndarray, channel_order: str = 'bgr') -> np.ndarray:
-    """The image without its colors, in three equal channels."""
+    """Return the gray image, in three equal channels."""
     return cv2.cvtColor(cv2.cvtColor(image, _CODES[channel_order][0]), cv2.COLOR_GRAY2BGR)
 
 
 def mean_gray(image: np.ndarray, channel_order: str = 'bgr') -> int:
-    """The gray level that an image's contrast is measured from."""
+    """Return the mean gray level of an image, the reference of its contrast."""
     gray = cv2.cvtColor(image, _CODES[channel_order][0])
     return round(cv2.sumElems(gray)[0] / gray.size)
 
@@ -68,6 +69,6 @@ def mean_gray(image: np.ndarray, channel_order: str = 'bgr') -> int:
 def saturate(image: np.ndarray, factor: float, channel_order: str = 'bgr') -> np.ndarray:
     """Move all colors away from the gray image (factor above 1) or towards it (below 1).
 
-    With ``'bgr'`` that is mmcv's ``adjust_color``, bit for bit, in a third of its time.
+    With ``'bgr'`` this is mmcv's ``adjust_color``, bit for bit, in a third of the time.
     """
     return cv2.addWeighted(image, factor, gray_channels(image, channel_order), 1 - factor, 0)

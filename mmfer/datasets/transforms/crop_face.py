@@ -15,29 +15,30 @@ SOURCES = ('auto', 'landmarks', 'box', 'image')
 
 
 class Crop(NamedTuple):
-    """How far a crop reaches, in longer sides of what it is measured from."""
+    """Extent of a crop, in units of the longer side of its reference box."""
 
     scale: float  #: Side of the square.
-    shift: tuple[float, float]  #: Its center beside the center; negative y is up.
+    shift: tuple[float, float]  #: Displacement of its center; negative y is up.
 
 
-#: About a face whose box reaches from the brows to the chin and from ear to ear, as landmarks span
-#: it. 'tight' keeps every landmark inside when ``RandomCropFace`` moves it by its defaults, 'loose'
-#: reaches beyond the top of the head.
+#: Crops around a face box from the brows to the chin and from ear to ear, which is the bounding box
+#: of landmarks. 'tight' keeps every landmark inside with the default ``RandomCropFace``, 'loose'
+#: extends above the top of the head.
 FACE_CROPS = {'tight': Crop(1.35, (0.0, -0.04)), 'loose': Crop(1.8, (0.0, -0.2))}
 
-#: About an image that shows a head and little else: all of it, or the part from the forehead to
-#: the chin, which is nearer to the lower edge.
+#: Crops of an image that shows a head and little else: all of it, or the part from the forehead to
+#: the chin, which is closer to the lower edge.
 IMAGE_CROPS = {'tight': Crop(0.8, (0.0, 0.06)), 'loose': Crop(1.0, (0.0, 0.0))}
 
-#: Detectors that learned from WIDER FACE include the forehead. It is 0.168 of the height (deviation
-#: 0.05) of YuNet's boxes in 106 portraits with WFLW's landmarks, and the other edges agree to 0.01;
-#: of MTCNN's, it is 0.254 (0.03) and 0.02.
+#: Height of the forehead as a share of a detected box. Detectors that are trained on WIDER FACE
+#: include the forehead. In 106 portraits with WFLW's landmarks it is 0.168 of the height of YuNet's
+#: boxes (standard deviation 0.05), and the other edges agree to 0.01; for MTCNN it is 0.254 (0.03),
+#: and 0.02.
 FOREHEAD = 1 / 6
 
 
 def below_forehead(box: np.ndarray) -> np.ndarray:
-    """A detector's box (4,) without the forehead, as :data:`FACE_CROPS` take it."""
+    """Return a detector's box (4,) without the forehead, as :data:`FACE_CROPS` require it."""
     x1, y1, x2, y2 = box
     return np.array([x1, y1 + FOREHEAD * (y2 - y1), x2, y2], np.float32)
 
@@ -51,23 +52,23 @@ def face_square(
     scale: float | None = None,
     shift: tuple[float, float] | None = None,
 ) -> Square:
-    """Choose the square to cut from the first of ``landmarks``, ``box`` and ``image_size`` given.
+    """Return the square to crop, from the first given of ``landmarks``, ``box`` and ``image_size``.
 
     Args:
         kind (str): ``'tight'`` or ``'loose'``.
         landmarks (np.ndarray, optional): Points of the face, (N, 2) pixels.
         box (np.ndarray, optional): x1, y1, x2, y2 of the face, (4,) pixels.
         image_size (tuple[int, int], optional): Width and height of an image that shows one head.
-        scale (float, optional): Side of the square in longer sides of what it is chosen from,
-            instead of :data:`FACE_CROPS`' or :data:`IMAGE_CROPS`'.
-        shift (tuple[float, float], optional): Displacement of its center in the same unit, instead
-            of theirs.
+        scale (float, optional): Side of the square in units of the longer side of the reference
+            box. Defaults to None, the value in :data:`FACE_CROPS` or :data:`IMAGE_CROPS`.
+        shift (tuple[float, float], optional): Displacement of its center in the same unit. Defaults
+            to None, the value in these tables.
 
     Returns:
-        The square in pixels of the image; parts of it may be outside.
+        The square in pixels of the image; it may extend beyond the image.
 
     Raises:
-        ValueError: Nothing is given.
+        ValueError: All three are None.
         AnnotationError: The face has no extent.
     """
     if landmarks is not None:
@@ -88,33 +89,35 @@ def face_square(
 
 @TRANSFORMS.register_module()
 class CropFace(BaseTransform):
-    """Cut out the square around a face.
+    """Crop a square around a face.
 
     KT-Adapter, section 4.1: the crop is *loose* (face and hair) for age and recognition, *tight*
     (the face) for landmarks and expression; faces are not aligned. The paper gives no numbers; ours
     are :data:`FACE_CROPS` and :data:`IMAGE_CROPS`.
 
-    Required key: ``img``, (H, W, 3) uint8. Used if there: ``gt_landmarks`` (N, 2), ``face_box``
-    (4,). Modified: these three, and ``img_shape``, ``warp_matrix`` (:func:`.put_image`).
+    Required key: ``img``, (H, W, 3) uint8. Optional keys: ``gt_landmarks`` (N, 2), ``face_box``
+    (4,). Modified keys: these three, and ``img_shape``, ``warp_matrix`` (:func:`.put_image`).
 
     Args:
         kind (str): ``'tight'`` or ``'loose'``.
-        size (int, optional): Width and height of the result in pixels. Defaults to no resampling,
-            as many pixels as the square has, to the nearest whole one.
-        scale (float, optional): Side of the square, in longer sides of what it is measured from
-            (the box of the landmarks, the face box, the image). Defaults to the kind's.
+        size (int, optional): Width and height of the result in pixels. Defaults to None, no
+            resampling: the size of the square, rounded to whole pixels.
+        scale (float, optional): Side of the square, in units of the longer side of its reference
+            (the bounding box of the landmarks, the face box, the image). Defaults to None, the
+            value of the kind.
         shift (Sequence[float], optional): Displacement (x, y) of its center in the same unit,
-            negative y is up. Defaults to the kind's.
-        source (str): What it is measured from: ``'landmarks'``, ``'box'``, ``'image'``, or
+            negative y is up. Defaults to None, the value of the kind.
+        source (str): Reference of the square: ``'landmarks'``, ``'box'``, ``'image'``, or
             ``'auto'`` for the first of them that the sample has. ``'image'`` is for images that
             show a head and little else. Defaults to ``'auto'``.
-        border (str): What lies outside the image: ``'constant'`` for ``fill``, ``'replicate'`` for
-            the nearest pixel of its edge. Defaults to ``'constant'``.
+        border (str): Pixels outside of the image: ``'constant'`` for ``fill``, ``'replicate'`` for
+            the nearest edge pixel. Defaults to ``'constant'``.
         fill (int | Sequence[int]): Gray value or BGR, 0 to 255. Defaults to 0, black.
 
     Raises:
-        ValueError: An argument is wrong, or the sample lacks what ``source`` asks for.
-        AnnotationError: The face has no extent. These two name the image.
+        ValueError: An argument is wrong, or the sample, which the message names, lacks the
+            ``source``.
+        AnnotationError: The face has no extent. The message names the image.
     """
 
     def __init__(
@@ -145,7 +148,7 @@ class CropFace(BaseTransform):
         self.fill = check_border(self, border, fill)
 
     def square(self, results: dict) -> Square:
-        """Choose the square for a sample."""
+        """Return the square to crop for a sample."""
         height, width = results['img'].shape[:2]
         known = {
             'landmarks': results.get('gt_landmarks'),

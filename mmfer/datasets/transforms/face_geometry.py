@@ -1,13 +1,13 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Affine maps for images, points and boxes.
 
-One convention for all of them. Whole numbers are the centers of pixels and (0, 0) is the center of
-the first, so an image of W x H pixels spans -0.5 to W - 0.5 and -0.5 to H - 0.5, as for OpenCV's
-``warpAffine``. A map is a float64 matrix (2, 3) that takes (x, y, 1) before a step to (x, y) after
-it. Sizes are (width, height), angles are degrees and positive clockwise as seen.
+All functions use one convention. Integers are pixel centers and (0, 0) is the center of the first
+pixel, so an image of W x H pixels spans -0.5 to W - 0.5 and -0.5 to H - 0.5, as in OpenCV's
+``warpAffine``. A map is a float64 matrix (2, 3) that maps (x, y, 1) before a step to (x, y) after
+it. Sizes are (width, height), angles are degrees, and positive angles are clockwise on the screen.
 
-mmcv's ``Resize`` and ``RandomFlip`` move images by this convention but their key points by
-another one (x * zoom, width - x): (zoom - 1) / 2 pixels and one pixel beside the image.
+mmcv's ``Resize`` and ``RandomFlip`` use this convention for images but another one for key points
+(x * zoom, width - x), which is off by (zoom - 1) / 2 pixels and by one pixel.
 """
 
 import math
@@ -18,64 +18,64 @@ import numpy as np
 
 
 class Square(NamedTuple):
-    """An upright square part of an image, which may reach beyond it."""
+    """An upright square region of an image, which may extend beyond it."""
 
     x: float  #: Center, pixels.
     y: float
-    side: float  #: Distance of the outer edges, pixels; an image of W x W has a side of W.
+    side: float  #: Distance between outer edges, pixels; an image of W x W has side W.
 
 
 def bounding_box(points: np.ndarray) -> np.ndarray:
-    """Smallest box around ``points`` (N, 2): x1, y1, x2, y2, float32 (4,)."""
+    """Return the smallest box around ``points`` (N, 2): x1, y1, x2, y2, float32 (4,)."""
     return np.concatenate([points.min(axis=0), points.max(axis=0)]).astype(np.float32)
 
 
 def image_box(width: int, height: int) -> np.ndarray:
-    """Outer edges of an image: x1, y1, x2, y2, float32 (4,)."""
+    """Return the outer edges of an image: x1, y1, x2, y2, float32 (4,)."""
     return np.array([-0.5, -0.5, width - 0.5, height - 0.5], np.float32)
 
 
 def move_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Map ``points`` (N, 2) and keep their type; computed in float64."""
+    """Map ``points`` (N, 2) in float64 and keep their dtype."""
     return (points @ matrix[:, :2].T + matrix[:, 2]).astype(points.dtype)
 
 
 def box_corners(box: np.ndarray) -> np.ndarray:
-    """Corners of ``box`` (4,) in turn, clockwise from the upper left one: (4, 2)."""
+    """Return the corners of ``box`` (4,), clockwise from the upper left one: (4, 2)."""
     x1, y1, x2, y2 = box
     return np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
 
 
 def move_box(box: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Smallest upright box around the mapped ``box`` (4,), which is larger after a rotation."""
+    """Return the smallest upright box around the mapped ``box`` (4,); rotation enlarges it."""
     return bounding_box(move_points(box_corners(box), matrix))
 
 
 def chain(first: np.ndarray, then: np.ndarray) -> np.ndarray:
-    """The map that does ``first`` and ``then`` after it."""
+    """Return the map that applies ``first``, then ``then``."""
     both = then[:, :2] @ first
     both[:, 2] += then[:, 2]
     return both
 
 
 def invert(matrix: np.ndarray) -> np.ndarray:
-    """The map back; all zeros for a map that has none."""
+    """Return the inverse map; all zeros if it does not exist."""
     return cv2.invertAffineTransform(matrix)
 
 
 def resize_map(before: tuple[int, int], after: tuple[int, int]) -> np.ndarray:
-    """Resize a whole image: outer edges come to lie on outer edges, as in ``cv2.resize``."""
+    """Return the map that resizes an image, edges to edges, as in ``cv2.resize``."""
     x, y = np.divide(after, before)
     return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2]])
 
 
 def flip_map(width: int) -> np.ndarray:
-    """Mirror an image, left and right; the first column becomes the last, ``width - 1``."""
+    """Return the map that flips an image horizontally; column 0 becomes ``width - 1``."""
     return np.array([[-1.0, 0, width - 1], [0, 1, 0]])
 
 
 def rotation_map(angle: float, width: int, height: int) -> np.ndarray:
-    """Turn an image clockwise about its middle."""
+    """Return the map that rotates an image clockwise about its center."""
     middle = Square((width - 1) / 2, (height - 1) / 2, 1)
     turned = crop_map(middle, 1, angle)
     turned[:, 2] += middle.x, middle.y
@@ -83,7 +83,7 @@ def rotation_map(angle: float, width: int, height: int) -> np.ndarray:
 
 
 def crop_map(square: Square, size: int, angle: float = 0.0) -> np.ndarray:
-    """Fill an image of ``size`` x ``size`` with ``square``, whose content turns clockwise."""
+    """Return the map from ``square`` to an image of ``size`` x ``size``, rotated clockwise."""
     zoom = size / square.side
     cosine, sine = zoom * math.cos(math.radians(angle)), zoom * math.sin(math.radians(angle))
     middle = (size - 1) / 2
@@ -93,13 +93,13 @@ def crop_map(square: Square, size: int, angle: float = 0.0) -> np.ndarray:
 
 
 def widen(box: np.ndarray, scale: float, shift: tuple[float, float]) -> Square:
-    """The square about a face.
+    """Return the square around a face.
 
     Args:
         box (np.ndarray): x1, y1, x2, y2 of the face, (4,).
-        scale (float): Side of the square, in longer sides of the box.
-        shift (tuple[float, float]): Displacement (x, y) of its center from the box's, in longer
-            sides of the box; negative y is up.
+        scale (float): Side of the square, in units of the longer side of the box.
+        shift (tuple[float, float]): Displacement (x, y) of its center from that of the box, in the
+            same unit; negative y is up.
     """
     x1, y1, x2, y2 = np.asarray(box, np.float64).tolist()
     longer = max(x2 - x1, y2 - y1)
@@ -109,7 +109,7 @@ def widen(box: np.ndarray, scale: float, shift: tuple[float, float]) -> Square:
 
 
 def whole_pixels(square: Square) -> Square:
-    """The nearest square whose edges run between pixels, at least one pixel wide."""
+    """Return the nearest square with edges between pixels, at least one pixel wide."""
     side = max(round(square.side), 1)
     left, top = (round(middle - (side - 1) / 2) for middle in square[:2])
     return Square(left + (side - 1) / 2, top + (side - 1) / 2, side)
@@ -122,24 +122,24 @@ def warp(
     border: str = 'constant',
     fill: tuple[int, int, int] = (0, 0, 0),
 ) -> np.ndarray:
-    """Map an image, with each pixel about the mean of the area that falls into it.
+    """Map an image so that each pixel is approximately the mean of the area that maps to it.
 
-    ``warpAffine`` alone looks at four neighbors, which is the mean over the area of one pixel of
-    the source: right where nothing shrinks, and too little where something does. There the source
-    is made coarser beforehand, first by halving it, then by a filter for what is still missing.
-    Against the true means of white noise, the hardest image, the root of the mean squared error
-    is at most 0.28 of their deviation for a shrinking of up to 3, and at most 0.64 beyond, where
-    Pillow's antialiased resizing has 0.5 and ``warpAffine`` alone 2 and more.
-    Where nothing is resampled (moves by whole pixels) pixels are copied bit for bit.
+    ``warpAffine`` alone interpolates between four neighbors, that is, over the area of one pixel of
+    the source. This is correct unless the image is downscaled. Then the source is first downscaled
+    by halving, and smoothed by a filter for the rest. Compared with the true means of white noise,
+    the hardest image, the RMS error is at most 0.28 standard deviations for a downscaling factor of
+    up to 3, and at most 0.64 beyond. Pillow's antialiased resizing has 0.5 there and ``warpAffine``
+    alone 2 and more. If nothing is resampled (shifts by whole pixels), pixels are copied bit for
+    bit.
 
     Args:
         image (np.ndarray): (H, W, 3) or (H, W), uint8.
         matrix (np.ndarray): The map (2, 3).
         size (tuple[int, int]): Width and height of the result.
-        border (str): What lies outside the image: ``'constant'`` for ``fill``, ``'replicate'`` for
-            the nearest pixel of its edge.
-        fill (tuple[int, int, int]): Color in BGR, 0 to 255. A pixel is filled where its middle lies
-            outside.
+        border (str): Pixels outside of the image: ``'constant'`` for ``fill``, ``'replicate'`` for
+            the nearest edge pixel. Defaults to ``'constant'``.
+        fill (tuple[int, int, int]): Color in BGR, 0 to 255. A pixel is filled if its center is
+            outside. Defaults to black.
 
     Returns:
         The image, (height, width, 3) or (height, width).
@@ -150,28 +150,28 @@ def warp(
     inside = min(left, top, image.shape[1] - left - size[0], image.shape[0] - top - size[1]) >= 0
     if inside and max(map(abs, (a - 1, b, c, d - 1, x - left, y - top))) < 1e-6:
         return image[top : top + size[1], left : left + size[0]].copy()
-    # The largest singular value: pixels of the image for one of the result.
+    # The largest singular value: pixels of the image per pixel of the result.
     shrinking = (math.hypot(a + d, b - c) + math.hypot(a - d, b + c)) / 2
     halvings = math.ceil(math.log2(max(shrinking / 3, 1)) - 1e-6)
     halvings = min(halvings, min(image.shape[:2]).bit_length() - 1)
     blocks = 2**halvings
-    # Where the middles of the corners of the result come from.
+    # Source coordinates of the corner pixels of the result.
     corners = move_points(box_corners((0.0, 0.0, size[0] - 1.0, size[1] - 1.0)), back)
     left, right = _needed_blocks(corners[:, 0], image.shape[1], blocks)
     top, bottom = _needed_blocks(corners[:, 1], image.shape[0], blocks)
     part = image[top * blocks : bottom * blocks, left * blocks : right * blocks]
-    for _ in range(halvings):  # OpenCV averages 2 x 2 pixels in a fifth of the time of 3 x 3
+    for _ in range(halvings):  # OpenCV averages 2 x 2 pixels five times as fast as 3 x 3
         half = (part.shape[1] // 2, part.shape[0] // 2)
         part = cv2.resize(part, half, interpolation=cv2.INTER_AREA)
     part = _smooth(part, shrinking / blocks)
     colored = image.ndim == 3
     if colored:
-        # OpenCV maps four channels in a third of the time that three take, to the same values.
+        # OpenCV maps four channels three times as fast as three, with equal results.
         part = cv2.cvtColor(part, cv2.COLOR_BGR2BGRA)
-    # The middle of the part's pixel 0 is that of the first `blocks` pixels.
+    # The center of the part's pixel 0 is that of the first `blocks` pixels.
     offset = 0.5 / blocks - 0.5
     to_part = np.array([[1 / blocks, 0, offset - left], [0, 1 / blocks, offset - top]])
-    # Replicated in any case: a constant border would shine half a pixel into the image.
+    # Always replicate: a constant border would be blended half a pixel into the image.
     result = cv2.warpAffine(
         part,
         chain(back, to_part),
@@ -180,36 +180,36 @@ def warp(
         borderMode=cv2.BORDER_REPLICATE,
     )
     edges = image_box(*image.shape[1::-1])
-    # An image is convex: where the result's corners come from it, all of the result does.
+    # An image is convex: if the result's corners are inside of it, all of the result is.
     if border == 'constant' and not ((corners >= edges[:2]) & (corners <= edges[2:])).all():
         result = _fill_outside(result, image.shape[:2], back, (*fill, 0))
     return cv2.cvtColor(result, cv2.COLOR_BGRA2BGR) if colored else result
 
 
 def _needed_blocks(ends: np.ndarray, length: int, blocks: int) -> tuple[int, int]:
-    """Which blocks of pixels are looked at: the first one and the one after the last one.
+    """Return the range of pixel blocks that are read: the first one and the one after the last one.
 
-    A face may be a small part of a large image. Blocks start at the image's first pixel; what
-    is left over at its end is less than a block, and less than a pixel of the result.
+    A face may be a small part of a large image. Blocks start at the image's first pixel. The rest
+    at its end is less than a block, and less than a pixel of the result.
 
     Args:
-        ends (np.ndarray): Coordinates in the image, between which everything lies.
+        ends (np.ndarray): Coordinates in the image that enclose the region.
         length (int): Pixels of the image.
-        blocks (int): Pixels of a block.
+        blocks (int): Pixels per block.
     """
     last = length // blocks - 1
-    # One more to interpolate with, one for the filter.
+    # One more for interpolation, one for the filter.
     begin = min(max(math.floor(ends.min() / blocks) - 2, 0), last)
     end = min(max(math.ceil(ends.max() / blocks) + 2, begin), last)
     return begin, end + 1
 
 
 def _smooth(image: np.ndarray, shrinking: float) -> np.ndarray:
-    """What to do before four neighbors are looked at, for a ``shrinking`` of up to 3.
+    """Smooth an image before bilinear interpolation, for a ``shrinking`` of up to 3.
 
-    A pixel's two neighbors in a row get the weight that has the least error against true means, to
-    0.01: none for 1, a third for 3. Up to 1.25 it is left out: the error of 0.22 is within the
-    bound, and crops of images that have about the right size already are frequent.
+    The two neighbors of a pixel in a row have the weight with the lowest error against true means,
+    to 0.01: none for 1, a third for 3. Up to 1.25 smoothing is skipped: the error of 0.22 is within
+    the bound, and crops from images of about the right size are frequent.
     """
     if shrinking <= 1.25:
         return image
@@ -221,9 +221,9 @@ def _smooth(image: np.ndarray, shrinking: float) -> np.ndarray:
 def _fill_outside(
     result: np.ndarray, shape: tuple[int, int], back: np.ndarray, fill: tuple[int, ...]
 ) -> np.ndarray:
-    """Fill the pixels of ``result`` whose middles an image of ``shape`` does not reach."""
+    """Fill the pixels of ``result`` whose centers are outside of an image of ``shape``."""
     size = result.shape[1::-1]
-    # The nearest pixel is one of the image's exactly where its edges are not crossed.
+    # The nearest pixel is inside of the image exactly if its edges are not crossed.
     inside = cv2.warpAffine(
         np.ones(shape, np.uint8), back, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     )

@@ -15,30 +15,30 @@ from .annotation_check import PIXEL_KEYS, AnnotationError, misplacement, turn_pr
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 _PNG_START, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
 
-# Whose images mmcv turns as their EXIF orientation says.
+# Color types and backends with which mmcv applies the EXIF orientation.
 _TURNED, _TURNING = ('color', 'grayscale'), ('cv2', 'pillow')
 
 
 class UnreadableImageError(OSError):
-    """An image file cannot be opened, is cut off, or is no image. The message names the file.
+    """An image file cannot be opened, is truncated, or is not an image. The message names the file.
 
-    It takes one string, so that a data loader's worker process can hand it on unchanged.
+    The only argument is one string, so that a data loader worker can pass the error on unchanged.
     """
 
 
 def is_truncated(content: bytes) -> bool:
     """Whether a JPEG or PNG file ends too early.
 
-    Decoders need not tell: OpenCV 4 fills the missing rows of a JPEG with gray and reports success,
-    OpenCV 5 gives no reason. Both formats close with a fixed marker. Thumbnails inside a JPEG's
-    header have such a marker as well, hence it is looked for behind the start of the first scan
-    only. Bytes after the end are allowed, some cameras write them.
+    Decoders may not report it: OpenCV 4 fills the missing rows of a JPEG with gray and reports
+    success, OpenCV 5 gives no reason. Both formats end with a fixed marker. Thumbnails in a JPEG's
+    header have this marker as well, so only the data after the start of the first scan is searched.
+    Bytes after the end are allowed, because some cameras write them.
 
     Args:
         content (bytes): The whole file.
 
     Returns:
-        True where a JPEG or PNG lacks its end; False for whole files and for all other formats.
+        True if a JPEG or PNG lacks its end; False for whole files and for all other formats.
     """
     if content.startswith(_PNG_START):
         return _PNG_END not in content
@@ -48,8 +48,10 @@ def is_truncated(content: bytes) -> bool:
 
 
 def to_8_bits(image: np.ndarray) -> np.ndarray:
-    """Make uint8 of uint16 by the bits that are in use: 8, 10, 12, 14 or 16, whichever first hold
-    the brightest pixel. Cameras store 10 to 14 bits in 16, which would be nearly black otherwise.
+    """Convert uint16 to uint8 by the bits in use.
+
+    These are 8, 10, 12, 14 or 16 bits, the fewest that can hold the brightest pixel. Cameras store
+    10 to 14 bits in 16, which would be nearly black otherwise.
     """
     brightest = int(image.max(initial=0))
     unused = next(bits for bits in (0, 2, 4, 6, 8) if brightest < 256 << bits)
@@ -62,19 +64,20 @@ def decode_image(
     imdecode_backend: str = 'cv2',
     max_pixels: int | None = None,
 ) -> np.ndarray:
-    """Decode the content of an image file; every reader of images comes here.
+    """Decode the content of an image file; all code that reads images uses this function.
 
     Args:
         content (bytes): The whole file.
-        color_type (str): See :class:`LoadFaceImage`, as the others.
-        imdecode_backend (str): See there.
-        max_pixels (int, optional): See there.
+        color_type (str): See :class:`LoadFaceImage`. Defaults to ``'color'``.
+        imdecode_backend (str): See :class:`LoadFaceImage`. Defaults to ``'cv2'``.
+        max_pixels (int, optional): See :class:`LoadFaceImage`.
 
     Returns:
-        uint8 (H, W, 3) in BGR, or what ``color_type`` says.
+        uint8 (H, W, 3) in BGR, or the format of ``color_type``.
 
     Raises:
-        ImageHeaderError: It is empty, truncated, too large, damaged or no image; says which.
+        ImageHeaderError: The file is empty, truncated, too large, damaged or not an image. The
+            message tells which.
     """
     if not content:
         raise ImageHeaderError('the file is empty')
@@ -85,7 +88,7 @@ def decode_image(
         return _decode_by_plug_in(content, name, color_type)
     try:
         if (color_type, imdecode_backend) == ('color', 'cv2'):
-            # As mmcv does, but for images of 16 bits, of which that would take the upper 8.
+            # Same as mmcv, except for 16-bit images, of which mmcv would keep the upper 8 bits.
             flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
             image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
         else:
@@ -94,22 +97,22 @@ def decode_image(
         raise ImageHeaderError(str(error)) from error
     if image is None:
         raise ImageHeaderError(
-            f'it is damaged, or of a format that the {imdecode_backend} decoder does not know'
+            f'it is damaged, or in a format that the {imdecode_backend} decoder does not support'
         )
     if image.dtype == np.uint16:
         return to_8_bits(image)
     if image.dtype != np.uint8:
-        raise ImageHeaderError(f'its pixels are {image.dtype}; 8 and 16 bits are read')
+        raise ImageHeaderError(f'its pixels are {image.dtype}; only 8 and 16 bits are supported')
     return image
 
 
 def _decode_by_plug_in(content: bytes, name: str, color_type: str) -> np.ndarray:
-    """Decode what neither OpenCV nor mmcv knows; transparency is dropped."""
+    """Decode formats that OpenCV and mmcv do not support; transparency is dropped."""
     try:
         with open_by_plug_in(content, name) as image:
             turned = ImageOps.exif_transpose(image) if color_type in _TURNED else image
             rgb = np.asarray(turned.convert('RGB'))
-    except Exception as error:  # whatever a plug-in makes of a damaged file
+    except Exception as error:  # plug-ins raise various errors for damaged files
         raise ImageHeaderError(f'it is damaged: {error}') from error
     gray = color_type.startswith('grayscale')
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY if gray else cv2.COLOR_RGB2BGR)
@@ -117,37 +120,38 @@ def _decode_by_plug_in(content: bytes, name: str, color_type: str) -> np.ndarray
 
 @TRANSFORMS.register_module()
 class LoadFaceImage(LoadImageFromFile):
-    """Read an image and refuse what is not one, with the file's name and the reason.
+    """Load an image; errors name the file and the reason.
 
-    mmcv's ``LoadImageFromFile`` differs: with OpenCV 4 a truncated JPEG passes there as an image
-    whose lower part is gray, and most errors do not say which file they are about.
+    In contrast, mmcv's ``LoadImageFromFile`` with OpenCV 4 loads a truncated JPEG as an image whose
+    lower part is gray, and most of its errors do not name the file.
 
-    Format and size are read from the header first: a small file that would unfold to a huge image
-    takes no memory. Images of 16 bits become 8 as :func:`to_8_bits` says. HEIC needs the package
-    ``pillow-heif``, and AVIF Pillow 11.3 where OpenCV has no AVIF; whatever the backend is.
+    Format and size are read from the header first, so a small file that would decode to a huge
+    image takes no memory. 16-bit images are converted to 8 bits by :func:`to_8_bits`. With every
+    backend, HEIC needs the package ``pillow-heif``, and AVIF needs Pillow 11.3 if OpenCV has no
+    AVIF support.
 
-    A sample's box and points are checked against the image, as this is where they meet: those that
-    are for another one are refused, too, and all of an image that is turned when it is read, by its
-    EXIF orientation, as they may be for the image before that. ``'color_ignore_orientation'`` does
-    not turn it.
+    The box and points of a sample are checked against the image. They raise an error if they cannot
+    belong to it, or if the image is rotated by its EXIF orientation, because they may be for the
+    image before that. ``'color_ignore_orientation'`` does not rotate it.
 
-    Required key: ``img_path``. Used if there: ``face_box`` (4,), ``gt_landmarks`` (N, 2), and
-    ``pixels_as_read``, True where these are known to be for the image as it is read, turned.
-    Added keys: ``img`` (H, W, 3) uint8 in BGR, ``img_shape`` and ``ori_shape`` (H, W).
+    Required key: ``img_path``. Optional keys: ``face_box`` (4,), ``gt_landmarks`` (N, 2), and
+    ``pixels_as_read``, True if these are known to be for the image after rotation. Added keys:
+    ``img`` (H, W, 3) uint8 in BGR, ``img_shape`` and ``ori_shape`` (H, W).
 
     Args:
-        color_type (str): Flag of :func:`mmcv.imfrombytes`. ``'color'`` turns gray images into three
-            equal channels and obeys the EXIF orientation. Defaults to ``'color'``.
+        color_type (str): Flag of :func:`mmcv.imfrombytes`. ``'color'`` converts gray images to
+            three equal channels and applies the EXIF orientation. Defaults to ``'color'``.
         imdecode_backend (str): Decoder of :func:`mmcv.imfrombytes`. Defaults to ``'cv2'``.
-        backend_args (dict, optional): Where files are read from, see :func:`mmengine.fileio.get`.
-            Default: by path.
+        backend_args (dict, optional): Storage backend of the files, see
+            :func:`mmengine.fileio.get`. Defaults to None, selected by the path.
         max_pixels (int, optional): Width times height of the largest image that is decoded.
-            Defaults to what the environment variable ``MMFER_MAX_PIXELS`` says, else 178,956,970.
+            Defaults to the environment variable ``MMFER_MAX_PIXELS``, or 178,956,970 if it is not
+            set.
 
     Raises:
         UnreadableImageError: The file is missing, a folder, empty, truncated, too large or not an
             image.
-        AnnotationError: The box or the points cannot be about it, see
+        AnnotationError: The box or the points cannot belong to the image, see
             :func:`.annotation_check.misplacement`.
     """
 

@@ -14,23 +14,23 @@ from .face_results import check_probability
 class RandomColorJitter(ColorJitter):
     """Change brightness, contrast, saturation and hue at random, in random order.
 
-    mmpretrain's ``ColorJitter`` with three differences. It is applied with a probability. Colors
-    may be read as APViT's released code reads them. And hue works: mmcv's ``adjust_hue`` casts the
-    shift to uint8, which numpy 2 refuses for the negative half of the range, so that one image in
-    two would end the training.
+    There are three differences to mmpretrain's ``ColorJitter``. It is applied with a probability.
+    Colors can be interpreted as in APViT's released code. And hue works: mmcv's ``adjust_hue``
+    casts the shift to uint8, which is an error with numpy 2 for the negative half of the range, so
+    every other image would stop the training.
 
     Required and modified key: ``img``, (H, W, 3) uint8 in BGR.
 
     Args:
         brightness (float | tuple): Factor range (low, high), or b for (max(0, 1 - b), 1 + b).
             Defaults to 0.
-        contrast (float | tuple): The same, against the image's mean gray. Defaults to 0.
-        saturation (float | tuple): The same, against the gray image. Defaults to 0.
+        contrast (float | tuple): The same, relative to the image's mean gray. Defaults to 0.
+        saturation (float | tuple): The same, relative to the gray image. Defaults to 0.
         hue (float | tuple): Shift range (low, high) within [-0.5, 0.5], or h for (-h, h). Defaults
             to 0.
-        prob (float): Probability with which the image is changed at all. Defaults to 1.
-        channel_order (str): ``'bgr'`` (default), or ``'bgr_as_rgb'`` to take red for blue and blue
-            for red, see :mod:`.colors`.
+        prob (float): Probability of any change. Defaults to 1.
+        channel_order (str): ``'bgr'``, or ``'bgr_as_rgb'`` to swap red and blue, see
+            :mod:`.colors`. Defaults to ``'bgr'``.
 
     Raises:
         ValueError: ``prob`` is outside [0, 1], ``channel_order`` is unknown, or a single number is

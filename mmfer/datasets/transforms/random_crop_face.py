@@ -13,27 +13,27 @@ from .face_results import check_size
 
 @TRANSFORMS.register_module()
 class RandomCropFace(CropFace):
-    """Cut out the square around a face, at random a little larger, beside it and turned.
+    """Crop a square around a face, with random scale, shift and rotation.
 
-    What :class:`CropFace` cuts out, changed for training. The image is resampled once, and what
-    comes in at the sides is the surroundings of the face, as far as the image has them.
+    A random variation of :class:`CropFace` for training. The image is resampled only once, and the
+    borders of the crop show the real surroundings of the face if the image has them.
 
-    Required and modified keys: those of :class:`CropFace`. Added: ``rotate_angle``, degrees, in
-    which an image was turned clockwise.
+    Required and modified keys: those of :class:`CropFace`. Added key: ``rotate_angle``, degrees,
+    clockwise.
 
     Args:
         kind (str): ``'tight'`` or ``'loose'``.
         size (int): Width and height of the result in pixels.
-        scale_range (Sequence[float]): The square's side is multiplied with a number of this range,
-            uniformly. Default (0.9, 1.1).
-        max_shift (float): The square is moved right and down by up to this share of its side,
-            uniformly and independently, [0, 1]. Defaults to 0.05.
-        max_angle (float): The content is turned by up to this many degrees, uniformly, [0, 180].
-            Defaults to 0.
+        scale_range (Sequence[float]): Range (low, high) of a uniform factor on the side of the
+            square. Defaults to (0.9, 1.1).
+        max_shift (float): Maximum shift of the square, horizontally and vertically, as a share of
+            its side, in [0, 1]; both are uniform and independent. Defaults to 0.05.
+        max_angle (float): Maximum rotation of the content in degrees, in [0, 180]; uniform in both
+            directions. Defaults to 0.
         **kwargs: ``scale``, ``shift``, ``source``, ``border`` and ``fill`` of :class:`CropFace`.
 
     Raises:
-        ValueError: As :class:`CropFace`.
+        ValueError: An argument is wrong, see :class:`CropFace`.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class RandomCropFace(CropFace):
 
     @cache_randomness
     def _rand_params(self) -> tuple[float, float, float, float]:
-        """Factor of the side, right and down in sides, angle."""
+        """Draw the factor of the side, the shifts right and down in sides, and the angle."""
         return (
             random.uniform(*self.scale_range),
             random.uniform(-self.max_shift, self.max_shift),

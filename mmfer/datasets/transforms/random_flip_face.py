@@ -16,19 +16,19 @@ from .face_results import check_probability, put_image
 
 @TRANSFORMS.register_module()
 class RandomFlipFace(BaseTransform):
-    """Mirror an image, left and right, and give its landmarks their names again.
+    """Flip an image horizontally, at random, and reorder its landmarks.
 
-    In a mirrored image the point that was the left pupil is the right one: the points are moved
-    and then reordered. mmcv's ``RandomFlip`` does neither for ``gt_landmarks``.
+    In a flipped image the point of the left pupil is the right pupil, so the points are moved and
+    then reordered. mmcv's ``RandomFlip`` does neither for ``gt_landmarks``.
 
-    Required key: ``img``. Modified: ``img``, ``img_shape``, ``gt_landmarks`` and ``face_box`` if
-    there, ``warp_matrix`` (:func:`.put_image`). Added, as by mmcv: ``flip`` (bool) and
+    Required key: ``img``. Modified keys: ``img``, ``img_shape``, ``gt_landmarks`` and ``face_box``
+    if present, ``warp_matrix`` (:func:`.put_image`). Added keys, as in mmcv: ``flip`` (bool) and
     ``flip_direction`` (``'horizontal'`` or None).
 
     Args:
         prob (float): Probability, in [0, 1]. Defaults to 0.5.
-        flip_indices (Sequence[int], optional): For each point, the index of the one that takes its
-            place. Default: WFLW's 98 points.
+        flip_indices (Sequence[int], optional): For each point, the index of its mirrored point.
+            Defaults to None, WFLW's 98 points.
 
     Raises:
         ValueError: An argument is wrong, or a sample has another number of points.
@@ -42,8 +42,8 @@ class RandomFlipFace(BaseTransform):
             self.flip_indices[self.flip_indices], order
         ):
             raise ValueError(
-                'RandomFlipFace: flip_indices must pair the points 0 to N - 1 off, each with its '
-                f'mirror image or with itself; these do not: {self.flip_indices.tolist()}'
+                'RandomFlipFace: flip_indices must pair each of the points 0 to N - 1 with its '
+                f'mirrored point or with itself, not {self.flip_indices.tolist()}'
             )
 
     @cache_randomness
@@ -62,7 +62,7 @@ class RandomFlipFace(BaseTransform):
         if points is not None:
             if len(points) != len(self.flip_indices):
                 raise ValueError(
-                    f'RandomFlipFace knows the order of {len(self.flip_indices)} points, '
+                    f'RandomFlipFace expects {len(self.flip_indices)} points, '
                     f'{results.get("img_path", "an image")!r} has {len(points)}; set flip_indices '
                     'of the transform'
                 )

@@ -11,17 +11,17 @@ from .face_results import check_probability
 
 @TRANSFORMS.register_module()
 class RandomGrayFace(RandomGrayscale):
-    """Take the colors out of an image, at random.
+    """Convert an image to gray, at random.
 
-    mmcv's ``RandomGrayscale`` that leaves three equal channels with the usual luma, 0.299 R +
-    0.587 G + 0.114 B, rounded by OpenCV.
+    mmcv's ``RandomGrayscale`` with three equal channels of the usual luma, 0.299 R + 0.587 G +
+    0.114 B, rounded by OpenCV.
 
     Required and modified key: ``img``, (H, W, 3) uint8 in BGR.
 
     Args:
         prob (float): Probability, in [0, 1]. Defaults to 0.1.
-        channel_order (str): ``'bgr'`` (default), or ``'bgr_as_rgb'`` to take red for blue and blue
-            for red, see :mod:`.colors`.
+        channel_order (str): ``'bgr'``, or ``'bgr_as_rgb'`` to swap red and blue, see
+            :mod:`.colors`. Defaults to ``'bgr'``.
 
     Raises:
         ValueError: ``prob`` is outside [0, 1], or ``channel_order`` is unknown.
@@ -42,7 +42,7 @@ class RandomGrayFace(RandomGrayscale):
 
 @TRANSFORMS.register_module()
 class RandomGreyFace(RandomGrayFace):
-    """The former name of :class:`RandomGrayFace`; it warns and will be removed."""
+    """Deprecated name of :class:`RandomGrayFace`; warns and will be removed."""
 
     def __init__(self, *args, **kwargs):
         warnings.warn('RandomGreyFace is now called RandomGrayFace', FutureWarning, stacklevel=2)

@@ -13,24 +13,24 @@ from .face_results import check_border, check_probability, put_image
 
 @TRANSFORMS.register_module()
 class RandomRotateFace(BaseTransform):
-    """Turn an image about its middle; the size stays, the corners are filled.
+    """Rotate an image about its center, at random; the size stays, empty corners are filled.
 
-    For images that are cropped already. Where the surroundings of a face are known,
-    :class:`RandomCropFace` turns it without empty corners and resamples once.
+    For images that are already cropped. If the surroundings of a face are available,
+    :class:`RandomCropFace` rotates without empty corners and resamples once.
 
-    Required key: ``img``. Modified: ``img``, ``gt_landmarks`` and ``face_box`` (the box around the
-    turned box) if there, ``warp_matrix`` (:func:`.put_image`). Added: ``rotate_angle``, degrees,
-    clockwise; 0 for an image that was left alone.
+    Required key: ``img``. Modified keys: ``img``, ``gt_landmarks`` and ``face_box`` (the bounding
+    box of the rotated box) if present, ``warp_matrix`` (:func:`.put_image`). Added key:
+    ``rotate_angle``, degrees, clockwise; 0 if the image is unchanged.
 
     Args:
-        max_angle (float): The angle is uniform between minus and plus this many degrees, [0, 180].
-        prob (float): Probability with which an image is turned at all, [0, 1]. Defaults to 1.
-        border (str): What lies outside the image: ``'constant'`` for ``fill``, ``'replicate'`` for
-            the nearest pixel of its edge. Defaults to ``'constant'``.
+        max_angle (float): Maximum angle in degrees, in [0, 180]; uniform in both directions.
+        prob (float): Probability of a rotation, in [0, 1]. Defaults to 1.
+        border (str): Pixels outside of the image: ``'constant'`` for ``fill``, ``'replicate'`` for
+            the nearest edge pixel. Defaults to ``'constant'``.
         fill (int | Sequence[int]): Gray value or BGR, 0 to 255. Defaults to 0, black.
 
     Raises:
-        ValueError: An argument is out of its range.
+        ValueError: An argument is out of range.
     """
 
     def __init__(

@@ -10,9 +10,9 @@ from .face_results import check_size, put_image
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize to (width, height): averages areas when it shrinks, else interpolates linearly.
+    """Resize to (width, height): by area averaging for downscaling, else by linear interpolation.
 
-    ``INTER_AREA`` shrinks in both directions or not at all.
+    ``INTER_AREA`` works only if no side grows.
     """
     before = image.shape[1::-1]
     if before == size:
@@ -24,20 +24,20 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 @TRANSFORMS.register_module()
 class ResizeFace(BaseTransform):
-    """Resize the whole image to a square; one that is not square is stretched.
+    """Resize the whole image to a square, without keeping its aspect ratio.
 
-    mmcv's ``Resize`` differs: it knows neither ``gt_landmarks`` nor ``face_box``, and moves key
-    points by (zoom - 1) / 2 pixels less than the image.
+    In contrast, mmcv's ``Resize`` ignores ``gt_landmarks`` and ``face_box``, and moves key points
+    by (zoom - 1) / 2 pixels less than the image.
 
-    Required key: ``img``. Modified: ``img``, ``img_shape``, ``gt_landmarks`` and ``face_box`` if
-    there, ``warp_matrix`` (:func:`.put_image`). Added, as by mmcv: ``scale`` and ``scale_factor``
-    (width, height).
+    Required key: ``img``. Modified keys: ``img``, ``img_shape``, ``gt_landmarks`` and ``face_box``
+    if present, ``warp_matrix`` (:func:`.put_image`). Added keys, as in mmcv: ``scale`` and
+    ``scale_factor`` (width, height).
 
     Args:
         size (int): Width and height of the result in pixels.
 
     Raises:
-        ValueError: ``size`` is no positive whole number.
+        ValueError: ``size`` is not a positive integer.
     """
 
     def __init__(self, size: int):

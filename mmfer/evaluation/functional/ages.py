@@ -3,5 +3,5 @@ import numpy as np
 
 
 def cumulative_score(errors: np.ndarray, theta: float) -> float:
-    """Share, in percent, of absolute errors ``(N,)`` that are at most ``theta`` years."""
+    """Return the share of absolute errors ``(N,)`` of at most ``theta`` years, in percent."""
     return 100 * float(np.mean(np.asarray(errors) <= theta))

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Do a classifier's scores say how often it is right? (Guo et al., ICML 2017)."""
+"""Calibration: does the confidence of a classifier match its accuracy? (Guo et al., ICML 2017)."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,19 @@ import torch
 from torch import Tensor
 
 BINS = 15
-#: Inverse temperatures beyond this mean that there is none.
+#: If the inverse temperature would have to be larger than this, no temperature fits.
 _STEEPEST = 1e4
-_STEPS = 100  # halvings: more than a float64 has bits
+_STEPS = 100  # of bisection: more than the bits of a float64
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """Images sorted into bins of equal width by the score of the class that was predicted.
+    """Statistics of images in bins of equal width, by the score of the predicted class.
 
     Attributes:
-        counts (Tensor): Images in each bin, ``(bins,)``.
-        confidence (Tensor): Their mean score, 0 to 1, ``(bins,)`` float64; NaN in empty bins.
-        accuracy (Tensor): Share of them that is predicted correctly, likewise.
+        counts (Tensor): Number of images per bin, ``(bins,)``.
+        confidence (Tensor): Mean score per bin, 0 to 1, ``(bins,)`` float64; NaN in empty bins.
+        accuracy (Tensor): Share of correct predictions per bin, same range, shape and NaN.
     """
 
     counts: Tensor
@@ -28,21 +28,21 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """The expected calibration error in percent: the mean over images of how far confidence
-        and accuracy of their bin are apart.
+        """Expected calibration error in percent: the mean over all images of the gap between
+        confidence and accuracy of their bin.
         """
         gaps = (self.confidence - self.accuracy).abs().nan_to_num()
         return 100 * ((self.counts * gaps).sum() / self.counts.sum()).item()
 
 
 def reliability(scores: Tensor, labels: Tensor, bins: int = BINS) -> Reliability:
-    """Compare confidence and accuracy, bin by bin.
+    """Compare confidence and accuracy in each bin.
 
     Args:
-        scores (Tensor): Probabilities ``(N, C)``, each row with sum 1.
+        scores (Tensor): Probabilities ``(N, C)``; each row has sum 1.
         labels (Tensor): The true classes ``(N,)``, 0 to C - 1.
-        bins (int): Of equal width, from 0 to 1; a score on an edge is in the lower one. Defaults to
-            15.
+        bins (int): Number of bins of equal width, from 0 to 1. A score on an edge belongs to the
+            lower bin. Defaults to 15.
 
     Raises:
         ValueError: There are no images, or ``bins`` is not positive.
@@ -58,25 +58,25 @@ def reliability(scores: Tensor, labels: Tensor, bins: int = BINS) -> Reliability
 
 
 def expected_calibration_error(scores: Tensor, labels: Tensor, bins: int = BINS) -> float:
-    """The expected calibration error in percent, see :func:`reliability`; 0 is best."""
+    """Return the expected calibration error in percent, see :func:`reliability`; 0 is best."""
     return reliability(scores, labels, bins).error
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature T for which ``softmax(logits / T)`` has the least negative log-likelihood.
+    """Fit the temperature T that minimizes the negative log-likelihood of ``softmax(logits / T)``.
 
-    The likelihood is convex in 1/T, so its slope has one root, which is found by halving.
+    The negative log-likelihood is convex in 1/T, so its slope has one root. Bisection finds it.
 
     Args:
-        logits (Tensor): Before the softmax, ``(N, C)``.
+        logits (Tensor): Logits ``(N, C)``.
         labels (Tensor): The true classes ``(N,)``.
 
     Returns:
-        T > 0: above 1 where the scores were too high, below where they were too low.
+        T > 0: above 1 if the scores were too high, below 1 if they were too low.
 
     Raises:
-        ValueError: There is no such T: all images are predicted correctly, or the logits say no
-            more about the classes than chance.
+        ValueError: There is no such T: all images are predicted correctly, or the logits are no
+            better than chance.
     """
     logits = logits.double()
     true = logits.gather(1, labels[:, None]).squeeze(1)
@@ -87,16 +87,16 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
     if not len(logits) or slope(0) >= 0:
         raise ValueError(
-            'no temperature fits: the true classes have no larger logits than the others. Is it '
-            'the right checkpoint, and are the classes in the same order?'
+            'no temperature fits: the logits of the true classes are not larger than the others. '
+            'Is it the right checkpoint, and are the classes in the same order?'
         )
     low, high = 0.0, 1.0
     while slope(high) < 0:
         low, high = high, 2 * high
         if high > _STEEPEST:
             raise ValueError(
-                f'no temperature fits: all of {len(logits)} images are predicted correctly, so '
-                'that confidence can only be too low. Fit it on more images, or on harder ones'
+                f'no temperature fits: all {len(logits)} images are predicted correctly, so '
+                'confidence can only be too low. Fit it on more images, or on harder ones'
             )
     for _ in range(_STEPS):
         middle = (low + high) / 2

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Errors of facial landmarks. Points are (x, y) in pixels; normalized errors are in percent."""
+"""Metrics for facial landmarks. Points are (x, y) in pixels; normalized errors are in percent."""
 
 import numpy as np
 
@@ -10,16 +10,16 @@ OUTER_EYE_CORNERS = (60, 72)
 def normalized_mean_error(
     pred: np.ndarray, truth: np.ndarray, corners: tuple[int, int] = OUTER_EYE_CORNERS
 ) -> np.ndarray:
-    """Mean distance of a face's points from where they belong, by its inter-ocular distance.
+    """Return the mean distance of points to the ground truth, over the inter-ocular distance.
 
     Args:
-        pred (np.ndarray): ``(N, P, 2)``.
-        truth (np.ndarray): ``(N, P, 2)``; the inter-ocular distances are taken from it.
-        corners (tuple[int, int]): Indices of the outer eye corners. Default (60, 72), those of
+        pred (np.ndarray): Predicted points ``(N, P, 2)``.
+        truth (np.ndarray): True points ``(N, P, 2)``, also for the inter-ocular distance.
+        corners (tuple[int, int]): Indices of the outer eye corners. Defaults to (60, 72), those of
             WFLW.
 
     Returns:
-        NME of every face, ``(N,)``, in percent. Infinite or NaN where the eye corners coincide.
+        NME per face, ``(N,)``, in percent. Infinite or NaN if the eye corners coincide.
     """
     pred, truth = np.asarray(pred, np.float64), np.asarray(truth, np.float64)
     distances = np.linalg.norm(pred - truth, axis=-1).mean(axis=-1)
@@ -30,12 +30,12 @@ def normalized_mean_error(
 
 
 def failure_rate(nme: np.ndarray, threshold: float = 10.0) -> float:
-    """Share, in percent, of the faces whose NME exceeds ``threshold`` percent (NaN does)."""
+    """Return the share of faces with an NME above ``threshold`` percent or NaN, in percent."""
     return 100 * float(np.mean(~(np.asarray(nme) <= threshold)))
 
 
 def area_under_curve(nme: np.ndarray, threshold: float = 10.0) -> float:
-    """Area under the cumulative error distribution from 0 to ``threshold``, scaled to [0, 1].
+    """Return the area under the cumulative error distribution up to ``threshold``, in [0, 1].
 
     The share of faces with an error of at most e is a step function of e, so the area is exactly
     the mean of ``max(0, 1 - nme / threshold)``; no grid of errors is needed.

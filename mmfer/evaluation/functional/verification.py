@@ -1,9 +1,10 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Are two images of one person? Exact ROC curves over many millions of pairs.
+"""Face verification: exact ROC curves over many millions of image pairs.
 
 The true acceptance rate (TAR) is the share of pairs of one person that are accepted, the false
-acceptance rate (FAR) that of pairs of two people. A pair is accepted where its cosine similarity
-reaches the threshold; equal similarities are accepted or rejected together.
+acceptance rate (FAR) is the share of pairs of two people that are accepted. A pair is accepted if
+its cosine similarity reaches the threshold. Pairs with equal similarity are accepted or rejected
+together.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,19 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Similarities of pairs of two people that are in memory at a time (8 bytes each).
+#: Number of similarities of pairs of two people that are in memory at a time (8 bytes each).
 _CHUNK = 1 << 21
 
 
 @dataclass(frozen=True)
 class RocCurve:
-    """An ROC curve by its corners, from (0, 0) to (1, 1); both rates never fall.
+    """Corners of an ROC curve, from (0, 0) to (1, 1); neither rate ever decreases.
 
     Attributes:
         far (np.ndarray): False acceptance rates ``(K,)``.
         tar (np.ndarray): True acceptance rates ``(K,)``.
-        num_same (int): Pairs of one person.
-        num_different (int): Pairs of two people.
+        num_same (int): Number of pairs of one person.
+        num_different (int): Number of pairs of two people.
         mean_same (float): Mean similarity of the pairs of one person.
     """
 
@@ -34,25 +35,27 @@ class RocCurve:
     mean_same: float
 
     def tar_at(self, far: float) -> float:
-        """The largest TAR that any threshold reaches with at most this FAR, without interpolation.
+        """Return the largest TAR of all thresholds with at most this FAR, without interpolation.
 
-        With fewer than ``1 / far`` pairs of two people this is the TAR at no false acceptance.
+        With fewer than ``1 / far`` pairs of two people, it is the TAR without a false acceptance.
         """
-        # A hair more: 0.29 * 100 pairs must mean 29 of them.
+        # Slightly more because of rounding: 0.29 * 100 pairs must be 29.
         return float(self.tar[self.far <= far * (1 + 1e-12)].max())
 
     @property
     def auc(self) -> float:
-        """Area under the curve: the chance that one person's pair is the more similar one."""
-        # Imported here: it takes a second, and most trainings have no use for it.
+        """Area under the curve: the probability that a pair of one person is more similar than a
+        pair of two people.
+        """
+        # Imported here: it takes a second, and most trainings do not need it.
         from sklearn.metrics import auc
 
         return float(auc(self.far, self.tar))
 
     @property
     def eer(self) -> float:
-        """Equal error rate: FAR where it is ``1 - TAR``, interpolated between corners."""
-        excess = self.far + self.tar - 1  # from -1 to 1, never falling
+        """Equal error rate: the FAR that equals ``1 - TAR``, interpolated between corners."""
+        excess = self.far + self.tar - 1  # from -1 to 1, never decreasing
         after = int(np.argmax(excess >= 0))
         before = after - 1
         step = -excess[before] / (excess[after] - excess[before])
@@ -60,10 +63,10 @@ class RocCurve:
 
 
 def roc_curve(same: np.ndarray, different: Iterable[np.ndarray]) -> RocCurve:
-    """The exact ROC curve, with memory for the pairs of one person and one chunk of the others.
+    """Compute the exact ROC curve; only one chunk of the pairs of two people is in memory.
 
-    The TAR changes only at similarities of pairs of one person. For each of those it is enough to
-    count how many pairs of two people lie below and how many tie with it, chunk by chunk.
+    The TAR changes only at similarities of pairs of one person. So for each of these it is enough
+    to count, chunk by chunk, how many pairs of two people are below or equal to it.
 
     Args:
         same (np.ndarray): Similarities of pairs of one person ``(P,)``.
@@ -71,7 +74,7 @@ def roc_curve(same: np.ndarray, different: Iterable[np.ndarray]) -> RocCurve:
             people.
 
     Raises:
-        ValueError: There is no pair of one of the kinds.
+        ValueError: There are no pairs of one person or none of two people.
     """
     thresholds, counts = np.unique(same, return_counts=True)
     below = np.zeros(len(thresholds), np.int64)
@@ -97,27 +100,27 @@ def _check_both(num_same: int, num_different: int) -> None:
     if not num_same or not num_different:
         raise ValueError(
             'verification needs pairs of one person and pairs of two people; there are '
-            f'{num_same} and {num_different} of them'
+            f'{num_same} and {num_different}'
         )
 
 
 def normalize(features: np.ndarray) -> np.ndarray:
-    """Scale features ``(N, C)`` to length one, in float64; zero vectors stay zero."""
+    """Scale features ``(N, C)`` to length 1, in float64; zero vectors stay zero."""
     features = np.asarray(features, np.float64)
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     return features / np.where(lengths > 0, lengths, 1)
 
 
 def all_pairs_roc(features: np.ndarray, labels: np.ndarray, chunk: int = _CHUNK) -> RocCurve:
-    """Compare every image with every other one.
+    """Compute the ROC curve of all pairs of images.
 
     Args:
-        features (np.ndarray): ``(N, C)``; cosine similarity normalizes them.
+        features (np.ndarray): Features ``(N, C)``; they are normalized here.
         labels (np.ndarray): Identities ``(N,)``.
-        chunk (int): About how many similarities are in memory at a time. Defaults to 2 million;
-            those of pairs of one person are all kept.
+        chunk (int): Approximate number of similarities of pairs of two people in memory at a time;
+            those of pairs of one person are all kept. Defaults to 2 million.
     """
-    # Grouped by person: pairs of one person are then blocks on the diagonal.
+    # Sorted by person, so that the pairs of one person are blocks on the diagonal.
     order = np.argsort(labels, kind='stable')
     features, labels = normalize(features)[order], np.asarray(labels)[order]
     groups = np.split(features, np.flatnonzero(labels[1:] != labels[:-1]) + 1)
@@ -126,26 +129,26 @@ def all_pairs_roc(features: np.ndarray, labels: np.ndarray, chunk: int = _CHUNK)
 
 
 def _different_people(features: np.ndarray, labels: np.ndarray, chunk: int) -> Iterator[np.ndarray]:
-    """Similarities of pairs of two people; ``labels`` ascend."""
+    """Yield similarities of pairs of two people; ``labels`` must be sorted."""
     rows = max(1, chunk // len(features))
     for start in range(0, len(features), rows):
         block = slice(start, start + rows)
-        # All images of later people, for each of the block: every pair comes once.
+        # Compare each image of the block with the images of later people only: every pair once.
         first = np.searchsorted(labels, labels[start], side='right')
         similarities = features[block] @ features[first:].T
         yield similarities[labels[block, None] < labels[None, first:]]
 
 
 def pairs_roc(features: np.ndarray, pairs: np.ndarray, same: np.ndarray) -> RocCurve:
-    """Compare given pairs, whose similarities are all in memory.
+    """Compute the ROC curve of given pairs; all similarities are in memory.
 
     Args:
-        features (np.ndarray): ``(N, C)``; cosine similarity normalizes them.
+        features (np.ndarray): Features ``(N, C)``; they are normalized here.
         pairs (np.ndarray): Indices ``(K, 2)``.
-        same (np.ndarray): Whether a pair shows one person ``(K,)``.
+        same (np.ndarray): Whether each pair shows one person ``(K,)``.
 
     Raises:
-        ValueError: There is no pair of one of the kinds.
+        ValueError: There are no pairs of one person or none of two people.
     """
     from sklearn.metrics import roc_curve as roc_in_memory
 
@@ -165,36 +168,36 @@ def pairs_roc(features: np.ndarray, pairs: np.ndarray, same: np.ndarray) -> RocC
 
 
 def intra_class_variance(features: np.ndarray, labels: np.ndarray) -> float:
-    """Mean cosine distance, ``1 - cos``, of all pairs of features of one class.
+    """Return the mean cosine distance, ``1 - cos``, of all pairs of features of the same class.
 
-    Computed without the pairs: the similarities of a class add up to the squared length of the sum
-    of its L2-normalized features, those with themselves aside.
+    The pairs are not computed: the similarities within a class, including each feature with itself,
+    add up to the squared length of the sum of its L2-normalized features.
 
     Args:
-        features (np.ndarray): ``(N, C)``.
-        labels (np.ndarray): ``(N,)``.
+        features (np.ndarray): Features ``(N, C)``.
+        labels (np.ndarray): Classes ``(N,)``.
 
     Returns:
-        Between 0 (all features of a class agree) and 2; 0 where no class has two features.
+        Between 0 (all features of a class are equal) and 2; 0 if no class has two features.
     """
     features = normalize(features)
     sums, _, counts = _class_sums(features, labels)
-    pairs = np.sum(counts * (counts - 1))  # each one twice, as below
+    pairs = np.sum(counts * (counts - 1))  # each pair twice, as below
     similarities = np.sum(sums**2) - np.sum(features**2)
     return float(1 - similarities / pairs) if pairs else 0.0
 
 
 def intra_class_variance_to_mean(features: np.ndarray, labels: np.ndarray) -> float:
-    """Mean squared distance of L2-normalized features to the mean of their class.
+    """Return the mean squared distance of L2-normalized features to the mean of their class.
 
-    In a class of ``n`` features it is ``(n - 1) / n`` of the mean cosine distance of its pairs.
+    In a class of ``n`` features it is ``(n - 1) / n`` times the mean cosine distance of its pairs.
 
     Args:
-        features (np.ndarray): ``(N, C)``.
-        labels (np.ndarray): ``(N,)``.
+        features (np.ndarray): Features ``(N, C)``.
+        labels (np.ndarray): Classes ``(N,)``.
 
     Returns:
-        Between 0 (all features of a class agree) and 1.
+        Between 0 (all features of a class are equal) and 1.
     """
     features = normalize(features)
     sums, classes, counts = _class_sums(features, labels)
@@ -205,7 +208,7 @@ def intra_class_variance_to_mean(features: np.ndarray, labels: np.ndarray) -> fl
 def _class_sums(
     features: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The sums of the features of each class ``(K, C)``, the class of each, and their numbers."""
+    """Return sums of features per class ``(K, C)``, class indices ``(N,)`` and counts ``(K,)``."""
     _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     sums = np.zeros((len(counts), features.shape[1]))
     np.add.at(sums, classes, features)

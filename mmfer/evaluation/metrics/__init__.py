@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Metrics by the names that configs use."""
+"""Registered metrics for configs."""
 
 from .action_unit_f1 import ActionUnitF1
 from .age_error import AgeError

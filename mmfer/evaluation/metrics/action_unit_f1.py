@@ -13,20 +13,20 @@ from .sample_fields import name_of, read_field
 class ActionUnitF1(BaseMetric):
     """F1 of each facial action unit, and their mean.
 
-    A unit is predicted to be active where its probability reaches ``threshold``. With its true and
-    false positives and false negatives, ``F1 = 2 TP / (2 TP + FP + FN)`` (scikit-learn's
-    ``f1_score``), over the samples that are labeled for this unit (``gt_au`` 0 or 1, not -1). F1
-    is 0 where that would be 0 / 0: a unit that never occurs and is never predicted.
+    A unit is predicted to be active if its probability reaches ``threshold``.
+    ``F1 = 2 TP / (2 TP + FP + FN)`` (scikit-learn's ``f1_score``) over the samples that are labeled
+    for this unit (``gt_au`` 0 or 1, not -1). For 0 / 0, a unit that never occurs and is never
+    predicted, F1 is 0.
 
-    Results, in percent: ``au_f1/mean``, the figure of the ABAW competitions, and one
-    ``au_f1/<unit>`` each. A unit without a labeled sample has no entry and no part in the mean.
+    Results, in percent: ``au_f1/mean``, the metric of the ABAW competitions, and ``au_f1/<unit>``
+    for each unit. A unit without labeled samples is omitted, also from the mean.
 
     Reads ``gt_au`` and ``pred_au``, both (A,).
 
     Args:
-        threshold (float): Of the probability, in (0, 1). Defaults to 0.5.
+        threshold (float): Threshold of the probability, in (0, 1). Defaults to 0.5.
         collect_device (str): 'cpu' or 'gpu', how processes exchange results. Defaults to 'cpu'.
-        prefix (str, optional): What the result names begin with. Defaults to 'au_f1'.
+        prefix (str, optional): Prefix of the result names. Defaults to None, 'au_f1'.
 
     Raises:
         ValueError: ``threshold`` is out of its range, a sample lacks a field, shapes differ, or no
@@ -47,7 +47,7 @@ class ActionUnitF1(BaseMetric):
         self.threshold = threshold
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
-        """Keep what is predicted and what is true of each sample, (2, A) int8."""
+        """Store the prediction and the ground truth of each sample, (2, A) int8."""
         for sample in data_samples:
             truth = read_field(self, sample, 'gt_au')
             active = read_field(self, sample, 'pred_au') >= self.threshold
@@ -60,7 +60,7 @@ class ActionUnitF1(BaseMetric):
             self.results.append(np.stack([active, truth]).astype(np.int8))
 
     def compute_metrics(self, results: list[np.ndarray]) -> dict[str, float]:
-        # Imported here: it takes a second, and most trainings have no use for it.
+        # Imported here: it takes a second, and most trainings do not need it.
         from sklearn.metrics import f1_score
 
         active, truth = np.stack(results, axis=1)  # (N, A) each
@@ -74,6 +74,6 @@ class ActionUnitF1(BaseMetric):
         if not units:
             raise ValueError(
                 f'ActionUnitF1: none of {len(results)} samples is labeled with action units '
-                '(gt_au 0 or 1); take it out of the evaluators of the config'
+                '(gt_au 0 or 1); remove it from the evaluators of the config'
             )
         return dict(mean=sum(units.values()) / len(units), **units)

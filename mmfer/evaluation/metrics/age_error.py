@@ -12,7 +12,7 @@ from .sample_fields import read_field
 
 @METRICS.register_module()
 class AgeError(BaseMetric):
-    """How far predicted ages are from true ones.
+    """Error of predicted ages.
 
     Results:
 
@@ -21,15 +21,15 @@ class AgeError(BaseMetric):
     ``age/cs@<theta>``  cumulative score: share of errors of at most theta years, in percent
     ==================  ===========================================================================
 
-    Neither name tells MMEngine which way is better: with ``save_best='age/mae'`` give
-    ``rule='less'``, with ``'age/cs@5'`` give ``rule='greater'``.
+    MMEngine cannot infer from the names what is better: ``save_best='age/mae'`` needs
+    ``rule='less'``, and ``'age/cs@5'`` needs ``rule='greater'``.
 
     Reads ``gt_age`` and ``pred_age``, both in years.
 
     Args:
         theta (float | Sequence[float]): One or several tolerances in years, >= 0. Defaults to 5.
         collect_device (str): 'cpu' or 'gpu', how processes exchange results. Defaults to 'cpu'.
-        prefix (str, optional): What the result names begin with. Defaults to 'age'.
+        prefix (str, optional): Prefix of the result names. Defaults to None, 'age'.
 
     Raises:
         ValueError: ``theta`` is negative, or a sample lacks a field.
@@ -49,7 +49,7 @@ class AgeError(BaseMetric):
             raise ValueError(f'AgeError: theta must be one or several years >= 0, got {theta!r}')
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
-        """Keep each sample's error."""
+        """Store the absolute error of each sample."""
         for sample in data_samples:
             error = read_field(self, sample, 'pred_age') - read_field(self, sample, 'gt_age')
             self.results.append(abs(error.item()))

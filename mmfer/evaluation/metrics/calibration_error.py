@@ -12,7 +12,7 @@ from .sample_fields import read_field
 
 @METRICS.register_module()
 class CalibrationError(BaseMetric):
-    """How far a classifier's confidence is from its accuracy.
+    """Gap between the confidence and the accuracy of a classifier.
 
     Result, in percent: ``calibration/ece``, the expected calibration error over bins of equal
     width; lower is better, so ``save_best`` needs ``rule='less'``. Reads ``pred_score`` and
@@ -21,7 +21,7 @@ class CalibrationError(BaseMetric):
     Args:
         bins (int): Number of bins. Defaults to 15.
         collect_device (str): 'cpu' or 'gpu', how processes exchange results. Defaults to 'cpu'.
-        prefix (str, optional): What the result names begin with. Defaults to 'calibration'.
+        prefix (str, optional): Prefix of the result names. Defaults to None, 'calibration'.
 
     Raises:
         ValueError: ``bins`` is not positive, or a sample lacks a field.
@@ -36,7 +36,7 @@ class CalibrationError(BaseMetric):
         self.bins = bins
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
-        """Keep each sample's scores and its class."""
+        """Store the scores and the true class of each sample."""
         for sample in data_samples:
             score = torch.as_tensor(read_field(self, sample, 'pred_score'))
             label = torch.as_tensor(read_field(self, sample, 'gt_label')).long()

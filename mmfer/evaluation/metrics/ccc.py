@@ -24,28 +24,28 @@ _FIGURES = dict(
 
 @METRICS.register_module()
 class CCC(BaseMetric):
-    """Concordance correlation of valence and of arousal, and other figures of them.
+    """Concordance correlation and other metrics of valence and arousal.
 
-    Over all samples with a label at once, as the ABAW competitions count; a sample whose
-    ``gt_valence_arousal`` is not in [-1, 1], such as NaN, has none. Results, ``<x>`` being
+    They are computed over all labeled samples at once, as in the ABAW competitions. A sample whose
+    ``gt_valence_arousal`` is NaN or not in [-1, 1] counts as unlabeled. Results, with ``<x>``
     ``valence`` and ``arousal``:
 
     ====================  =========================================================================
     ``va/ccc_<x>``        concordance correlation coefficient, -1 to 1; higher is better
     ``va/rmse_<x>``       root mean squared error, in units of the labels; lower is better
     ``va/pearson_<x>``    Pearson's correlation coefficient, -1 to 1
-    ``va/sagr_<x>``       share of predictions of the right sign, 0 to 1
+    ``va/sagr_<x>``       share of predictions with the correct sign, 0 to 1
     ``va/ccc`` and so on  the mean of both
     ====================  =========================================================================
 
-    No name tells MMEngine which way is better: with ``save_best='va/ccc'`` give
+    MMEngine cannot infer from the names what is better: ``save_best='va/ccc'`` needs
     ``rule='greater'``.
 
     Reads ``gt_valence_arousal`` and ``pred_valence_arousal``, both (2,).
 
     Args:
         collect_device (str): 'cpu' or 'gpu', how processes exchange results. Defaults to 'cpu'.
-        prefix (str, optional): What the result names begin with. Defaults to 'va'.
+        prefix (str, optional): Prefix of the result names. Defaults to None, 'va'.
 
     Raises:
         ValueError: A sample lacks a field, has another shape, or none is labeled.
@@ -54,7 +54,7 @@ class CCC(BaseMetric):
     default_prefix = 'va'
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
-        """Keep what is true and what is predicted of each sample, (2, 2)."""
+        """Store the ground truth and the prediction of each sample, (2, 2)."""
         for sample in data_samples:
             true = read_field(self, sample, 'gt_valence_arousal')
             pred = read_field(self, sample, 'pred_valence_arousal')
@@ -71,7 +71,7 @@ class CCC(BaseMetric):
         if not labeled.any():
             raise ValueError(
                 f'CCC: none of {len(results)} samples is labeled with valence and arousal '
-                '(gt_valence_arousal in [-1, 1]); take it out of the evaluators of the config'
+                '(gt_valence_arousal in [-1, 1]); remove it from the evaluators of the config'
             )
         pairs = list(zip(true[labeled].T, pred[labeled].T, strict=True))
         figures = {}

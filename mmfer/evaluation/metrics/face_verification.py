@@ -20,10 +20,10 @@ from .sample_fields import read_field
 
 @METRICS.register_module()
 class FaceVerification(BaseMetric):
-    """Whether features tell if two images show one person.
+    """Face verification: decide whether two images show the same person.
 
-    Pairs are judged by the cosine similarity of their features: all pairs of the test set, or
-    those of a file.
+    Pairs are compared by the cosine similarity of their features: all pairs of the test set, or the
+    pairs of a file.
 
     Results:
 
@@ -36,43 +36,43 @@ class FaceVerification(BaseMetric):
                                                    of one person, 0 to 2; lower is better
     ``verification/intra_class_variance_to_mean``  mean squared distance of L2-normalized features
                                                    to the mean of their person, 0 to 1; lower is
-                                                   better. Left out where a pairs file is used
-                                                   without ``gt_label``
+                                                   better. Omitted with a pairs file if samples
+                                                   have no ``gt_label``
     ``verification/genuine_pairs``                 number of pairs of one person
     =============================================  ================================================
 
-    MMEngine infers that a high TAR or AUC is good; ``eer`` and the variances need ``rule='less'``
-    next to ``save_best``.
+    MMEngine infers that a higher TAR or AUC is better; with ``save_best``, ``eer`` and the
+    variances need ``rule='less'``.
 
     Note:
-        The KT-Adapter paper does not define its intra-class variance, of which it reports up to
-        0.631. The distance to the mean cannot be that large on its test set: 750 images with 484
-        genuine pairs reach at most 0.548, unless features of one person are opposite to each other.
-        The cosine distance of pairs can, so that one stands beside the published values.
+        The KT-Adapter paper reports an intra-class variance of up to 0.631, but does not define it.
+        The distance to the mean cannot be that large on its test set: 750 images with 484 genuine
+        pairs reach at most 0.548, unless features of one person are opposite to each other. The
+        cosine distance of pairs can, so it is the one compared with the published values.
 
-        The TAR at a FAR is the best that a threshold reaches without exceeding that FAR; nothing is
-        interpolated, and pairs of equal similarity are accepted or rejected together. With fewer
-        than ``1 / far`` pairs of two people this is the TAR without any false acceptance, which a
-        warning says.
+        The TAR at a FAR is the largest one of all thresholds that do not exceed that FAR. Nothing
+        is interpolated, and pairs with equal similarity are accepted or rejected together. With
+        fewer than ``1 / far`` pairs of two people it is the TAR without a false acceptance; a
+        warning is logged.
 
-    Reads ``feat`` (C,), ``gt_label`` (the person) and, with a pairs file, ``img_path``. For N
-    images the memory is that of N features and of the pairs of one person; the others go by in
+    Reads ``feat`` (C,), ``gt_label`` (the person) and, with a pairs file, ``img_path``. All
+    features and the pairs of one person are kept in memory; pairs of two people are processed in
     chunks.
 
     Args:
         far (float | Sequence[float]): One or several false acceptance rates in (0, 1). Defaults to
             0.001.
-        pairs_file (str, optional): Text file with a pair per line: two images, whose paths may
-            leave out leading folders, and 1 for one person or 0 for two, separated by white space
-            (tabs, if paths have spaces). Defaults to None, all pairs.
+        pairs_file (str, optional): Text file with one pair per line: the paths of two images, which
+            may lack leading folders, and 1 for one person or 0 for two, separated by white space
+            (by tabs if paths have spaces). Defaults to None, all pairs.
         collect_device (str): 'cpu' or 'gpu', how processes exchange results. Defaults to 'cpu'.
-        prefix (str, optional): What the result names begin with. Defaults to 'verification'.
+        prefix (str, optional): Prefix of the result names. Defaults to None, 'verification'.
 
     Raises:
         FileNotFoundError: There is no such pairs file.
-        ValueError: ``far`` is out of its range, a line of the file is no pair or names an image
+        ValueError: ``far`` is out of its range, a line of the file is not a pair or names an image
             that was not tested, a sample lacks a field, features are not finite, or there are no
-            pairs of one person or of two.
+            pairs of one person or none of two people.
     """
 
     default_prefix = 'verification'
@@ -88,11 +88,11 @@ class FaceVerification(BaseMetric):
         self.fars = (far,) if isinstance(far, (int, float)) else tuple(far)
         if not self.fars or not all(0 < far < 1 for far in self.fars):
             raise ValueError(f'FaceVerification: far must be one or several in (0, 1), got {far!r}')
-        # Read at once: a mistake in it should not wait for the end of the first epoch.
+        # Read now: an error in the file should not appear only after the first epoch.
         self.pairs = None if pairs_file is None else read_pairs(pairs_file)
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
-        """Keep feature, person and path of each image."""
+        """Store the feature, person and path of each image."""
         for sample in data_samples:
             feat = read_field(self, sample, 'feat').astype(np.float32)
             image = dict(feat=feat)
@@ -127,8 +127,8 @@ class FaceVerification(BaseMetric):
             if far * curve.num_different < 1:
                 print_log(
                     f'{self.prefix}/tar@far={far:g}: {curve.num_different} pairs of two people '
-                    f'cannot resolve this rate, for which at least {1 / far:.0f} are needed; '
-                    'reported is the rate without any false acceptance',
+                    f'cannot resolve this rate, at least {1 / far:.0f} are needed; the reported '
+                    'rate is the one without a false acceptance',
                     logger='current',
                     level=logging.WARNING,
                 )

@@ -9,23 +9,23 @@ from mmfer.registry import METRICS
 
 @METRICS.register_module()
 class LabeledOnly(BaseMetric):
-    """Another classification metric, over the samples that have a label.
+    """Compute a classification metric over the labeled samples only.
 
-    Where several tasks share a dataset, some samples have no class: their ``gt_label`` is -1. This
-    hands only the others to the metric, such as ``dict(type='LabeledOnly',
-    metric=dict(type='Accuracy'))``. Results have the names that the metric gives them.
+    If several tasks share a dataset, some samples have no class: their ``gt_label`` is -1. This
+    wrapper ignores them: ``dict(type='LabeledOnly', metric=dict(type='Accuracy'))``. The names of
+    the results are those of the metric.
 
-    They are left out after the processes have exchanged their results, not before: MMEngine takes
-    turns between the processes and drops what filled up the last batch by counting, for which every
-    sample has to be there.
+    Unlabeled samples are dropped after the processes have exchanged their results: MMEngine
+    interleaves the results of the processes and removes the padding of the last batch by counting,
+    which needs all samples.
 
     Args:
-        metric (dict): A metric that keeps one result with a ``gt_label`` for each sample, as
+        metric (dict): Config of a metric that stores one result with a ``gt_label`` per sample, as
             mmpretrain's single-label metrics and :class:`MeanClassAccuracy` do.
 
     Raises:
         ValueError: No sample has a label.
-        TypeError: The metric keeps other results.
+        TypeError: The metric stores other results.
     """
 
     def __init__(self, metric: dict):
@@ -34,7 +34,7 @@ class LabeledOnly(BaseMetric):
 
     @property
     def dataset_meta(self) -> dict | None:
-        """Meta information of the dataset, which the metric shares."""
+        """Meta information of the dataset, shared with the metric."""
         return self.metric.dataset_meta
 
     @dataset_meta.setter
@@ -42,25 +42,25 @@ class LabeledOnly(BaseMetric):
         self.metric.dataset_meta = dataset_meta
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
-        """Let the metric process the batch, and take its results."""
+        """Process the batch by the metric, and move its results here."""
         self.metric.process(data_batch, data_samples)
         results = self.metric.results
         fits = len(results) == len(data_samples)
         if not fits or not all(isinstance(r, dict) and 'gt_label' in r for r in results):
             raise TypeError(
-                f'LabeledOnly: {type(self.metric).__name__} does not keep one result with a '
-                'gt_label for each sample; use it as it is, without LabeledOnly'
+                f'LabeledOnly: {type(self.metric).__name__} does not store one result with a '
+                'gt_label per sample; use it without LabeledOnly'
             )
         self.results.extend(results)
         results.clear()
 
     def compute_metrics(self, results: list[dict]) -> dict:
-        """Compute the metric of the samples that have a label."""
+        """Compute the metric over the labeled samples."""
         labeled = [result for result in results if int(result['gt_label']) >= 0]
         if not labeled:
             raise ValueError(
                 f'LabeledOnly: none of {len(results)} samples has a label (gt_label >= 0) for '
-                f'{type(self.metric).__name__}; take it out of the evaluators of the config'
+                f'{type(self.metric).__name__}; remove it from the evaluators of the config'
             )
         return self.metric.compute_metrics(labeled)
 

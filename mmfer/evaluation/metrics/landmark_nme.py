@@ -17,12 +17,12 @@ from .sample_fields import name_of, read_field
 
 @METRICS.register_module()
 class LandmarkNME(BaseMetric):
-    """Errors of facial landmarks, as WFLW reports them.
+    """Metrics of facial landmarks, as reported for WFLW.
 
     Results:
 
     =========================  ====================================================================
-    ``landmark/nme``           mean distance of the points from where they belong, divided by the
+    ``landmark/nme``           mean distance of the points to the ground truth, divided by the
                                distance of the outer eye corners, in percent; lower is better
     ``landmark/mae``           mean absolute error of the coordinates in pixels of the network
                                input; lower is better
@@ -32,20 +32,20 @@ class LandmarkNME(BaseMetric):
                                ``threshold``, 0 to 1
     =========================  ====================================================================
 
-    Where samples carry ``attributes``, a row of 0 and 1, the same without ``mae`` for every subset
-    that has a face: ``landmark/pose/nme`` and so on.
+    If samples have ``attributes``, a row of 0 and 1, all of these except ``mae`` are also reported
+    for every non-empty subset: ``landmark/pose/nme`` and so on.
 
-    MMEngine cannot tell that low errors are good: ``save_best='landmark/nme'`` needs
+    MMEngine cannot infer that a lower error is better: ``save_best='landmark/nme'`` needs
     ``rule='less'``.
 
     Reads ``gt_landmarks`` and ``pred_landmarks`` ``(P, 2)``, both in pixels of the network input.
 
     Args:
-        threshold (float): In percent, > 0. Defaults to 10.
+        threshold (float): Threshold of the NME in percent, > 0. Defaults to 10.
         eye_corners (Sequence[int]): Indices of the outer eye corners. Defaults to (60, 72), those
             of WFLW's 98 points.
         collect_device (str): 'cpu' or 'gpu', how processes exchange results. Defaults to 'cpu'.
-        prefix (str, optional): What the result names begin with. Defaults to 'landmark'.
+        prefix (str, optional): Prefix of the result names. Defaults to None, 'landmark'.
 
     Raises:
         ValueError: An argument is out of its range, a sample lacks a field, shapes differ, or the
@@ -72,7 +72,7 @@ class LandmarkNME(BaseMetric):
         self.eye_corners = tuple(eye_corners)
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
-        """Keep NME, MAE and attributes of each face."""
+        """Store NME, MAE and attributes of each face."""
         for sample in data_samples:
             pred = read_field(self, sample, 'pred_landmarks')
             truth = read_field(self, sample, 'gt_landmarks')
@@ -94,7 +94,7 @@ class LandmarkNME(BaseMetric):
                 f'{pred.shape}'
             )
         left, right = truth[list(self.eye_corners)]
-        # A thousandth of a pixel: less is no face but a broken annotation.
+        # In pixels: a smaller distance can only be a wrong annotation.
         if not np.linalg.norm(left - right) > 1e-3:
             raise ValueError(
                 f'the eye corners (points {self.eye_corners}) of {name_of(sample)} coincide at '

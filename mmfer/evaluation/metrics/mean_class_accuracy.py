@@ -8,18 +8,19 @@ from mmfer.registry import METRICS
 class MeanClassAccuracy(ConfusionMatrix):
     """Accuracy of each class, and their mean (also called balanced accuracy or mean recall).
 
-    On sets where one expression dominates, overall accuracy hides that rare ones are missed; RAF-DB
-    is therefore reported with both numbers.
+    If one expression dominates a dataset, the overall accuracy hides that rare ones are missed.
+    Therefore both are reported for RAF-DB.
 
     Results, in percent: ``class_accuracy/mean`` and one ``class_accuracy/<class name>`` for every
-    class that occurs in the ground truth. A class without a sample has no accuracy: it has no entry
-    and no part in the mean, as in scikit-learn's ``balanced_accuracy_score``.
+    class in the ground truth. A class without samples is omitted, also from the mean, as in
+    scikit-learn's ``balanced_accuracy_score``.
 
     Args:
-        num_classes: Needed only where predictions are labels without scores. Defaults to None.
-        collect_device: ``'cpu'`` or ``'gpu'``, how processes exchange their results. Defaults to
-            ``'cpu'``.
-        prefix: What the result names begin with. Defaults to ``'class_accuracy'``.
+        num_classes (int, optional): Only needed if predictions are labels without scores. Defaults
+            to None.
+        collect_device (str): ``'cpu'`` or ``'gpu'``, how processes exchange their results. Defaults
+            to ``'cpu'``.
+        prefix (str, optional): Prefix of the result names. Defaults to None, ``'class_accuracy'``.
     """
 
     default_prefix = 'class_accuracy'

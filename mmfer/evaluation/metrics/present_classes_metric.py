@@ -7,18 +7,19 @@ from mmfer.registry import METRICS
 
 @METRICS.register_module()
 class PresentClassesMetric(SingleLabelMetric):
-    """Macro F1, precision and recall over the classes that occur, in truth or among predictions.
+    """Macro F1, precision and recall over the classes in the ground truth or the predictions.
 
-    mmpretrain's ``SingleLabelMetric`` takes the mean over all classes; one without a test image
-    counts as 0. Of CFP's 500 people 98 have no test image in the random split, and a perfect model
-    would reach 80.4 %. This is scikit-learn's convention; where all classes occur, both agree.
+    mmpretrain's ``SingleLabelMetric`` averages over all classes and counts a class without test
+    images as 0. In CFP's random split, 98 of 500 people have no test image, so a perfect model
+    would reach 80.4 %. This metric follows scikit-learn's convention. If all classes occur, both
+    agree.
 
     Args:
         items (tuple[str, ...]): One or more of ``'precision'``, ``'recall'``, ``'f1-score'`` and
-            ``'support'``. Default the first three.
+            ``'support'``. Defaults to ``('precision', 'recall', 'f1-score')``.
         collect_device (str): ``'cpu'`` or ``'gpu'``, how processes exchange their results. Defaults
             to ``'cpu'``.
-        prefix (str, optional): What the result names begin with. Defaults to ``'single-label'``.
+        prefix (str, optional): Prefix of the result names. Defaults to None, ``'single-label'``.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from ..finite_predictions import NonFinitePredictionError
 _HINTS = {
     'gt_age': "pack it: dict(type='PackInputs', algorithm_keys=('gt_age',))",
     'gt_landmarks': "pack them: dict(type='PackInputs', algorithm_keys=('gt_landmarks',))",
-    'gt_label': 'the dataset has to give every sample a gt_label (the argument task chooses it)',
+    'gt_label': 'the dataset must have a gt_label for every sample (set its argument task)',
     'gt_au': "pack it: dict(type='PackInputs', algorithm_keys=('gt_au',))",
     'gt_valence_arousal': "pack it: dict(type='PackInputs', "
     "algorithm_keys=('gt_valence_arousal',))",
@@ -24,20 +24,20 @@ _HINTS = {
 
 
 def read_field(metric: object, sample: Mapping, key: str) -> np.ndarray:
-    """A number, array or tensor of a data sample as an array.
+    """Return a number, array or tensor of a data sample as an array.
 
     Args:
-        metric (object): Who asks; its class is named in errors.
-        sample (Mapping): A data sample as the evaluator hands it over, a dict.
+        metric (object): The metric; errors name its class.
+        sample (Mapping): A data sample from the evaluator, a dict.
         key (str): The field.
 
     Raises:
-        ValueError: The sample has no such field; says where it comes from.
-        NonFinitePredictionError: It was predicted and is not finite.
+        ValueError: The sample has no such field. The message says where the field comes from.
+        NonFinitePredictionError: The field is a prediction and is not finite.
     """
     if key not in sample:
         raise ValueError(
-            f'{type(metric).__name__} needs {key}, and the sample {name_of(sample)} has none: '
+            f'{type(metric).__name__} needs {key}, but the sample {name_of(sample)} has none: '
             f'{_HINTS[key]}'
         )
     value = sample[key]
@@ -48,5 +48,5 @@ def read_field(metric: object, sample: Mapping, key: str) -> np.ndarray:
 
 
 def name_of(sample: Mapping) -> str:
-    """What to call a sample in an error."""
+    """Return the name of a sample for error messages."""
     return sample.get('img_path', 'without img_path')

@@ -1,16 +1,16 @@
 // Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-// The image is held here and sent with every change of a slider; the server keeps nothing.
+// The image is kept here and sent again whenever a slider changes; the server stores nothing.
 
 const find = (selector) => document.querySelector(selector);
 const SLIDERS = { keep_num: find('#keep-num'), keep_rate: find('#keep-rate') };
 const MAX_BARS = 12;
 
-let model = null; // answer of /api/model
-const settings = {}; // of the sliders that there are
-let upload = null; // its bytes: a file may change or go while the sliders are moved
-let shown = null; // its address, for where the server has not drawn into it
+let model = null; // response of /api/model
+const settings = {}; // values of the visible sliders
+let upload = null; // bytes of the image: the file may change or be deleted later
+let shown = null; // URL of the image without annotations
 let busy = false;
-let again = false; // something changed while the server was busy
+let again = false; // something changed during a request
 let drawn = 0;
 
 function element(tag, className = '', text = '') {
@@ -28,9 +28,9 @@ function image(source, alt) {
 }
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
-const signed = (share) => (2 * share - 1).toFixed(2); // of a scale from -1 to 1
+const signed = (share) => (2 * share - 1).toFixed(2); // on a scale from -1 to 1
 
-// What the page says --------------------------------------------------------------------------
+// Texts of the page ---------------------------------------------------------------------------
 
 function introduce() {
   find('#model').textContent = `${model.name}: ${model.task}, ${model.backbone}, on ${model.device}`;
@@ -38,10 +38,11 @@ function introduce() {
     find('#note').append(element('p', '', paragraph.replaceAll('*', '')));
   }
   find('#privacy').textContent =
-    `This page and the model run on ${location.hostname}. An image is in its memory while it is ` +
-    'answered; it is not stored, logged or sent on. The page loads nothing from elsewhere. ' +
-    `Images: ${model.formats}, up to ${model.max_bytes / 1e6} MB and ${model.max_pixels / 1e6} ` +
-    `megapixels${model.aligned ? '; each is one face, cut out already' : ''}.`;
+    `This page and the model run on ${location.hostname}. An image is only in memory while it is ` +
+    'processed; it is not stored, logged or sent elsewhere. The page loads nothing from ' +
+    `elsewhere. Images: ${model.formats}, up to ${model.max_bytes / 1e6} MB and ` +
+    `${model.max_pixels / 1e6} megapixels` +
+    `${model.aligned ? '; each must be one face, already cropped' : ''}.`;
   showSpeed(null);
   if (model.num_patches === null) return;
   find('#pooling').hidden = false;
@@ -50,11 +51,11 @@ function introduce() {
   set(model);
 }
 
-function say(text) {
+function setStatus(text) {
   find('#status').textContent = text;
 }
 
-function complain(text) {
+function showError(text) {
   find('#error').textContent = text;
   find('#error').hidden = !text;
   if (text) find('#error').scrollIntoView({ block: 'nearest' }); // it is above the sliders
@@ -66,7 +67,7 @@ const available = () => Object.entries(SLIDERS).filter(([, slider]) => !slider.h
 
 function set(values) {
   for (const [name, slider] of available()) {
-    settings[name] = values[name]; // exactly: a slider rounds
+    settings[name] = values[name]; // the exact value: a slider rounds
     slider.querySelector('input').value = values[name];
   }
   showSettings();
@@ -81,17 +82,17 @@ function showSettings() {
   }
 }
 
-// Asking ----------------------------------------------------------------------------------------
+// Requests --------------------------------------------------------------------------------------
 
-async function use(blob, caption) {
+async function load(blob, caption) {
   if (blob.size > model.max_bytes) {
-    complain(`The file is larger than ${model.max_bytes / 1e6} MB.`);
+    showError(`The file is larger than ${model.max_bytes / 1e6} MB.`);
     return;
   }
   try {
     upload = await blob.arrayBuffer();
   } catch {
-    complain('The file cannot be read.');
+    showError('The file cannot be read.');
     return;
   }
   if (shown) URL.revokeObjectURL(shown);
@@ -99,53 +100,53 @@ async function use(blob, caption) {
   preview();
   find('#image').hidden = false;
   find('#caption').textContent = caption;
-  await ask();
+  await predict();
 }
 
-// One question at a time. What is changed meanwhile is asked when the answer is there, once.
-async function ask() {
+// One request at a time. Changes during a request cause one more request after it.
+async function predict() {
   if (!upload) return;
-  complain('');
+  showError('');
   again = busy;
   if (busy) return;
   busy = true;
   document.body.classList.add('busy');
-  say('reading ...');
+  setStatus('processing ...');
   try {
     do {
       again = false;
-      const asked = upload;
+      const sent = upload;
       const response = await fetch(`/api/read?${new URLSearchParams(settings)}`, {
         method: 'POST',
-        body: asked,
+        body: sent,
       });
-      const answer = response.headers.get('content-type')?.startsWith('application/json')
+      const result = response.headers.get('content-type')?.startsWith('application/json')
         ? await response.json()
-        : { error: `The server could not answer (${response.status}); it says why in its window.` };
-      if (upload !== asked) continue; // another one was chosen meanwhile
-      if (response.ok) show(answer);
-      else if (response.status < 500) refuse(answer.error);
-      else fail(answer.error);
+        : { error: `The server failed (${response.status}); see its log.` };
+      if (upload !== sent) continue; // another image was selected during the request
+      if (response.ok) show(result);
+      else if (response.status < 500) reject(result.error);
+      else fail(result.error);
     } while (again && upload);
   } catch {
-    fail('The server does not answer; is it still running?');
+    fail('The server does not respond; is it still running?');
   } finally {
     busy = false;
     document.body.classList.remove('busy');
   }
 }
 
-function refuse(reason) {
+function reject(reason) {
   fail(reason);
   upload = null;
   find('#image').hidden = true;
   find('#caption').textContent = '';
 }
 
-// The image stays: the next change of a slider asks for it again.
+// The image is kept: the next change of a slider sends it again.
 function fail(reason) {
-  complain(reason);
-  say('');
+  showError(reason);
+  setStatus('');
   preview();
   showSpeed(null);
   find('#tokens').textContent = '';
@@ -157,28 +158,28 @@ function preview() {
   find('#image').alt = '';
 }
 
-// Showing ---------------------------------------------------------------------------------------
+// Results ---------------------------------------------------------------------------------------
 
-function show(answer) {
-  find('#image').src = answer.image;
-  find('#image').alt = 'The image with what was found drawn into it';
-  say(answer.faces.map((face) => face.title).join(', ') || 'no face');
-  const cards = answer.faces.map(faceCard);
-  if (!cards.length) cards.push(noFaceCard(answer));
-  if (answer.found > answer.faces.length) {
-    const text = `The first ${answer.faces.length} of ${answer.found} faces.`;
+function show(result) {
+  find('#image').src = result.image;
+  find('#image').alt = 'The annotated image';
+  setStatus(result.faces.map((face) => face.title).join(', ') || 'no face');
+  const cards = result.faces.map(faceCard);
+  if (!cards.length) cards.push(noFaceCard(result));
+  if (result.found > result.faces.length) {
+    const text = `The first ${result.faces.length} of ${result.found} faces.`;
     cards.push(element('p', 'hint', text));
   }
   find('#faces').replaceChildren(...cards);
-  find('#tokens').textContent = answer.tokens
-    ? `Left after each block: ${answer.tokens.join(', ')}`
+  find('#tokens').textContent = result.tokens
+    ? `Patches after each block: ${result.tokens.join(', ')}`
     : '';
-  showSpeed(answer.speed);
+  showSpeed(result.speed);
 }
 
-function noFaceCard(answer) {
+function noFaceCard(result) {
   const card = element('section', 'card');
-  card.append(element('h2', '', 'No face found'), element('p', 'hint', answer.reason));
+  card.append(element('h2', '', 'No face found'), element('p', 'hint', result.reason));
   return card;
 }
 
@@ -189,7 +190,7 @@ function faceCard(face) {
   text.append(element('h2', '', face.title || 'Face'));
   if (face.whole) {
     const whole = element('p', 'hint');
-    whole.append(element('span', 'swatch'), `keeping all: ${face.whole}`);
+    whole.append(element('span', 'swatch'), `all kept: ${face.whole}`);
     text.append(whole);
   }
   const ranked = face.bars.toSorted((a, b) => b.score - a.score);
@@ -202,7 +203,7 @@ function faceCard(face) {
     const mark = whole === undefined ? undefined : (whole + 1) / 2;
     text.append(barRow(name, share, signed(share), false, mark, signed));
   }
-  top.append(image(face.crop, 'What the network saw'), text);
+  top.append(image(face.crop, 'Input of the network'), text);
   card.append(top);
   if (face.stages.length) {
     const stages = element('div', 'stages');
@@ -228,8 +229,8 @@ function barRow(name, share, label, best, mark, words = percent) {
   if (mark !== undefined) {
     const line = element('div', 'mark');
     line.style.left = `${100 * mark}%`;
-    line.title = `${words(mark)} keeping all`;
-    line.role = 'img'; // which makes the title its name for screen readers
+    line.title = `${words(mark)} all kept`;
+    line.role = 'img'; // so that screen readers read the title
     track.append(line);
   }
   row.append(element('span', '', name), track, element('span', '', label));
@@ -238,7 +239,7 @@ function barRow(name, share, label, best, mark, words = percent) {
 
 function showSpeed(speed) {
   const rows = speed ? [['as set', speed.pooled, true]] : [];
-  if (speed?.whole !== undefined) rows.push(['keeping all', speed.whole, false]);
+  if (speed?.whole !== undefined) rows.push(['all kept', speed.whole, false]);
   const longest = Math.max(...rows.map(([, time]) => time));
   find('#speed .bars').replaceChildren(
     ...rows.map(([name, time, best]) =>
@@ -247,33 +248,33 @@ function showSpeed(speed) {
   );
   find('#speed p').textContent = speed
     ? `From the pixels of a face to its scores, one face at a time, on ${model.device}; ` +
-      `median of ${speed.passes} passes${rows.length > 1 ? ', in turns' : ''}.`
-    : 'Measured with every answer.';
+      `median of ${speed.passes} passes${rows.length > 1 ? ', alternating' : ''}.`
+    : 'Measured for every image.';
 }
 
 // Events ----------------------------------------------------------------------------------------
 
-function takeFile(files) {
+function openFile(files) {
   const file = files?.[0];
-  if (file) use(file, file.name);
+  if (file) load(file, file.name);
 }
 
 function listen() {
   find('#file').addEventListener('change', (event) => {
-    takeFile(event.target.files);
-    event.target.value = ''; // the same file may be chosen again
+    openFile(event.target.files);
+    event.target.value = ''; // so that the same file can be selected again
   });
   find('#draw').addEventListener('click', async () => {
     try {
       const response = await fetch(`/api/drawn/${drawn}`);
       drawn += 1;
       const expression = response.headers.get('x-expression');
-      await use(await response.blob(), `A drawn face, meant as: ${expression}`);
+      await load(await response.blob(), `A drawn face, expression: ${expression}`);
     } catch {
-      complain('The server does not answer; is it still running?');
+      showError('The server does not respond; is it still running?');
     }
   });
-  document.addEventListener('paste', (event) => takeFile(event.clipboardData.files));
+  document.addEventListener('paste', (event) => openFile(event.clipboardData.files));
   document.addEventListener('dragover', (event) => {
     event.preventDefault();
     find('#drop').classList.add('over');
@@ -282,22 +283,22 @@ function listen() {
   document.addEventListener('drop', (event) => {
     event.preventDefault();
     find('#drop').classList.remove('over');
-    takeFile(event.dataTransfer.files);
+    openFile(event.dataTransfer.files);
   });
   for (const [name, slider] of Object.entries(SLIDERS)) {
     slider.querySelector('input').addEventListener('input', (event) => {
       settings[name] = Number(event.target.value);
       showSettings();
-      ask();
+      predict();
     });
   }
   find('#trained').addEventListener('click', () => {
     set(model);
-    ask();
+    predict();
   });
   find('#whole').addEventListener('click', () => {
     set({ keep_num: model.num_patches, keep_rate: 1 });
-    ask();
+    predict();
   });
 }
 
@@ -307,5 +308,5 @@ try {
   listen();
   document.body.dataset.ready = 'yes'; // for programs that use the page
 } catch {
-  complain('The server does not answer; is it still running?');
+  showError('The server does not respond; is it still running?');
 }
