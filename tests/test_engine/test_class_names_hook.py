@@ -88,7 +88,7 @@ def test_a_further_folder_in_training(config, trees):
     with pytest.raises(ClassNamesError, match=r"folder 'unsorted' is missing \(.*val\)"):
         build_runner(config()).train()
     (trees / 'val/unsorted').mkdir()
-    with pytest.raises(ClassNamesError, match='3 outputs .* If a folder there is no class, take'):
+    with pytest.raises(ClassNamesError, match='3 outputs .* If one of its folders is not a class'):
         build_runner(config()).train()
 
 

@@ -172,7 +172,9 @@ def test_another_number_of_processes(run, change):
 
     change(of_two)
     resumed = run(str(run.folder / 'epoch_2.pth'))
-    assert resumed.iter == 12 and 'Resuming with another setting, processes: 2 -> 1' in resumed.said
+    assert (
+        resumed.iter == 12 and 'Resuming with a changed setting: processes: 2 -> 1' in resumed.said
+    )
 
 
 def test_a_resumed_run_is_resumed_as_it_was(run):
@@ -253,9 +255,13 @@ def test_training_by_iterations_stays_at_its_iteration(run):
 @pytest.mark.parametrize(
     ('before', 'after', 'reason'),
     [
-        (dict(optim_wrapper__optimizer=ADAM), SGD, 'SGD, which keeps nothing'),
-        ({}, dict(optim_wrapper__optimizer=ADAM), 'Adam, which keeps .*exp_avg'),
-        ({}, dict(optim_wrapper__paramwise_cfg=dict(bias_lr_mult=2.0)), '1 groups, this .* in 6'),
+        (dict(optim_wrapper__optimizer=ADAM), SGD, r'SGD, with the state \[\]'),
+        ({}, dict(optim_wrapper__optimizer=ADAM), 'Adam, with the state .*exp_avg'),
+        (
+            {},
+            dict(optim_wrapper__paramwise_cfg=dict(bias_lr_mult=2.0)),
+            '1 groups, this run has .* in 6',
+        ),
         ({}, dict(randomness__seed=1), 'seed 0 .*--seed 0'),
         ({}, dict(train_dataloader__sampler__seed=1), 'its own random numbers'),
         (dict(custom_hooks=[dict(type='EMAHook')]), {}, 'averaged weights'),
@@ -270,7 +276,7 @@ def test_training_by_iterations_stays_at_its_iteration(run):
             dict(param_scheduler=PLATEAU, optim_wrapper__optimizer__lr=0.2),
             'metrics of past epochs',
         ),
-        ({}, dict(param_scheduler=[dict(ONE_CYCLE, total_steps=3)]), 'brought to epoch 2'),
+        ({}, dict(param_scheduler=[dict(ONE_CYCLE, total_steps=3)]), 'advanced to epoch 2'),
     ],
     ids=lambda value: value if isinstance(value, str) else '',
 )

@@ -41,9 +41,9 @@ def test_all_that_is_missing_is_said_at_once(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError) as error:
         require_starting_files(cfg)
     for part in (
-        'vit-small_imagenet.pth (model.backbone.init_cfg.checkpoint) is not there: python -m mmfer '
-        'weights get vit-small_imagenet\n',
-        'ir50_ms1m.pth (model.backbone.cnn.init_cfg.checkpoint) is not there: download',
+        'vit-small_imagenet.pth (model.backbone.init_cfg.checkpoint) does not exist: '
+        'python -m mmfer weights get vit-small_imagenet\n',
+        'ir50_ms1m.pth (model.backbone.cnn.init_cfg.checkpoint) does not exist: download',
     ):
         assert part in str(error.value)
     (tmp_path / 'checkpoints').mkdir()
@@ -62,5 +62,5 @@ def test_training_stops_before_the_data_is_read(tmp_path, repo_root):
     config = repo_root / 'configs' / 'apvit' / f'{name}.py'
     done = run_tool('train.py', config, '--work-dir', tmp_path / 'work', cwd=tmp_path)
     assert done.returncode == 1
-    assert 'is not there: python -m mmfer weights get vit-small_imagenet' in done.stderr
+    assert 'does not exist: python -m mmfer weights get vit-small_imagenet' in done.stderr
     assert not list((tmp_path / 'work').iterdir())

@@ -29,15 +29,15 @@ LINES = [
         (2, 128, 1, 128),
         [1e-3],
         True,
-        'would make 0.002 of it, and train_dataloader.batch_size=64 makes 128',
+        'would scale it to 0.002; train_dataloader.batch_size=64 would give 128',
     ),
     ((1, 1, 1, 128), [1e-3], True, '1 process x 1 image = 1 a step'),
-    ((3, 64, 1, 128), [1e-3], True, 'would make 0.0015 of it'),
+    ((3, 64, 1, 128), [1e-3], True, 'would scale it to 0.0015'),
     (
         (2, 64, 4, 128),
         [1e-4, 1e-3],
         True,
-        'learning rate 0.0001 to 0.001, .* would make 0.0004 to 0.004',
+        'learning rate 0.0001 to 0.001, .* would scale it to 0.0004 to 0.004',
     ),
     ((2, 128, 1, 128, True), [2e-3], False, 'learning rate 0.002 = 0.001 x 256 / 128, scaled'),
     ((2, 64, 2, 128, True), [2e-3], False, '= 256 a step, learning rate 0.002 = 0.001 x 256 / 128'),
@@ -45,7 +45,7 @@ LINES = [
         (2, 64, 1, None),
         [1e-3],
         False,
-        '= 128 a step, learning rate 0.001; .*base_batch_size does not say',
+        '= 128 a step, learning rate 0.001; .*base_batch_size is not set',
     ),
 ]
 
@@ -94,7 +94,12 @@ SCALE = dict(auto_scale_lr=dict(base_batch_size=4, enable=True))
     ('changes', 'level', 'text', 'rate'),
     [
         ({}, 'INFO', '1 process x 4 images = 4 a step, learning rate 0.1; ', 0.1),
-        (dict(auto_scale_lr__base_batch_size=8), 'WARNING', '= 4 a step, .* would make 0.05', 0.1),
+        (
+            dict(auto_scale_lr__base_batch_size=8),
+            'WARNING',
+            '= 4 a step, .* would scale it to 0.05',
+            0.1,
+        ),
         (dict(auto_scale_lr__base_batch_size=4), 'INFO', 'learning rate 0.1, which is for 4', 0.1),
         (dict(SCALE, auto_scale_lr__base_batch_size=8), 'INFO', '0.05 = 0.1 x 4 / 8, scaled', 0.05),
         (
@@ -125,7 +130,7 @@ SCALE = dict(auto_scale_lr=dict(base_batch_size=4, enable=True))
                 auto_scale_lr__base_batch_size=8,
             ),
             'WARNING',
-            'learning rate 0.1 to 1, .* would make 0.05 to 0.5',
+            'learning rate 0.1 to 1, .* would scale it to 0.05 to 0.5',
             0.1,
         ),
     ],
@@ -169,7 +174,7 @@ def test_each_of_several_optimizers_has_a_line(tmp_path, repo_root):
     first, second = re.findall(r'- (\w+ - Batch of .*)', log.read_text())
     assert re.match('INFO - Batch of backbone: .*= 4 a step, learning rate 0.1, which is', first)
     assert re.match(
-        'WARNING - Batch of head: .*= 12 a step, learning rate 0.2, .*0.6 of it', second
+        'WARNING - Batch of head: .*= 12 a step, learning rate 0.2, .*scale it to 0.6', second
     )
 
 
@@ -187,7 +192,7 @@ def test_two_processes_say_it_once(tmp_path, repo_root):
     train_pair(tmp_path / 'toy.py', cwd=tmp_path)
     (log,) = tmp_path.glob('*/*.log')
     (line,) = re.findall(r'WARNING - (Batch.*)', log.read_text())
-    assert '2 processes x 3 images = 6 a step' in line and 'would make 0.2 of it' in line
+    assert '2 processes x 3 images = 6 a step' in line and 'would scale it to 0.2' in line
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
