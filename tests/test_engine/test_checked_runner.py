@@ -27,7 +27,7 @@ class FrozenToyModel(ToyModel):
 
 @MODELS.register_module()
 class LossToyModel(ToyModel):
-    """As mmpretrain's classifiers: what trains is a method of its own."""
+    """Like mmpretrain's classifiers, with a separate method ``loss``."""
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
         if mode == 'loss':
@@ -94,7 +94,7 @@ def test_nothing_to_test_on(config):
         build_runner(config(test_dataloader__dataset__size=0)).test()
 
 
-def test_images_that_are_drawn_for_ever_fill_a_batch(config):
+def test_an_infinite_sampler_fills_a_batch(config):
     runner = build_runner(config(**INFINITE))
     runner.train()
     assert runner.iter == 2
@@ -108,7 +108,7 @@ def test_processes_with_different_numbers_of_iterations(config, monkeypatch):
 
 
 def test_the_loss_is_compiled_once(config):
-    """Learning rates and logged values differ from step to step; nothing is compiled for them."""
+    """Learning rates and logged values change with each step, without recompiling."""
     graphs = []
 
     def backend(graph, inputs):

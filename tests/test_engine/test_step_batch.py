@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What the log says of the images of a step and their learning rate."""
+"""The log line on the images of a step and their learning rate."""
 
 import re
 
@@ -15,7 +15,7 @@ from mmfer.engine.launch import build_runner
 from mmfer.engine.step_batch import StepBatch
 from mmfer.models import IRNet
 
-#: Values of StepBatch, rates, and what the line says; a doubtful one is a warning.
+#: Values of StepBatch, rates, whether it is a warning, and the log line.
 LINES = [
     (
         (1, 128, 1, 128),
@@ -57,13 +57,13 @@ def test_the_line(values, rates, doubtful, text):
     assert re.search(text, batch.describe(rates))
 
 
-def test_a_batch_that_no_size_per_process_makes_is_not_recommended():
+def test_an_impossible_batch_size_is_not_recommended():
     assert 'train_dataloader.batch_size' not in StepBatch(3, 64, 1, 128).describe([1e-3])
 
 
 @pytest.fixture
 def lines_of(tmp_path, repo_root):
-    """Train, and return the lines on the batch in the log and the rate of the first step."""
+    """Train; return the log lines on the batch and the learning rate of the first step."""
 
     def _lines_of(start='', **changes):
         changes |= dict(log_level='INFO', default_hooks__checkpoint__max_keep_ckpts=4)
@@ -114,7 +114,7 @@ SCALE = dict(auto_scale_lr=dict(base_batch_size=4, enable=True))
             '= 8 a step, learning rate 0.1, which is for 8',
             0.1,
         ),
-        # Not the rate of the first step of a warm-up, but the one that it leads to.
+        # Not the first learning rate of a warm-up, but its last.
         (
             dict(
                 param_scheduler=[dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=3)],
@@ -135,20 +135,20 @@ SCALE = dict(auto_scale_lr=dict(base_batch_size=4, enable=True))
         ),
     ],
 )
-def test_training_says_it_once_and_as_it_is(lines_of, changes, level, text, rate):
+def test_training_logs_it_once(lines_of, changes, level, text, rate):
     ((said_level, said),), first = lines_of(**changes)
     assert said_level == level and re.search(text, said), said
     assert first == pytest.approx(rate)
 
 
-def test_a_resumed_run_says_what_its_schedule_starts_from(lines_of, tmp_path):
+def test_a_resumed_run_logs_the_initial_rate_of_its_schedule(lines_of, tmp_path):
     changes = dict(SCALE, auto_scale_lr__base_batch_size=8)
     lines_of(**changes, train_cfg__max_epochs=2)
     start = str(tmp_path / 'run_0' / 'epoch_2.pth')
     ((_, said),), rate = lines_of(start, **changes)
     assert 'learning rate 0.05 = 0.1 x 4 / 8' in said
     assert rate == pytest.approx(0.025)  # half of the cosine
-    # ResumeHook takes over what the config now says.
+    # ResumeHook applies the new setting of the config.
     ((level, said),), rate = lines_of(start, auto_scale_lr__base_batch_size=8)
     assert level == 'WARNING' and 'learning rate 0.1, which is for 8' in said
     assert rate == pytest.approx(0.05)
@@ -178,7 +178,7 @@ def test_each_of_several_optimizers_has_a_line(tmp_path, repo_root):
     )
 
 
-def test_two_processes_say_it_once(tmp_path, repo_root):
+def test_two_processes_log_it_once(tmp_path, repo_root):
     cfg = toy_config(
         tmp_path,
         repo_root / 'configs/_base_/default_runtime.py',

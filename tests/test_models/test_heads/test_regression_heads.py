@@ -34,7 +34,7 @@ def landmark_head(**kwargs):
 
 
 def force(head, outputs):
-    """Let the network answer ``outputs`` whatever it sees."""
+    """Let the network return ``outputs`` for any input."""
     last = head.layers[-1].fc
     torch.nn.init.zeros_(last.weight)
     last.bias.data = torch.as_tensor(outputs, dtype=torch.float32).flatten()
@@ -148,7 +148,7 @@ def test_missing_target_names_the_sample_and_the_key(make, key):
 
 
 @pytest.mark.parametrize(('make', 'key'), [(age_head, 'gt_age'), (landmark_head, 'gt_landmarks')])
-def test_mixed_images_are_refused(make, key):
+def test_mixed_images_are_an_error(make, key):
     values = {'gt_age': [3.0, 4.0], 'gt_landmarks': [np.zeros((98, 2))] * 2}
     data = [sample.set_gt_score([0.3, 0.7]) for sample in samples(**values)]
     with pytest.raises(ValueError, match=f'{key} .*Mixup.*model.train_cfg=None'):
@@ -179,7 +179,7 @@ def test_a_map_is_averaged(make):
 
 @pytest.mark.parametrize('loss', ['WingLoss', 'L1Loss', 'SmoothL1Loss', 'MSELoss'])
 def test_any_loss_is_in_years_and_pixels(loss):
-    """Of errors of 3 years, or 3 pixels in x and none in y."""
+    """For errors of 3 years, or of 3 pixels in x and 0 in y."""
     each = dict(WingLoss=10 * math.log(2.5), L1Loss=3, SmoothL1Loss=2.5, MSELoss=9)[loss]
     feats = (torch.zeros(1, 8),)
     head = age_head(mean_age=40.0, loss=dict(type=loss))

@@ -60,7 +60,7 @@ def test_position_is_added_after_scoring():
     assert torch.equal(out[0], (x + position)[0, kept[0]])
 
 
-def test_scoring_on_features_chooses_by_them():
+def test_scoring_on_features_selects_by_them():
     x, features = torch.randn(2, 9, 4), torch.randn(2, 9, 3)
     app = AttentivePatchPooling(keep_num=4, score_on='features')
     _, kept = app(x, features=features, return_indices=True)

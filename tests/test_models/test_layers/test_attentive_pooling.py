@@ -53,7 +53,7 @@ def test_keep_count_gives_the_published_token_counts():
         patches = keep_count(patches, 0.9)
         counts.append(patches + 1)
     assert counts == [145, 130, 117, 105]
-    assert keep_count(3, 0.1) == 1  # never to nothing
+    assert keep_count(3, 0.1) == 1  # at least 1
 
 
 def test_top_indices_are_the_best_in_ascending_order():
