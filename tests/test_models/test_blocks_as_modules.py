@@ -74,10 +74,7 @@ def saved_bytes(model, x) -> int:
     def pack(tensor):
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = (
-                storage.nbytes(),
-                tensor,
-            )  # keep alive: no pointer reuse
+            kept[storage.data_ptr()] = (storage.nbytes(), tensor)  # alive: no pointer is reused
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):

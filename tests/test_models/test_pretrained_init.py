@@ -83,7 +83,7 @@ def test_a_compiled_net_is_the_net(tmp_path):
         (['stem.'], lambda state: state.update({'stem.0.weight': torch.ones(9)}), 'another shape'),
     ],
 )
-def test_what_a_file_may_lack_can_be_listed(tmp_path, allow_missing, change, message):
+def test_allow_missing_lists_what_a_file_may_lack(tmp_path, allow_missing, change, message):
     state = IRNet(**SMALL).state_dict()
     change(state)
     torch.save(state, tmp_path / 'net.pth')
@@ -96,7 +96,7 @@ def test_what_a_file_may_lack_can_be_listed(tmp_path, allow_missing, change, mes
             net.init_weights()
 
 
-def test_a_prefix_alone_is_no_list_of_them():
+def test_allow_missing_must_be_a_list():
     with pytest.raises(TypeError, match='allow_missing'):
         PretrainedInit('net.pth', allow_missing='stem.')
 

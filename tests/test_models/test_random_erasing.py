@@ -162,7 +162,7 @@ def test_preprocessor_leaves_evaluation_alone(batch):
     assert torch.equal(torch.get_rng_state(), state), 'and draws no random numbers there'
 
 
-def test_preprocessor_takes_lists_as_well(batch):
+def test_preprocessor_accepts_lists(batch):
     preprocessor = build(erasing=dict(prob=1.0))
     torch.manual_seed(1)
     expected = preprocessor(batch, training=True)['inputs']

@@ -154,7 +154,7 @@ def test_inference_equals_an_image_classifier_with_the_neck():
     assert torch.equal(model.eval()(inputs), plain.eval()(inputs))
 
 
-def test_adapter_that_starts_as_the_identity_predicts_what_the_baseline_does(tmp_path):
+def test_an_adapter_that_starts_as_the_identity_predicts_like_the_baseline(tmp_path):
     gap = dict(type='GlobalAveragePooling')
     config = analyzer_config(type='ImageClassifier', neck=gap)
     del config['priors']

@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Training steps of the published model against the paper, written out in plain PyTorch.
 
-Everything below but the last two functions works on a dictionary of tensors and uses no module of
-anybody: IR-50 in three stages, patch pooling, ViT-small with token pooling, cross-entropy, and SGD.
+All functions except the last two work on a dictionary of tensors and use no ``nn.Module``:
+IR-50 with three stages, patch pooling, ViT-small with token pooling, cross-entropy, and SGD.
 """
 
 import math

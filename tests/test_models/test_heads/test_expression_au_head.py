@@ -46,7 +46,7 @@ def slow_losses(head, x, samples):
 PARTLY = [(0, [1, 0, 1]), (-1, [0, 0, 1]), (2, NONE), (1, [1, -1, -1]), (-1, NONE)]
 
 
-def test_losses_are_means_over_what_is_labeled():
+def test_losses_are_means_over_labels():
     head, x, samples = build(), torch.randn(5, 8), labeled(*PARTLY)
     losses = head.loss((torch.randn(5, 99), x), samples)
     assert set(losses) == {'loss_expression', 'loss_action_units'}

@@ -47,7 +47,7 @@ def test_hidden_layers_are_those_asked_for(hidden, widths):
     assert [layer.act is not None for layer in head.layers] == [True] * len(hidden) + [False]
 
 
-def test_fresh_age_head_says_the_mean_age():
+def test_untrained_age_head_predicts_the_mean_age():
     ages = age_head(mean_age=33.0)((torch.randn(50, 8),))
     assert ages.shape == (50,)
     assert (ages - 33).abs().max() < 1
@@ -76,7 +76,7 @@ def test_ages_come_as_numbers_arrays_or_tensors():
     assert head.loss(feats, samples(gt_age=kinds))['loss'].item() == pytest.approx(expected.item())
 
 
-def test_fresh_landmark_head_says_the_center():
+def test_untrained_landmark_head_predicts_the_center():
     points = landmark_head()((torch.randn(50, 8),))
     assert points.shape == (50, 98, 2)
     # The center of the pixels 0 .. 95 and 0 .. 63.
@@ -162,7 +162,7 @@ def test_target_of_another_shape_is_named():
         age_head().loss((torch.randn(1, 8),), samples(gt_age=[np.zeros(2)]))
 
 
-def test_features_of_another_shape_say_what_to_set():
+def test_the_error_for_other_features_names_the_setting():
     for shape in ((2, 9), (2, 9, 4, 4)):
         with pytest.raises(ValueError, match=r'8 channels.*9.*model.head.in_channels=9'):
             age_head()((torch.randn(shape),))

@@ -35,7 +35,7 @@ def force(head, outputs):
     last.bias.data = torch.tensor(outputs)
 
 
-def test_a_fresh_head_is_a_linear_layer_that_says_nothing_special():
+def test_an_untrained_head_is_a_linear_layer_that_predicts_zero():
     head = build()
     assert list(head.state_dict()) == ['layers.0.fc.weight', 'layers.0.fc.bias']
     assert head((torch.randn(50, 8),)).abs().max() < 0.05
@@ -57,7 +57,7 @@ def test_predictions_are_in_range(activation, raw):
 
 @pytest.mark.parametrize('activation', ['tanh', 'linear'])
 @pytest.mark.parametrize('name', LOSSES)
-def test_what_is_not_labeled_changes_neither_loss_nor_gradient(name, activation):
+def test_unlabeled_samples_change_neither_loss_nor_gradient(name, activation):
     head, x = build(loss=dict(type=name), activation=activation), torch.randn(7, 8)
     torch.nn.init.normal_(head.layers[-1].fc.weight)
     x.requires_grad_()

@@ -31,7 +31,7 @@ def test_samples_lose_independently_of_each_other():
     assert pairs.prod(1).mean() == pytest.approx(0.25, abs=0.02)
 
 
-def test_what_is_left_is_untouched_and_gradients_stop_at_what_is_gone():
+def test_kept_slices_are_unchanged_and_dropped_ones_have_no_gradient():
     x = torch.randn(64, 3, 4, requires_grad=True)
     out = drop_one(x, 0.6)
     kept = out != 0

@@ -37,7 +37,7 @@ def test_hard_pooling_equals_sorting_by_hand(criterion):
         assert torch.equal(out[b], x[b, sorted(order[:5])])
 
 
-def test_random_scores_are_drawn_for_each_image_whatever_is_in_it():
+def test_random_scores_are_drawn_for_each_image():
     app = AttentivePatchPooling(keep_num=4, criterion='random').eval()
     x = torch.randn(1, 8, 6).expand(2000, -1, -1)
     _, kept = app(x, return_indices=True)
