@@ -8,7 +8,7 @@ from mmengine.runner import BaseLoop
 from mmfer.datasets.determinism import leaf_datasets
 from mmfer.registry import HOOKS
 
-_PARTS = ('train', 'val', 'test')
+_SPLITS = ('train', 'val', 'test')
 
 
 class ClassNamesError(ValueError):
@@ -134,7 +134,7 @@ class ClassNamesHook(Hook):
 
 def _data_sets(runner) -> Iterator[tuple[str, Any]]:
     """Yield the datasets inside their wrappers, with the name of their split; training first."""
-    for part in _PARTS:
+    for part in _SPLITS:
         loop = getattr(runner, f'_{part}_loop')  # built already, or still a config
         if isinstance(loop, BaseLoop) and hasattr(loop, 'dataloader'):
             for data in leaf_datasets(loop.dataloader.dataset):

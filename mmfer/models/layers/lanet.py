@@ -6,7 +6,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor
 
-#: ``'release'`` is what the published rows were trained with, ``'paper'`` what the text describes.
+#: ``'release'`` was used for the published results; ``'paper'`` is described in the text.
 LANET_FORMS = ('release', 'paper')
 
 
