@@ -219,7 +219,7 @@ class APViT(BaseModule):
             return {}
         unknown = set(atp) - set(self.ATP_KEYS)
         if unknown:
-            raise ValueError(f'atp has unknown keys {sorted(unknown)}; allowed: {self.ATP_KEYS}')
+            raise ValueError(f'keys of atp must be among {self.ATP_KEYS}, got {sorted(unknown)}')
         atp = dict(atp)
         start = atp.setdefault('start', self.num_layers // 2)
         if not 0 <= start <= self.num_layers:
