@@ -32,8 +32,8 @@ class PoolingDecayHook(Hook):
         self._end = read_pooling(self._backbone)
         if self._end == PoolingSettings():
             raise ValueError(
-                'PoolingDecayHook has nothing to decay: model.backbone needs atp or a hard app '
-                "(mode='hard')"
+                'PoolingDecayHook has nothing to decay: model.backbone needs a hard app '
+                "(mode='hard') or atp"
             )
 
     def before_train_epoch(self, runner: Runner) -> None:
