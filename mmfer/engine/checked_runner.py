@@ -14,42 +14,42 @@ from .step_batch import StepBatch
 
 
 class NothingToDoError(ValueError):
-    """A run would train nothing, or test on nothing."""
+    """A run would train nothing, or evaluate nothing."""
 
 
 class CheckedRunner(Runner):
-    """MMEngine's runner, which refuses a run that would do nothing, and says what a step is.
+    """MMEngine's runner, with an error for runs that do nothing, and a log line on the batch size.
 
-    MMEngine runs without a single step, saves untrained weights and ends without an error, or fails
-    in a scheduler or a metric with a message about something else. Here it is an error as soon as
-    loader and optimizer are built:
+    In such a run, MMEngine trains for zero steps, saves untrained weights and ends without an
+    error, or fails in a scheduler or a metric with a misleading message. Here each of the following
+    is an error as soon as data loader and optimizer are built:
 
-    * no iteration: no image, fewer images than a batch with ``drop_last``, no epoch;
+    * no iteration: no image, fewer images than a batch with ``drop_last``, or no epoch;
     * processes of a distributed run with different numbers of iterations, which would wait for each
-      other for ever;
-    * no parameter that is trained, or a learning rate of 0;
-    * nothing to validate or to test on.
+      other forever;
+    * no trainable parameter, or a learning rate of 0;
+    * an empty validation or test set.
 
-    Before the first step the log has a line on the images of a step, over all processes and
-    accumulated batches, and the learning rate; a warning where that is for another number of
-    images. MMEngine's ``auto_scale_lr`` does not count accumulated batches; here it does.
+    Before the first step, the number of images per step (over all processes and accumulated
+    batches) and the learning rate are logged, as a warning if the learning rate is for another
+    number of images. Unlike MMEngine's, ``auto_scale_lr`` counts accumulated batches.
 
-    ``compile`` in the config compiles ``model.loss`` where the model has it. MMEngine compiles
-    ``train_step``, with optimizer and log, and does it again for each new learning rate or value
-    that is logged, until ``torch.compile`` gives up.
+    ``compile`` in the config compiles ``model.loss``, if the model has it. MMEngine compiles
+    ``train_step`` with optimizer and log, and recompiles it for each new learning rate or logged
+    value, until ``torch.compile`` gives up.
 
     Raises:
         NothingToDoError: Names the settings that cause it.
     """
 
-    #: Whether the log has the line on a step of the training loop.
-    _step_is_said = True
+    #: Whether the batch size of the training loop is logged already.
+    _batch_is_logged = True
 
     def build_train_loop(self, loop) -> BaseLoop:
         built = super().build_train_loop(loop)
         if built is not loop:
             _require_training(built)
-            self._step_is_said = False
+            self._batch_is_logged = False
         return built
 
     def build_val_loop(self, loop) -> BaseLoop:
@@ -65,7 +65,7 @@ class CheckedRunner(Runner):
     def build_optim_wrapper(self, optim_wrapper):
         built = super().build_optim_wrapper(optim_wrapper)
         if built is optim_wrapper:
-            return built  # resumed, at any point of a schedule
+            return built  # resumed; the schedule may have lowered the learning rate to 0
         groups = [
             group
             for _, wrapper in _by_name(built)
@@ -74,8 +74,8 @@ class CheckedRunner(Runner):
         ]
         if not groups:
             raise NothingToDoError(
-                'no parameter would be trained: all are frozen (requires_grad=False). Look for '
-                'frozen_stages and the like in model'
+                'no parameter would be trained: all are frozen (requires_grad=False). Check '
+                'frozen_stages and similar settings in model'
             )
         if not any(group['lr'] for group in groups):
             raise NothingToDoError(
@@ -98,16 +98,16 @@ class CheckedRunner(Runner):
             super()._maybe_compile(target)
             return
         model.loss = torch.compile(model.loss, **({} if options is True else options))
-        self.logger.info('model.loss is compiled: the first iterations are slow')
+        self.logger.info('Compiling model.loss: the first iterations are slow')
 
     def load_or_resume(self) -> None:
         super().load_or_resume()
-        # Nothing changes learning rates between this and the first step.
-        if not self._step_is_said:
-            self._step_is_said = True
-            self._say_what_a_step_is()
+        # The learning rates do not change between here and the first step.
+        if not self._batch_is_logged:
+            self._batch_is_logged = True
+            self._log_batch()
 
-    def _say_what_a_step_is(self) -> None:
+    def _log_batch(self) -> None:
         size = _batch_size(self._train_loop.dataloader)
         if size is None:
             return
@@ -121,14 +121,14 @@ class CheckedRunner(Runner):
                 bool(scaling.get('enable')),
             )
             groups = wrapper.optimizer.param_groups
-            # What schedules start from, also in a run that is resumed; else it is the rate itself.
+            # Schedules start from initial_lr, also in a resumed run. Without schedule, lr is used.
             rates = [float(group.get('initial_lr', group['lr'])) for group in groups]
             level = logging.WARNING if batch.is_doubtful else logging.INFO
             self.logger.log(level, f'Batch{name and f" of {name}"}: {batch.describe(rates)}')
 
 
 def _by_name(optim_wrapper) -> Iterator[tuple[str, OptimWrapper]]:
-    """The optimizer wrapper of a model, without a name, or several with theirs."""
+    """Yield the optimizer wrappers by name; a single one has the name ''."""
     if isinstance(optim_wrapper, OptimWrapperDict):
         yield from optim_wrapper.items()
     else:
@@ -136,7 +136,7 @@ def _by_name(optim_wrapper) -> Iterator[tuple[str, OptimWrapper]]:
 
 
 def _batch_size(loader: DataLoader) -> int | None:
-    """Images in a batch; None where a batch sampler does not say."""
+    """Return the number of images in a batch, or None if the batch sampler does not define it."""
     return getattr(loader.batch_sampler, 'batch_size', loader.batch_size)
 
 
@@ -148,7 +148,7 @@ def _require_training(loop: BaseLoop) -> None:
     if getattr(loop, 'val_interval', 1) < 1:
         raise NothingToDoError(
             f'train_cfg.val_interval is {loop.val_interval}; it must be at least 1. To train '
-            'without validation, give train.py --no-validate'
+            'without validation, call train.py with --no-validate'
         )
     sampler = getattr(loop.dataloader.batch_sampler, 'sampler', None)
     infinite = isinstance(sampler, InfiniteSampler) or getattr(sampler, 'infinite', False)
@@ -165,11 +165,11 @@ def _require_batches(loop: BaseLoop, name: str) -> None:
     size = _batch_size(loader)
     reason = f'{name}.dataset has {images} images'
     if images:
-        reason += f', a batch {size} ({name}.batch_size)'
+        reason += f', a batch needs {size} ({name}.batch_size)'
         reason += f' in each of {processes} processes' if processes > 1 else ''
         if getattr(loader.batch_sampler, 'drop_last', loader.drop_last):
-            reason += f', and {name}.drop_last=True drops what does not fill one'
-    raise NothingToDoError(f'{name} gives no batch: {reason}')
+            reason += f', and {name}.drop_last=True drops incomplete batches'
+    raise NothingToDoError(f'{name} yields no batch: {reason}')
 
 
 def _require_as_many_everywhere(loader: DataLoader) -> None:
@@ -179,6 +179,6 @@ def _require_as_many_everywhere(loader: DataLoader) -> None:
     if len(set(lengths)) > 1:
         raise NothingToDoError(
             f'the processes would have {lengths} iterations in an epoch, and wait for each other '
-            f'for ever: {len(loader.dataset)} images do not divide among them. Set '
+            f'forever: {len(loader.dataset)} images cannot be divided equally. Set '
             'train_dataloader.sampler.round_up=True'
         )

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""From a config file and command-line choices to a runner: what train.py and test.py share."""
+"""From a config file and command-line options to a runner: common parts of train.py and test.py."""
 
 import contextlib
 import logging
@@ -23,7 +23,7 @@ from mmfer.utils.file_lock import file_lock
 from .checked_runner import CheckedRunner
 from .optim_wrappers import BFloat16OptimWrapper
 
-#: Hooks that MMEngine has by default, unless the config says None.
+#: MMEngine's default hooks, which a config can turn off with None.
 _STOCK_HOOKS = (
     'runtime_info',
     'timer',
@@ -41,7 +41,7 @@ def load_config(
     work_dir: str | None = None,
     launcher: str = 'none',
 ) -> Config:
-    """Read a config file and apply the choices that every tool offers.
+    """Read a config file and apply the options that all tools have.
 
     Args:
         path (str | Path): The config file.
@@ -51,7 +51,7 @@ def load_config(
         launcher (str): ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
 
     Raises:
-        FileNotFoundError: There is no such config.
+        FileNotFoundError: The config does not exist.
         UnknownOptionError: See :func:`merge_options`.
     """
     cfg = read_config(path, options)
@@ -62,24 +62,24 @@ def load_config(
         cfg.work_dir = f'./work_dirs/{Path(path).stem}'
     for name in DATALOADERS:
         if cfg.get(name) is not None:
-            # Images of one size are stacked where they are loaded, in the workers.
+            # Images of the same size are stacked in the workers of the data loader.
             cfg[name].setdefault('collate_fn', dict(type='default_collate'))
-            # Pinned memory speeds up copies to a GPU; where there is none, torch warns about it.
+            # Pinned memory speeds up copies to a GPU; without a GPU, torch warns about it.
             if not torch.cuda.is_available():
                 cfg[name].pin_memory = False
             else:
                 cfg[name].setdefault('pin_memory', True)
             if not cfg[name].get('num_workers'):
-                # Options of worker processes, which torch refuses where there are none.
+                # torch raises an error if these options are set without workers.
                 for option in ('persistent_workers', 'prefetch_factor', 'multiprocessing_context'):
                     cfg[name].pop(option, None)
     return cfg
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build the runner of a config, set up for the machine it is on."""
+    """Build the runner of a config, adapted to this machine."""
     hooks = cfg.get('default_hooks') or {}
-    # MMEngine takes only its own hooks away; those that are None here are none of them.
+    # MMEngine accepts None for its own hooks only, so remove the others here.
     for name in [name for name, hook in hooks.items() if hook is None and name not in _STOCK_HOOKS]:
         del hooks[name]
     if cfg.get('launcher', 'none') != 'none' and not torch.cuda.is_available():
@@ -97,26 +97,26 @@ def _require_whole_loops(cfg: Config) -> None:
         if lacking and len(lacking) < len(names):
             hint = '. train.py --no-validate trains without validation' if part == 'val' else ''
             raise ValueError(
-                f'the config has no {", no ".join(lacking)}; {", ".join(names)} go together: give '
-                f'all of them, or set all of them to None{hint}'
+                f'the config has no {", no ".join(lacking)}; {", ".join(names)} belong together: '
+                f'set all of them, or none (None){hint}'
             )
 
 
 def _set_up_gloo(cfg: Config) -> None:
-    """Distributed training on CPUs.
+    """Prepare distributed training on CPUs.
 
-    MMEngine's own initialization selects a CUDA device for each process, and its default model
-    wrapper names one, so the process group and the wrapper are given to it ready-made.
+    MMEngine's own initialization selects a CUDA device for each process, and so does its default
+    model wrapper. So the process group and the config of the wrapper are created here.
     """
     if cfg.launcher != 'pytorch':
         raise ValueError(
-            f"--launcher {cfg.launcher} needs GPUs, and none is visible; '--launcher pytorch' "
+            f"--launcher {cfg.launcher} needs GPUs, but none is visible; '--launcher pytorch' "
             '(tools/dist_train.sh) trains in several processes on CPUs'
         )
     if cfg.get('sync_bn'):
-        # torch would raise in the first step, whatever the number of processes.
+        # torch would raise in the first step, with any number of processes.
         raise ValueError(
-            f'sync_bn={cfg.sync_bn!r} needs GPUs, and none is visible. --cfg-options sync_bn=None '
+            f'sync_bn={cfg.sync_bn!r} needs GPUs, but none is visible. --cfg-options sync_bn=None '
             'lets each process normalize by the statistics of its own images'
         )
     if not torch.distributed.is_initialized():
@@ -131,12 +131,12 @@ def _set_up_gloo(cfg: Config) -> None:
 
 @contextlib.contextmanager
 def one_training(cfg: Config) -> Iterator[None]:
-    """Keep other trainings out of the work folder, from before it is looked for checkpoints.
+    """Lock the work folder against other trainings; enter before searching it for checkpoints.
 
-    The first process of a job holds the lock for all of them. Tests in the folder need none.
+    The first process of a job holds the lock for all processes. Testing needs no lock.
 
     Raises:
-        InUseError: Another training is in it; nothing was written.
+        InUseError: Another training uses the folder. Nothing was written.
     """
     with contextlib.ExitStack() as stack:
         if _is_first_process():
@@ -145,21 +145,24 @@ def one_training(cfg: Config) -> Iterator[None]:
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:
-    """Decide from which checkpoint training goes on and put it into ``cfg``.
+    """Find the checkpoint to resume from and set it in ``cfg``.
 
     Args:
         cfg (Config): The config, with its ``work_dir``; changed in place.
-        resume (str, optional): None leaves it to the config; ``'auto'`` takes the newest checkpoint
-            in the work folder that loads and says which newer ones it skipped; anything else is a
-            path. Where there is nothing to go on from, training starts from the beginning.
+        resume (str, optional): None uses the setting of the config. ``'auto'`` selects the newest
+            checkpoint in the work folder that loads, and logs newer ones that were skipped. Any
+            other value is a path. If there is no checkpoint, training starts from the beginning.
+
+    Raises:
+        FileNotFoundError: The checkpoint ``resume`` does not exist.
     """
     if resume is not None:
         cfg.resume = True
         if resume != 'auto':
             if '://' not in resume and not os.path.isfile(resume):
                 raise FileNotFoundError(
-                    f'there is no checkpoint {resume} (from {os.getcwd()}); --resume without a '
-                    'value takes the newest one in the work folder'
+                    f'there is no checkpoint {resume} (relative to {os.getcwd()}); --resume '
+                    'without a value selects the newest one in the work folder'
                 )
             cfg.load_from = resume
             return
@@ -167,23 +170,26 @@ def set_resume(cfg: Config, resume: str | None) -> None:
         return
     path, skipped = find_resumable(cfg.work_dir)
     for newer, reason in skipped.items():
-        _say(f'Not resuming from {newer}: {reason}', logging.WARNING)
+        _log_once(f'Not resuming from {newer}: {reason}', logging.WARNING)
     if path is not None:
         cfg.load_from = str(path)
-        _say(f'Resuming from {path}')
+        _log_once(f'Resuming from {path}')
     else:
         cfg.resume = False
-        _say(f'Nothing to resume in {cfg.work_dir}: training starts from the beginning')
+        _log_once(f'Nothing to resume in {cfg.work_dir}: training starts from the beginning')
 
 
-def _say(message: str, level: int = logging.INFO) -> None:
-    """Log once per job."""
+def _log_once(message: str, level: int = logging.INFO) -> None:
+    """Log once per job, in the first process."""
     if _is_first_process():
         print_log(message, 'current', level)
 
 
 def _is_first_process() -> bool:
-    """The process group may not exist yet, so launchers' variables are asked."""
+    """Whether this is the first process of the job.
+
+    The process group may not exist yet, so this reads the environment variables of the launchers.
+    """
     names = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
     return next((os.environ[name] for name in names if name in os.environ), '0') == '0'
 
@@ -200,7 +206,7 @@ def set_amp(cfg: Config, dtype: str) -> None:
     if kind not in (OptimWrapper, AmpOptimWrapper, BFloat16OptimWrapper):
         raise ValueError(
             f'--amp replaces optim_wrapper.type, which is {wrapper["type"]!r} in this config; only '
-            'OptimWrapper can be replaced. Choose the precision inside that wrapper'
+            'OptimWrapper can be replaced. Set the precision in that wrapper instead'
         )
     if dtype == 'bf16':
         for key in ('loss_scale', 'dtype', 'use_fsdp'):
@@ -208,7 +214,7 @@ def set_amp(cfg: Config, dtype: str) -> None:
         wrapper.type = 'BFloat16OptimWrapper'
         return
     if not torch.cuda.is_available():
-        raise ValueError('--amp fp16 needs a GPU, and none is visible; --amp bf16 runs on CPUs too')
+        raise ValueError('--amp fp16 needs a GPU, but none is visible; --amp bf16 runs on CPUs too')
     wrapper.type = 'AmpOptimWrapper'
     wrapper.dtype = 'float16'
     wrapper.setdefault('loss_scale', 'dynamic')
@@ -219,13 +225,13 @@ def set_auto_scale_lr(cfg: Config) -> None:
     if not (cfg.get('auto_scale_lr') or {}).get('base_batch_size'):
         raise ValueError(
             '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config: the '
-            'batch size, over all GPUs, for which its learning rate was chosen'
+            'batch size, over all GPUs, of its learning rate'
         )
     cfg.auto_scale_lr.enable = True
 
 
 def set_deterministic(cfg: Config) -> None:
-    """Forbid algorithms whose results vary from run to run."""
-    # cuBLAS reads this when it starts; torch refuses deterministic mode without it.
+    """Allow only deterministic algorithms."""
+    # cuBLAS reads this when it starts; torch's deterministic mode raises an error without it.
     os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     cfg.randomness = dict(cfg.get('randomness') or dict(seed=0), deterministic=True)

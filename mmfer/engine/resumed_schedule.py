@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Optimizer and schedule of a run, at any point of it, as its config has them."""
+"""Bring the optimizer and schedule of a config to the point at which a run is resumed."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict, _ParamScheduler
 from mmfer.checkpoint.config_text import ConfigTextError, parse_config_text
 from mmfer.utils.config_options import walk
 
-#: What decides how a step of training changes the weights, and how many steps there are.
+#: Settings that determine how a training step changes the weights, and the number of steps.
 _SECTIONS = (
     'optim_wrapper',
     'param_scheduler',
@@ -30,11 +30,11 @@ _SECTIONS = (
 
 
 class ResumeError(ValueError):
-    """A run cannot go on from a checkpoint with these settings."""
+    """A run cannot be resumed from a checkpoint with these settings."""
 
 
 def training_settings(cfg: Mapping[str, Any] | Config) -> dict[str, Any]:
-    """What a config says about optimizer, schedule and batches: dotted paths with plain values."""
+    """Return the settings of optimizer, schedule and batches as dotted paths with plain values."""
     return {
         path: value
         for path, value in walk(cfg)
@@ -44,7 +44,7 @@ def training_settings(cfg: Mapping[str, Any] | Config) -> dict[str, Any]:
 
 
 def saved_settings(text: Any) -> dict[str, Any] | None:
-    """:func:`training_settings` of the config in a checkpoint; None where it cannot be read."""
+    """Return :func:`training_settings` of the config in a checkpoint, or None if unreadable."""
     try:
         return training_settings(parse_config_text(text))
     except (ConfigTextError, TypeError):
@@ -52,7 +52,7 @@ def saved_settings(text: Any) -> dict[str, Any] | None:
 
 
 def flat(schedulers: Sequence | Mapping | None) -> list[_ParamScheduler]:
-    """The schedulers of a runner; one with several optimizers keeps a list for each."""
+    """Flatten the schedulers of a runner; with several optimizers it has a list for each."""
     if isinstance(schedulers, Mapping):
         return [scheduler for of_one in schedulers.values() for scheduler in of_one]
     return list(schedulers or ())
@@ -61,16 +61,17 @@ def flat(schedulers: Sequence | Mapping | None) -> list[_ParamScheduler]:
 def advance(
     schedulers: Sequence[_ParamScheduler], epochs: int, epoch_length: int, iterations: int
 ) -> None:
-    """Step new schedulers as training steps them, so that the optimizer has the values it had then.
+    """Step new schedulers as in training, up to a given epoch and iteration.
 
     Args:
-        schedulers (Sequence[_ParamScheduler]): As they were built; they and their optimizer change.
+        schedulers (Sequence[_ParamScheduler]): Newly built schedulers; they and their optimizer are
+            changed in place.
         epochs (int): Finished epochs.
-        epoch_length (int): Iterations in an epoch.
-        iterations (int): Iterations since the start, those of an unfinished epoch included.
+        epoch_length (int): Iterations per epoch.
+        iterations (int): Iterations since the start, including those of an unfinished epoch.
 
     Raises:
-        ResumeError: A schedule is shorter.
+        ResumeError: A schedule is shorter than that.
     """
     by_epoch = [scheduler for scheduler in schedulers if scheduler.by_epoch]
     by_iteration = [scheduler for scheduler in schedulers if not scheduler.by_epoch]
@@ -82,26 +83,26 @@ def advance(
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # torch expects a step of the optimizer before each
+            warnings.simplefilter('ignore')  # torch expects an optimizer step before each
             for _ in range(epochs):
                 step(by_iteration, epoch_length)
                 step(by_epoch)
             step(by_iteration, iterations - epochs * epoch_length)
     except ValueError as error:
         raise ResumeError(
-            f'param_scheduler cannot be brought to epoch {epochs}, iteration {iterations}: {error}'
+            f'param_scheduler cannot be advanced to epoch {epochs}, iteration {iterations}: {error}'
         ) from error
 
 
 def put_settings(saved: dict, optimizer: OptimWrapper) -> None:
-    """Replace learning rate, weight decay and so on in the saved state of an optimizer.
+    """Replace learning rate, weight decay and other settings in a saved optimizer state.
 
     Args:
-        saved (dict): ``state_dict()`` of the optimizer wrapper that trained; its momenta stay.
-        optimizer (OptimWrapper): The wrapper whose settings it gets.
+        saved (dict): ``state_dict()`` of an optimizer wrapper; changed in place. Momenta are kept.
+        optimizer (OptimWrapper): The wrapper with the new settings.
 
     Raises:
-        ResumeError: The state is that of another kind of optimizer, or of other parameters.
+        ResumeError: The state belongs to another type of optimizer, or to other parameters.
     """
     if isinstance(optimizer, OptimWrapperDict):
         for name, one in optimizer.items():
@@ -122,21 +123,21 @@ def _require_fit(groups: list, state: Mapping, optimizer: torch.optim.Optimizer)
     if counts[0] != counts[1]:
         raise ResumeError(
             f'the checkpoint has {sum(counts[0])} parameters in {len(counts[0])} groups, this run '
-            f'{sum(counts[1])} in {len(counts[1])}: the model or optim_wrapper.paramwise_cfg is '
-            'another'
+            f'has {sum(counts[1])} in {len(counts[1])}: the model or optim_wrapper.paramwise_cfg '
+            'has changed'
         )
     had = {name for of_one in state.values() for name in of_one}
     needed = state_names(optimizer, optimizer.param_groups[0])
-    # SGD without momentum remembers nothing, and so goes on from SGD alone.
+    # SGD without momentum has no state, so it can only be resumed from SGD.
     if state and (needed - had or (not needed and had - {'momentum_buffer'})):
         raise ResumeError(
-            f'optim_wrapper.optimizer is {type(optimizer).__name__}, which keeps '
-            f'{sorted(needed) or "nothing"} for each parameter; the checkpoint has {sorted(had)}'
+            f'optim_wrapper.optimizer is {type(optimizer).__name__}, with the state '
+            f'{sorted(needed)} per parameter; the checkpoint has {sorted(had)}'
         )
 
 
 def state_names(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> set[str]:
-    """What an optimizer of this kind, with the settings of this group, remembers of a parameter."""
+    """Return the names of an optimizer's state per parameter, with the settings of this group."""
     settings = {k: v for k, v in group.items() if k not in ('params', 'param_names')}
     parameter = torch.nn.Parameter(torch.zeros(2))
     parameter.grad = torch.zeros(2)
@@ -146,7 +147,7 @@ def state_names(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> s
 
 
 def differences(before: Mapping, after: Mapping) -> Iterator[str]:
-    """One line for each setting that is not the same: its name, what it was and what it is."""
+    """Yield one line for each changed setting: its name, old and new value."""
     for name in sorted({*before, *after}):
         values = [some.get(name, 'not set') for some in (before, after)]
         if values[0] != values[1]:

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The files that the training of a config starts from."""
+"""The checkpoint files that a training needs at its start."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from mmfer.utils.config_options import walk
 
 
 def starts(cfg: Config) -> dict[str, str]:
-    """Files that a model starts from, by setting: ``load_from``, every ``init_cfg``, priors."""
+    """Return the files of initial weights by setting: ``load_from``, every ``init_cfg``, priors."""
     found = {'load_from': cfg.get('load_from')}
     found |= _named_in({key: part for key, part in cfg.model.items() if key != 'priors'}, 'model')
     for task, prior in _priors(cfg.model).items():
@@ -28,7 +28,7 @@ def starts(cfg: Config) -> dict[str, str]:
 
 
 def _named_in(node: Mapping, place: str) -> dict[str, str]:
-    """The files that every ``init_cfg`` below a node of a config names."""
+    """Return the files in all ``init_cfg`` settings below a node of a config."""
     return {
         f'{path}.checkpoint': part.get('checkpoint')
         for path, part in walk(node, place)
@@ -37,7 +37,7 @@ def _named_in(node: Mapping, place: str) -> dict[str, str]:
 
 
 def _priors(model: Mapping) -> dict[str, Mapping]:
-    """The priors that a model takes, as ``FaceAnalyzer`` chooses them."""
+    """Return the priors that a model uses, selected as in ``FaceAnalyzer``."""
     priors, neck = model.get('priors'), model.get('neck')
     if not (isinstance(priors, Mapping) and isinstance(neck, Mapping)):
         return {}
@@ -47,10 +47,10 @@ def _priors(model: Mapping) -> dict[str, Mapping]:
 
 
 def require_starting_files(cfg: Config) -> None:
-    """Look for what training starts from before anything is built.
+    """Check that all files of initial weights exist, before anything is built.
 
     Raises:
-        FileNotFoundError: Says for each file which setting names it, and how it is got.
+        FileNotFoundError: Lists each missing file with its setting, and how to get it.
     """
     missing = {}
     for key, path in starts(cfg).items():
@@ -58,11 +58,11 @@ def require_starting_files(cfg: Config) -> None:
             missing.setdefault(path, key)
     if missing:
         raise FileNotFoundError(
-            f'training starts from what is not there (seen from {os.getcwd()}):\n'
+            f'initial weights are missing (relative to {os.getcwd()}):\n'
             + '\n'.join(
-                f'  {path} ({key}) is not there: {how_to_get(path)}'
+                f'  {path} ({key}) does not exist: {how_to_get(path)}'
                 for path, key in missing.items()
             )
-            + '\nTo start without one, set the init_cfg that names it to None, as in --cfg-options '
-            'model.backbone.init_cfg=None'
+            + '\nTo train without a file, set the init_cfg that names it to None, as in '
+            '--cfg-options model.backbone.init_cfg=None'
         )

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The images of a step, and the learning rate that they are trained with, in a line of the log."""
+"""Batch size of a training step and its learning rate, as a line in the log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StepBatch:
-    """How many images change the weights together.
+    """The number of images in an optimizer step.
 
     Args:
-        processes (int): Processes of the job, each with a batch of its own.
+        processes (int): Processes of the job, each with its own batch.
         per_process (int): ``train_dataloader.batch_size``.
-        accumulated (int): Batches whose gradients a process gathers before a step,
+        accumulated (int): Batches whose gradients are accumulated in a step,
             ``optim_wrapper.accumulative_counts``. Defaults to 1.
-        base (int, optional): Images a step that the learning rate of the config was chosen for,
-            ``auto_scale_lr.base_batch_size``. None (default) if the config does not say.
-        scaled (bool): The learning rate was multiplied by ``total / base``. Defaults to False.
+        base (int, optional): Images per step for the learning rate of the config,
+            ``auto_scale_lr.base_batch_size``. Defaults to None, unknown.
+        scaled (bool): Whether the learning rate was multiplied by ``total / base``. Defaults to
+            False.
     """
 
     processes: int
@@ -27,32 +28,32 @@ class StepBatch:
 
     @property
     def total(self) -> int:
-        """Images a step."""
+        """Images per step."""
         return self.processes * self.per_process * self.accumulated
 
     @property
     def ratio(self) -> float:
-        """What the learning rate is multiplied by, if it is scaled."""
+        """Factor of the learning rate, if it is scaled."""
         return self.total / self.base
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether the learning rate is that for another number of images."""
+        """Whether the learning rate is for another number of images."""
         return self.base not in (None, self.total) and not self.scaled
 
     def describe(self, rates: Sequence[float]) -> str:
-        """One line on batch and learning rate.
+        """Describe batch size and learning rate in one line.
 
         Args:
-            rates (Sequence[float]): Learning rates of all parameter groups before a schedule lowers
-                them, scaled already if ``scaled``.
+            rates (Sequence[float]): Initial learning rates of all parameter groups, before any
+                schedule, but after scaling if ``scaled``.
         """
         parts = f'{_number(self.processes, "process", "es")} x {_number(self.per_process, "image")}'
         if self.accumulated > 1:
             parts += f' x {_number(self.accumulated, "accumulated batch", "es")}'
         line = f'{parts} = {self.total} a step, learning rate {_rates(rates)}'
         if self.base is None:
-            return f'{line}; auto_scale_lr.base_batch_size does not say for which batch'
+            return f'{line}; its batch size is unknown (auto_scale_lr.base_batch_size is not set)'
         if self.scaled:
             before = _rates([rate / self.ratio for rate in rates])
             return (
@@ -63,10 +64,10 @@ class StepBatch:
         if not self.is_doubtful:
             return line
         scaled = _rates([rate * self.ratio for rate in rates])
-        line += f'. --auto-scale-lr (auto_scale_lr.enable=True) would make {scaled} of it'
+        line += f'. --auto-scale-lr (auto_scale_lr.enable=True) would scale it to {scaled}'
         size, rest = divmod(self.base, self.processes * self.accumulated)
         if not rest:
-            line += f', and train_dataloader.batch_size={size} makes {self.base} images a step'
+            line += f'; train_dataloader.batch_size={size} would give {self.base} images a step'
         return line
 
 

@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Test a model on several views of each image: what ``tools/test.py --tta`` changes in a config.
+"""Set up test-time augmentation in a config, for ``tools/test.py --tta``.
 
-MMEngine does the work: ``TestTimeAug`` in the pipeline makes the views, and a ``BaseTTAModel``
-around the model tests each and merges what it says.
+MMEngine does the work: ``TestTimeAug`` in the pipeline creates the views, and a ``BaseTTAModel``
+around the model runs each view and merges the predictions.
 """
 
 import copy
@@ -15,36 +15,36 @@ from mmpretrain.datasets.transforms import PackInputs
 from mmfer.registry import TRANSFORMS
 from mmfer.utils.components import is_component
 
-#: The image first: what is not merged is taken from it and not from its mirror image.
+#: The original image comes first: fields that are not merged come from the first view.
 FLIP = [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)]
 
 
 def set_tta(cfg: Config) -> None:
     """Turn on test-time augmentation.
 
-    The config's ``tta_model`` and ``tta_pipeline`` are used, as far as it has them. By default the
-    model sees the image as the test pipeline prepares it, and the same mirrored, and its
-    probabilities for both are averaged (:class:`~mmfer.models.tta.AverageScoresTTA`).
+    Uses ``tta_model`` and ``tta_pipeline`` of the config, if set. The default views are the image
+    from the test pipeline and its mirror image; their probabilities are averaged
+    (:class:`~mmfer.models.tta.AverageScoresTTA`).
 
     Args:
-        cfg (Config): The config; its ``model`` and the pipelines of ``test_dataloader`` are
-            changed.
+        cfg (Config): The config; its ``model`` and the pipelines of ``test_dataloader`` are changed
+            in place.
 
     Raises:
-        ValueError: There is no test pipeline, or it ends otherwise than with ``PackInputs``, where
-            the mirroring goes in.
+        ValueError: There is no test pipeline, or it does not end with ``PackInputs``, before which
+            the flip is inserted.
     """
     datasets = list(_with_pipeline(cfg.test_dataloader.dataset))
     if not datasets:
         raise ValueError(
-            '--tta: no dataset in test_dataloader.dataset of the config has a pipeline, in which '
-            "the images could be mirrored. Give it one, such as [dict(type='PackInputs')]"
+            '--tta: no dataset in test_dataloader.dataset of the config has a pipeline to add the '
+            "flip to. Set one, such as [dict(type='PackInputs')]"
         )
     pipelines = [cfg.get('tta_pipeline') or _mirrored(dataset.pipeline) for dataset in datasets]
-    # Only then changed: a config may use one dict for several datasets.
+    # Change pipelines only after all are computed: several datasets may share the same dict.
     for dataset, pipeline in zip(datasets, pipelines, strict=True):
         dataset.pipeline = copy.deepcopy(pipeline)
-    # The wrapper gives the module its own data preprocessor, the module's own comes first.
+    # The wrapper replaces the data preprocessor of the model by its own, so both must be the same.
     preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
     wrapper = dict(cfg.get('tta_model') or dict(type='AverageScoresTTA'))
     wrapper.setdefault('data_preprocessor', preprocessor)
@@ -52,7 +52,7 @@ def set_tta(cfg: Config) -> None:
 
 
 def _with_pipeline(dataset: Any) -> Iterator[Any]:
-    """Configs of datasets that have a pipeline, in whatever wrappers."""
+    """Yield the configs of all datasets with a pipeline, also inside wrappers."""
     if dataset.get('pipeline'):
         yield dataset
     for inner in [dataset.get('dataset'), *dataset.get('datasets', [])]:
@@ -64,7 +64,7 @@ def _mirrored(pipeline: list[dict]) -> list[dict]:
     *steps, last = pipeline
     if not is_component(last, TRANSFORMS, PackInputs):
         raise ValueError(
-            f'--tta: the test pipeline ends with {last["type"]}, and mirroring goes in before a '
-            'PackInputs at the end. Write tta_pipeline in the config'
+            f'--tta: the test pipeline ends with {last["type"]}, but the flip is inserted before '
+            'a PackInputs at the end. Set tta_pipeline in the config'
         )
     return [*steps, dict(type='TestTimeAug', transforms=[FLIP, [last]])]

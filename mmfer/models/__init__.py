@@ -13,5 +13,5 @@ from .pretrained_init import PretrainedInit  # noqa: F401
 from .tta import *  # noqa: F403
 from .utils import *  # noqa: F403
 
-# Models load weights (init_cfg) where no engine is imported: that has to be safe as well.
+# Models also load weights (init_cfg) without the engine; that must be safe too.
 register_safe_loaders()

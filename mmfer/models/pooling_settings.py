@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""How much the poolings of an APViT keep: the one place that reads and sets ``k`` and ``r``.
+"""Read and set how much the poolings of an APViT keep, ``k`` and ``r``.
 
-Attentive pooling has no parameters: how much it keeps can be changed during and after training,
-without building the model again.
+Attentive pooling has no parameters, so these can be changed during and after training without
+rebuilding the model. This module is the only place that does so.
 """
 
 import math
@@ -21,11 +21,11 @@ class PoolingSettings:
     """How much the poolings of an APViT keep.
 
     Attributes:
-        keep_num (int, optional): ``k``, patches that go on from the CNN, 1 to all; None where the
-            model has no patch pooling, or a soft one, which drops nothing.
-        keep_rate (float | tuple[float, ...], optional): ``r``, the share of its patches that each
-            pooling block keeps, in (0, 1]; a tuple of one for each pooling block where they differ;
-            None where no block pools.
+        keep_num (int, optional): ``k``, the number of CNN patches to keep, 1 to all; None if the
+            model has no patch pooling, or soft pooling, which drops nothing.
+        keep_rate (float | tuple[float, ...], optional): ``r``, the share of patches that each
+            pooling block keeps, in (0, 1]; a tuple with one for each pooling block if they differ;
+            None if there is no pooling block.
     """
 
     keep_num: int | None = None
@@ -33,7 +33,7 @@ class PoolingSettings:
 
 
 def read_pooling(backbone: nn.Module) -> PoolingSettings:
-    """What a backbone is set to; a backbone without poolings has None of both."""
+    """Return the settings of a backbone; without poolings, both are None."""
     app, blocks = _hard_app(backbone), _pooling_blocks(backbone)
     rates = tuple(block.keep_rate for block in blocks)
     if len(set(rates)) <= 1:
@@ -42,12 +42,12 @@ def read_pooling(backbone: nn.Module) -> PoolingSettings:
 
 
 def keep_all(backbone: nn.Module, size: Sequence[int] | None = None) -> PoolingSettings:
-    """The settings with which a backbone drops nothing, as if it had no poolings.
+    """Return the settings with which a backbone drops nothing, as if it had no poolings.
 
     Args:
-        backbone (nn.Module): An :class:`.APViT`, or another one.
-        size (Sequence[int], optional): Height and width of its images. Defaults to its own,
-            ``img_size``.
+        backbone (nn.Module): An :class:`.APViT` or any other backbone.
+        size (Sequence[int], optional): Height and width of the images. Defaults to the ``img_size``
+            of the backbone.
     """
     return PoolingSettings(
         math.prod(backbone.grid_of(size)) if _hard_app(backbone) else None,
@@ -58,7 +58,7 @@ def keep_all(backbone: nn.Module, size: Sequence[int] | None = None) -> PoolingS
 def check_pooling(
     backbone: nn.Module, settings: PoolingSettings, size: Sequence[int] | None = None
 ) -> None:
-    """Refuse settings that a backbone cannot have.
+    """Check that a backbone can have these settings.
 
     Args:
         backbone (nn.Module): See :func:`set_pooling`.
@@ -67,8 +67,8 @@ def check_pooling(
 
     Raises:
         TypeError: ``keep_rate`` is neither a number nor a sequence of numbers.
-        ValueError: A number is out of its range, there are not as many as blocks that pool, or the
-            backbone lacks the pooling.
+        ValueError: A number is out of its range, the number of rates is not that of pooling blocks,
+            or the backbone lacks the pooling.
     """
     name = type(backbone).__name__
     if settings.keep_num is not None:
@@ -89,7 +89,7 @@ def check_pooling(
         if len(rates) != len(blocks):
             raise ValueError(
                 f'keep_rate={settings.keep_rate!r} has {len(rates)} numbers for the {len(blocks)} '
-                f'blocks of this {name} that drop tokens; give one for all, or one for each'
+                f'blocks of this {name} that drop tokens; set one for all, or one for each'
             )
         for rate in rates:
             check_keep_rate(rate)
@@ -98,11 +98,12 @@ def check_pooling(
 def set_pooling(
     backbone: nn.Module, settings: PoolingSettings, size: Sequence[int] | None = None
 ) -> None:
-    """Set a backbone's poolings, in place.
+    """Set the poolings of a backbone, in place.
 
     Args:
-        backbone (nn.Module): An :class:`.APViT`; another one where ``settings`` has None only.
-        settings (PoolingSettings): What it is to keep; None leaves that pooling as it is.
+        backbone (nn.Module): An :class:`.APViT`, or any other backbone if ``settings`` has only
+            None.
+        settings (PoolingSettings): New settings; None leaves that pooling unchanged.
         size (Sequence[int], optional): See :func:`keep_all`.
 
     Raises:
@@ -121,9 +122,9 @@ def set_pooling(
 def use_pooling(
     backbone: nn.Module, settings: PoolingSettings, size: Sequence[int] | None = None
 ) -> Iterator[None]:
-    """Set a backbone's poolings, and set them back at the end, also behind an error.
+    """Set the poolings of a backbone, and restore them at the end, also after an error.
 
-    The backbone is changed in place: threads that share it have to wait for each other.
+    The backbone is changed in place, so threads that share it must not do this at the same time.
 
     Args:
         backbone (nn.Module): See :func:`set_pooling`.
@@ -143,7 +144,7 @@ def use_pooling(
 
 
 def _places(backbone: nn.Module) -> Iterator[tuple[nn.Module, str]]:
-    """The modules that hold settings, each with the name that it has there as here."""
+    """Yield the modules with settings, each with the name of its attribute."""
     app = _hard_app(backbone)
     if app is not None:
         yield app, 'keep_num'
@@ -161,5 +162,5 @@ def _hard_app(backbone: nn.Module) -> nn.Module | None:
 
 
 def _pooling_blocks(backbone: nn.Module) -> list[ATPBlock]:
-    # Of all modules: FSDP and checkpointing wrap those in ``layers``.
+    # Search all modules, because FSDP and checkpointing wrap those in ``layers``.
     return [module for module in backbone.modules() if isinstance(module, ATPBlock)]

@@ -23,25 +23,27 @@ from mmfer.registry import WEIGHT_INITIALIZERS
 
 @WEIGHT_INITIALIZERS.register_module(name='Pretrained')
 class PretrainedInit(MMEnginePretrainedInit):
-    """``init_cfg=dict(type='Pretrained', ...)`` that does not go on when nothing was loaded.
+    """``init_cfg=dict(type='Pretrained', ...)`` that raises an error if nothing was loaded.
 
-    mmengine's initializer of the same name says nothing when no key of a file fits, and training
-    starts from random weights.
+    mmengine's initializer of the same name gives no error if no key of the file matches, and
+    training starts from random weights.
 
     Args:
-        checkpoint (str): The file.
-        prefix (str, optional): Take only the keys that begin with it, and take it off.
-        map_location (str): Where tensors go. Defaults to 'cpu'.
-        exclude (str, optional): Leave out the keys that begin with it, once the prefix is off:
-            ``prefix='backbone.', exclude='cnn.'`` takes a hybrid's transformer alone.
-        allow_missing (Sequence[str], optional): The file has to fill the module, but for the
-            weights whose names begin with one of these; ``()`` allows none to be missing. What the
-            file holds besides is an error too. None (default) asks for one weight that fits.
+        checkpoint (str): Path of the checkpoint.
+        prefix (str, optional): Load only keys that start with it, and strip it. Defaults to None.
+        map_location (str): Device of the loaded tensors. Defaults to 'cpu'.
+        exclude (str, optional): Ignore keys that start with it, after ``prefix`` is stripped:
+            ``prefix='backbone.', exclude='cnn.'`` loads only the transformer of a hybrid. Defaults
+            to None.
+        allow_missing (Sequence[str], optional): The file must have all weights of the module,
+            except those whose names start with one of these; ``()`` allows no exception. Unexpected
+            keys in the file are then an error too. With None (default), one matching weight is
+            enough.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: No weight of the file fits one of the module, or one is NaN or infinite, or
-            what ``allow_missing`` asks for does not hold.
+        FileNotFoundError: The file does not exist.
+        ValueError: No weight of the file matches the module, a weight is NaN or infinite, or the
+            file violates ``allow_missing``.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class PretrainedInit(MMEnginePretrainedInit):
         super().__init__(checkpoint, prefix, map_location)
         if isinstance(allow_missing, str):
             raise TypeError(
-                f'init_cfg.allow_missing is a list of prefixes, got {allow_missing!r}; write '
+                f'init_cfg.allow_missing must be a list of prefixes, got {allow_missing!r}; write '
                 f'[{allow_missing!r}]'
             )
         self.exclude = exclude
@@ -68,9 +70,9 @@ class PretrainedInit(MMEnginePretrainedInit):
             )
         except FileNotFoundError as error:
             raise FileNotFoundError(
-                f'{type(module).__name__} is to start from {self.checkpoint}, which is not there: '
-                f'{how_to_get(self.checkpoint)}. To start without it, set the init_cfg that names '
-                'it to None, as in --cfg-options model.backbone.init_cfg=None'
+                f'{self.checkpoint}, the initial weights of {type(module).__name__}, does not '
+                f'exist: {how_to_get(self.checkpoint)}. To train without it, set the init_cfg that '
+                'names it to None, as in --cfg-options model.backbone.init_cfg=None'
             ) from error
         weights = unwrap(checkpoint)
         if self.prefix is not None:
@@ -82,8 +84,8 @@ class PretrainedInit(MMEnginePretrainedInit):
         if not report.matched:
             raise ValueError(
                 f'{self.checkpoint} has no weights for {type(module).__name__}: {report}.\n'
-                f'{report.details()}\nConvert the file with tools/model_converters, or name the '
-                'part to take in init_cfg.prefix'
+                f'{report.details()}\nConvert the file with tools/model_converters, or set '
+                'init_cfg.prefix to the part to load'
             )
         if self.allow_missing is not None:
             self._require_all(module, report)
@@ -107,8 +109,7 @@ class PretrainedInit(MMEnginePretrainedInit):
         )
         if report.details():
             raise ValueError(
-                f'{self.checkpoint} does not hold the weights that {type(module).__name__} is to '
-                f'start from:\n{report.details()}\nConvert the file with tools/model_converters. '
-                'init_cfg.allow_missing lists what may be missing in it, init_cfg.exclude what of '
-                'it is not used'
+                f'{self.checkpoint} does not fit {type(module).__name__}:\n{report.details()}\n'
+                'Convert the file with tools/model_converters. init_cfg.allow_missing lists the '
+                'weights that the file may lack, init_cfg.exclude the keys to ignore'
             )

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A setting that models had, and what becomes of it in old configs."""
+"""The removed setting ``computation``: an error in configs, ignored in old checkpoints."""
 
 from typing import Any
 
@@ -10,23 +10,23 @@ _HAD_COMPUTATION = ('APViT', 'TransFER', 'ATPBlock')
 
 
 def refuse_computation(owner: str, value: Any) -> None:
-    """Refuse ``computation``, which was a way of counting FLOPs and no property of a model.
+    """Raise an error if ``computation`` is set; it only chose how FLOPs were counted.
 
     Raises:
         TypeError: ``value`` is not None.
     """
     if value is not None:
         raise TypeError(
-            f'{owner} has no setting `computation` any more, got computation={value!r}: remove it '
-            'from the config. Outputs and weights are the same without it, and '
-            'tools/analysis_tools/get_flops.py counts the published figures of any model'
+            f'{owner} no longer has the setting `computation`, got computation={value!r}: remove '
+            'it from the config. Outputs and weights are the same without it; '
+            'tools/analysis_tools/get_flops.py counts the published FLOPs of any model'
         )
 
 
 def drop_computation(settings: Any) -> Any:
-    """Settings of models without ``computation``, at any depth.
+    """Remove ``computation`` from the settings of models, at any depth.
 
-    For configs inside checkpoints, which nobody can edit and which stay as good as they were.
+    For configs inside checkpoints, which cannot be edited and should keep working.
     """
     if isinstance(settings, dict):
         had = getattr(component_class(settings, MODELS), '__name__', '') in _HAD_COMPUTATION

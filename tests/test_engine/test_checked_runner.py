@@ -27,7 +27,7 @@ class FrozenToyModel(ToyModel):
 
 @MODELS.register_module()
 class LossToyModel(ToyModel):
-    """As mmpretrain's classifiers: what trains is a method of its own."""
+    """Like mmpretrain's classifiers, with a separate method ``loss``."""
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
         if mode == 'loss':
@@ -56,7 +56,7 @@ def test_fewer_images_than_a_batch(config, tmp_path, schedule):
         build_runner(config(**few, param_scheduler=schedule)).train()
     message = str(error.value)
     assert 'train_dataloader.dataset has 3 images' in message
-    assert 'a batch 4 (train_dataloader.batch_size)' in message and 'drop_last=True' in message
+    assert 'needs 4 (train_dataloader.batch_size)' in message and 'drop_last=True' in message
     assert not list(tmp_path.glob('*.pth'))
 
 
@@ -69,12 +69,12 @@ def test_fewer_images_than_a_batch(config, tmp_path, schedule):
         (dict(val_dataloader__dataset__size=0), 'val_dataloader.dataset has 0 images'),
         (
             dict(val_dataloader__dataset__size=2, val_dataloader__drop_last=True),
-            'val_dataloader gives no batch',
+            'val_dataloader yields no batch',
         ),
         (dict(model__type='FrozenToyModel'), 'all are frozen'),
         (dict(optim_wrapper__optimizer__lr=0.0), 'learning rate is 0'),
         (dict(INFINITE, train_dataloader__dataset__size=0), 'has 0 images'),
-        (dict(INFINITE, train_dataloader__sampler=dict(type='DefaultSampler')), 'gives no batch'),
+        (dict(INFINITE, train_dataloader__sampler=dict(type='DefaultSampler')), 'yields no batch'),
         (
             dict(
                 INFINITE, train_cfg=dict(_delete_=True, by_epoch=False, max_iters=0, val_interval=1)
@@ -94,7 +94,7 @@ def test_nothing_to_test_on(config):
         build_runner(config(test_dataloader__dataset__size=0)).test()
 
 
-def test_images_that_are_drawn_for_ever_fill_a_batch(config):
+def test_an_infinite_sampler_fills_a_batch(config):
     runner = build_runner(config(**INFINITE))
     runner.train()
     assert runner.iter == 2
@@ -108,7 +108,7 @@ def test_processes_with_different_numbers_of_iterations(config, monkeypatch):
 
 
 def test_the_loss_is_compiled_once(config):
-    """Learning rates and logged values differ from step to step; nothing is compiled for them."""
+    """Learning rates and logged values change with each step, without recompiling."""
     graphs = []
 
     def backend(graph, inputs):

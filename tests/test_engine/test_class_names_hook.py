@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Data sets, model and checkpoint of a run have the same classes, or it does not start."""
+"""A run does not start unless datasets, model and checkpoint have the same classes."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ RESIZE = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
 
 @pytest.fixture
 def trees(tmp_path):
-    """Training and validation folders of three classes."""
+    """Training and validation folders with three classes."""
     for part in ('train', 'val'):
         for name in CLASSES:
             (tmp_path / part / name).mkdir(parents=True)
@@ -28,7 +28,7 @@ def trees(tmp_path):
 
 @pytest.fixture
 def config(trees, repo_root):
-    """A config of a small classifier of these folders."""
+    """A config of a small classifier for these folders."""
 
     def _config(name='run', **changes):
         runtime = repo_root / 'configs/_base_/default_runtime.py'
@@ -88,7 +88,7 @@ def test_a_further_folder_in_training(config, trees):
     with pytest.raises(ClassNamesError, match=r"folder 'unsorted' is missing \(.*val\)"):
         build_runner(config()).train()
     (trees / 'val/unsorted').mkdir()
-    with pytest.raises(ClassNamesError, match='3 outputs .* If a folder there is no class, take'):
+    with pytest.raises(ClassNamesError, match='3 outputs .* If one of its folders is not a class'):
         build_runner(config()).train()
 
 
@@ -146,7 +146,7 @@ def test_labels_without_names_beyond_the_outputs(config, trees):
 
 
 def test_tested_in_several_views(config, trees):
-    """The model stands in a wrapper then, and is compared all the same."""
+    """The model is inside a wrapper, but is compared all the same."""
     from mmfer.engine.test_time_aug import set_tta
 
     cfg = config(model__head__num_classes=2)

@@ -137,6 +137,6 @@ def test_text_stands_out_from_its_cell():
         assert abs(ink - background) > 0.4
 
 
-def test_refuses_a_matrix_of_another_size():
+def test_a_matrix_of_another_size_is_an_error():
     with pytest.raises(ValueError, match='classes'):
         draw_confusion_matrix(np.eye(3, dtype=int), ['a', 'b'])

@@ -14,7 +14,7 @@ LOAD = [dict(type='LoadFaceImage'), dict(type='CropFace', kind='tight', size=32)
 
 @pytest.fixture
 def run(tmp_path, repo_root):
-    """Train an epoch on a dataset, then test the checkpoint on it; returns the metrics."""
+    """Train one epoch on a dataset, test the checkpoint on it, and return the metrics."""
 
     def _run(dataset, head, metric, keys):
         pipeline = [*LOAD, dict(type='PackInputs', algorithm_keys=keys, meta_keys=('attributes',))]
@@ -60,7 +60,7 @@ def test_landmarks_and_their_subsets(run, tmp_path):
     head = dict(type='LandmarkHead', input_size=32)
     metrics, saved = run(dataset, head, 'LandmarkNME', ('gt_landmarks',))
     assert metrics['landmark/nme'] > 0
-    # All faces are occluded, and none is hard in another way.
+    # All faces are occluded, but have no other difficult attribute.
     assert metrics['landmark/occlusion/nme'] == metrics['landmark/nme']
     assert 'landmark/pose/nme' not in metrics
     assert 'classes' not in saved and saved['attributes'][4] == 'occlusion'

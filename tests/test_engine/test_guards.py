@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Hooks that stop a run which would otherwise go wrong silently."""
+"""Hooks that stop runs which would otherwise fail silently."""
 
 import logging
 import math
@@ -43,11 +43,11 @@ def test_non_finite_loss_stops_before_anything_is_saved(config, tmp_path):
     message = str(error.value)
     assert 'loss=nan' in message and 'lr=0.1' in message and 'epoch 1' in message
     assert 'faces/10.png' in message and message.count('.png') == 4
-    assert 'at iteration 2 ' in message  # with seed 0, image 10 comes in the second batch
+    assert 'at iteration 2 ' in message  # with seed 0, image 10 is in the second batch
     assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == ['iter_1.pth']
 
 
-def test_weights_that_are_no_numbers_are_refused(config, checkpoint, tmp_path):
+def test_non_finite_weights_are_an_error(config, checkpoint, tmp_path):
     content = torch.load(checkpoint, weights_only=True)
     for key, value in (('head.bias', torch.nan), ('backbone.1.running_var', torch.inf)):
         weights = {**content['state_dict']}
@@ -60,7 +60,7 @@ def test_weights_that_are_no_numbers_are_refused(config, checkpoint, tmp_path):
 
 @HOOKS.register_module()
 class SpoilHook(Hook):
-    """Make a weight or buffer not finite after the last step of an epoch."""
+    """Makes a weight or buffer non-finite after the last step of an epoch."""
 
     priority = 'HIGH'
 
@@ -74,7 +74,7 @@ class SpoilHook(Hook):
 
 @HOOKS.register_module()
 class SpoilOptimizerHook(SpoilHook):
-    """Make what the optimizer remembers infinite."""
+    """Makes an optimizer state infinite."""
 
     def after_train_epoch(self, runner):
         if runner.epoch == self.epoch:
@@ -84,7 +84,7 @@ class SpoilOptimizerHook(SpoilHook):
 
 @pytest.mark.parametrize('name', ['head.bias', 'backbone.1.running_mean', 'backbone.1.running_var'])
 def test_weights_that_are_not_finite_are_not_saved(config, tmp_path, name):
-    """Of the last step nothing comes after; running statistics have no part in a loss at all."""
+    """No loss follows the last step, and running statistics do not affect the loss."""
     cfg = config(train_cfg__max_epochs=2)
     cfg.custom_hooks = [dict(type='SpoilHook', name=name, epoch=1, value=float('nan'))]
     with pytest.raises(NonFiniteWeightsError, match=f'epoch 2.*{name}.*--resume'):
@@ -97,7 +97,7 @@ def test_weights_that_are_not_finite_are_not_saved(config, tmp_path, name):
 
 
 def test_an_optimizer_that_is_not_finite_is_not_saved(config, tmp_path):
-    """Adam divides by an infinite mean of squares: the weight stays finite, and as it is."""
+    """Adam divides by an infinite mean of squares: the weight stays finite and unchanged."""
     adam = dict(_delete_=True, type='Adam', lr=0.1)
     cfg = config(train_cfg__max_epochs=2, optim_wrapper__optimizer=adam)
     cfg.custom_hooks = [dict(type='SpoilOptimizerHook', name='exp_avg_sq', epoch=1, value=math.inf)]
@@ -184,7 +184,7 @@ def test_few_differences_are_listed_and_allowed(config, checkpoint, tmp_path):
 
 
 def test_compiled_and_wrapped_models_give_their_weights(config, checkpoint, tmp_path):
-    """Under names of torch.compile nothing would be loaded, and nothing said."""
+    """Without stripping torch.compile's prefix, nothing would be loaded, without an error."""
     content = torch.load(checkpoint, weights_only=True)
     expected = content['state_dict']
     for name, prefix in (('a', '_orig_mod.'), ('b', 'module._orig_mod.'), ('c', 'module.')):
@@ -200,7 +200,7 @@ def test_compiled_and_wrapped_models_give_their_weights(config, checkpoint, tmp_
 
 
 class TestIncomplete:
-    """Half a model may be a start; a run is only resumed from all of it."""
+    """Half of the weights are enough to start a run, but not to resume one."""
 
     def resumed(self, config, tmp_path, content, **changes):
         torch.save(content, tmp_path / 'cut.pth')
@@ -211,7 +211,7 @@ class TestIncomplete:
     def test_whole(self, config, checkpoint, tmp_path):
         content = torch.load(checkpoint, weights_only=True)
         assert self.resumed(config, tmp_path, content) is not None
-        del content['contents']  # of before, or of stock MMEngine
+        del content['contents']  # as in older checkpoints and MMEngine's own
         assert self.resumed(config, tmp_path, content) is not None
 
     @pytest.mark.parametrize('noted', [True, False], ids=['noted', 'of before'])
@@ -234,7 +234,7 @@ class TestIncomplete:
         ],
         ids=range(13),
     )
-    def test_what_is_lost(self, config, checkpoint, tmp_path, take, noted):
+    def test_missing_parts_are_an_error(self, config, checkpoint, tmp_path, take, noted):
         content = torch.load(checkpoint, weights_only=True)
         take(content)
         if not noted:

@@ -95,7 +95,7 @@ def test_deterministic_keeps_the_seed(monkeypatch):
     [
         (dict(load_from='w.pth'), None, dict(load_from='w.pth')),
         (dict(load_from='w.pth'), 'c.pth', dict(load_from='c.pth', resume=True)),
-        # Nothing there: start from the weights that the config names.
+        # The folder is empty: start from the weights of the config.
         (dict(load_from='w.pth'), 'auto', dict(load_from='w.pth', resume=False)),
         (dict(resume=True), None, dict(resume=False)),
         (dict(resume=True, load_from='c.pth'), None, dict(resume=True, load_from='c.pth')),
@@ -130,7 +130,7 @@ def test_without_workers_their_options_are_left_out(tmp_path, workers):
 
 
 @pytest.mark.parametrize('name', ['confusion_matrix', 'class_names', 'checkpoint', 'resume'])
-def test_a_hook_that_is_none_is_not_there(tmp_path, repo_root, name):
+def test_a_hook_set_to_none_is_removed(tmp_path, repo_root, name):
     runtime = repo_root / 'configs/_base_/default_runtime.py'
     cfg = toy_config(tmp_path, runtime)
     assert any(hook_name(cfg, name) == type(hook).__name__ for hook in build_runner(cfg).hooks)

@@ -15,7 +15,7 @@ ARCH = dict(embed_dims=8, num_layers=4, num_heads=2, feedforward_channels=8)
 
 @HOOKS.register_module()
 class PoolingWatchHook(Hook):
-    """Notes k and the last block's r of each iteration, once they are set."""
+    """Records k and the last block's r in each iteration."""
 
     priority = 'LOWEST'
 
@@ -41,7 +41,7 @@ def test_k_and_r_go_linearly_to_their_values_and_depend_on_the_epoch_alone():
     runner = runner_of(backbone)
     hook.before_train(runner)
     seen = []
-    for epoch in (0, 1, 2, 3, 4, 2):  # the last one: as after a resume
+    for epoch in (0, 1, 2, 3, 4, 2):  # the last one as after a resume
         runner.epoch = epoch
         hook.before_train_epoch(runner)
         rates = {round(layer.keep_rate, 6) for layer in backbone.layers[2:]}
@@ -65,7 +65,7 @@ def test_the_rate_of_every_block_goes_to_its_own_value():
 
 
 def test_in_training_by_iterations_k_and_r_depend_on_the_iteration(tmp_path, repo_root):
-    # There all iterations are one epoch.
+    # All iterations are one epoch.
     cfg = Config.fromfile(repo_root / 'configs/_base_/iter_runtime.py')
     cfg.merge_from_dict(
         dict(
@@ -110,7 +110,7 @@ def test_in_training_by_iterations_k_and_r_depend_on_the_iteration(tmp_path, rep
 
 @pytest.mark.parametrize('rate', [0.1, 0.2, 0.3, 0.7, 0.9])
 def test_the_last_epoch_has_the_very_values_of_the_config(rate):
-    # Of 20 patches and r = 0.2, a rate of 0.2 less its last bit would keep 3 instead of 4.
+    # With 20 patches, r = 0.2 with a smaller last bit would keep 3 patches instead of 4.
     backbone = APViT(arch=ARCH, img_size=160, atp=dict(keep_rate=rate))
     hook = HOOKS.build(dict(type='PoolingDecayHook'))
     runner = runner_of(backbone, epoch=4)

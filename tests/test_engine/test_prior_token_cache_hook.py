@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Training with stored prior tokens is training with the prior encoders."""
+"""Training with cached prior tokens is the same as training with the prior encoders."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ from mmfer.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
 
 @HOOKS.register_module()
 class LossesHook(Hook):
-    """Keeps the loss of every step."""
+    """Records the loss of every step."""
 
     def __init__(self):
         self.losses = []
@@ -35,7 +35,7 @@ class LossesHook(Hook):
 
 @TRANSFORMS.register_module()
 class Unheard:
-    """A transform that nobody knows, and that changes nothing."""
+    """An unknown transform, which changes nothing."""
 
     def __call__(self, results):
         return results
@@ -43,7 +43,7 @@ class Unheard:
 
 @DATASETS.register_module()
 class ImageFiles(BaseDataset):
-    """Images on disk, as many as ``data_root`` has."""
+    """Dataset of the image files in ``data_root``."""
 
     def load_data_list(self):
         names = sorted(os.listdir(self.data_root))
@@ -60,7 +60,7 @@ def runtime(repo_root):
 
 @pytest.fixture
 def priors(tmp_path):
-    """Trained priors, so to say: with files, and BatchNorm statistics that have moved."""
+    """Priors with checkpoint files and changed BatchNorm statistics, as if trained."""
     configs = {}
     for task, prior in PRIORS.items():
         encoder = MODELS.build(prior['backbone'])
@@ -73,7 +73,7 @@ def priors(tmp_path):
 
 @pytest.fixture
 def config(tmp_path, runtime, priors):
-    """A config; ``cache`` holds arguments of the hook, None leaves it out."""
+    """A config; ``cache`` has the arguments of the hook, None omits the hook."""
 
     def make(name='run', cache=None, **changes):
         hooks = [dict(type='LossesHook')]
@@ -102,7 +102,7 @@ def losses(runner):
 
 
 class CountedEncoders(PriorEncoders):
-    """Counts the images that its encoders see."""
+    """Counts the images that its encoders process."""
 
     images = 0
 
@@ -113,7 +113,7 @@ class CountedEncoders(PriorEncoders):
 
 @pytest.fixture
 def images_seen(monkeypatch):
-    """How many images went through the priors since it was last asked."""
+    """Return the number of images that the priors processed since the last call."""
     monkeypatch.setattr('mmfer.models.analyzers.face_analyzer.PriorEncoders', CountedEncoders)
 
     def count():
@@ -129,7 +129,7 @@ def images_seen(monkeypatch):
 
 DATA = {
     'plain': {},
-    # The last batch has one image alone, of which some kernels compute other last bits.
+    # The last batch has a single image, for which some kernels give other last bits.
     'one left over': dict(train_dataloader__dataset__num_samples=9),
     'workers': dict(train_dataloader__num_workers=2),
     'repeated': dict(
@@ -156,7 +156,7 @@ def test_training_is_the_same_bit_for_bit(config, changes, images_seen):
     size = len(live.train_dataloader.dataset)
     assert images_seen() == 2 * size
     built = train(config('built', cache={}, **changes))
-    assert 0 < images_seen() < size + 4  # each image once, and the last batch filled up
+    assert 0 < images_seen() < size + 4  # each image once; the last batch is filled
     opened = train(config('opened', cache={}, **changes))
     assert images_seen() == 0
     assert len(set(losses(live))) == len(losses(live)) == 2 * -(-size // 4)
@@ -170,7 +170,7 @@ def test_training_is_the_same_bit_for_bit(config, changes, images_seen):
 def test_tokens_are_those_of_the_encoders(config, tmp_path, images_seen):
     runner = train(config(cache={}, model__save_priors=True))
     dataset = runner.train_dataloader.dataset
-    assert runner.model.priors is not None  # kept, as checkpoints are to carry them
+    assert runner.model.priors is not None  # kept for the checkpoints
     inputs = torch.stack([dataset[i]['inputs'] for i in range(11)])
     data = runner.model.data_preprocessor(dict(inputs=inputs), True)
     tokens = torch.cat(list(runner.model.priors(data['inputs']).values()), 1)
@@ -198,7 +198,7 @@ def test_no_priors_need_no_cache(config, tmp_path):
     assert not (tmp_path / 'cache').exists()
 
 
-# Refused ------------------------------------------------------------------------------------------
+# Errors -------------------------------------------------------------------------------------------
 
 
 def retrained(path):
@@ -238,7 +238,7 @@ def test_whatever_changed_is_named(config, priors, tmp_path, component):
     assert losses(live) == losses(rebuilt)
 
 
-def test_other_weights_are_refused(config, tmp_path):
+def test_other_weights_are_an_error(config, tmp_path):
     train(config('first', cache={}))
     retrained(tmp_path / 'landmarks.pth')
     with pytest.raises(PriorTokenCacheError, match='priors.landmarks.weights') as e:
@@ -247,7 +247,7 @@ def test_other_weights_are_refused(config, tmp_path):
     train(config('elsewhere', cache=dict(cache_dir=str(tmp_path / 'other'))))
 
 
-def test_changed_files_are_refused(config, tmp_path):
+def test_changed_files_are_an_error(config, tmp_path):
     folder = tmp_path / 'images'
     folder.mkdir()
     values = np.random.default_rng(0)
@@ -267,7 +267,7 @@ def test_changed_files_are_refused(config, tmp_path):
 
 
 @pytest.mark.parametrize('damage', ['shorter', 'other bits', 'gone', 'notes', 'notes empty'])
-def test_damaged_files_are_written_anew(config, tmp_path, damage, images_seen):
+def test_damaged_files_are_recomputed(config, tmp_path, damage, images_seen):
     first = train(config('first', cache={}))
     images_seen()
     tokens, notes = tmp_path / 'cache' / 'tokens.npy', tmp_path / 'cache' / 'tokens.json'
@@ -303,7 +303,7 @@ def test_a_disk_that_loses_what_is_written_is_noticed(tmp_path, monkeypatch):
 
 
 def test_who_comes_second_waits_and_computes_nothing(config, tmp_path, monkeypatch):
-    """Both hooks in one process, whose locks exclude each other as those of two do."""
+    """Both hooks run in one process; their locks exclude each other as in two."""
     events = []
     waiting, building = threading.Event(), threading.Event()
 
@@ -360,7 +360,7 @@ def test_an_unfinished_file_is_not_believed(config, tmp_path, images_seen):
     PriorTokenCache.build(folder, dict(a=1), [dict(age=torch.zeros(8, 3))], 8)
     with pytest.raises(Killed):
         PriorTokenCache.build(folder, dict(a=1), batches(), 8)
-    # Neither the new half nor the old tokens, which were to be replaced.
+    # Neither the partial new tokens nor the old ones, which were being replaced, are used.
     assert [path.name for path in folder.iterdir()] == ['tokens.npy']
     assert PriorTokenCache.open(folder, dict(a=1)) is None
     train(config(cache={}))
@@ -370,7 +370,7 @@ def test_an_unfinished_file_is_not_believed(config, tmp_path, images_seen):
 def test_full_disk(tmp_path):
     resource = pytest.importorskip('resource')
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))  # as if the disk ended there
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))  # as on a full disk
     try:
         with pytest.raises(PriorTokenCacheError, match='cache_dir'):
             PriorTokenCache.build(tmp_path / 'x', {}, [dict(age=torch.zeros(100, 100))], 100)
@@ -399,7 +399,7 @@ RANDOM = {
 
 
 @pytest.mark.parametrize('what', RANDOM)
-def test_random_images_have_no_cache(config, tmp_path, what):
+def test_random_images_cannot_be_cached(config, tmp_path, what):
     with pytest.raises(ValueError, match='deterministic=') as error:
         train(config(cache={}, **RANDOM[what]))
     assert what in str(error.value)
@@ -410,20 +410,20 @@ def test_further_transforms_can_be_declared(config):
     train(config(cache=dict(deterministic=['Unheard']), **RANDOM['Unheard in train_dataloader']))
 
 
-def test_concatenated_datasets_are_refused(config):
+def test_concatenated_datasets_are_an_error(config):
     part = config().train_dataloader.dataset
     data = dict(_delete_=True, type='ConcatDataset', datasets=[part, part])
     with pytest.raises(TypeError, match='ConcatDataset'):
         train(config(cache={}, train_dataloader__dataset=data))
 
 
-def test_samples_without_a_number_are_refused(config):
+def test_samples_without_an_index_are_an_error(config):
     pipeline = [dict(type='PackInputs', meta_keys=('img_path',))]
     with pytest.raises(PriorTokenCacheError, match='meta_keys'):
         train(config(cache={}, train_dataloader__dataset__pipeline=pipeline))
 
 
-def test_models_without_priors_are_refused(config):
+def test_models_without_priors_are_an_error(config):
     cfg = config(cache={})
     cfg.model = dict(
         type='ImageClassifier',

@@ -22,7 +22,7 @@ except FileNotFoundError as error:
 
 
 def test_default_scope_alone_finds_everything(tmp_path, repo_root):
-    """A fresh process that imports nothing of mmfer by itself, as ``mim train`` starts one."""
+    """Like ``mim train``: a new process that does not import mmfer itself."""
     result = subprocess.run(
         [sys.executable, '-c', CODE, repo_root / 'configs' / '_base_' / 'default_runtime.py'],
         capture_output=True,
@@ -30,7 +30,7 @@ def test_default_scope_alone_finds_everything(tmp_path, repo_root):
         cwd=repo_root,
     )
     assert result.returncode == 0, result.stderr
-    # MMEngine only warns, and goes on without the package, when its registry cannot be imported.
+    # If its registry cannot be imported, MMEngine only warns and continues without the package.
     assert 'Failed to import' not in result.stderr + result.stdout
     assert 'checkpoint mmfer.engine.hooks.safe_checkpoint_hook' in result.stdout
     assert 'there is no checkpoint nowhere.pth' in result.stdout

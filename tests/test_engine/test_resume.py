@@ -39,7 +39,7 @@ class PowerCutHook(Hook):
 
 @METRICS.register_module()
 class NthIsBest(BaseMetric):
-    """An age error, the smallest in one epoch of 3 iterations; the power may go first."""
+    """An age error, smallest in one epoch of 3 iterations; a power cut may come first."""
 
     power_cut = False
 
@@ -51,7 +51,7 @@ class NthIsBest(BaseMetric):
         self.results.append(0)
 
     def compute_metrics(self, results):
-        iteration = MessageHub.get_current_instance().get_info('iter')  # the last or the next one
+        iteration = MessageHub.get_current_instance().get_info('iter')  # the last or next iteration
         distance = abs((iteration + 1) // 3 - self.nth)
         if NthIsBest.power_cut and not distance:
             NthIsBest.power_cut = False
@@ -70,7 +70,7 @@ def train(cfg, resume=None):
     try:
         runner.train()
     finally:
-        # Workers of an unfinished iterator stop at once if it is dropped; when the garbage
+        # Workers of an unfinished iterator stop at once if it is deleted; if the garbage
         # collector finds it, torch waits 5 seconds for each.
         vars(runner.train_loop).pop('dataloader_iterator', None)
     return runner
@@ -83,7 +83,7 @@ def cut(cfg, **when):
 
 
 def scramble():
-    """A new process starts from another random state."""
+    """A new process has another random state."""
     random.seed(99)
     np.random.seed(99)
     torch.manual_seed(99)
@@ -148,7 +148,7 @@ def test_best_checkpoint_saved_during_validation_resumes_exactly(tmp_path, runti
 @pytest.mark.parametrize('epoch', [2, 4])
 @pytest.mark.parametrize('by_epoch', [True, False])
 def test_a_validation_that_was_stopped_may_still_find_the_best(tmp_path, runtime, epoch, by_epoch):
-    """The checkpoint is saved before it; behind the last one nothing is left to train."""
+    """The checkpoint is saved before it; after the last one nothing is left to train."""
 
     def config(folder):
         changes = {'default_hooks__checkpoint__save_best': 'age'}
@@ -192,7 +192,7 @@ def test_iteration_based_training_resumes_with_the_same_data_and_dropout(
     tmp_path, runtime, sampler
 ):
     changes = dict(
-        train_dataloader__dataset__noise=0.0,  # augmentation is the part that is not exact
+        train_dataloader__dataset__noise=0.0,  # augmentation is not exact
         train_cfg=dict(_delete_=True, by_epoch=False, max_iters=12, val_interval=5),
         train_dataloader__num_workers=1,
         train_dataloader__sampler=sampler,
@@ -221,7 +221,7 @@ def test_checkpoints_load_with_weights_only_and_keep_the_class_names(tmp_path, r
 
 
 def test_stock_checkpoint_resumes(tmp_path, runtime):
-    """A run started by MMEngine's own hooks goes on under ours."""
+    """A run with MMEngine's own hooks can be resumed with ours."""
     stock = toy_config(tmp_path, runtime, train_cfg__max_epochs=2)
     stock.default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1))
     Runner.from_cfg(stock).train()
@@ -230,7 +230,7 @@ def test_stock_checkpoint_resumes(tmp_path, runtime):
 
     resumed = train(toy_config(tmp_path, runtime), 'auto')
     values, counts = resumed.message_hub.get_scalar('train/loss').data
-    assert len(values) == len(counts) == 12  # 6 of the stock run and 6 after it
+    assert len(values) == len(counts) == 12  # 6 with MMEngine's hooks and 6 after it
     assert resumed.epoch == 4
 
 
@@ -250,8 +250,8 @@ def test_load_from_starts_a_new_run(tmp_path, runtime):
     assert train(cfg).iter == 3
 
 
-def test_load_from_takes_no_random_state_over(tmp_path, runtime):
-    # Else runs with several seeds that start from one checkpoint would draw the same numbers.
+def test_load_from_restores_no_random_state(tmp_path, runtime):
+    # Otherwise runs with different seeds from one checkpoint would draw the same numbers.
     train(toy_config(tmp_path / 'before', runtime, train_cfg__max_epochs=1))
     with_state = torch.load(tmp_path / 'before' / 'epoch_1.pth', weights_only=True)
     without = {k: v for k, v in with_state.items() if k not in ('random_state', 'sampler_seed')}
@@ -265,7 +265,7 @@ def test_load_from_takes_no_random_state_over(tmp_path, runtime):
 
 
 def test_config_text_in_a_checkpoint_is_not_run(tmp_path, runtime):
-    """MMEngine's ``resume`` runs ``meta['config']``, which runners of long ago wrote."""
+    """MMEngine's ``resume`` runs ``meta['config']``, which old runners wrote."""
     mark = tmp_path / 'mark'
     cfg = toy_config(tmp_path, runtime)
     cut(cfg, epoch=1)

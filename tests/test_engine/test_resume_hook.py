@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""A resumed run follows its config where that was changed, or says why it cannot."""
+"""A resumed run applies changes of its config, or raises an error if it cannot."""
 
 import math
 
@@ -28,7 +28,7 @@ BY_ITERATION = dict(
 
 @OPTIM_WRAPPERS.register_module()
 class ScaledOptimWrapper(OptimWrapper):
-    """Its state has a scale, which in training becomes twice what it was."""
+    """Has a loss scale in its state, which doubles during training."""
 
     def __init__(self, loss_scale, **kwargs):
         super().__init__(**kwargs)
@@ -44,7 +44,7 @@ class ScaledOptimWrapper(OptimWrapper):
 
 @pytest.fixture
 def run(tmp_path, repo_root):
-    """Train with some changes of the toy config; the work folder stays the same."""
+    """Train with changes to the toy config, always in the same work folder."""
 
     def _run(resume=None, name='run', **changes):
         runtime = repo_root / 'configs/_base_/default_runtime.py'
@@ -75,7 +75,7 @@ def change(tmp_path):
 
 
 def rates(runner):
-    """Learning rate of each iteration."""
+    """Return the learning rate of each iteration."""
     return list(runner.message_hub.get_scalar('train/lr').data[0])
 
 
@@ -101,7 +101,7 @@ def assert_same(first, second):
 )
 @pytest.mark.parametrize('paramwise', [None, dict(bias_lr_mult=2.0, norm_decay_mult=0.0)])
 def test_taking_over_the_same_settings_changes_nothing(run, change, schedule, paramwise):
-    """The schedule computed anew is the one that was stepped in training, bit for bit."""
+    """The recomputed schedule equals the one in training, bit for bit."""
     changes = dict(param_scheduler=schedule, optim_wrapper__paramwise_cfg=paramwise)
     whole = run(name='whole', **changes)
     run(**changes)
@@ -112,7 +112,7 @@ def test_taking_over_the_same_settings_changes_nothing(run, change, schedule, pa
     assert rates(whole) == rates(resumed)
 
 
-def test_nothing_is_said_where_nothing_has_changed(run):
+def test_nothing_is_logged_if_nothing_has_changed(run):
     run(train_cfg__max_epochs=4)
     assert run(str(run.folder / 'epoch_3.pth')).said == []
 
@@ -136,7 +136,7 @@ def test_nothing_is_said_where_nothing_has_changed(run):
     ids=lambda changes: ','.join(changes),
 )
 def test_changed_settings_take_effect(run, changes):
-    """From the epoch of the checkpoint on, all is as in a run that had them from the start."""
+    """After the checkpoint, all is as in a run with these settings from the start."""
     run()
     fresh, resumed = run(name='fresh', **changes), run(str(run.folder / 'epoch_2.pth'), **changes)
     assert rates(resumed)[6:] == rates(fresh)[6:] and len(rates(resumed)) == len(rates(fresh))
@@ -154,7 +154,7 @@ def test_changed_settings_take_effect(run, changes):
     'changes', [dict(train_dataloader__batch_size=2), dict(train_dataloader__dataset__size=24)]
 )
 def test_iterations_are_converted_by_epochs(run, scheduler, changes):
-    """Twice as many iterations in an epoch: the schedule is where two epochs of them end."""
+    """With twice as many iterations per epoch, the schedule is at the end of two such epochs."""
     changes = dict(changes, param_scheduler=[scheduler])
     run(param_scheduler=[scheduler])
     fresh, resumed = run(name='fresh', **changes), run(str(run.folder / 'epoch_2.pth'), **changes)
@@ -164,7 +164,7 @@ def test_iterations_are_converted_by_epochs(run, scheduler, changes):
 
 
 def test_another_number_of_processes(run, change):
-    """As if two processes had trained: an epoch had half as many iterations."""
+    """A checkpoint as if from two processes: an epoch had half as many iterations."""
     run()
 
     def of_two(content):
@@ -172,11 +172,13 @@ def test_another_number_of_processes(run, change):
 
     change(of_two)
     resumed = run(str(run.folder / 'epoch_2.pth'))
-    assert resumed.iter == 12 and 'Resuming with another setting, processes: 2 -> 1' in resumed.said
+    assert (
+        resumed.iter == 12 and 'Resuming with a changed setting: processes: 2 -> 1' in resumed.said
+    )
 
 
 def test_a_resumed_run_is_resumed_as_it_was(run):
-    """The second time its settings are those of the checkpoint."""
+    """The second time, the settings equal those of the checkpoint."""
     run()
     changes = dict(optim_wrapper__optimizer__lr=0.01, train_dataloader__batch_size=2)
     whole = run(str(run.folder / 'epoch_2.pth'), name='first', **changes)
@@ -186,8 +188,8 @@ def test_a_resumed_run_is_resumed_as_it_was(run):
 
 
 @pytest.mark.parametrize('batch', [4, 2])
-def test_an_epoch_in_the_middle_of_which_was_saved_begins_anew(run, batch):
-    """Else the schedule would end before the training does."""
+def test_an_epoch_with_a_checkpoint_inside_starts_again(run, batch):
+    """Otherwise the schedule would end before training does."""
     schedule = [dict(COSINE, convert_to_iter_based=True)]
     changes = dict(train_dataloader__batch_size=batch, param_scheduler=schedule)
     run(default_hooks__checkpoint__by_epoch=False, param_scheduler=schedule)
@@ -206,7 +208,7 @@ def test_a_schedule_by_metrics_may_become_longer(run):
 
 @pytest.mark.parametrize('interval', [1, 2])
 def test_a_schedule_by_metrics_gets_those_behind_the_checkpoint(run, interval):
-    """The validation after which the rate is halved follows the checkpoint of its epoch."""
+    """The validation that halves the learning rate follows the checkpoint of its epoch."""
     schedule = [dict(PLATEAU[0], patience=0, rule='greater', threshold=1000, factor=0.5)]
     changes = dict(param_scheduler=schedule, train_cfg__val_interval=interval)
     changes.update(train_cfg__max_epochs=6)
@@ -230,7 +232,7 @@ def test_a_schedule_is_added(run, schedule):
 
 
 def test_the_loss_scale_is_that_of_the_config(run):
-    """As of AmpOptimWrapper, which needs a GPU."""
+    """Like the loss scale of AmpOptimWrapper, which needs a GPU."""
     scaled = dict(optim_wrapper__type='ScaledOptimWrapper', optim_wrapper__loss_scale=2.0)
     run(**scaled)
     assert run(str(run.folder / 'epoch_2.pth'), **scaled).optim_wrapper.scale == 4
@@ -253,9 +255,13 @@ def test_training_by_iterations_stays_at_its_iteration(run):
 @pytest.mark.parametrize(
     ('before', 'after', 'reason'),
     [
-        (dict(optim_wrapper__optimizer=ADAM), SGD, 'SGD, which keeps nothing'),
-        ({}, dict(optim_wrapper__optimizer=ADAM), 'Adam, which keeps .*exp_avg'),
-        ({}, dict(optim_wrapper__paramwise_cfg=dict(bias_lr_mult=2.0)), '1 groups, this .* in 6'),
+        (dict(optim_wrapper__optimizer=ADAM), SGD, r'SGD, with the state \[\]'),
+        ({}, dict(optim_wrapper__optimizer=ADAM), 'Adam, with the state .*exp_avg'),
+        (
+            {},
+            dict(optim_wrapper__paramwise_cfg=dict(bias_lr_mult=2.0)),
+            '1 groups, this run has .* in 6',
+        ),
         ({}, dict(randomness__seed=1), 'seed 0 .*--seed 0'),
         ({}, dict(train_dataloader__sampler__seed=1), 'its own random numbers'),
         (dict(custom_hooks=[dict(type='EMAHook')]), {}, 'averaged weights'),
@@ -270,17 +276,17 @@ def test_training_by_iterations_stays_at_its_iteration(run):
             dict(param_scheduler=PLATEAU, optim_wrapper__optimizer__lr=0.2),
             'metrics of past epochs',
         ),
-        ({}, dict(param_scheduler=[dict(ONE_CYCLE, total_steps=3)]), 'brought to epoch 2'),
+        ({}, dict(param_scheduler=[dict(ONE_CYCLE, total_steps=3)]), 'advanced to epoch 2'),
     ],
     ids=lambda value: value if isinstance(value, str) else '',
 )
-def test_what_cannot_take_effect_is_refused(run, before, after, reason):
+def test_changes_that_cannot_be_applied_are_errors(run, before, after, reason):
     run(**before)
     with pytest.raises(ResumeError, match=reason):
         run(str(run.folder / 'epoch_2.pth'), **after)
 
 
-def test_a_checkpoint_of_weights_is_no_run(run, change):
+def test_a_checkpoint_of_weights_cannot_be_resumed(run, change):
     run()
     change(lambda content: content.pop('optimizer'))
     with pytest.raises(ValueError, match='no optimizer.*load_from='):
@@ -309,7 +315,7 @@ def test_nothing_left_to_train(run):
 
 
 def test_nothing_of_the_checkpoint_is_executed(run, change, tmp_path):
-    """MMEngine runs ``meta['config']`` of a checkpoint that is resumed as a Python file."""
+    """MMEngine runs ``meta['config']`` of a resumed checkpoint as a Python file."""
     run()
     code = f"open({str(tmp_path / 'executed')!r}, 'w')"
     change(lambda content: content['meta'].update(config=code))

@@ -55,7 +55,7 @@ def test_full_disk_costs_only_the_newest_checkpoint(config, tmp_path, monkeypatc
 
 
 def test_leftovers_of_a_killed_run_are_cleared(config, tmp_path):
-    part = tmp_path / 'run' / '.epoch_1.pth.0123456789abcdef.part'  # of another machine, long ago
+    part = tmp_path / 'run' / '.epoch_1.pth.0123456789abcdef.part'  # old, from another machine
     part.parent.mkdir()
     part.write_bytes(b'half')
     os.utime(part, (0, 0))
@@ -68,7 +68,7 @@ def test_copied_run_leaves_the_original_alone(config, tmp_path):
     build_runner(config(train_cfg__max_epochs=1, **changes)).train()
     before = checkpoints(tmp_path / 'run')
     shutil.copytree(tmp_path / 'run', tmp_path / 'copy')
-    # A better model at once, so that the former best file has to go.
+    # The next model is better, so the previous best file must be deleted.
     cfg = config('copy', train_cfg__max_epochs=3, **changes)
     cfg.default_hooks.checkpoint.rule = 'less'
     set_resume(cfg, 'auto')

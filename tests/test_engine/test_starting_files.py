@@ -35,15 +35,15 @@ def test_priors_as_the_model_chooses_them():
     }
 
 
-def test_all_that_is_missing_is_said_at_once(tmp_path, monkeypatch):
+def test_all_missing_files_are_listed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cfg = read_config('apvit_ir50-vit-small_1xb128-40e_rafdb-112px')
     with pytest.raises(FileNotFoundError) as error:
         require_starting_files(cfg)
     for part in (
-        'vit-small_imagenet.pth (model.backbone.init_cfg.checkpoint) is not there: python -m mmfer '
-        'weights get vit-small_imagenet\n',
-        'ir50_ms1m.pth (model.backbone.cnn.init_cfg.checkpoint) is not there: download',
+        'vit-small_imagenet.pth (model.backbone.init_cfg.checkpoint) does not exist: '
+        'python -m mmfer weights get vit-small_imagenet\n',
+        'ir50_ms1m.pth (model.backbone.cnn.init_cfg.checkpoint) does not exist: download',
     ):
         assert part in str(error.value)
     (tmp_path / 'checkpoints').mkdir()
@@ -52,15 +52,15 @@ def test_all_that_is_missing_is_said_at_once(tmp_path, monkeypatch):
     require_starting_files(cfg)
 
 
-def test_addresses_are_left_to_the_loader():
+def test_urls_are_left_to_the_loader():
     require_starting_files(Config(dict(load_from='https://localhost/a.pth', model=dict())))
 
 
 def test_training_stops_before_the_data_is_read(tmp_path, repo_root):
-    """There is no data either, and nobody gets as far as to ask for it."""
+    """The data is missing as well, but training does not get that far."""
     name = 'apvit_ir50-vit-small_1xb128-40e_rafdb-112px'
     config = repo_root / 'configs' / 'apvit' / f'{name}.py'
     done = run_tool('train.py', config, '--work-dir', tmp_path / 'work', cwd=tmp_path)
     assert done.returncode == 1
-    assert 'is not there: python -m mmfer weights get vit-small_imagenet' in done.stderr
+    assert 'does not exist: python -m mmfer weights get vit-small_imagenet' in done.stderr
     assert not list((tmp_path / 'work').iterdir())

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What the log says of the images of a step and their learning rate."""
+"""The log line on the images of a step and their learning rate."""
 
 import re
 
@@ -15,7 +15,7 @@ from mmfer.engine.launch import build_runner
 from mmfer.engine.step_batch import StepBatch
 from mmfer.models import IRNet
 
-#: Values of StepBatch, rates, and what the line says; a doubtful one is a warning.
+#: Values of StepBatch, rates, whether it is a warning, and the log line.
 LINES = [
     (
         (1, 128, 1, 128),
@@ -29,15 +29,15 @@ LINES = [
         (2, 128, 1, 128),
         [1e-3],
         True,
-        'would make 0.002 of it, and train_dataloader.batch_size=64 makes 128',
+        'would scale it to 0.002; train_dataloader.batch_size=64 would give 128',
     ),
     ((1, 1, 1, 128), [1e-3], True, '1 process x 1 image = 1 a step'),
-    ((3, 64, 1, 128), [1e-3], True, 'would make 0.0015 of it'),
+    ((3, 64, 1, 128), [1e-3], True, 'would scale it to 0.0015'),
     (
         (2, 64, 4, 128),
         [1e-4, 1e-3],
         True,
-        'learning rate 0.0001 to 0.001, .* would make 0.0004 to 0.004',
+        'learning rate 0.0001 to 0.001, .* would scale it to 0.0004 to 0.004',
     ),
     ((2, 128, 1, 128, True), [2e-3], False, 'learning rate 0.002 = 0.001 x 256 / 128, scaled'),
     ((2, 64, 2, 128, True), [2e-3], False, '= 256 a step, learning rate 0.002 = 0.001 x 256 / 128'),
@@ -45,7 +45,7 @@ LINES = [
         (2, 64, 1, None),
         [1e-3],
         False,
-        '= 128 a step, learning rate 0.001; .*base_batch_size does not say',
+        '= 128 a step, learning rate 0.001; .*base_batch_size is not set',
     ),
 ]
 
@@ -57,13 +57,13 @@ def test_the_line(values, rates, doubtful, text):
     assert re.search(text, batch.describe(rates))
 
 
-def test_a_batch_that_no_size_per_process_makes_is_not_recommended():
+def test_an_impossible_batch_size_is_not_recommended():
     assert 'train_dataloader.batch_size' not in StepBatch(3, 64, 1, 128).describe([1e-3])
 
 
 @pytest.fixture
 def lines_of(tmp_path, repo_root):
-    """Train, and return the lines on the batch in the log and the rate of the first step."""
+    """Train; return the log lines on the batch and the learning rate of the first step."""
 
     def _lines_of(start='', **changes):
         changes |= dict(log_level='INFO', default_hooks__checkpoint__max_keep_ckpts=4)
@@ -94,7 +94,12 @@ SCALE = dict(auto_scale_lr=dict(base_batch_size=4, enable=True))
     ('changes', 'level', 'text', 'rate'),
     [
         ({}, 'INFO', '1 process x 4 images = 4 a step, learning rate 0.1; ', 0.1),
-        (dict(auto_scale_lr__base_batch_size=8), 'WARNING', '= 4 a step, .* would make 0.05', 0.1),
+        (
+            dict(auto_scale_lr__base_batch_size=8),
+            'WARNING',
+            '= 4 a step, .* would scale it to 0.05',
+            0.1,
+        ),
         (dict(auto_scale_lr__base_batch_size=4), 'INFO', 'learning rate 0.1, which is for 4', 0.1),
         (dict(SCALE, auto_scale_lr__base_batch_size=8), 'INFO', '0.05 = 0.1 x 4 / 8, scaled', 0.05),
         (
@@ -109,7 +114,7 @@ SCALE = dict(auto_scale_lr=dict(base_batch_size=4, enable=True))
             '= 8 a step, learning rate 0.1, which is for 8',
             0.1,
         ),
-        # Not the rate of the first step of a warm-up, but the one that it leads to.
+        # Not the first learning rate of a warm-up, but its last.
         (
             dict(
                 param_scheduler=[dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=3)],
@@ -125,25 +130,25 @@ SCALE = dict(auto_scale_lr=dict(base_batch_size=4, enable=True))
                 auto_scale_lr__base_batch_size=8,
             ),
             'WARNING',
-            'learning rate 0.1 to 1, .* would make 0.05 to 0.5',
+            'learning rate 0.1 to 1, .* would scale it to 0.05 to 0.5',
             0.1,
         ),
     ],
 )
-def test_training_says_it_once_and_as_it_is(lines_of, changes, level, text, rate):
+def test_training_logs_it_once(lines_of, changes, level, text, rate):
     ((said_level, said),), first = lines_of(**changes)
     assert said_level == level and re.search(text, said), said
     assert first == pytest.approx(rate)
 
 
-def test_a_resumed_run_says_what_its_schedule_starts_from(lines_of, tmp_path):
+def test_a_resumed_run_logs_the_initial_rate_of_its_schedule(lines_of, tmp_path):
     changes = dict(SCALE, auto_scale_lr__base_batch_size=8)
     lines_of(**changes, train_cfg__max_epochs=2)
     start = str(tmp_path / 'run_0' / 'epoch_2.pth')
     ((_, said),), rate = lines_of(start, **changes)
     assert 'learning rate 0.05 = 0.1 x 4 / 8' in said
     assert rate == pytest.approx(0.025)  # half of the cosine
-    # ResumeHook takes over what the config now says.
+    # ResumeHook applies the new setting of the config.
     ((level, said),), rate = lines_of(start, auto_scale_lr__base_batch_size=8)
     assert level == 'WARNING' and 'learning rate 0.1, which is for 8' in said
     assert rate == pytest.approx(0.05)
@@ -169,11 +174,11 @@ def test_each_of_several_optimizers_has_a_line(tmp_path, repo_root):
     first, second = re.findall(r'- (\w+ - Batch of .*)', log.read_text())
     assert re.match('INFO - Batch of backbone: .*= 4 a step, learning rate 0.1, which is', first)
     assert re.match(
-        'WARNING - Batch of head: .*= 12 a step, learning rate 0.2, .*0.6 of it', second
+        'WARNING - Batch of head: .*= 12 a step, learning rate 0.2, .*scale it to 0.6', second
     )
 
 
-def test_two_processes_say_it_once(tmp_path, repo_root):
+def test_two_processes_log_it_once(tmp_path, repo_root):
     cfg = toy_config(
         tmp_path,
         repo_root / 'configs/_base_/default_runtime.py',
@@ -187,7 +192,7 @@ def test_two_processes_say_it_once(tmp_path, repo_root):
     train_pair(tmp_path / 'toy.py', cwd=tmp_path)
     (log,) = tmp_path.glob('*/*.log')
     (line,) = re.findall(r'WARNING - (Batch.*)', log.read_text())
-    assert '2 processes x 3 images = 6 a step' in line and 'would make 0.2 of it' in line
+    assert '2 processes x 3 images = 6 a step' in line and 'would scale it to 0.2' in line
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)

@@ -18,7 +18,7 @@ MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 CNN = dict(type='IRNet', depth=18, num_stages=2, base_channels=4)
 CLASSIFIER = dict(type='MLPClsHead', num_classes=7, in_channels=8, hidden_channels=(), topk=(1,))
 LANDMARKS = dict(type='LandmarkHead', in_channels=8, input_size=32)
-#: A config of each dataset, of those that predict classes.
+#: One config per dataset with classes.
 OF_DATASETS = {path.stem.rsplit('_', 1)[1]: path for path in CONFIGS}
 CLASSIFIERS = [
     path
@@ -61,7 +61,7 @@ def small_config(head=CLASSIFIER, pipeline=(dict(type='PackInputs'),), **changes
 
 
 def build(cfg):
-    """The model, as the runner builds it, and the data loader."""
+    """Return the model, as built by the runner, and the data loader."""
     model = MODELS.build(dict(cfg.model, data_preprocessor=cfg.model.get('data_preprocessor')))
     return model.eval(), Runner.build_dataloader(cfg.test_dataloader, seed=0)
 
@@ -162,7 +162,7 @@ def test_runner_loads_weights_and_reports(tmp_path):
     assert (tmp_path / 'confusion_matrix.csv').is_file()
 
 
-def test_refuses_what_has_no_classes():
+def test_models_without_classes_are_an_error():
     cfg = small_config(head=LANDMARKS)
     set_tta(cfg)
     model, loader = build(cfg)
@@ -180,6 +180,6 @@ def test_refuses_what_has_no_classes():
         ),
     ],
 )
-def test_refuses_pipelines_that_it_cannot_change(pipeline, message):
+def test_pipelines_that_cannot_be_changed_are_an_error(pipeline, message):
     with pytest.raises(ValueError, match=message):
         set_tta(small_config(pipeline=pipeline))

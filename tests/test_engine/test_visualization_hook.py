@@ -22,7 +22,7 @@ def build_hook(out_dir, **settings):
 
 
 def run_test(hook, dataset, paths, batch_size=3):
-    """A test, as far as the hook sees it: blue images, in batches of which the last is smaller."""
+    """Run a test of the hook on blue images; the last batch is smaller."""
     runner = SimpleNamespace(
         test_dataloader=SimpleNamespace(dataset=dataset), logger=logging.getLogger('mmengine')
     )
@@ -40,7 +40,7 @@ def run_test(hook, dataset, paths, batch_size=3):
 
 @pytest.fixture
 def folders(tmp_path):
-    """Two datasets, each with a ``1.jpg`` of two classes."""
+    """Two datasets, each with a ``1.jpg`` in two classes."""
     datasets = []
     for name in 'ab':
         for label in ('sad', 'happy'):
@@ -53,7 +53,7 @@ def folders(tmp_path):
 
 def test_a_file_for_every_image(folders, tmp_path, caplog):
     paths = [folders.get_data_info(index)['img_path'] for index in range(4)]
-    paths.append(paths[-1])  # another face of the image
+    paths.append(paths[-1])  # another face of the same image
     with caplog.at_level(logging.INFO, logger='mmengine'):
         run_test(build_hook(tmp_path / 'drawn'), folders, paths)
     assert sorted(path.name for path in (tmp_path / 'drawn').iterdir()) == [
@@ -64,15 +64,15 @@ def test_a_file_for_every_image(folders, tmp_path, caplog):
         '000004_b__sad__1.jpg.png',
     ]
     drawn = cv2.imread(str(tmp_path / 'drawn/000000_a__happy__1.jpg.png'))
-    assert drawn[-1, -1].tolist() == [255, 0, 0]  # blue as it was
+    assert drawn[-1, -1].tolist() == [255, 0, 0]  # still blue
     assert drawn.shape == (5 * 48, 5 * 48, 3)
 
 
 def test_images_without_files(tmp_path):
-    """The last batch is smaller; its numbers go on."""
+    """The last batch is smaller; its numbers continue."""
     run_test(build_hook(tmp_path), [None] * 5, [None] * 5)
     assert sorted(path.name for path in tmp_path.iterdir()) == [f'00000{i}.png' for i in range(5)]
-    # A second test writes them again.
+    # A second test overwrites them.
     run_test(build_hook(tmp_path), [None] * 5, [None] * 5)
     assert len(list(tmp_path.iterdir())) == 5
 

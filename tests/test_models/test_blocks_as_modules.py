@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Poolings and blocks are modules that are called, so whatever hooks or wraps modules sees them."""
+"""Poolings and blocks are called as modules, so hooks and wrappers of modules work."""
 
 import copy
 
@@ -33,7 +33,7 @@ def build(**arguments) -> APViT:
 
 
 def results(model, x):
-    """Output and gradients of the parameters."""
+    """Return the output and the gradients of the parameters."""
     model.zero_grad()
     out = model(x)[0]
     out.square().mean().backward()
@@ -67,14 +67,14 @@ def test_in_a_forward_pass_blocks_hand_on_tensors():
 
 
 def saved_bytes(model, x) -> int:
-    """Bytes that autograd keeps between the passes, parameters aside; a storage counts once."""
+    """Return the bytes that autograd saves, without parameters; each storage counts once."""
     own = {p.untyped_storage().data_ptr() for p in model.parameters()}
     kept = {}
 
     def pack(tensor):
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = (storage.nbytes(), tensor)  # alive, so that none is reused
+            kept[storage.data_ptr()] = (storage.nbytes(), tensor)  # alive: no pointer is reused
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
@@ -154,7 +154,7 @@ def test_runs_that_checkpoint_blocks_end_with_the_same_weights(tmp_path, repo_ro
 
 @pytest.fixture(scope='module')
 def one_process(tmp_path_factory):
-    """A process group of this process alone."""
+    """A process group with this process only."""
     store = tmp_path_factory.mktemp('group') / 'store'
     dist.init_process_group('gloo', init_method=f'file://{store}', rank=0, world_size=1)
     yield
@@ -163,7 +163,7 @@ def one_process(tmp_path_factory):
 
 @every_pooling
 def test_fully_shard_wraps_blocks(one_process, arguments):
-    """FSDP2, which PyTorch has since 2.6."""
+    """FSDP2, in PyTorch since 2.6."""
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
@@ -174,7 +174,7 @@ def test_fully_shard_wraps_blocks(one_process, arguments):
     for layer in sharded.layers:
         fully_shard(layer, mesh=mesh)
     fully_shard(sharded, mesh=mesh)
-    # How PyTorch is told of a method that is called instead of `forward`.
+    # Registers a method that is called instead of `forward`.
     register_fsdp_forward_method(sharded, 'forward_with_indices')
     x = torch.randn(2, 3, 48, 48)
     wanted, gradients = results(usual, x)
@@ -232,7 +232,7 @@ def test_class_activation_maps_of_the_last_block(out_type):
     activation, gradient = seen['activation'][:, 1:], seen['gradient'][:, 1:]
     assert activation.shape == gradient.shape == (2, 12, 32)
     assert (gradient.abs().sum(-1) > 0).all()
-    # Tokens that were not dropped on the way are put back onto the grid by their positions.
+    # Put the kept tokens back on the grid at their positions.
     with torch.no_grad():
         _, left = model.forward_with_indices(x)
     cam = (activation * gradient.mean(1, keepdim=True)).sum(-1).relu()

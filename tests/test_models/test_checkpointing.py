@@ -8,7 +8,7 @@ from mmfer.models.utils.checkpointing import run_checkpointed
 
 
 class Net(nn.Module):
-    """A checkpointed part with BatchNorm, between parts that are not."""
+    """A checkpointed part with BatchNorm, between normal parts."""
 
     def __init__(self):
         super().__init__()
@@ -20,7 +20,7 @@ class Net(nn.Module):
 
 
 def test_a_compiled_net_learns_the_same():
-    # What keeps BatchNorm from remembering a batch twice is nothing that the compiler knows.
+    # The compiler does not support the code that stops BatchNorm from counting a batch twice.
     plain = Net()
     found = []
     for model in (plain, copy.deepcopy(plain)):

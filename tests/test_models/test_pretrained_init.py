@@ -47,7 +47,7 @@ def test_a_file_of_another_model_is_an_error(tmp_path):
 
 
 def test_a_file_of_which_nothing_fits_is_an_error(tmp_path):
-    """The names alone are not enough: of other shapes nothing is loaded."""
+    """Matching names are not enough: other shapes are not loaded."""
     state = {key: torch.zeros(99) for key in IRNet(**SMALL).state_dict()}
     torch.save(state, tmp_path / 'other.pth')
     with pytest.raises(ValueError, match='99'):
@@ -72,7 +72,7 @@ def test_a_compiled_net_is_the_net(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('allow_missing', 'change', 'complaint'),
+    ('allow_missing', 'change', 'message'),
     [
         (None, lambda state: state.pop('stem.0.weight'), None),
         ((), lambda state: None, None),
@@ -83,20 +83,20 @@ def test_a_compiled_net_is_the_net(tmp_path):
         (['stem.'], lambda state: state.update({'stem.0.weight': torch.ones(9)}), 'another shape'),
     ],
 )
-def test_what_a_file_may_lack_can_be_listed(tmp_path, allow_missing, change, complaint):
+def test_allow_missing_lists_what_a_file_may_lack(tmp_path, allow_missing, change, message):
     state = IRNet(**SMALL).state_dict()
     change(state)
     torch.save(state, tmp_path / 'net.pth')
     net = net_from(tmp_path / 'net.pth', allow_missing=allow_missing)
-    if complaint is None:
+    if message is None:
         net.init_weights()
         assert torch.equal(net.state_dict()['stem.1.weight'], state['stem.1.weight'])
     else:
-        with pytest.raises(ValueError, match=f'{complaint}(.|\n)*init_cfg.allow_missing'):
+        with pytest.raises(ValueError, match=f'{message}(.|\n)*init_cfg.allow_missing'):
             net.init_weights()
 
 
-def test_a_prefix_alone_is_no_list_of_them():
+def test_allow_missing_must_be_a_list():
     with pytest.raises(TypeError, match='allow_missing'):
         PretrainedInit('net.pth', allow_missing='stem.')
 

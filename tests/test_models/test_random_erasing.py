@@ -41,7 +41,7 @@ def test_boxes_are_distributed_as_torchvisions():
     ],
 )
 def test_share_of_tall_boxes(sampling, ratio_at, share):
-    """The expected one is that over a grid of areas and ratios, leaving out what does not fit."""
+    """The expected value is over a grid of areas and ratios, without boxes that do not fit."""
     shapes = []
     for area, ratio in itertools.product((np.arange(200) + 0.5) / 200, repeat=2):
         pixels, ratio = (0.02 + 0.31 * area) * 112**2, ratio_at(ratio)
@@ -72,7 +72,7 @@ def test_boxes_lie_inside_and_keep_area_and_ratio(sampling):
     assert share.min() > 0.018 and share.max() < 0.34, 'whole pixels allow a little more'
     ratio = (height / width)[erased]
     assert ratio.min() > 0.27 and ratio.max() < 3.6
-    # Every position of the image can be hit.
+    # Every position of the image can be erased.
     assert top.min() == 0 and (top + height).max() == 112 and (left + width).max() == 96
 
 
@@ -162,7 +162,7 @@ def test_preprocessor_leaves_evaluation_alone(batch):
     assert torch.equal(torch.get_rng_state(), state), 'and draws no random numbers there'
 
 
-def test_preprocessor_takes_lists_as_well(batch):
+def test_preprocessor_accepts_lists(batch):
     preprocessor = build(erasing=dict(prob=1.0))
     torch.manual_seed(1)
     expected = preprocessor(batch, training=True)['inputs']
@@ -181,7 +181,7 @@ def test_preprocessor_takes_lists_as_well(batch):
         (dict(ratio_sampling='exp'), "erasing.ratio_sampling .*'log'.*'exp'"),
     ],
 )
-def test_preprocessor_refuses_wrong_values(erasing, message):
+def test_wrong_values_of_the_preprocessor_are_an_error(erasing, message):
     with pytest.raises(ValueError, match=message):
         build(erasing=erasing)
 
@@ -197,7 +197,7 @@ def test_preprocessor_draws_ratios_as_the_released_code_unless_told_otherwise(ba
     assert not torch.equal(uniform, log)
 
 
-def test_preprocessor_refuses_unknown_keys():
+def test_unknown_keys_of_the_preprocessor_are_an_error():
     with pytest.raises(TypeError, match='probability'):
         build(erasing=dict(probability=0.5))
 

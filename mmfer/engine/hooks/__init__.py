@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What happens around the steps of a training: guards, checkpoints, pooling that decays."""
+"""Hooks: checks of data, weights and losses; checkpoints and resuming; pooling decay; drawings."""
 
 from .channels_last_hook import ChannelsLastHook
 from .class_names_hook import ClassNamesHook

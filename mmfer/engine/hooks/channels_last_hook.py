@@ -7,10 +7,10 @@ from mmfer.registry import HOOKS
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Keep the weights of convolutions, and so their maps, with the channels innermost.
+    """Convert the model to the channels-last memory format.
 
-    That is the order in which processors and half-precision GPUs compute convolutions; results are
-    the same up to rounding. Images need no conversion: a convolution follows its weight.
+    CPUs, and GPUs in half precision, compute convolutions in this format. Results are the same up
+    to rounding. Images need no conversion: a convolution uses the format of its weight.
     """
 
     def before_run(self, runner) -> None:

@@ -8,35 +8,38 @@ from mmengine.runner import BaseLoop
 from mmfer.datasets.determinism import leaf_datasets
 from mmfer.registry import HOOKS
 
-_PARTS = ('train', 'val', 'test')
+_SPLITS = ('train', 'val', 'test')
 
 
 class ClassNamesError(ValueError):
-    """Data sets, model and checkpoint of a run do not have the same classes."""
+    """Datasets, model and checkpoint of a run do not have the same classes."""
 
 
 @HOOKS.register_module()
 class ClassNamesHook(Hook):
-    """Refuse to run data sets, a model and a checkpoint whose classes are not the same.
+    """Check that the datasets, the model and the checkpoint of a run have the same classes.
 
-    Expression data sets number the same seven words in different orders, and where folders decide,
-    a missing one renumbers those after it. The labels then mean other classes, and the results only
-    look bad. Before anything is loaded, this hook compares
+    Expression datasets number the same seven classes in different orders. If folders define the
+    classes, a missing folder renumbers those after it. Then labels mean other classes, and the only
+    symptom is a bad result. Before weights are loaded, this hook compares
 
-    * the classes of training and validation set, and of the sets that a wrapper puts together;
-    * the outputs of the model with the classes: fewer would end in an ``IndexError``, on a GPU in a
-      device-side assertion. More are a warning, since people or classes may be missing in a part of
-      a data set;
-    * where a data set has no names, its labels with the outputs;
+    * the classes of training and validation set, also inside wrappers such as ``ConcatDataset``;
+    * the number of model outputs with the number of classes. Fewer outputs would cause an
+      ``IndexError``, or a device-side assertion on a GPU. More outputs are only a warning, since
+      people or classes may be missing in a split of a dataset;
+    * for a dataset without class names, its labels with the number of outputs.
 
     When a checkpoint is loaded, its classes (those of its training set) are compared as well.
-    Checkpoints without names pass, and so do models without classes.
+    Checkpoints without class names, and models without classes, are not checked.
 
     Args:
-        check (bool): False allows a checkpoint with another set of classes, for fine-tuning on
-            other classes (``--cfg-options default_hooks.class_names.check=False``), and a
-            validation set that lacks the last classes. Weights alone can be taken over without this
-            by ``init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...)``.
+        check (bool): False allows a checkpoint with other classes, for fine-tuning
+            (``--cfg-options default_hooks.class_names.check=False``), and a validation set that
+            lacks the last classes. It is not needed to load weights by
+            ``init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...)``. Defaults to True.
+
+    Raises:
+        ClassNamesError: The classes differ.
     """
 
     def __init__(self, check: bool = True) -> None:
@@ -58,7 +61,7 @@ class ClassNamesHook(Hook):
                 _require_labels_below(outputs, part, data)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        # Wrappers do not always hand the names on.
+        # Wrappers do not always pass on the names.
         meta = checkpoint['meta'].setdefault('dataset_meta', {})
         if isinstance(meta, dict) and not _names_in(meta):
             names = [_class_names(data) for data in leaf_datasets(runner.train_dataloader.dataset)]
@@ -72,30 +75,30 @@ class ClassNamesHook(Hook):
         part, data = named[0]
         present = _class_names(data)
         if not self.check:
-            runner.logger.warning(f'Classes of the checkpoint {saved}, of the data set {present}.')
+            runner.logger.warning(f'The checkpoint has the classes {saved}, the dataset {present}.')
             return
         if sorted(saved) == sorted(present):
             what = 'the classes in another order than'
             remedy = (
-                "The model's outputs would be read as other expressions. Number the labels like "
+                'The outputs of the model would be read as other expressions. Use the order of '
                 f'the checkpoint: {part}_dataloader.dataset.metainfo=dict(classes={saved}); '
-                'folders of a CustomDataset must then be called like the classes'
+                'folders of a CustomDataset must then be named like the classes'
             )
         else:
             what = 'other classes than'
             remedy = f'{_difference(saved, present, data)}. {_how_to_agree(data)}'
             if part == 'train':
                 remedy += (
-                    '. If this is meant (fine-tuning on other classes), set --cfg-options '
+                    '. If this is intended (fine-tuning on other classes), set --cfg-options '
                     'default_hooks.class_names.check=False'
                 )
         raise ClassNamesError(
             f'the checkpoint has {what} {part}_dataloader.dataset.\n  checkpoint: {saved}\n'
-            f'  data set:   {present}\n{remedy}.'
+            f'  dataset:    {present}\n{remedy}.'
         )
 
     def _require_same(self, runner, first: tuple, other: tuple) -> None:
-        """Raise unless both have the same names, or the other lacks the last and may."""
+        """Raise unless both have the same names, or the other one may lack the last names."""
         part, _, names = first
         other_part, data, other_names = other
         if names == other_names:
@@ -109,7 +112,7 @@ class ClassNamesHook(Hook):
             runner.logger.warning(message)
             return
         raise ClassNamesError(
-            f'{message} A label would not mean the same in both. {_how_to_agree(data)}.'
+            f'{message} The same label would mean different classes. {_how_to_agree(data)}.'
         )
 
     @staticmethod
@@ -117,22 +120,22 @@ class ClassNamesHook(Hook):
         if outputs == len(names):
             return
         message = (
-            f'the model has {outputs} outputs (model.head.num_classes), '
-            f'{part}_dataloader.dataset{_in(data)} {len(names)} classes: {names}'
+            f'the model has {outputs} outputs (model.head.num_classes), but '
+            f'{part}_dataloader.dataset{_in(data)} has {len(names)} classes: {names}'
         )
         if outputs < len(names):
-            folders = 'If a folder there is no class, take it away. If all are, set '
+            folders = 'If one of its folders is not a class, remove it. If all are, set '
             raise ClassNamesError(
                 f'{message}. {folders if hasattr(data, "folder_to_idx") else "Set "}'
                 f'model.head.num_classes and data_preprocessor.num_classes to {len(names)}'
             )
-        runner.logger.warning(f'{message}. Mean F1 counts the outputs without a class as 0.')
+        runner.logger.warning(f'{message}. In mean F1, outputs without a class count as 0.')
 
 
 def _data_sets(runner) -> Iterator[tuple[str, Any]]:
-    """The data sets of a run in their wrappers, training first, with the part they belong to."""
-    for part in _PARTS:
-        loop = getattr(runner, f'_{part}_loop')  # built for the run, or still a config
+    """Yield the datasets inside their wrappers, with the name of their split; training first."""
+    for part in _SPLITS:
+        loop = getattr(runner, f'_{part}_loop')  # built already, or still a config
         if isinstance(loop, BaseLoop) and hasattr(loop, 'dataloader'):
             for data in leaf_datasets(loop.dataloader.dataset):
                 yield part, data
@@ -150,7 +153,7 @@ def _class_names(data: Any) -> tuple[str, ...] | None:
 
 
 def _head(model: Any) -> Any:
-    """The head of a model in its wrappers, for several processes or test-time augmentation."""
+    """Return the head of a model, also inside wrappers for DDP or test-time augmentation."""
     while not hasattr(model, 'head') and hasattr(model, 'module'):
         model = model.module
     return getattr(model, 'head', None)
@@ -162,48 +165,49 @@ def _in(data: Any) -> str:
 
 
 def _difference(names: tuple, other: tuple, data: Any) -> str:
-    """In words: what of ``names`` is not in ``other``, which are those of ``data``, and back."""
+    """Describe the difference between ``names`` and ``other``, the names of ``data``."""
     kind = 'folder' if hasattr(data, 'folder_to_idx') else 'class'
     lacking = [name for name in names if name not in other]
     more = [name for name in other if name not in names]
-    said = [f'The {kind} {name!r} is missing{_in(data)}' for name in lacking[:5]]
-    said += [f'The {kind} {name!r} is there only{_in(data)}' for name in more[:5]]
-    return '. '.join(said) or 'The order differs'
+    lines = [f'The {kind} {name!r} is missing{_in(data)}' for name in lacking[:5]]
+    lines += [f'The {kind} {name!r} exists only there{_in(data)}' for name in more[:5]]
+    return '. '.join(lines) or 'The order differs'
 
 
 def _how_to_agree(data: Any) -> str:
     if not hasattr(data, 'folder_to_idx'):
-        return 'Give all data sets of the config the same classes in the same order'
+        return 'Give all datasets of the config the same classes in the same order'
     return (
-        'Take folders that are no classes away, and make one, which may be empty, for each class '
-        'that is missing; or give all data sets of the config metainfo=dict(classes=[...]) with '
-        'the names of all folders'
+        'Remove folders that are not classes, and create a folder, which may be empty, for each '
+        'missing class; or give all datasets of the config metainfo=dict(classes=[...]) with the '
+        'names of all folders'
     )
 
 
 def _require_order_of_folders(part: str, data: Any, names: tuple) -> None:
-    """Raise where folders are called like classes and numbered like others."""
+    """Raise if a folder with the name of a class has the number of another class."""
     numbers = {str(name).casefold(): number for number, name in enumerate(names)}
     for folder, number in (getattr(data, 'folder_to_idx', None) or {}).items():
         if numbers.get(folder.casefold(), number) != number:
             raise ClassNamesError(
                 f'{part}_dataloader.dataset{_in(data)} numbers the folder {folder!r} as {number}, '
-                f'which is {names[number]!r} in its classes {names}: {type(data).__module__} goes '
-                "by the alphabet. type='mmfer.CustomDataset' goes by the classes"
+                f'which is {names[number]!r} in its classes {names}: {type(data).__module__} '
+                "numbers folders alphabetically. Use type='mmfer.CustomDataset', which numbers "
+                'them by the classes'
             )
 
 
 def _require_labels_below(outputs: int, part: str, data: Any) -> None:
-    """Raise where a label of a data set that names no classes is that of no output."""
+    """Raise if a dataset without class names has a label for which the model has no output."""
     if not hasattr(data, 'get_cat_ids') or not getattr(data, 'with_label', True):
         return
     for index in range(len(data)):
         try:
             label = max(data.get_cat_ids(index), default=0)
         except (KeyError, NotImplementedError):
-            return  # it has no labels, or does not tell
+            return  # it has no labels, or does not provide them
         if label >= outputs:
             raise ClassNamesError(
-                f'{part}_dataloader.dataset{_in(data)}: sample {index} has the label {label}, and '
-                f'the model outputs for the labels 0 to {outputs - 1} (model.head.num_classes)'
+                f'{part}_dataloader.dataset{_in(data)}: sample {index} has the label {label}, but '
+                f'the model has outputs for labels 0 to {outputs - 1} (model.head.num_classes)'
             )

@@ -11,7 +11,7 @@ from mmfer.registry import HOOKS
 from mmfer.visualization.confusion_matrix import accuracy_of, draw_confusion_matrix
 from mmfer.visualization.figures import save_figure
 
-# Drawing takes minutes for a hundred classes, and CFP has 500 people.
+# Drawing a hundred classes takes minutes, and CFP has 500 people.
 _MOST_DRAWN = 40
 
 
@@ -20,12 +20,12 @@ class ConfusionMatrixHook(Hook):
     """Save the confusion matrix as an image and as a table after testing.
 
     Writes ``confusion_matrix.png`` and ``confusion_matrix.csv`` (counts; rows are the ground truth)
-    into the work folder, over those of an earlier test. More than 40 classes are not drawn. The
-    numbers come from mmpretrain's ``ConfusionMatrix``: without ``dict(type='ConfusionMatrix')``
-    among ``test_evaluator`` the hook does nothing, so it may stand in configs of any task.
+    to the work folder and overwrites older ones. The image is skipped for more than 40 classes. The
+    numbers come from mmpretrain's ``ConfusionMatrix``. Without ``dict(type='ConfusionMatrix')`` in
+    ``test_evaluator`` this hook does nothing, so configs of any task can contain it.
 
     Args:
-        metric (str): Name of the matrix among the test results. Defaults to
+        metric (str): Key of the matrix in the test results. Defaults to
             ``'confusion_matrix/result'``.
         dpi (int): Resolution of the image. Defaults to 150.
     """
@@ -46,9 +46,10 @@ class ConfusionMatrixHook(Hook):
         write_confusion_matrix(stem.with_suffix('.csv'), matrix, classes)
         if len(classes) > _MOST_DRAWN:
             runner.logger.info(
-                f'The confusion matrix is in {stem}.csv; {len(classes)} classes are not drawn'
+                f'Confusion matrix saved to {stem}.csv; not drawn, as it has {len(classes)} '
+                f'classes (at most {_MOST_DRAWN})'
             )
             return
         figure = draw_confusion_matrix(matrix, classes, accuracy_of(matrix))
         save_figure(figure, stem.with_suffix('.png'), self.dpi)
-        runner.logger.info(f'The confusion matrix is in {stem}.png and {stem}.csv')
+        runner.logger.info(f'Confusion matrix saved to {stem}.png and {stem}.csv')

@@ -16,11 +16,11 @@ class NonFiniteLossError(FloatingPointError):
 
 
 class NonFiniteWeightsError(FloatingPointError):
-    """A weight, a buffer or what the optimizer remembers became NaN or infinite during training."""
+    """A weight, a buffer or an optimizer state became NaN or infinite during training."""
 
 
 def _image_names(data_batch) -> list[str]:
-    """What the images of a batch are called: their path, or their index in the data set."""
+    """Return the names of the images of a batch: their path, or else their index in the dataset."""
     samples = data_batch.get('data_samples', []) if isinstance(data_batch, Mapping) else []
     names = []
     for sample in samples:
@@ -32,19 +32,19 @@ def _image_names(data_batch) -> list[str]:
 
 @HOOKS.register_module()
 class NonFiniteLossHook(Hook):
-    """Stop at the first loss, weight or prediction that is NaN or infinite, and say where.
+    """Stop at the first loss, weight or prediction that is NaN or infinite, and report it.
 
-    MMEngine goes on and saves weights that are all NaN. This hook looks at the loss of every
-    iteration, which costs nothing extra: the runner reads the losses anyway. The last step of an
-    epoch has no loss after it, and the running statistics have no part in any, so weights, buffers
-    and the optimizer's state are looked at before they are saved: the last checkpoint is sound.
-    Predictions in validation and test are looked at, because the metrics would take NaN for the
+    MMEngine would continue and save weights that are all NaN. This hook checks the loss of every
+    iteration. That costs nothing extra, since the runner reads the losses anyway. No loss follows
+    the last step of an epoch, and running statistics do not affect the loss. So weights, buffers
+    and optimizer state are also checked before they are saved, and the last checkpoint is always
+    finite. Predictions in validation and test are checked because metrics would count NaN as the
     first class.
 
     Raises:
-        NonFiniteLossError: With the iteration, epoch, learning rate, loss terms and images.
-        NonFiniteWeightsError: With the name of a weight.
-        NonFinitePredictionError: With the name of an image.
+        NonFiniteLossError: Lists iteration, epoch, learning rate, loss terms and images.
+        NonFiniteWeightsError: Names a weight.
+        NonFinitePredictionError: Names an image.
     """
 
     # After RuntimeInfoHook (VERY_HIGH) has read the losses, before CheckpointHook (VERY_LOW).
@@ -67,9 +67,9 @@ class NonFiniteLossHook(Hook):
             f'  losses: {_listed(terms)}\n'
             f'  learning rates: {_listed(rates)}\n'
             f'  images of the batch: {", ".join(names) or "unnamed"}\n'
-            'Nothing was saved after it. Look at these images and labels; if they are sound, '
+            'No checkpoint was saved after that. Check these images and labels; if they are fine, '
             'lower optim_wrapper.optimizer.lr, set optim_wrapper.clip_grad.max_norm, or train '
-            'without --amp. Then continue from the last checkpoint with --resume.'
+            'without --amp. Then resume from the last checkpoint with --resume.'
         )
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
@@ -80,7 +80,7 @@ class NonFiniteLossHook(Hook):
             raise NonFiniteWeightsError(
                 f'no checkpoint was saved at iteration {runner.iter + 1} (epoch {runner.epoch + 1})'
                 f': {error}. Lower optim_wrapper.optimizer.lr, set optim_wrapper.clip_grad.'
-                'max_norm, or train without --amp, and continue from the last one with --resume.'
+                'max_norm, or train without --amp, and resume from the last one with --resume.'
             ) from error
 
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:

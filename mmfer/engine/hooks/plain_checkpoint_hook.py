@@ -14,23 +14,23 @@ from mmfer.registry import HOOKS
 class PlainCheckpointHook(Hook):
     """Save checkpoints that ``torch.load(file, weights_only=True)`` reads.
 
-    MMEngine's checkpoints pickle the message hub's ``HistoryBuffer`` objects, which torch >= 2.6
-    refuses to load. This hook stores the numbers in them instead and rebuilds the buffers when the
-    checkpoint is loaded, so a resumed run goes on smoothing its logs where it left off. A stock
-    MMEngine runner can still load the weights; it starts the logs' history anew.
+    MMEngine's checkpoints pickle the ``HistoryBuffer`` objects of the message hub, which torch
+    >= 2.6 does not load. This hook stores their numbers instead, and rebuilds the buffers when the
+    checkpoint is loaded, so a resumed run continues the smoothing of its logs. A plain MMEngine
+    runner can still load the weights, but its log history starts empty.
 
-    How much there is of everything goes into the checkpoint as well, so that a run does not go on
-    from one of which something was lost.
+    The number of items in each part of the checkpoint is stored as well, so that a run cannot be
+    resumed from an incomplete checkpoint.
 
-    Notes in ``meta`` and in the message hub that have no plain form are left out with a warning.
-    Functions in the state of a scheduler (``OneCycleLR`` has one) are left out as well: a resumed
-    run has them from its config.
+    Values in ``meta`` and in the message hub without a plain form are omitted with a warning.
+    Functions in the state of a scheduler (``OneCycleLR`` has one) are omitted too; a resumed run
+    gets them from its config.
 
     Raises:
-        NotPlainError: The optimizer or a scheduler holds something that has no plain form.
+        NotPlainError: The optimizer or a scheduler has a state without a plain form.
     """
 
-    # Last, so that it also sees what other hooks put into the checkpoint.
+    # Last, to include what other hooks add to the checkpoint.
     priority = 'LOWEST'
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
@@ -40,7 +40,7 @@ class PlainCheckpointHook(Hook):
         if 'param_schedulers' in checkpoint:
             checkpoint['param_schedulers'] = _without_functions(checkpoint['param_schedulers'])
         for key in checkpoint:
-            # The weights are an OrderedDict with `_metadata` as an attribute, which must stay.
+            # state_dict is an OrderedDict with the attribute `_metadata`, which must be kept.
             if key != 'state_dict':
                 checkpoint[key] = to_plain(checkpoint[key], key)
         note_contents(checkpoint)
@@ -61,7 +61,7 @@ class PlainCheckpointHook(Hook):
 
 
 def _without_functions(state: Any) -> Any:
-    """The state of schedulers, in lists and dicts, less the entries that are functions."""
+    """Return the state of schedulers, in lists and dicts, without entries that are functions."""
     if isinstance(state, list):
         return [_without_functions(item) for item in state]
     if isinstance(state, dict):

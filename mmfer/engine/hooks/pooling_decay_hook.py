@@ -10,27 +10,30 @@ from mmfer.registry import HOOKS
 
 @HOOKS.register_module()
 class PoolingDecayHook(Hook):
-    """Pool more and more during training: k and r go linearly to their values (Table 4).
+    """Decrease k and r linearly during training (Table 4).
 
-    In the first epoch nothing is pooled (``k`` is the number of patches, ``r`` is 1), in the last
-    one ``k`` and ``r`` are those of the config, ``r`` of every block on its own. In training by
-    iterations, which knows one epoch only, the same holds for its iterations. The values depend on
-    the epoch or iteration alone, so a resumed run goes on where it was; validation uses the values
-    that training has come to, testing those of the config.
+    In the first epoch everything is kept (``k`` is the number of patches, ``r`` is 1). In the last
+    epoch ``k`` and ``r`` have the values of the config, with a separate ``r`` for every block.
+    Training by iterations, which has a single epoch, changes them with every iteration. The values
+    depend only on the epoch or iteration, so training can be resumed. Validation uses the current
+    values, testing those of the config.
 
-    The paper found constant values better; this is its ablation. A compiled model is compiled anew
-    whenever token counts change.
+    This is an ablation of the paper, in which constant values were better. A compiled model is
+    recompiled whenever token counts change.
+
+    Raises:
+        ValueError: The backbone has no pooling that drops tokens.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Remember where the poolings are to end."""
+        """Read the final values of the poolings."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         self._backbone = model.backbone
         self._end = read_pooling(self._backbone)
         if self._end == PoolingSettings():
             raise ValueError(
-                'PoolingDecayHook has nothing to decay: model.backbone has neither app nor atp, or '
-                'a soft app, which drops nothing'
+                'PoolingDecayHook has nothing to decay: model.backbone needs a hard app '
+                "(mode='hard') or atp"
             )
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -43,12 +46,12 @@ class PoolingDecayHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
-        """Set this iteration's values, where training goes by iterations."""
+        """Set this iteration's values, in training by iterations."""
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             self._pool(self.progress(runner.iter, runner.max_iters))
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the model as the config describes it."""
+        """Restore the values of the config."""
         self._pool(1.0)
 
     def _pool(self, progress: float) -> None:
@@ -57,7 +60,8 @@ class PoolingDecayHook(Hook):
             start = keep_all(self._backbone).keep_num
             k = round(start + (k - start) * progress)
         if r is not None:
-            # So written, r ends at the very number of the config: its last bit can be a token.
+            # Written so that r ends exactly at the value of the config: the last bit can decide
+            # whether a token is kept.
             if isinstance(r, tuple):
                 r = tuple(1 - progress + rate * progress for rate in r)
             else:
@@ -66,5 +70,5 @@ class PoolingDecayHook(Hook):
 
     @staticmethod
     def progress(step: int, num_steps: int) -> float:
-        """How far step number ``step`` (from 0) of ``num_steps`` is on the way: 0 to 1."""
+        """Return the progress of step ``step`` (from 0) of ``num_steps``, from 0 to 1."""
         return 1.0 if num_steps <= 1 else min(step / (num_steps - 1), 1.0)

@@ -29,13 +29,13 @@ from mmfer.registry import HOOKS
 from mmfer.utils.file_lock import file_lock
 from mmfer.utils.random_state import get_random_state, set_random_state
 
-#: Raise it when the meaning of the stored numbers changes.
+#: Increase it when the meaning of the stored numbers changes.
 _VERSION = 1
 _LOG_EVERY = 100  # batches
 
 
 class _InOrder(Dataset):
-    """A dataset as it is, without the other sample that mmengine puts in for a bad one."""
+    """A dataset in order, without mmengine's replacement of unreadable samples by random ones."""
 
     def __init__(self, dataset):
         self.dataset = dataset
@@ -49,7 +49,7 @@ class _InOrder(Dataset):
             path = self.dataset.get_data_info(index).get('img_path', 'without a path')
             raise PriorTokenCacheError(
                 f'sample {index} ({path}) cannot be read, so it has no prior tokens. Repair it or '
-                'take it out of the dataset'
+                'remove it from the dataset'
             )
         return sample
 
@@ -58,41 +58,41 @@ class _InOrder(Dataset):
 class PriorTokenCacheHook(Hook):
     """Compute the prior tokens once for all epochs, and for all runs with the same priors and data.
 
-    A :class:`FaceAnalyzer` runs its prior encoders on every image in every epoch, though their
-    tokens change only where augmentation changes the image. Where it does not, this hook stores
-    the tokens of the whole training set and takes the encoders out of memory: an epoch then costs
-    the canonical encoder and the adapter. All a config needs is ::
+    A :class:`FaceAnalyzer` runs its prior encoders on every image in every epoch, although their
+    tokens change only if augmentation changes the image. Without such augmentation, this hook
+    stores the tokens of the whole training set and removes the encoders from memory. An epoch then
+    only costs the canonical encoder and the adapter. All that a config needs is ::
 
         custom_hooks = [dict(type='PriorTokenCacheHook', cache_dir='work_dirs/prior_tokens')]
 
-    Training goes the same way with and without it: the tokens are those that the encoders would
-    have computed (bit for bit on a CPU with the same number of threads), and computing them draws
-    no random numbers.
+    Training gives the same result with and without the hook. The cached tokens are those that the
+    encoders would compute (bit-identical on a CPU with the same number of threads), and computing
+    them does not change the random state.
 
-    The tokens are kept with what they were made from: weights and architecture of every prior, the
-    dataset with all its samples (annotations, size and time of every file), the pipeline, the data
-    preprocessor, the precision, the kind of device and the versions of the packages. If any of it
-    has changed, they are refused, and the error names it. Tokens whose file is damaged are computed
-    anew. Trainings with one ``cache_dir`` may start together: one computes, the others wait.
+    Everything that the tokens depend on is stored with them: weights and architecture of every
+    prior, the dataset with all samples (annotations, size and time of every file), the pipeline,
+    the data preprocessor, the precision, the device type and the versions of the packages. If
+    anything has changed, an error lists the changes. A damaged file is recomputed. Trainings with
+    the same ``cache_dir`` can start at the same time: one computes, the others wait.
 
     Note:
-        In a distributed run the first process computes and the others wait, for as long as
-        ``env_cfg.dist_cfg.timeout`` allows; a large set is better prepared in a run of one process.
-        All processes have to see ``cache_dir``.
+        In a distributed run the first process computes and the others wait, at most
+        ``env_cfg.dist_cfg.timeout``. For a large dataset, run once with one process first. All
+        processes need access to ``cache_dir``.
 
     Args:
-        cache_dir (str, optional): Folder of the tokens, made if need be. Defaults to None:
-            ``prior_tokens`` in the work folder of the run.
-        deterministic (Sequence[str]): Class names of transforms, or of a data preprocessor, beyond
-            those of mmfer and mmpretrain, that draw no random numbers. Defaults to ().
-        rebuild (bool): Compute them anew, whatever is there. Defaults to False.
+        cache_dir (str, optional): Folder of the tokens, created if it does not exist. Defaults to
+            None, ``prior_tokens`` in the work folder.
+        deterministic (Sequence[str]): Class names of transforms, or of a data preprocessor, that
+            draw no random numbers, besides those of mmfer and mmpretrain. Defaults to ().
+        rebuild (bool): Recompute the tokens even if they exist. Defaults to False.
 
     Raises:
         TypeError: The model is not a ``FaceAnalyzer``, or its training data does not come from a
-            config of one dataset.
-        ValueError: Something changes the images at random; says what, and what to do.
-        PriorTokenCacheError: The tokens there were made from something else, or there is no room
-            for them.
+            config with one dataset.
+        ValueError: Something changes the images at random. The message says what, and what to do.
+        PriorTokenCacheError: The cached tokens were computed with other settings, or cannot be
+            written.
     """
 
     def __init__(
@@ -109,8 +109,8 @@ class PriorTokenCacheHook(Hook):
         model = _model_of(runner)
         if not isinstance(model, FaceAnalyzer):
             raise TypeError(
-                f'PriorTokenCacheHook works for a FaceAnalyzer; the model is a '
-                f'{type(model).__name__}, without priors'
+                f'PriorTokenCacheHook needs a FaceAnalyzer, but the model is a '
+                f'{type(model).__name__}, which has no priors'
             )
         if not model.prior_configs:
             return
@@ -119,62 +119,65 @@ class PriorTokenCacheHook(Hook):
         folder = Path(self.cache_dir or Path(runner.work_dir) / 'prior_tokens')
         model.prior_cache = self._shared(runner, dataset, folder)
         if not model.save_priors:
-            model.priors = None  # out of memory
+            model.priors = None  # free the memory
         rows = model.prior_cache.rows
         runner.logger.info(
-            f'Prior tokens of {len(rows)} samples, {rows.nbytes / 2**20:.1f} MiB, are taken from '
-            f'{folder}'
+            f'Using cached prior tokens of {len(rows)} samples, {rows.nbytes / 2**20:.1f} MiB, '
+            f'from {folder}'
         )
 
     def after_train(self, runner: Runner) -> None:
         _model_of(runner).prior_cache = None
 
     def _shared(self, runner: Runner, dataset: Any, folder: Path) -> PriorTokenCache:
-        """Open or build in the first process, then open in the others; all fail or none."""
-        outcome = [None, None]  # the key, or what went wrong
+        """Open or build in the first process, then open in the others; all succeed or all fail."""
+        outcome = [None, None]  # key, error message
         error = None
         if is_main_process():
             try:
                 outcome[0] = self._key(runner, dataset)
-                with _alone_in(folder, runner):
+                with _locked(folder, runner):
                     cache = None if self.rebuild else self._open(runner, folder, outcome[0])
                     if cache is None:
                         cache = self._build(runner, dataset, folder, outcome[0])
-            except Exception as caught:  # whatever it is, the others must not wait for it
+            except Exception as caught:  # any error, or the other processes would wait forever
                 error = caught
                 outcome[1] = f'{type(caught).__name__}: {caught}'
         broadcast_object_list(outcome)
         if error is not None:
             raise error
         if outcome[1] is not None:
-            raise PriorTokenCacheError(f'the first process could not prepare them: {outcome[1]}')
+            raise PriorTokenCacheError(
+                f'the first process could not prepare the prior tokens: {outcome[1]}'
+            )
         if not is_main_process():
-            with _alone_in(folder, runner):
+            with _locked(folder, runner):
                 cache = PriorTokenCache.open(folder, outcome[0])
             if cache is None:
                 raise PriorTokenCacheError(
-                    f'{folder}, where the first process keeps the prior tokens, is not there for '
-                    'this one. Give the PriorTokenCacheHook a cache_dir that all machines share'
+                    f'{folder}, the cache_dir of the first process, does not exist for this '
+                    'process. Set cache_dir of the PriorTokenCacheHook to a folder that all '
+                    'machines share'
                 )
         return cache
 
     @staticmethod
     def _open(runner: Runner, folder: Path, key: dict) -> PriorTokenCache | None:
-        """What is there, if it is whole."""
+        """Open the cache; None if it does not exist or is damaged."""
         try:
             return PriorTokenCache.open(folder, key)
         except DamagedTokensError as error:
-            runner.logger.warning(f'Prior tokens are computed anew: {error}')
+            runner.logger.warning(f'Recomputing the prior tokens: {error}')
             return None
 
-    # ---- is it sound? -------------------------------------------------------------------------
+    # ---- checks -------------------------------------------------------------------------------
 
     def _require_determinism(self, dataset: Any, preprocessor: Any) -> None:
         """Raise unless a sample is the same image in every epoch."""
         reasons = []
         if names := random_transforms(dataset.pipeline.transforms, self.deterministic):
             reasons.append(
-                f'{", ".join(names)} in train_dataloader.dataset.pipeline: take the pipeline of '
+                f'{", ".join(names)} in train_dataloader.dataset.pipeline: use the pipeline of '
                 'the test set'
             )
         if getattr(preprocessor, 'batch_augments', None) is not None:
@@ -186,19 +189,19 @@ class PriorTokenCacheHook(Hook):
             type(preprocessor) not in (ClsDataPreprocessor, FaceDataPreprocessor)
             and name not in self.deterministic
         ):
-            reasons.append(f'{name}, a data preprocessor that is not known')
+            reasons.append(f'{name}, an unknown data preprocessor')
         if reasons:
             raise ValueError(
-                'prior tokens can be stored only for images that are the same in every epoch. '
-                'What may change them at random:\n  '
+                'prior tokens can be cached only if images are the same in every epoch. These may '
+                'change them at random:\n  '
                 + '\n  '.join(reasons)
-                + '\nOr declare what is not random by its class name in deterministic=(...) of the '
-                'PriorTokenCacheHook, or train without this hook'
+                + '\nIf one of them is not random, add its class name to deterministic=(...) of '
+                'the PriorTokenCacheHook. Otherwise train without this hook'
             )
 
     @staticmethod
     def _key(runner: Runner, dataset: Any) -> dict:
-        """All that the tokens depend on, as plain data."""
+        """Return everything that the tokens depend on, as plain data."""
         model = _model_of(runner)
         loader = runner.cfg.get('train_dataloader')
         config = loader.get('dataset') if isinstance(loader, dict) else None
@@ -206,8 +209,8 @@ class PriorTokenCacheHook(Hook):
             config = config['dataset']
         if not isinstance(config, dict):
             raise TypeError(
-                'PriorTokenCacheHook needs train_dataloader.dataset as a config: what the tokens '
-                'depend on is read from there'
+                'PriorTokenCacheHook needs train_dataloader.dataset as a config, to find out what '
+                'the tokens depend on'
             )
         config = dict(config)
         pipeline = config.pop('pipeline', [])
@@ -238,7 +241,7 @@ class PriorTokenCacheHook(Hook):
     # ---- computing ----------------------------------------------------------------------------
 
     def _build(self, runner: Runner, dataset: Any, folder: Path, key: dict) -> PriorTokenCache:
-        runner.logger.info(f'The prior tokens of {len(dataset)} samples are computed for {folder}')
+        runner.logger.info(f'Computing the prior tokens of {len(dataset)} samples in {folder}')
         state = get_random_state()
         try:
             batches = self._compute(runner, dataset)
@@ -248,11 +251,11 @@ class PriorTokenCacheHook(Hook):
 
     @staticmethod
     def _compute(runner: Runner, dataset: Any) -> Iterator[dict]:
-        """Tokens of all samples in their order; batches of one shape, as training has them."""
+        """Yield the tokens of all samples in order, in batches of the size of training batches."""
         model, train_loader = _model_of(runner), runner.train_dataloader
         size = train_loader.batch_size or 1
         order = list(range(len(dataset)))
-        order += order[-1:] * (-len(order) % size)  # the last batch is filled up
+        order += order[-1:] * (-len(order) % size)  # fill the last batch
         loader = DataLoader(
             _InOrder(dataset),
             batch_size=size,
@@ -273,8 +276,8 @@ def _model_of(runner: Runner):
 
 
 @contextmanager
-def _alone_in(folder: Path, runner: Runner) -> Iterator[None]:
-    """Wait until no other process is at the tokens, and keep others from them meanwhile."""
+def _locked(folder: Path, runner: Runner) -> Iterator[None]:
+    """Hold the lock of the cache folder; wait if another process holds it."""
 
     def wait(holder: str) -> None:
         runner.logger.info(f'The prior tokens in {folder} are in use by {holder}: waiting for it')
@@ -282,6 +285,6 @@ def _alone_in(folder: Path, runner: Runner) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             stack.enter_context(file_lock(folder / '.lock', wait))
-        except OSError as error:  # a folder that may only be read, to which nobody writes
-            runner.logger.info(f'{folder} is used without a lock: {error}')
+        except OSError as error:  # a read-only folder, to which nobody writes
+            runner.logger.info(f'Using {folder} without a lock: {error}')
         yield

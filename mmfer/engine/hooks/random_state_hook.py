@@ -9,27 +9,27 @@ from mmfer.utils.random_state import get_random_state, set_random_state
 
 @HOOKS.register_module()
 class RandomStateHook(Hook):
-    """Make a resumed run draw the random numbers that the uninterrupted one would have drawn.
+    """Make a resumed run draw the same random numbers as an uninterrupted run.
 
-    The state of every generator of every process goes into the checkpoint (``random_state``, a list
-    over ranks) and is put back when training goes on. Validation draws numbers too, for instance
-    when its data loader starts; it leaves the state as it found it, because a run that stops after
-    a checkpoint does not repeat the validation that would have followed.
+    The states of all random generators of all processes are saved in the checkpoint
+    (``random_state``, a list over ranks) and restored on resume. Validation also draws random
+    numbers, for instance when its data loader starts. Its end state is discarded, because a run
+    that stops after a checkpoint does not repeat the validation that would have followed.
 
     Note:
-        Exact for training by epochs, checkpoints at the end of an epoch and data loader workers
-        that are started for each epoch (``persistent_workers=False``) and seed themselves from
+        Exact for training by epochs, with checkpoints at the end of an epoch and data loader
+        workers that are started for each epoch (``persistent_workers=False``) and seeded by
         ``torch.initial_seed()``. Training by iterations fetches its first batch before any hook
-        can act: with workers the order of the data and what the model draws (dropout) are exact
-        there, the random augmentation is not.
+        runs: with workers, the order of the data and the random numbers of the model (dropout) are
+        exact there, but random augmentation is not.
     """
 
-    # Before CheckpointHook (VERY_LOW), which saves in the same stages.
+    # Before CheckpointHook (VERY_LOW), which saves at the same points.
     priority = 'LOW'
 
     def __init__(self) -> None:
         self._before_val = None  # state of this process while validation runs
-        self._gathered = (-1, [])  # iteration, and the states of all processes then
+        self._gathered = (-1, [])  # iteration, states of all processes
         self._loaded = {}
         self._training = False
 
@@ -38,7 +38,7 @@ class RandomStateHook(Hook):
     def before_train(self, runner) -> None:
         self._training = True
         if runner.iter == 0:
-            self._loaded = {}  # weights given by `load_from` start a new run
+            self._loaded = {}  # `load_from` only loads weights for a new run
 
     def after_train_epoch(self, runner) -> None:
         self._gather(runner)
@@ -57,15 +57,15 @@ class RandomStateHook(Hook):
         self._before_val = None
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        # Called in the main process only: the others' states have been gathered before.
+        # Called in the main process only; the other states were gathered before.
         if get_world_size() == 1:
             states = [self._before_val or get_random_state()]
         else:
             iteration, states = self._gathered
             if iteration != runner.iter:
                 runner.logger.warning(
-                    'The checkpoint holds no random state: it is saved at a moment at which the '
-                    'processes do not meet. Training resumed from it is not exact.'
+                    'The checkpoint is saved without random state, because the processes are not '
+                    'synchronized at this point. Training resumed from it is not exact.'
                 )
                 return
         checkpoint['random_state'] = states
@@ -113,20 +113,20 @@ class RandomStateHook(Hook):
         self._loaded = {}
         if not states:
             runner.logger.warning(
-                'The checkpoint holds no random state (it was not written by mmfer): training goes '
-                'on, but not exactly as the uninterrupted run would have.'
+                'The checkpoint has no random state (it was not saved by mmfer): training is '
+                'resumed, but not exactly as an uninterrupted run.'
             )
         elif len(states) != get_world_size():
             runner.logger.warning(
-                f'The checkpoint holds the random state of {len(states)} processes and this run '
-                f'has {get_world_size()}: training goes on from fresh random states.'
+                f'The checkpoint has the random state of {len(states)} processes, but this run '
+                f'has {get_world_size()}: training is resumed with new random states.'
             )
         else:
             set_random_state(states[get_rank()])
             if getattr(runner.train_dataloader, 'persistent_workers', False):
                 runner.logger.warning(
-                    'train_dataloader.persistent_workers=True: the random state of its workers is '
-                    'lost with them, so the augmentation is not that of the uninterrupted run.'
+                    'train_dataloader.persistent_workers=True: the random state of the workers is '
+                    'not saved, so augmentation differs from an uninterrupted run.'
                 )
 
     @staticmethod

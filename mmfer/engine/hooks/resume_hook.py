@@ -24,27 +24,30 @@ _OF_THE_SCHEDULE = ('optim_wrapper', 'param_scheduler', 'auto_scale_lr')
 
 @HOOKS.register_module()
 class ResumeHook(Hook):
-    """Let a resumed run follow its config if that has changed since the checkpoint.
+    """Apply changes of the config when a run is resumed.
 
-    MMEngine takes learning rate, weight decay, schedule and iteration from the checkpoint, whatever
-    the config says. This hook compares the settings of optimizer, schedule and batches, the
-    iterations so far and the number of processes with those of the checkpoint. Where all are the
-    same, everything is resumed as it was, bit for bit; a schedule that goes by metrics first gets
-    those of the validation that follows the checkpoint, and so does what keeps the best one
-    (``save_best``), also where nothing is left to train. Otherwise every change is logged, and
+    MMEngine loads learning rate, weight decay, schedule and iteration from the checkpoint and
+    ignores the config. This hook compares the settings of optimizer, schedule and batches, the
+    iterations so far and the number of processes with those of the checkpoint.
+
+    If all are the same, the run is resumed exactly, bit for bit. If a schedule depends on metrics,
+    or the best checkpoint is kept (``save_best``), the validation that follows the checkpoint is
+    run first, also if nothing is left to train.
+
+    Otherwise every change is logged, and
 
     * the optimizer keeps its momenta and gets the settings of the config;
-    * the schedule is that of the config, at the epoch that training has come to;
-    * iterations are those of the finished epochs, at their present length; an epoch in which the
-      checkpoint was saved begins anew. Training by iterations goes on at the same iteration.
+    * the schedule is the one of the config, at the current epoch;
+    * the iteration is the number of finished epochs times their new length. An epoch in which the
+      checkpoint was saved starts again. Training by iterations continues at the same iteration.
 
     Raises:
-        ResumeError: A change cannot take effect: another kind of optimizer or of loop, other
-            parameters, another seed, a new schedule that depends on the metrics of past epochs; or
+        ResumeError: A change cannot be applied: another type of optimizer or loop, other
+            parameters, another seed, or a new schedule that depends on metrics of past epochs. Or
             the checkpoint has weights only.
     """
 
-    # After WeightsMatchHook has looked at the checkpoint as it stands in the file.
+    # After WeightsMatchHook, which must see the checkpoint as it was saved.
     priority = 'BELOW_NORMAL'
 
     def __init__(self) -> None:
@@ -70,7 +73,7 @@ class ResumeHook(Hook):
         if self._changed:
             rates = {name: values[0] for name, values in runner.optim_wrapper.get_lr().items()}
             runner.logger.warning(
-                f'These hold from here on, epoch {runner.epoch}, iteration {runner.iter}: '
+                f'In effect from epoch {runner.epoch}, iteration {runner.iter}: '
                 + ', '.join(f'{name}={value:.4g}' for name, value in rates.items())
                 + '. The optimizer keeps its momenta.'
             )
@@ -88,15 +91,15 @@ class ResumeHook(Hook):
             key for key in ('meta', 'optimizer', 'message_hub') if key not in checkpoint
         ]:
             raise ResumeError(
-                f'{runner._load_from} has no {", ".join(lacking)}, so training cannot go on from '
-                'it. Start a new run from its weights: --cfg-options load_from=CHECKPOINT instead '
-                'of --resume'
+                f'{runner._load_from} has no {", ".join(lacking)}, so training cannot be resumed. '
+                'Start a new run from its weights: --cfg-options load_from=CHECKPOINT instead of '
+                '--resume'
             )
         self._require_same_seed(runner, meta)
         if 'ema_state_dict' in checkpoint and not any(isinstance(h, EMAHook) for h in runner.hooks):
             raise ResumeError(
-                f'{runner._load_from} was trained with an EMAHook, which this config has not: '
-                'training would go on from the averaged weights. Leave it in custom_hooks, or '
+                f'{runner._load_from} was trained with an EMAHook, which this config lacks: '
+                'training would continue from the averaged weights. Add it to custom_hooks, or '
                 'start a new run from these weights, with --cfg-options load_from=CHECKPOINT and '
                 'another --work-dir instead of --resume'
             )
@@ -110,22 +113,22 @@ class ResumeHook(Hook):
         except ResumeError as error:
             raise ResumeError(
                 f'cannot resume {runner._load_from} with {"; ".join(changes)}. '
-                f'The reason: {error}. Give these settings their former values, or start a new run '
+                f'Reason: {error}. Restore the old values of these settings, or start a new run '
                 'from the weights, with --cfg-options load_from=CHECKPOINT and another --work-dir '
                 'instead of --resume'
             ) from error
         for change in changes:
-            runner.logger.warning(f'Resuming with another setting, {change}')
+            runner.logger.warning(f'Resuming with a changed setting: {change}')
 
     @staticmethod
     def _settings(runner, checkpoint: dict) -> tuple[dict, dict]:
-        """What the checkpoint was trained with, and what this run has, by the same names."""
+        """Return the settings of the checkpoint and those of this run, by the same names."""
         meta = checkpoint['meta']
         before, after = saved_settings(meta.get('cfg')), training_settings(runner.cfg)
         if before is None:
             before, after = {'the config in the checkpoint': 'cannot be compared'}, {}
         processes = meta.get('world_size') or len(checkpoint.get('random_state') or [])
-        if processes:  # else the checkpoint does not say
+        if processes:  # unknown in some checkpoints
             before['processes'], after['processes'] = processes, get_world_size()
         before[_ITERATIONS], after[_ITERATIONS] = meta['iter'], _iterations(runner, meta)
         return before, after
@@ -136,9 +139,9 @@ class ResumeHook(Hook):
         meta, loop = checkpoint['meta'], runner.train_loop
         by_iteration = isinstance(loop, IterBasedTrainLoop)
         if _counts_iterations(before, by_iteration) != by_iteration:
-            raise ResumeError('training by epochs and by iterations count differently')
+            raise ResumeError('training by epochs and by iterations cannot be mixed')
         if any(change.startswith('train_dataloader.sampler.seed') for change in changes):
-            raise ResumeError('a resumed run goes on with its own random numbers')
+            raise ResumeError('a resumed run continues with its own random numbers')
         meta['iter'] = _iterations(runner, meta)
         schedulers = flat(runner.param_schedulers)
         if any(getattr(scheduler, 'need_val_args', False) for scheduler in schedulers):
@@ -153,7 +156,7 @@ class ResumeHook(Hook):
         put_settings(checkpoint['optimizer'], runner.optim_wrapper)
         if any(change.startswith('optim_wrapper.loss_scale') for change in changes):
             checkpoint['optimizer'].pop('loss_scaler', None)
-        # Those that were built for this run have been advanced, and stay.
+        # Keep the schedulers of this run, which are advanced already.
         checkpoint.pop('param_schedulers', None)
 
     @staticmethod
@@ -162,8 +165,8 @@ class ResumeHook(Hook):
         if None not in (was, now) and was != now:
             raise ResumeError(
                 f'{runner._load_from} was trained with the seed {was} (randomness.seed), and a '
-                f'resumed run goes on with its random numbers: {now} would have no effect. Resume '
-                f'with --seed {was}, or start a new run in another --work-dir'
+                f'resumed run continues with its random numbers: {now} would have no effect. '
+                f'Resume with --seed {was}, or start a new run in another --work-dir'
             )
 
 
@@ -173,9 +176,10 @@ def _first_rates(optimizer: Mapping | OptimWrapper) -> list[float | None]:
 
 
 def _lacks_validation(runner) -> bool:
-    """Whether anything waits for the metrics of the validation that follows the checkpoint.
+    """Whether something needs the metrics of the validation that follows the checkpoint.
 
-    That is saved before it. A schedule counts them; for the best checkpoint they may come twice.
+    The checkpoint is saved before this validation. A schedule must get each metric exactly once;
+    for the best checkpoint, getting it twice does no harm.
     """
     loop, schedulers = runner.train_loop, flat(runner.param_schedulers)
     steps = [s.last_step for s in schedulers if getattr(s, 'need_val_args', False)]
@@ -192,9 +196,9 @@ def _lacks_validation(runner) -> bool:
 
 
 def _iterations(runner, meta: dict) -> int:
-    """Iterations that count as done.
+    """Return the number of finished iterations.
 
-    An epoch that was not finished begins anew, so those of whole epochs count alone.
+    An unfinished epoch starts again, so only the iterations of whole epochs count.
     """
     if isinstance(runner.train_loop, EpochBasedTrainLoop):
         return meta['epoch'] * len(runner.train_dataloader)

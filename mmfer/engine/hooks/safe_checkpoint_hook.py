@@ -24,7 +24,7 @@ class _RemoveLater:
         self._waiting[path] = self._identity(path)
 
     def flush(self) -> None:
-        """Delete what was to be deleted, except names that hold a new file by now."""
+        """Delete the collected files, except those that were replaced by a new file."""
         for path, identity in self._waiting.items():
             if self._backend.isfile(path) and self._identity(path) == identity:
                 self._backend.remove(path)
@@ -38,15 +38,15 @@ class _RemoveLater:
 
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
-    """:class:`mmengine.hooks.CheckpointHook` that never leaves a run without its last checkpoint.
+    """:class:`mmengine.hooks.CheckpointHook` that never loses the last checkpoint.
 
-    * A checkpoint is written under another name and takes its own when it is whole
+    * A checkpoint is written to a temporary file and renamed when it is complete
       (:func:`mmfer.utils.atomic_file.atomic_write`).
-    * Older checkpoints (``max_keep_ckpts``, the former best) are deleted after the new one has been
-      saved, not before: a full disk costs no more than the newest.
-    * Leftovers of a killed process are cleared when training starts.
-    * After its folder was moved or copied, a resumed run looks for its files in the new place and
-      leaves those in the old one alone.
+    * Older checkpoints (``max_keep_ckpts``, the previous best) are deleted after the new one is
+      saved, not before. So a full disk costs the new checkpoint only.
+    * Temporary files of a killed process are deleted when training starts.
+    * If its folder was moved or copied, a resumed run uses the files in the new folder and does not
+      touch those in the old one.
 
     The arguments are those of MMEngine's hook; ``backend_args`` defaults to the atomic backend.
     """
@@ -81,7 +81,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     @staticmethod
     def _follow_the_folder(runner) -> None:
-        """Point what the resumed message hub says about files to the present work folder."""
+        """Change the checkpoint paths in the resumed message hub to the current work folder."""
         for key, path in list(runner.message_hub.runtime_info.items()):
             if key.startswith(('best_ckpt', 'last_ckpt')) and isinstance(path, str):
                 here = osp.join(runner.work_dir, osp.basename(path))

@@ -10,23 +10,25 @@ from mmpretrain.structures import DataSample
 
 from mmfer.registry import HOOKS
 
-_SIDE = 256  # shortest of a drawing, pixels, about
-_LONGEST = 200  # bytes of a path within a name; file systems allow 255 for all of it
+_SIDE = 256  # approximate shorter side of a drawing, in pixels
+_LONGEST = 200  # bytes of the path in a file name; file systems allow 255 for the whole name
 
 
 @HOOKS.register_module()
 class VisualizationHook(visualization_hook.VisualizationHook):
-    """mmpretrain's ``VisualizationHook``, with a file for every image and in its colors.
+    """mmpretrain's ``VisualizationHook`` with unique file names and correct colors.
 
-    In mmfer's registry it replaces mmpretrain's. That one names a drawing after the file of its
-    image, so two ``1.jpg`` in two folders, or two faces of one image, overwrite each other; and it
-    draws BGR as RGB. Here :func:`drawing_name` names a drawing, ``000012_0_Anger__1.jpg.png``; in
-    validation the epoch or iteration follows. Small images are enlarged.
+    It replaces mmpretrain's hook in the registry of mmfer. mmpretrain names a drawing after the
+    image file, so two files ``1.jpg`` in different folders, or two faces of one image, overwrite
+    each other; and it draws BGR as RGB. Here :func:`drawing_name` makes names such as
+    ``000012_0_Anger__1.jpg.png``; in validation the epoch or iteration is appended. Small images
+    are enlarged.
 
-    Only the first process draws, in a distributed test its own images. The log says how many.
+    Only the first process draws; in a distributed test it draws its own images. The log has their
+    number.
 
     Args:
-        **kwargs: Those of mmpretrain's hook: ``enable``, ``interval``, ``show``, ``out_dir``, ...
+        **kwargs: Arguments of mmpretrain's hook: ``enable``, ``interval``, ``show``, ``out_dir``, …
     """
 
     def __init__(self, **kwargs):
@@ -54,7 +56,7 @@ class VisualizationHook(visualization_hook.VisualizationHook):
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         if self._drawn:
             count, where = len(runner.test_dataloader.dataset), self.out_dir or runner.log_dir
-            runner.logger.info(f'{self._drawn} of {count} images are drawn in {where}')
+            runner.logger.info(f'Saved drawings of {self._drawn} of {count} images to {where}')
 
     def _draw(
         self, dataset: Any, data_batch: dict, samples: Sequence[DataSample], step: int | None = None
@@ -63,7 +65,7 @@ class VisualizationHook(visualization_hook.VisualizationHook):
         if not self.enable or rank:
             return
         for image, sample in zip(data_batch['inputs'], samples, strict=True):
-            # As MMEngine's sampler deals them out, so this is the number in the dataset.
+            # MMEngine's sampler distributes images in turn, so this is the index in the dataset.
             number = self._seen * world_size
             self._seen += 1
             if number % self.interval:
@@ -73,7 +75,7 @@ class VisualizationHook(visualization_hook.VisualizationHook):
                 self._root = common_folder(dataset)
             name = drawing_name(number, path, self._root or '')
             self._drawn += 1
-            # So that the text is legible on faces of 64 pixels.
+            # Makes the text readable on faces of 64 pixels.
             enlarge = max(1, round(_SIDE / min(image.shape[1:])))
             draw_args = {'rescale_factor': enlarge, **self.draw_args}
             if self.out_dir is not None:
@@ -89,24 +91,24 @@ class VisualizationHook(visualization_hook.VisualizationHook):
 
 
 def drawing_name(number: int, path: str | None, root: str = '') -> str:
-    """What a drawing of a sample is called: a name without a folder, unique by the number.
+    """Return the file name of a drawing, without folder; the number makes it unique.
 
     Args:
-        number (int): Of the sample in its dataset.
-        path (str, optional): Of its image; None where it has none.
-        root (str): Folder that all images of the dataset have in common. Defaults to none.
+        number (int): Index of the sample in its dataset.
+        path (str, optional): Path of its image; None if it has no path.
+        root (str): Common folder of all images of the dataset. Defaults to '', none.
     """
     if not path:
         return f'{number:06d}'
     relative = os.path.relpath(path, root) if root else os.path.abspath(path)
     parts = [part for part in relative.split(os.sep) if part not in ('', os.pardir)]
-    # The end says more than the beginning.
+    # The end of a path is more specific than its start.
     tail = os.fsencode('__'.join(parts))[-_LONGEST:].decode(errors='ignore')
     return f'{number:06d}_{tail}'
 
 
 def common_folder(dataset: Any) -> str:
-    """The deepest folder that all images of a dataset are in; '' where it does not list them."""
+    """Return the deepest common folder of all images of a dataset; '' if it does not list them."""
     if not hasattr(dataset, 'get_data_info'):
         return ''
     infos = (dataset.get_data_info(index) for index in range(len(dataset)))

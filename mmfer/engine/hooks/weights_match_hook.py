@@ -19,32 +19,36 @@ from ..resumed_schedule import flat, saved_settings, state_names
 
 
 class WeightsMismatchError(ValueError):
-    """A checkpoint fills too little of the model it is loaded into, or with no numbers."""
+    """A checkpoint has too few weights of the model, or weights that are NaN or infinite."""
 
 
 @HOOKS.register_module()
 class WeightsMatchHook(Hook):
-    """Say how much of the model a checkpoint fills, and refuse one that fills nearly nothing.
+    """Log how many weights of the model a checkpoint has, and raise an error if it has too few.
 
-    MMEngine loads what fits and drops the rest, so a checkpoint of another model leaves the model
-    at its random start without an error. Weights that are NaN or infinite are refused as well.
-    Names lose what DataParallel and torch.compile put before them.
+    MMEngine loads weights that match and ignores the others. So with a checkpoint of another model,
+    the model silently keeps its random initialization. Weights that are NaN or infinite are an
+    error as well. Prefixes of DataParallel and torch.compile are stripped from the names.
 
-    A run that is resumed needs all: the weights, the optimizer's state, and whatever else the
-    checkpoint held when it was saved.
+    To resume a run, the checkpoint must be complete: all weights, the optimizer state, and
+    everything else that it had when it was saved.
 
     Args:
-        min_matched (float): Least share of the model's parameters, counted in numbers and not in
-            tensors, that the checkpoint must hold under the right name and in the right shape, 0-1.
-            Defaults to 0.5; 0 lets everything pass, also where a run is resumed.
-        max_listed (int): How many names of each kind the message lists. Defaults to 5.
+        min_matched (float): Smallest share of the parameters of the model (counted by elements, not
+            tensors) that the checkpoint must have with the right name and shape, 0 to 1. 0 turns
+            the check off, also for resumed runs. Defaults to 0.5.
+        max_listed (int): Number of names of each kind to list in messages. Defaults to 5.
+
+    Raises:
+        WeightsMismatchError: The checkpoint does not fit the model, is incomplete, or has weights
+            that are not finite.
     """
 
     def __init__(self, min_matched: float = 0.5, max_listed: int = 5) -> None:
         if not 0 <= min_matched <= 1:
             raise ValueError(
-                f'min_matched is {min_matched}; it is a share of the parameters, from 0 to 1 '
-                '(default_hooks.weights_match.min_matched)'
+                f'default_hooks.weights_match.min_matched is a share of the parameters and must be '
+                f'from 0 to 1, got {min_matched}'
             )
         self.min_matched = min_matched
         self.max_listed = max_listed
@@ -56,12 +60,12 @@ class WeightsMatchHook(Hook):
         weights = checkpoint.get('state_dict', checkpoint)
         if not isinstance(weights, dict):
             raise WeightsMismatchError(
-                f'the checkpoint holds a {type(weights).__name__} where a dict of weights should be'
+                f'the checkpoint has a {type(weights).__name__} instead of a dict of weights'
             )
         try:
             weights = plain_names(weights)
         except ValueError as error:
-            raise WeightsMismatchError(f'the checkpoint is of no use: {error}') from error
+            raise WeightsMismatchError(f'the checkpoint cannot be used: {error}') from error
         resumed = runner._resume and self.min_matched
         if not resumed:
             weights = as_loaded(model, weights)
@@ -73,25 +77,25 @@ class WeightsMatchHook(Hook):
             raise WeightsMismatchError(
                 f'this is a checkpoint of another model: {report}, less than the '
                 f'{self.min_matched:.0%} required (default_hooks.weights_match.min_matched).\n'
-                f'{details}\nCheck that config and checkpoint belong together. Weights of one part '
-                "of the model are loaded by its init_cfg=dict(type='Pretrained', checkpoint=..., "
-                'prefix=...); files of other projects go through tools/model_converters first.'
+                f'{details}\nCheck that config and checkpoint belong together. To load weights of '
+                "one part of the model, set its init_cfg=dict(type='Pretrained', checkpoint=..., "
+                'prefix=...); convert files of other projects with tools/model_converters first.'
             )
         try:
             check_numbers(weights, report.matched)
         except ValueError as error:
-            raise WeightsMismatchError(f'the checkpoint is of no use: {error}') from error
+            raise WeightsMismatchError(f'the checkpoint cannot be used: {error}') from error
         _put_back(checkpoint, weights)
         runner.logger.info(f'Checkpoint: {report}' + (f'\n{details}' if details else ''))
 
     def _check_whole(self, runner, checkpoint: Mapping, report: StateDictReport) -> None:
-        """Check that a run can go on from a checkpoint as it would have."""
+        """Check that a run can be resumed exactly from a checkpoint."""
         reason = why_incomplete(checkpoint)
         names = report.missing + report.unexpected  # frozen priors have files of their own
         if not reason and (report.reshaped or any(not n.startswith('priors.') for n in names)):
             reason = f'{report}\n{report.details(self.max_listed)}\n'
         if not reason and _lost_schedule(checkpoint):
-            reason = 'its param_schedulers are lost'
+            reason = 'its param_schedulers are missing'
         optimizer = getattr(runner.optim_wrapper, 'optimizer', None)
         if not reason and CONTENTS not in checkpoint and isinstance(optimizer, Optimizer):
             reason = _lost_state(optimizer, checkpoint['optimizer'])
@@ -104,16 +108,16 @@ class WeightsMatchHook(Hook):
 
 
 def _lost_state(optimizer: Optimizer, saved: Mapping) -> str:
-    """Say which parameters lack a state in a checkpoint that does not say how much it holds.
+    """Describe the missing optimizer state of a checkpoint without a list of its contents.
 
-    Frozen parameters have none, and some optimizers keep none at all.
+    Frozen parameters have no state, and some optimizers have no state at all.
     """
     if not {'state', 'param_groups'} <= saved.keys():
-        return 'its optimizer is that of something else'
+        return 'its optimizer lacks state or param_groups'
     params = [param for group in optimizer.param_groups for param in group['params']]
     numbers = [number for group in saved['param_groups'] for number in group['params']]
     if len(params) != len(numbers):
-        return f'its optimizer has {len(numbers)} parameters, and that of the config {len(params)}'
+        return f'its optimizer has {len(numbers)} parameters, the one of the config {len(params)}'
     state, names = saved['state'], state_names(optimizer, saved['param_groups'][0])
     pairs = zip(params, numbers, strict=True)
     lost = [n for param, n in pairs if names and param.requires_grad and n not in state]
@@ -130,7 +134,7 @@ def _lost_schedule(checkpoint: Mapping) -> bool:
 
 
 def _put_back(checkpoint: dict, weights: dict) -> None:
-    """Replace the weights in a checkpoint, or a checkpoint that is nothing else, in place."""
+    """Replace the weights in a checkpoint, or in a bare state dict, in place."""
     place = checkpoint.get('state_dict', checkpoint)
     if place.keys() != weights.keys():
         place.clear()

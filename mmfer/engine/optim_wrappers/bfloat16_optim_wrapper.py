@@ -13,9 +13,9 @@ from mmfer.registry import OPTIM_WRAPPERS
 class BFloat16OptimWrapper(OptimWrapper):
     """Mixed precision in bfloat16, on any device.
 
-    bfloat16 has the exponent range of float32, so unlike float16 it needs no loss scaling, and the
-    CPU has it too (MMEngine's ``AmpOptimWrapper`` refuses the CPU). Weights, gradients and the
-    optimizer stay in float32. The arguments are those of :class:`mmengine.optim.OptimWrapper`.
+    bfloat16 has the exponent range of float32, so unlike float16 it needs no loss scaling. It also
+    works on CPUs, which MMEngine's ``AmpOptimWrapper`` does not support. Weights, gradients and
+    optimizer state stay in float32. Arguments are those of :class:`mmengine.optim.OptimWrapper`.
     """
 
     @contextmanager

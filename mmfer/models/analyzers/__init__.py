@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Encoder, frozen priors, adapter and head in one model, and tokens that are computed once."""
+"""The model of KT-Adapter: encoder, frozen priors, adapter and head; and cached prior tokens."""
 
 from .face_analyzer import FaceAnalyzer
 from .prior_encoders import PriorEncoders

@@ -26,21 +26,21 @@ def _fingerprint(encoder: nn.Module) -> str:
 
 
 class PriorEncoders:
-    """The frozen encoders of other tasks that a KT-Adapter learns from.
+    """Frozen encoders of other tasks, from which a KT-Adapter learns.
 
-    Not an ``nn.Module``, on purpose: they are a tool of training and no part of the model that
-    holds them. So they are in no ``state_dict()`` and no ``parameters()``, the optimizer and
-    ``DistributedDataParallel`` do not know of them, and ``train()`` cannot wake their BatchNorm.
+    Deliberately not an ``nn.Module``: the encoders are needed for training, but are not part of the
+    model. So they do not appear in its ``state_dict()`` and ``parameters()``, the optimizer and
+    ``DistributedDataParallel`` ignore them, and ``train()`` cannot change their BatchNorm.
 
-    Building them leaves the random generators as they were: the model that learns from them draws
-    the same numbers with any priors, or none.
+    Building them does not change the state of the random generators. The model therefore draws the
+    same numbers with any priors, or with none.
 
     Args:
         configs (Mapping[str, Mapping]): By task, ``dict(backbone=..., checkpoint=...)``: any
-            registered backbone, and the file its weights come from (see :meth:`load`). Without a
-            checkpoint the backbone's own ``init_cfg`` counts.
-        device (torch.device | str): Where they work. Defaults to the CPU; they follow their inputs
-            anyway.
+            registered backbone, and the file with its weights (see :meth:`load`). Without a
+            checkpoint, the ``init_cfg`` of the backbone is used.
+        device (torch.device | str): Initial device. Calls move the encoders to the device of the
+            inputs. Defaults to 'cpu'.
     """
 
     def __init__(self, configs: Mapping[str, Mapping], device: torch.device | str = 'cpu'):
@@ -59,23 +59,22 @@ class PriorEncoders:
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor, data_samples: Sequence | None = None) -> dict[str, Tensor]:
-        """The prior tokens of a batch.
+        """Compute the prior tokens of a batch.
 
         Args:
-            inputs (Tensor): The images that the canonical encoder sees, ``(B, 3, H, W)``,
-                normalized.
-            data_samples (Sequence, optional): Not looked at; a cache, which has the same signature,
-                needs them.
+            inputs (Tensor): Input images of the canonical encoder, ``(B, 3, H, W)``, normalized.
+            data_samples (Sequence, optional): Ignored. :class:`PriorTokenCache`, which has the same
+                signature, needs them.
 
         Returns:
-            dict: By task, ``(B, C_task)`` in float32 also under mixed precision, so that stored
-            tokens are no different from fresh ones.
+            dict: By task, ``(B, C_task)``. In float32 even under mixed precision, so that cached
+            and computed tokens are the same.
         """
         if inputs.device != self.device:
             self.device = inputs.device
             self.encoders.to(self.device)
-        # One image alone goes through other kernels (matrix times vector), with other last bits.
-        # As one of two, it has the tokens that it has in any batch, and so in a cache (on CPUs).
+        # A single image uses other kernels (matrix times vector), whose results differ in the last
+        # bits. In a batch of two it gets the same tokens as in any batch and in a cache (on CPUs).
         count = len(inputs)
         if count == 1:
             inputs = inputs.expand(2, -1, -1, -1)
@@ -85,15 +84,15 @@ class PriorEncoders:
         }
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All weights, as ``TASK.NAME``."""
+        """Return all weights, named ``TASK.NAME``."""
         return self.encoders.state_dict()
 
     def fingerprints(self) -> dict[str, str]:
-        """SHA-256 of each encoder's weights, by task: names, types, shapes and values."""
+        """Return the SHA-256 of the weights of each encoder: names, dtypes, shapes and values."""
         return {task: _fingerprint(encoder) for task, encoder in self.encoders.items()}
 
     def load_state_dict(self, weights: Mapping[str, Tensor]) -> None:
-        """Take the weights that :meth:`state_dict` gave; tasks that are not in it stay."""
+        """Load weights from :meth:`state_dict`; tasks that it lacks keep their weights."""
         for task, encoder in self.encoders.items():
             if own := take_prefix(weights, f'{task}.'):
                 encoder.load_state_dict(own)
@@ -108,28 +107,29 @@ class PriorEncoders:
         if checkpoint is None and not config['backbone'].get('init_cfg'):
             print_log(
                 f'The prior encoder of {task!r} has neither a checkpoint nor an init_cfg, so its '
-                f'weights are random. Set model.priors.{task}.checkpoint to that of the baseline',
+                f'weights are random. Set model.priors.{task}.checkpoint to the checkpoint of the '
+                'baseline',
                 'current',
                 logging.WARNING,
             )
         encoder.requires_grad_(False).to(self.device)
-        encoder.eval()  # by itself: train() of some backbones returns nothing
-        for value in encoder.state_dict().values():  # random ones too are the same in all processes
+        encoder.eval()  # not chained: train() of some backbones returns None
+        for value in encoder.state_dict().values():  # random weights must be equal in all processes
             broadcast(value)
         return encoder
 
     @staticmethod
     def load(encoder: nn.Module, task: str, path: str) -> None:
-        """Fill an encoder from a file, completely.
+        """Load all weights of an encoder from a file.
 
         Args:
-            encoder (nn.Module): The backbone to fill.
-            task (str): Its task, for messages.
-            path (str): Checkpoint of a model whose ``backbone`` this is, such as that of the task's
-                baseline, or the weights of the bare backbone.
+            encoder (nn.Module): The backbone to load into.
+            task (str): Task of the encoder, for messages.
+            path (str): Checkpoint of a model with this ``backbone``, such as the baseline of the
+                task, or weights of the backbone alone.
 
         Raises:
-            FileNotFoundError: There is no such file.
+            FileNotFoundError: The file does not exist.
             ValueError: A weight of the encoder is missing, has another shape, or is not finite.
         """
         key = f'model.priors.{task}.checkpoint'
@@ -137,17 +137,17 @@ class PriorEncoders:
             weights, _ = load_weights(path)
         except FileNotFoundError as error:
             raise FileNotFoundError(
-                f'there is no {path}, which the prior encoder of {task!r} is to be loaded from. '
-                f'Train the baseline of that task first and set {key} to its checkpoint, or leave '
-                'the task out with model.num_priors'
+                f'{path}, the checkpoint of the prior encoder of {task!r}, does not exist. '
+                f'Train the baseline of that task first and set {key} to its checkpoint, or omit '
+                'the task with model.num_priors'
             ) from error
         weights = take_prefix(weights, 'backbone.') or weights
         report = compare_state_dicts(encoder.state_dict(), weights)
         if report.missing or report.reshaped:
             raise ValueError(
-                f'{path} does not hold the prior encoder of {task!r}, a '
+                f'{path} does not contain the weights of the prior encoder of {task!r}, a '
                 f'{type(encoder).__name__}: {report}.\n{report.details()}\nThe architecture '
-                f'in model.priors.{task}.backbone has to be the one that {key} was trained with'
+                f'in model.priors.{task}.backbone must be the one that {key} was trained with'
             )
         try:
             check_numbers(weights, report.matched)

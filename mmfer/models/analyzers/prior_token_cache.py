@@ -19,26 +19,26 @@ _NOTES = 'tokens.json'
 
 
 class PriorTokenCacheError(RuntimeError):
-    """Stored prior tokens that must not be used, or cannot be stored."""
+    """Cached prior tokens cannot be used or saved."""
 
 
 class DamagedTokensError(PriorTokenCacheError):
-    """Stored prior tokens that are not what was written."""
+    """A file of cached prior tokens is damaged."""
 
 
 class PriorTokenCache:
-    """Prior tokens of a whole dataset in a file, instead of the encoders that made them.
+    """Prior tokens of a whole dataset, read from a file instead of computed by the encoders.
 
-    ``tokens.npy`` holds one float32 row a sample, the tokens of all tasks side by side; it is
-    mapped into memory, so processes of one machine share it. ``tokens.json`` says what the rows
-    were made from, and holds the SHA-256 of what was written. It is written last: without it there
-    is no cache. One process builds at a time, by a lock of the caller's.
+    ``tokens.npy`` has one float32 row per sample, with the tokens of all tasks side by side. It is
+    memory-mapped, so the processes of a machine share it. ``tokens.json`` contains everything that
+    the tokens depend on, and the SHA-256 of ``tokens.npy``. It is written last; without it the
+    cache does not exist. The caller must hold a lock, so that only one process builds at a time.
 
     Args:
         rows (np.ndarray): ``(N, W)``, float32; row ``i`` belongs to the sample with
             ``sample_idx == i``.
-        widths (Mapping[str, int]): By task, in the order of the columns, the width of its token;
-            their sum is ``W``.
+        widths (Mapping[str, int]): Token width by task, in the order of the columns. The sum is
+            ``W``.
     """
 
     def __init__(self, rows: np.ndarray, widths: Mapping[str, int]):
@@ -46,11 +46,11 @@ class PriorTokenCache:
         self.widths = dict(widths)
 
     def __call__(self, inputs: Tensor, data_samples: Sequence) -> dict[str, Tensor]:
-        """The prior tokens of a batch, as :class:`PriorEncoders` computes them.
+        """Return the prior tokens of a batch, with the interface of :class:`PriorEncoders`.
 
         Args:
-            inputs (Tensor): The images; only their device counts.
-            data_samples (Sequence): Their samples, each with its ``sample_idx``.
+            inputs (Tensor): The images; only their device is used.
+            data_samples (Sequence): Their samples, each with a ``sample_idx``.
 
         Returns:
             dict: By task, ``(B, C_task)``, float32, on the device of ``inputs``.
@@ -58,8 +58,8 @@ class PriorTokenCache:
         indices = [getattr(sample, 'sample_idx', None) for sample in data_samples]
         if None in indices:
             raise PriorTokenCacheError(
-                'a sample has no sample_idx, by which its prior tokens are found: PackInputs must '
-                "have 'sample_idx' among its meta_keys"
+                'a sample has no sample_idx, which is needed to find its prior tokens: add '
+                "'sample_idx' to the meta_keys of PackInputs"
             )
         rows = torch.from_numpy(self.rows[indices]).to(inputs.device)
         return dict(zip(self.widths, rows.split(tuple(self.widths.values()), 1), strict=True))
@@ -69,16 +69,17 @@ class PriorTokenCache:
         """Open the tokens in ``folder``.
 
         Args:
-            folder (str | Path): Where :meth:`build` wrote them.
-            key (Mapping[str, Any]): What they have to be made from; plain data without tuples, as
-                JSON gives it back.
+            folder (str | Path): The folder that :meth:`build` wrote to.
+            key (Mapping[str, Any]): Everything that the tokens depend on; plain data without
+                tuples, so that it survives a JSON round trip.
 
         Returns:
-            None if there are none.
+            PriorTokenCache | None: The cache, or None if it does not exist.
 
         Raises:
             DamagedTokensError: The files are damaged.
-            PriorTokenCacheError: The tokens were made from something else, which is named.
+            PriorTokenCacheError: The tokens were computed with another key; the message lists the
+                differences.
         """
         folder = Path(folder)
         if not (folder / _NOTES).exists():
@@ -91,14 +92,14 @@ class PriorTokenCache:
         changes = _differences(made_from, key)
         if changes:
             raise PriorTokenCacheError(
-                f'the prior tokens in {folder} were made from something else:\n  '
+                f'the prior tokens in {folder} were computed with other settings:\n  '
                 + '\n  '.join(changes)
-                + '\nTo compute them anew, delete that folder or set rebuild=True of the '
-                'PriorTokenCacheHook; to keep them, give it another cache_dir'
+                + '\nTo recompute them, delete that folder or set rebuild=True in the '
+                'PriorTokenCacheHook; to keep them, set another cache_dir there'
             )
         try:
             if file_digest(folder / _TOKENS) != digest:
-                raise ValueError('its content is not what was written')
+                raise ValueError('its content has changed since it was written')
             rows = np.load(folder / _TOKENS, mmap_mode='r', allow_pickle=False)
         except (OSError, ValueError) as error:
             raise _damaged(folder / _TOKENS, str(error)) from error
@@ -112,45 +113,45 @@ class PriorTokenCache:
         batches: Iterable[Mapping[str, Tensor]],
         num_samples: int,
     ) -> 'PriorTokenCache':
-        """Write tokens to ``folder``, over those that are there, and open them.
+        """Write tokens to ``folder``, replacing old ones, and open them.
 
         Args:
-            folder (str | Path): Made if need be.
-            key (Mapping[str, Any]): What the tokens are made from; plain data.
-            batches (Iterable[Mapping[str, Tensor]]): The tokens by task, ``(B, C_task)`` each, of
-                the samples in their order. More than ``num_samples`` rows are cut off.
+            folder (str | Path): Created if it does not exist.
+            key (Mapping[str, Any]): Everything that the tokens depend on; plain data.
+            batches (Iterable[Mapping[str, Tensor]]): Tokens by task, ``(B, C_task)`` each, with the
+                samples in order. Rows after the first ``num_samples`` are dropped.
             num_samples (int): ``N``.
 
         Raises:
-            PriorTokenCacheError: They cannot be written; nothing half-written is left.
+            PriorTokenCacheError: The tokens cannot be written. No partial file is left.
         """
         folder = Path(folder)
         with _explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            # As long as the notes are missing, the tokens are not believed.
+            # Without the notes, the cache does not exist.
             (folder / _NOTES).unlink(missing_ok=True)
             with replacing(folder / _TOKENS) as file:
                 widths, digest = _write_rows(file, batches, num_samples)
             notes = dict(key=key, widths=widths, sha256=digest)
             atomic_write(folder / _NOTES, json.dumps(notes, indent=1).encode())
-        return cls.open(folder, key)  # which reads all of it again
+        return cls.open(folder, key)  # verifies the files
 
 
 class _DataError(Exception):
-    """Carries an error of the data set through :func:`_explained`."""
+    """Wraps an error of the dataset, so that :func:`_explained` does not explain it."""
 
 
 @contextmanager
 def _explained(folder: Path) -> Iterator[None]:
-    """Errors of the file system say what to do. Those of the data set pass by as they are."""
+    """Explain errors of the file system; raise errors of the dataset unchanged."""
     try:
         yield
     except _DataError as error:
         raise error.__cause__ from None
     except OSError as error:
         raise PriorTokenCacheError(
-            f'the prior tokens could not be written to {folder} ({error.strerror}); nothing '
-            'half-written is left. Make room, or give the PriorTokenCacheHook a cache_dir elsewhere'
+            f'the prior tokens could not be written to {folder} ({error.strerror}); no partial '
+            'file is left. Free some space, or set another cache_dir in the PriorTokenCacheHook'
         ) from error
 
 
@@ -166,7 +167,7 @@ def _write_rows(
 ) -> tuple[dict[str, int], str]:
     """Write an ``.npy`` file of ``num_samples`` rows; return the widths of the tasks and a SHA-256.
 
-    Written and not memory-mapped: a full disk is an error then and not the process' death.
+    Not memory-mapped, because a full disk would then kill the process instead of raising an error.
     """
     widths, done, digest = {}, 0, hashlib.sha256()
     for tokens in _own_errors(batches):
@@ -182,7 +183,7 @@ def _write_rows(
         file.write(content.getbuffer())
         digest.update(content.getbuffer())
     if done != num_samples:
-        raise PriorTokenCacheError(f'there are tokens of {done} samples instead of {num_samples}')
+        raise PriorTokenCacheError(f'got tokens of {done} samples instead of {num_samples}')
     return widths, digest.hexdigest()
 
 
@@ -191,7 +192,7 @@ def _damaged(path: Path, reason: str) -> DamagedTokensError:
 
 
 def _flatten(value: Any, name: str = '') -> dict[str, Any]:
-    """Nested dicts and lists as one dict with dotted names."""
+    """Flatten nested dicts and lists to one dict with dotted names."""
     if isinstance(value, (dict, list)) and value:
         items = value.items() if isinstance(value, dict) else enumerate(value)
         parts = [_flatten(item, f'{name}.{key}' if name else str(key)) for key, item in items]
@@ -200,12 +201,12 @@ def _flatten(value: Any, name: str = '') -> dict[str, Any]:
 
 
 def _differences(old: Any, new: Any, limit: int = 10) -> list[str]:
-    """One line for each entry that is not the same."""
-    absent = 'nothing'
+    """List the differing entries, one line each."""
+    absent = 'not set'
     old, new = _flatten(old), _flatten(new)
     names = [n for n in old | new if old.get(n, absent) != new.get(n, absent)]
     lines = [
-        f'{name}: {_short(old.get(name, absent))} then, {_short(new.get(name, absent))} now'
+        f'{name}: was {_short(old.get(name, absent))}, is now {_short(new.get(name, absent))}'
         for name in names[:limit]
     ]
     return lines + ([f'and {len(names) - limit} more'] if len(names) > limit else [])

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Networks from an image to features: APViT, the CNNs below it, and TransFER."""
+"""Backbones: APViT, the CNNs it builds on, and TransFER."""
 
 from .apvit import APViT
 from .irnet import IRNet

@@ -28,55 +28,56 @@ from ..utils.checkpointing import run_checkpointed
 class APViT(BaseModule):
     """Vision Transformer with attentive pooling over CNN features (APViT, Figure 3).
 
-    A CNN's last feature map becomes ``N = H * W`` tokens of ``C`` channels; Attentive Patch Pooling
-    keeps the ``k`` most active; a [class] token joins them; the blocks from ``atp.start`` on are
-    :class:`ATPBlock`, the others :class:`EncoderLayer`. Without ``app`` and ``atp`` this is a
-    plain hybrid ViT, the paper's baseline, and with ``cnn=None`` a plain ViT. What the output does
-    not depend on is not computed: see :class:`ATPBlock`, and where ``out_type`` asks for the
-    [class] token, the last block computes nothing else.
+    The CNN's last feature map becomes ``N = H * W`` tokens of ``C`` channels. Attentive Patch
+    Pooling keeps the ``k`` most active ones, and a [class] token is prepended. Blocks from
+    ``atp.start`` on are :class:`ATPBlock`, earlier ones :class:`EncoderLayer`. Without ``app`` and
+    ``atp`` this is a plain hybrid ViT, the paper's baseline; with ``cnn=None`` it is a plain ViT.
+    Tokens that do not affect the output are not computed, see :class:`ATPBlock`. With
+    ``out_type='cls_token'`` the last block computes the [class] token only.
 
     Parameter names are those of mmpretrain's ``VisionTransformer``, so its checkpoints load.
 
     Args:
         cnn (dict, optional): Config of any registered backbone with a 4-D last output, such as
-            ``dict(type='IRNet')``. ``None`` takes a plain patch embedding.
+            ``dict(type='IRNet')``. None (default) uses a plain patch embedding.
         arch (str | dict): A name in mmpretrain's ``VisionTransformer.arch_zoo`` ('small',
             'deit-tiny', ...) or a dict with ``embed_dims``, ``num_layers``, ``num_heads`` and
             ``feedforward_channels``. Defaults to 'small', the paper's: 768 wide, 8 blocks.
-        img_size (int | tuple): Height and width of the image in pixels. It fixes the grid of the
-            position embedding. Defaults to 112.
+        img_size (int | tuple): Height and width of the image in pixels. It determines the grid of
+            the position embedding. Defaults to 112.
         patch_size (int): Side of a patch in pixels when ``cnn`` is None. Defaults to 16.
         app (dict, optional): Arguments of :class:`AttentivePatchPooling` (``keep_num``,
             ``criterion``, ``mode``, ``score_on``, ``lanet_form``). None (default) keeps all
             patches.
-        atp (dict, optional): ``keep_rate``, a number or a list of one for each block from ``start``
-            on; ``start``, index of the first pooling block, by default half of the blocks; and
-            ``criterion`` of :class:`ATPBlock`. With ``start=0`` the list is the ``keep_rates`` of
+        atp (dict, optional): ``keep_rate``, one number for all pooling blocks or a list with one
+            for each; ``start``, index of the first pooling block (default: half of the blocks);
+            ``criterion``, see :class:`ATPBlock`. With ``start=0`` the list is the ``keep_rates`` of
             the released code. None (default) drops no tokens.
         out_type (str): ``'cls_token'`` (default), the normalized [class] token ``(B, C)``;
-            ``'avg_featmap'``, the mean of the normalized tokens that are left ``(B, C)`` (Table 1,
-            GAP); ``'raw'``, all normalized tokens that are left, [class] first, ``(B, 1 + n, C)``.
+            ``'avg_featmap'``, the mean of the normalized kept patch tokens ``(B, C)`` (Table 1,
+            GAP); ``'raw'``, all normalized kept tokens, [class] first, ``(B, 1 + n, C)``.
         qkv_bias (bool): Bias of the query, key and value projections. Defaults to True; the
             ViT-small of the paper has none.
-        qk_scale (float, optional): What products of queries and keys are multiplied by. Defaults to
+        qk_scale (float, optional): Scale of the query-key products. Defaults to
             ``head_dims ** -0.5``, 96 ** -0.5 in the paper's ViT-small, as in the release; the
             ImageNet weights that it starts from were trained with 768 ** -0.5.
         drop_rate (float): Dropout after position embedding, projections and MLPs. Defaults to 0.
-        drop_path_rate (float): Stochastic depth of the last block, rising linearly from 0 at the
-            first. Defaults to 0.
+        drop_path_rate (float): Stochastic depth rate of the last block; it rises linearly from 0
+            in the first block. Defaults to 0.
         norm_cfg (dict): Normalization. Defaults to LayerNorm with eps 1e-6, as in the release.
-        layer_cfg (dict): Further arguments for every block. Defaults to none.
-        with_cp (bool): Keep the input of each block only and compute the rest again for gradients:
-            less memory, one more forward pass. A CNN such as ``IRNet``, which takes most of the
-            memory, has a ``with_cp`` of its own. Defaults to False.
-        computation (None): Removed; anything but None is an error.
+        layer_cfg (dict): Further arguments for every block. Defaults to None.
+        with_cp (bool): Activation checkpointing: store only the input of each block and recompute
+            the rest in the backward pass. It saves memory and costs one more forward pass. A CNN
+            such as ``IRNet``, which needs most of the memory, has its own ``with_cp``. Defaults to
+            False.
+        computation (None): Removed; any other value is an error.
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=...)`` loads transformer
-            weights; the CNN's own ``init_cfg`` is applied first and stays where the file has no
-            CNN weights (Table 3). Without it the transformer starts as in the release: linear
-            layers of blocks as in :class:`EncoderLayer`, [class] token and patches' positions
-            normal with std 0.02, the [class] token's position 0, the projection of the CNN's
-            features as PyTorch starts a convolution. ``layer_cfg=dict(init_cfg=...)`` is for the
-            blocks.
+            weights. The CNN's own ``init_cfg`` is applied first and remains in effect for CNN
+            weights that the file lacks (Table 3). With None (default) the transformer is
+            initialized as in the release: linear layers of the blocks as in :class:`EncoderLayer`;
+            [class] token and patch positions normal with std 0.02; position of the [class] token 0;
+            the projection of the CNN features like a PyTorch convolution. To initialize the blocks
+            otherwise, set ``layer_cfg=dict(init_cfg=...)``.
     """
 
     OUT_TYPES = ('cls_token', 'avg_featmap', 'raw')
@@ -128,7 +129,7 @@ class APViT(BaseModule):
             self.cnn = MODELS.build(cnn)
             feature_channels, *grid = self._probe_cnn(self.img_size)
             self.grid = tuple(grid)
-            # A 1x1 convolution, written as the linear layer it is on tokens.
+            # On tokens, a 1x1 convolution is a linear layer.
             self.projection = nn.Linear(feature_channels, self.embed_dims)
         self.num_patches = self.grid[0] * self.grid[1]
 
@@ -170,7 +171,9 @@ class APViT(BaseModule):
             return zoo[arch]
         needed = {'embed_dims', 'num_layers', 'num_heads', 'feedforward_channels'}
         if not isinstance(arch, dict) or set(arch) != needed:
-            raise ValueError(f'APViT arch as a dict has the keys {sorted(needed)}, got {arch}')
+            raise ValueError(
+                f'APViT arch as a dict must have the keys {sorted(needed)}, got {arch}'
+            )
         if arch['embed_dims'] % arch['num_heads']:
             raise ValueError(
                 f'APViT arch.embed_dims={arch["embed_dims"]} is not a multiple of '
@@ -180,7 +183,7 @@ class APViT(BaseModule):
 
     @torch.no_grad()
     def _probe_cnn(self, size: tuple[int, int]) -> tuple[int, int, int]:
-        """Channels, height and width of the CNN's last output for one image of a size."""
+        """Return channels, height and width of the CNN's last output for images of this size."""
         training = self.cnn.training
         self.cnn.eval()
         weight = next(self.cnn.parameters(), torch.zeros(()))
@@ -190,7 +193,7 @@ class APViT(BaseModule):
         if features.ndim != 4:
             raise ValueError(
                 f'APViT needs a cnn whose last output is (B, C, H, W); '
-                f'{type(self.cnn).__name__} gives {tuple(features.shape)}'
+                f'{type(self.cnn).__name__} returns {tuple(features.shape)}'
             )
         return tuple(features.shape[1:])
 
@@ -202,7 +205,7 @@ class APViT(BaseModule):
         on_features = app.get('score_on') == 'features'
         if on_features and feature_channels is None:
             raise ValueError(
-                "app.score_on='features' needs a cnn; with cnn=None choose app.score_on='tokens'"
+                "app.score_on='features' needs a cnn; with cnn=None set app.score_on='tokens'"
             )
         if app.get('criterion') == 'lanet':
             app.setdefault('in_channels', feature_channels if on_features else self.embed_dims)
@@ -216,7 +219,7 @@ class APViT(BaseModule):
             return {}
         unknown = set(atp) - set(self.ATP_KEYS)
         if unknown:
-            raise ValueError(f'atp has the keys {self.ATP_KEYS}, got also {sorted(unknown)}')
+            raise ValueError(f'keys of atp must be among {self.ATP_KEYS}, got {sorted(unknown)}')
         atp = dict(atp)
         start = atp.setdefault('start', self.num_layers // 2)
         if not 0 <= start <= self.num_layers:
@@ -226,21 +229,21 @@ class APViT(BaseModule):
             rates = [rates] * blocks
         elif len(rates) != blocks:
             raise ValueError(
-                f'atp.keep_rate as a list has one number for each of the {blocks} blocks from '
-                f'atp.start={start} on, got {len(rates)}: {list(rates)}'
+                f'atp.keep_rate as a list must have one number for each of the {blocks} blocks '
+                f'from atp.start={start} on, got {len(rates)}: {list(rates)}'
             )
         atp['keep_rate'] = list(rates)
         return atp
 
     def init_weights(self) -> None:
-        """Initialize, or load what ``init_cfg`` names."""
+        """Initialize the weights as ``init_cfg`` says, or load them."""
         settings = [self.init_cfg] if isinstance(self.init_cfg, dict) else self.init_cfg or ()
         pretrained = any(
             is_component(setting, WEIGHT_INITIALIZERS, PretrainedInit) for setting in settings
         )
         if pretrained and self.cnn is not None:
-            # mmengine leaves the children alone once their parent has loaded a file; the CNN may
-            # have a file of its own, or be missing from the parent's.
+            # mmengine skips the children of a module that has loaded a file. But the CNN may have
+            # its own file, or be missing from the file of its parent.
             self.cnn.init_weights()
         super().init_weights()
         if not pretrained:
@@ -249,26 +252,26 @@ class APViT(BaseModule):
             trunc_normal_(self.cls_token, std=0.02)
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
-        """Map images ``(B, 3, H, W)`` to a tuple of one tensor, shaped as ``out_type`` says."""
+        """Map images ``(B, 3, H, W)`` to a tuple of one tensor; ``out_type`` sets its shape."""
         return (self._output(self._encode(x)[0]),)
 
     def forward_with_indices(self, x: Tensor) -> tuple[tuple[Tensor], dict[str, Tensor]]:
-        """As :meth:`forward`, and where on the grid the tokens that are left come from.
+        """Same as :meth:`forward`, but also return the grid positions of the kept patches.
 
         Returns:
-            tuple: The output of :meth:`forward`, and for ``'app'`` and every pooling block
-            ``'layers.<i>'`` the raster positions ``(B, n)`` of the patches left after it, on the
-            grid that images of this size have.
+            tuple: The output of :meth:`forward`, and a dict. Its keys are ``'app'`` and
+            ``'layers.<i>'`` for every pooling block ``i``; its values are the raster positions
+            ``(B, n)`` of the patches kept after it, on the patch grid of this image size.
         """
         tokens, left = self._encode(x, return_indices=True)
         return (self._output(tokens),), left
 
     def grid_of(self, size: Sequence[int] | None = None) -> tuple[int, int]:
-        """Rows and columns of patches that images of a size have.
+        """Return rows and columns of the patch grid for a given image size.
 
         Args:
             size (Sequence[int], optional): Height and width in pixels. Defaults to ``img_size``.
-                For another one a CNN is run on a black image.
+                For any other size, the CNN runs on a black image.
         """
         if size is None or tuple(size) == self.img_size:
             return self.grid
@@ -278,7 +281,7 @@ class APViT(BaseModule):
         return tuple(self.patch_embed(blank)[1])
 
     def token_counts(self, size: Sequence[int] | None = None) -> list[int]:
-        """How many tokens leave each block, [class] included: 161, ..., 117, 105 for (160, .9).
+        """Return the number of tokens after each block, with [class]: 161, ..., 105 for (160, .9).
 
         Args:
             size (Sequence[int], optional): See :meth:`grid_of`.
@@ -294,7 +297,7 @@ class APViT(BaseModule):
         return counts
 
     def _encode(self, x: Tensor, return_indices: bool = False) -> tuple[Tensor, dict[str, Tensor]]:
-        """Tokens after the last block and, if asked for, positions after every pooling."""
+        """Return the tokens after the last block and, on request, positions after each pooling."""
         if self.cnn is None:
             features, (tokens, grid) = None, self.patch_embed(x)
         else:
@@ -311,7 +314,7 @@ class APViT(BaseModule):
             tokens, kept['app'] = self.app(tokens, patch_position, features, True)
         else:
             tokens = self.app(tokens, patch_position, features)
-        # Not len(x): to an exporter that is a constant, the batch it traces with.
+        # Not len(x): an exporter would trace it as a constant batch size.
         cls_token = (self.cls_token + class_position).expand(x.shape[0], -1, -1)
         tokens = self.drop_after_pos(torch.cat((cls_token, tokens), dim=1))
 
@@ -333,11 +336,11 @@ class APViT(BaseModule):
         return tokens, left
 
     def _run(self, layer: nn.Module, *inputs: Any) -> Any:
-        # No keywords: a module under MMEngine's ``activation_checkpointing`` takes none.
+        # No keywords: MMEngine's ``activation_checkpointing`` does not pass them on.
         return run_checkpointed(layer, *inputs) if self.with_cp else layer(*inputs)
 
     def _cnn_features(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """The CNN's last output as patches ``(B, N, F)``, and the grid ``(rows, columns)``."""
+        """Return the CNN's output as patches ``(B, N, F)``, and the grid ``(rows, columns)``."""
         features = self.cnn(x)
         features = features[-1] if isinstance(features, (tuple, list)) else features
         return features.flatten(2).transpose(1, 2), tuple(features.shape[2:])
@@ -349,13 +352,13 @@ class APViT(BaseModule):
         return tokens[:, 1:].mean(dim=1) if self.out_type == 'avg_featmap' else tokens
 
     def _resize_pos_embed(self, state_dict: dict, prefix: str, *_) -> None:
-        """Fit the position embedding of a checkpoint with another (square) grid to ours."""
+        """Resize the position embedding of a checkpoint with another (square) grid to ours."""
         name = f'{prefix}pos_embed'
         given = state_dict.get(name)
         if given is None or given.shape == self.pos_embed.shape:
             return
         side = int((given.shape[1] - 1) ** 0.5)
         if given.shape[2] != self.embed_dims or side * side != given.shape[1] - 1:
-            return  # not ours to mend: loading reports the shapes
+            return  # cannot be resized: loading reports the shapes
         print_log(f'{name}: resized from {side}x{side} to {self.grid[0]}x{self.grid[1]}', 'current')
         state_dict[name] = resize_pos_embed(given, (side, side), self.grid, num_extra_tokens=1)

@@ -12,10 +12,11 @@ from .staged_net import StagedNet
 
 
 class IRUnit(BaseModule):
-    """The residual unit of face recognition's "improved residual" nets.
+    """Residual unit of the "improved residual" (IR) nets for face recognition.
 
-    BN, 3x3 convolution, PReLU, 3x3 convolution with the stride, BN; the shortcut subsamples where
-    the width stays and is a 1x1 convolution with BN where it grows. Nothing follows the sum.
+    BN, 3x3 convolution, PReLU, 3x3 convolution with the stride, BN. The shortcut subsamples if the
+    width stays the same, and is a 1x1 convolution with BN if it grows. There is no activation after
+    the sum.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int):
@@ -28,8 +29,8 @@ class IRUnit(BaseModule):
         if in_channels != out_channels:
             self.shortcut = self._projection(in_channels, out_channels, stride)
         else:
-            # Every `stride`-th row and column; of one pixel the average is as good as the maximum,
-            # and has no indices to keep.
+            # Every `stride`-th row and column. Over one pixel, average and maximum are the same,
+            # but average pooling stores no indices.
             self.shortcut = nn.AvgPool2d(1, stride) if stride > 1 else nn.Identity()
 
     @staticmethod
@@ -47,10 +48,10 @@ class IRUnit(BaseModule):
 
 
 class IResNetUnit(IRUnit):
-    """The unit of InsightFace's "iresnet".
+    """Residual unit of InsightFace's "iresnet".
 
-    BN follows the first convolution as well, and the shortcut is a 1x1 convolution with BN wherever
-    the unit has a stride.
+    Unlike in :class:`IRUnit`, BN also follows the first convolution, and the shortcut is a 1x1
+    convolution with BN whenever the stride is above 1.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int):
@@ -61,7 +62,7 @@ class IResNetUnit(IRUnit):
 
 
 class IRStage(nn.Sequential):
-    """Units one after the other; with ``with_cp`` each keeps its input only."""
+    """Sequence of units; ``with_cp`` turns on activation checkpointing for each unit."""
 
     def __init__(self, *units: IRUnit, with_cp: bool = False):
         super().__init__(*units)
@@ -76,34 +77,34 @@ class IRStage(nn.Sequential):
 
 @MODELS.register_module()
 class IRNet(StagedNet):
-    """The IR family of face recognition backbones, laid out as in face.evoLVe or InsightFace.
+    """IR family of face recognition backbones, in the layout of face.evoLVe or InsightFace.
 
     IR-50 with ``num_stages=3`` is APViT's feature extractor: ``(B, 3, 112, 112)`` becomes
-    ``(B, 256, 14, 14)`` with 17.6 M parameters and 5.47 GMAC. Stage ``i`` gives ``(B, base_channels
-    * 2**i, H / 2**(i + 1), W / 2**(i + 1))``.
+    ``(B, 256, 14, 14)`` with 17.6 M parameters and 5.47 GMAC. Stage ``i`` outputs ``(B,
+    base_channels * 2**i, H / 2**(i + 1), W / 2**(i + 1))``.
 
     Args:
-        depth (int): 18, 34, 50, 100 or 152. 18 and 34 are not in face.evoLVe, 152 is not in
-            InsightFace; they have the usual numbers of units.
-        num_stages (int): How many of the four stages are built, 1 to 4. Defaults to 3.
-        out_indices (Sequence[int], optional): Stages whose output is returned, from 0. Defaults to
-            the last one.
-        base_channels (int): Width of the first stage; it doubles in every later one. Defaults
-            to 64.
+        depth (int): 18, 34, 50, 100 or 152. face.evoLVe has no 18 and 34, InsightFace has no 152;
+            here these have the usual numbers of units. Defaults to 50.
+        num_stages (int): Number of stages to build, 1 to 4. Defaults to 3.
+        out_indices (Sequence[int], optional): Indices of the stages whose output is returned,
+            from 0. Defaults to the last stage.
+        base_channels (int): Width of the first stage; it doubles with every stage. Defaults to 64.
         in_channels (int): Channels of the image. Defaults to 3.
-        frozen_stages (int): The stem (0) and this many stages get no gradient and stay in eval
-            mode. -1 (default) freezes nothing.
+        frozen_stages (int): Freeze the stem and the first ``frozen_stages`` stages: no gradients,
+            eval mode. 0 freezes the stem only, -1 (default) nothing.
         norm_eval (bool): Keep all BatchNorm statistics fixed in training. Defaults to False.
-        with_cp (bool): Keep the input of each unit only and compute the rest again for gradients:
-            less memory, one more forward pass. Defaults to False.
-        deploy (bool): Build the form for inference, see :meth:`switch_to_deploy`. The BatchNorm
-            that opens a unit stays: its convolution pads with zeros, which are not what BatchNorm
-            makes of zeros. Defaults to False.
+        with_cp (bool): Activation checkpointing: store only the input of each unit and recompute
+            the rest in the backward pass. It saves memory and costs one more forward pass. Defaults
+            to False.
+        deploy (bool): Build the inference form, see :meth:`switch_to_deploy`. The first BatchNorm
+            of a unit is not merged: the convolution after it pads with zeros, and BatchNorm does
+            not map zeros to zeros. Defaults to False.
         init_cfg (dict, optional): Initialization. Defaults to Xavier uniform for convolutions, as
-            in the released APViT (its nets without weights, Table 3); BatchNorm starts at weight 1,
-            bias 0 and PReLU at slope 0.25.
+            in the released APViT (its nets without pre-trained weights, Table 3); BatchNorm starts
+            with weight 1 and bias 0, PReLU with slope 0.25.
         unit (str): ``'ir'`` (default), the unit of face.evoLVe and the released APViT, see
-            :class:`IRUnit`; or ``'iresnet'``, that of InsightFace, see :class:`IResNetUnit`.
+            :class:`IRUnit`; or ``'iresnet'``, the unit of InsightFace, see :class:`IResNetUnit`.
     """
 
     UNITS = {

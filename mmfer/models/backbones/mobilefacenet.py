@@ -18,7 +18,7 @@ def conv_bn(
     groups: int = 1,
     prelu: bool = True,
 ) -> ConvModule:
-    """A convolution without bias, BN and, unless it is a linear one, PReLU of one slope each."""
+    """Build a convolution without bias, BN and, with ``prelu``, PReLU with a slope per channel."""
     return ConvModule(
         in_channels,
         out_channels,
@@ -32,13 +32,13 @@ def conv_bn(
 
 
 class Bottleneck(nn.Module):
-    """The inverted residual of MobileFaceNet: to more channels, a depthwise 3x3, and back.
+    """Inverted residual block of MobileFaceNet: expand, depthwise 3x3 convolution, project.
 
     Args:
         in_channels (int): Channels of the input.
         hidden_channels (int): Channels of the depthwise convolution.
         out_channels (int): Channels of the output, which has no activation.
-        stride (int): Of the depthwise convolution. With 1 the input is added.
+        stride (int): Stride of the depthwise convolution. With 1 the input is added to the output.
     """
 
     def __init__(self, in_channels: int, hidden_channels: int, out_channels: int, stride: int):
@@ -56,32 +56,32 @@ class Bottleneck(nn.Module):
 
 @MODELS.register_module()
 class MobileFaceNet(StagedNet):
-    """The small net of face recognition (Chen et al. 2018, "MobileFaceNets", Table 1).
+    """Small backbone for face recognition (Chen et al. 2018, "MobileFaceNets", Table 1).
 
-    An image of 112x112 becomes, by stage, 64 channels on 28x28, 128 on 14x14, 128 on 7x7, and 512
-    on 7x7 by a 1x1 convolution. The depthwise 7x7 and the linear layer of the embedding, which only
-    recognition needs, are left out. The default makes the 14x14 patches of APViT.
+    For a 112x112 image, the stages output 64 channels on 28x28, 128 on 14x14, 128 on 7x7, and (by
+    a 1x1 convolution) 512 on 7x7. The depthwise 7x7 and the linear layer of the embedding, which
+    only recognition needs, are omitted. The default, two stages, outputs the 14x14 patches of
+    APViT.
 
     Args:
-        num_stages (int): How many of the four stages are built, 1 to 4. Defaults to 2.
-        out_indices (Sequence[int], optional): Stages whose output is returned, from 0. Defaults to
-            the last one.
-        arch (str | dict): ``'base'`` (default) is the paper's net. ``'mbf'`` is InsightFace's of
-            this name, with twice the channels between blocks and the same ones inside. A dict
-            for others, such as ``tools/model_converters/mobilefacenet_to_mmfer.py`` prints it, has
-            ``stem_channels``; ``stem_groups``, of the stem's second convolution; ``stages``, for
-            each of the first three its channels, the hidden channels of its first block and of the
-            others, and how many blocks it has; and ``last_channels``, of the 1x1 convolution.
-        frozen_stages (int): The stem (0) and this many stages get no gradient and stay in eval
-            mode. -1 (default) freezes nothing.
-        norm_eval (bool): Keep all BatchNorm statistics fixed in training. Weights from a file
-            whose BatchNorm is folded need it, see ``mmfer.apis.mobilefacenet_onnx``. Defaults to
-            False.
-        deploy (bool): Build the form for inference, see :meth:`switch_to_deploy`. Defaults to
-            False.
-        init_cfg (dict | list[dict], optional): Initialization. Defaults to Kaiming normal of the
-            outputs for convolutions, as in the public ports; BatchNorm starts at weight 1, bias 0
-            and PReLU at slope 0.25.
+        num_stages (int): Number of stages to build, 1 to 4. Defaults to 2.
+        out_indices (Sequence[int], optional): Indices of the stages whose output is returned,
+            from 0. Defaults to the last stage.
+        arch (str | dict): ``'base'`` (default) is the paper's net. ``'mbf'`` is the InsightFace net
+            of this name, with twice the channels between blocks and the same ones inside. A dict
+            describes any other net; ``tools/model_converters/mobilefacenet_to_mmfer.py`` prints
+            one. Its keys: ``stem_channels``; ``stem_groups``, of the stem's second convolution;
+            ``stages``, for each of the first three stages its channels, the hidden channels of its
+            first block, those of its other blocks, and its number of blocks; ``last_channels``, of
+            the 1x1 convolution.
+        frozen_stages (int): Freeze the stem and the first ``frozen_stages`` stages: no gradients,
+            eval mode. 0 freezes the stem only, -1 (default) nothing.
+        norm_eval (bool): Keep all BatchNorm statistics fixed in training. Needed for weights from a
+            file with folded BatchNorm, see ``mmfer.apis.mobilefacenet_onnx``. Defaults to False.
+        deploy (bool): Build the inference form, see :meth:`switch_to_deploy`. Defaults to False.
+        init_cfg (dict | list[dict], optional): Initialization. Defaults to Kaiming normal (fan-out)
+            for convolutions, as in the public ports; BatchNorm starts with weight 1 and bias 0,
+            PReLU with slope 0.25.
     """
 
     ARCHS = {
@@ -135,11 +135,11 @@ class MobileFaceNet(StagedNet):
         if isinstance(arch, dict):
             if arch.keys() != needed:
                 raise ValueError(
-                    f'MobileFaceNet arch as a dict has the keys {sorted(needed)}, got {arch}'
+                    f'MobileFaceNet arch as a dict needs the keys {sorted(needed)}, got {arch}'
                 )
             if len(arch['stages']) != 3 or any(len(stage) != 4 for stage in arch['stages']):
                 raise ValueError(
-                    'MobileFaceNet arch.stages has four numbers for each of three stages, got '
+                    'MobileFaceNet arch.stages needs four numbers for each of three stages, got '
                     f'{arch["stages"]}'
                 )
             return arch

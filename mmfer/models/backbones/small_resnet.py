@@ -10,23 +10,23 @@ from mmfer.registry import MODELS
 
 @MODELS.register_module()
 class SmallImageResNet(ResNet_CIFAR):
-    """A ResNet for images of 48 to 64 pixels: a 5x5 stem of stride 2, and no max pooling.
+    """ResNet for images of 48 to 64 pixels: a 5x5 stem with stride 2 and no max pooling.
 
-    mmpretrain's ``ResNet_CIFAR`` computes its first stage at the size of the image, where a
-    processor spends most of its time, and ``ResNet`` at a quarter of its sides, which leaves little
-    of such an image. Here three stages leave an eighth of the sides.
+    mmpretrain's ``ResNet_CIFAR`` runs its first stage at full resolution, which is slow on a CPU;
+    ``ResNet`` runs it at 1/4 of the side, which is too coarse for small images. Here the first
+    stage runs at 1/2, and three stages reduce the side to 1/8.
 
     Args:
         depth (int): 18, 34, 50, 101 or 152. Defaults to 18.
-        base_channels (int): Width of the first stage; it doubles in every later one. Defaults
-            to 32.
-        num_stages (int): How many of the four stages are built. Defaults to 3.
+        base_channels (int): Width of the first stage; it doubles with every stage. Defaults to 32.
+        num_stages (int): Number of stages to build, 1 to 4. Defaults to 3.
         stem_channels (int, optional): Width of the stem. Defaults to ``base_channels``.
-        strides (Sequence[int]): Of each stage. Defaults to (1, 2, 2).
-        dilations (Sequence[int]): Of each stage. Defaults to (1, 1, 1).
-        out_indices (Sequence[int]): Stages whose output is returned. Defaults to (2,).
-        zero_init_residual (bool): Whether residual branches start at zero. Defaults to False: from
-            scratch, all take part from the start.
+        strides (Sequence[int]): Stride of each stage. Defaults to (1, 2, 2).
+        dilations (Sequence[int]): Dilation of each stage. Defaults to (1, 1, 1).
+        out_indices (Sequence[int]): Indices of the stages whose output is returned. Defaults to
+            (2,).
+        zero_init_residual (bool): Whether residual branches start as zero. Defaults to False, so
+            that all branches learn from the start in training from scratch.
         **kwargs: Further arguments of mmpretrain's ``ResNet``.
     """
 
@@ -63,6 +63,6 @@ class SmallImageResNet(ResNet_CIFAR):
         self.relu = nn.ReLU(inplace=True)
 
     def switch_to_deploy(self) -> None:
-        """Merge BatchNorm into the convolutions, for inference; what is computed stays the same."""
+        """Merge BatchNorm into the convolutions, for inference; outputs stay the same."""
         fuse_conv_bn(self)
         self.deploy = True

@@ -9,21 +9,21 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class StagedNet(BaseModule):
-    """A stem and stages one after the other, of which any are returned and the first are frozen.
+    """Base class of backbones with a stem and stages, as in mmpretrain's ResNet.
 
     Args:
-        stem (nn.Module): Reads the image.
-        stages (Sequence[nn.Module]): Each reads the output of the one before.
-        out_indices (Sequence[int], optional): Stages whose output is returned, from 0. None is the
-            last one.
-        frozen_stages (int): The stem (0) and this many stages get no gradient and stay in eval
-            mode. -1 freezes nothing.
+        stem (nn.Module): First part, applied to the image.
+        stages (Sequence[nn.Module]): Stages, applied one after the other to the stem's output.
+        out_indices (Sequence[int], optional): Indices of the stages whose output is returned,
+            from 0. None returns the last stage.
+        frozen_stages (int): Freeze the stem and the first ``frozen_stages`` stages: no gradients,
+            eval mode. 0 freezes the stem only, -1 nothing.
         norm_eval (bool): Keep all BatchNorm statistics fixed in training.
-        deploy (bool): Build the form for inference, see :meth:`switch_to_deploy`.
+        deploy (bool): Build the inference form, see :meth:`switch_to_deploy`.
         init_cfg (dict | list[dict]): Initialization.
 
     Raises:
-        ValueError: ``out_indices`` or ``frozen_stages`` name stages that there are not.
+        ValueError: ``out_indices`` or ``frozen_stages`` names a stage that does not exist.
     """
 
     def __init__(
@@ -69,9 +69,9 @@ class StagedNet(BaseModule):
         return tuple(outs)
 
     def switch_to_deploy(self) -> None:
-        """Merge each BatchNorm that follows a convolution into it, for inference.
+        """Merge each BatchNorm that follows a convolution into the convolution, for inference.
 
-        What the net gives in eval mode stays the same but for rounding.
+        Outputs in eval mode stay the same, up to rounding.
         """
         fuse_conv_bn(self)
         self.deploy = True
@@ -84,7 +84,7 @@ class StagedNet(BaseModule):
             module.requires_grad_(False)
 
     def train(self, mode: bool = True):
-        """Set the mode, except for what is frozen."""
+        """Set training or eval mode; frozen parts stay in eval mode."""
         super().train(mode)
         self._freeze()
         if mode and self.norm_eval:

@@ -12,35 +12,35 @@ from .apvit import APViT
 class TransFER(APViT):
     """TransFER, the baseline of APViT (Xue, Wang and Guo, ICCV 2021).
 
-    A CNN's features are multiplied by the maximum over the attention maps of local branches
-    (:class:`LocalAttention`), projected to tokens and go through a ViT. In training,
-    *multi-attention dropping* (MAD) zeroes the map of one random branch and *multi-head
-    self-attention dropping* (MSAD) the output of one random head in every block. Nothing is dropped
-    in inference, and all patches and tokens stay: with IR-50 and ViT-small it costs 15.30 GFLOPs.
+    The CNN features are multiplied by the maximum over the attention maps of local branches
+    (:class:`LocalAttention`) and projected to tokens for a ViT. In training, *multi-attention
+    dropping* (MAD) zeroes the map of one random branch, and *multi-head self-attention dropping*
+    (MSAD) zeroes the output of one random head in every block. Inference drops nothing, neither
+    maps and heads nor patches and tokens; with IR-50 and ViT-small it costs 15.30 GFLOPs.
 
-    Everything but the local branches and the droppings is :class:`APViT` without pooling, names of
-    parameters included, so the weights that APViT starts from fit here too.
+    Besides the local branches and the two droppings, this is :class:`APViT` without pooling.
+    Parameter names are the same, so pre-trained weights for APViT load here too.
 
     Note:
-        Read into the paper here: both droppings are drawn for each sample, MSAD for each block
-        anew; a head is dropped before the output projection; nothing is scaled up for what was
-        dropped. The public code zeroes a token where the paper drops a head; this is the paper's.
+        Our reading of the paper: both droppings are drawn per sample, and MSAD also per block; a
+        head is dropped before the output projection; what remains is not rescaled. The public code
+        zeroes a token where the paper drops a head; we follow the paper.
 
     Args:
         cnn (dict): Config of any registered backbone with a 4-D last output of at least 16
             channels, such as ``dict(type='IRNet')``.
-        num_branches (int): Local branches, at least 1. Defaults to 2.
-        mad_rate (float): Probability, 0 to 1, that a sample loses the map of one branch. It has
-            to be 0 with one branch. Defaults to 0.6.
-        msad_rate (float): Probability, 0 to 1, that a sample loses one head in a block. Defaults
-            to 0.3.
+        num_branches (int): Number of local branches, at least 1. Defaults to 2.
+        mad_rate (float): Probability, 0 to 1, that the map of one branch is dropped for a sample.
+            Must be 0 if there is only one branch. Defaults to 0.6.
+        msad_rate (float): Probability, 0 to 1, that one head of a block is dropped for a sample.
+            Defaults to 0.3.
         lanet_form (str): ``'release'`` (default), local branches with BatchNorm as in the released
             code, or ``'paper'``, without. Both end in a sigmoid.
-        **kwargs: Further arguments of :class:`APViT`. Its ``app`` and ``atp`` work here as well;
-            then it is no longer the published TransFER.
+        **kwargs: Further arguments of :class:`APViT`. ``app`` and ``atp`` work as well, but are not
+            part of the published TransFER.
 
     Raises:
-        ValueError: There is no ``cnn``, or a rate or a number of branches is out of range.
+        ValueError: ``cnn`` is None, or a rate or the number of branches is out of range.
     """
 
     def __init__(

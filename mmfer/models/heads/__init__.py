@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""From features to expressions, action units, valence and arousal, ages and landmarks."""
+"""Heads for expressions, action units, valence and arousal, age and landmarks."""
 
 from .age_head import AgeHead
 from .expression_au_head import ExpressionAUHead

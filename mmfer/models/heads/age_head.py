@@ -11,21 +11,21 @@ from .regression_head import RegressionHead
 
 @MODELS.register_module()
 class AgeHead(RegressionHead):
-    """A light MLP that predicts an age in years.
+    """Light MLP that predicts age in years.
 
-    Trained on ``gt_age`` (years) of the data samples, it predicts ``pred_age``. The network's
-    output ``x`` means ``mean_age + age_scale * x`` years: a fresh head says ``mean_age``, and
-    steps of the usual size are steps of a sensible size in years.
+    The target is ``gt_age`` (years) of the data samples, the prediction ``pred_age``. A raw output
+    ``x`` stands for ``mean_age + age_scale * x`` years. So an untrained head predicts ``mean_age``,
+    and a usual learning rate changes the age by a sensible number of years.
 
     Args:
         in_channels (int): Width ``C`` of the features.
         hidden_channels (Sequence[int]): Widths of the hidden layers; ``()`` gives a single linear
             layer. Defaults to (256,).
-        loss (dict): In years. Defaults to ``dict(type='WingLoss')``.
-        mean_age (float): Years of the output 0. Defaults to 40.
-        age_scale (float): Years of a step of 1 in the output, > 0. Defaults to 20.
-        age_range (tuple): Youngest and oldest age that is predicted, in years. The loss sees the
-            unclamped output, whose gradient never vanishes. Defaults to (1, 116).
+        loss (dict): Loss of ages in years. Defaults to ``dict(type='WingLoss')``.
+        mean_age (float): Age in years for a raw output of 0. Defaults to 40.
+        age_scale (float): Years per unit of the raw output, > 0. Defaults to 20.
+        age_range (tuple): Lowest and highest predicted age, in years. The loss uses the unclamped
+            age, so its gradient never vanishes. Defaults to (1, 116).
         **kwargs: ``dropout_rate``, ``norm_cfg``, ``act_cfg`` and ``init_cfg`` of
             :class:`RegressionHead`.
 

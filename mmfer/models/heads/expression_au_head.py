@@ -16,55 +16,55 @@ from .mlp import last_features, require_labels, stack_targets
 
 @MODELS.register_module()
 class ExpressionAUHead(LinearClsHead):
-    """Expressions and facial action units from the same features, a classifier each.
+    """Head with one classifier for expressions and one for facial action units.
 
-    Each is a linear layer; action units can have a hidden layer before theirs. Valence and arousal
-    can be a third task, by a head of their own (``valence_arousal``).
+    Both are linear layers on the same features. Action units can have a hidden layer, and valence
+    and arousal can be a third task with their own head (``valence_arousal``).
 
-    Trains on ``gt_label`` and ``gt_au`` of the data samples, of which either may be missing: -1
-    stands for no label, and ``gt_au`` may have it for single units. With ``M`` samples of a batch
-    labeled with an expression, and ``K`` (sample, unit) pairs labeled,
+    The targets are ``gt_label`` and ``gt_au`` of the data samples. A label of -1 is missing, in
+    ``gt_au`` also for single units. If ``M`` samples of a batch have an expression label and ``K``
+    (sample, unit) pairs have a label,
 
     ``loss_expression = 1/M * sum of the cross-entropies of the M samples``
 
     ``loss_action_units = 1/K * sum of the binary cross-entropies of the K pairs``
 
-    each times the ``loss_weight`` of its loss. Samples without a label neither add to a sum nor to
-    what it is divided by. A batch without any label of a task has a loss of zero for it, whose
-    gradient is zero but there, so that distributed training finds a gradient for every parameter.
+    each times the ``loss_weight`` of its loss. Missing labels count neither in the sum nor in the
+    divisor. If a batch has no label of a task, the loss of this task is 0. It still has a gradient
+    (of zeros), because distributed training needs a gradient for every parameter.
 
-    It is mmpretrain's ``LinearClsHead`` with a second layer: expressions are predicted as
-    ``pred_label`` and ``pred_score`` of the sample itself, so that metrics, hooks and tools for
-    classification read them, and weights of a model that only knows expressions fit. mmpretrain's
-    ``MultiTaskHead`` keeps tasks in samples of their own instead, and its zero loss leaves
+    This is mmpretrain's ``LinearClsHead`` with a second layer. Expressions are predicted as
+    ``pred_label`` and ``pred_score`` of the sample itself, so metrics, hooks and tools for
+    classification can read them, and weights of an expression model load. mmpretrain's
+    ``MultiTaskHead`` instead has a separate sample for every task, and its zero loss leaves
     parameters without gradient.
 
     Note:
-        The APViT paper (section 4.1) takes over another paper's head without describing it; it
-        gives the weights of the losses, 10 and 1. The released code has a head of two classifiers,
-        each either a linear layer or a layer with BatchNorm and ReLU before it, but not the config
-        that says which of them was trained for the paper. Each process of a distributed run divides
-        by its own M and K, as mmpretrain's heads divide by their own batch.
+        The APViT paper (section 4.1) uses the head of another paper without describing it, but
+        gives the weights of the losses, 10 and 1. The released code has a head with two
+        classifiers, each a linear layer with or without a hidden layer (BatchNorm, ReLU). It lacks
+        the config that says which of them was trained for the paper. In distributed training, each
+        process divides by its own M and K, as mmpretrain's heads divide by their own batch.
 
     Args:
         num_classes (int): Number of expressions.
         in_channels (int): Width ``C`` of the features.
-        num_units (int): Number of action units ``A``; 0 is without them. Defaults to 12, as in
+        num_units (int): Number of action units ``A``; 0 for expressions only. Defaults to 12, as in
             Aff-Wild2.
         au_hidden_channels (int, optional): Width of a hidden layer for the action units: linear,
-            BatchNorm, ReLU. BatchNorm sees all samples of a batch, labeled or not. None (default)
-            has none.
-        loss (dict): Of the expressions; any of mmpretrain's that takes ``weight`` and
+            BatchNorm, ReLU. BatchNorm uses all samples of a batch, labeled or not. Defaults to
+            None, no hidden layer.
+        loss (dict): Loss of the expressions: any mmpretrain loss with ``weight`` and
             ``avg_factor``. Defaults to cross-entropy with ``loss_weight`` 1.
-        au_loss (dict): Of the action units; any of mmpretrain's that takes logits and 0 or 1, both
-            (B, A), and ``reduction_override='none'``. Defaults to binary cross-entropy with
+        au_loss (dict): Loss of the action units: any mmpretrain loss of logits and 0/1 targets,
+            both (B, A), with ``reduction_override='none'``. Defaults to binary cross-entropy with
             ``loss_weight`` 1.
-        valence_arousal (dict, optional): Arguments of a :class:`ValenceArousalHead` on the same
+        valence_arousal (dict, optional): Config of a :class:`ValenceArousalHead` on the same
             features, such as ``dict(type='ValenceArousalHead', loss=dict(type='CCCLoss'))``. Its
             loss is ``loss_valence_arousal``, its prediction ``pred_valence_arousal``. Defaults to
-            None, without.
-        **kwargs: ``topk``, ``cal_acc`` (over the labeled samples) and ``init_cfg``, which is for
-            the linear layers but the hidden one, of ``LinearClsHead``.
+            None.
+        **kwargs: Arguments of ``LinearClsHead``: ``topk``, ``cal_acc`` (over labeled samples) and
+            ``init_cfg`` (for the linear layers, except the hidden one).
 
     Raises:
         ValueError: ``num_classes`` or ``au_hidden_channels`` is not positive, or ``num_units`` is
@@ -88,7 +88,8 @@ class ExpressionAUHead(LinearClsHead):
         width = in_channels
         if num_units and au_hidden_channels is not None:
             width = check_count('ExpressionAUHead: au_hidden_channels', au_hidden_channels)
-            # As PyTorch starts it: were it zero like a classifier, it would never learn.
+            # PyTorch's default. A hidden layer that starts near zero, like a classifier, would not
+            # learn.
             bound = in_channels**-0.5
             self.hidden_au = Sequential(
                 nn.Linear(in_channels, width),
@@ -105,11 +106,11 @@ class ExpressionAUHead(LinearClsHead):
             )
 
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """The last of ``feats``, (B, C), which both classifiers get."""
+        """Return the last of ``feats``, (B, C), the input of both classifiers."""
         return last_features(self, feats, self.in_channels)
 
     def au_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """Logits (B, A) of the action units."""
+        """Return the logits (B, A) of the action units."""
         return self.fc_au(self.hidden_au(self.pre_logits(feats)))
 
     def loss(
@@ -118,13 +119,13 @@ class ExpressionAUHead(LinearClsHead):
         """Compute the loss of every task.
 
         Args:
-            feats (tuple[Tensor, ...]): What the neck gives; the last item is (B, C).
-            data_samples (Sequence[DataSample]): Each with ``gt_label``, ``gt_au`` and
-                ``gt_valence_arousal``, the latter two where they are learned.
-            **kwargs: For the expressions' loss.
+            feats (tuple[Tensor, ...]): Output of the neck; the last item is (B, C).
+            data_samples (Sequence[DataSample]): Each with ``gt_label`` and, if the head learns
+                these tasks, ``gt_au`` and ``gt_valence_arousal``.
+            **kwargs: Arguments of the expression loss.
 
         Returns:
-            ``loss_expression``, ``loss_action_units``, ``loss_valence_arousal`` and, with
+            dict: ``loss_expression``, ``loss_action_units``, ``loss_valence_arousal`` and, with
             ``cal_acc``, the accuracies.
 
         Raises:
@@ -141,9 +142,10 @@ class ExpressionAUHead(LinearClsHead):
     def predict(
         self, feats: tuple[Tensor, ...], data_samples: list[DataSample | None] | None = None
     ) -> list[DataSample]:
-        """Predict ``pred_label``, ``pred_score`` and what else is learned.
+        """Predict ``pred_label`` and ``pred_score``, and the other tasks if the head has them.
 
-        That is ``pred_au``, the units' probabilities (A,), and ``pred_valence_arousal`` (2,).
+        These are ``pred_au``, the probabilities of the units (A,), and ``pred_valence_arousal``
+        (2,).
         """
         predictions = super().predict(feats, data_samples)
         if self.num_units:
@@ -157,11 +159,11 @@ class ExpressionAUHead(LinearClsHead):
     def _expression_loss(
         self, logits: Tensor, data_samples: Sequence[DataSample], **kwargs
     ) -> dict[str, Tensor]:
-        hint = 'the dataset has to give every sample a gt_label, -1 where there is none'
+        hint = 'the dataset must give every sample a gt_label, -1 if it is unlabeled'
         require_labels(self, data_samples, 'gt_label', hint)
         labels = torch.cat([sample.gt_label for sample in data_samples])
         known = labels >= 0
-        # Weights instead of a selection: the graph is the same whatever the labels are.
+        # Weights, not indexing: the graph does not depend on the labels.
         loss = self.loss_module(
             logits,
             labels.clamp(min=0),

@@ -13,20 +13,21 @@ from .regression_head import RegressionHead
 
 @MODELS.register_module()
 class LandmarkHead(RegressionHead):
-    """A light MLP that predicts facial landmarks in pixels of the network input.
+    """Light MLP that predicts facial landmarks in pixels of the network input.
 
-    Trained on ``gt_landmarks`` ``(P, 2)`` of the data samples, it predicts ``pred_landmarks``:
-    (x, y), with (0, 0) at the center of the first pixel. The network's outputs are shares of width
-    and height, counted from the image's center, which is what a fresh head says for all points.
+    The target is ``gt_landmarks`` ``(P, 2)`` of the data samples, the prediction
+    ``pred_landmarks``: (x, y), with (0, 0) at the center of the first pixel. Raw outputs are
+    offsets from the image center, as fractions of width and height. So an untrained head predicts
+    the center for all points.
 
     Args:
         in_channels (int): Width ``C`` of the features.
-        num_points (int): Landmarks ``P``. Defaults to 98, as in WFLW.
+        num_points (int): Number of landmarks ``P``. Defaults to 98, as in WFLW.
         input_size (int | Sequence[int]): Side, or (height, width), of the network input in pixels.
             Defaults to 224.
         hidden_channels (Sequence[int]): Widths of the hidden layers; ``()`` gives a single linear
             layer. Defaults to (256,).
-        loss (dict): In pixels. Defaults to ``dict(type='WingLoss')``.
+        loss (dict): Loss of landmarks in pixels. Defaults to ``dict(type='WingLoss')``.
         **kwargs: ``dropout_rate``, ``norm_cfg``, ``act_cfg`` and ``init_cfg`` of
             :class:`RegressionHead`.
 
@@ -55,12 +56,12 @@ class LandmarkHead(RegressionHead):
         super().__init__(in_channels, 2 * num_points, hidden_channels, loss, **kwargs)
         self.num_points = num_points
         self.input_size = size
-        # Width before height, as x comes before y. Not a weight: no part of checkpoints.
+        # (width, height), like (x, y). Not a weight, so it is not saved in checkpoints.
         self.register_buffer('scale', torch.tensor(size[::-1]).float(), persistent=False)
 
     def to_units(self, outputs: Tensor) -> Tensor:
         """Map outputs ``(B, 2 P)`` to points ``(B, P, 2)`` in pixels."""
-        # The image reaches from -0.5 to size - 0.5: pixels have their coordinates at the center.
+        # Coordinates refer to pixel centers, so the image extends from -0.5 to size - 0.5.
         return (outputs.view(-1, self.num_points, 2) + 0.5) * self.scale - 0.5
 
     def store(self, predictions: Tensor, data_samples: list[DataSample]) -> None:

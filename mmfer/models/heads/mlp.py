@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The light MLP that all decoders share, and the checks of what goes into them."""
+"""The light MLP that all heads share, and checks of their inputs."""
 
 from collections.abc import Sequence
 
@@ -23,12 +23,13 @@ def linear_blocks(
     act_cfg: dict | None = None,
     out_init: dict | None = None,
 ) -> ModuleList:
-    """Fully connected layers from ``in_channels`` over ``hidden_channels`` to ``out_channels``.
+    """Build linear layers from ``in_channels`` via ``hidden_channels`` to ``out_channels``.
 
     Args:
         in_channels (int): Width of the features.
-        hidden_channels (Sequence[int]): Widths between; empty gives a single linear layer.
-        out_channels (int): Numbers that come out.
+        hidden_channels (Sequence[int]): Widths of the hidden layers; ``()`` gives a single linear
+            layer.
+        out_channels (int): Number of outputs.
         dropout_rate (float): Dropout after each hidden layer. Defaults to 0.
         norm_cfg (dict, optional): Normalization after each hidden layer. Defaults to None.
         act_cfg (dict, optional): Activation after each hidden layer. Defaults to None.
@@ -46,7 +47,7 @@ def check_widths(head: object, in_channels: int, hidden_channels: Sequence[int])
     """Return ``hidden_channels`` as a tuple if all widths are positive integers.
 
     Raises:
-        ValueError: One is not, or ``hidden_channels`` is no sequence.
+        ValueError: A width is not positive, or ``hidden_channels`` is not a sequence.
     """
     name = type(head).__name__
     if not isinstance(hidden_channels, Sequence) or isinstance(hidden_channels, str):
@@ -61,37 +62,37 @@ def check_widths(head: object, in_channels: int, hidden_channels: Sequence[int])
 
 
 def last_features(head: object, feats: tuple[Tensor, ...], in_channels: int) -> Tensor:
-    """The last item of what a neck gives, averaged over all places: ``(B, C)``.
+    """Return the last item of a neck's output, averaged over all positions: ``(B, C)``.
 
     Raises:
-        ValueError: It has another number of channels, or no shape that can be averaged.
+        ValueError: The number of channels is not ``in_channels``, or the shape cannot be averaged.
     """
     x = pool_feature(feats)
     if x.shape[1] == in_channels:
         return x
     raise ValueError(
-        f'{type(head).__name__} takes features of {in_channels} channels (model.head.in_channels), '
-        f'got {x.shape[1]}; set model.head.in_channels={x.shape[1]}'
+        f'{type(head).__name__} needs features with {in_channels} channels '
+        f'(model.head.in_channels), got {x.shape[1]}; set model.head.in_channels={x.shape[1]}'
     )
 
 
 def require_labels(head: object, data_samples: Sequence[DataSample], key: str, hint: str) -> None:
-    """Check that every sample has the label that a loss needs, and that its image is its own.
+    """Check that every sample has the label ``key``, and that its image is not mixed with another.
 
     Raises:
-        ValueError: One has not, and the message names it and ends with ``hint``; or it has scores
-            of classes, as batch augmentation leaves where it mixed images.
+        ValueError: A sample lacks the label (the message names the sample and ends with ``hint``),
+            or it has class scores because batch augmentation mixed images.
     """
     for sample in data_samples:
         if 'gt_score' in sample:
             raise ValueError(
-                f'{type(head).__name__} learns {key} of one image, and the samples have scores '
-                'of classes (gt_score): batch augmentation (Mixup, CutMix) mixes images and '
-                'their classes, but no other label. Set model.train_cfg=None'
+                f'{type(head).__name__} learns {key} of single images, but the samples have class '
+                'scores (gt_score): batch augmentation (Mixup, CutMix) mixes images and their '
+                'classes, but no other labels. Set model.train_cfg=None'
             )
         if key not in sample:
             raise ValueError(
-                f'{type(head).__name__} needs {key}, and the sample '
+                f'{type(head).__name__} needs {key}, but the sample '
                 f'{sample.get("img_path", "without img_path")} has none: {hint}'
             )
 
@@ -99,10 +100,12 @@ def require_labels(head: object, data_samples: Sequence[DataSample], key: str, h
 def stack_targets(
     head: object, data_samples: Sequence[DataSample], key: str, like: Tensor
 ) -> Tensor:
-    """The numbers, arrays or tensors that samples have as ``key``, shaped and typed as ``like``.
+    """Stack the field ``key`` of all samples to a tensor with the shape and dtype of ``like``.
+
+    The fields may be numbers, arrays or tensors. Dimensions of size 1 are ignored.
 
     Raises:
-        ValueError: A sample has no target, or one of another shape, dimensions of size 1 aside.
+        ValueError: A sample has no target, or a target of another shape.
     """
     hint = (
         f"pack it with dict(type='PackInputs', algorithm_keys=('{key}',)) at the end of the "
@@ -114,8 +117,8 @@ def stack_targets(
         target = torch.as_tensor(sample.get(key), dtype=like.dtype, device=like.device)
         if [n for n in target.shape if n != 1] != [n for n in shape if n != 1]:
             raise ValueError(
-                f'{type(head).__name__} needs {key} of shape {tuple(shape)}, and that of the '
-                f'sample {sample.get("img_path", "without img_path")} has {tuple(target.shape)}'
+                f'{type(head).__name__} needs {key} of shape {tuple(shape)}, but the sample '
+                f'{sample.get("img_path", "without img_path")} has shape {tuple(target.shape)}'
             )
         targets.append(target.reshape(shape))
     return torch.stack(targets)

@@ -13,23 +13,23 @@ from .mlp import check_widths, last_features, linear_blocks, stack_targets
 
 
 class RegressionHead(BaseModule):
-    """A light MLP that predicts numbers in physical units.
+    """Base class of light MLPs that predict numbers in physical units.
 
-    A subclass says how its outputs, which are near zero in a fresh head and of the order of one in
-    a trained one, become years or pixels.
+    A subclass converts raw outputs to years or pixels. Raw outputs are near zero in an untrained
+    head and of the order of one in a trained head.
 
     Args:
         in_channels (int): Width ``C`` of the features.
-        out_channels (int): Numbers per sample.
+        out_channels (int): Number of outputs per sample.
         hidden_channels (Sequence[int]): Widths of the hidden layers; ``()`` gives a single linear
             layer. Defaults to (256,).
-        loss (dict): A loss of the predictions in units and of the targets, such as ``WingLoss``,
+        loss (dict): Loss of predictions and targets in physical units, such as ``WingLoss``,
             ``L1Loss``, ``SmoothL1Loss`` or ``MSELoss``. Defaults to ``dict(type='WingLoss')``.
         dropout_rate (float): Dropout after each hidden layer. Defaults to 0.
         norm_cfg (dict, optional): Normalization after each hidden layer. Defaults to None.
         act_cfg (dict): Activation after each hidden layer. Defaults to ReLU.
-        init_cfg (dict, optional): Initialization. By default the last layer starts near zero
-            (normal, deviation 0.001) and the others as in PyTorch.
+        init_cfg (dict, optional): Initialization. Defaults to normal with std 0.001 for the last
+            layer and PyTorch's own for the others.
 
     Raises:
         ValueError: A width is not positive.
@@ -63,38 +63,41 @@ class RegressionHead(BaseModule):
             out_init=None if init_cfg else dict(type='Normal', layer='Linear', std=0.001),
         )
 
-    # What a subclass writes ------------------------------------------------------------------
+    # Subclasses implement these two ----------------------------------------------------------
 
     @abstractmethod
     def to_units(self, outputs: Tensor) -> Tensor:
-        """Map outputs ``(B, out_channels)`` of the last layer to years or pixels, ``(B, ...)``."""
+        """Map raw outputs ``(B, out_channels)`` to years or pixels, ``(B, ...)``."""
 
     @abstractmethod
     def store(self, predictions: Tensor, data_samples: list[DataSample]) -> None:
-        """Write predictions ``(B, ...)`` in units into the samples."""
+        """Write predictions ``(B, ...)`` in physical units into the samples."""
 
-    # What all heads do -----------------------------------------------------------------------
+    # Common to all heads ---------------------------------------------------------------------
 
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """Map the last of ``feats``, ``(B, C)`` or a map, to what the last layer gets."""
+        """Map the last of ``feats``, ``(B, C)`` or a map, to the input of the last layer."""
         x = last_features(self, feats, self.in_channels)
         for layer in self.layers[:-1]:
             x = layer(x)
         return x
 
     def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """Map features to predictions in units, ``(B, ...)``, at least float32 in training."""
+        """Map features to predictions in physical units, ``(B, ...)``.
+
+        In training, also under autocast, they are at least float32.
+        """
         x = self.pre_logits(feats)
-        # In full precision even under autocast: the eight bits of bfloat16 would be half a pixel.
+        # Full precision even under autocast: bfloat16 with its 8 bits would be half a pixel off.
         with torch.autocast(x.device.type, enabled=False):
             outputs = self.layers[-1](x.to(self.layers[-1].fc.weight.dtype))
             return self.to_units(outputs)
 
     def loss(self, feats: tuple[Tensor, ...], data_samples: list[DataSample]) -> dict[str, Tensor]:
-        """Compare predictions with the samples' targets.
+        """Compute the loss of predictions and targets.
 
         Raises:
-            ValueError: A sample has no target, or one of the wrong shape.
+            ValueError: A sample has no target, or a target of the wrong shape.
         """
         predictions = self(feats)
         targets = stack_targets(self, data_samples, self.target_key, predictions)
@@ -103,7 +106,7 @@ class RegressionHead(BaseModule):
     def predict(
         self, feats: tuple[Tensor, ...], data_samples: list[DataSample | None] | None = None
     ) -> list[DataSample]:
-        """Write predictions into the samples (into new ones where there are none)."""
+        """Write predictions into the samples, or into new samples if none are given."""
         predictions = self(feats)
         data_samples = data_samples or [None] * len(predictions)
         data_samples = [DataSample() if sample is None else sample for sample in data_samples]

@@ -14,27 +14,27 @@ ACTIVATIONS = ('tanh', 'linear')
 
 @MODELS.register_module()
 class ValenceArousalHead(RegressionHead):
-    """A linear layer, or a light MLP, that predicts how pleasant and how excited a face looks.
+    """Linear layer or light MLP that predicts valence (how pleasant) and arousal (how excited).
 
-    Trained on ``gt_valence_arousal`` (2,) of the data samples, both in [-1, 1], it predicts
-    ``pred_valence_arousal``, a tensor (2,), and says (0, 0) at first. A sample with any other
-    number, such as NaN, has no label (-2 in AffectNet's files, -5 in Aff-Wild2's) and takes no
-    part: it changes neither loss nor gradient. A batch without any label has a loss of zero.
+    The target is ``gt_valence_arousal`` (2,) of the data samples, both in [-1, 1]; the prediction
+    is ``pred_valence_arousal``, a tensor (2,). An untrained head predicts (0, 0). A sample with a
+    number outside [-1, 1], or NaN, is unlabeled (AffectNet's files have -2, Aff-Wild2's -5) and
+    ignored in loss and gradient. A batch without labels has a loss of 0.
 
     Args:
         in_channels (int): Width ``C`` of the features.
         hidden_channels (Sequence[int]): Widths of the hidden layers; ``()`` gives a single linear
             layer. Defaults to ().
-        loss (dict): ``CCCLoss``, ``MSELoss``, ``L1Loss`` or another one that takes ``weight`` and
+        loss (dict): ``CCCLoss``, ``MSELoss``, ``L1Loss`` or another loss with ``weight`` and
             ``avg_factor``. Defaults to ``dict(type='CCCLoss')``.
-        activation (str): How outputs come into [-1, 1]: by ``'tanh'``, or ``'linear'``: as they
-            are, and cut off in predictions only, so that the gradient never vanishes. Defaults to
+        activation (str): Maps outputs to [-1, 1]. ``'tanh'`` is applied in loss and prediction;
+            ``'linear'`` clamps predictions only, so the gradient never vanishes. Defaults to
             'tanh'.
         **kwargs: ``dropout_rate``, ``norm_cfg``, ``act_cfg`` and ``init_cfg`` of
             :class:`RegressionHead`.
 
     Raises:
-        ValueError: ``activation`` is another word, or a width is not positive.
+        ValueError: ``activation`` is unknown, or a width is not positive.
     """
 
     target_key = 'gt_valence_arousal'
@@ -59,15 +59,15 @@ class ValenceArousalHead(RegressionHead):
         return outputs.tanh() if self.activation == 'tanh' else outputs
 
     def loss(self, feats: tuple[Tensor, ...], data_samples: list[DataSample]) -> dict[str, Tensor]:
-        """Compare predictions with the labels of the samples that have any.
+        """Compute the loss over the labeled samples.
 
         Raises:
             ValueError: A sample lacks ``gt_valence_arousal``, or it has another shape.
         """
         predictions = self(feats)
         targets = stack_targets(self, data_samples, self.target_key, predictions)
-        known = (targets.abs() <= 1).all(dim=1)  # NaN is not
-        # Weights instead of a selection: the graph is the same whatever the labels are.
+        known = (targets.abs() <= 1).all(dim=1)  # False for NaN
+        # Weights, not indexing: the graph does not depend on the labels.
         loss = self.loss_module(
             predictions,
             targets.masked_fill(~known[:, None], 0),

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What the backbones and the adapter are made of: pooling, attention, knowledge transfer."""
+"""Layers of the backbones and the adapter: pooling, attention, knowledge transfer."""
 
 from .atp_block import ATPBlock
 from .attentive_patch_pooling import AttentivePatchPooling

@@ -18,11 +18,11 @@ from .partial_attention import attend, project_key_value, project_query
 
 
 def check_keep_rate(keep_rate: float) -> None:
-    """Refuse what is no share of tokens.
+    """Check that ``keep_rate`` is a number in (0, 1].
 
     Raises:
-        TypeError: It is no number.
-        ValueError: It is not in (0, 1].
+        TypeError: ``keep_rate`` is not a number.
+        ValueError: ``keep_rate`` is not in (0, 1].
     """
     if isinstance(keep_rate, bool) or not isinstance(keep_rate, (int, float)):
         raise TypeError(f'atp.keep_rate must be a number, got {keep_rate!r}')
@@ -32,26 +32,27 @@ def check_keep_rate(keep_rate: float) -> None:
 
 @MODELS.register_module()
 class ATPBlock(EncoderLayer):
-    """A transformer block that drops the tokens its [class] token does not attend to (Section 3.3).
+    """Transformer block that drops the tokens with the least [class] attention (Section 3.3).
 
-    It has the parameters of mmpretrain's ``TransformerEncoderLayer`` and no more, so weights move
-    freely between the two, and with ``keep_rate=1`` it is that layer.
+    It has exactly the parameters of mmpretrain's ``TransformerEncoderLayer``, so weights are
+    interchangeable. With ``keep_rate=1`` both compute the same.
 
-    As the paper writes it: attention and its residual over all tokens, then the selection of
-    ``max(int(N * keep_rate), 1)`` patch tokens, then the MLP on those. The [class] token always
-    stays, first. Tokens that are dropped were still attended to as keys and values, but nothing
-    reads their outputs. Tokens are therefore selected first, and queries, output projection and MLP
-    are computed for the kept ones only: the same function for less work. The published GFLOPs
-    count all of it, see :func:`mmfer.analysis.flops.published_block_flops`.
+    In the paper, attention and its residual are computed for all tokens; then
+    ``max(int(N * keep_rate), 1)`` patch tokens are selected; then the MLP is computed for those.
+    The [class] token is always kept, as the first token. Dropped tokens still serve as keys and
+    values, but their outputs are never used. So this block selects tokens first, and computes
+    queries, output projection and MLP for kept tokens only. The result is the same, for less work.
+    The published GFLOPs count the full computation, see
+    :func:`mmfer.analysis.flops.published_block_flops`.
 
     Args:
         embed_dims (int): Channels ``C`` of a token.
         num_heads (int): Attention heads, a divisor of ``embed_dims``.
         feedforward_channels (int): Hidden width of the MLP.
         keep_rate (float): ``r`` in (0, 1], the share of patch tokens kept. Defaults to 1.
-        criterion (str): How the heads' products are joined to a score: ``'sum'`` (default),
-            ``'abs'`` or ``'max'``; or ``'random'``. See :func:`.class_attention_scores`.
-        computation (None): Removed; anything but None is an error.
+        criterion (str): How the query-key products of the heads are combined to a score: ``'sum'``
+            (default), ``'abs'``, ``'max'`` or ``'random'``. See :func:`.class_attention_scores`.
+        computation (None): Removed; any other value is an error.
         **kwargs: Further arguments of :class:`EncoderLayer`.
     """
 
@@ -76,10 +77,10 @@ class ATPBlock(EncoderLayer):
     def forward(
         self, x: Tensor, class_only: bool = False, return_indices: bool = False
     ) -> Tensor | tuple[Tensor, Tensor | None]:
-        """Map tokens ``(B, 1 + N, C)``, [class] first, to those that stay, ``(B, 1 + keep, C)``.
+        """Map tokens ``(B, 1 + N, C)``, [class] first, to the kept tokens ``(B, 1 + keep, C)``.
 
-        Without ``return_indices`` it returns a tensor, like the layer that it stands for, so that
-        whatever wraps or hooks encoder layers works on it.
+        Without ``return_indices`` it returns a tensor, like mmpretrain's layer, so wrappers and
+        hooks for encoder layers also work here.
 
         Args:
             x (Tensor): Tokens ``(B, 1 + N, C)``.
@@ -88,9 +89,9 @@ class ATPBlock(EncoderLayer):
             return_indices (bool): Return the indices as well. Defaults to False.
 
         Returns:
-            Tensor | tuple: The tokens; with ``return_indices`` a tuple of them and the indices
-            ``(B, 1 + keep)`` of the input tokens that stay, ascending, 0 = [class]. The indices are
-            None where all stay.
+            Tensor | tuple: The tokens; with ``return_indices`` a tuple of the tokens and the
+            indices ``(B, 1 + keep)`` of the kept input tokens, ascending, 0 = [class]. The indices
+            are None if all tokens are kept.
         """
         num_patches = x.shape[1] - 1
         keep_num = keep_count(num_patches, self.keep_rate)
@@ -101,7 +102,7 @@ class ATPBlock(EncoderLayer):
         return (x, kept) if return_indices else x
 
     def _pool(self, x: Tensor, keep_num: int, class_only: bool) -> tuple[Tensor, Tensor]:
-        """Select tokens, and compute the block for them, or for [class] alone."""
+        """Select tokens, and compute the block for them or for the [class] token only."""
         y = self.ln1(x)
         key, value = project_key_value(self.attn, y)
         kept = self._select(y[:, 0], key, keep_num)
@@ -110,11 +111,12 @@ class ATPBlock(EncoderLayer):
         x = take_tokens(x, rows) + attend(self.attn, query, key, value)
         return self.ffn(self.ln2(x), identity=x), kept
 
-    @torch.no_grad()  # which tokens are kept has no gradient
+    @torch.no_grad()  # the selection has no gradient
     def _select(self, y: Tensor, key: Tensor, keep_num: int) -> Tensor:
-        """Indices ``(B, 1 + keep_num)`` of [class] and the best patches.
+        """Return the indices ``(B, 1 + keep_num)`` of the [class] token and the best patches.
 
-        Takes the normalized [class] token ``(B, C)`` and the keys of all tokens ``(B, 1 + N, C)``.
+        ``y`` is the normalized [class] token ``(B, C)``, ``key`` the keys of all tokens
+        ``(B, 1 + N, C)``.
         """
         heads = (self.attn.num_heads, self.attn.head_dims)
         query = project_query(self.attn, y).unflatten(-1, heads)

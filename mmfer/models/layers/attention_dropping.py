@@ -1,7 +1,7 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Dropping one of several attentions in training (TransFER; Xue, Wang and Guo, ICCV 2021).
+"""Drop one of several attention maps or heads in training (TransFER; Xue et al., ICCV 2021).
 
-Both of the paper's droppings are the same function: *multi-attention dropping* (MAD) applies it to
+Both droppings of the paper are the same function: *multi-attention dropping* (MAD) applies it to
 the maps of local branches, *multi-head self-attention dropping* (MSAD) to the heads of a block.
 """
 
@@ -13,19 +13,19 @@ from torch.nn import functional as F
 def drop_one(x: Tensor, rate: float) -> Tensor:
     """Zero one of the ``S`` slices of each sample with probability ``rate``.
 
-    Which samples lose a slice, and which slice each of them loses, is drawn independently for
-    every sample; all slices are equally likely. A slice is lost as a whole.
+    Every sample draws independently whether it loses a slice, and which one. All slices are equally
+    likely. A slice is dropped as a whole.
 
     Note:
-        Unlike dropout, what is left is not scaled up: the paper describes no scaling, and under a
-        maximum over slices (MAD) there is no factor that would keep the expected value.
+        Unlike in dropout, the remaining slices are not scaled up. The paper describes no scaling,
+        and with a maximum over slices (MAD) no factor would preserve the expected value.
 
     Args:
         x (Tensor): ``(B, S, ...)``.
-        rate (float): 0 to 1. With 0 ``x`` itself comes back and no random number is drawn.
+        rate (float): 0 to 1. With 0, ``x`` itself is returned and no random number is drawn.
 
     Returns:
-        Tensor: Shaped as ``x``; dropped slices are 0 and pass no gradient.
+        Tensor: Same shape as ``x``; dropped slices are 0 and have no gradient.
     """
     if rate == 0:
         return x
@@ -37,10 +37,10 @@ def drop_one(x: Tensor, rate: float) -> Tensor:
 
 
 def check_rate(name: str, rate: float) -> None:
-    """Refuse what is no probability.
+    """Check that ``rate`` is a probability.
 
     Raises:
-        TypeError: ``rate`` is no number.
+        TypeError: ``rate`` is not a number.
         ValueError: ``rate`` is not in [0, 1].
     """
     if isinstance(rate, bool) or not isinstance(rate, (int, float)):
@@ -50,15 +50,15 @@ def check_rate(name: str, rate: float) -> None:
 
 
 class HeadDroppingLinear(nn.Linear):
-    """The output projection of a multi-head attention, with MSAD on what it reads.
+    """Output projection of multi-head attention, with MSAD on its input.
 
-    Its input are the outputs of the heads side by side, in whichever way they were computed, so
-    this is where a head is dropped. Parameters are those of the linear layer it stands for.
+    The input is the concatenated output of all heads, however attention is computed, so a head can
+    be dropped here. The parameters are those of the replaced linear layer.
 
     Args:
-        channels (int): Channels ``C`` in and out, a multiple of ``num_heads``.
-        num_heads (int): Heads ``H``.
-        drop_rate (float): Probability, 0 to 1, that a sample loses one head in training.
+        channels (int): Channels ``C`` of input and output, a multiple of ``num_heads``.
+        num_heads (int): Number of heads ``H``.
+        drop_rate (float): Probability, 0 to 1, that one head is dropped for a sample in training.
         bias (bool): Whether there is a bias. Defaults to True.
     """
 

@@ -10,46 +10,46 @@ from .lanet import LANet, check_lanet_form
 
 
 def check_keep_num(keep_num: int, num_patches: int | None = None) -> None:
-    """Refuse what is no number of patches.
+    """Check that ``keep_num`` is a valid number of patches.
 
     Args:
         keep_num (int): ``k``.
-        num_patches (int, optional): ``N``, the patches of an image, if known.
+        num_patches (int, optional): ``N``, patches per image. Defaults to None, unknown.
 
     Raises:
-        ValueError: ``keep_num`` is no whole number, less than 1, or more than ``num_patches``.
+        ValueError: ``keep_num`` is not an integer, less than 1, or more than ``num_patches``.
     """
     check_count('app.keep_num', keep_num)
     if num_patches is not None and keep_num > num_patches:
         raise ValueError(
-            f'app.keep_num={keep_num} is more than the {num_patches} patches there are: set '
-            f'model.backbone.app.keep_num to 1 to {num_patches}, unless an image is smaller than '
+            f'app.keep_num={keep_num} is more than the {num_patches} patches of an image: set '
+            f'model.backbone.app.keep_num to 1 to {num_patches}, unless the image is smaller than '
             'model.backbone.img_size'
         )
 
 
 @MODELS.register_module(name=['AttentivePatchPooling', 'APP'])
 class AttentivePatchPooling(BaseModule):
-    """Attentive Patch Pooling: only the most active patches go on (APViT, Section 3.2).
+    """Attentive Patch Pooling: keep only the most active patches (APViT, Section 3.2).
 
-    Without a learned criterion it has no parameters, and with every patch kept it is the identity.
+    Without a learned criterion it has no parameters. If all patches are kept, it is the identity.
 
     Args:
-        keep_num (int): ``k``, the number of patches that are kept, at least 1.
-        criterion (str): How a patch is scored: ``'abs'`` (default), ``'sum'``, ``'max'`` or
-            ``'lanet'`` of Table 5; ``'square'``, ``'max_abs'`` or ``'random'``, of which no result
-            is published. See :func:`patch_scores`. ``'lanet'`` is learned: tokens are also
-            multiplied by its map, which is how it gets a gradient.
-        mode (str): ``'hard'`` (default) drops the other patches. ``'soft'`` keeps all and
-            multiplies them by the map scaled to [0, 1] (Table 6); ``keep_num`` is then not used.
+        keep_num (int): ``k``, the number of patches to keep, at least 1. Defaults to 160.
+        criterion (str): How patches are scored: ``'abs'`` (default), ``'sum'``, ``'max'`` or
+            ``'lanet'`` as in Table 5, or ``'square'``, ``'max_abs'`` or ``'random'``, which have no
+            published results. See :func:`patch_scores`. ``'lanet'`` is learned: tokens are also
+            multiplied by its map, so that it gets a gradient.
+        mode (str): ``'hard'`` (default) drops the other patches. ``'soft'`` keeps all patches and
+            multiplies them by the map scaled to [0, 1] (Table 6); ``keep_num`` is then ignored.
         score_on (str): ``'tokens'`` (default) scores the projected tokens before the position
-            embedding is added, as the released model does. ``'features'`` scores the CNN's maps,
-            as the paper writes.
-        in_channels (int, optional): Channels of what is scored. Only LANet needs it; ``APViT``
-            fills it in.
-        lanet_form (str): ``'release'`` (default), with which Table 5 was made: BatchNorm after both
-            convolutions, and a map in (0, 1). ``'paper'``, what Sec. 3.2 describes: no BatchNorm
-            and no sigmoid. Tokens of a pre-trained net suffer from such unbounded multipliers.
+            embedding is added, as in the released model. ``'features'`` scores the CNN features, as
+            in the paper.
+        in_channels (int, optional): Channels of the scored tensor. Only LANet needs it; ``APViT``
+            sets it. Defaults to None.
+        lanet_form (str): ``'release'`` (default), the form behind Table 5: BatchNorm after both
+            convolutions, and a map in (0, 1). ``'paper'``, as described in Sec. 3.2: no BatchNorm
+            and no sigmoid. Its unbounded factors harm the tokens of a pre-trained net.
     """
 
     CRITERIA = (*PATCH_CRITERIA, 'lanet')
@@ -87,17 +87,17 @@ class AttentivePatchPooling(BaseModule):
             self.lanet = LANet(in_channels, norm=released, sigmoid=released)
 
     def score(self, x: Tensor) -> Tensor:
-        """Score patches ``(B, N, C)``: ``(B, N)``, larger is more informative."""
+        """Return scores ``(B, N)`` of patches ``(B, N, C)``; larger is more informative."""
         return patch_scores(x, self.criterion) if self.lanet is None else self.lanet(x)
 
     def weigh(self, x: Tensor, scores: Tensor) -> Tensor:
-        """Multiply tokens ``(B, N, C)`` by the map ``(B, N)`` where the criterion or mode asks."""
+        """Multiply tokens ``(B, N, C)`` by ``scores`` ``(B, N)``, in soft mode or with LANet."""
         if self.mode == 'soft':
             return x * soft_map(scores).unsqueeze(-1)
         return x if self.lanet is None else x * scores.unsqueeze(-1)
 
     def select(self, scores: Tensor) -> Tensor | None:
-        """Indices ``(B, keep_num)`` of the patches to keep; None where all of them stay."""
+        """Return the indices ``(B, keep_num)`` of the kept patches, or None if all are kept."""
         num_patches = scores.shape[1]
         if self.mode == 'soft' or self.keep_num == num_patches:
             return None
@@ -111,22 +111,23 @@ class AttentivePatchPooling(BaseModule):
         features: Tensor | None = None,
         return_indices: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor | None]:
-        """Score, weigh and pool tokens.
+        """Score, weight and pool tokens.
 
         Args:
             x (Tensor): Tokens ``(B, N, C)``, before the position embedding.
             position (Tensor, optional): Position embedding ``(1, N, C)``, added to the tokens after
-                they are scored.
-            features (Tensor, optional): What ``score_on='features'`` scores, ``(B, N, F)``.
+                they are scored. Defaults to None.
+            features (Tensor, optional): CNN features ``(B, N, F)``, for ``score_on='features'``.
+                Defaults to None.
             return_indices (bool): Return the indices as well. Defaults to False.
 
         Returns:
             Tensor | tuple: Tokens ``(B, keep_num, C)``, in soft mode ``(B, N, C)``; with
-            ``return_indices`` a tuple of them and the kept indices ``(B, keep_num)``, which are
-            None where all patches stay.
+            ``return_indices`` a tuple of the tokens and the kept indices ``(B, keep_num)``. The
+            indices are None if all patches are kept.
         """
         if self.score_on == 'features' and features is None:
-            raise ValueError("app.score_on='features' needs the features that the tokens come from")
+            raise ValueError("app.score_on='features' needs the features of the tokens, got None")
         scores = self.score(features if self.score_on == 'features' else x)
         x = self.weigh(x, scores)
         if position is not None:

@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The tensor functions behind attentive pooling: score tokens, choose some, take them.
+"""Tensor functions of attentive pooling: score tokens, select some, gather them.
 
-Nothing here has parameters or knows about configs. Shapes: ``B`` images, ``N`` patch tokens (the
-[class] token not among them), ``C`` channels, ``H`` attention heads, ``D`` channels of a head.
+The functions have no parameters and do not depend on configs. Shapes: ``B`` images, ``N`` patch
+tokens (without the [class] token), ``C`` channels, ``H`` attention heads, ``D`` channels of a head.
 """
 
 import torch
@@ -17,15 +17,15 @@ def patch_scores(x: Tensor, criterion: str = 'abs') -> Tensor:
 
     Args:
         x (Tensor): Patch features ``(B, N, C)``.
-        criterion (str): ``'abs'`` sums absolute values, ``'sum'`` sums values, ``'max'`` takes the
-            largest channel. The released code has more, which no table has: ``'square'`` sums
-            squares, ``'max_abs'`` takes the largest absolute value. ``'random'`` draws a score for
-            every patch of every image, in training and in inference, as a baseline; what the
-            release calls so takes the values of one random channel. Defaults to ``'abs'``, the
-            paper's best.
+        criterion (str): ``'abs'`` is the sum of absolute values, ``'sum'`` the sum of values,
+            ``'max'`` the maximum over channels. Two more are in the released code but in no table:
+            ``'square'``, the sum of squares, and ``'max_abs'``, the maximum of absolute values.
+            ``'random'``, a baseline, draws a score for every patch of every image, in training and
+            in inference; in the release, this name stands for the values of one random channel.
+            Defaults to ``'abs'``, the best one in the paper.
 
     Returns:
-        Tensor: Scores ``(B, N)``; the larger, the more active the patch.
+        Tensor: Scores ``(B, N)``; larger is more active.
     """
     if criterion == 'abs':
         return x.abs().sum(dim=-1)
@@ -43,16 +43,16 @@ def patch_scores(x: Tensor, criterion: str = 'abs') -> Tensor:
 
 
 def class_attention_scores(query: Tensor, key: Tensor, criterion: str = 'sum') -> Tensor:
-    """Score every patch token by what the [class] token's query makes of its key (Sec. 3.3).
+    """Score every patch token by the product of its key and the [class] query (Sec. 3.3).
 
-    The products are taken before the softmax. A positive scale common to all of them does not
-    change which tokens win, so ``query`` may come scaled or not.
+    These are the products before the softmax. A common positive scale does not change the selected
+    tokens, so ``query`` may be scaled or not.
 
     Args:
         query (Tensor): Query of the [class] token ``(B, H, D)``.
         key (Tensor): Keys of the patch tokens ``(B, N, H, D)``.
-        criterion (str): How the heads are joined: ``'sum'`` (default), sum of absolute values
-            (``'abs'``) or ``'max'``. ``'random'`` draws scores instead, see :func:`patch_scores`.
+        criterion (str): How the heads are combined: ``'sum'`` (default), ``'abs'`` (sum of absolute
+            values) or ``'max'``. ``'random'`` draws scores instead, see :func:`patch_scores`.
 
     Returns:
         Tensor: Scores ``(B, N)``.
@@ -71,29 +71,29 @@ def class_attention_scores(query: Tensor, key: Tensor, criterion: str = 'sum') -
 
 
 def keep_count(num_tokens: int, keep_rate: float) -> int:
-    """How many of ``num_tokens`` patch tokens a block with ``keep_rate`` keeps (Eq. 3).
+    """Return how many of ``num_tokens`` patch tokens a block with ``keep_rate`` keeps (Eq. 3).
 
-    Rounded down, but never to nothing: the released model keeps at least one patch.
+    Rounded down, but at least 1, as in the released model.
     """
     return max(int(num_tokens * keep_rate), 1)
 
 
 def top_indices(scores: Tensor, keep_num: int) -> Tensor:
-    """Indices of the ``keep_num`` best scores, in ascending order so that tokens keep their order.
+    """Return the indices of the ``keep_num`` best scores, ascending, so tokens keep their order.
 
     Args:
         scores (Tensor): ``(B, N)``.
         keep_num (int): 1 to ``N``.
 
     Returns:
-        Tensor: Indices ``(B, keep_num)``, int64. They carry no gradient.
+        Tensor: Indices ``(B, keep_num)``, int64, without gradient.
     """
-    # The choice is made on (B, N) numbers only; nothing as wide as the tokens is sorted.
+    # Only (B, N) scores are sorted, not whole tokens.
     return scores.detach().topk(keep_num, dim=-1, sorted=False).indices.sort(dim=-1).values
 
 
 def take_tokens(x: Tensor, indices: Tensor) -> Tensor:
-    """Take tokens by index, per image.
+    """Gather tokens by index, per image.
 
     Args:
         x (Tensor): ``(B, N, C)``.
@@ -103,18 +103,18 @@ def take_tokens(x: Tensor, indices: Tensor) -> Tensor:
         Tensor: ``(B, K, C)`` with ``out[b, i] = x[b, indices[b, i]]``.
     """
     batch, num_tokens, channels = x.shape
-    # One index_select over rows copies whole tokens; a gather would need an index per number.
+    # index_select copies whole rows; torch.gather would need an index for each channel.
     offsets = torch.arange(batch, device=x.device).unsqueeze(-1) * num_tokens
     rows = (indices + offsets).flatten()
     return x.reshape(-1, channels).index_select(0, rows).view(batch, -1, channels)
 
 
 def soft_map(scores: Tensor) -> Tensor:
-    """Scores ``(B, N)`` scaled per image to [0, 1]: the weights of *soft* pooling (Table 6).
+    """Scale scores ``(B, N)`` to [0, 1] per image: the weights of *soft* pooling (Table 6).
 
-    ``(score - min) / (max - min)`` over the patches of the image: the weakest patch becomes 0, the
-    strongest stays as it is. The paper writes that the map multiplies the features, not how it is
-    scaled, and the code was not released; this is this package's reading.
+    ``(score - min) / (max - min)`` over the patches of an image, so the weakest patch becomes 0 and
+    the strongest is unchanged. The paper says that the features are multiplied by the map, but not
+    how the map is scaled, and this part of the code is not released. The scaling is our reading.
     """
     low = scores.amin(dim=-1, keepdim=True)
     high = scores.amax(dim=-1, keepdim=True)

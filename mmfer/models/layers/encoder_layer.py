@@ -10,17 +10,17 @@ from .partial_attention import attend_from_first
 
 
 class EncoderLayer(TransformerEncoderLayer):
-    """mmpretrain's encoder layer, which can compute its [class] token alone.
+    """mmpretrain's encoder layer, which can also compute the [class] token only.
 
-    It has the parameters of mmpretrain's layer and no more, so weights move freely between the two.
+    It has exactly the parameters of mmpretrain's layer, so weights are interchangeable.
 
     Args:
         *args: Arguments of ``TransformerEncoderLayer``.
-        qk_scale (float, optional): What products of queries and keys are multiplied by, more
-            than 0. Defaults to ``head_dims ** -0.5``.
-        init_cfg (dict, optional): Defaults to that of the released APViT: weights of linear layers
-            from a normal distribution of std 0.02 (cut off at 2, a hundred times that), biases 0.
-            mmpretrain's layer starts otherwise.
+        qk_scale (float, optional): Scale of the query-key products, > 0. Defaults to
+            ``head_dims ** -0.5``.
+        init_cfg (dict, optional): Initialization. Defaults to that of the released APViT, which is
+            not mmpretrain's: linear layers with normal weights of std 0.02 (truncated at +-2, that
+            is 100 std) and zero biases.
         **kwargs: Further arguments of ``TransformerEncoderLayer``.
 
     Raises:
@@ -35,13 +35,13 @@ class EncoderLayer(TransformerEncoderLayer):
         super().__init__(*args, init_cfg=self.INIT_CFG if init_cfg is None else init_cfg, **kwargs)
         if qk_scale is not None:
             if not qk_scale > 0:
-                raise ValueError(f'qk_scale must be more than 0, got {qk_scale}')
-            # mmpretrain's own argument of this name ignores its value.
+                raise ValueError(f'qk_scale must be > 0, got {qk_scale}')
+            # mmpretrain ignores the value of its own qk_scale argument.
             self.attn.qk_scale = qk_scale
         self.attn.scaled_dot_product_attention = partial(dot_product_attention, scale=qk_scale)
 
     def init_weights(self) -> None:
-        """Initialize by ``init_cfg`` alone, without what mmpretrain's layer does after it."""
+        """Initialize by ``init_cfg`` only, without the extra steps of mmpretrain's layer."""
         BaseModule.init_weights(self)
 
     def forward(self, x: Tensor, class_only: bool = False) -> Tensor:
@@ -49,9 +49,9 @@ class EncoderLayer(TransformerEncoderLayer):
 
         Args:
             x (Tensor): Tokens ``(B, 1 + N, C)``.
-            class_only (bool): Return the [class] token ``(B, 1, C)`` only. It is the same as the
-                first token of the whole output, for a hundredth of the work: for the last layer of
-                a net whose head reads nothing else. Defaults to False.
+            class_only (bool): Return the [class] token ``(B, 1, C)`` only. It equals the first
+                token of the full output, but costs a hundredth. For the last layer of a net whose
+                head uses only this token. Defaults to False.
         """
         if not class_only:
             return super().forward(x)

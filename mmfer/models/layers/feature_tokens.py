@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""One token per image, from whatever a backbone gives. ``C`` channels, ``D`` token width."""
+"""Pool the output of any backbone to one token per image. ``C`` channels, ``D`` token width."""
 
 from collections.abc import Sequence
 
@@ -8,35 +8,35 @@ from torch import Tensor
 
 
 def last_feature(feats: Tensor | Sequence[Tensor]) -> Tensor:
-    """What counts of a backbone's output: the last of several features."""
+    """Return the last feature of a backbone's output."""
     return feats if isinstance(feats, Tensor) else feats[-1]
 
 
 def last_map(feats: Tensor | Sequence[Tensor]) -> Tensor:
-    """A backbone's last feature where it is a map ``(B, C, H, W)``.
+    """Return the last feature of a backbone's output, a map ``(B, C, H, W)``.
 
     Raises:
-        ValueError: It has another shape.
+        ValueError: The last feature is not a map.
     """
     x = last_feature(feats)
     if x.ndim == 4:
         return x
     raise ValueError(
-        f"model.neck.fusion='map' needs a backbone that gives a map (B, C, H, W), got "
-        f'{tuple(x.shape)}. ConvNeXt gives one with gap_before_final_norm=False, a '
-        "VisionTransformer with out_type='featmap'; else set model.neck.fusion to 'pooled'"
+        f"model.neck.fusion='map' needs a backbone that returns a map (B, C, H, W), got "
+        f'{tuple(x.shape)}. ConvNeXt returns one with gap_before_final_norm=False, a '
+        "VisionTransformer with out_type='featmap'; otherwise set model.neck.fusion to 'pooled'"
     )
 
 
 def pool_feature(feats: Tensor | Sequence[Tensor]) -> Tensor:
-    """The average over all places of a backbone's last feature.
+    """Average the last feature of a backbone's output over all positions.
 
     Args:
-        feats (Tensor | Sequence[Tensor]): A feature, or several of which the last one counts: a map
-            ``(B, C, H, W)``, tokens ``(B, L, C)``, or ``(B, C)`` that is pooled already.
+        feats (Tensor | Sequence[Tensor]): A feature, or a sequence whose last item is used: a map
+            ``(B, C, H, W)``, tokens ``(B, L, C)``, or ``(B, C)``, which is pooled already.
 
     Returns:
-        ``(B, C)``. Of a map, bit for bit what mmpretrain's ``GlobalAveragePooling`` gives.
+        Tensor: ``(B, C)``. For a map, bit-identical to mmpretrain's ``GlobalAveragePooling``.
 
     Raises:
         ValueError: The feature has another number of dimensions.
@@ -49,18 +49,18 @@ def pool_feature(feats: Tensor | Sequence[Tensor]) -> Tensor:
     if x.ndim == 2:
         return x
     raise ValueError(
-        f'a feature of shape {tuple(x.shape)} cannot be pooled to one token; a backbone gives '
-        '(B, C, H, W), (B, L, C) or (B, C)'
+        f'a feature of shape {tuple(x.shape)} cannot be pooled to one token; a backbone must '
+        'return (B, C, H, W), (B, L, C) or (B, C)'
     )
 
 
 def pad_token(token: Tensor, width: int, name: str) -> Tensor:
-    """Widen ``(B, C)`` to ``(B, width)`` with zeros on the right, without parameters (Sec. 3.2).
+    """Pad ``(B, C)`` to ``(B, width)`` with zeros on the right, without parameters (Sec. 3.2).
 
     Args:
         token (Tensor): ``(B, C)``.
         width (int): ``D``, at least ``C``.
-        name (str): What the token is, for the error.
+        name (str): Name of the token in the error message.
 
     Raises:
         ValueError: The token is wider than ``width``.
@@ -69,7 +69,7 @@ def pad_token(token: Tensor, width: int, name: str) -> Tensor:
     if channels > width:
         raise ValueError(
             f'{name} has {channels} channels, more than the {width} of the tokens '
-            f'(model.neck.embed_dims). Set model.neck.embed_dims to {channels} or more, or take an '
-            'encoder that is not so wide'
+            f'(model.neck.embed_dims). Set model.neck.embed_dims to {channels} or more, or use a '
+            'narrower encoder'
         )
     return F.pad(token, (0, width - channels))

@@ -8,33 +8,33 @@ from .knowledge_transfer import KnowledgeTransfer
 
 
 class WideLinear(nn.Linear):
-    """A linear layer for few rows, which reads its weights once for all of them.
+    """Linear layer for few rows, which reads its weights once for all rows.
 
-    With the two rows of one image, reading 42 MB of weights is what the adapter's time is. BLAS
-    reads them once where the weights are the left factor, but once a row in ``F.linear``.
+    With the two rows of one image, the adapter spends its time reading 42 MB of weights. BLAS reads
+    them once if the weights are the left factor, but once per row in ``F.linear``.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., in_features)`` to ``(..., out_features)``."""
-        # Rows contiguous in memory: with columns so, the product takes four times as long.
+        # Rows must be contiguous: with contiguous columns the product takes four times as long.
         rows = x.reshape(-1, self.in_features).contiguous()
         y = torch.mm(self.weight, rows.t()).t()
         return (y + self.bias).reshape(*x.shape[:-1], self.out_features)
 
 
 class FoldedTransfer(BaseModule):
-    """:class:`KnowledgeTransfer` without priors, its knowledge token folded into constants.
+    """:class:`KnowledgeTransfer` without priors, with the knowledge token folded into constants.
 
-    In inference two tokens attend to each other, and one of them never changes: its query is a
-    buffer, its key and value go into biases. A softmax over two tokens is the sigmoid of the
-    difference of their scores, so of the canonical token's key and value only the difference to the
-    knowledge token's is needed. The knowledge token's own row depends on the image all the same,
-    since it attends to the canonical token; both rows go through the FFN.
+    In inference, two tokens attend to each other, and one of them is constant: its query becomes a
+    buffer, its key and value become part of the biases. A softmax over two tokens is the sigmoid of
+    their score difference, so only the difference between the keys and values of both tokens is
+    needed. The row of the knowledge token still depends on the image, because it attends to the
+    canonical token. Both rows pass through the FFN.
 
     Args:
         embed_dims (int): Token width ``D``.
         num_heads (int): Attention heads, a divisor of ``embed_dims``.
-        ffn_ratio (float): Hidden width of the FFN, in units of ``embed_dims``.
+        ffn_ratio (float): Hidden width of the FFN, as a multiple of ``embed_dims``.
         act_cfg (dict, optional): Activation of the FFN. Defaults to None, GELU.
     """
 
@@ -46,9 +46,9 @@ class FoldedTransfer(BaseModule):
         hidden = int(embed_dims * ffn_ratio)
         self.register_buffer('token', torch.zeros(embed_dims))
         self.register_buffer('query', torch.zeros(embed_dims))
-        # Of the canonical token: its query, and its key and value less the knowledge token's.
+        # For the canonical token: its query; its key and value minus those of the knowledge token.
         self.qkv = WideLinear(embed_dims, 3 * embed_dims)
-        # Its bias is what it makes of the knowledge token's value.
+        # The bias is the projected value of the knowledge token.
         self.proj = WideLinear(embed_dims, embed_dims)
         self.ln1 = nn.LayerNorm(embed_dims)
         self.fc1 = WideLinear(embed_dims, hidden)
@@ -58,16 +58,17 @@ class FoldedTransfer(BaseModule):
 
     @staticmethod
     def can_replace(transfer: KnowledgeTransfer) -> bool:
-        """Whether it is one post-norm block with one knowledge token, as in the paper.
+        """Whether ``transfer`` is one post-norm block with one knowledge token, as in the paper.
 
-        In a further block the knowledge token's row depends on the image; nothing is constant.
+        In a second block the row of the knowledge token depends on the image, so nothing is
+        constant.
         """
         one_block = not transfer.earlier and not transfer.pre_norm
         return one_block and transfer.num_knowledge == 1
 
     @torch.no_grad()
     def take_over(self, transfer: KnowledgeTransfer) -> 'FoldedTransfer':
-        """Take the weights of a :class:`KnowledgeTransfer` of the same sizes and return this."""
+        """Convert the weights of a :class:`KnowledgeTransfer` of the same size; return ``self``."""
         attn, ffn = transfer.attn, transfer.ffn.layers
         for ours, theirs in (
             (self.qkv, attn.qkv),
@@ -92,7 +93,7 @@ class FoldedTransfer(BaseModule):
         query, key, value = self.qkv(canonical).chunk(3, dim=-1)
         queries = torch.stack((self.query.expand_as(query), query), dim=1)
         scores = (queries * key.unsqueeze(1)).unflatten(-1, self.heads).sum(-1, keepdim=True)
-        share = (scores * self.heads[1] ** -0.5).sigmoid()  # what the canonical token gets
+        share = (scores * self.heads[1] ** -0.5).sigmoid()  # attention to the canonical token
         mixed = share * value.unflatten(-1, self.heads).unsqueeze(1)
         rows = torch.stack((self.token.expand_as(canonical), canonical), dim=1)
         rows = self.ln1(rows + self.proj(mixed.flatten(2)))

@@ -1,7 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The attention of the KT-Adapter. ``B`` samples, ``K`` knowledge tokens, ``P`` priors, ``D`` wide.
+"""The attention of the KT-Adapter.
 
-The tokens are always in the order ``[knowledge, canonical, priors]``.
+Shapes: ``B`` samples, ``K`` knowledge tokens, ``P`` priors, ``D`` token width. Tokens are always in
+the order ``[knowledge, canonical, priors]``.
 """
 
 import torch
@@ -19,13 +20,13 @@ NORM_PLACES = ('post', 'pre')
 
 
 def average_rows(rows: Tensor, counted: Tensor) -> Tensor:
-    """The mean ``(B, D)`` of those ``rows`` ``(B, R, D)`` where ``counted`` (bool ``(B, R)``)."""
+    """Return the mean ``(B, D)`` of the ``rows`` ``(B, R, D)`` that are ``counted`` ``(B, R)``."""
     weight = counted.to(rows.dtype).unsqueeze(-1)
     return (rows * weight).sum(1) / weight.sum(1)
 
 
 class TransferBlock(BaseModule):
-    """A transformer block that computes the first so many tokens of its output only.
+    """Transformer block that can compute only the first tokens of its output.
 
     ``norm='post'``: ``z = LN(z + MHSA(z))``, then ``z = LN(z + FFN(z))``. ``norm='pre'``:
     ``z = z + MHSA(LN(z))``, then ``z = z + FFN(LN(z))``.
@@ -61,11 +62,12 @@ class TransferBlock(BaseModule):
 
         Args:
             z (Tensor): ``(B, T, D)``.
-            seen (Tensor, optional): Bool ``(B, T)``, which tokens are looked at. None: all.
-            num_rows (int, optional): How many rows, from the first, are wanted. None: all.
+            seen (Tensor, optional): Bool ``(B, T)``, the tokens that are attended to. None: all.
+            num_rows (int, optional): Number of rows to compute, from the first. Defaults to None,
+                all.
 
         Returns:
-            ``(B, num_rows, D)``.
+            Tensor: ``(B, num_rows, D)``.
         """
         y = self.ln1(z) if self.pre_norm else z
         key, value = project_key_value(self.attn, y)
@@ -77,33 +79,33 @@ class TransferBlock(BaseModule):
 
 
 class KnowledgeTransfer(TransferBlock):
-    """Transformer blocks over ``[knowledge, canonical, priors]``, of which one is the paper's.
+    """Transformer blocks over ``[knowledge, canonical, priors]``; the paper has one block.
 
-    With the defaults it is one post-norm block (Sec. 3.3): ``z = LN(z + MHSA(z))``, the canonical
-    mask keeps knowledge and canonical row, ``z = LN(z + FFN(z))``. With the canonical mask nothing
-    reads the priors' rows after the last attention, so the others alone are computed as queries;
-    the result is the same. The rows of several knowledge tokens are averaged at the end.
+    The default is one post-norm block (Sec. 3.3): ``z = LN(z + MHSA(z))``, then the canonical mask
+    keeps the knowledge row and the canonical row, then ``z = LN(z + FFN(z))``. With this mask, the
+    rows of the priors are not used after the last attention, so queries are computed only for the
+    other rows; the result is the same. Rows of several knowledge tokens are averaged at the end.
 
     Note:
-        The paper does not say what becomes of the priors' rows where the canonical mask is off.
-        Here the FFN sees them as well, after which those not dropped are averaged with the
-        knowledge row. Nor does it name the FFN's activation, which is GELU here, or the place of
-        the norm. Of several blocks, which it does not have, all but the last keep the priors' rows,
-        so that the next can look at them; the canonical mask acts in the last one. With
-        ``norm='pre'`` a layer norm follows the last block, as in other pre-norm transformers.
+        Our choices where the paper is silent: without the canonical mask, the FFN also processes
+        the rows of the priors, and the kept ones are averaged with the knowledge row. The
+        activation of the FFN is GELU. The norm is post-norm. The paper has a single block; with
+        several, all but the last keep the rows of the priors for the next block, and the canonical
+        mask applies in the last. With ``norm='pre'`` a layer norm follows the last block, as in
+        other pre-norm transformers.
 
-    This module is the last block itself, so the weights of a single one have the same names
-    whatever the options; those before it are ``earlier``.
+    This module is the last block itself; ``earlier`` holds the blocks before it. So the weight
+    names of a single block do not depend on the options.
 
     Args:
         embed_dims (int): Token width ``D``.
         num_heads (int): Attention heads, a divisor of ``embed_dims``.
         ffn_ratio (float): Hidden width of the FFN, in units of ``embed_dims``.
-        canonical_mask (bool): Whether the canonical mask is on. Defaults to True.
-        init_scale (float): What the last layer norm's weight starts from. With 0 both outputs are
-            0 at first. Defaults to 1.
-        num_layers (int): Blocks. Defaults to 1.
-        num_knowledge (int): Knowledge tokens ``K``. Defaults to 1.
+        canonical_mask (bool): Whether to use the canonical mask. Defaults to True.
+        init_scale (float): Initial weight of the last layer norm. With 0 both outputs are 0 at
+            first. Defaults to 1.
+        num_layers (int): Number of blocks. Defaults to 1.
+        num_knowledge (int): Number of knowledge tokens ``K``. Defaults to 1.
         norm (str): See :class:`TransferBlock`. Defaults to 'post'.
         act_cfg (dict, optional): Activation of the FFN. Defaults to None, GELU.
         init_cfg (dict, optional): Initialization. Defaults to None.
@@ -140,14 +142,14 @@ class KnowledgeTransfer(TransferBlock):
 
         Args:
             canonical (Tensor): ``(B, D)``.
-            priors (Tensor): ``(B, P, D)``; P may be 0, as it is in inference.
-            kept (Tensor, optional): Bool ``(B, P)``, False where a prior is as good as absent. None
-                keeps all.
+            priors (Tensor): ``(B, P, D)``; P may be 0, as in inference.
+            kept (Tensor, optional): Bool ``(B, P)``, False for dropped priors, which have no
+                effect. Defaults to None, keep all.
 
         Returns:
             tuple: The knowledge row and the canonical row, each ``(B, D)``.
         """
-        # Not len(canonical): to an exporter that is a constant, the batch it traces with.
+        # Not len(canonical): an exporter would trace it as a constant batch size.
         knowledge = self.knowledge.expand(canonical.shape[0], -1, -1)
         z = torch.cat((knowledge, canonical.unsqueeze(1), priors), dim=1)
         always = self.num_knowledge + 1  # tokens that are never dropped
@@ -159,7 +161,7 @@ class KnowledgeTransfer(TransferBlock):
         if self.pre_norm:
             rows = self.ln3(rows)
 
-        # The canonical row stays by itself.
+        # All rows but the canonical one are averaged.
         before, after = rows[:, : self.num_knowledge], rows[:, always:]
         others, canonical = torch.cat((before, after), dim=1), rows[:, self.num_knowledge]
         if self.canonical_mask or kept is None:

@@ -10,19 +10,19 @@ from .lanet import LANet, check_lanet_form
 
 
 class LocalAttention(BaseModule):
-    """The local CNNs of TransFER: branches that look for different patches, joined by a maximum.
+    """Local CNNs of TransFER: branches that find different patches, combined by a maximum.
 
-    Each branch is a :class:`LANet` with a sigmoid. In training multi-attention dropping (MAD)
-    zeroes the map of one random branch of a sample, so that the other branches have to find
-    something as well; the largest of the maps at each place then multiplies the features.
+    Each branch is a :class:`LANet` with a sigmoid. In training, multi-attention dropping (MAD)
+    zeroes the map of one random branch of a sample, so that the other branches must also find
+    useful patches. The features are then multiplied by the maximum of the maps at each position.
 
     Args:
         in_channels (int): Channels ``C`` of the features, at least 16.
-        num_branches (int): Branches ``S``, at least 1. Defaults to 2.
-        drop_rate (float): Probability, 0 to 1, that a sample loses one map in training. Defaults
-            to 0.6.
+        num_branches (int): Number of branches ``S``, at least 1. Defaults to 2.
+        drop_rate (float): Probability, 0 to 1, that one map is dropped for a sample in training.
+            Defaults to 0.6.
         lanet_form (str): ``'release'`` (default) has BatchNorm after both convolutions of a
-            branch, as the released code; ``'paper'`` has none, as the text has none.
+            branch, as in the released code; ``'paper'`` has none, as in the paper.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class LocalAttention(BaseModule):
         self.drop_rate = drop_rate
 
     def maps(self, x: Tensor) -> Tensor:
-        """Map features ``(B, N, C)`` to the attention of every branch, ``(B, S, N)`` in (0, 1)."""
+        """Map features ``(B, N, C)`` to the attention maps of all branches, ``(B, S, N)``."""
         return torch.stack([branch(x) for branch in self.branches], dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Weigh features ``(B, N, C)`` by the largest attention at each place: ``(B, N, C)``."""
+        """Multiply features ``(B, N, C)`` by the maximum attention at each position."""
         maps = self.maps(x)
         if self.training:
             maps = drop_one(maps, self.drop_rate)

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Losses for ages, landmarks, valence and arousal."""
+"""Losses for age, landmarks, valence and arousal."""
 
 from .ccc_loss import CCCLoss, concordance_correlation
 from .l1_loss import L1Loss

@@ -4,20 +4,20 @@ from torch import Tensor, nn
 
 from mmfer.registry import MODELS
 
-#: Below this the denominator is rounding: labels are numbers from -1 to 1.
+#: Smaller denominators are rounding errors, as labels are in [-1, 1].
 _LEAST = 1e-8
 
 
 def concordance_correlation(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Concordance correlation coefficient of every column (Lin, Biometrics 1989).
+    """Compute the concordance correlation coefficient of every column (Lin, Biometrics 1989).
 
-    ``2 cov(x, y) / (var(x) + var(y) + (mean(x) - mean(y))^2)``, with moments that are divided by
-    the number of samples. 0 where a column of both is constant and equal.
+    ``2 cov(x, y) / (var(x) + var(y) + (mean(x) - mean(y))^2)``, with moments divided by the number
+    of samples. If a column is constant and equal in both, its coefficient is 0.
 
     Args:
         pred (Tensor): ``(B, D)``.
         target (Tensor): ``(B, D)``.
-        weight (Tensor): ``(B,)``, how much each sample counts, >= 0; all zero gives 0.
+        weight (Tensor): ``(B,)``, weight of each sample, >= 0. If all are 0, the result is 0.
 
     Returns:
         Tensor: ``(D,)``, in [-1, 1].
@@ -32,19 +32,19 @@ def concordance_correlation(pred: Tensor, target: Tensor, weight: Tensor) -> Ten
 
 @MODELS.register_module()
 class CCCLoss(nn.Module):
-    """``1 - CCC`` of a batch, the mean over the numbers of a sample, such as valence and arousal.
+    """``1 - CCC`` of a batch, averaged over columns such as valence and arousal.
 
-    :func:`concordance_correlation` is what the results are measured by: it asks for the right
-    order, range and mean at once.
+    :func:`concordance_correlation` is also the metric of these tasks. It is high only if order,
+    range and mean of the predictions are all right.
 
-    Fewer than two samples with a weight have no correlation: loss and gradient are then zero.
+    Correlation needs two samples with a weight above 0. With fewer, loss and gradient are 0.
 
     Note:
-        This is no mean over samples. It depends on which of them share a batch, and each process of
-        a distributed run computes that of its own; batches should not be small.
+        The loss is not a mean over samples: it depends on which samples are in the same batch. Each
+        process of a distributed run computes it on its own batch. Batches should not be small.
 
     Args:
-        loss_weight (float): Factor on the result. Defaults to 1.
+        loss_weight (float): Weight of the loss. Defaults to 1.
     """
 
     def __init__(self, loss_weight: float = 1.0):
@@ -58,15 +58,16 @@ class CCCLoss(nn.Module):
         weight: Tensor | None = None,
         avg_factor: float | None = None,
     ) -> Tensor:
-        """Reduce predictions and targets to a number.
+        """Compute the loss.
 
-        Computed in float32 (or float64 if an argument is): moments are differences of near numbers.
+        Computed in float32 (float64 if an argument is), since moments are differences of similar
+        numbers.
 
         Args:
             pred (Tensor): ``(B, D)``.
             target (Tensor): Same shape, finite.
-            weight (Tensor, optional): Factors ``(B,)`` on the samples, >= 0. Defaults to 1.
-            avg_factor (float, optional): Not used; moments are divided by the sum of the weights.
+            weight (Tensor, optional): Weights ``(B,)`` of the samples, >= 0. Defaults to 1.
+            avg_factor (float, optional): Ignored; moments are divided by the sum of the weights.
 
         Returns:
             Tensor: The loss, a scalar in [0, 2] times ``loss_weight``, at least float32.

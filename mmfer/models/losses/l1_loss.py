@@ -8,11 +8,11 @@ from .regression_loss import RegressionLoss
 
 @MODELS.register_module()
 class L1Loss(RegressionLoss):
-    """The absolute error, in years or pixels.
+    """Absolute error, in years or pixels.
 
     Args:
         reduction (str): See :class:`RegressionLoss`. Defaults to 'mean'.
-        loss_weight (float): Factor on the result. Defaults to 1.
+        loss_weight (float): Weight of the loss. Defaults to 1.
     """
 
     def penalty(self, error: Tensor) -> Tensor:

@@ -8,11 +8,11 @@ from .regression_loss import RegressionLoss
 
 @MODELS.register_module()
 class MSELoss(RegressionLoss):
-    """The squared error, in square years or square pixels.
+    """Squared error, in square years or square pixels.
 
     Args:
         reduction (str): See :class:`RegressionLoss`. Defaults to 'mean'.
-        loss_weight (float): Factor on the result. Defaults to 1.
+        loss_weight (float): Weight of the loss. Defaults to 1.
     """
 
     def penalty(self, error: Tensor) -> Tensor:

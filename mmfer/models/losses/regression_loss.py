@@ -10,18 +10,18 @@ REDUCTIONS = ('mean', 'sum')
 
 
 class RegressionLoss(nn.Module, ABC):
-    """A penalty on every error of the numbers of a sample, in years or pixels.
+    """Base class of losses that penalize each error, in years or pixels.
 
-    A subclass says what an error costs. The numbers of a sample are averaged or added up, samples
-    are always averaged.
+    A subclass defines the penalty. Penalties are averaged or summed within a sample, and always
+    averaged over samples.
 
     Args:
-        reduction (str): 'mean' or 'sum' over the numbers of a sample: of 98 points, 196. An age is
-            one number, for which both are the same. Defaults to 'mean'.
-        loss_weight (float): Factor on the result. Defaults to 1.
+        reduction (str): 'mean' or 'sum' over the numbers of a sample: 196 for 98 points. An age is
+            one number, so both are the same. Defaults to 'mean'.
+        loss_weight (float): Weight of the loss. Defaults to 1.
 
     Raises:
-        ValueError: ``reduction`` is another word.
+        ValueError: ``reduction`` is unknown.
     """
 
     def __init__(self, reduction: str = 'mean', loss_weight: float = 1.0):
@@ -34,7 +34,7 @@ class RegressionLoss(nn.Module, ABC):
 
     @abstractmethod
     def penalty(self, error: Tensor) -> Tensor:
-        """What every error costs, of the same shape."""
+        """Return the penalty of every error, with the same shape."""
 
     def forward(
         self,
@@ -43,23 +43,23 @@ class RegressionLoss(nn.Module, ABC):
         weight: Tensor | None = None,
         avg_factor: float | None = None,
     ) -> Tensor:
-        """Reduce predictions and targets to a number.
+        """Compute the loss.
 
-        Computed in float32 (or float64 if an argument is): half precision has steps of 1/8 pixel at
-        the right border of an image of 224.
+        Computed in float32 (float64 if an argument is): half precision has steps of 1/8 pixel at
+        the right border of a 224-pixel image.
 
         Args:
             pred (Tensor): ``(B,)`` or ``(B, ...)``.
             target (Tensor): Same shape.
-            weight (Tensor, optional): Factors ``(B,)`` on the samples.
-            avg_factor (float, optional): What the sum over samples is divided by. Defaults to
-                their number.
+            weight (Tensor, optional): Weights ``(B,)`` of the samples. Defaults to 1.
+            avg_factor (float, optional): Divisor of the sum over samples. Defaults to the number of
+                samples.
 
         Returns:
             Tensor: The loss, a scalar, at least float32.
 
         Raises:
-            ValueError: The shapes differ; broadcasting would hide a mistake.
+            ValueError: The shapes differ. Broadcasting would hide a mistake.
         """
         if pred.shape != target.shape:
             raise ValueError(

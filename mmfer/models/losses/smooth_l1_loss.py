@@ -12,12 +12,12 @@ from .regression_loss import RegressionLoss
 
 @MODELS.register_module()
 class SmoothL1Loss(RegressionLoss):
-    """``x^2 / (2 beta)`` for errors below ``beta``, ``|x| - beta / 2`` beyond: round at zero.
+    """Smooth L1: ``x^2 / (2 beta)`` for errors below ``beta``, ``|x| - beta / 2`` for larger ones.
 
     Args:
-        beta (float): Where the parabola ends, in years or pixels, > 0. Defaults to 1.
+        beta (float): Error at which the parabola ends, in years or pixels, > 0. Defaults to 1.
         reduction (str): See :class:`RegressionLoss`. Defaults to 'mean'.
-        loss_weight (float): Factor on the result. Defaults to 1.
+        loss_weight (float): Weight of the loss. Defaults to 1.
 
     Raises:
         ValueError: An argument is out of its range.

@@ -10,15 +10,15 @@ from .regression_loss import RegressionLoss
 
 
 def wing(error: Tensor, omega: float = 10.0, epsilon: float = 2.0) -> Tensor:
-    """Wing function of every error (Feng et al., CVPR 2018).
+    """Compute the wing function of every error (Feng et al., CVPR 2018).
 
-    ``omega * ln(1 + |x| / epsilon)`` for ``|x| < omega``, ``|x| - C`` beyond. The constant
-    ``C = omega - omega * ln(1 + omega / epsilon)`` joins the branches.
+    ``omega * ln(1 + |x| / epsilon)`` for ``|x| < omega``, ``|x| - C`` for larger errors. The
+    constant ``C = omega - omega * ln(1 + omega / epsilon)`` makes it continuous.
 
     Args:
         error (Tensor): Any shape; in pixels or years.
-        omega (float): Where the logarithm ends. Defaults to 10.
-        epsilon (float): How sharply it bends around zero. Defaults to 2.
+        omega (float): Error at which the logarithm ends. Defaults to 10.
+        epsilon (float): Curvature at zero; smaller is sharper. Defaults to 2.
 
     Returns:
         Tensor: Same shape.
@@ -37,15 +37,15 @@ class WingLoss(RegressionLoss):
     input, and for age, in years.
 
     Note:
-        Feng et al. add up the coordinates of a face (``reduction='sum'``); with the mean, which is
-        the default here, the loss and its gradient do not grow with the number of points. Samples
-        are always averaged.
+        Feng et al. sum over the coordinates of a face (``reduction='sum'``). With the mean, our
+        default, loss and gradient do not grow with the number of points. Samples are always
+        averaged.
 
     Args:
-        omega (float): Up to which error the logarithm acts, > 0. Defaults to 10, as published.
-        epsilon (float): How sharply it bends around zero, > 0. Defaults to 2, as published.
+        omega (float): Error at which the logarithm ends, > 0. Defaults to 10, as published.
+        epsilon (float): Curvature at zero, > 0; smaller is sharper. Defaults to 2, as published.
         reduction (str): 'mean' or 'sum' over the numbers of a sample. Defaults to 'mean'.
-        loss_weight (float): Factor on the result. Defaults to 1.
+        loss_weight (float): Weight of the loss. Defaults to 1.
 
     Raises:
         ValueError: An argument is out of its range.

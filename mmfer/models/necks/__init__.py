@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""What stands between backbone and head: the KT-Adapter."""
+"""Necks, between backbone and head: the KT-Adapter."""
 
 from .kt_adapter import KTAdapter
 

@@ -15,62 +15,60 @@ from ..layers.feature_tokens import last_map, pad_token, pool_feature
 from ..layers.folded_transfer import FoldedTransfer
 from ..layers.knowledge_transfer import NORM_PLACES, KnowledgeTransfer
 
-#: Where the rows are added: to the average over all places, or to every place.
+#: Where the rows are added: to the pooled feature, or to every position of the feature map.
 FUSIONS = ('pooled', 'map')
 
 
 @MODELS.register_module()
 class KTAdapter(BaseModule):
-    """Adds to a feature what a learned token took over from encoders of other tasks (Section 3).
+    """Neck that adds knowledge from encoders of other tasks to a feature (KT-Adapter, Section 3).
 
-    The canonical feature, pooled to a token, and the tokens of the prior encoders attend to each
-    other and to a learnable knowledge token, see :class:`KnowledgeTransfer`. The knowledge row and
-    the canonical row are added to the canonical map, which the decoder reads. In training, priors
-    are dropped at random, so that the net learns to do without them; in inference there are none.
+    The canonical feature is pooled to a token. It attends to the tokens of the prior encoders and
+    to a learnable knowledge token, see :class:`KnowledgeTransfer`. The knowledge row and the
+    canonical row of the output are then added to the canonical feature map, the input of the
+    decoder. In training, priors are dropped at random, so that the model learns to work without
+    them. Inference uses no priors.
 
-    A decoder that begins by averaging the map, as a light MLP does, gets the same where the average
-    is taken first: ``GAP(map + k + c) = GAP(map) + k + c``. So by default no map is made. With
-    ``fusion='map'`` the rows are added to every place, for decoders that read the map.
+    A decoder that starts by averaging the map, such as a light MLP, can average first:
+    ``GAP(map + k + c) = GAP(map) + k + c``. So by default no map is computed. With
+    ``fusion='map'`` the rows are added to every position, for decoders that need the map.
 
     Note:
-        Where the paper is silent: the mask keeps a prior where ``u > drop_threshold``; what is kept
-        is not rescaled; order of norm and residual; number of heads; the FFN ratio, 3, is the one
-        that costs the published 21.02 MFLOPs at width 1024. Its "position embedding" belongs to the
-        encoders' tasks, hence the name here.
+        Our choices where the paper is silent: the mask keeps a prior if ``u > drop_threshold``;
+        kept priors are not rescaled; order of norm and residual; number of heads; FFN ratio 3,
+        which matches the published 21.02 MFLOPs at width 1024. The paper's "position embedding"
+        depends on the task of an encoder, so it is called task embedding here.
 
     Args:
         embed_dims (int): Token width. Narrower encoders are padded with zeros on the right, wider
             ones are an error. Defaults to 1024.
-        tasks (Sequence[str]): All tasks; their order is that of the task embeddings and of
-            ``num_priors``. Defaults to ``mmfer.tasks.TASKS``.
-        canonical (str): The task of the encoder that stays, one of ``tasks``. Defaults to
-            'expression'.
+        tasks (Sequence[str]): All tasks, in the order of the task embeddings and of ``num_priors``.
+            Defaults to ``mmfer.tasks.TASKS``.
+        canonical (str): Task of the canonical encoder, one of ``tasks``. Defaults to 'expression'.
         num_heads (int): Attention heads, a divisor of ``embed_dims``. Defaults to 8.
-        ffn_ratio (float): Hidden width of the FFN, in units of ``embed_dims``. Defaults to 3.
+        ffn_ratio (float): Hidden width of the FFN, as a multiple of ``embed_dims``. Defaults to 3.
         drop_threshold (float): Share of priors that the drop mask removes, 0 to 1. Defaults to 0.5.
         drop_mask (bool): Whether priors are dropped in training. Defaults to True.
-        drop_scheme (str): 'independent' draws ``u`` for each sample and prior, 'together' one ``u``
-            a sample, so that all of its priors stay or none; 'count' keeps ``num_kept`` of each
-            sample, whatever the threshold. Defaults to 'independent'.
-        num_kept (int): For 'count', from 0 to the number of priors. Defaults to 1.
-        canonical_mask (bool): Whether only the knowledge row and the canonical one go on after the
-            attention. Defaults to True.
-        task_embedding (bool): Whether a learnable vector for its task is added to each encoder's
-            token. Defaults to False.
-        fusion (str): 'pooled' adds the rows to the average of the feature and gives ``(B, C)``;
-            'map' adds them to every place of it and gives ``(B, C, H, W)``, which needs a backbone
-            that gives a map. Defaults to 'pooled'.
-        num_layers (int): Transformer blocks. Defaults to 1.
-        num_knowledge (int): Knowledge tokens; their rows are averaged. Defaults to 1.
+        drop_scheme (str): 'independent' draws ``u`` for each sample and prior; 'together' draws one
+            ``u`` per sample, so that all of its priors are kept or none; 'count' keeps ``num_kept``
+            priors per sample and ignores the threshold. Defaults to 'independent'.
+        num_kept (int): Priors kept by 'count', from 0 to the number of priors. Defaults to 1.
+        canonical_mask (bool): Whether only the knowledge row and the canonical row are kept after
+            the attention. Defaults to True.
+        task_embedding (bool): Whether to add a learnable embedding of its task to the token of each
+            encoder. Defaults to False.
+        fusion (str): 'pooled' adds the rows to the pooled feature and returns ``(B, C)``; 'map'
+            adds them to every position and returns ``(B, C, H, W)``, which needs a backbone that
+            returns a feature map. Defaults to 'pooled'.
+        num_layers (int): Number of transformer blocks. Defaults to 1.
+        num_knowledge (int): Number of knowledge tokens; their rows are averaged. Defaults to 1.
         norm (str): 'post' normalizes after attention and FFN, 'pre' before them. Defaults to
             'post'.
         act_cfg (dict): Activation of the FFN. Defaults to GELU.
-        init_scale (float): Initial weight of the last layer norm. With 0 the adapter starts as the
-            identity (both rows are 0), so the first predictions are those of the encoder without
-            it, as with the zero convolutions of ControlNet. The paper says nothing of it. Defaults
-            to 1.
-        deploy (bool): Build the form for inference, see :meth:`switch_to_deploy`. Defaults to
-            False.
+        init_scale (float): Initial weight of the last layer norm. With 0 both rows are 0 at first,
+            so training starts with the predictions of the encoder without adapter, as with the zero
+            convolutions of ControlNet. The paper does not mention it. Defaults to 1.
+        deploy (bool): Build the inference form, see :meth:`switch_to_deploy`. Defaults to False.
         init_cfg (dict, optional): Initialization. Defaults to None.
 
     Raises:
@@ -102,7 +100,7 @@ class KTAdapter(BaseModule):
         super().__init__(init_cfg)
         tasks = tuple(tasks)
         if len(set(tasks)) != len(tasks):
-            raise ValueError(f'model.neck.tasks names a task twice: {tasks}')
+            raise ValueError(f'model.neck.tasks lists a task twice: {tasks}')
         if canonical not in tasks:
             raise ValueError(f'model.neck.canonical must be one of {tasks}, got {canonical!r}')
         if num_heads < 1 or embed_dims % num_heads:
@@ -111,9 +109,7 @@ class KTAdapter(BaseModule):
                 f'{num_heads}'
             )
         if not 0 <= drop_threshold <= 1:
-            raise ValueError(
-                f'model.neck.drop_threshold is a share from 0 to 1, got {drop_threshold}'
-            )
+            raise ValueError(f'model.neck.drop_threshold must be from 0 to 1, got {drop_threshold}')
         if ffn_ratio <= 0:
             raise ValueError(f'model.neck.ffn_ratio must be above 0, got {ffn_ratio}')
         for name, value, allowed in (
@@ -169,26 +165,26 @@ class KTAdapter(BaseModule):
         """Adapt the canonical feature.
 
         Args:
-            feats (Tensor | Sequence[Tensor]): Output of the canonical encoder. The last item
-                counts: ``(B, C, H, W)``, ``(B, L, C)`` or ``(B, C)``, with ``C <= embed_dims``;
-                with ``fusion='map'`` only the first.
-            priors (Mapping[str, Tensor], optional): The prior tokens by task, ``(B, C_task)`` each,
-                ``C_task <= embed_dims``. The order of the dict has no meaning. None or ``{}``:
-                none, as in inference.
+            feats (Tensor | Sequence[Tensor]): Output of the canonical encoder; of several features
+                the last one is used. Shape ``(B, C, H, W)``, ``(B, L, C)`` or ``(B, C)``, with
+                ``C <= embed_dims``; ``fusion='map'`` needs ``(B, C, H, W)``.
+            priors (Mapping[str, Tensor], optional): Prior tokens by task, ``(B, C_task)`` each,
+                ``C_task <= embed_dims``. The order of the dict is ignored. Defaults to None, no
+                priors, as in inference.
 
         Returns:
             tuple: One tensor, ``(B, C)``; with ``fusion='map'`` ``(B, C, H, W)``.
 
         Raises:
-            ValueError: An encoder is wider than ``embed_dims``; a prior's task is unknown or is the
-                canonical one; there are priors after :meth:`switch_to_deploy`; with
-                ``fusion='map'`` the encoder gives no map.
+            ValueError: An encoder is wider than ``embed_dims``; the task of a prior is unknown or
+                the canonical one; priors are given after :meth:`switch_to_deploy`; with
+                ``fusion='map'`` the encoder does not return a map.
         """
         spatial = last_map(feats) if self.fusion == 'map' else None
         feature = pool_feature(feats)
         if self.deploy and priors:
             raise ValueError(
-                f'a KTAdapter with deploy=True takes no prior tokens, got {sorted(priors)}; '
+                f'a KTAdapter with deploy=True accepts no prior tokens, got {sorted(priors)}; '
                 'set model.neck.deploy to False'
             )
         priors = self._ordered(priors or {})
@@ -202,19 +198,18 @@ class KTAdapter(BaseModule):
                 kept = self._draw_kept(len(feature), len(tokens), feature.device)
             stacked = torch.stack(tokens, 1) if tokens else canonical[:, None][:, :0]
             rows = self.transfer(canonical, stacked, kept)
-        # What was padded is cut off again.
+        # Remove the padding.
         knowledge, adapted = (row[:, : feature.shape[1]] for row in rows)
         if spatial is None:
             return (feature + knowledge + adapted,)
         return (spatial + (knowledge + adapted)[:, :, None, None],)
 
     def switch_to_deploy(self) -> None:
-        """Fold all that only depends on the knowledge token into constants, for inference.
+        """Precompute everything that depends on the knowledge token alone, for inference.
 
-        What the adapter gives without priors stays the same but for rounding, see
-        :class:`FoldedTransfer`; with priors it cannot be called any more. With several blocks or
-        knowledge tokens, or with ``norm='pre'``, little is constant and the weights stay as they
-        are.
+        Without priors the output stays the same, up to rounding, see :class:`FoldedTransfer`.
+        Calling the adapter with priors is then an error. With several blocks or knowledge tokens,
+        or with ``norm='pre'``, little can be precomputed, and the weights stay as they are.
         """
         transfer = self.transfer
         self.deploy = True
@@ -227,7 +222,7 @@ class KTAdapter(BaseModule):
         self.transfer = folded.to(attn.qkv.weight).train(self.training).take_over(transfer)
 
     def _draw_kept(self, num_samples: int, num_priors: int, device: torch.device) -> Tensor:
-        """The drop mask, bool ``(B, P)``, True where a prior stays."""
+        """Draw the drop mask, bool ``(B, P)``, True for kept priors."""
         size = (num_samples, num_priors)
         if self.drop_scheme == 'count':
             return draw_kept_count(*size, self.num_kept, device)
@@ -235,17 +230,17 @@ class KTAdapter(BaseModule):
         return draw(*size, self.drop_threshold, device)
 
     def _ordered(self, priors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The priors in the order of the tasks, whatever order they come in."""
+        """Sort the priors in the order of ``tasks``."""
         wrong = sorted(set(priors) - set(self.prior_tasks))
         if wrong:
             raise ValueError(
-                f'there are prior tokens of {wrong}; with model.neck.canonical='
+                f'got prior tokens of {wrong}; with model.neck.canonical='
                 f'{self.canonical!r} the priors are {self.prior_tasks}'
             )
         return {task: priors[task] for task in self.prior_tasks if task in priors}
 
     def _token(self, task: str, token: Tensor) -> Tensor:
-        """A token at full width ``(B, embed_dims)``, marked with its task."""
+        """Pad a token to ``(B, embed_dims)`` and add the embedding of its task."""
         token = pad_token(token, self.embed_dims, f'the encoder of {task!r}')
         if self.task_embedding is None:
             return token

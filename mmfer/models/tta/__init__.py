@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Averages over views of an image in testing."""
+"""Test-time augmentation: average predictions over views of an image."""
 
 from .average_scores_tta import AverageScoresTTA
 

@@ -9,35 +9,34 @@ from mmfer.registry import MODELS
 
 @MODELS.register_module()
 class AverageScoresTTA(AverageClsScoreTTA):
-    """Average what a classifier says of several views of an image, such as its mirror image.
+    """Average the predictions of a classifier for several views of an image, such as its mirror.
 
-    The mean is that of the probabilities (``pred_score``, after the softmax), not of the logits;
-    ``pred_label`` is the class where it is greatest. Features for verification (``feat``)
-    the probabilities of action units (``pred_au``), and valence and arousal are averaged as well,
-    if there. All else is taken from the first view.
+    Probabilities (``pred_score``, after the softmax) are averaged, not logits; ``pred_label`` is
+    the most probable class. If present, features for verification (``feat``), probabilities of
+    action units (``pred_au``), and valence and arousal (``pred_valence_arousal``) are averaged as
+    well. All other fields come from the first view.
 
     Note:
-        mmpretrain's ``AverageClsScoreTTA`` leaves ``pred_label`` as it was for the first view.
+        mmpretrain's ``AverageClsScoreTTA`` keeps the ``pred_label`` of the first view.
 
     Args:
         module (dict | nn.Module): The model; each image has one class.
         data_preprocessor (dict, optional): Its data preprocessor. Defaults to the model's own.
 
     Raises:
-        TypeError: The model's predictions have no class scores: an age or landmarks, of which those
-            of the mirror image are others.
+        TypeError: The predictions have no class scores, but for instance landmarks, which differ
+            in the mirror image.
     """
 
     def _merge_single_sample(self, data_samples: Sequence[DataSample]) -> DataSample:
-        """Merge the predictions for the views of an image, one each."""
+        """Merge the predictions of all views of an image, one per view."""
         first = data_samples[0]
         if 'pred_score' not in first:
             predicted = [key for key in first.keys() if key.startswith('pred_')]  # noqa: SIM118
             head = type(getattr(self.module, 'head', None)).__name__
             raise TypeError(
-                f'test-time augmentation averages class scores (pred_score), and this model, with '
-                f'model.head={head}, predicts {predicted or "nothing like that"}; test it without '
-                '--tta'
+                f'test-time augmentation averages class scores (pred_score), but this model, with '
+                f'model.head={head}, predicts {predicted or "none"}; test it without --tta'
             )
         merged = first.new()
         score = sum(sample.pred_score for sample in data_samples) / len(data_samples)

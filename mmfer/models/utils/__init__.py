@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Normalization of a batch on the device, and random erasing."""
+"""Data preprocessor: normalization and random erasing of a batch on the device."""
 
 from .face_data_preprocessor import FaceDataPreprocessor
 from .random_erasing import draw_erasing_boxes, random_erase

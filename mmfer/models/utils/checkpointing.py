@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""Activation checkpointing: less memory in training for one more forward pass."""
+"""Activation checkpointing: less memory in training, at the cost of one more forward pass."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,11 +13,11 @@ from torch.utils.checkpoint import checkpoint
 
 @contextmanager
 def keep_statistics(module: nn.Module) -> Iterator[None]:
-    """BatchNorm in training mode goes on normalizing by its batch, but does not remember it."""
+    """Let BatchNorm normalize by batch statistics without updating its running statistics."""
     norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     before = [(norm, norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
     for norm in norms:
-        norm.momentum = 0.0  # the share of the batch in the statistics
+        norm.momentum = 0.0  # weight of the batch in the running statistics
     try:
         yield
     finally:
@@ -27,25 +27,25 @@ def keep_statistics(module: nn.Module) -> Iterator[None]:
 
 
 def run_checkpointed(module: nn.Module, *inputs: Any) -> Any:
-    """Call a part of a net and keep its inputs only; the rest is computed again for gradients.
+    """Call a module, store only its inputs, and recompute the rest in the backward pass.
 
-    Outputs, gradients, random numbers and BatchNorm's running statistics are those of an ordinary
+    Outputs, gradients, random numbers and BatchNorm's running statistics are those of a normal
     call. mmpretrain's backbones, MMEngine's ``activation_checkpointing`` and PyTorch's
-    ``checkpoint_wrapper`` update the statistics a second time when they compute again. In the
-    training of a compiled model the part is run as it is, not compiled. Hooks inside the part are
-    called both times.
+    ``checkpoint_wrapper`` instead update the statistics again when they recompute. If the model is
+    compiled, this module is still run uncompiled in training. Hooks inside the module are called
+    twice.
 
     Args:
-        module (nn.Module): The part.
+        module (nn.Module): The module.
         inputs: Its inputs, tensors or plain values.
 
     Returns:
-        What the part returns: a tensor or a tuple with tensors.
+        Any: The output of the module, a tensor or a tuple with tensors.
     """
     return _checkpoint(module, inputs) if torch.is_grad_enabled() else module(*inputs)
 
 
-@torch.compiler.disable  # the compiler knows no ``context_fn`` and would end the training
+@torch.compiler.disable  # torch.compile does not support ``context_fn`` and would raise
 def _checkpoint(module: nn.Module, inputs: tuple) -> Any:
     return checkpoint(
         module,

@@ -9,20 +9,21 @@ from .standardize import standardize_images
 
 @MODELS.register_module()
 class FaceDataPreprocessor(ClsDataPreprocessor):
-    """mmpretrain's ``ClsDataPreprocessor``, and what the batch may get after it is normalized.
+    """mmpretrain's ``ClsDataPreprocessor`` with optional standardization and random erasing.
 
-    Erasing is the last step of the paper's augmentation and comes after normalization. Doing it
-    here rather than in the pipeline keeps the images uint8 until they are on the device: the data
-    loader's workers then hand over a quarter of the bytes.
+    Erasing is the last step of the paper's augmentation, after normalization. Here, unlike in the
+    pipeline, it runs on the device, so images stay uint8 until then and the workers of the data
+    loader transfer a quarter of the bytes.
 
-    Small nets from scratch learn nothing for hundreds of iterations while light and contrast of the
-    images outweigh the faces; ``standardize`` takes these away (docs/results.md has the figures).
+    Small nets trained from scratch learn nothing for hundreds of iterations if brightness and
+    contrast vary more than the faces. ``standardize`` removes this variation (docs/results.md has
+    the numbers).
 
     Args:
-        standardize (bool): Whether each image is brought to mean 0 and deviation 1, in training and
-            prediction, see :func:`.standardize_images`. Defaults to False.
+        standardize (bool): Whether to scale each image to mean 0 and standard deviation 1, in
+            training and prediction, see :func:`.standardize_images`. Defaults to False.
         erasing (dict, optional): Arguments of :func:`random_erase` (``prob``, ``area``, ``ratio``,
-            ``ratio_sampling``), or None for no erasing. Defaults to None.
+            ``ratio_sampling``). Defaults to None, no erasing.
         **kwargs: Arguments of ``ClsDataPreprocessor``: ``mean``, ``std``, ``to_rgb``, …
 
     Raises:
@@ -44,7 +45,7 @@ class FaceDataPreprocessor(ClsDataPreprocessor):
             training (bool): Whether to erase. Defaults to False.
 
         Returns:
-            ``inputs``, (B, 3, H, W) float32 on the model's device, and ``data_samples``.
+            dict: ``inputs``, (B, 3, H, W) float32 on the device of the model, and ``data_samples``.
         """
         data = super().forward(data, training)
         if self.standardize:

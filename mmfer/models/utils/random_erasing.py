@@ -7,7 +7,7 @@ from torch import Tensor
 #: How the ratio of height to width is drawn.
 RATIO_SAMPLINGS = ('uniform', 'log')
 
-# After so many boxes that do not fit, an image stays as it is.
+# If this many boxes do not fit, the image is not erased.
 _ATTEMPTS = 10
 
 
@@ -22,21 +22,21 @@ def draw_erasing_boxes(
 ) -> Tensor:
     """Draw a box for each image of a batch.
 
-    A box has an area uniform in ``area``, a height / width in ``ratio`` and a uniform place. One
-    that is not smaller than the image in both directions is drawn again, ten times at most. All
-    attempts of all images are drawn at once, from PyTorch's global CPU generator.
+    The area is uniform in ``area``, height / width is in ``ratio``, and the position is uniform. A
+    box that is not smaller than the image in both directions is drawn again, with at most ten
+    attempts. All attempts of all images are drawn at once, from PyTorch's global CPU generator.
 
     Args:
         num (int): Number of images.
-        height (int): Of the images, in pixels.
-        width (int): Of the images, in pixels.
+        height (int): Height of the images, in pixels.
+        width (int): Width of the images, in pixels.
         prob (float): Probability of a box.
-        area (tuple[float, float]): Least and largest share of the image's area.
-        ratio (tuple[float, float]): Least and largest height / width.
-        ratio_sampling (str): See :func:`random_erase`.
+        area (tuple[float, float]): Smallest and largest share of the image area.
+        ratio (tuple[float, float]): Smallest and largest height / width.
+        ratio_sampling (str): See :func:`random_erase`. Defaults to 'uniform'.
 
     Returns:
-        (num, 4) int64: top, left, height, width in pixels; all zero where nothing is erased.
+        Tensor: (num, 4) int64: top, left, height, width in pixels; all zero for images without box.
     """
     sizes = torch.empty(num, _ATTEMPTS).uniform_(*area) * (height * width)
     if ratio_sampling == 'log':
@@ -48,7 +48,7 @@ def draw_erasing_boxes(
     fits = (heights < height) & (widths < width)
     erase = (torch.rand(num) < prob) & fits.any(dim=1)
 
-    first = fits.int().argmax(dim=1, keepdim=True)  # of equal values, argmax takes the first
+    first = fits.int().argmax(dim=1, keepdim=True)  # argmax returns the first of equal values
     heights = heights.gather(1, first).squeeze(1) * erase
     widths = widths.gather(1, first).squeeze(1) * erase
     tops = (torch.rand(num) * (height - heights + 1)).long() * erase
@@ -65,27 +65,27 @@ def random_erase(
 ) -> Tensor:
     """Replace a random box of random images by N(0, 1) noise (Zhong et al., "Random Erasing").
 
-    The images are expected to be normalized already, so that the noise has their statistics.
-    torchvision's ``RandomErasing`` erases one box from all images of a batch, and always draws the
-    ratio on a logarithmic scale.
+    Images should be normalized, so that the noise has the same statistics. By comparison,
+    torchvision's ``RandomErasing`` erases the same box in all images of a batch and always draws
+    the ratio on a logarithmic scale.
 
-    Random numbers come from PyTorch's global CPU generator wherever the images are: a seed then
-    means the same boxes and noise on every device, and restoring that generator restores them.
-    Noise is drawn for erased pixels only and travels to the device in one piece.
+    Random numbers come from PyTorch's global CPU generator, for images on any device. So a seed
+    gives the same boxes and noise on every device, and restoring that generator restores them.
+    Noise is drawn for erased pixels only and copied to the device at once.
 
     Args:
         images (Tensor): (B, C, H, W) floating point, on any device. Not modified.
         prob (float): Probability of erasing, per image. Defaults to 0.5.
-        area (tuple[float, float]): Least and largest share of the image's area. Default (0.02,
-            0.33).
-        ratio (tuple[float, float]): Least and largest height / width of the box. Default (0.3,
-            3.3).
+        area (tuple[float, float]): Smallest and largest share of the image area. Defaults to
+            (0.02, 0.33).
+        ratio (tuple[float, float]): Smallest and largest height / width of the box. Defaults to
+            (0.3, 3.3).
         ratio_sampling (str): ``'uniform'`` (default): the ratio is uniform in ``ratio``, as in
-            APViT's released code; within (0.3, 3.3) three boxes in four are tall. ``'log'``: its
-            logarithm is uniform, as in torchvision; then as many are wide as are tall.
+            APViT's released code; within (0.3, 3.3), three of four boxes are tall. ``'log'``: the
+            logarithm of the ratio is uniform, as in torchvision, so as many boxes are wide as tall.
 
     Returns:
-        (B, C, H, W), the batch with boxes erased.
+        Tensor: (B, C, H, W), the batch with boxes erased.
     """
     num, channels, height, width = images.shape
     boxes = draw_erasing_boxes(num, height, width, prob, area, ratio, ratio_sampling)

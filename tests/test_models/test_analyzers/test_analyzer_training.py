@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-"""The FaceAnalyzer in the hands of MMEngine's runner."""
+"""Training a FaceAnalyzer with MMEngine's runner."""
 
 import shutil
 
@@ -20,7 +20,7 @@ def runtime(repo_root):
 
 @pytest.fixture
 def checkpoints(tmp_path):
-    """Priors with weights from files, as the two runs of a test have to have the same."""
+    """Priors with weights from files, so that both runs of a test have the same."""
     priors = {}
     for task, prior in PRIORS.items():
         path = tmp_path / f'{task}.pth'
@@ -56,13 +56,13 @@ def test_resumed_equals_uninterrupted(tmp_path, runtime, checkpoints, save_prior
 
 
 def test_two_processes_apply_the_gradients_of_one(tmp_path, runtime, checkpoints):
-    """Two processes with 4 images each step like one with all 8 (no drop mask)."""
+    """A step of two processes with 4 images each equals one with all 8 (no drop mask)."""
     changes = dict(
         model__priors=checkpoints,
         model__neck__drop_mask=False,
         train_dataloader__dataset__num_samples=8,
         train_cfg__max_epochs=1,
-        # Adam's first step would turn the rounding of a gradient near 0 into a full step.
+        # Adam's first step turns the rounding error of a gradient near 0 into a full step.
         optim_wrapper__optimizer=dict(_delete_=True, type='SGD', lr=0.1),
     )
     config = tmp_path / 'config.json'

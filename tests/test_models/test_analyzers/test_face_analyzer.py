@@ -17,7 +17,7 @@ BUILT = []
 
 @MODELS.register_module()
 class WatchedIRNet(IRNet):
-    """Notes that it was built."""
+    """Records that it was built."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -33,7 +33,7 @@ def build(**changes):
 
 
 def ready(**changes):
-    """A model whose training begins."""
+    """A model at the start of training."""
     model = build(**changes)
     model.init_weights()
     return model.train()
@@ -56,7 +56,7 @@ def snapshot(state_dict):
     return {name: value.clone() for name, value in state_dict.items()}
 
 
-# What learns --------------------------------------------------------------------------------------
+# Trained parts ------------------------------------------------------------------------------------
 
 
 def test_exactly_these_change_in_a_training_step():
@@ -66,7 +66,7 @@ def test_exactly_these_change_in_a_training_step():
     model.train_step(batch(), OptimWrapper(optimizer))
     after = model.state_dict()
     assert before.keys() == after.keys()
-    # BatchNorm's statistics are among the weights compared.
+    # BatchNorm statistics are compared as well.
     assert any(name.startswith('backbone') and 'running_mean' in name for name in before)
     changed = [name for name in before if not torch.equal(before[name], after[name])]
     assert changed == [
@@ -109,7 +109,7 @@ def test_frozen_encoders_stay_in_eval_mode():
     assert model.training and model.neck.training
     for encoder in (model.backbone, *model.priors.encoders.values()):
         assert not any(module.training for module in encoder.modules())
-    # The ViT's drop-path and all BatchNorms are off: the same image gives the same tokens.
+    # DropPath of the ViT and all BatchNorms are in eval mode: same image, same tokens.
     inputs = images()
     for first, second in zip(
         model.priors(inputs).values(), model.priors(inputs).values(), strict=True
@@ -138,7 +138,7 @@ def test_inference_builds_no_prior():
         model.extract_feat(images())
     load_state_dict(model, model.state_dict(), strict=True)
     assert BUILT == [] and model.priors is None
-    # The same model in training does: the test above can fail.
+    # The same model in training needs it, so the test above can fail.
     with pytest.raises(FileNotFoundError, match='model.priors.age.checkpoint'):
         model.init_weights()
     assert len(BUILT) == 1
@@ -154,7 +154,7 @@ def test_inference_equals_an_image_classifier_with_the_neck():
     assert torch.equal(model.eval()(inputs), plain.eval()(inputs))
 
 
-def test_adapter_that_starts_as_the_identity_predicts_what_the_baseline_does(tmp_path):
+def test_an_adapter_that_starts_as_the_identity_predicts_like_the_baseline(tmp_path):
     gap = dict(type='GlobalAveragePooling')
     config = analyzer_config(type='ImageClassifier', neck=gap)
     del config['priors']
@@ -194,7 +194,7 @@ def test_fused_on_the_map_or_on_its_average_a_light_mlp_predicts_the_same(backbo
     inputs = images()
     assert on_map.extract_feat(inputs)[0].ndim == 4
     torch.testing.assert_close(on_map(inputs), pooled(inputs))
-    # In training as well, with priors and the same mask.
+    # Also in training, with priors and the same mask.
     losses = []
     for model in (pooled, on_map):
         model.priors = pooled.priors
@@ -204,7 +204,7 @@ def test_fused_on_the_map_or_on_its_average_a_light_mlp_predicts_the_same(backbo
 
 
 @pytest.mark.parametrize('backbone', [CONVNEXT, VIT], ids=lambda backbone: backbone['type'])
-def test_encoders_that_give_no_map_are_refused_for_fusion_on_it(backbone):
+def test_fusion_on_the_map_needs_an_encoder_with_a_map(backbone):
     model = build(backbone=backbone, neck=dict(NECK, fusion='map'))
     with pytest.raises(ValueError, match='model.neck.fusion'):
         model(images())
@@ -229,7 +229,7 @@ def test_a_decoder_of_convolutions_reads_the_map():
     assert model.neck.transfer.knowledge.grad.abs().max() > 0
     before = model.eval()(images())
     assert before.shape == (4, 7)
-    with pytest.raises(RuntimeError):  # an average is no map
+    with pytest.raises(RuntimeError):  # the average is not a map
         ready(head=head)(images())
 
 
@@ -238,7 +238,7 @@ def test_a_decoder_of_convolutions_reads_the_map():
 
 @MODELS.register_module()
 class AddsTheMeanOfPriors(torch.nn.Module):
-    """All that a FaceAnalyzer asks of a neck."""
+    """The interface that a FaceAnalyzer needs from a neck."""
 
     tasks = ('gaze', 'expression', 'age')
     prior_tasks = ('gaze', 'age')
@@ -364,7 +364,7 @@ def test_building_priors_draws_no_random_numbers():
 
 def test_priors_follow_their_inputs():
     model = ready()
-    tokens = model.priors(images().to('meta'))  # any device but that they were built on
+    tokens = model.priors(images().to('meta'))  # any device other than the initial one
     assert all(token.device.type == 'meta' for token in tokens.values())
     devices = {value.device.type for value in model.priors.state_dict().values()}
     assert devices == {'meta'} and model.neck.transfer.knowledge.device.type == 'cpu'
@@ -385,11 +385,11 @@ def test_a_copy_of_the_model_is_whole():
 
 @pytest.fixture
 def baseline(tmp_path):
-    """Checkpoint of a trained model whose backbone is the CNN."""
+    """Checkpoint of a trained model with the CNN as backbone."""
     config = analyzer_config(type='ImageClassifier', neck=dict(type='GlobalAveragePooling'))
     del config['priors']
     model = MODELS.build(config)
-    model(images())  # moves BatchNorm's statistics
+    model(images())  # changes the BatchNorm statistics
     path = tmp_path / 'baseline.pth'
     torch.save(dict(state_dict=model.state_dict(), meta=dict(epoch=3)), path)
     return path
@@ -451,7 +451,7 @@ def test_checkpoints_carry_no_priors_unless_asked_to():
     kept = ready(save_priors=True)
     stored = {name for name in kept.state_dict() if name.startswith('priors.')}
     assert stored == {f'priors.{name}' for name in kept.priors.state_dict()} and stored
-    # Learning or not, parameters are the same set: an optimizer's state fits on resume.
+    # Trained or not, the set of parameters is the same, so the optimizer state can be resumed.
     names = [name for name, _ in model.named_parameters()]
     assert (
         names
@@ -480,9 +480,9 @@ def test_checkpoints_with_and_without_priors_fit_each_other(loader):
     with torch.no_grad():
         for value in kept.priors.state_dict().values():
             value.zero_()
-    load(kept, full)  # with save_priors they come back
+    load(kept, full)  # with save_priors they are restored
     assert all(torch.equal(v, full[k]) for k, v in kept.state_dict().items())
-    load(kept, ready().state_dict())  # a checkpoint without them leaves them
+    load(kept, ready().state_dict())  # a checkpoint without priors keeps them
     for name, value in kept.priors.state_dict().items():
         assert torch.equal(value, full[f'priors.{name}'])
 

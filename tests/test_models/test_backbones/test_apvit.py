@@ -19,7 +19,7 @@ def build(**arguments) -> APViT:
     settings = dict(type='APViT', cnn=CNN, arch=ARCH, img_size=48)  # a grid of 6x6
     settings.update(arguments)
     model = MODELS.build(copy.deepcopy(settings))
-    with torch.no_grad():  # not the zeros that a fresh model starts from
+    with torch.no_grad():  # not the zeros of a new model
         model.pos_embed.normal_(std=0.5)
         model.cls_token.normal_(std=0.5)
     return model.eval()
@@ -81,7 +81,7 @@ def test_keeping_everything_is_the_model_without_pooling_bit_for_bit():
 def test_without_cnn_it_is_mmpretrains_vision_transformer():
     ours = build(cnn=None, patch_size=8, out_type='raw')
     theirs = VisionTransformer(arch=ARCH, img_size=48, patch_size=8, out_type='raw')
-    theirs.eval()  # returns nothing in mmpretrain
+    theirs.eval()  # returns None in mmpretrain
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(2, 3, 48, 48)
     assert torch.equal(ours(x)[0], theirs(x)[0])
@@ -284,10 +284,10 @@ def test_without_weights_it_starts_as_the_release_does():
     linear = [m for m in model.layers.modules() if isinstance(m, torch.nn.Linear)]
     assert len(linear) == 4 * 4
     for layer in linear:
-        # The mean of n squared normal numbers is within 6 * sqrt(2 / n) of their variance.
+        # The mean square of n normal numbers is within 6 * sqrt(2 / n) of their variance.
         n = layer.weight.numel()
         assert layer.weight.var().item() == pytest.approx(0.02**2, rel=6 * (2 / n) ** 0.5)
-        assert layer.weight.abs().max() > 0.07  # normal, and not cut at two standard deviations
+        assert layer.weight.abs().max() > 0.07  # normal, not truncated at 2 std
         assert not layer.bias.any()
     for part in (model.cls_token, model.pos_embed[:, 1:]):
         assert part.var().item() == pytest.approx(0.02**2, rel=6 * (2 / part.numel()) ** 0.5)
@@ -323,7 +323,7 @@ def test_another_scale_of_attention_everywhere(out_type):
     model.load_state_dict(usual.state_dict())
     x = torch.randn(2, 3, 48, 48)
     assert not torch.allclose(model(x)[0], usual(x)[0])
-    # A smaller scale is what smaller queries are at the usual scale.
+    # A smaller scale is equivalent to smaller queries at the default scale.
     for layer in usual.layers:
         with torch.no_grad():
             layer.attn.qkv.weight[:32] *= 32**-0.5 / 8**-0.5

@@ -34,7 +34,7 @@ def test_unit_equals_its_formula():
 def test_unit_of_insightface_equals_its_formula():
     net = trained_net(num_stages=1, unit='iresnet')
     x = torch.randn(1, 4, 8, 8)
-    for unit in net.stages[0]:  # the first has a stride, the second none
+    for unit in net.stages[0]:  # the first has stride 2, the second stride 1
         conv1, bn1 = unit.conv1
         y = unit.bn2(unit.conv2(unit.act(bn1(conv1(unit.bn1(x))))))
         shortcut = x
@@ -78,7 +78,7 @@ def test_bad_arguments_are_named(arguments, message):
 
 
 def trained_net(**arguments):
-    """A small net whose BatchNorm statistics and PReLU slopes are not the fresh ones."""
+    """A small net with changed BatchNorm statistics and PReLU slopes."""
     net = IRNet(**{**dict(depth=18, num_stages=3, base_channels=4), **arguments})
     with torch.no_grad():
         for module in net.modules():
@@ -101,7 +101,7 @@ def test_deployed_net_gives_the_same(channels_last):
     if channels_last:
         net.to(memory_format=torch.channels_last)
     torch.testing.assert_close(net(x), wanted, atol=1e-4, rtol=1e-5)
-    # The one that opens each of the six units stays.
+    # The first BatchNorm of each of the six units is not merged.
     assert norms == 1 + 6 * 2 + 2 and sum(isinstance(m, _BatchNorm) for m in net.modules()) == 6
 
     built = IRNet(18, 3, (0, 1, 2), base_channels=4, deploy=True).eval()
@@ -117,7 +117,7 @@ def test_deployed_net_of_insightfaces_units_gives_the_same():
     (wanted,) = net(x)
     net.switch_to_deploy()
     torch.testing.assert_close(net(x)[0], wanted, atol=1e-4, rtol=1e-5)
-    assert sum(isinstance(m, _BatchNorm) for m in net.modules()) == 6  # those that open a unit
+    assert sum(isinstance(m, _BatchNorm) for m in net.modules()) == 6  # the first of each unit
 
 
 def gradients(net, x):
@@ -137,11 +137,11 @@ def test_checkpointing_changes_neither_gradients_nor_statistics(frozen_stages):
         stage.register_forward_hook(lambda *_, number=number: called.append(number))
     x = torch.randn(4, 3, 16, 16)
     wanted, found = gradients(usual, x), gradients(saving, x)
-    assert called == list(range(len(saving.stages)))  # stages are called as modules here too
+    assert called == list(range(len(saving.stages)))  # stages are called as modules here as well
     assert wanted.keys() == found.keys() and wanted
     for name, gradient in wanted.items():
         torch.testing.assert_close(found[name], gradient, msg=name)
-    # Computing again is not another batch to BatchNorm.
+    # BatchNorm does not count the recomputation as another batch.
     after = saving.state_dict()
     for name, value in usual.state_dict().items():
         torch.testing.assert_close(after[name], value, msg=name)
@@ -158,7 +158,7 @@ def test_convolutions_start_by_xavier_uniform_and_norms_as_the_identity():
             bound = (6 / ((inputs + outputs) * kernel[0] * kernel[1])) ** 0.5
             weight, n = module.weight.detach(), module.weight.numel()
             assert 0.95 * bound < weight.abs().max() <= bound
-            # A uniform distribution; kurtosis 1.8 makes the variance certain to sqrt(0.8 / n).
+            # Uniform distribution: with kurtosis 1.8 the error of the variance is sqrt(0.8 / n).
             assert weight.var().item() == pytest.approx(bound**2 / 3, rel=5 * (0.8 / n) ** 0.5)
         elif isinstance(module, torch.nn.BatchNorm2d):
             norms += 1

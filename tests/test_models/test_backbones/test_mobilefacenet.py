@@ -16,7 +16,7 @@ def test_the_four_maps(arch, channels):
     outs = net(torch.zeros(1, 3, 112, 112))
     sizes = [(1, width, side, side) for width, side in zip(channels, (28, 14, 7), strict=True)]
     assert [tuple(out.shape) for out in outs] == [*sizes, (1, 512, 7, 7)]
-    # A convolution's weights, two numbers of BatchNorm for each of its channels and one of PReLU.
+    # Weights of the convolution; per channel two of BatchNorm and one of PReLU.
     wanted = sum(
         torch.Size(shape).numel() + shape[0] * (2 if 'linear' in events else 3)
         for _, shape, _, _, events in mobilefacenet_rows(MobileFaceNet.ARCHS[arch], 'port')
@@ -25,7 +25,7 @@ def test_the_four_maps(arch, channels):
 
 
 def test_the_whole_net_has_the_published_size():
-    """With the embedding that is left out here: the paper's 0.99 M, InsightFace's 2.05 M."""
+    """With the embedding, which is omitted here: 0.99 M in the paper, 2.05 M in InsightFace."""
     for arch, embedding, published in (('base', 128, 0.99e6), ('mbf', 512, 2.05e6)):
         rest = 512 * 49 + 2 * 512 + 512 * embedding + 2 * embedding
         net = MobileFaceNet(4, arch=arch)
@@ -41,7 +41,7 @@ def test_by_default_it_ends_with_the_patches_of_apvit():
 
 
 def trained_net(**arguments) -> MobileFaceNet:
-    """A narrow net whose BatchNorm statistics are not the fresh ones."""
+    """A narrow net with changed BatchNorm statistics."""
     net = MobileFaceNet(**{**dict(num_stages=4, arch=NARROW), **arguments})
     with torch.no_grad():
         for module in net.modules():
@@ -83,7 +83,7 @@ def test_norm_eval_keeps_statistics():
 
 
 def test_the_initialization_of_a_config_is_not_drawn_over():
-    """MMCV's ConvModule draws its weights anew wherever its ``init_weights`` is called."""
+    """MMCV's ConvModule draws new weights whenever its ``init_weights`` is called."""
     cnn = dict(type='MobileFaceNet', arch=NARROW)
     cnn['init_cfg'] = dict(type='Constant', layer='Conv2d', val=0.25)
     arch = dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=16)

@@ -16,7 +16,7 @@ def test_three_stages_leave_an_eighth_of_the_sides():
 def test_only_the_stem_differs_from_the_resnet_for_cifar():
     torch.manual_seed(0)
     ours, theirs = SmallImageResNet(**SETTINGS), ResNet_CIFAR(**THEIRS)
-    ours.eval(), theirs.eval()  # mmpretrain's do not return the net
+    ours.eval(), theirs.eval()  # mmpretrain's eval() does not return the net
     weights = {k: v for k, v in ours.state_dict().items() if not k.startswith('conv1.')}
     assert not theirs.load_state_dict(weights, strict=False).unexpected_keys
     x = torch.randn(2, 3, 48, 48)
@@ -29,7 +29,7 @@ def test_only_the_stem_differs_from_the_resnet_for_cifar():
 def test_the_form_for_inference_computes_the_same():
     torch.manual_seed(0)
     net = SmallImageResNet(**SETTINGS)
-    net(torch.randn(8, 3, 48, 48))  # so that there are statistics
+    net(torch.randn(8, 3, 48, 48))  # sets the statistics
     net.eval()
     x = torch.randn(2, 3, 48, 48)
     before = net(x)

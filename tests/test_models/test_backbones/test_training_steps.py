@@ -1,8 +1,8 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Training steps of the published model against the paper, written out in plain PyTorch.
 
-Everything below but the last two functions works on a dictionary of tensors and uses no module of
-anybody: IR-50 in three stages, patch pooling, ViT-small with token pooling, cross-entropy, and SGD.
+All functions except the last two work on a dictionary of tensors and use no ``nn.Module``:
+IR-50 with three stages, patch pooling, ViT-small with token pooling, cross-entropy, and SGD.
 """
 
 import math
@@ -18,13 +18,13 @@ from mmfer.registry import MODELS
 CONFIG = 'configs/apvit/apvit_ir50-vit-small_1xb128-40e_rafdb-112px.py'
 STEPS = 4
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-UNITS = (3, 4, 14)  # of a stage
+UNITS = (3, 4, 14)  # per stage
 KEEP_NUM, KEEP_RATE, FIRST_POOLING_BLOCK = 160, 0.9, 4
 BLOCKS, HEADS, WIDTH = 8, 8, 768
 
 
 def batch_norm(w, name, x):
-    """By mean and variance of the batch, which the running statistics follow by a tenth."""
+    """Normalize by the batch, and update running statistics with momentum 0.1."""
     mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)
     n = x.numel() / x.shape[1]
     with torch.no_grad():
@@ -46,7 +46,7 @@ def prelu(slope, x):
 
 
 def ir50(w, x):
-    """Images (B, 3, 112, 112) to features (B, 256, 14, 14)."""
+    """Map images (B, 3, 112, 112) to features (B, 256, 14, 14)."""
     x = F.conv2d(x, w['stem.0.weight'], padding=1)
     x = prelu(w['stem.2.weight'], batch_norm(w, 'stem.1', x))
     for stage, units in enumerate(UNITS):
@@ -66,7 +66,7 @@ def ir50(w, x):
 
 
 def best(scores, keep, gaps):
-    """Places of the ``keep`` best scores of one image, ascending; how sure that is goes to gaps."""
+    """Positions of the ``keep`` best scores of an image, ascending; adds the margin to ``gaps``."""
     ranked = sorted(range(len(scores)), key=lambda n: -scores[n].item())
     edge = (scores[ranked[keep - 1]] - scores[ranked[keep]]) / scores.abs().max()
     gaps.append(edge.item())
@@ -74,7 +74,7 @@ def best(scores, keep, gaps):
 
 
 def block(w, name, x, keep, gaps):
-    """One transformer block; all but the ``keep`` best patches are dropped, unless it is None."""
+    """One transformer block; drops all but the ``keep`` best patches, unless ``keep`` is None."""
     y = layer_norm(w, f'{name}.ln1', x)
     q, k, v = (
         part.unflatten(-1, (HEADS, -1)).transpose(1, 2)
@@ -94,12 +94,12 @@ def block(w, name, x, keep, gaps):
 
 
 def part_of(w, prefix):
-    """The tensors below a prefix, under the rest of their names."""
+    """Return the tensors with a prefix, and strip the prefix."""
     return {name[len(prefix) :]: t for name, t in w.items() if name.startswith(prefix)}
 
 
 def plain_logits(w, images, gaps):
-    """What the classifier says of normalized images."""
+    """Return the logits of normalized images."""
     cnn, vit = part_of(w, 'backbone.cnn.'), part_of(w, 'backbone.')
     features = ir50(cnn, images).flatten(2).transpose(1, 2)
     w.update({f'backbone.cnn.{name}': t for name, t in cnn.items()})  # running statistics
@@ -120,7 +120,7 @@ def plain_logits(w, images, gaps):
 
 
 def plain_training(w, parameters, inputs, labels):
-    """Train in place; returns the norms of the gradients, and the gaps of all selections.
+    """Train in place; return the gradient norms, and the margins of all selections.
 
     SGD with momentum 0.9, weight decay 5e-4 on everything, learning rate 1e-3, gradients clipped at
     a norm of 10.
@@ -145,9 +145,10 @@ def plain_training(w, parameters, inputs, labels):
 
 
 def published_model(repo_root, dtype):
-    """Model and optimizer of the published config, with fixed weights, without random erasing.
+    """Build model and optimizer of the published config, with fixed weights and no random erasing.
 
-    The classifier does not start at zero as it does there: the first step would move nothing else.
+    Unlike in the config, the classifier does not start at zero, since then the first step would
+    change nothing else.
     """
     cfg = Config.fromfile(repo_root / CONFIG)
     cfg.model.backbone.init_cfg = cfg.model.backbone.cnn.init_cfg = None  # the files
@@ -156,7 +157,7 @@ def published_model(repo_root, dtype):
     model.init_weights()
     with torch.no_grad():
         for parameter in model.parameters():
-            if parameter.ndim == 1:  # what starts as ones and zeros
+            if parameter.ndim == 1:  # these are initialized to ones and zeros
                 parameter.add_(0.1 * torch.randn(parameter.shape))
         model.head.fc.weight.normal_(std=0.0045)
         model.backbone.ln1.weight.mul_(0.7)  # so that some gradients are clipped and some are not
@@ -164,7 +165,7 @@ def published_model(repo_root, dtype):
     return model, build_optim_wrapper(model, cfg.optim_wrapper)
 
 
-# In 64 bits: rounding to 32 alone, in another order, changes the smallest updates by up to 0.3 %.
+# In float64: in float32, another order of rounding changes the smallest updates by up to 0.3 %.
 def test_four_steps_of_the_published_model_are_the_papers(repo_root):
     model, optim_wrapper = published_model(repo_root, torch.float64)
     start = {name: t.clone() for name, t in model.state_dict().items()}
@@ -173,12 +174,12 @@ def test_four_steps_of_the_published_model_are_the_papers(repo_root):
     labels = [3, 5]
     norms, gaps = plain_training(w, parameters, inputs, torch.tensor(labels))
     assert max(norms) > 10 > min(norms)  # some are clipped, some are not
-    assert len(gaps) == STEPS * 2 * 5 and min(gaps) > 1e-6  # no selection hangs on rounding
+    assert len(gaps) == STEPS * 2 * 5 and min(gaps) > 1e-6  # no selection depends on rounding
 
     for _ in range(STEPS):
         samples = [DataSample().set_gt_label(label) for label in labels]
         model.train_step(dict(inputs=inputs, data_samples=samples), optim_wrapper)
-    off = {}  # by how much of its update a parameter or a running statistic is
+    off = {}  # error of each parameter and running statistic, relative to its update
     for name, trained in model.state_dict().items():
         if trained.is_floating_point():
             update = (w[name] - start[name]).norm()

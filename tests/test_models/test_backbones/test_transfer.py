@@ -16,7 +16,7 @@ def build(**arguments):
     settings = dict(type='TransFER', cnn=CNN, arch=ARCH, img_size=48)  # a grid of 6x6
     settings.update(arguments)
     model = MODELS.build(copy.deepcopy(settings))
-    with torch.no_grad():  # not the zeros that a fresh model starts from
+    with torch.no_grad():  # not the zeros of a new model
         model.pos_embed.normal_(std=0.5)
         model.cls_token.normal_(std=0.5)
     return model.eval()
@@ -40,7 +40,7 @@ def test_inference_is_apvit_over_weighed_features():
     assert all(name.startswith('local.') for name in report.unexpected_keys)
     x = torch.randn(2, 3, 48, 48)
     assert not torch.allclose(model(x)[0], plain(x)[0])
-    # The local branches as part of the CNN.
+    # Move the local branches into the CNN.
     plain.cnn.register_forward_hook(
         lambda _, __, out: model.local(out[-1].flatten(2).transpose(1, 2)).mT.unflatten(2, (6, 6))
     )
@@ -64,7 +64,7 @@ def test_without_rates_training_is_deterministic():
     model = build(mad_rate=0.0, msad_rate=0.0)
     x = torch.randn(16, 3, 48, 48)
     model.train()
-    model.cnn.eval()  # whose BatchNorm would see the batch
+    model.cnn.eval()  # its BatchNorm would use the batch
     assert torch.equal(model(x)[0], model(x)[0])
     model.local.drop_rate = 0.9
     assert not torch.equal(model(x)[0], model(x)[0])
@@ -91,7 +91,7 @@ def test_all_parameters_learn():
     model = build().train()
     model(torch.randn(8, 3, 48, 48))[0].square().sum().backward()
     without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
-    # BatchNorm takes away what the bias of the layer before it adds.
+    # BatchNorm removes the bias of the layer before it.
     assert not [name for name in without if not name.endswith(('squeeze.bias', 'score.bias'))]
 
 

@@ -21,7 +21,7 @@ def build(**kwargs):
 
 
 def labeled(*rows):
-    """Samples with (expression, action units), the latter as a dataset gives them."""
+    """Samples with (expression, action units), in the format of the datasets."""
     samples = []
     for label, units in rows:
         sample = DataSample(metainfo=dict(img_path=f'faces/{len(samples)}.jpg'))
@@ -31,7 +31,7 @@ def labeled(*rows):
 
 
 def slow_losses(head, x, samples):
-    """The definition, sample by sample and unit by unit."""
+    """Compute the definition, sample by sample and unit by unit."""
     expressions, units = [], []
     for row, sample in zip(x, samples, strict=True):
         if sample.gt_label >= 0:
@@ -46,7 +46,7 @@ def slow_losses(head, x, samples):
 PARTLY = [(0, [1, 0, 1]), (-1, [0, 0, 1]), (2, NONE), (1, [1, -1, -1]), (-1, NONE)]
 
 
-def test_losses_are_means_over_what_is_labeled():
+def test_losses_are_means_over_labels():
     head, x, samples = build(), torch.randn(5, 8), labeled(*PARTLY)
     losses = head.loss((torch.randn(5, 99), x), samples)
     assert set(losses) == {'loss_expression', 'loss_action_units'}
@@ -199,7 +199,7 @@ def test_features_of_the_wrong_width_are_named():
 
 
 class _Head(torch.nn.Module):
-    """The head's loss as a forward pass, which distributed training wraps."""
+    """Computes the loss of the head in ``forward``, for distributed training."""
 
     def __init__(self):
         super().__init__()
@@ -213,10 +213,10 @@ def _one_of_two_processes(rank, folder):
     dist.init_process_group('gloo')
     torch.manual_seed(0)
     model = MMDistributedDataParallel(_Head(), device_ids=None)  # every parameter needs a gradient
-    # One process sees expressions only, the other one action units only.
+    # One process has expression labels only, the other action units only.
     rows = [(0, NONE), (2, NONE)] if rank == 0 else [(-1, [1, 0, 1]), (-1, [0, 1, 1])]
     x = torch.randn(2, 8, generator=torch.Generator().manual_seed(rank))
-    for _ in range(2):  # a second pass fails where the first one left a parameter out
+    for _ in range(2):  # the second pass fails if a parameter had no gradient
         model.zero_grad()
         model(x, labeled(*rows)).backward()
     torch.save([parameter.grad for parameter in model.parameters()], f'{folder}/{rank}.pt')
@@ -237,7 +237,7 @@ def test_a_hidden_layer_of_the_action_units(zero):
     rows = [(0, [1, 0, 1]), (1, [0, 0, 1]), (2, [1, 1, 0])] * 2
     assert head.fc_au.weight.any() == (not zero)
     optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
-    for _ in range(2):  # in the second step the gradient passes the classifier
+    for _ in range(2):  # a zero classifier passes gradients to the hidden layer from step 2 on
         optimizer.zero_grad()
         losses = head.loss((x,), labeled(*rows))
         sum(losses.values()).backward()

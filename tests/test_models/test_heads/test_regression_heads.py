@@ -34,7 +34,7 @@ def landmark_head(**kwargs):
 
 
 def force(head, outputs):
-    """Let the network answer ``outputs`` whatever it sees."""
+    """Let the network return ``outputs`` for any input."""
     last = head.layers[-1].fc
     torch.nn.init.zeros_(last.weight)
     last.bias.data = torch.as_tensor(outputs, dtype=torch.float32).flatten()
@@ -47,7 +47,7 @@ def test_hidden_layers_are_those_asked_for(hidden, widths):
     assert [layer.act is not None for layer in head.layers] == [True] * len(hidden) + [False]
 
 
-def test_fresh_age_head_says_the_mean_age():
+def test_untrained_age_head_predicts_the_mean_age():
     ages = age_head(mean_age=33.0)((torch.randn(50, 8),))
     assert ages.shape == (50,)
     assert (ages - 33).abs().max() < 1
@@ -76,7 +76,7 @@ def test_ages_come_as_numbers_arrays_or_tensors():
     assert head.loss(feats, samples(gt_age=kinds))['loss'].item() == pytest.approx(expected.item())
 
 
-def test_fresh_landmark_head_says_the_center():
+def test_untrained_landmark_head_predicts_the_center():
     points = landmark_head()((torch.randn(50, 8),))
     assert points.shape == (50, 98, 2)
     # The center of the pixels 0 .. 95 and 0 .. 63.
@@ -148,7 +148,7 @@ def test_missing_target_names_the_sample_and_the_key(make, key):
 
 
 @pytest.mark.parametrize(('make', 'key'), [(age_head, 'gt_age'), (landmark_head, 'gt_landmarks')])
-def test_mixed_images_are_refused(make, key):
+def test_mixed_images_are_an_error(make, key):
     values = {'gt_age': [3.0, 4.0], 'gt_landmarks': [np.zeros((98, 2))] * 2}
     data = [sample.set_gt_score([0.3, 0.7]) for sample in samples(**values)]
     with pytest.raises(ValueError, match=f'{key} .*Mixup.*model.train_cfg=None'):
@@ -162,7 +162,7 @@ def test_target_of_another_shape_is_named():
         age_head().loss((torch.randn(1, 8),), samples(gt_age=[np.zeros(2)]))
 
 
-def test_features_of_another_shape_say_what_to_set():
+def test_the_error_for_other_features_names_the_setting():
     for shape in ((2, 9), (2, 9, 4, 4)):
         with pytest.raises(ValueError, match=r'8 channels.*9.*model.head.in_channels=9'):
             age_head()((torch.randn(shape),))
@@ -179,7 +179,7 @@ def test_a_map_is_averaged(make):
 
 @pytest.mark.parametrize('loss', ['WingLoss', 'L1Loss', 'SmoothL1Loss', 'MSELoss'])
 def test_any_loss_is_in_years_and_pixels(loss):
-    """Of errors of 3 years, or 3 pixels in x and none in y."""
+    """For errors of 3 years, or of 3 pixels in x and 0 in y."""
     each = dict(WingLoss=10 * math.log(2.5), L1Loss=3, SmoothL1Loss=2.5, MSELoss=9)[loss]
     feats = (torch.zeros(1, 8),)
     head = age_head(mean_age=40.0, loss=dict(type=loss))

@@ -7,7 +7,7 @@ from mmpretrain.structures import DataSample
 from mmfer.registry import EVALUATORS, MODELS
 
 NAN = float('nan')
-#: Some as AffectNet's and Aff-Wild2's files say that there is no label.
+#: Some mark missing labels, as in the files of AffectNet and Aff-Wild2.
 PARTLY = [(0.5, -0.25), (NAN, NAN), (-0.75, 1), (-2, -2), (1, -1), (-5, -5), (0.1, NAN)]
 KNOWN = [0, 2, 4]
 LOSSES = ['CCCLoss', 'MSELoss', 'L1Loss']
@@ -29,13 +29,13 @@ def labeled(*rows):
 
 
 def force(head, outputs):
-    """Let the network answer ``outputs`` whatever it sees."""
+    """Let the network return ``outputs`` for any input."""
     last = head.layers[-1].fc
     torch.nn.init.zeros_(last.weight)
     last.bias.data = torch.tensor(outputs)
 
 
-def test_a_fresh_head_is_a_linear_layer_that_says_nothing_special():
+def test_an_untrained_head_is_a_linear_layer_that_predicts_zero():
     head = build()
     assert list(head.state_dict()) == ['layers.0.fc.weight', 'layers.0.fc.bias']
     assert head((torch.randn(50, 8),)).abs().max() < 0.05
@@ -57,7 +57,7 @@ def test_predictions_are_in_range(activation, raw):
 
 @pytest.mark.parametrize('activation', ['tanh', 'linear'])
 @pytest.mark.parametrize('name', LOSSES)
-def test_what_is_not_labeled_changes_neither_loss_nor_gradient(name, activation):
+def test_unlabeled_samples_change_neither_loss_nor_gradient(name, activation):
     head, x = build(loss=dict(type=name), activation=activation), torch.randn(7, 8)
     torch.nn.init.normal_(head.layers[-1].fc.weight)
     x.requires_grad_()
@@ -99,7 +99,7 @@ def test_it_learns(name, activation):
 
 
 def test_beside_expressions_and_action_units():
-    """The joint head adds the loss and the prediction of this one."""
+    """The joint head adds loss and prediction of this head."""
     part = dict(type='ValenceArousalHead', loss=dict(type='MSELoss', loss_weight=2.0))
     joint = dict(type='ExpressionAUHead', num_classes=3, in_channels=8, valence_arousal=part)
     x = torch.randn(7, 8)

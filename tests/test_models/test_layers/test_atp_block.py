@@ -50,7 +50,7 @@ def test_the_class_token_alone_is_the_first_of_all_tokens(keep_rate):
 
 def test_keeping_all_is_mmpretrains_layer_bit_for_bit():
     block, layer = ATPBlock(**SIZES, keep_rate=1.0), TransformerEncoderLayer(**SIZES)
-    layer.load_state_dict(block.state_dict())  # no parameter more or less
+    layer.load_state_dict(block.state_dict())  # exactly the same parameters
     x = torch.randn(2, 9, 24)
     out, kept = block(x, return_indices=True)
     assert kept is None

@@ -5,12 +5,12 @@ from torch import nn
 
 from mmfer.models.layers.attention_dropping import HeadDroppingLinear, drop_one
 
-# Enough that shares are within 0.02 of the probabilities in 99.99 % of all runs.
+# With this many, shares are within 0.02 of the probabilities in 99.99 % of all runs.
 MANY = 10_000
 
 
 def dropped(x, rate):
-    """Which slices of ones are gone, ``(B, S)``; a slice has to be gone as a whole or not."""
+    """Return which slices of ones are dropped, ``(B, S)``; a slice must be dropped as a whole."""
     gone = drop_one(x, rate).flatten(2) == 0
     assert torch.equal(gone.all(-1), gone.any(-1))
     return gone.all(-1)
@@ -31,7 +31,7 @@ def test_samples_lose_independently_of_each_other():
     assert pairs.prod(1).mean() == pytest.approx(0.25, abs=0.02)
 
 
-def test_what_is_left_is_untouched_and_gradients_stop_at_what_is_gone():
+def test_kept_slices_are_unchanged_and_dropped_ones_have_no_gradient():
     x = torch.randn(64, 3, 4, requires_grad=True)
     out = drop_one(x, 0.6)
     kept = out != 0
@@ -53,7 +53,7 @@ def test_a_head_is_lost_for_all_tokens_before_the_projection():
         layer.weight.copy_(torch.eye(12))
         layer.bias.zero_()
     out = layer.train()(torch.ones(MANY // 10, 5, 12))
-    heads = out.unflatten(-1, (3, 4))  # channels of a head lie side by side
+    heads = out.unflatten(-1, (3, 4))  # channels of a head are contiguous
     gone = (heads == 0).all(dim=3).all(dim=1)
     assert (gone.sum(1) == 1).all()
     assert torch.equal(heads.sum(dim=(1, 3)), 20.0 * ~gone)

@@ -37,7 +37,7 @@ def test_hard_pooling_equals_sorting_by_hand(criterion):
         assert torch.equal(out[b], x[b, sorted(order[:5])])
 
 
-def test_random_scores_are_drawn_for_each_image_whatever_is_in_it():
+def test_random_scores_are_drawn_for_each_image():
     app = AttentivePatchPooling(keep_num=4, criterion='random').eval()
     x = torch.randn(1, 8, 6).expand(2000, -1, -1)
     _, kept = app(x, return_indices=True)
@@ -60,7 +60,7 @@ def test_position_is_added_after_scoring():
     assert torch.equal(out[0], (x + position)[0, kept[0]])
 
 
-def test_scoring_on_features_chooses_by_them():
+def test_scoring_on_features_selects_by_them():
     x, features = torch.randn(2, 9, 4), torch.randn(2, 9, 3)
     app = AttentivePatchPooling(keep_num=4, score_on='features')
     _, kept = app(x, features=features, return_indices=True)

@@ -53,7 +53,7 @@ def test_keep_count_gives_the_published_token_counts():
         patches = keep_count(patches, 0.9)
         counts.append(patches + 1)
     assert counts == [145, 130, 117, 105]
-    assert keep_count(3, 0.1) == 1  # never to nothing
+    assert keep_count(3, 0.1) == 1  # at least 1
 
 
 def test_top_indices_are_the_best_in_ascending_order():
@@ -64,7 +64,7 @@ def test_top_indices_are_the_best_in_ascending_order():
         assert kept == sorted(best)
 
 
-def test_take_tokens_equals_a_loop_and_passes_gradients_to_what_it_takes_only():
+def test_take_tokens_equals_a_loop_and_passes_gradients_to_kept_tokens_only():
     x = torch.randn(3, 6, 5, requires_grad=True)
     indices = torch.tensor([[0, 2, 5], [1, 2, 3], [3, 4, 5]])
     out = take_tokens(x, indices)

@@ -8,7 +8,7 @@ from mmfer.models.layers import EncoderLayer
 
 def test_it_is_mmpretrains_layer_bit_for_bit():
     ours, theirs = EncoderLayer(24, 4, 48), TransformerEncoderLayer(24, 4, 48)
-    theirs.load_state_dict(ours.state_dict())  # no parameter more or less
+    theirs.load_state_dict(ours.state_dict())  # exactly the same parameters
     x = torch.randn(3, 10, 24)
     assert torch.equal(ours(x), theirs(x))
 

@@ -6,7 +6,7 @@ from mmfer.models.layers import LocalAttention
 
 
 def slow_local_attention(module, x):
-    """Place by place and branch by branch."""
+    """Computed position by position and branch by branch."""
     out = torch.empty_like(x)
     for b in range(x.shape[0]):
         for n in range(x.shape[1]):
@@ -14,7 +14,7 @@ def slow_local_attention(module, x):
             for branch in module.branches:
                 hidden = (branch.squeeze.weight @ x[b, n] + branch.squeeze.bias).clamp_min(0)
                 scores.append(branch.score.weight @ hidden + branch.score.bias)
-            out[b, n] = x[b, n] * torch.sigmoid(max(scores))  # it is increasing
+            out[b, n] = x[b, n] * torch.sigmoid(max(scores))  # the sigmoid is increasing
     return out
 
 

@@ -8,7 +8,7 @@ from mmfer.registry import MODELS
 
 
 def slow_ccc(x, y):
-    """Lin's definition, by NumPy."""
+    """Lin's definition in NumPy."""
     covariance = np.mean((x - x.mean()) * (y - y.mean()))
     return 2 * covariance / (x.var() + y.var() + (x.mean() - y.mean()) ** 2)
 

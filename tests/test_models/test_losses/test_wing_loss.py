@@ -97,6 +97,6 @@ def test_wrong_arguments_are_named(arguments, message):
         MODELS.build(dict(type='WingLoss', **arguments))
 
 
-def test_broadcasting_is_refused():
+def test_broadcasting_is_an_error():
     with pytest.raises(ValueError, match=r'prediction .*\(4, 1\).*target .*\(4,\)'):
         WingLoss()(torch.zeros(4, 1), torch.zeros(4))

@@ -10,7 +10,7 @@ from mmfer.models.layers.folded_transfer import WideLinear
 
 
 def build(**arguments) -> KTAdapter:
-    """An adapter of width 16 whose parameters are all at work."""
+    """An adapter of width 16 whose parameters all have an effect."""
     adapter = KTAdapter(**{**dict(embed_dims=16, num_heads=4), **arguments})
     for parameter in adapter.parameters():
         nn.init.normal_(parameter, std=0.5)
@@ -86,7 +86,7 @@ def test_gradients_reach_the_feature_as_before():
     torch.testing.assert_close(*gradients)
 
 
-def test_folded_adapter_refuses_priors():
+def test_priors_are_an_error_for_a_folded_adapter():
     adapter = folded(build())
     with pytest.raises(ValueError, match=r"\['age'\].*model.neck.deploy"):
         adapter(torch.randn(2, 16), dict(age=torch.randn(2, 16)))

@@ -14,11 +14,11 @@ from mmfer.models.layers.feature_tokens import pool_feature
 from mmfer.registry import MODELS
 from mmfer.tasks import TASKS
 
-PRIORS = TASKS[1:]  # of the default canonical task
+PRIORS = TASKS[1:]  # for the default canonical task
 
 
 def build(mode=False, **arguments) -> KTAdapter:
-    """An adapter of width 16 whose parameters are all at work."""
+    """An adapter of width 16 whose parameters all have an effect."""
     settings = dict(type='KTAdapter', embed_dims=16, num_heads=4)
     adapter = MODELS.build({**settings, **arguments})
     for parameter in adapter.parameters():
@@ -34,7 +34,7 @@ def assert_differ(first, second):
     assert (first - second).abs().max() > 1e-3
 
 
-# The whole adapter once more, one sample and one token at a time ----------------------------------
+# Reference: the whole adapter, one sample and one token at a time ---------------------------------
 
 
 def norm(x, layer):
@@ -43,7 +43,7 @@ def norm(x, layer):
 
 
 def slow_adapter(adapter, feature_map, priors, kept):
-    """Outputs ``(B, C)`` from a map ``(B, C, H, W)`` and the priors that are not dropped."""
+    """Return outputs ``(B, C)`` from a map ``(B, C, H, W)`` and the kept priors."""
     net, width = adapter.transfer, adapter.embed_dims
     heads, size = net.attn.num_heads, width // net.attn.num_heads
     outputs = []
@@ -76,7 +76,7 @@ def slow_adapter(adapter, feature_map, priors, kept):
         after = [norm(z + second(F.gelu(first(z))), net.ln2) for z in after]
         others = [after[0], *after[2:]]
         knowledge = sum(others) / len(others)
-        # Fused on the map, as the paper says, and pooled after that.
+        # Fused on the map, as in the paper, and then pooled.
         fused = spatial + (knowledge + after[1])[:channels, None, None]
         outputs.append(fused.flatten(1).mean(1))
     return torch.stack(outputs)
@@ -105,7 +105,7 @@ def test_equals_the_slow_adapter(canonical_mask, drop_mask, task_embedding):
     torch.testing.assert_close(out, slow_adapter(adapter, feature_map, priors, kept))
 
 
-# What training and inference have to do with each other -------------------------------------------
+# Training and inference ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize('canonical_mask', [True, False])
@@ -127,7 +127,7 @@ def test_a_dropped_prior_is_as_good_as_absent(canonical_mask):
     masked = transfer(canonical, priors, kept)
     torch.testing.assert_close(masked, transfer(canonical, priors[:, [0, 2]]))
     wild = priors.clone()
-    wild[:, 1] = 1e4  # whatever stands there
+    wild[:, 1] = 1e4  # any value
     torch.testing.assert_close(masked, transfer(canonical, wild, kept), rtol=0, atol=0)
     assert_differ(masked[0], transfer(canonical, priors)[0])
 
@@ -137,7 +137,7 @@ def test_knowledge_and_canonical_token_are_never_dropped():
     feature = torch.randn(3, 16, requires_grad=True)
     (out,) = adapter(feature, tokens())
     assert_differ(out, adapter(torch.randn(3, 16), tokens())[0])
-    # Each through the attention too: what reaches the output by itself is taken away.
+    # Each must also affect the row of the other one, through the attention.
     knowledge, canonical = adapter.transfer(feature, torch.zeros(3, 0, 16))
     by_canonical = torch.autograd.grad(knowledge.square().sum(), feature, retain_graph=True)[0]
     by_knowledge = torch.autograd.grad(canonical.square().sum(), adapter.transfer.knowledge)[0]
@@ -147,7 +147,7 @@ def test_knowledge_and_canonical_token_are_never_dropped():
 @pytest.mark.parametrize('threshold', [0.0, 0.3, 0.5, 0.8, 1.0])
 def test_drop_rate_is_the_threshold(threshold):
     kept = draw_kept(20000, 3, threshold).float()
-    # Five standard errors of a share of 20 000.
+    # Five standard errors of a share of 20,000.
     bound = 5 * math.sqrt(threshold * (1 - threshold) / 20000) + 1e-9
     torch.testing.assert_close(kept.mean(0), torch.full((3,), 1 - threshold), rtol=0, atol=bound)
     if 0 < threshold < 1:  # samples and priors are drawn independently
@@ -191,7 +191,7 @@ def test_which_task_a_token_has_matters_with_task_embedding_only(canonical_mask)
 
 
 def test_task_embedding_is_that_of_the_task():
-    """Also where other tasks are absent, and whichever task is canonical."""
+    """Also if other tasks are missing, and with any canonical task."""
     adapter = build(canonical='landmarks', task_embedding=True)
     feature, token = torch.randn(2, 16), torch.randn(2, 16)
     (out,) = adapter(feature, dict(recognition=token))
@@ -214,7 +214,7 @@ def test_padding_is_exact():
     full[:, :10] = feature
     (same,) = adapter(full, dict(age=wide))
     assert torch.equal(out, same[:, :10])
-    # What stands right of the canonical encoder's own channels does not come out.
+    # The padding of the canonical encoder does not appear in the output.
     assert same[:, 10:].abs().min() > 0
 
 
@@ -236,20 +236,20 @@ def test_the_adapter_can_start_as_the_identity():
     feature = torch.randn(3, 12, 4, 4)
     assert torch.equal(adapter(feature, tokens())[0], pool_feature(feature))
     adapter(feature, tokens())[0].sum().backward()
-    assert adapter.transfer.ln2.weight.grad.abs().max() > 0  # it can leave that point
+    assert adapter.transfer.ln2.weight.grad.abs().max() > 0  # training can leave that point
 
 
 def test_cost():
-    """The paper's 21.02 MFLOPs, for the knowledge token and the canonical one."""
+    """The paper's 21.02 MFLOPs, for knowledge and canonical token."""
     pooled = count_cost(nn.Sequential(Widen(), KTAdapter(embed_dims=1024)), (1, 1))
     assert pooled.gflops * 1e3 == pytest.approx(21.02, rel=3e-3)
-    # With the pooling of a 7x7 map, that the baseline has as well.
+    # With the pooling of a 7x7 map, which the baseline has as well.
     with_map = count_cost(nn.Sequential(Widen(), KTAdapter(embed_dims=1024)), (7, 7))
     assert with_map.gflops * 1e3 == pytest.approx(21.02, rel=3e-3)
 
 
 class Widen(nn.Module):
-    """Three channels to 1024, for nothing."""
+    """Padding three channels to 1024 costs nothing."""
 
     def __init__(self):
         super().__init__()
@@ -326,7 +326,7 @@ DEEP = [
 
 
 def slow_transfer(net, canonical, priors):
-    """Rows of all tokens through whole blocks; priors not dropped."""
+    """Return the rows of all tokens after full blocks, without dropped priors."""
     count = net.num_knowledge
     z = torch.cat((net.knowledge.expand(len(canonical), -1, -1), canonical[:, None], priors), 1)
     for block in (*net.earlier, net):

@@ -8,7 +8,7 @@ from mmfer.models.tta import AverageScoresTTA
 
 
 class Parrot(BaseModel):
-    """Predicts what stands in the inputs."""
+    """Predicts its inputs."""
 
     def forward(self, inputs, data_samples, mode):
         for sample, scores in zip(data_samples, inputs, strict=True):
@@ -20,7 +20,7 @@ class Parrot(BaseModel):
 
 
 def views_of(*scores):
-    """A batch of one image with a view for each list of scores, as the data loader gives it."""
+    """A batch of one image with a view for each list of scores, like from the data loader."""
     return dict(
         inputs=[torch.tensor([row]) for row in scores],
         data_samples=[
@@ -31,7 +31,7 @@ def views_of(*scores):
 
 
 def test_mean_of_scores_and_features_decides():
-    # The first view says 0, the second 1, and together they say 2.
+    # The first view predicts 0, the second 1, and their average 2.
     views = views_of([0.5, 0.1, 0.4], [0.1, 0.5, 0.4])
     (merged,) = AverageScoresTTA(Parrot()).test_step(views)
     torch.testing.assert_close(merged.pred_score, torch.tensor([0.3, 0.3, 0.4]))
@@ -48,7 +48,7 @@ def test_one_view_stays_as_it_is():
     assert merged.pred_label.tolist() == [1]
 
 
-def test_refuses_predictions_without_scores():
+def test_predictions_without_scores_are_an_error():
     class Ages(BaseModel):
         head = torch.nn.Identity()
 
