@@ -1,9 +1,7 @@
 # A third of the small FERPlus schedule, also from scratch, tested on the validation split, so that
 # settings can be compared: replaces the paper's databases with --data ferplus-small.
-# The head reads the [class] token, like that of the published model.
 _base_ = 'apvit_resnet18-vit-tiny_1xb128-30e_ferplus-48px.py'
 
-model = dict(backbone=dict(out_type='cls_token'))
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].T_max = 10
 train_cfg = dict(max_epochs=10)
