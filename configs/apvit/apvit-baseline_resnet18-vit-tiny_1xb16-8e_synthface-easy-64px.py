@@ -2,6 +2,8 @@
 # configs: starting weights of apvit-pretrained_resnet18-vit-tiny_1xb16-3e_synthface-64px.py.
 _base_ = 'apvit-baseline_resnet18-vit-tiny_1xb16-12e_synthface-64px.py'
 
+model = dict(backbone=dict(out_type='cls_token'))
+
 faces = dict(
     seed=1,
     difficulty=dict(variation=0.3, pose=0.3, light=0.3, clutter=1.0, loss=0.3, occlusion=0.3),

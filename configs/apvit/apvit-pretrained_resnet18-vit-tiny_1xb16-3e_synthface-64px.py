@@ -11,6 +11,8 @@ _base_ = [
 start = 'work_dirs/apvit-baseline_resnet18-vit-tiny_1xb16-8e_synthface-easy-64px/epoch_8.pth'
 model = dict(
     backbone=dict(
+        # Like the published model: the tables compare what the head reads.
+        out_type='cls_token',
         # Transformer and CNN start from their parts of the file.
         init_cfg=dict(type='Pretrained', checkpoint=start, prefix='backbone.', exclude='cnn.'),
         cnn=dict(init_cfg=dict(type='Pretrained', checkpoint=start, prefix='backbone.cnn.')),

@@ -36,7 +36,8 @@ class PlainAPViT(nn.Module):
     Args:
         model (APViT): The model; its parameters are shared, not copied. It must be the paper's
             model with any k and r: with a CNN, hard patch pooling on the tokens by absolute values
-            or none, token pooling by the sum over heads or none, and the [class] token as output.
+            or none, token pooling by the sum over heads or none, and the [class] token or the average
+            as output.
         select (Callable): :func:`wide_gather` (default) or :func:`wide_top_k`.
 
     Raises:
@@ -50,7 +51,7 @@ class PlainAPViT(nn.Module):
         self.select = select
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
-        """Map images ``(B, 3, H, W)`` to the normalized [class] token ``(B, C)``, in a tuple."""
+        """Map images ``(B, 3, H, W)`` to the normalized feature ``(B, C)``, in a tuple."""
         model = self.model
         x = model.projection(model.cnn(x)[-1].flatten(2).transpose(1, 2))
         scores = x.abs().sum(-1)
@@ -61,7 +62,8 @@ class PlainAPViT(nn.Module):
         x = torch.cat([class_token.expand(len(x), -1, -1), x], dim=1)
         for layer in model.layers:
             x = self._block(layer, x)
-        return (model.ln1(x)[:, 0],)
+        x = model.ln1(x)
+        return (x[:, 0] if model.out_type == 'cls_token' else x[:, 1:].mean(dim=1),)
 
     def _block(self, layer: nn.Module, x: Tensor) -> Tensor:
         attended, products = self._attention(layer.attn, layer.ln1(x))
@@ -98,7 +100,9 @@ def _check(model: nn.Module) -> None:
             f'model.backbone.cnn); this backbone is {type(model).__name__} '
             f'{"with" if has_cnn else "without"} a CNN'
         )
-    wanted = {'model.backbone.out_type': (model.out_type, 'cls_token')}
+    wanted = {}
+    if model.out_type != 'avg_featmap':
+        wanted['model.backbone.out_type'] = (model.out_type, 'cls_token')
     if model.app is not None:
         for key, value in (('criterion', 'abs'), ('mode', 'hard'), ('score_on', 'tokens')):
             wanted[f'model.backbone.app.{key}'] = (getattr(model.app, key), value)

@@ -105,7 +105,9 @@ def batch(runner):
 
 @pytest.mark.parametrize('method', METHODS)
 def test_a_face_has_relevance_where_patches_entered(runner, batch, method):
-    face, _ = attended_faces(runner(APVIT), batch, method=method)
+    reader = runner(APVIT)
+    reader.model.backbone.out_type = 'cls_token'
+    face, _ = attended_faces(reader, batch, method=method)
     assert face.relevance.shape == (8, 8) and 0 < face.relevance.sum() < 1
     entered = np.zeros(64, bool)
     entered[face.first] = True
@@ -134,6 +136,7 @@ def test_faces_of_a_batch_are_those_of_each_alone(runner, batch, method):
 @pytest.mark.parametrize('method', METHODS)
 def test_heads_and_readers_make_a_difference(runner, batch, config, method):
     after = runner(config)
+    after.model.backbone.out_type = 'cls_token'
     mean = attended_faces(after, batch, method=method)[0].relevance
     largest = attended_faces(after, batch, 'max', method)[0].relevance
     assert not np.allclose(largest, mean, rtol=1e-3, atol=0)

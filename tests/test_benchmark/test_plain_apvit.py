@@ -19,8 +19,13 @@ def build(kind=APViT, **arguments) -> APViT:
 @pytest.mark.parametrize('select', [wide_gather, wide_top_k])
 @pytest.mark.parametrize(
     'pooling',
-    [{}, dict(app=dict(keep_num=20)), dict(app=dict(keep_num=12), atp=dict(keep_rate=0.6))],
-    ids=['none', 'app', 'app and atp'],
+    [
+        {},
+        dict(app=dict(keep_num=20)),
+        dict(app=dict(keep_num=12), atp=dict(keep_rate=0.6)),
+        dict(app=dict(keep_num=12), atp=dict(keep_rate=0.6), out_type='avg_featmap'),
+    ],
+    ids=['none', 'app', 'app and atp', 'average'],
 )
 @torch.no_grad()
 def test_outputs_equal_apvits(select, pooling):

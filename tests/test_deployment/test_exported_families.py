@@ -18,38 +18,38 @@ pytest.importorskip('onnxscript', reason='onnxscript is not installed')
 APVIT = 'apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px'
 LEARNED = {'app.criterion': 'lanet', 'app.score_on': 'features', 'atp.criterion': 'max'}
 PAPERS = {'app.criterion': 'lanet', 'app.lanet_form': 'paper', 'qk_scale': 0.1}
-BLOCKWISE = {'app.criterion': 'square', 'atp.keep_rate': [0.75, 0.5], 'out_type': 'avg_featmap'}
+BLOCKWISE = {'app.criterion': 'square', 'atp.keep_rate': [0.75, 0.5]}
 LARGEST = {'app.criterion': 'max', 'atp.criterion': 'abs'}
-AVERAGE = {'app.criterion': 'sum', 'out_type': 'avg_featmap'}
+CLASS_TOKEN = {'app.criterion': 'sum', 'out_type': 'cls_token'}
 KT = 'kt-adapter_mobileone-micro-to-{}_1xb32-10e_synthface-{}-64px'
 CLASSES = ('scores', 'logits')
 
 #: Name -> config, or variant and database; settings that override it; outputs; tokens that each
 #: choice keeps.
 FAMILIES = {
-    'apvit': (APVIT, {}, CLASSES, [52, 46]),
+    'apvit': (APVIT, {}, CLASSES, [52, 46, 41]),
     'baseline': ('apvit-baseline_resnet18-vit-tiny_1xb16-12e_synthface-64px', {}, CLASSES, []),
     'soft': (APVIT, {'app.mode': 'soft', 'atp': None}, CLASSES, []),
-    'lanet': (APVIT, LEARNED, CLASSES, [52, 46]),
-    'lanet-paper': (APVIT, PAPERS, CLASSES, [52, 46]),
+    'lanet': (APVIT, LEARNED, CLASSES, [52, 46, 41]),
+    'lanet-paper': (APVIT, PAPERS, CLASSES, [52, 46, 41]),
     'a rate for each block': (APVIT, BLOCKWISE, CLASSES, [52, 39, 19]),
-    'max': (APVIT, LARGEST, CLASSES, [52, 46]),
-    'average': (APVIT, AVERAGE, CLASSES, [52, 46, 41]),
+    'max': (APVIT, LARGEST, CLASSES, [52, 46, 41]),
+    'class token': (APVIT, CLASS_TOKEN, CLASSES, [52, 46]),
     'transfer': ('transfer_resnet18-vit-tiny_1xb16-12e_synthface-64px', {}, CLASSES, []),
     'deit': ('deit-micro_1xb16-12e_synthface-64px', {}, CLASSES, []),
     'deit-atp': ('deit-micro-atp_1xb16-12e_synthface-64px', {}, CLASSES, [51]),
-    'hybrid': ('hybrid-deit-micro-ap_resnet18_1xb16-12e_synthface-64px', {}, CLASSES, [39, 35]),
+    'hybrid': ('hybrid-deit-micro-ap_resnet18_1xb16-12e_synthface-64px', {}, CLASSES, [39, 35, 31]),
     'action-units': (
         'apvit_resnet18-vit-tiny_1xb16-12e_synthface-au-64px',
         {},
         (*CLASSES, 'action_units'),
-        [52, 46],
+        [52, 46, 41],
     ),
     'valence-arousal': (
         'apvit_resnet18-vit-tiny_1xb16-12e_synthface-va-64px',
         {},
         ('valence_arousal',),
-        [52, 46],
+        [52, 46, 41],
     ),
     'kt-expression': (KT.format('mobileone-micro', 'expression'), {}, CLASSES, []),
     'kt-age': (('mobileone-micro-to-convnext-v2-micro', 'synthface-age-64px'), {}, ('age',), []),
@@ -64,7 +64,7 @@ FAMILIES = {
         'kt-adapter_mobileone-micro-to-apvit_1xb32-10e_synthface-64px',
         {},
         CLASSES,
-        [52, 46],
+        [52, 46, 41],
     ),
     'kt-no-mask': (('dm-pe', 'synthface-age-64px'), {}, ('age',), []),
 }

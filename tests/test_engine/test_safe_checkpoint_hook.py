@@ -47,7 +47,7 @@ def test_full_disk_costs_only_the_newest_checkpoint(config, tmp_path, monkeypatc
         val_dataloader=None,
         val_evaluator=None,
     )
-    with pytest.raises(OSError, match='untouched'):
+    with pytest.raises(OSError, match='unchanged'):
         build_runner(cfg).train()
     assert checkpoints(tmp_path / 'run') == ['epoch_2.pth']
     checkpoint = torch.load(tmp_path / 'run' / 'epoch_2.pth', weights_only=True)

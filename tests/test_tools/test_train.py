@@ -138,7 +138,7 @@ def test_a_partially_loaded_model_is_not_tested(toy, tmp_path):
         ('train.py', ['--cfg-options', 'model.widht=3'], 'model.width'),
         ('test.py', ['none.pth'], 'none.pth'),
         ('test.py', ['none.pth', '--out', 'a.json', '--out-item', 'pred'], '.pkl'),
-        ('test.py', ['none.pth', '--show-dir', 'a', '--tta'], '--tta has several: give one of'),
+        ('test.py', ['none.pth', '--show-dir', 'a', '--tta'], '--tta has several: use only one'),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else None,
 )

@@ -9,7 +9,7 @@ it runs without mmfer. Compiling needs a C++ compiler. Running needs the same ve
 the same vector instructions. Whether it is faster depends on the CPU: docs/speed.md has
 measurements, and the last line is measured on this machine:
 
-    NAME.pt2: N times as fast here as what FaceInferencer runs (LOW to HIGH): 8 image(s) in ...
+    NAME.pt2: N times as fast as FaceInferencer on this machine (LOW to HIGH): ...
 
 --verify compares with PyTorch like export_onnx.py. If the outputs differ by more than rounding,
 nothing is written. The results are written to NAME.json. Without CHECKPOINT the weights are random.

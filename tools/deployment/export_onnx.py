@@ -15,7 +15,7 @@ faces if its files are missing). If the outputs differ by more than rounding, no
 the test set. Both options write their results to NAME.json. Without CHECKPOINT the weights are
 random. The last line is measured on this machine; with --int8 there is one per file:
 
-    NAME.onnx: N times as fast here as what FaceInferencer runs (LOW to HIGH): 8 image(s) in ...
+    NAME.onnx: N times as fast as FaceInferencer on this machine (LOW to HIGH): ...
 
 Exit status: 0 if the file was written; 1 if the model cannot be exported or differs from PyTorch;
 2 if the arguments are wrong.

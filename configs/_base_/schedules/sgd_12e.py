@@ -8,8 +8,3 @@ optim_wrapper = dict(
     # No weight decay for normalization and biases.
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0, flat_decay_mult=0.0),
 )
-
-# With 100 iterations of warm-up, the loss first rises above chance level, and one seed in five ends
-# three points lower.
-param_scheduler = _base_.param_scheduler
-param_scheduler[0].end = 300
