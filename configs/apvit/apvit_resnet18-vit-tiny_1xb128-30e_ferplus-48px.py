@@ -14,7 +14,7 @@ model = dict(
         img_size=48,
         app=dict(keep_num=28),
         atp=dict(keep_rate=0.8),
-        # Over 30 epochs as good as the average (docs/results.md), and what the paper has.
+        # As in the paper; after 30 epochs as accurate as the average (docs/results.md).
         out_type='cls_token',
     ),
     head=dict(num_classes=8, loss=dict(use_soft=True)),

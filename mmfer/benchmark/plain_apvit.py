@@ -36,8 +36,8 @@ class PlainAPViT(nn.Module):
     Args:
         model (APViT): The model; its parameters are shared, not copied. It must be the paper's
             model with any k and r: with a CNN, hard patch pooling on the tokens by absolute values
-            or none, token pooling by the sum over heads or none, and the [class] token or the average
-            as output.
+            or none, token pooling by the sum over heads or none, and the [class] token or the
+            average as output.
         select (Callable): :func:`wide_gather` (default) or :func:`wide_top_k`.
 
     Raises:
