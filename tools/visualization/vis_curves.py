@@ -110,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.exit(f'error: {error}')
     if args.csv:
         atomic_write(args.csv, make_table(runs, logs, keys).encode())
-    print(f'{len(runs)} run(s) drawn to {args.out}')
+    print(f'{len(runs)} run{"s" * (len(runs) > 1)} drawn to {args.out}')
     return 0
 
 
