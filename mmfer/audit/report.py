@@ -11,6 +11,7 @@ import cv2
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from mmfer.utils.atomic_file import atomic_write, atomic_write_text
+from mmfer.utils.plural import plural
 
 from .duplicates import KINDS
 from .findings import Audit, Entry, Group, Pair
@@ -173,7 +174,7 @@ def _outcome(result: Audit) -> str:
 
 
 def _count(number: int, what: str) -> str:
-    return f'{number:,} {what}' + ('' if number == 1 else 's')
+    return f'{number:,} {plural(number, what)}'
 
 
 def _describe(group: Group | Pair) -> str:

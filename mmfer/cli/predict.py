@@ -24,6 +24,7 @@ from itertools import islice
 from pathlib import Path
 
 from mmfer.utils.config_arguments import add_former_name
+from mmfer.utils.plural import plural
 
 from .inferencer_arguments import add_face_arguments, add_model_arguments, make_inferencer
 
@@ -137,10 +138,6 @@ def _check_free(out: Path, inputs: list[str | int]) -> None:
         )
 
 
-def _count(num: int, noun: str) -> str:
-    return f'{num} {noun}' if num == 1 else f'{num} {noun}s'
-
-
 def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> int:
     from rich.console import Console
     from rich.progress import track
@@ -196,7 +193,8 @@ def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> i
     seconds = max(time.monotonic() - start, 1e-9)
     total = sum(counts.values()) - counts['found']
     print(
-        f'{args.out}: {_count(counts["found"], "face")} in {_count(total, "image")} '
+        f'{args.out}: {counts["found"]} {plural(counts["found"], "face")} in '
+        f'{total} {plural(total, "image")} '
         f'({counts["no face"]} without a face, {counts[UNREADABLE]} unreadable), '
         f'{total / seconds:.1f} images a second'
     )

@@ -20,6 +20,8 @@ from .model import ExportError, require_torch, store_outputs
 
 #: Earlier versions cannot write a compiled package as a single file.
 PACKAGE_TORCH = (2, 6)
+#: Names of the input if preprocessing is inside; the second one is that of version 0.1.
+_IMAGES = ('images', 'pictures')
 ONNX_PACKAGES = ('onnx', 'onnxruntime', 'onnxscript')
 
 
@@ -49,7 +51,7 @@ class ExportedModel(BaseModel):
                 'export models with tools/deployment/export_onnx.py or export_aoti.py'
             )
         settings = {}
-        if input_name not in ('images', 'pictures'):
+        if input_name not in _IMAGES:
             values = facts['preprocessing']
             settings.update(mean=values['mean'], std=values['std'])
             settings.update(to_rgb=values['order'] == 'RGB')
@@ -64,7 +66,7 @@ class ExportedModel(BaseModel):
     @property
     def with_preprocessing(self) -> bool:
         """Whether the exported model reads uint8 images and normalizes them itself."""
-        return self.input_name in ('images', 'pictures')  # 'pictures' in files of version 0.1
+        return self.input_name in _IMAGES
 
     @torch.no_grad()
     def forward(

@@ -27,6 +27,7 @@ from mmfer.utils.files_below import (
     warn_needed,
 )
 from mmfer.utils.image_header import HEAD, ImageHeaderError, check_size, is_video
+from mmfer.utils.plural import plural
 
 # Used for videos without a frame rate.
 _FRAME_RATE = 25.0
@@ -170,7 +171,7 @@ def _from_path(
     if not files:
         error = 'the folder contains no image or video'
         if others:
-            error += f', but {len(others)} other {"file" if len(others) == 1 else "files"}'
+            error += f', but {len(others)} other {plural(len(others), "file")}'
         if packages:
             install = install_command(packages.values())
             noun = 'image that needs' if len(packages) == 1 else 'images that need'

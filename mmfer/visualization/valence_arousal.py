@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from mmfer.evaluation.functional.concordance import concordance_correlation
+from mmfer.utils.plural import plural
 
 from .figures import FAINT, INK, PALETTE, new_panels
 
@@ -58,7 +59,7 @@ def _draw_scatter(axes: Axes, name: str, true: np.ndarray, pred: np.ndarray) -> 
 
 
 def _draw_circumplex(axes: Axes, true: np.ndarray, pred: np.ndarray) -> None:
-    noun = 'face' if len(true) == 1 else 'faces'
+    noun = plural(len(true), 'face')
     _set_square(axes, 'valence', 'arousal', f'circumplex: {len(true)} {noun}')
     axes.add_patch(Circle((0, 0), 1, fill=False, color=FAINT, linewidth=1))
     for places, color, name in ((true, PALETTE[1], 'true'), (pred, PALETTE[0], 'predicted')):

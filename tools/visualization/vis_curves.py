@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mmfer.cli.figure_arguments import add_out, positive
 from mmfer.utils.config_arguments import tool_parser
+from mmfer.utils.plural import plural
 
 #: Default of --keys; those that were not logged are skipped.
 DEFAULT_KEYS = ('loss', 'accuracy/top1', 'lr')
@@ -110,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.exit(f'error: {error}')
     if args.csv:
         atomic_write(args.csv, make_table(runs, logs, keys).encode())
-    print(f'{len(runs)} run{"s" * (len(runs) > 1)} drawn to {args.out}')
+    print(f'{len(runs)} {plural(len(runs), "run")} drawn to {args.out}')
     return 0
 
 
