@@ -1,5 +1,5 @@
-# A small APViT on FERPlus from scratch, for CPUs: trains within an hour on one core. Its weights
-# come with mmfer; docs/results.md has the results.
+# A small APViT on FERPlus from scratch, for CPUs: trains within an hour on one core, for comparison
+# with other models. The one that comes with mmfer trains for 60 epochs; docs/results.md has both.
 _base_ = [
     '../_base_/models/apvit_resnet18-vit-tiny.py',
     '../_base_/datasets/ferplus_48.py',
@@ -14,7 +14,7 @@ model = dict(
         img_size=48,
         app=dict(keep_num=28),
         atp=dict(keep_rate=0.8),
-        # As in the paper; after 30 epochs as accurate as the average (docs/results.md).
+        # As in the paper.
         out_type='cls_token',
     ),
     head=dict(num_classes=8, loss=dict(use_soft=True)),

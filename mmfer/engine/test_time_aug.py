@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.hooks import EMAHook
 from mmpretrain.datasets.transforms import PackInputs
 
-from mmfer.registry import TRANSFORMS
+from mmfer.registry import HOOKS, TRANSFORMS
 from mmfer.utils.components import is_component
 
 #: The original image comes first: fields that are not merged come from the first view.
@@ -26,14 +27,19 @@ def set_tta(cfg: Config) -> None:
     from the test pipeline and its mirror image; their probabilities are averaged
     (:class:`~mmfer.models.tta.AverageScoresTTA`).
 
+    Averaged weights are tested without their ``EMAHook``: checkpoints have them as the weights of
+    the model, but the hook would look for them in the wrapper, whose names differ, and test random
+    weights.
+
     Args:
-        cfg (Config): The config; its ``model`` and the pipelines of ``test_dataloader`` are changed
-            in place.
+        cfg (Config): The config; its ``model``, its hooks and the pipelines of
+            ``test_dataloader`` are changed in place.
 
     Raises:
-        ValueError: There is no test pipeline, or it does not end with ``PackInputs``, before which
-            the flip is inserted.
+        ValueError: There is no test pipeline; it does not end with ``PackInputs``, before which the
+            flip is inserted; or an ``EMAHook`` also tests weights that are not averaged.
     """
+    _remove_ema(cfg)
     datasets = list(_with_pipeline(cfg.test_dataloader.dataset))
     if not datasets:
         raise ValueError(
@@ -49,6 +55,24 @@ def set_tta(cfg: Config) -> None:
     wrapper = dict(cfg.get('tta_model') or dict(type='AverageScoresTTA'))
     wrapper.setdefault('data_preprocessor', preprocessor)
     cfg.model = dict(wrapper, module=cfg.model)
+
+
+def _remove_ema(cfg: Config) -> None:
+    listed, named = cfg.get('custom_hooks') or [], cfg.get('default_hooks') or {}
+    for hook in [*listed, *named.values()]:
+        if _is_ema(hook) and (
+            hook.get('evaluate_on_origin') or not hook.get('evaluate_on_ema', True)
+        ):
+            raise ValueError(
+                '--tta tests averaged weights only, but the EMAHook has evaluate_on_origin=True or '
+                'evaluate_on_ema=False; remove the setting, or test without --tta'
+            )
+    cfg.custom_hooks = [hook for hook in listed if not _is_ema(hook)]
+    cfg.default_hooks = {name: hook for name, hook in named.items() if not _is_ema(hook)}
+
+
+def _is_ema(hook: Any) -> bool:
+    return is_component(hook, HOOKS, EMAHook)
 
 
 def _with_pipeline(dataset: Any) -> Iterator[Any]:

@@ -138,9 +138,10 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
 
     Raises:
         UnknownOptionError: A path is not in the config and no component has an argument of this
-            name; a path is a helper variable of the config file, whose value has already been
-            copied, so that changing it would have no effect; two options contradict each other;
-            or a value has another type than the one it replaces, see :func:`.fitting_value`.
+            name; in a section without a ``type``, a new name is similar to one that is there; a
+            path is a helper variable of the config file, whose value has already been copied, so
+            that changing it would have no effect; two options contradict each other; or a value has
+            another type than the one it replaces, see :func:`.fitting_value`.
     """
     tree = cfg.to_dict()  # plain: a ConfigDict resolves lazily and a Config is not a Mapping
     steps = []
@@ -297,7 +298,12 @@ def _accepts(node: Mapping, parent: str, key: str, options: Mapping[str, Any]) -
     if key in ('_delete_', '_scope_', 'type'):
         return True
     names = _accepted_names(node, parent)
-    return names is None or key in names
+    if names is None or key in names:
+        return True
+    # Sections without a type, such as `layer_cfg`, are arguments for something that the config does
+    # not name. Only likely typos of the names that are there are refused.
+    untyped = bool(parent) and 'type' not in node and parent not in _SECTIONS
+    return untyped and not difflib.get_close_matches(key, node, n=1, cutoff=0.8)
 
 
 def _accepted_names(node: Mapping, parent: str) -> set[str] | None:

@@ -1,4 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+import copy
 import re
 
 import cv2
@@ -7,6 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from shipped_configs import CONFIGS, read_config
 
@@ -160,6 +162,50 @@ def test_runner_loads_weights_and_reports(tmp_path):
         assert torch.equal(weight, model.state_dict()[name]), name
     assert metrics['confusion_matrix/result'].sum() == 10
     assert (tmp_path / 'confusion_matrix.csv').is_file()
+
+
+@pytest.mark.parametrize(
+    'hooks',
+    [dict(custom_hooks=[dict(type='EMAHook')]), dict(default_hooks=dict(ema=dict(type='EMAHook')))],
+    ids=lambda hooks: next(iter(hooks)),
+)
+def test_averaged_weights_of_a_training_checkpoint(hooks, tmp_path):
+    cfg = small_config(**hooks)
+    averaged, last = (
+        MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor)) for _ in range(2)
+    )
+    # As saved by mmengine's EMAHook: the averaged weights are those of the model.
+    names = {f'module.{name}': weight for name, weight in last.state_dict().items()}
+    checkpoint = dict(state_dict=averaged.state_dict(), ema_state_dict=names | {'steps': 3})
+    torch.save(checkpoint, tmp_path / 'epoch_1.pth')
+    cfg.merge_from_dict(
+        dict(
+            work_dir=str(tmp_path),
+            load_from=str(tmp_path / 'epoch_1.pth'),
+            default_scope='mmfer',
+            experiment_name=f'ema_{tmp_path.name}',
+            log_level='WARNING',
+        )
+    )
+    set_tta(cfg)
+    runner = build_runner(cfg)
+    tested = []
+
+    class Weights(Hook):
+        def before_test_iter(self, runner, batch_idx, data_batch=None):
+            tested.append(copy.deepcopy(runner.model.module.state_dict()))
+
+    runner.register_hook(Weights(), priority='LOWEST')
+    runner.test()
+    for name, weight in tested[0].items():
+        assert torch.equal(weight, averaged.state_dict()[name]), name
+
+
+@pytest.mark.parametrize('changes', [dict(evaluate_on_origin=True), dict(evaluate_on_ema=False)])
+def test_weights_that_are_not_averaged_are_an_error(changes):
+    cfg = small_config(custom_hooks=[dict(type='mmpretrain.EMAHook', **changes)])
+    with pytest.raises(ValueError, match='evaluate_on_origin.*without --tta'):
+        set_tta(cfg)
 
 
 def test_models_without_classes_are_an_error():

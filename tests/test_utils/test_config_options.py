@@ -217,6 +217,16 @@ def test_helper_variables_are_errors_with_the_place_of_the_value(cfg):
         merge_options(cfg, {'data_root': '/data'})
 
 
+def test_sections_without_a_type_accept_new_names_but_no_typos(cfg):
+    cfg.model.backbone = dict(type='APViT', layer_cfg=dict(init_cfg=None))
+    layer = 'model.backbone.layer_cfg'
+    merge_options(cfg, {f'{layer}.layer_scale_init_value': 1e-4, f'{layer}.act_cfg.type': 'ReLU'})
+    assert cfg.model.backbone.layer_cfg.layer_scale_init_value == 1e-4
+    assert cfg.model.backbone.layer_cfg.act_cfg == dict(type='ReLU')
+    with pytest.raises(UnknownOptionError, match=rf'Did you mean {layer}\.init_cfg'):
+        merge_options(cfg, {f'{layer}.init_cgf': None})
+
+
 def test_nothing_is_merged_if_one_option_is_wrong(cfg):
     with pytest.raises(UnknownOptionError):
         merge_options(cfg, {'model.backbone.depth': 34, 'model.nothing': 1})
