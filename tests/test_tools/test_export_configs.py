@@ -27,7 +27,7 @@ def test_training_settings_do_not_change_the_graph():
 def test_other_settings_change_the_graph():
     others = [
         key(APVIT.replace('apvit_', 'apvit-baseline_')),
-        key(APVIT.replace('apvit_', 'apvit-k80-r06_')),
+        key(APVIT.replace('40e_rafdb', '9k_expw')),
         key(APVIT, (112, 112)),
         key(KT),
         key_of('dm'),
