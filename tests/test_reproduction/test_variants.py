@@ -65,7 +65,7 @@ def variants():
     return Variants(Index.from_file('configs/apvit/experiments.yml'))
 
 
-@pytest.mark.parametrize('row', ['baseline', 'app', 'atp', 'scratch', 'k80-r06'])
+@pytest.mark.parametrize('row', ['baseline', 'app', 'atp', 'scratch'])
 def test_variants_that_are_files_on_rafdb_say_the_same(variants, row):
     path = f'configs/apvit/apvit-{row}_ir50-vit-small_1xb128-40e_rafdb-112px.py'
     assert variants.config('RAF-DB', row).to_dict() == Config.fromfile(path).to_dict()
