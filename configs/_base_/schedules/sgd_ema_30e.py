@@ -1,6 +1,6 @@
 # Small nets from scratch on a CPU, in bfloat16: SGD, batch 128, 30 epochs, averaged weights.
 optim_wrapper = dict(
-    # If the CPU has no bfloat16: --cfg-options optim_wrapper.type=OptimWrapper
+    # In float32 on a CPU without bfloat16 instructions.
     type='BFloat16OptimWrapper',
     optimizer=dict(type='SGD', lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4),
     # No weight decay for normalization and biases.
