@@ -1,5 +1,5 @@
 # A small APViT on FERPlus from scratch, for CPUs: trains within an hour on one core, for comparison
-# with other models. The one that comes with mmfer trains for 60 epochs; docs/results.md has both.
+# with other models. The one that comes with mmfer trains its CNN first; docs/results.md has both.
 _base_ = [
     '../_base_/models/apvit_resnet18-vit-tiny.py',
     '../_base_/datasets/ferplus_48.py',

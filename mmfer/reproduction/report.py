@@ -204,6 +204,8 @@ class Report:
             if settings.stands_in:
                 drawn = ', on drawn faces' if settings.data == 'synth' else ''
                 notes.append(_STANDS_IN.format(drawn=drawn))
+                if experiment.cost:
+                    notes.append("FLOPs are those of the paper's models, not of the small ones.")
             if experiment.apart and experiment.reference:
                 reference = 'the baseline of its encoder'
                 if isinstance(experiment.reference, str):

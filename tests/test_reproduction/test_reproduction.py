@@ -152,6 +152,20 @@ def test_costs_need_a_table_that_has_them(report):
         report.costs(report.runs.index.find('table2'))
 
 
+def test_a_table_of_small_models_says_that_its_costs_are_those_of_the_papers(report, monkeypatch):
+    monkeypatch.setattr(Runs, 'cost', lambda *_: 1.0)
+    table = dataclasses.replace(report.runs.index.find('table1'), cost='GFLOPs')
+    note = "FLOPs are those of the paper's models"
+    report.collect(table)
+    assert note not in (report.runs.settings.work_dir / 'table1.md').read_text()
+    stand_ins = {'small': {'RAF-DB': 'RAF-DB', 'SFEW': 'RAF-DB'}}
+    index = dataclasses.replace(report.runs.index, stand_ins=stand_ins)
+    settings = dataclasses.replace(report.runs.settings, data='small')
+    report.runs = Runs(index, settings)
+    report.collect(table)
+    assert note in (settings.work_dir / 'table1.md').read_text()
+
+
 def test_the_best_epoch_is_tested_and_all_results_are_from_that_test(report, tmp_path):
     """The hook uses only the first metric; other metrics may be best in other epochs."""
     table = report.runs.index.find('table2')

@@ -1,5 +1,5 @@
 # MobileOne-s0 on FERPlus from scratch, for as long as the small APViT's 30 epochs.
-_base_ = 'small-resnet18_1xb128-33e_ferplus-48px.py'
+_base_ = 'small-resnet18_1xb128-66e_ferplus-48px.py'
 
 model = dict(
     backbone=dict(_delete_=True, type='MobileOne', arch='s0'),

@@ -55,7 +55,8 @@ class APViT(BaseModule):
             the released code. None (default) drops no tokens.
         out_type (str): ``'cls_token'`` (default), the normalized [class] token ``(B, C)``;
             ``'avg_featmap'``, the mean of the normalized kept patch tokens ``(B, C)`` (Table 1,
-            GAP); ``'raw'``, all normalized kept tokens, [class] first, ``(B, 1 + n, C)``.
+            GAP); ``'raw'``, all normalized kept tokens, [class] first, ``(B, 1 + n, C)``. Whatever
+            the head reads, ``atp`` selects tokens by the attention of the [class] token.
         qkv_bias (bool): Bias of the query, key and value projections. Defaults to True; the
             ViT-small of the paper has none.
         qk_scale (float, optional): Scale of the query-key products. Defaults to

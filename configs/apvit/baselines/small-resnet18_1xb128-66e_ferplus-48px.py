@@ -1,4 +1,5 @@
-# The CNN of the small APViT with average pooling and no transformer, on FERPlus from scratch.
+# The CNN of the small APViT with average pooling and no transformer, on FERPlus from scratch: a
+# baseline, and where apvit-pretrained_resnet18-vit-tiny_1xb128-10e_ferplus-48px.py starts.
 _base_ = [
     '../../_base_/datasets/ferplus_48.py',
     '../../_base_/schedules/sgd_ema_30e.py',
@@ -17,7 +18,6 @@ model = dict(
     ),
 )
 
-# As long as the small APViT's 30 epochs.
 param_scheduler = _base_.param_scheduler
-param_scheduler[1].T_max = 33
-train_cfg = dict(max_epochs=33)
+param_scheduler[1].T_max = 66
+train_cfg = dict(max_epochs=66)
