@@ -1,6 +1,6 @@
 # The small APViT that comes with mmfer, on FERPlus. As in the paper, its CNN is trained first: by
-# baselines/small-resnet18_1xb128-66e_ferplus-48px.py. Both take less than two hours on one CPU
-# core. docs/results.md has the results.
+# baselines/small-resnet18_1xb128-66e_ferplus-48px.py. Both take less than two hours on one core of
+# a CPU with bfloat16. docs/results.md has the results.
 _base_ = 'apvit_resnet18-vit-tiny_1xb128-30e_ferplus-48px.py'
 
 start = 'work_dirs/small-resnet18_1xb128-66e_ferplus-48px/epoch_66.pth'
