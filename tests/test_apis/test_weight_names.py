@@ -68,7 +68,9 @@ def test_released_cnn_computes_the_authors_features(official):
     net.load_state_dict({k[len(prefix) :]: v for k, v in converted.items() if k.startswith(prefix)})
     with torch.no_grad():
         (features,) = net.eval()(torch.from_numpy(expected['img']))
-    np.testing.assert_allclose(features, expected['main/cnn'], atol=1e-4)
+    # Relative to the largest value: the rounding of convolutions differs between processors.
+    scale = np.abs(expected['main/cnn']).max()
+    np.testing.assert_allclose(features / scale, expected['main/cnn'] / scale, atol=1e-5)
 
 
 def face_evolve_state(net: IRNet) -> dict:
