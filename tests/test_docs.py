@@ -19,6 +19,16 @@ def program(repo_root, page: str, contains: str) -> str:
     return block.replace("'mmfer/configs/", f"'{(repo_root / 'configs').as_posix()}/")
 
 
+def test_weights_and_configs_that_pages_name_exist(repo_root):
+    pages = [repo_root / 'README.md', *(repo_root / 'docs').rglob('*.md')]
+    named = re.compile(
+        r'\bmmfer/weights/[\w-]+-[0-9a-f]{8}\.safetensors|\bconfigs/[\w/-]+_\dxb[\w-]+\.py'
+    )
+    found = {path for page in pages for path in named.findall(page.read_text(encoding='utf-8'))}
+    assert len(found) > 10
+    assert not [path for path in sorted(found) if not (repo_root / path).is_file()]
+
+
 def test_folders_of_your_own_are_read(repo_root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     draw = program(repo_root, 'your_own_faces.md', 'imwrite')
