@@ -90,6 +90,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--seeds', type=int, default=1, metavar='N', help='trainings per row (default: 1)'
     )
     parser.add_argument(
+        '--first-seed',
+        type=int,
+        default=0,
+        metavar='SEED',
+        help='first seed, to divide the seeds between machines (default: 0)',
+    )
+    parser.add_argument(
         '--work-dir',
         type=Path,
         default=Path('work_dirs/reproduce'),
@@ -125,6 +132,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.seeds < 1 or args.gpus < 1:
         parser.error(f'--seeds and --gpus must be 1 or more: {args.seeds}, {args.gpus}')
+    if args.first_seed < 0:
+        parser.error(f'--first-seed must be 0 or more: {args.first_seed}')
     if not args.experiments and not args.list and args.row is None:
         parser.error('name an experiment, such as table1, or use --list to see all of them')
     if args.data == 'synth' and args.data_root:
@@ -250,7 +259,8 @@ def run(args: argparse.Namespace) -> int:
     if args.row is not None:
         print_row(args, all_runs)
         return 0
-    seeds, progress = range(args.seeds), Progress()
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    progress = Progress()
     if args.list:
         listed = [it for it in all_runs if args.data in ('paper', *it.index.stand_ins)]
         print(list_experiments(listed, seeds), end='')

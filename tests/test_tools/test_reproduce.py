@@ -33,6 +33,17 @@ def test_plan(run, tmp_path):
     assert not (tmp_path / 'work').exists()
 
 
+def test_seeds_divided_between_machines(run):
+    together, *parts = (
+        run('table1', '--data', 'synth', *seeds, '--plan').stdout.splitlines()[1:]
+        for seeds in (('--seeds', 3), ('--seeds', 2), ('--seeds', 1, '--first-seed', 2))
+    )
+    # Only the initial weights are trained on both.
+    assert {*parts[0]} | {*parts[1]} == {*together} and len({*parts[0]} & {*parts[1]}) == 1
+    result = run('table1', '--data', 'synth', '--first-seed', -1, '--plan')
+    assert result.returncode == 2 and '--first-seed' in result.stderr
+
+
 def test_rows_of_the_kt_adapter_share_their_baselines(run):
     result = run('kt-table1', 'kt-table3', '--data', 'synth', '--plan')
     assert result.returncode == 0, result.stderr
