@@ -17,7 +17,7 @@ def convert_weights(
     converted: Mapping[str, Tensor],
     model_state: Mapping[str, Tensor],
     meta: dict,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> None:
     """Check that converted weights fit their model, and write them.
 
@@ -27,7 +27,7 @@ def convert_weights(
         converted (Mapping): The weights under mmfer's names.
         model_state (Mapping): The state dict of the model; only names and shapes are read.
         meta (dict): Further entries of ``meta``, such as ``dataset_meta``.
-        say (Callable): Called with each line of the report.
+        log (Callable): Called with each line of the report.
 
     Raises:
         ValueError: Keys are missing, unexpected, of another shape, or not finite. Nothing is
@@ -35,9 +35,9 @@ def convert_weights(
     """
     state_dict, reshaped = reshape_like(converted, model_state)
     report = compare_state_dicts(model_state, state_dict)
-    say(str(report))
+    log(str(report))
     for note in reshaped:
-        say(f'reshaped {note}')
+        log(f'reshaped {note}')
     if report.missing or report.unexpected or report.reshaped:
         raise ValueError(
             f'{source} does not contain the weights of this model; nothing was written\n'
@@ -49,4 +49,4 @@ def convert_weights(
         raise ValueError(f'{source}: {error}; nothing was written') from error
     content = dict(meta=dict(meta, mmfer_version=__version__), state_dict=state_dict)
     save_checkpoint(content, target, backend_args=dict(backend='atomic'))
-    say(f'wrote {target}')
+    log(f'wrote {target}')

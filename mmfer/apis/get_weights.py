@@ -29,7 +29,7 @@ def get_weights(
     url: str | None = None,
     sha256: str | None = None,
     force: bool = False,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Path:
     """Get the weights of an entry and write the file that configs load.
@@ -45,7 +45,7 @@ def get_weights(
         sha256 (str, optional): SHA256 of the file at ``url``, at least the first eight digits.
             Defaults to that of the entry if the file name is the same; else it is not checked.
         force (bool): Whether to replace an existing file. Defaults to False.
-        say (Callable[[str], None]): Called with each line of the report.
+        log (Callable[[str], None]): Called with each line of the report.
         progress (Callable[[int, int | None], None]): See :func:`.download`.
 
     Returns:
@@ -66,9 +66,9 @@ def get_weights(
         reason = entry.why_not_whole(target)
         if reason:
             raise FileExistsError(f'{target} exists, but {reason}. --force replaces it')
-        say(f'{target} already exists')
+        log(f'{target} already exists')
         return target
-    source, own = _source(entry, target, url, sha256, say, progress)
+    source, own = _source(entry, target, url, sha256, log, progress)
     try:
         if entry.converter is not None:
             _convert(entry, source, target)
@@ -78,7 +78,7 @@ def get_weights(
                 _copy(source, target)
             else:
                 os.replace(source, target)
-            say(f'wrote {target}')
+            log(f'wrote {target}')
     except (CheckpointError, ValueError) as error:
         kept = source if own else source.replace(f'{source}.bad')
         raise ValueError(f'{error}\n{kept} is not the original file of {entry.name}') from error
@@ -87,13 +87,13 @@ def get_weights(
     return target
 
 
-def _source(entry, target, url, sha256, say, progress) -> tuple[Path, bool]:
+def _source(entry, target, url, sha256, log, progress) -> tuple[Path, bool]:
     """Return the checked original file, and whether it belongs to the user, who keeps it."""
     original = target.with_name(entry.source)
     path = None if url is None else _local(url)
     if url is None and original.is_file():
         path = original
-        say(f'using {original}, which already exists')
+        log(f'using {original}, which already exists')
     if path is not None:
         if not path.is_file():
             raise FileNotFoundError(f'there is no file {path} (relative to {os.getcwd()})')
@@ -105,22 +105,22 @@ def _source(entry, target, url, sha256, say, progress) -> tuple[Path, bool]:
                 f'{wanted}. If it is the right file, pass --url {path} --sha256 {found[:8]}'
             )
         if wanted is None:
-            say(f'sha256 of {path}: {found} {_UNVERIFIED}')
+            log(f'sha256 of {path}: {found} {_UNVERIFIED}')
         return path, True
     if url is None and entry.url is None:
         raise ValueError(f'no public URL of {entry.source} is known: {entry.how_to_get()}')
     address = url or entry.url
     if sha256 is None and Path(urlsplit(address).path).name == entry.source:
         sha256 = entry.sha256
-    say(f'downloading {address}')
+    log(f'downloading {address}')
     try:
-        download(address, original, sha256, say=say, progress=progress)
+        download(address, original, sha256, log=log, progress=progress)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f'{error}. Look for it at {entry.page}, and pass its URL or path: --url'
         ) from error
     if sha256 is None:
-        say(f'sha256 of {original}: {file_digest(original)} {_UNVERIFIED}')
+        log(f'sha256 of {original}: {file_digest(original)} {_UNVERIFIED}')
     return original, False
 
 

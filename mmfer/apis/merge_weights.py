@@ -20,7 +20,7 @@ class MergeError(RuntimeError):
 
 @torch.no_grad()
 def merge_weights(
-    model: nn.Module, meta: dict, images: Tensor, target: str, say: Callable[[str], None]
+    model: nn.Module, meta: dict, images: Tensor, target: str, log: Callable[[str], None]
 ) -> None:
     """Merge a model's branches, check that its outputs stay the same, and write its weights.
 
@@ -29,7 +29,7 @@ def merge_weights(
         meta (dict): Written to the file unchanged: class names and other facts.
         images (Tensor): Normalized images ``(B, 3, H, W)`` to compare the outputs on.
         target (str): File to write: ``dict(state_dict=..., meta=...)``, tensors and plain values.
-        say (Callable): Called with each line of the report.
+        log (Callable): Called with each line of the report.
 
     Raises:
         MergeError: There is nothing to merge, or the outputs differ. Nothing is written.
@@ -53,11 +53,11 @@ def merge_weights(
         )
     content = dict(meta=to_plain(meta), state_dict=model.state_dict())
     save_checkpoint(content, target, backend_args=dict(backend='atomic'))
-    say(f'merged {", ".join(merged)}: {count:.3f} -> {_parameters(model):.3f} M parameters')
-    say(f'outputs differ by {difference:.1e} of the largest output')
-    say(f'wrote {target}')
+    log(f'merged {", ".join(merged)}: {count:.3f} -> {_parameters(model):.3f} M parameters')
+    log(f'outputs differ by {difference:.1e} of the largest output')
+    log(f'wrote {target}')
     options = ' '.join(f'model.{name}.deploy=True' for name in merged)
-    say(f'use it with the same config and --cfg-options {options}')
+    log(f'use it with the same config and --cfg-options {options}')
 
 
 def _parameters(model: nn.Module) -> float:

@@ -122,7 +122,7 @@ def _summary(split: Split, fingerprints: list[Fingerprint]) -> dict:
         name=split.name,
         roles=sorted(split.roles),
         images=len(split.images),
-        left_out=split.left_out,
+        skipped=split.skipped,
         sizes=size_statistics(fingerprints),
         classes=classes,
         imbalance=imbalance(classes),

@@ -72,7 +72,7 @@ class Audit:
         thresholds (dict[str, float]): Smallest similarity of images that are the ``same`` or
             ``alike``.
         splits (list[dict]): For each split: ``name``, ``roles``, number of ``images``, skipped
-            files ``left_out``, ``sizes`` (see :func:`~mmfer.audit.statistics.size_statistics`),
+            files ``skipped``, ``sizes`` (see :func:`~mmfer.audit.statistics.size_statistics`),
             ``classes`` (label -> number) and ``imbalance``.
         overlap (list[list[int]]): Row i, column j: number of images of split i that are also in
             split j. On the diagonal: number of images that the split has more than once.

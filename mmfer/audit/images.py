@@ -13,7 +13,7 @@ from mmengine.dataset import Compose
 from mmfer.datasets import SynthFace
 from mmfer.datasets.transforms.annotation_check import PIXEL_KEYS
 from mmfer.registry import DATASETS
-from mmfer.utils.files_below import IMAGE, media_below, warn_left_out
+from mmfer.utils.files_below import IMAGE, media_below, warn_skipped
 from mmfer.utils.image_header import FORMATS
 
 _ROLES = ('train', 'val', 'test')
@@ -48,13 +48,13 @@ class Split:
         roles (frozenset[str]): Its purposes, such as ``'train'``. An image in two splits of
             different roles is a leak.
         images (list[AuditImage]): Its images, without the repetitions of wrappers.
-        left_out (list[str]): Skipped files of a folder, which are not images.
+        skipped (list[str]): Skipped files of a folder, which are not images.
     """
 
     name: str
     roles: frozenset[str]
     images: list[AuditImage]
-    left_out: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
 
 
 def splits_of_config(cfg: Config, prefix: str = '') -> list[Split]:
@@ -99,15 +99,15 @@ def split_of_folder(name: str, folder: str | Path) -> Split:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"the folder '{folder}' ({name}) does not exist")
-    paths, left_out = media_below(folder, [IMAGE])
-    warn_left_out(folder, left_out, [IMAGE])
+    paths, skipped = media_below(folder, [IMAGE])
+    warn_skipped(folder, skipped, [IMAGE])
     if not paths:
         raise ValueError(f"'{folder}' ({name}) has no image; looked for {', '.join(FORMATS)}")
     images = []
     for path in paths:
         label = path.parent.relative_to(folder).as_posix()
         images.append(AuditImage(str(path), label if label != '.' else None))
-    return Split(name, frozenset([name]), images, [str(path) for path in left_out])
+    return Split(name, frozenset([name]), images, [str(path) for path in skipped])
 
 
 def merge_equal(splits: Iterable[Split]) -> list[Split]:

@@ -102,8 +102,8 @@ def to_text(result: Audit) -> str:
     for split in result.splits:
         classes = [f'{name} {number:,}' for name, number in split['classes'].items()]
         lines.append(f'{split["name"]}: {_count(split["images"], "image")}')
-        if split['left_out']:
-            lines[-1] += f', and {_count(len(split["left_out"]), "file")} that are not images'
+        if split['skipped']:
+            lines[-1] += f', and {_count(len(split["skipped"]), "file")} that are not images'
         if split['sizes']:
             widths, heights = split['sizes']['width'], split['sizes']['height']
             smallest, largest = (f'{widths[i]}x{heights[i]}' for i in (0, 2))

@@ -27,7 +27,7 @@ def download(
     path: str | Path,
     sha256: str | None = None,
     schemes: Collection[str] = ('https',),
-    say: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> None:
     """Download a file to ``PATH.part``, and rename it when it is complete and checked.
@@ -45,7 +45,7 @@ def download(
             checked.
         schemes (Collection[str]): The allowed schemes of URLs. A redirect never leads from https
             to another scheme. Defaults to ``('https',)``.
-        say (Callable[[str], None]): Called with one line for each redirect to another host, and
+        log (Callable[[str], None]): Called with one line for each redirect to another host, and
             before waiting for another process. Does nothing by default.
         progress (Callable[[int, int | None], None]): Called after each chunk with the number of
             bytes so far and the total (None if unknown). Does nothing by default.
@@ -62,13 +62,13 @@ def download(
 
     def wait(holder: str) -> None:
         others.append(holder)
-        say(f'waiting for {holder}, which is downloading {path}')
+        log(f'waiting for {holder}, which is downloading {path}')
 
     with file_lock(f'{part}.lock', wait):
         if others and path.is_file():
             return
         try:
-            _fetch(url, part, tag, urllib.request.build_opener(_Redirects(schemes, say)), progress)
+            _fetch(url, part, tag, urllib.request.build_opener(_Redirects(schemes, log)), progress)
         except BaseException:  # also Ctrl-C
             if not tag.is_file():
                 part.unlink(missing_ok=True)
@@ -92,15 +92,15 @@ def _check_scheme(url: str, schemes: Collection[str]) -> None:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    def __init__(self, schemes: Collection[str], say: Callable[[str], None]):
+    def __init__(self, schemes: Collection[str], log: Callable[[str], None]):
         self.schemes = schemes
-        self.say = say
+        self.log = log
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         _check_scheme(newurl, ('https',) if req.type == 'https' else self.schemes)
         here, there = req.host.partition(':')[0], urlsplit(newurl).hostname
         if here != there:
-            self.say(f'redirected: {here} -> {there}')
+            self.log(f'redirected: {here} -> {there}')
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

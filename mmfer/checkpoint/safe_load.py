@@ -165,8 +165,8 @@ def load_from_http(filename: str, map_location: Any = None) -> Any:
     try:
         if not osp.isfile(path):
             print_log(f'Downloading {filename} to {path}', 'current')
-            say = partial(print_log, logger='current')
-            download(filename, path, schemes=('http', 'https'), say=say)
+            log = partial(print_log, logger='current')
+            download(filename, path, schemes=('http', 'https'), log=log)
     finally:
         if is_main_process():
             barrier()

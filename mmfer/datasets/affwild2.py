@@ -308,14 +308,14 @@ class AffWild2(HoldoutDataset):
         labels: np.ndarray,
         units: np.ndarray,
         places: np.ndarray,
-        left_out: Counter,
+        skipped: Counter,
     ) -> None:
         expression, action_units = labels >= 0, (units >= 0).any(axis=1)
         both = int((expression & action_units).sum())
         third = ''
         if 'valence_arousal' in self.tasks:
             third = f'; {int(np.isfinite(places).all(axis=1).sum())} with valence and arousal'
-        reasons = ', '.join(f'{count} {reason}' for reason, count in left_out.items() if count)
+        reasons = ', '.join(f'{count} {reason}' for reason, count in skipped.items() if count)
         self.log(
             f'{len(labels)} frames of {videos} videos; '
             f'{int(expression.sum()) - both} with an expression only, '

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from mmengine.logging import print_log
 
-from mmfer.utils.files_below import IMAGE, IMAGE_SUFFIXES, is_junk, media_kind, warn_left_out
+from mmfer.utils.files_below import IMAGE, IMAGE_SUFFIXES, is_junk, media_kind, warn_skipped
 from mmfer.utils.text_file import read_text
 
 _T = TypeVar('_T')
@@ -25,23 +25,23 @@ class Statements:
 
     def __init__(self):
         self.repeats = 0
-        self._said: dict[Hashable, tuple[str, Any]] = {}
+        self._labels: dict[Hashable, tuple[str, Any]] = {}
 
-    def add(self, about: Hashable, says: Any, place: str) -> None:
+    def add(self, item: Hashable, label: Any, place: str) -> None:
         """Add an entry.
 
         Args:
-            about (Hashable): Identifier of the image or face.
-            says (Any): The label, comparable.
+            item (Hashable): Identifier of the image or face.
+            label (Any): The label, comparable.
             place (str): Location of the entry, such as ``'line 7'``.
 
         Raises:
             ValueError: An earlier entry has another label.
         """
-        first, before = self._said.setdefault(about, (place, says))
-        if before != says:
+        first, before = self._labels.setdefault(item, (place, label))
+        if before != label:
             raise ValueError(
-                f'contradicts {first} about the same image: {before!r} there, {says!r} here. '
+                f'contradicts {first} about the same image: {before!r} there, {label!r} here. '
                 'Remove the wrong one'
             )
         self.repeats += first != place
@@ -121,7 +121,7 @@ def list_files(folder: Path, suffixes: Sequence[str] | None = None) -> list[Path
         suffixes (Sequence[str], optional): Suffixes of the files. Defaults to None, images with any
             suffix or none.
     """
-    found, left_out = [], []
+    found, skipped = [], []
     for path in folder.iterdir():
         if is_junk(path.name):
             continue
@@ -129,6 +129,6 @@ def list_files(folder: Path, suffixes: Sequence[str] | None = None) -> list[Path
         if wanted or (not suffixes and media_kind(path) == IMAGE):
             found.append(path)
         elif path.is_file():
-            left_out.append(path)
-    warn_left_out(folder, sorted(left_out), suffixes or [IMAGE])
+            skipped.append(path)
+    warn_skipped(folder, sorted(skipped), suffixes or [IMAGE])
     return sorted(found)

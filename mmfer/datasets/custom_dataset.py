@@ -11,7 +11,7 @@ from mmpretrain.datasets import CustomDataset as _CustomDataset
 
 from mmfer.registry import DATASETS
 from mmfer.utils.checks import check_count
-from mmfer.utils.files_below import IMAGE, files_below, is_junk, media_kind, warn_left_out
+from mmfer.utils.files_below import IMAGE, files_below, is_junk, media_kind, warn_skipped
 from mmfer.utils.short_list import short_list
 
 from .annotation_files import read_lines
@@ -73,16 +73,16 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
 
     def _find_samples(self) -> list:
         backend = get_file_backend(self.img_prefix, enable_singleton=True)
-        left_out: list[Path] = []
+        skipped: list[Path] = []
         if not self.with_label:
-            samples, folders, empty = self._images('', left_out), (), ()
+            samples, folders, empty = self._images('', skipped), (), ()
         else:
             entries = backend.list_dir_or_file(self.img_prefix, list_file=False)
             folders = sorted(name for name in entries if not is_junk(name))
             classes = self.CLASSES or folders
             self.folder_to_idx = self._numbers(folders, classes)
             self._metainfo['classes'] = tuple(classes)
-            images = {folder: self._images(folder, left_out) for folder in self.folder_to_idx}
+            images = {folder: self._images(folder, skipped) for folder in self.folder_to_idx}
             samples = [
                 (backend.join_path(folder, file), self.folder_to_idx[folder])
                 for folder, files in images.items()
@@ -90,7 +90,7 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
             ]
             empty = [folder for folder, files in images.items() if not files]
             self._log_skipped([name for name in folders if name not in images], classes)
-        warn_left_out(self._place(), left_out, self._only or [IMAGE])
+        warn_skipped(self._place(), skipped, self._only or [IMAGE])
         endings = ', '.join(sorted(self.extensions)) if self._only else 'by suffix or content'
         if not samples:
             where = f'the folders {short_list(folders)} of ' if self.with_label else ''
@@ -109,8 +109,8 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
                 logging.WARNING,
             )
 
-    def _images(self, folder: str, left_out: list[Path]) -> list[str]:
-        """Return the relative paths of the images below a folder; add the rest to ``left_out``."""
+    def _images(self, folder: str, skipped: list[Path]) -> list[str]:
+        """Return the relative paths of the images below a folder; add the rest to ``skipped``."""
         backend = get_file_backend(self.img_prefix, enable_singleton=True)
         place = backend.join_path(self.img_prefix, folder)
         if not isinstance(backend, LocalBackend):
@@ -120,7 +120,7 @@ class CustomDataset(TolerantReading, UnmixedCopies, _CustomDataset):
         for path in files_below(place):
             wanted = super().is_valid_file(path.name)  # true for most: no need to open them
             wanted = wanted or (self._only is None and media_kind(path) == IMAGE)
-            (images if wanted else left_out).append(path)
+            (images if wanted else skipped).append(path)
         return sorted(path.relative_to(place).as_posix() for path in images)
 
     def _numbers(self, folders: list[str], classes) -> dict[str, int]:

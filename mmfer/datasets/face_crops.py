@@ -189,8 +189,8 @@ def _refuse_gaps(path: Path, records: list) -> None:
 def _statement(record: dict) -> tuple[tuple, tuple]:
     """Identify a face by its image and, as there may be several, by its box and its points."""
     place = [repr(record.get(key)) for key in PIXEL_KEYS]
-    says = {key: record[key] for key in ('split', 'gt_label', 'gt_age') if key in record}
-    return (os.path.normpath(record['img_path']), *place), says
+    labels = {key: record[key] for key in ('split', 'gt_label', 'gt_age') if key in record}
+    return (os.path.normpath(record['img_path']), *place), labels
 
 
 def _to_sample(record: dict, root: Path, label: str, classes: Sequence[str] | None) -> dict:

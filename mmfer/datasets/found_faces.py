@@ -15,7 +15,7 @@ from .transforms.annotation_check import check_box
 from .transforms.crop_face import below_forehead
 
 #: Decisions of images that cannot be used for training or testing.
-LEFT_OUT = ('refused', 'unreadable')
+SKIPPED = ('refused', 'unreadable')
 
 _BOX = ('x1', 'y1', 'x2', 'y2')
 

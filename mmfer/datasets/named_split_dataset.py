@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from .face_dataset import FaceDataset
-from .found_faces import LEFT_OUT, read_found_faces
+from .found_faces import SKIPPED, read_found_faces
 from .splits import read_split_file, split_by_name
 
 
@@ -120,21 +120,21 @@ class NamedSplitDataset(FaceDataset):
                 f"images in '{self.data_root}', the first is {unknown[0]!r}; it has paths such as "
                 f'{next(iter(faces), None)!r}. Run align_faces.py on exactly this folder'
             )
-        kept, left_out = [], Counter()
+        kept, skipped = [], Counter()
         for sample, path in zip(samples, paths, strict=True):
             decision, box = faces[path]
-            if decision in LEFT_OUT:
-                left_out[decision] += 1
+            if decision in SKIPPED:
+                skipped[decision] += 1
             elif box is None:
                 kept.append(sample)
             else:
                 # The detector ran on the image as it is read here, after rotation by its EXIF
                 # orientation.
                 kept.append(dict(sample, face_box=box, pixels_as_read=True))
-        if left_out:
-            counts = ', '.join(f'{count} {what}' for what, count in sorted(left_out.items()))
+        if skipped:
+            counts = ', '.join(f'{count} {what}' for what, count in sorted(skipped.items()))
             self.log(
-                f"{left_out.total()} of {len(samples)} images are skipped, '{self.boxes}' lists "
+                f"{skipped.total()} of {len(samples)} images are skipped, '{self.boxes}' lists "
                 f'them without a face ({counts}); results are not for the whole dataset',
                 logging.WARNING,
             )

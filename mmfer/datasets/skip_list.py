@@ -8,7 +8,7 @@ from pathlib import Path, PureWindowsPath
 from mmfer.utils.csv_text import plain_cell
 from mmfer.utils.text_file import read_text
 
-from .found_faces import LEFT_OUT
+from .found_faces import SKIPPED
 
 #: Report that ``align_faces.py`` writes next to its crops.
 ALIGNMENT_REPORT = 'alignment.csv'
@@ -38,8 +38,8 @@ def read_skip_list(path: str | Path) -> list[str]:
             f"'{path}' is neither a list with one name per line nor a report of align_faces.py: "
             f'it has no column {min(missing)!r}'
         )
-    left_out = (row['path'] for row in rows if row['decision'] in LEFT_OUT)
-    return [_stem(plain_cell(path)) for path in left_out]
+    skipped = (row['path'] for row in rows if row['decision'] in SKIPPED)
+    return [_stem(plain_cell(path)) for path in skipped]
 
 
 def _stem(name: str) -> str:

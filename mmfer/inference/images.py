@@ -23,8 +23,8 @@ from mmfer.utils.files_below import (
     media_below,
     media_kind,
     needed_packages,
-    warn_left_out,
     warn_needed,
+    warn_skipped,
 )
 from mmfer.utils.image_header import HEAD, ImageHeaderError, check_size, is_video
 from mmfer.utils.plural import plural
@@ -166,7 +166,7 @@ def _from_path(
         raise ValueError(f'{path} is a URL; download the file first and pass its path')
     path = Path(path).expanduser()
     files, others, packages = _listed(path)
-    warn_left_out(path, others)
+    warn_skipped(path, others)
     warn_needed(path, packages)
     if not files:
         error = 'the folder contains no image or video'

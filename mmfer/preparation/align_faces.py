@@ -18,7 +18,7 @@ from mmfer.faces import (
     FaceChoice,
 )
 from mmfer.utils.atomic_file import atomic_write_csv
-from mmfer.utils.files_below import IMAGE, media_below, warn_left_out
+from mmfer.utils.files_below import IMAGE, media_below, warn_skipped
 from mmfer.utils.image_header import FORMATS
 from mmfer.utils.inside import check_name
 from mmfer.utils.text_file import read_text
@@ -68,8 +68,8 @@ def list_images(folder: str | Path, out: str | Path) -> list[str]:
         )
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder '{folder}'")
-    paths, left_out = media_below(folder, [IMAGE])
-    warn_left_out(folder, left_out, [IMAGE])
+    paths, skipped = media_below(folder, [IMAGE])
+    warn_skipped(folder, skipped, [IMAGE])
     names = sorted(path.relative_to(folder).as_posix() for path in paths)
     if not names:
         raise ValueError(f"'{folder}' has no images ({', '.join(FORMATS)})")

@@ -60,8 +60,8 @@ class Database:
         metrics (Mapping[str, str]): Column -> metric. Defaults to the database's name -> accuracy.
         primary (str): Metric that selects the best epoch. Defaults to the first of ``metrics``.
         protocol (str): Description of the paper's splits, if needed.
-        leak_free (Mapping[str, Any]): Splits without a leak: ``says`` describes them, ``set`` has
-            the overrides.
+        leak_free (Mapping[str, Any]): Splits without a leak: ``description``, and overrides in
+            ``set``.
     """
 
     name: str
@@ -115,7 +115,7 @@ class Experiment:
             its reference row.
         best_of (Mapping[str, tuple[str, ...]]): Row -> other rows; it shows, in each column, the
             one with the best mean.
-        apart (bool): Whether each column becomes a separate table.
+        separate (bool): Whether each column becomes a separate table.
         note (str): Note below the table.
         published (str): Table of the published values. Defaults to ``name``.
         trains (bool): False if the experiment only has costs.
@@ -134,7 +134,7 @@ class Experiment:
     cost: str | None = None
     reference: str | Mapping[str, str] | None = None
     best_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    apart: bool = False
+    separate: bool = False
     note: str = ''
     published: str = ''
     trains: bool = True

@@ -22,13 +22,13 @@ class Progress:
     def __exit__(self, *error) -> None:
         self._status.stop()
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Print a permanent line, prefixed with the time since the start."""
         self._status.stop()
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
         self._console.print(f'[{minutes:3d}:{seconds:02d}] {text}')
 
-    def tell(self, text: str) -> None:
+    def update(self, text: str) -> None:
         """Show a status line that replaces the previous one; no effect without a terminal."""
         if self._console.is_terminal:
             self._status.update(Text(text, no_wrap=True, overflow='ellipsis'))

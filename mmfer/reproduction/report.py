@@ -80,7 +80,7 @@ class Report:
         cells = [(*cell, seed) for seed in self.seeds for cell in self.runs.cells(experiment)]
         left = [cell for cell in cells if not self._reach(experiment, *cell)]
         for cell in left:
-            self._reach(experiment, *cell, self.progress.say)
+            self._reach(experiment, *cell, self.progress.log)
         self.collect(experiment)
 
     def _reach(
@@ -108,8 +108,8 @@ class Report:
                 counted = self.runs.counted(database, stage)
                 counted.prepare()
                 if not counted.is_tested:
-                    self.progress.say(f'test  {counted.name}')
-                counted.test(self.progress.tell)
+                    self.progress.log(f'test  {counted.name}')
+                counted.test(self.progress.update)
         except InUseError:
             return False
         self._write(self._done(experiment))
@@ -118,8 +118,8 @@ class Report:
     def _train(self, stage: Stage) -> None:
         stage.prepare()
         if not stage.is_trained:
-            self.progress.say(f'train {stage.name}')
-        stage.train(self.progress.tell)
+            self.progress.log(f'train {stage.name}')
+        stage.train(self.progress.update)
 
     def _done(self, experiment: Experiment) -> Results:
         """Collect the results of all finished runs."""
@@ -177,7 +177,7 @@ class Report:
         if figure is not None:
             written.append(self._path(results, 'png'))
             save_figure(figure, written[-1])
-        self.progress.say(f'done: {", ".join(map(str, written))}')
+        self.progress.log(f'done: {", ".join(map(str, written))}')
         print(f'\n{text}')
 
     def _write(self, results: Results) -> str:
@@ -206,7 +206,7 @@ class Report:
                 notes.append(_STANDS_IN.format(drawn=drawn))
                 if experiment.cost:
                     notes.append("FLOPs are those of the paper's models, not of the small ones.")
-            if experiment.apart and experiment.reference:
+            if experiment.separate and experiment.reference:
                 reference = 'the baseline of its encoder'
                 if isinstance(experiment.reference, str):
                     reference = f'"{" ".join(experiment.rows[experiment.reference])}"'

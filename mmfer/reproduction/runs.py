@@ -255,7 +255,7 @@ class Runs:
             if self.settings.stands_in:
                 continue
             if self._protocol(name):
-                found.append(f'Protocol of {name}, leak-free: {database.leak_free["says"]}.')
+                found.append(f'Protocol of {name}, leak-free: {database.leak_free["description"]}.')
             elif database.protocol:
                 found.append(f"Protocol of {name}, the paper's: {database.protocol}.")
             row = next(r for r in experiment.trained_rows if self.variants.exists(name, r))

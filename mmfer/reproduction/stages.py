@@ -121,20 +121,20 @@ class Stage:
         return self.folder / 'test' / 'confusion_matrix.csv'
 
     @contextmanager
-    def held(self, say: Callable[[str], None] | None) -> Iterator[None]:
+    def held(self, log: Callable[[str], None] | None) -> Iterator[None]:
         """Lock the folder against other processes.
 
         The training or test holds the lock, too, so it stays locked if the tool outlives this
         process.
 
         Args:
-            say (Callable[[str], None], optional): Called with a message once before waiting for
+            log (Callable[[str], None], optional): Called with a message once before waiting for
                 another process. If it is None, this method does not wait.
 
         Raises:
-            InUseError: Another process has locked the folder, and ``say`` is None.
+            InUseError: Another process has locked the folder, and ``log`` is None.
         """
-        wait = say and (lambda holder: say(f'wait  {self.name}: {holder} is running it'))
+        wait = log and (lambda holder: log(f'wait  {self.name}: {holder} is running it'))
         with file_lock(self.folder / _LOCK, wait) as lock:
             self._lock = lock
             yield
@@ -191,16 +191,16 @@ class Stage:
                 'folder to run it again'
             )
 
-    def train(self, tell: Callable[[str], None]) -> Path:
+    def train(self, update: Callable[[str], None]) -> Path:
         """Train, unless the training is finished, and return the checkpoint."""
         if not self.is_trained:
-            self._run('train', [], ['--work-dir', str(self.folder), '--resume'], tell)
+            self._run('train', [], ['--work-dir', str(self.folder), '--resume'], update)
             if not self.checkpoint.is_file():
                 raise StageError(f'{self.name}: training ended without writing {self.checkpoint}')
             self._write_state(**{**self._read_state(), 'trained': True})
         return self.checkpoint
 
-    def test(self, tell: Callable[[str], None]) -> dict[str, float]:
+    def test(self, update: Callable[[str], None]) -> dict[str, float]:
         """Test the checkpoint, unless it has been tested, and return the metrics."""
         path = self.folder / _METRICS
         state = self._read_state()
@@ -208,7 +208,7 @@ class Stage:
         if not path.is_file() or state['tested'] != digest:
             fresh = path.with_name(f'.{path.stem}.new.json')
             options = ['--work-dir', str(self.folder / 'test'), '--out', str(fresh)]
-            self._run('test', [str(self.checkpoint)], options, tell)
+            self._run('test', [str(self.checkpoint)], options, update)
             os.replace(fresh, path)
             self._write_state(**{**state, 'tested': digest})
         return self.metrics
@@ -221,9 +221,9 @@ class Stage:
         atomic_write_json(self.folder / _STATE, state)
 
     def _run(
-        self, verb: str, arguments: list[str], options: list[str], tell: Callable[[str], None]
+        self, verb: str, arguments: list[str], options: list[str], update: Callable[[str], None]
     ) -> None:
-        """Run ``train.py`` or ``test.py``; call ``tell`` with the lines that show progress."""
+        """Run ``train.py`` or ``test.py``; call ``update`` with the lines that show progress."""
         config = self.config_file
         # Written every time: MMEngine dumps its changed config, e.g., with a checkpoint to resume
         # from, to a file of the same name.
@@ -245,7 +245,7 @@ class Stage:
                 for line in process.stdout:
                     file.write(line)
                     if 'Epoch(' in line or 'Iter(' in line:
-                        tell(line.split(' - INFO - ')[-1].strip())
+                        update(line.split(' - INFO - ')[-1].strip())
             except BaseException:  # including signals: the child has to end, too
                 process.terminate()
                 raise

@@ -134,9 +134,9 @@ class Results:
 def to_markdown(results: Results) -> str:
     """Return a table with a line per row: label, measured and published results, cost.
 
-    If ``experiment.apart`` is set, each column becomes a separate table.
+    If ``experiment.separate`` is set, each column becomes a separate table.
     """
-    if not results.experiment.apart:
+    if not results.experiment.separate:
         return _table(results, results.columns)
     tables = []
     for column in results.columns:
@@ -187,7 +187,7 @@ def _row(results: Results, row: str, columns: Sequence[Column]) -> list[tuple[st
             papers.append((f'{name}, paper', _number(published.get(name), column) + mark))
         if results.has_runs:
             values = results.values(row, column)
-            name = 'measured' if experiment.apart else column.name
+            name = 'measured' if experiment.separate else column.name
             pairs.append((name, spread(values, digits=digits(column.metric))))
             if papers and not column.stands_in:
                 own = published.get(column.name)
@@ -219,7 +219,7 @@ def _gains(
     pairs = [('gain', gain if has_reference else ''), *papers]
     for name in column.published:
         published = _number(results.published_gain(row, name, column.metric), column, '+')
-        heading = 'gain in paper' if results.experiment.apart else f'{name}, gain in paper'
+        heading = 'gain in paper' if results.experiment.separate else f'{name}, gain in paper'
         pairs.append((heading, published if has_reference else ''))
     return [*pairs, ('trend', results.trend(row, column))] if column.published else pairs
 

@@ -107,19 +107,19 @@ def media_below(
     Returns:
         The files found, and the files skipped; both sorted.
     """
-    found, left_out = [], []
+    found, skipped = [], []
     for path in files_below(folder):
-        (found if media_kind(path) in kinds else left_out).append(path)
-    return found, left_out
+        (found if media_kind(path) in kinds else skipped).append(path)
+    return found, skipped
 
 
-def warn_left_out(
-    folder: str | Path, left_out: Sequence[Path], kinds: Sequence[str] = (IMAGE, VIDEO)
+def warn_skipped(
+    folder: str | Path, skipped: Sequence[Path], kinds: Sequence[str] = (IMAGE, VIDEO)
 ) -> None:
     """Log which files in a folder :func:`media_below` skipped, if any."""
-    texts = Counter(path.suffix.lower() for path in left_out if path.suffix.lower() in _BESIDE)
+    texts = Counter(path.suffix.lower() for path in skipped if path.suffix.lower() in _BESIDE)
     names = [
-        path.relative_to(folder).as_posix() for path in left_out if path.suffix.lower() not in texts
+        path.relative_to(folder).as_posix() for path in skipped if path.suffix.lower() not in texts
     ]
     listed = names[:_NAMED]
     if len(names) > _NAMED:
@@ -127,7 +127,7 @@ def warn_left_out(
     listed += [f'{count} of {suffix}' for suffix, count in sorted(texts.items())]
     if listed:
         print_log(
-            f"'{folder}': {len(left_out)} skipped (no {' or '.join(kinds)}): {', '.join(listed)}",
+            f"'{folder}': {len(skipped)} skipped (no {' or '.join(kinds)}): {', '.join(listed)}",
             'current',
             logging.WARNING if names else logging.INFO,
         )

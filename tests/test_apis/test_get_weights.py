@@ -69,7 +69,7 @@ def test_a_file_that_is_converted(server, folder):
         sha256=hashlib.sha256(content).hexdigest(),
     )
     said = []
-    assert str(get_weights(entry, say=said.append)) == 'checkpoints/deit-tiny_imagenet.pth'
+    assert str(get_weights(entry, log=said.append)) == 'checkpoints/deit-tiny_imagenet.pth'
     assert names(folder) == ['deit-tiny_imagenet.pth']
     model = APViT(
         arch='deit-tiny',
@@ -88,7 +88,7 @@ def test_a_file_as_published(addressed, folder, server):
     assert (folder / addressed.file).read_bytes() == CONTENT and seen[-1] == (len(CONTENT),) * 2
     assert names(folder) == ['mobileone-s0_imagenet.pth']
     said = []
-    get_weights(addressed, say=said.append)
+    get_weights(addressed, log=said.append)
     assert len(server.asked) == 1 and 'already' in said[-1]
     get_weights(addressed, folder / 'other' / 'b.pth')
     assert (folder / 'other' / 'b.pth').read_bytes() == CONTENT
@@ -158,7 +158,7 @@ def test_a_file_of_the_user(entry, folder, form, monkeypatch):
     mine = folder / 'mine.pth'
     mine.write_bytes(CONTENT)
     said = []
-    get_weights(entry, url=form.format(mine), say=said.append)
+    get_weights(entry, url=form.format(mine), log=said.append)
     assert (folder / entry.file).read_bytes() == mine.read_bytes() == CONTENT
     assert any(DIGEST in line for line in said), 'what was not compared is said'
 

@@ -109,7 +109,7 @@ def test_folders(tmp_path):
     (tmp_path / 'happy/notes.txt').touch()
     (tmp_path / 'happy/00001.jpg').rename(tmp_path / 'happy/00001.jfif')  # recognized by content
     split = split_of_folder('mine', tmp_path)
-    assert split.left_out == [str(tmp_path / 'happy/notes.txt')]
+    assert split.skipped == [str(tmp_path / 'happy/notes.txt')]
     assert [image.label for image in split.images] == [None, 'happy', 'happy', 'sad/more']
     with pytest.raises(FileNotFoundError, match='nowhere'):
         split_of_folder('other', tmp_path / 'nowhere')

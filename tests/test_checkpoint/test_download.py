@@ -130,7 +130,7 @@ def test_redirects_to_other_hosts_are_reported(server, path):
     server.pages['/a'] = Page(CONTENT, MARKS[0], cut=CUT)
     said = []
     with pytest.raises(OSError, match=str(CUT)):
-        download(server.url('/here'), path, say=said.append)
+        download(server.url('/here'), path, log=said.append)
     assert said == ['redirected: 127.0.0.1 -> localhost']
     server.pages['/a'].cut = None
     download(server.url('/here'), path)
@@ -246,7 +246,7 @@ def test_one_process_at_a_time(server, path):
     server.pages['/a'] = Page(CONTENT)
     waits = threading.Event()
     second = threading.Thread(
-        target=download, args=(server.url('/a'), path), kwargs=dict(say=lambda _: waits.set())
+        target=download, args=(server.url('/a'), path), kwargs=dict(log=lambda _: waits.set())
     )
     with file_lock(f'{path}.part.lock'):
         second.start()

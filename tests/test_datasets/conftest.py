@@ -14,7 +14,7 @@ def logged(monkeypatch):
 
 
 @pytest.fixture
-def left_out(monkeypatch):
+def skipped(monkeypatch):
     """Log messages about skipped files."""
     messages = []
     monkeypatch.setattr(

@@ -147,13 +147,13 @@ def test_system_files_are_not_images(tmp_path):
     assert [path.name for path in list_files(tmp_path)] == ['a.PNG', 'b.jpg']
 
 
-def test_images_are_found_by_content_and_others_named(tmp_path, left_out):
+def test_images_are_found_by_content_and_others_named(tmp_path, skipped):
     image = np.full((4, 4, 3), 9, np.uint8)
     for suffix, name in (('.jpg', 'a.jfif'), ('.png', 'b'), ('.webp', 'c.webp')):
         (tmp_path / name).write_bytes(cv2.imencode(suffix, image)[1].tobytes())
     (tmp_path / 'd.zip').write_bytes(b'PK')
     (tmp_path / 'folder').mkdir()
     assert [path.name for path in list_files(tmp_path)] == ['a.jfif', 'b', 'c.webp']
-    assert '1 skipped (no image): d.zip' in left_out[-1]
+    assert '1 skipped (no image): d.zip' in skipped[-1]
     assert [path.name for path in list_files(tmp_path, ('.webp',))] == ['c.webp']
-    assert '3 skipped (no .webp): a.jfif, b, d.zip' in left_out[-1]
+    assert '3 skipped (no .webp): a.jfif, b, d.zip' in skipped[-1]

@@ -34,7 +34,7 @@ def test_junk_is_no_class_and_no_image(tree, tmp_path):
     assert labels(dataset) == {'anger': 0, 'joy': 1} and len(dataset) == 2
 
 
-def test_images_are_found_by_content_and_others_named(tree, tmp_path, left_out):
+def test_images_are_found_by_content_and_others_named(tree, tmp_path, skipped):
     root = tree('a', 'b')
     image = cv2.imencode('.webp', np.full((4, 4, 3), 9, np.uint8))[1].tobytes()
     for name in ('1.webp', '2', '3.jfif'):
@@ -45,9 +45,9 @@ def test_images_are_found_by_content_and_others_named(tree, tmp_path, left_out):
         dataset = CustomDataset(root, **kwargs)
         found = [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
         assert found == [*(f'{root}/a/{name}' for name in names), f'{root}/b/0.jpg']
-    assert '1 skipped (no image): b/x.zip' in left_out[-1]
+    assert '1 skipped (no image): b/x.zip' in skipped[-1]
     assert len(CustomDataset(root, extensions=['.jpg', '.webp'])) == 3
-    assert '3 skipped (no .jpg or .webp): a/2, a/3.jfif, b/x.zip' in left_out[-1]
+    assert '3 skipped (no .jpg or .webp): a/2, a/3.jfif, b/x.zip' in skipped[-1]
 
 
 def test_a_link_that_leads_back_adds_nothing(tree, tmp_path):

@@ -209,15 +209,15 @@ def test_rows_that_another_process_runs_come_last(report, capsys):
     pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with subprocess.Popen(command, **pipes) as other:
         assert other.stdout.readline() == 'held\n'
-        say, lines = report.progress.say, []
+        log, lines = report.progress.log, []
 
         def release(text):
             lines.append(text)
             if text.startswith('wait'):
                 other.stdin.close()
-            say(text)
+            log(text)
 
-        report.progress.say = release
+        report.progress.log = release
         report.reproduce(table)
     waited = next(i for i, text in enumerate(lines) if text.startswith('wait'))
     others = [text for text in lines[:waited] if text.startswith('train')]

@@ -34,12 +34,12 @@ def make(tmp_path, tools):
     return _make
 
 
-def done(stage, told=None):
+def done(stage, lines=None):
     """Run a whole stage; return its metrics."""
-    tell = (told if told is not None else []).append
+    update = (lines if lines is not None else []).append
     stage.prepare()
-    stage.train(tell)
-    return stage.test(tell)
+    stage.train(update)
+    return stage.test(update)
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,11 @@ def test_digest(tmp_path):
 
 
 def test_a_stage_runs_once(make, tmp_path):
-    stage, told = make(), []
-    metrics = done(stage, told)
+    stage, lines = make(), []
+    metrics = done(stage, lines)
     assert stage.checkpoint == tmp_path / 'age' / 'epoch_2.pth' and stage.is_trained
     assert metrics == json.loads((tmp_path / 'age' / 'metrics.json').read_text())
-    assert told == [f'Epoch(train) [{epoch}][1/1] loss: 0.5' for epoch in (1, 2)]
+    assert lines == [f'Epoch(train) [{epoch}][1/1] loss: 0.5' for epoch in (1, 2)]
     logs = {name: (tmp_path / 'age' / name).read_text() for name in ('train.log', 'test.log')}
 
     again = []
@@ -85,9 +85,9 @@ def test_a_killed_training_resumes(make, tools, tmp_path):
     assert not stage.is_trained
 
     (tools / 'die').unlink()
-    told = []
-    done(make(), told)
-    assert told == ['Epoch(train) [2][1/1] loss: 0.5']  # the first epoch is not repeated
+    lines = []
+    done(make(), lines)
+    assert lines == ['Epoch(train) [2][1/1] loss: 0.5']  # the first epoch is not repeated
 
 
 def test_a_stage_killed_after_its_training_is_not_trained_again(make, tmp_path):
@@ -95,9 +95,9 @@ def test_a_stage_killed_after_its_training_is_not_trained_again(make, tmp_path):
     path = tmp_path / 'age' / 'stage.json'
     path.write_text(json.dumps({**json.loads(path.read_text()), 'trained': False}))
     assert not make().is_trained
-    told = []
-    done(make(), told)
-    assert told == [] and make().is_trained
+    lines = []
+    done(make(), lines)
+    assert lines == [] and make().is_trained
 
 
 def test_training_that_leaves_nothing_is_an_error(make, tools):
@@ -195,12 +195,12 @@ def test_another_process_is_waited_for_and_a_killed_one_holds_nothing(make, tmp_
     (tmp_path / 'age').mkdir()
     command = [sys.executable, '-c', code, str(tmp_path / 'age' / '.lock')]
 
-    def say(text):
+    def log(text):
         messages.append(text)
         waiting.set()
 
     def enter():
-        with stage.held(say):
+        with stage.held(log):
             entered.set()
 
     with subprocess.Popen(command, stdout=subprocess.PIPE) as other:

@@ -122,7 +122,7 @@ PAIRS = Experiment(
     label=('model',),
     reference={'M to M': 'M', 'C to M': 'M', 'best': 'M'},
     best_of={'best': ('M to M', 'C to M')},
-    apart=True,
+    separate=True,
 )
 AGE = [Column('MAE', ('MAE',), metric='age/mae'), Column('CS@5', ('CS@5',), metric='age/cs@5')]
 MEASURED = {

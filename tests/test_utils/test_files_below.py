@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from mmfer.utils.files_below import IMAGE, files_below, is_junk, media_below, warn_left_out
+from mmfer.utils.files_below import IMAGE, files_below, is_junk, media_below, warn_skipped
 
 
 @pytest.fixture
@@ -65,14 +65,14 @@ def test_skipped_files_are_listed_and_text_files_counted(folder, monkeypatch):
     for name in ('b/x.docx', 'labels.csv', 'b/1.txt', 'b/2.txt'):
         (folder / name).write_text('text')
     (folder / 'b/film').write_bytes(b'FLV\x01\5')
-    found, left_out = media_below(folder, [IMAGE])
+    found, skipped = media_below(folder, [IMAGE])
     assert [path.name for path in found] == ['a.jpg', '1.jpg', '2.jpg']
-    warn_left_out(folder, left_out, [IMAGE])
+    warn_skipped(folder, skipped, [IMAGE])
     assert said == [f"'{folder}': 5 skipped (no image): b/film, b/x.docx, 1 of .csv, 2 of .txt"]
     assert 'film' in [path.name for path in media_below(folder)[0]]
-    warn_left_out(folder, [])
+    warn_skipped(folder, [])
     assert len(said) == 1
-    warn_left_out(folder, [folder / f'{number}.bin' for number in range(30)])
+    warn_skipped(folder, [folder / f'{number}.bin' for number in range(30)])
     assert said[1].endswith('8.bin, 9.bin, 20 more')
 
 

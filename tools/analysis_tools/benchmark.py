@@ -84,7 +84,7 @@ def inference(args, configs: dict) -> list[dict]:
         rows += measured
         for name, reason in skipped.items():
             print(f'{name} is skipped: {reason}')
-            rows.append(dict(name=name, batch_size=batch_size, left_out=reason))
+            rows.append(dict(name=name, batch_size=batch_size, skipped=reason))
     return rows
 
 

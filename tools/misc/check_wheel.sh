@@ -15,9 +15,9 @@ thin="$root/.wheelcheck"
 elsewhere=$(mktemp -d)
 trap 'rm -rf "$elsewhere"' EXIT
 
-say() { printf '\033[1m[wheel]\033[0m %s\n' "$*"; }
+log() { printf '\033[1m[wheel]\033[0m %s\n' "$*"; }
 
-say 'building'
+log 'building'
 rm -rf dist build
 "$venv/bin/python" -m pip wheel -q --no-deps --no-build-isolation -w dist .
 # The build replaces links in the working copy by copies: restore the links.
@@ -35,7 +35,7 @@ for inside in mmfer/.mim/tools/train.py mmfer/.mim/tools/dist_train.sh mmfer/.mi
     }
 done
 
-say "installing $wheel in a clean environment"
+log "installing $wheel in a clean environment"
 rm -rf "$thin"
 "$venv/bin/python" -m venv "$thin"
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
@@ -47,18 +47,18 @@ cd "$elsewhere"
 unset PYTHONPATH
 where=$("$thin/bin/python" -c 'import mmfer; print(mmfer.__file__)')
 case "$where" in
-    "$thin"/*) say "mmfer comes from $where" ;;
+    "$thin"/*) log "mmfer comes from $where" ;;
     *) echo "[wheel] error: mmfer comes from $where, not from the wheel" >&2; exit 1 ;;
 esac
-say "training from another folder: mim train mmfer $config"
+log "training from another folder: mim train mmfer $config"
 "$thin/bin/mim" train mmfer "$config" --work-dir "$elsewhere/run" --cfg-options \
     train_cfg.max_epochs=1 train_dataloader.batch_size=8 train_dataloader.num_workers=0 \
     train_dataloader.dataset.num_samples=32 val_dataloader.dataset.num_samples=14 \
     val_dataloader.num_workers=0 default_hooks.logger.interval=1
 test -s "$elsewhere/run/epoch_1.pth"
-say 'models and experiments are found'
+log 'models and experiments are found'
 "$thin/bin/python" -m mmfer models >models.txt
 grep -q apvit_ir50 models.txt
 "$thin/bin/mim" run mmfer reproduce --list >experiments.txt
 grep -q figure7 experiments.txt
-say 'ok'
+log 'ok'

@@ -14,7 +14,7 @@ shift
 python=${PYTHON:-python3}
 cd "$root"
 
-say() { printf '\033[1m[setup]\033[0m %s\n' "$*"; }
+log() { printf '\033[1m[setup]\033[0m %s\n' "$*"; }
 fail() { printf '[setup] error: %s\n' "$*" >&2; exit 1; }
 
 requirements=(requirements/mminstall.txt requirements/runtime.txt requirements/mim.txt "$@")
@@ -27,13 +27,13 @@ fi
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
     fail "$python is $("$python" -V 2>&1); mmfer needs Python >= 3.10. Set PYTHON=/path/to/python3.x"
 if [ ! -x "$venv/bin/python" ]; then
-    say "making the virtual environment $venv with $("$python" -V)"
+    log "making the virtual environment $venv with $("$python" -V)"
     "$python" -m venv "$venv" ||
         fail "python's venv module does not work here; on Debian or Ubuntu: apt-get install python3-venv"
 fi
 pip=("$venv/bin/python" -m pip --disable-pip-version-check)
 
-say 'installing torch, the OpenMMLab packages and the rest (a few minutes and about 11 GB the first time)'
+log 'installing torch, the OpenMMLab packages and the rest (a few minutes and about 11 GB the first time)'
 "${pip[@]}" install -q 'pip>=23' 'setuptools<81' wheel
 args=()
 for file in "${requirements[@]}"; do args+=(-r "$file"); done
@@ -51,14 +51,14 @@ for file in "${requirements[@]}"; do args+=(-r "$file"); done
 # still considers the requirement of mmengine and mmcv as met.
 if ! "$venv/bin/python" -c 'import cv2' 2>/dev/null; then
     version=$("${pip[@]}" show opencv-python | sed -n 's/^Version: //p')
-    say "cv2 $version needs missing display libraries: installing its headless build"
+    log "cv2 $version needs missing display libraries: installing its headless build"
     "${pip[@]}" install -q --no-deps --force-reinstall "opencv-python-headless==$version"
     "$venv/bin/python" -c 'import cv2' || fail 'cv2 cannot be imported, see above'
 fi
 
-say 'installing mmfer (editable)'
+log 'installing mmfer (editable)'
 "${pip[@]}" install -q --no-deps --no-build-isolation -e .
 # mim finds the folder of the package by its egg-info, which pip does not always create.
 "$venv/bin/python" setup.py -q egg_info
 touch "$ready"
-say "ready: $("$venv/bin/python" -c 'import torch, sys; print("Python", sys.version.split()[0], "torch", torch.__version__)')"
+log "ready: $("$venv/bin/python" -c 'import torch, sys; print("Python", sys.version.split()[0], "torch", torch.__version__)')"
