@@ -38,7 +38,8 @@ class FaceCrops(FaceDataset):
     the file's folder, and ``split`` is ``'train'``, ``'val'`` or ``'test'``. The labels are
 
     ================  ============================================================================
-    ``gt_label``      int, an index in ``classes``; without classes, 0, 1, 2 … without gaps
+    ``gt_label``      int, an index in ``classes``; without classes, 0, 1, 2 … without gaps; -1 if
+                      the face has none of the classes but other labels
     ``gt_age``        float, years, 0 to 120
     ``gt_landmarks``  [[x, y], …] in pixels of the crop, the first pixel's center is (0, 0); read as
                       float32
@@ -219,8 +220,10 @@ def _to_sample(record: dict, root: Path, label: str, classes: Sequence[str] | No
 
 
 def _class_name(label: int, classes: Sequence[str] | None, name: str) -> str | int:
-    """Return the class, by name if it has one."""
+    """Return the class, by name if it has one; -1 stays."""
     # JSON's true and 1.0 are not indices.
+    if type(label) is int and label == -1:
+        return label
     if type(label) is not int or label < 0 or (classes and label >= len(classes)):
         allowed = f'indices 0 to {len(classes) - 1} of the classes' if classes else 'numbers from 0'
         raise ValueError(f'gt_label of {name} is {label!r}; allowed are the {allowed}')

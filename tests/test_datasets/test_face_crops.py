@@ -68,6 +68,15 @@ def test_classes_are_mapped_by_name(write):
     assert FaceCrops(root, classes=['glad', 'sad']).get_gt_labels().tolist() == [1, 0]
 
 
+def test_a_face_of_no_class_keeps_its_other_labels(write):
+    faces = [record(f'{label}.jpg', gt_label=label) for label in (1, 0, -1)]
+    faces[2]['gt_valence_arousal'] = [0.5, -0.2]
+    for classes in (['sad', 'glad'], None):
+        dataset = FaceCrops(write(faces, task='expression', classes=classes))
+        assert dataset.get_gt_labels().tolist() == [1, 0, -1]
+        assert dataset[2]['gt_valence_arousal'] == [0.5, -0.2]
+
+
 def test_task_can_be_selected(write):
     root = write([record(gt_age=3, gt_landmarks=POINTS)])
     with pytest.raises(ValueError, match="task .*'age'"):

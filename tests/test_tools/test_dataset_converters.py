@@ -26,6 +26,7 @@ from face_trees import (
 from interrupts import stop_when
 from tool_calls import run_tool
 
+from mmfer.categories import EXPRESSIONS
 from mmfer.datasets import CFP, AffectNet, ExpW, FaceCrops, UTKFace
 from mmfer.datasets.transforms import CropFace
 from mmfer.preparation.convert_crops import convert_crops, plan_crops
@@ -166,6 +167,15 @@ def test_faces_of_affectnet_keep_their_labels(tmp_path, write):
         )
 
 
+def test_faces_of_affectnet_without_a_class_keep_their_place(tmp_path):
+    root = write_affectnet_lists(tmp_path / 'affectnet', [0, 7], [7, 2])  # 7 is Contempt
+    convert('AffectNet', root, tmp_path / 'crops', valence_arousal=True)
+    crops = FaceCrops(tmp_path / 'crops', 'val')
+    assert crops.get_gt_labels().tolist() == [-1, EXPRESSIONS.index('Sadness')]
+    places = [sample['gt_valence_arousal'] for sample in samples_of(crops)]
+    np.testing.assert_allclose(places, [(0.1, -0.2)] * 2, rtol=1e-6)
+
+
 def test_workers_write_the_same_bytes(tmp_path):
     write_folders(tmp_path / 'set', dict(sad=6, happy=6))
     options = dict(classes=['Sadness', 'Happiness'])
@@ -255,7 +265,7 @@ def test_an_interrupted_conversion_resumes(repo_root, tmp_path):
         return stopped
 
     status, message = stop_after(5, signal.SIGINT)
-    assert status == 130 and 'the same command resumes' in message
+    assert status == 130 and 'run the same command again' in message
     assert stop_after(num_done() + 5, signal.SIGKILL)[0] == -signal.SIGKILL
 
     done = num_done()
