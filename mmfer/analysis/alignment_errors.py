@@ -1,8 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """Errors of aligned faces against labeled landmarks, from the report of an alignment."""
 
-import csv
-import io
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from mmfer.datasets import WFLW
+from mmfer.datasets.found_faces import read_report
 from mmfer.faces import ALIGNED, POINT_NAMES
 from mmfer.faces.point_errors import corner_error, eye_error, eye_slope
-from mmfer.utils.csv_text import plain_cell
-from mmfer.utils.text_file import read_text
 
 _POINT_COLUMNS = [f'{name}_{axis}' for name in POINT_NAMES for axis in 'xy']
 
@@ -63,14 +60,10 @@ def read_points(report: str | Path) -> dict[str, np.ndarray]:
         FileNotFoundError: The report does not exist.
         ValueError: The file is not an alignment report.
     """
-    rows = csv.DictReader(io.StringIO(read_text(report)))
-    missing = {'path', 'decision', *_POINT_COLUMNS} - set(rows.fieldnames or ())
-    if missing:
-        raise ValueError(f"'{report}' is not a report of align_faces.py: no column {min(missing)}")
-    aligned = [row for row in rows if row['decision'] == ALIGNED]
     return {
-        plain_cell(row['path']): np.array([float(row[c]) for c in _POINT_COLUMNS]).reshape(5, 2)
-        for row in aligned
+        row['path']: np.array([float(row[c]) for c in _POINT_COLUMNS]).reshape(5, 2)
+        for row in read_report(report, _POINT_COLUMNS)
+        if row['decision'] == ALIGNED
     }
 
 

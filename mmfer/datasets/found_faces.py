@@ -3,6 +3,7 @@
 
 import csv
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,16 +35,33 @@ def read_found_faces(path: str | Path) -> dict[str, FoundFace]:
         FileNotFoundError: The file does not exist.
         ValueError: The file is not such a report, or has an invalid box.
     """
-    rows = csv.DictReader(io.StringIO(read_text(path), newline=''))
-    missing = {'path', 'decision', *_BOX} - set(rows.fieldnames or ())
+    return {row['path']: _read_row(row, path) for row in read_report(path, _BOX)}
+
+
+def read_report(path: str | Path, columns: Iterable[str] = ()) -> list[dict[str, str]]:
+    """Return the rows of a report of ``align_faces.py``, with the paths as they were.
+
+    Args:
+        path (str | Path): The report.
+        columns (Iterable[str]): Columns that it must have, besides ``path`` and ``decision``.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: A column is missing, or a line is cut off.
+    """
+    table = csv.DictReader(io.StringIO(read_text(path)))
+    missing = {'path', 'decision', *columns} - set(table.fieldnames or ())
     if missing:
-        raise ValueError(f"'{path}' is not a report of align_faces.py: no column {min(missing)}")
-    return {plain_cell(row['path']): _read_row(row, path) for row in rows}
+        raise ValueError(f"'{path}' is not a report of align_faces.py: no column {min(missing)!r}")
+    rows = []
+    for row in table:
+        if None in row.values():
+            raise ValueError(f"'{path}', image {row['path']!r}: the line is cut off")
+        rows.append({**row, 'path': plain_cell(row['path'])})
+    return rows
 
 
 def _read_row(row: dict[str, str], path: str | Path) -> FoundFace:
-    if None in row.values():
-        raise ValueError(f"'{path}', image {row['path']!r}: the line is cut off")
     if not any(row[column] for column in _BOX):
         return FoundFace(row['decision'], None)
     try:

@@ -126,7 +126,7 @@ def test_an_added_face_is_read_unless_it_is_listed(tmp_path, logged):
 )
 def test_images_may_be_listed_by_name(tmp_path, name):
     without_faces(write_rafdb(tmp_path), 'train_00002.jpg')
-    (tmp_path / 'missed.txt').write_text(f'# no face\n\n  {name}\n')
+    (tmp_path / 'missed.txt').write_text(f'# no face found, by MTCNN\n\n  {name}\n')
     dataset = RAFDB(tmp_path, skip_list=str(tmp_path / 'missed.txt'), **ALIGNED)
     assert len(dataset) == 6 and dataset.num_skipped == 1
     with pytest.raises(FileNotFoundError, match='nothing.txt'):
