@@ -86,7 +86,11 @@ def roc_curve(same: np.ndarray, different: Iterable[np.ndarray]) -> RocCurve:
         up_to += np.searchsorted(chunk, thresholds, side='right')
         num_different += len(chunk)
     num_same = len(same)
-    _check_both(num_same, num_different)
+    if not num_same or not num_different:
+        raise ValueError(
+            'verification needs pairs of one person and pairs of two people; there are '
+            f'{num_same} and {num_different}'
+        )
     # From the highest threshold to the lowest: just above each, then at it.
     accepted = np.cumsum(counts[::-1])
     tar = np.stack([accepted - counts[::-1], accepted], axis=1).ravel() / num_same
@@ -94,14 +98,6 @@ def roc_curve(same: np.ndarray, different: Iterable[np.ndarray]) -> RocCurve:
     far = np.concatenate([[0.0], far / num_different, [1.0]])
     tar = np.concatenate([[0.0], tar, [1.0]])
     return RocCurve(far, tar, num_same, num_different, float(np.mean(same)))
-
-
-def _check_both(num_same: int, num_different: int) -> None:
-    if not num_same or not num_different:
-        raise ValueError(
-            'verification needs pairs of one person and pairs of two people; there are '
-            f'{num_same} and {num_different}'
-        )
 
 
 def normalize(features: np.ndarray) -> np.ndarray:
@@ -150,8 +146,6 @@ def pairs_roc(features: np.ndarray, pairs: np.ndarray, same: np.ndarray) -> RocC
     Raises:
         ValueError: There are no pairs of one person or none of two people.
     """
-    from sklearn.metrics import roc_curve as roc_in_memory
-
     features, same = normalize(features), np.asarray(same, bool)
     rows = max(1, _CHUNK // features.shape[1])
     similarities = np.concatenate(
@@ -160,11 +154,7 @@ def pairs_roc(features: np.ndarray, pairs: np.ndarray, same: np.ndarray) -> RocC
             for part in np.array_split(pairs, -(-len(pairs) // rows))
         ]
     )
-    num_same = int(same.sum())
-    _check_both(num_same, len(same) - num_same)
-    far, tar, _ = roc_in_memory(same, similarities, drop_intermediate=False)
-    mean_same = float(similarities[same].mean())
-    return RocCurve(far, tar, num_same, len(same) - num_same, mean_same)
+    return roc_curve(similarities[same], [similarities[~same]])
 
 
 def intra_class_variance(features: np.ndarray, labels: np.ndarray) -> float:
