@@ -27,20 +27,12 @@ class FullyBalancedDataset(ClassBalancedDataset):
     """
 
     def __init__(self, dataset: BaseDataset | dict, lazy_init: bool = False):
-        # The threshold belongs to the square-root rule, which full_init replaces.
+        # The threshold belongs to the square-root rule, which is replaced below.
         super().__init__(dataset, oversample_thr=1.0, lazy_init=lazy_init)
 
-    def full_init(self) -> None:
-        if self._fully_initialized:
-            return
-        self.dataset.full_init()
-        labels = classes_of_samples(self.dataset)
+    def _get_repeat_factors(self, dataset: BaseDataset, repeat_thr: float) -> list[int]:
+        labels = classes_of_samples(dataset)
         counts = Counter(label for of_sample in labels for label in of_sample)
         most = max(counts.values(), default=1)
         rarest = [min((counts[label] for label in of_sample), default=most) for of_sample in labels]
-        self.repeat_indices = [
-            index
-            for index, count in enumerate(rarest)
-            for _ in range(-(-most // count))  # rounded up
-        ]
-        self._fully_initialized = True
+        return [-(-most // count) for count in rarest]  # rounded up
