@@ -178,6 +178,10 @@ class SynthFace(UnmixedCopies, BaseDataset):
             kwargs['metainfo'] = {'action_units': ACTION_UNITS, **(kwargs.get('metainfo') or {})}
         super().__init__(ann_file='', pipeline=pipeline, **kwargs)
 
+    def _copy_without_annotation(self, memo: dict | None = None) -> 'SynthFace':
+        # A subset or a fold would otherwise get a copy of every image drawn so far.
+        return super()._copy_without_annotation({**(memo or {}), id(self._drawn): self._drawn})
+
     def load_data_list(self) -> list[dict]:
         """Sample the labels of all images, without drawing them."""
         drawn = self._drawn_classes

@@ -113,6 +113,10 @@ class TestDataset:
             np.testing.assert_array_equal(sample['img'], drawn[index]['img'])
             np.testing.assert_array_equal(sample['gt_landmarks'], drawn[index]['gt_landmarks'])
 
+    def test_subsets_share_the_cache(self):
+        cached = quick(num_samples=4, image_size=48, cache=True)
+        assert cached.get_subset([1])._drawn is cached._drawn
+
     def test_transforms_cannot_spoil_the_cache(self):
         dataset = quick(num_samples=1, image_size=48, cache=True)
         before = dataset[0]['img'].copy()
