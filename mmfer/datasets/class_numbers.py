@@ -17,7 +17,9 @@ def read_class_names(classes: str | Sequence[str] | None) -> tuple[str, ...] | N
         FileNotFoundError: The file does not exist.
         ValueError: There are no names.
     """
-    if classes is not None and not len(classes):
+    if classes is None:
+        return None
+    if not len(classes):
         raise ValueError('classes is empty; omit it to read all classes of the dataset')
     if not isinstance(classes, str):
         return classes
@@ -27,7 +29,10 @@ def read_class_names(classes: str | Sequence[str] | None) -> tuple[str, ...] | N
             f'classes={classes!r} must be a file with one class per line, and it does not exist. '
             f'To name classes directly, give a list: classes=[{classes!r}]'
         )
-    return tuple(line.strip() for line in read_text(path).split('\n') if line.strip())
+    names = tuple(line.strip() for line in read_text(path).split('\n') if line.strip())
+    if not names:
+        raise ValueError(f'classes={classes!r} is a file without names')
+    return names
 
 
 def class_key(name: str) -> str:

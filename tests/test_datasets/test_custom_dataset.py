@@ -1,4 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -95,6 +97,10 @@ def test_a_part_of_the_classes_is_selected(tree, logged):
     assert "1 samples are skipped, their folders ('anger')" in logged[-1][0]
     with pytest.raises(ValueError, match='classes is empty'):
         CustomDataset(dataset.data_root, classes=[])
+    names = Path(dataset.data_root).parent / 'names.txt'
+    names.write_text('\n')
+    with pytest.raises(ValueError, match='names.txt.* without names'):
+        CustomDataset(dataset.data_root, classes=str(names))
 
 
 def test_an_empty_folder_is_a_class(tree, tmp_path):
