@@ -38,7 +38,7 @@ class NamedSplitDataset(FaceDataset):
         **kwargs,
     ):
         self.split_file = split_file
-        self.boxes = boxes
+        self.boxes = os.path.expanduser(boxes) if boxes else None
         super().__init__(data_root, split, **kwargs)
 
     # For subclasses to implement -------------------------------------------------------------

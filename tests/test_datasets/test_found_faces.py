@@ -91,6 +91,13 @@ def test_boxes_decide_what_is_cropped(tmp_path):
     assert (dataset[0]['img'] != whole).any(), 'a box and no box differ'
 
 
+def test_the_path_of_a_report_may_start_with_a_tilde(tmp_path, monkeypatch):
+    kind, root = utkface(tmp_path / 'data')
+    monkeypatch.setenv('HOME', str(tmp_path))
+    report(tmp_path / 'alignment.csv', dict.fromkeys(names_of(kind(root)), 'found'))
+    assert 'face_box' in kind(root, boxes='~/alignment.csv').get_data_info(0)
+
+
 def test_images_that_are_turned_when_they_are_read(tmp_path):
     """The detector ran on the rotated images, too."""
     kind, root = utkface(tmp_path / 'data')
