@@ -1,6 +1,6 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import re
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from mmfer.registry import DATASETS
 
@@ -75,7 +75,8 @@ class CFP(NamedSplitDataset):
         ]
 
     def split_key(self, name: str) -> str:
-        match = re.fullmatch(r'(?:.*/)?(\d+)/(?:frontal/)?(\d+)(?:\.jpg)?', name)
+        path = PureWindowsPath(name).as_posix()  # also parses POSIX paths
+        match = re.fullmatch(r'(?:.*/)?(\d+)/(?:frontal/)?(\d+)(?:\.jpg)?', path)
         if not match:
             raise ValueError(f'{name!r} is not like "001/07" or "001/frontal/07.jpg"')
         return f'{int(match[1]):03d}/{int(match[2]):02d}'

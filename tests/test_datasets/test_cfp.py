@@ -50,6 +50,13 @@ def test_classes_are_the_people_there(tmp_path):
         ]
 
 
+@pytest.mark.parametrize(
+    'name', ['Data/Images/002/frontal/07.jpg', r'Data\Images\002\frontal\07.jpg']
+)
+def test_keys_are_equal_on_all_systems(tmp_path, name):
+    assert CFP(write_cfp(tmp_path)).split_key(name) == '002/07'
+
+
 def test_people_can_be_selected(tmp_path):
     write_cfp(tmp_path, [1, 2, 3])
     dataset = CFP(tmp_path, classes=['003', '001'], split_rule='stratified')
