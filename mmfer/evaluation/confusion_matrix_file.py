@@ -57,7 +57,7 @@ def read_confusion_matrix(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]
     if matrix.shape != (len(classes), len(classes)) or matrix.min() < 0:
         raise ValueError(
             f'{path} must have {len(classes)} counts >= 0 for each of its {len(classes)} classes; '
-            f'it has the shape {matrix.shape} and the smallest count {matrix.min()}'
+            f'it has the shape {matrix.shape} and the smallest count {matrix.min(initial=0)}'
         )
     return matrix, tuple(map(plain_cell, classes))
 

@@ -132,6 +132,12 @@ def test_coinciding_eye_corners_name_the_face():
         evaluate(as_samples(truth, pred))
 
 
+def test_other_numbers_of_attributes_are_errors():
+    samples = as_samples(*faces())
+    with pytest.raises(ValueError, match='2 attributes.* 6 values'):
+        evaluate(samples, dict(attributes=('pose', 'blur')))
+
+
 @pytest.mark.parametrize('key', ['gt_landmarks', 'pred_landmarks'])
 def test_missing_field_names_the_face_and_the_remedy(key):
     truth, pred, _ = faces(1)

@@ -65,6 +65,7 @@ def test_a_table_is_utf8_and_replaces_another(tmp_path):
         ('Anger,3,many\n"Fear, or worse",2,14\n', "a.csv .*'many'"),
         ('Anger,3,1\n"Fear, or worse",2\n', 'a.csv '),
         ('Anger,3\n"Fear, or worse",2\n', r'\(2, 1\)'),
+        ('Anger\n"Fear, or worse"\n', r'a.csv .*\(2, 0\)'),
         ('Anger,3,1\n"Fear, or worse",2,-4\n', '-4'),
     ],
 )

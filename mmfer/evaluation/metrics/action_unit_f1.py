@@ -6,7 +6,7 @@ from mmengine.evaluator import BaseMetric
 
 from mmfer.registry import METRICS
 
-from .sample_fields import name_of, read_field
+from .sample_fields import check_names, name_of, read_field
 
 
 @METRICS.register_module()
@@ -66,6 +66,7 @@ class ActionUnitF1(BaseMetric):
         active, truth = np.stack(results, axis=1)  # (N, A) each
         labeled = truth >= 0
         names = (self.dataset_meta or {}).get('action_units') or range(truth.shape[1])
+        check_names('action_units', names, truth.shape[1])
         units = {
             str(name): 100 * float(f1_score(truth[rows, unit], active[rows, unit], zero_division=0))
             for unit, (name, rows) in enumerate(zip(names, labeled.T, strict=True))

@@ -12,7 +12,7 @@ from ..functional.landmarks import (
     failure_rate,
     normalized_mean_error,
 )
-from .sample_fields import name_of, read_field
+from .sample_fields import check_names, name_of, read_field
 
 
 @METRICS.register_module()
@@ -97,9 +97,9 @@ class LandmarkNME(BaseMetric):
         # In pixels: a smaller distance can only be a wrong annotation.
         if not np.linalg.norm(left - right) > 1e-3:
             raise ValueError(
-                f'the eye corners (points {self.eye_corners}) of {name_of(sample)} coincide at '
-                f'{left.tolist()}: no error can be normalized by their distance. Correct or drop '
-                'the sample'
+                f'the eye corners (points {self.eye_corners}) of the sample {name_of(sample)} '
+                f'coincide at {left.tolist()}: no error can be normalized by their distance. '
+                'Correct or drop the sample'
             )
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
@@ -109,6 +109,7 @@ class LandmarkNME(BaseMetric):
         if all(face['attributes'] is not None for face in results):
             attributes = np.stack([face['attributes'] for face in results])
             names = (self.dataset_meta or {}).get('attributes') or range(attributes.shape[1])
+            check_names('attributes', names, attributes.shape[1])
             for name, members in zip(names, attributes.T, strict=True):
                 if members.any():
                     subset = self._summary(nme[members])

@@ -1,5 +1,5 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import torch
@@ -43,10 +43,27 @@ def read_field(metric: object, sample: Mapping, key: str) -> np.ndarray:
     value = sample[key]
     value = value.detach().float().cpu().numpy() if torch.is_tensor(value) else np.asarray(value)
     if not key.startswith(('gt_', 'img_')) and not np.isfinite(value).all():
-        raise NonFinitePredictionError(name_of(sample), key, 0)
+        raise NonFinitePredictionError(f'the sample {name_of(sample)}', key, 0)
     return value
 
 
 def name_of(sample: Mapping) -> str:
     """Return the name of a sample for error messages."""
     return sample.get('img_path', 'without img_path')
+
+
+def check_names(key: str, names: Collection, count: int) -> None:
+    """Check that a list of names in the dataset's ``metainfo`` fits the samples.
+
+    Args:
+        key (str): Key of the list in ``metainfo``.
+        names (Collection): The names.
+        count (int): Number of values in each sample.
+
+    Raises:
+        ValueError: The list has another length.
+    """
+    if len(names) != count:
+        raise ValueError(
+            f"the dataset's metainfo has {len(names)} {key}, but its samples have {count} values"
+        )
