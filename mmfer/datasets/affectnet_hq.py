@@ -40,10 +40,7 @@ class AffectNetHQ(NamedSplitDataset):
 
     METAINFO = dict(dataset_name='AffectNetHQ', task='expression', classes=EXPRESSIONS)
 
-    LAYOUT = (
-        '  anger/00000.jpg …\n'
-        '  disgust/, fear/, happy/, neutral/, sad/, surprise/    (.jpg, .jpeg, .png, .bmp, .webp)'
-    )
+    LAYOUT = '  anger/00000.jpg …\n  disgust/, fear/, happy/, neutral/, sad/, surprise/'
 
     def __init__(self, data_root: str, *args, folders: Mapping[str, str] | None = None, **kwargs):
         self.folders = dict(folders) if folders is not None else None

@@ -41,7 +41,7 @@ def exit_status(work: Callable[[argparse.Namespace], int], args: argparse.Namesp
         print(f'error: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print('\ninterrupted; the same command resumes from here', file=sys.stderr)
+        print('\ninterrupted; run the same command again to continue', file=sys.stderr)
         return 130
 
 

@@ -52,7 +52,7 @@ def sample_labels(seed: int, split: str, index: int, num_identities: int) -> Lab
 
     Expressions come in shuffled blocks of seven, so every split is as balanced as its size allows.
     Age and identity are independent of the expression and of each other: the same person appears as
-    a child and as an old man.
+    a child and in old age.
 
     Args:
         seed (int): Seed of the dataset.

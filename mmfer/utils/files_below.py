@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from .image_header import HEAD, image_format, is_video
 from .image_plug_ins import PLUG_IN_FORMATS, needed_package
 
-#: Extensions of images in datasets with a fixed layout.
+#: Usual extensions of images. Files with another one are images if their content says so.
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
 

@@ -252,7 +252,7 @@ def test_an_interrupted_run_resumes(repo_root, tmp_path):
         return stopped
 
     status, message = stop_after(5, signal.SIGINT)
-    assert status == 130 and 'the same command resumes' in message
+    assert status == 130 and 'run the same command again' in message
     assert stop_after(num_done() + 5, signal.SIGKILL)[0] == -signal.SIGKILL
     done = num_done()
     last = run_tool(TOOL, root, out, *options)

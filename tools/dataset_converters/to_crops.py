@@ -6,8 +6,8 @@
         --kind loose --workers 8 --cfg-options split_file=my_split.csv
     python tools/dataset_converters/to_crops.py ExpW data/expw data/crops/expw --kind tight
 
-An interrupted conversion resumes if the same command is run again. Unreadable images are printed
-and listed in OUT/skipped.csv.
+An interrupted conversion resumes if the same command is run again. Faces that cannot be cropped are
+listed with the reason in OUT/skipped.csv; the first ten are printed.
 
 Exit status: 0 if every face has a crop; 1 if some have none (the others are still written); 2 if
 the arguments, the dataset's layout or OUT are wrong; 130 after Ctrl-C.
