@@ -41,7 +41,7 @@ def _priors(model: Mapping) -> dict[str, Mapping]:
     priors, neck = model.get('priors'), model.get('neck')
     if not (isinstance(priors, Mapping) and isinstance(neck, Mapping)):
         return {}
-    tasks, canonical = neck.get('tasks', TASKS), neck.get('canonical')
+    tasks, canonical = neck.get('tasks', TASKS), neck.get('canonical', 'expression')
     given = [task for task in tasks if task != canonical and isinstance(priors.get(task), Mapping)]
     return {task: priors[task] for task in given[: model.get('num_priors')]}
 

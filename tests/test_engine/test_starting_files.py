@@ -20,7 +20,8 @@ def test_every_setting_that_names_one():
     }
 
 
-def test_priors_as_the_model_chooses_them():
+@pytest.mark.parametrize('neck', [dict(canonical='expression'), dict(type='KTAdapter')])
+def test_priors_as_the_model_chooses_them(neck):
     backbone = dict(type='IRNet', init_cfg=PRETRAINED)
     priors = dict(
         expression=dict(backbone=backbone, checkpoint='expression.pth'),
@@ -28,7 +29,7 @@ def test_priors_as_the_model_chooses_them():
         landmarks=dict(backbone=backbone),
         recognition=dict(backbone=backbone, checkpoint='recognition.pth'),
     )
-    model = dict(neck=dict(canonical='expression'), priors=priors, num_priors=2)
+    model = dict(neck=neck, priors=priors, num_priors=2)
     assert starts(Config(dict(model=model))) == {
         'model.priors.age.checkpoint': 'age.pth',
         'model.priors.landmarks.backbone.init_cfg.checkpoint': PRETRAINED['checkpoint'],
