@@ -1,10 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
+from mmengine.config import Config
 from mmengine.runner import save_checkpoint
 from torch import Tensor, nn
 
+from mmfer.checkpoint.config_text import ConfigTextError, parse_config_text
 from mmfer.checkpoint.plain import to_plain
 from mmfer.utils import atomic_file  # noqa: F401  registers the backend
 from mmfer.utils.reparameterize import merge_branches
@@ -26,7 +28,8 @@ def merge_weights(
 
     Args:
         model (Module): In eval mode, with its trained weights; changed in place.
-        meta (dict): Written to the file unchanged: class names and other facts.
+        meta (dict): Class names and other facts, written to the file. If it contains the config,
+            ``deploy=True`` is set in it, so that the file can be loaded without options.
         images (Tensor): Normalized images ``(B, 3, H, W)`` to compare the outputs on.
         target (str): File to write: ``dict(state_dict=..., meta=...)``, tensors and plain values.
         log (Callable): Called with each line of the report.
@@ -51,6 +54,8 @@ def merge_weights(
             f'merging changes the outputs by {difference:.2g} of the largest output, more than '
             f'rounding ({_TOLERANCE:g}); nothing was written'
         )
+    if isinstance(meta.get('cfg'), str):
+        meta = dict(meta, cfg=_with_deploy(meta['cfg'], merged))
     content = dict(meta=to_plain(meta), state_dict=model.state_dict())
     save_checkpoint(content, target, backend_args=dict(backend='atomic'))
     log(f'merged {", ".join(merged)}: {count:.3f} -> {_parameters(model):.3f} M parameters')
@@ -58,6 +63,16 @@ def merge_weights(
     log(f'wrote {target}')
     options = ' '.join(f'model.{name}.deploy=True' for name in merged)
     log(f'use it with the same config and --cfg-options {options}')
+
+
+def _with_deploy(text: str, merged: Sequence[str]) -> str:
+    """Return the text of a config with ``deploy=True`` for the merged parts of the model."""
+    try:
+        cfg = Config(parse_config_text(text))
+    except ConfigTextError:  # no model can be built from it, before or after
+        return text
+    cfg.merge_from_dict({f'model.{name}.deploy': True for name in merged})
+    return cfg.pretty_text
 
 
 def _parameters(model: nn.Module) -> float:

@@ -6,8 +6,9 @@ from tiny_apvit import ARCH
 from tool_calls import run_tool
 from toy_analyzer import analyzer_config
 
+from mmfer.apis import get_model
 from mmfer.apis.merge_weights import MergeError, merge_weights
-from mmfer.inference.load_model import load_model
+from mmfer.inference.load_model import build_model, load_model
 from mmfer.registry import MODELS
 
 MODEL = dict(
@@ -62,6 +63,32 @@ def test_merged_checkpoint(trained, tmp_path):
     done = run(config, out, tmp_path / 'no.pth', '--size', 64, *deploy)
     assert done.returncode == 1 and 'branches to merge' in done.stderr
     assert 'Traceback' not in done.stderr and not (tmp_path / 'no.pth').exists()
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'apvit/apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px',
+        'kt_adapter/baselines/mobileone-micro_1xb32-20e_synthface-age-64px',
+        'kt_adapter/kt-adapter_mobileone-micro-to-mobileone-micro_1xb32-10e_synthface-age-64px',
+    ],
+)
+def test_a_merged_checkpoint_contains_the_config_that_builds_it(repo_root, tmp_path, name):
+    config = repo_root / f'configs/{name}.py'
+    cfg = Config.fromfile(config)
+    torch.manual_seed(0)
+    model = build_model(cfg).eval()
+    trained, out = tmp_path / 'trained.pth', tmp_path / 'merged.pth'
+    torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict=model.state_dict()), trained)
+    done = run(config, trained, out)
+    assert done.returncode == 0, done.stderr
+    merged = get_model(out)
+    assert sum(1 for _ in merged.parameters()) < sum(1 for _ in model.parameters())
+    images = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(merged(images), model(images), rtol=1e-3, atol=1e-3)
+    # The printed options build it, too.
+    options = done.stdout.strip().splitlines()[-1].partition('--cfg-options ')[2].split()
+    assert get_model(config, out, cfg_options=options).backbone is not None
 
 
 def test_nothing_is_written_if_outputs_differ(tmp_path):

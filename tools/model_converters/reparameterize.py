@@ -7,6 +7,7 @@ Branches of MobileOne and RepVGG become single convolutions, BatchNorm is merged
 convolutions of IRNet, the knowledge token of a KTAdapter becomes constants. The outputs before and
 after are compared, and nothing is written if they differ. Use the result with the same config and
 the printed options, such as ``tools/test.py CONFIG OUT --cfg-options model.backbone.deploy=True``.
+In the config that a checkpoint of training contains, the options are set.
 """
 
 import sys

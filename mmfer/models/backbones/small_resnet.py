@@ -27,6 +27,7 @@ class SmallImageResNet(ResNet_CIFAR):
             (2,).
         zero_init_residual (bool): Whether residual branches start as zero. Defaults to False, so
             that all branches learn from the start in training from scratch.
+        deploy (bool): Build the inference form, see :meth:`switch_to_deploy`. Defaults to False.
         **kwargs: Further arguments of mmpretrain's ``ResNet``.
     """
 
@@ -40,6 +41,7 @@ class SmallImageResNet(ResNet_CIFAR):
         dilations: Sequence[int] = (1, 1, 1),
         out_indices: Sequence[int] = (2,),
         zero_init_residual: bool = False,
+        deploy: bool = False,
         **kwargs,
     ):
         super().__init__(
@@ -53,6 +55,9 @@ class SmallImageResNet(ResNet_CIFAR):
             zero_init_residual=zero_init_residual,
             **kwargs,
         )
+        self.deploy = False
+        if deploy:
+            self.switch_to_deploy()
 
     def _make_stem_layer(self, in_channels: int, base_channels: int) -> None:
         self.conv1 = build_conv_layer(
