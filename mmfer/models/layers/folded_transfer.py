@@ -34,16 +34,19 @@ class FoldedTransfer(BaseModule):
     Args:
         embed_dims (int): Token width ``D``.
         num_heads (int): Attention heads, a divisor of ``embed_dims``.
-        ffn_ratio (float): Hidden width of the FFN, as a multiple of ``embed_dims``.
+        feedforward_channels (int): Hidden width of the FFN.
         act_cfg (dict, optional): Activation of the FFN. Defaults to None, GELU.
     """
 
     def __init__(
-        self, embed_dims: int, num_heads: int, ffn_ratio: float, act_cfg: dict | None = None
+        self,
+        embed_dims: int,
+        num_heads: int,
+        feedforward_channels: int,
+        act_cfg: dict | None = None,
     ):
         super().__init__()
         self.heads = (num_heads, embed_dims // num_heads)
-        hidden = int(embed_dims * ffn_ratio)
         self.register_buffer('token', torch.zeros(embed_dims))
         self.register_buffer('query', torch.zeros(embed_dims))
         # For the canonical token: its query; its key and value minus those of the knowledge token.
@@ -51,9 +54,9 @@ class FoldedTransfer(BaseModule):
         # The bias is the projected value of the knowledge token.
         self.proj = WideLinear(embed_dims, embed_dims)
         self.ln1 = nn.LayerNorm(embed_dims)
-        self.fc1 = WideLinear(embed_dims, hidden)
+        self.fc1 = WideLinear(embed_dims, feedforward_channels)
         self.act = build_activation_layer(act_cfg or dict(type='GELU'))
-        self.fc2 = WideLinear(hidden, embed_dims)
+        self.fc2 = WideLinear(feedforward_channels, embed_dims)
         self.ln2 = nn.LayerNorm(embed_dims)
 
     @staticmethod

@@ -47,7 +47,7 @@ class KTAdapter(BaseModule):
         canonical (str): Task of the canonical encoder, one of ``tasks``. Defaults to 'expression'.
         num_heads (int): Attention heads, a divisor of ``embed_dims``. Defaults to 8.
         ffn_ratio (float): Hidden width of the FFN, as a multiple of ``embed_dims``. Defaults to 3.
-        drop_threshold (float): Share of priors that the drop mask removes, 0 to 1. Defaults to 0.5.
+        drop_threshold (float): Probability that a prior is dropped, 0 to 1. Defaults to 0.5.
         drop_mask (bool): Whether priors are dropped in training. Defaults to True.
         drop_scheme (str): 'independent' draws ``u`` for each sample and prior; 'together' draws one
             ``u`` per sample, so that all of its priors are kept or none; 'count' keeps ``num_kept``
@@ -216,9 +216,7 @@ class KTAdapter(BaseModule):
         if not FoldedTransfer.can_replace(transfer):
             return
         attn, hidden = transfer.attn, transfer.ffn.feedforward_channels
-        folded = FoldedTransfer(
-            attn.embed_dims, attn.num_heads, hidden / attn.embed_dims, transfer.act_cfg
-        )
+        folded = FoldedTransfer(attn.embed_dims, attn.num_heads, hidden, transfer.act_cfg)
         self.transfer = folded.to(attn.qkv.weight).train(self.training).take_over(transfer)
 
     def _draw_kept(self, num_samples: int, num_priors: int, device: torch.device) -> Tensor:

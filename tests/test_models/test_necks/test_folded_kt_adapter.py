@@ -31,6 +31,7 @@ def folded(adapter: KTAdapter) -> KTAdapter:
         dict(task_embedding=True),
         dict(canonical_mask=False),
         dict(ffn_ratio=0.7, num_heads=1),
+        dict(embed_dims=448, ffn_ratio=2.18),  # 976.64, a product that rounds either way
         dict(act_cfg=dict(type='PReLU')),
         dict(fusion='map'),
         dict(num_layers=3),
