@@ -142,7 +142,6 @@ def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> i
     from rich.console import Console
     from rich.progress import track
 
-    from mmfer.evaluation.finite_predictions import NonFinitePredictionError
     from mmfer.inference.annotated_files import AnnotatedFiles
     from mmfer.inference.images import count_images
     from mmfer.inference.results import UNREADABLE
@@ -186,7 +185,7 @@ def _predict(args: argparse.Namespace, inputs: list[str | int], inferencer) -> i
                     unreadable.append((result.source, result.reason))
     except KeyboardInterrupt:
         interrupted = True
-    except NonFinitePredictionError as error:
+    except ValueError as error:  # such as a prediction that is not finite
         raise CommandError(error) from error
     except OSError as error:
         raise CommandError(f'cannot write --out {args.out}: {error}') from error

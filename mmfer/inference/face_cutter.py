@@ -3,7 +3,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from mmcv.transforms import BaseTransform, LoadAnnotations, LoadImageFromFile, Resize
+from mmcv.transforms import (
+    BaseTransform,
+    CenterCrop,
+    LoadAnnotations,
+    LoadImageFromFile,
+    Resize,
+)
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.datasets.transforms import PackInputs, PackMultiTaskInputs, ResizeEdge
@@ -158,11 +164,21 @@ def _follow(step: BaseTransform, results: dict) -> dict:
     results = step(results)
     after = np.shape(results['img'])[1::-1]
     if after != before and results['warp_matrix'] is matrix:
-        if not isinstance(step, (Resize, ResizeEdge)):
+        if isinstance(step, (Resize, ResizeEdge)):
+            change = resize_map(before, after)
+        elif isinstance(step, CenterCrop):
+            change = _center_crop_map(before, after)
+        else:
             raise ValueError(
                 f'{type(step).__name__} of the test pipeline changes the size from '
                 f'{before[0]}x{before[1]} to {after[0]}x{after[1]} pixels without updating '
-                "warp_matrix; use Resize, or mmfer's CropFace or ResizeFace"
+                "warp_matrix; use Resize, CenterCrop, or mmfer's CropFace or ResizeFace"
             )
-        results['warp_matrix'] = chain(matrix, resize_map(before, after))
+        results['warp_matrix'] = chain(matrix, change)
     return results
+
+
+def _center_crop_map(before: tuple[int, int], after: tuple[int, int]) -> np.ndarray:
+    # Rounded as in mmcv. Padding of images that are too small is on the right and at the bottom.
+    x, y = (round(max(0, old - new) / 2) for old, new in zip(before, after, strict=True))
+    return np.array([[1.0, 0, -x], [0, 1.0, -y]])

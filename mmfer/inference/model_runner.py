@@ -221,6 +221,17 @@ def pack_images(images: Iterable[np.ndarray]) -> dict[str, Any]:
 
     Returns:
         The argument of :meth:`ModelRunner.predict`.
+
+    Raises:
+        ValueError: The images have different sizes.
     """
-    inputs = torch.from_numpy(np.stack(list(images))).permute(0, 3, 1, 2)
+    images = list(images)
+    sizes = sorted({image.shape[:2] for image in images})
+    if len(sizes) > 1:
+        raise ValueError(
+            f'the test pipeline of the config gives images of different sizes, such as {sizes[0]} '
+            f'and {sizes[-1]} (height, width); end it with a step that gives one size, such as '
+            'Resize or CenterCrop'
+        )
+    inputs = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     return dict(inputs=inputs, data_samples=[DataSample() for _ in inputs])

@@ -8,7 +8,7 @@ from shipped_configs import CONFIGS, read_config
 
 from mmfer.datasets import UTKFace
 from mmfer.datasets.splits import split_by_name
-from mmfer.datasets.transforms.face_geometry import move_points
+from mmfer.datasets.transforms.face_geometry import invert, move_points
 from mmfer.faces import Face, FaceAligner, FaceDetector, face_template, similarity_map
 from mmfer.inference.face_cutter import FaceCutter, NotAFaceError
 from mmfer.registry import TRANSFORMS
@@ -158,9 +158,21 @@ def test_drawn_faces_are_cut_as_they_are_drawn(crop):
 
 
 def test_steps_that_cannot_be_followed():
-    cutter = FaceCutter(config(dict(type='CenterCrop', crop_size=24)))
+    cutter = FaceCutter(config(dict(type='EfficientNetCenterCrop', crop_size=24)))
     with pytest.raises(ValueError, match='CenterCrop.*32x32.*24x24'):
         cutter(random_image(), face())
+
+
+@pytest.mark.parametrize('crop', [dict(crop_size=(33, 24)), dict(crop_size=70, auto_pad=True)])
+def test_a_resized_edge_and_the_center_of_the_image(crop):
+    """The test pipeline of ImageNet: its map finds every pixel of a ramp again."""
+    steps = dict(type='ResizeEdge', scale=60), dict(type='CenterCrop', **crop)
+    rows, columns = np.mgrid[:120, :180]
+    ramp = np.stack([rows, columns, columns], axis=2).astype(np.uint8)
+    cut = FaceCutter(config(*steps))(ramp)
+    points = np.array([(10.0, 12.0), (25.0, 20.0)])
+    for (x, y), (column, row) in zip(points, move_points(points, invert(cut.matrix)), strict=True):
+        assert cut.image[int(y), int(x), :2] == pytest.approx([row, column], abs=1)
 
 
 @pytest.mark.parametrize('path', CONFIGS[::4], ids=lambda path: path.stem)
