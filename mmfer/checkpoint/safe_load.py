@@ -89,15 +89,17 @@ def load_checkpoint_file(path: str, map_location: Any = 'cpu') -> Any:
 
 
 def load_weights(path: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Load the weights in a local checkpoint and its ``meta``.
+    """Load the weights in a checkpoint, a file or URL, and its ``meta``.
 
     Returns:
         Tensors by name, see :func:`.unwrap`; and ``meta``, an empty dict if there is none.
 
     Raises:
-        ValueError: The file has no named tensors. :func:`load_checkpoint_file` lists other errors.
+        ValueError: The file has no named tensors. :func:`load_checkpoint_file` and
+            :func:`load_from_http` list other errors.
     """
-    content = load_checkpoint_file(path)
+    is_url = path.startswith(('http://', 'https://'))
+    content = load_from_http(path) if is_url else load_checkpoint_file(path)
     try:
         return unwrap(content), dict(content.get('meta') or {})
     except ValueError as error:

@@ -20,6 +20,7 @@ from mmfer.checkpoint.safe_load import (
     UnsafeCheckpointError,
     load_checkpoint_file,
     load_from_http,
+    load_weights,
     register_safe_loaders,
 )
 
@@ -232,6 +233,11 @@ class TestDownloads:
         for _ in range(2):
             assert CheckpointLoader.load_checkpoint('https://host/a.pth?raw=true') == {'a': 1}
         assert self.asked == ['https://host/a.pth?raw=true']
+
+    def test_weights_may_be_a_url(self):
+        self.serve('https://host/w.pth', dict(state_dict=dict(a=torch.ones(1)), meta=dict(epoch=3)))
+        weights, meta = load_weights('https://host/w.pth')
+        assert weights == {'a': 1} and meta == {'epoch': 3}
 
     def test_urls_with_the_same_name_are_two_files(self):
         urls = ('https://a/x.pth', 'https://b/x.pth', 'https://a/c/x.pth', 'https://a/x.pth?v=2')
