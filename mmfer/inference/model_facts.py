@@ -75,11 +75,11 @@ def task_of(cfg: Config, classes: Sequence[str] = ()) -> str:
         classes (Sequence[str]): The class names, see :func:`class_names`. Defaults to none.
     """
     neck, head = cfg.model.get('neck') or {}, cfg.model.get('head') or {}
-    if is_component(neck, MODELS, KTAdapter):
-        return neck.get('canonical', 'expression')
     for kind, task in _REGRESSION.items():
         if is_component(head, MODELS, kind):
             return task
+    if is_component(neck, MODELS, KTAdapter):
+        return neck.get('canonical', 'expression')
     if head.get('with_feat'):
         return 'recognition'
     return 'expression' if classes and set(classes) <= set(EXPRESSIONS_8) else 'classification'
