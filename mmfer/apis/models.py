@@ -18,7 +18,6 @@ from mmfer.inference.build_limit import at_most
 from mmfer.inference.face_cutter import FaceCutter
 from mmfer.inference.load_model import build_model, load_model
 from mmfer.inference.model_facts import class_names
-from mmfer.models.removed_settings import drop_computation
 from mmfer.utils.config_options import merge_options, parse_options, read_config
 
 from .included_weights import checked_weights
@@ -74,7 +73,7 @@ def get_model(
         built, meta = build_model(cfg).to(device).eval(), {}
         print_log(f'{model} is untrained: no weights were given', 'current', logging.WARNING)
     else:
-        build = functools.partial(_build_carried, weights) if carried else build_model
+        build = functools.partial(_build_carried, own_weights) if carried else build_model
         built, meta = load_model(cfg, weights, device, build=build)
     built._config = cfg
     built._dataset_meta = dict(meta.get('dataset_meta') or {}, classes=class_names(cfg, meta))
@@ -105,11 +104,9 @@ def _config_in(path: Path) -> Config:
             'this file as its weights'
         )
     try:
-        cfg = read_config_text(text)
+        return read_config_text(text)
     except ConfigTextError as error:
         raise ValueError(f'{path}: {error}') from error
-    cfg.model = drop_computation(cfg.model.to_dict())
-    return cfg
 
 
 def _build_carried(path: str, cfg: Config) -> ImageClassifier:

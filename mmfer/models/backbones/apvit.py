@@ -20,7 +20,6 @@ from mmfer.utils.components import is_component
 from ..layers import ATPBlock, EncoderLayer
 from ..layers.attentive_patch_pooling import check_keep_num
 from ..layers.attentive_pooling import keep_count
-from ..removed_settings import refuse_computation
 from ..utils.checkpointing import run_checkpointed
 
 
@@ -71,7 +70,6 @@ class APViT(BaseModule):
             the rest in the backward pass. It saves memory and costs one more forward pass. A CNN
             such as ``IRNet``, which needs most of the memory, has its own ``with_cp``. Defaults to
             False.
-        computation (None): Removed; any other value is an error.
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=...)`` loads transformer
             weights. The CNN's own ``init_cfg`` is applied first and remains in effect for CNN
             weights that the file lacks (Table 3). With None (default) the transformer is
@@ -101,9 +99,7 @@ class APViT(BaseModule):
         layer_cfg: dict | None = None,
         with_cp: bool = False,
         init_cfg: dict | None = None,
-        computation: None = None,
     ):
-        refuse_computation(type(self).__name__, computation)
         super().__init__(init_cfg)
         if out_type not in self.OUT_TYPES:
             raise ValueError(f'APViT out_type must be one of {self.OUT_TYPES}, got {out_type!r}')

@@ -5,7 +5,6 @@ from torch import Tensor
 
 from mmfer.registry import MODELS
 
-from ..removed_settings import refuse_computation
 from .attentive_pooling import (
     CLASS_CRITERIA,
     class_attention_scores,
@@ -52,7 +51,6 @@ class ATPBlock(EncoderLayer):
         keep_rate (float): ``r`` in (0, 1], the share of patch tokens kept. Defaults to 1.
         criterion (str): How the query-key products of the heads are combined to a score: ``'sum'``
             (default), ``'abs'``, ``'max'`` or ``'random'``. See :func:`.class_attention_scores`.
-        computation (None): Removed; any other value is an error.
         **kwargs: Further arguments of :class:`EncoderLayer`.
     """
 
@@ -63,10 +61,8 @@ class ATPBlock(EncoderLayer):
         feedforward_channels: int,
         keep_rate: float = 1.0,
         criterion: str = 'sum',
-        computation: None = None,
         **kwargs,
     ):
-        refuse_computation('ATPBlock', computation)
         super().__init__(embed_dims, num_heads, feedforward_channels, **kwargs)
         check_keep_rate(keep_rate)
         if criterion not in CLASS_CRITERIA:

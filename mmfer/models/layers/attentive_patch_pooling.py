@@ -23,8 +23,8 @@ def check_keep_num(keep_num: int, num_patches: int | None = None) -> None:
     if num_patches is not None and keep_num > num_patches:
         raise ValueError(
             f'app.keep_num={keep_num} is more than the {num_patches} patches of an image: set '
-            f'model.backbone.app.keep_num to 1 to {num_patches}, unless the image is smaller than '
-            'model.backbone.img_size'
+            f'model.backbone.app.keep_num to {num_patches} or less. If the image is smaller than '
+            'model.backbone.img_size, use images of that size'
         )
 
 
@@ -32,7 +32,8 @@ def check_keep_num(keep_num: int, num_patches: int | None = None) -> None:
 class AttentivePatchPooling(BaseModule):
     """Attentive Patch Pooling: keep only the most active patches (APViT, Section 3.2).
 
-    Without a learned criterion it has no parameters. If all patches are kept, it is the identity.
+    Without a learned criterion it has no parameters; in hard mode, keeping all patches then changes
+    nothing.
 
     Args:
         keep_num (int): ``k``, the number of patches to keep, at least 1. Defaults to 160.

@@ -49,9 +49,9 @@ class EncoderLayer(TransformerEncoderLayer):
 
         Args:
             x (Tensor): Tokens ``(B, 1 + N, C)``.
-            class_only (bool): Return the [class] token ``(B, 1, C)`` only. It equals the first
-                token of the full output, but costs a hundredth. For the last layer of a net whose
-                head uses only this token. Defaults to False.
+            class_only (bool): Return the [class] token ``(B, 1, C)`` only, for the last layer of a
+                net whose head uses only this token. Up to rounding, it equals the first token of
+                the full output, for about 1 / N of the cost. Defaults to False.
         """
         if not class_only:
             return super().forward(x)

@@ -78,7 +78,6 @@ def test_keep_rate_outside_its_range_is_named(rate):
     [
         (dict(keep_rate='0.9'), TypeError, "'0.9'"),
         (dict(criterion='mean'), ValueError, "'sum'.*'mean'"),
-        (dict(computation='lean'), TypeError, 'computation.*get_flops.py'),
     ],
 )
 def test_other_bad_arguments_are_named(arguments, error, message):
