@@ -71,7 +71,7 @@ class FaceInferencer:
             file, a checkpoint that contains its config (written by ``tools/train.py`` or
             ``publish_model.py``), or a model built by :func:`.get_model`. All but the last are
             converted for inference, see :func:`.merge_branches`; predictions only change by
-            rounding. Any other model with a ``test_step`` needs its config as ``model._config``.
+            rounding. Any other MMEngine ``BaseModel`` needs its config as ``model._config``.
             Defaults to the expression model that comes with mmfer; the log names it.
         weights (str | Path, optional): The checkpoint if ``model`` is a name or a config.
         device (str | torch.device, optional): Where the model runs. Defaults to a GPU if there is
@@ -151,6 +151,11 @@ class FaceInferencer:
         if isinstance(model, BaseModel):
             if not isinstance(getattr(model, '_config', None), Config):
                 raise ValueError('the model has no config; build it with mmfer.get_model')
+            if weights is not None or list(cfg_options):
+                raise ValueError(
+                    'weights and cfg_options are for a model given by name or file; pass them to '
+                    'mmfer.get_model instead'
+                )
             self.model = model.eval()
             if device is not None:
                 self.model.to(_check_device(device))
@@ -167,6 +172,7 @@ class FaceInferencer:
         meta = dict(dataset_meta=getattr(self.model, '_dataset_meta', None))
         self.runner = ModelRunner(self.model, self.cfg, meta)
         self.pipeline = FaceCutter(self.cfg)
+        self.pipeline(np.zeros((64, 64, 3), np.uint8))  # fails now rather than at the first face
 
     @property
     def task(self) -> str:
@@ -441,14 +447,18 @@ def _make_detector(
     sha256: str | None,
 ) -> FaceDetector | None:
     if detector is None or isinstance(detector, FaceDetector):
-        if max_side is not None:
-            raise ValueError(
-                f'max_side={max_side!r} (--max-side) needs a detector given by name, not '
-                + (
-                    'aligned faces'
-                    if detector is None
-                    else f'a {type(detector).__name__} that is already built'
+        for name, value in dict(
+            detector_weights=weights, detector_sha256=sha256, max_side=max_side
+        ).items():
+            if value is not None:
+                option = name.replace('_', '-')
+                raise ValueError(
+                    f'{name} (--{option}) needs a detector given by name, not '
+                    + (
+                        'aligned faces'
+                        if detector is None
+                        else f'a {type(detector).__name__} that is already built'
+                    )
                 )
-            )
         return detector
     return build_detector(detector, weights, sha256, max_side)

@@ -25,14 +25,14 @@ def included_model() -> IndexedModel:
 
 
 def checked_weights(model: IndexedModel) -> str | None:
-    """Return the path or URL of a model's weights; None if the index has none.
+    """Return the path of a model's weights; None if the index has none.
 
     Raises:
         FileNotFoundError: The weights should be part of the package, but are missing.
         CheckpointError: Their sha256 differs from that in the index.
     """
-    if model.weights is None or '://' in model.weights:
-        return model.weights
+    if model.weights is None:
+        return None
     if not model.included:
         raise FileNotFoundError(
             f'{model.weights}, the weights of {model.name}, is missing: install mmfer again, or '

@@ -27,8 +27,7 @@ class IndexedModel:
         config (Path): Its config file.
         task (str): The task as named in the index; empty if no result is listed.
         dataset (str): The dataset it was tested on; empty if no result is listed.
-        weights (str, optional): A file that comes with mmfer, a URL, or None if no weights are
-            published.
+        weights (str, optional): A file that comes with mmfer, or None if there is none.
         sha256 (str, optional): SHA256 of the weights, in hexadecimal digits.
     """
 
@@ -80,7 +79,7 @@ def _read(index: Path) -> dict[str, IndexedModel]:
         for entry in load(index.parent / metafile)['Models']:
             result = (entry.get('Results') or [{}])[0]
             weights = entry.get('Weights')
-            if weights is not None and '://' not in weights:
+            if weights is not None:
                 # Relative to the package: in a wheel the index is in another folder.
                 weights = str(_PACKAGE.parent / weights)
             models[entry['Name']] = IndexedModel(

@@ -24,29 +24,6 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     return group
 
 
-def use_included_model(args: argparse.Namespace) -> None:
-    """Set ``args.model`` to the model that comes with mmfer if none is given, and print its name.
-
-    Raises:
-        CommandError: No model comes with mmfer, or it cannot be read.
-    """
-    if args.model is not None:
-        return
-    from mmfer.apis.included_weights import included_model, introduce
-    from mmfer.checkpoint import CheckpointError
-
-    from . import CommandError
-
-    if args.weights is not None:
-        raise CommandError('--weights needs --model')
-    try:
-        model = included_model()
-        print(introduce(model), file=sys.stderr)
-    except (CheckpointError, OSError, ValueError) as error:
-        raise CommandError(error) from error
-    args.model = model.name
-
-
 def add_face_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of face detection."""
     group = parser.add_argument_group('faces')
@@ -101,6 +78,9 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
 def make_inferencer(args: argparse.Namespace, **options):
     """Build the :class:`mmfer.FaceInferencer` of the arguments; ``options`` are passed on to it.
 
+    If there is no ``--model``, ``args.model`` is set to the model that comes with mmfer, and its
+    name is printed.
+
     Raises:
         CommandError: An argument is wrong, or a file or a package is missing.
     """
@@ -108,17 +88,21 @@ def make_inferencer(args: argparse.Namespace, **options):
     import cv2
 
     from mmfer.apis.face_inferencer import FaceInferencer
+    from mmfer.apis.included_weights import included_model, introduce
     from mmfer.checkpoint.safe_load import CheckpointError
     from mmfer.utils.config_options import UnknownOptionError
 
     from . import CommandError
 
-    use_included_model(args)
     # OpenCV 5 warns that it does not select a device for the network. OpenCV and FFmpeg also report
     # every unreadable file, which the commands report themselves, once and with its name.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     try:
+        if args.model is None and args.weights is None:
+            included = included_model()
+            print(introduce(included), file=sys.stderr)
+            args.model = included.name
         return FaceInferencer(
             args.model,
             args.weights,

@@ -78,7 +78,6 @@ _SECTIONS = {
     'log_processor': ([LogProcessor], ['type']),
     'randomness': ([set_random_seed], []),
 }
-_CONTAINERS = (Mapping, list, tuple)
 _ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 

@@ -9,6 +9,7 @@ from mmengine.logging import print_log
 
 from .image_header import HEAD, image_format, is_video
 from .image_plug_ins import PLUG_IN_FORMATS, needed_package
+from .short_list import first
 
 #: Usual extensions of images. Files with another one are images if their content says so.
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
@@ -121,9 +122,7 @@ def warn_skipped(
     names = [
         path.relative_to(folder).as_posix() for path in skipped if path.suffix.lower() not in texts
     ]
-    listed = names[:_NAMED]
-    if len(names) > _NAMED:
-        listed.append(f'{len(names) - _NAMED} more')
+    listed = first(names, _NAMED)
     listed += [f'{count} of {suffix}' for suffix, count in sorted(texts.items())]
     if listed:
         print_log(
@@ -137,12 +136,10 @@ def warn_needed(folder: str | Path, packages: Mapping[Path, str]) -> None:
     """Log in one line which images in a folder are skipped, and what to install to read them."""
     if packages:
         names = [path.relative_to(folder).as_posix() for path in packages]
-        listed = names[:_NAMED]
-        if len(names) > _NAMED:
-            listed.append(f'{len(names) - _NAMED} more')
+        are = 'image is' if len(names) == 1 else 'images are'
         print_log(
-            f"'{folder}': {len(names)} images are skipped: {', '.join(listed)}; to read them: "
-            + install_command(packages.values()),
+            f"'{folder}': {len(names)} {are} skipped: {', '.join(first(names, _NAMED))}; to read "
+            'them: ' + install_command(packages.values()),
             'current',
             logging.WARNING,
         )

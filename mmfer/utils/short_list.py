@@ -15,7 +15,7 @@ def short_list(names: Collection, most: int = _NAMED) -> str:
         names (Collection): Any number of names.
         most (int): The largest number that is shown. Defaults to 5.
     """
-    return ', '.join(_first([*map(repr, names)], most)) or 'none'
+    return ', '.join(first([*map(repr, names)], most)) or 'none'
 
 
 def short_lines(lines: Collection, separator: str = '\n  ', most: int = _NAMED) -> str:
@@ -26,9 +26,10 @@ def short_lines(lines: Collection, separator: str = '\n  ', most: int = _NAMED) 
         separator (str): Put before each line. Defaults to a line break and two spaces.
         most (int): The largest number that is shown. Defaults to 5.
     """
-    return separator + separator.join(_first(lines, most)) if lines else ''
+    return separator + separator.join(first(lines, most)) if lines else ''
 
 
-def _first(items: Collection, most: int) -> list[str]:
+def first(items: Collection, most: int) -> list[str]:
+    """Return the first items as text, and how many more there are."""
     shown = [str(item) for item in islice(items, most)]
     return [*shown, f'and {len(items) - most:,} more'] if len(items) > most else shown

@@ -389,8 +389,9 @@ class TestArguments:
         assert make(files, **weights, max_side=640).detector.max_side == 640
         with pytest.raises(ValueError, match='max_side must be 32 or more.*3'):
             make(files, **weights, max_side=3)
-        with pytest.raises(ValueError, match='max_side=640.*aligned faces'):
-            make(files, max_side=640)
+        for name, value in dict(max_side=640, detector_weights='a.onnx').items():
+            with pytest.raises(ValueError, match=f'{name} .*aligned faces'):
+                make(files, **{name: value})
 
     @pytest.mark.parametrize(('given', 'frames', 'images'), [(None, 640, 1500), (1200, 1200, 1200)])
     def test_frames_are_shrunk_for_detection(
@@ -427,6 +428,19 @@ class TestArguments:
         del model._config
         with pytest.raises(ValueError, match='config.*mmfer.get_model'):
             FaceInferencer(model, detector=None)
+
+    def test_settings_that_a_built_model_would_ignore(self, files):
+        model = get_model(*files['age'])
+        for given in (dict(weights='a.pth'), dict(cfg_options=['model.head.loss.omega=5'])):
+            with pytest.raises(ValueError, match='mmfer.get_model'):
+                FaceInferencer(model, detector=None, **given)
+
+    def test_pipelines_whose_images_have_different_sizes(self, files):
+        cfg = Config.fromfile(files['expression'][0])
+        cfg.test_dataloader.dataset.pipeline = [dict(type='ResizeEdge', scale=32)]
+        inferencer = FaceInferencer(get_model(cfg), detector=None, show_progress=False)
+        with pytest.raises(ValueError, match=r'\(32, 32\) and \(32, 48\).*CenterCrop'):
+            inferencer([empty(64, 64), empty(64, 96)])
 
     def test_names_of_the_package(self):
         assert mmfer.FaceInferencer is FaceInferencer and mmfer.get_model is get_model

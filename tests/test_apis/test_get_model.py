@@ -66,6 +66,8 @@ class TestGetModel:
         with torch.no_grad():
             ages = get_model(tmp_path / 'epoch_1.pth').eval()(images)[-1]
             assert torch.equal(ages, get_model(config, checkpoint)(images)[-1])
+        with pytest.raises(FileNotFoundError, match='no checkpoint .*none.pth'):
+            get_model(tmp_path / 'epoch_1.pth', tmp_path / 'none.pth')
 
     def test_modules_that_a_checkpoint_names_are_not_imported(self, tmp_path, monkeypatch):
         config, checkpoint = write_task(tmp_path, 'age')
@@ -156,6 +158,10 @@ class TestFacts:
             ('recognition', dict(head=dict(type='MLPClsHead', with_feat=True))),
             ('age', dict(neck=dict(type='KTAdapter', canonical='age'), head=dict())),
             ('expression', dict(neck=dict(type='KTAdapter'), head=dict())),
+            (
+                'valence_arousal',
+                dict(neck=dict(type='KTAdapter'), head=dict(type='ValenceArousalHead')),
+            ),
             ('classification', dict(head=dict(type='LinearClsHead'))),
         ):
             assert task_of(self.facts(**model)) == expected

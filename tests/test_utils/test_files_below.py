@@ -73,7 +73,7 @@ def test_skipped_files_are_listed_and_text_files_counted(folder, monkeypatch):
     warn_skipped(folder, [])
     assert len(said) == 1
     warn_skipped(folder, [folder / f'{number}.bin' for number in range(30)])
-    assert said[1].endswith('8.bin, 9.bin, 20 more')
+    assert said[1].endswith('8.bin, 9.bin, and 20 more')
 
 
 def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch):
