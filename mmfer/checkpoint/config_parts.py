@@ -148,8 +148,15 @@ def _check_imports(value: Any) -> None:
 
 def _loader(settings: Any, where: str) -> dict[str, Any]:
     dataset = settings
-    while isinstance(dataset, Mapping) and isinstance(dataset.get('dataset'), Mapping):
-        dataset, where = dataset['dataset'], f'{where}.dataset'
+    # As in `find_test_dataset`: inside wrappers, and the first of concatenated datasets.
+    while isinstance(dataset, Mapping):
+        several = dataset.get('datasets')
+        if isinstance(dataset.get('dataset'), Mapping):
+            dataset, where = dataset['dataset'], f'{where}.dataset'
+        elif isinstance(several, (list, tuple)) and several and isinstance(several[0], Mapping):
+            dataset, where = several[0], f'{where}.datasets.0'
+        else:
+            break
     if dataset is settings or not isinstance(dataset, Mapping):
         raise _refuse(where, dataset, 'has no dataset')
     kept = {}

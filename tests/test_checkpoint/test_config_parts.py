@@ -192,6 +192,13 @@ def trap(tmp_path, monkeypatch):
     assert not mark.exists()
 
 
+def test_the_test_set_is_the_first_of_concatenated_ones():
+    data = dict(CONFIG['test_dataloader']['dataset'])
+    wrapper = dict(type='ConcatDataset', datasets=[dict(type='RepeatDataset', dataset=data), {}])
+    text = Config(dict(CONFIG, test_dataloader=dict(dataset=wrapper))).pretty_text
+    assert read_config_text(text).to_dict() == CONFIG
+
+
 def test_the_unchanged_config_is_accepted():
     cfg = read_config_text(changed('default_scope', 'mmfer'))
     assert cfg.to_dict() == CONFIG
