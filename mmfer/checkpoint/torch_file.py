@@ -101,8 +101,12 @@ def _read_zip(path: str, file: BinaryIO) -> tuple[Any, _Numbers]:
             'unknown. Save it again with torch.save, or unpack it and pack it with zip -0'
         )
     total = sum(record.file_size for record in records.values())
-    if len(records) < len(archive.infolist()) or total > file.seek(0, io.SEEK_END):
-        raise CheckpointError(f'{path} is damaged: it has duplicate records. Download it again')
+    cut = any(record.compress_size != record.file_size for record in records.values())
+    if cut or len(records) < len(archive.infolist()) or total > file.seek(0, io.SEEK_END):
+        raise CheckpointError(
+            f'{path} is damaged: its records overlap, or are listed twice or with wrong sizes. '
+            'Download it again'
+        )
     if not main:
         raise CheckpointError(f'{path} is a zip file, but not one of torch.save')
     if not any(record.CRC for record in records.values()):

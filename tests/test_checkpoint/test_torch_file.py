@@ -10,6 +10,7 @@ import random
 import struct
 import warnings
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -222,6 +223,19 @@ def tensor(offset, size, stride):
         + dump(stride)
         + b'\x89ccollections\nOrderedDict\n)RtR.'
     )
+
+
+def test_a_record_that_is_shorter_than_its_tensor(tmp_path):
+    """Otherwise the rest of the tensor would be whatever was in memory."""
+    path = archive(tmp_path / 'a.pth', tensor(0, (4,), (1,)))
+    content = bytearray((tmp_path / 'a.pth').read_bytes())
+    entry = content.index(b'PK\x01\x02', content.index(b'PK\x01\x02', 0))
+    while not content[entry + 46 :].startswith(b'a/data/0'):
+        entry = content.index(b'PK\x01\x02', entry + 1)
+    content[entry + 16 : entry + 24] = zlib.crc32(bytes(4)).to_bytes(4, 'little') + b'\4\0\0\0'
+    (tmp_path / 'a.pth').write_bytes(content)
+    with pytest.raises(CheckpointError, match='wrong sizes'):
+        read_torch_file(path)
 
 
 def test_a_tensor_by_hand(tmp_path):
