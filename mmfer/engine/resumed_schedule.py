@@ -136,9 +136,13 @@ def _require_fit(groups: list, state: Mapping, optimizer: torch.optim.Optimizer)
         )
 
 
+#: Parameters, and ways to compute that a CPU may not have; they do not change the names.
+_NOT_PROBED = ('params', 'param_names', 'capturable', 'foreach', 'fused')
+
+
 def state_names(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> set[str]:
     """Return the names of an optimizer's state per parameter, with the settings of this group."""
-    settings = {k: v for k, v in group.items() if k not in ('params', 'param_names')}
+    settings = {k: v for k, v in group.items() if k not in _NOT_PROBED}
     parameter = torch.nn.Parameter(torch.zeros(2))
     parameter.grad = torch.zeros(2)
     probe = type(optimizer)([{'params': [parameter], **settings}], lr=0.1)

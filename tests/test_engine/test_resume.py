@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from toy_training import toy_config
 
 from mmfer.engine.launch import build_runner, set_resume
+from mmfer.engine.resumed_schedule import state_names
 from mmfer.registry import HOOKS, METRICS
 
 
@@ -145,16 +146,22 @@ def test_best_checkpoint_saved_during_validation_resumes_exactly(tmp_path, runti
     assert_same_end(whole, resumed)
 
 
-@pytest.mark.parametrize('epoch', [2, 4])
+@pytest.mark.parametrize(('epoch', 'interval'), [(2, 1), (4, 1), (4, 3)])
 @pytest.mark.parametrize('by_epoch', [True, False])
-def test_a_validation_that_was_stopped_may_still_find_the_best(tmp_path, runtime, epoch, by_epoch):
+def test_a_validation_that_was_stopped_may_still_find_the_best(
+    tmp_path, runtime, epoch, interval, by_epoch
+):
     """The checkpoint is saved before it; after the last one nothing is left to train."""
 
     def config(folder):
         changes = {'default_hooks__checkpoint__save_best': 'age'}
+        changes['train_cfg__val_interval'] = interval
         if not by_epoch:
+            del changes['train_cfg__val_interval']
             changes |= dict(
-                train_cfg=dict(_delete_=True, by_epoch=False, max_iters=12, val_interval=3),
+                train_cfg=dict(
+                    _delete_=True, by_epoch=False, max_iters=12, val_interval=3 * interval
+                ),
                 train_dataloader__sampler=dict(type='InfiniteSampler'),
                 param_scheduler=[dict(type='CosineAnnealingLR', T_max=12, by_epoch=False)],
                 default_hooks__checkpoint__by_epoch=False,
@@ -174,6 +181,12 @@ def test_a_validation_that_was_stopped_may_still_find_the_best(tmp_path, runtime
     assert names[0] == names[1] and best in names[0]
     ours, theirs = (torch.load(tmp_path / it / best)['state_dict'] for it in ('whole', 'cut'))
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
+def test_names_of_an_optimizers_state_do_not_depend_on_the_gpu():
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], capturable=True)
+    names = state_names(optimizer, optimizer.param_groups[0])
+    assert names == {'step', 'exp_avg', 'exp_avg_sq'}
 
 
 def test_validation_does_not_change_training(tmp_path, runtime):

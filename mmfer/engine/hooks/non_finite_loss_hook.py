@@ -77,9 +77,10 @@ class NonFiniteLossHook(Hook):
             check_numbers(checkpoint['state_dict'])
             check_numbers(dict(named_tensors(checkpoint.get('optimizer'), 'optimizer')))
         except ValueError as error:
+            meta = checkpoint['meta']
             raise NonFiniteWeightsError(
-                f'no checkpoint was saved at iteration {runner.iter + 1} (epoch {runner.epoch + 1})'
-                f': {error}. Lower optim_wrapper.optimizer.lr, set optim_wrapper.clip_grad.'
+                f'no checkpoint was saved at iteration {meta["iter"]} (epoch {meta["epoch"]}), '
+                f'because {error}. Lower optim_wrapper.optimizer.lr, set optim_wrapper.clip_grad.'
                 'max_norm, or train without --amp, and resume from the last one with --resume.'
             ) from error
 

@@ -183,16 +183,17 @@ def _lacks_validation(runner) -> bool:
     """
     loop, schedulers = runner.train_loop, flat(runner.param_schedulers)
     steps = [s.last_step for s in schedulers if getattr(s, 'need_val_args', False)]
-    done, by_epoch = loop.iter, not isinstance(loop, IterBasedTrainLoop)
-    if by_epoch:
-        done = loop.epoch
-    if runner.val_loop is None or done < loop.val_begin or done % loop.val_interval:
+    by_epoch = not isinstance(loop, IterBasedTrainLoop)
+    done, end = (loop.epoch, loop.max_epochs) if by_epoch else (loop.iter, loop.max_iters)
+    extra = done == end and done % loop.val_interval > 0  # MMEngine also validates at the end
+    if runner.val_loop is None or done < loop.val_begin or (done % loop.val_interval and not extra):
         return False
     if not steps:
         is_whole = not by_epoch or loop.iter == done * len(runner.train_dataloader)
         hooks = (hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
         return is_whole and any(hook.save_best for hook in hooks)
-    return min(steps) < done // loop.val_interval - (loop.val_begin - 1) // loop.val_interval
+    regular = done // loop.val_interval - (loop.val_begin - 1) // loop.val_interval
+    return min(steps) < regular + extra
 
 
 def _iterations(runner, meta: dict) -> int:

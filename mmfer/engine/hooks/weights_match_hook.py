@@ -93,7 +93,7 @@ class WeightsMatchHook(Hook):
         reason = why_incomplete(checkpoint)
         names = report.missing + report.unexpected  # frozen priors have files of their own
         if not reason and (report.reshaped or any(not n.startswith('priors.') for n in names)):
-            reason = f'{report}\n{report.details(self.max_listed)}\n'
+            reason = f'{report}\n{report.details(self.max_listed)}'
         if not reason and _lost_schedule(checkpoint):
             reason = 'its param_schedulers are missing'
         optimizer = getattr(runner.optim_wrapper, 'optimizer', None)
@@ -101,7 +101,7 @@ class WeightsMatchHook(Hook):
             reason = _lost_state(optimizer, checkpoint['optimizer'])
         if reason:
             raise WeightsMismatchError(
-                f'training cannot be resumed from this checkpoint: {reason}. Resume an earlier one '
+                f'training cannot be resumed from this checkpoint: {reason}\nResume an earlier one '
                 '(--resume FILE), or start a new run from its weights with '
                 'load_from (--cfg-options load_from=FILE, without --resume)'
             )
