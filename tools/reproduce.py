@@ -163,9 +163,11 @@ def make_runs(args: argparse.Namespace, indices: 'Sequence[Index]') -> 'list[Run
         if not separator:
             root = Path(word).resolve()
         elif name in databases:
-            roots[name] = Path(folder)
+            roots[name] = Path(folder).expanduser()  # shells do not, after an equals sign
         else:
-            raise ExperimentError(f'--data-root {word}: must be one of {", ".join(databases)}')
+            raise ExperimentError(
+                f'--data-root {word}: {name!r} is not one of {", ".join(databases)}'
+            )
     for word in args.weights:
         name, separator, path = word.partition('=')
         variant, _, database = name.rpartition('/')
@@ -174,7 +176,11 @@ def make_runs(args: argparse.Namespace, indices: 'Sequence[Index]') -> 'list[Run
                 f'--weights {word}: write VARIANT/DATABASE=FILE, with a variant that the index has '
                 'for this database, such as M/utkface-224px=age.pth'
             )
-        given[variant, database] = Path(path).resolve()
+        given[variant, database] = Path(path).expanduser().resolve()
+    try:
+        options, adapter_options = map(parse_options, (args.cfg_options, args.adapter_options))
+    except ValueError as error:
+        raise ExperimentError(error) from error
     settings = Settings(
         # Absolute, so that runs do not depend on the current folder.
         work_dir=args.work_dir.resolve() / args.data,
@@ -183,8 +189,8 @@ def make_runs(args: argparse.Namespace, indices: 'Sequence[Index]') -> 'list[Run
         data_roots=roots,
         data=args.data,
         protocol=args.protocol,
-        options=parse_options(args.cfg_options),
-        adapter_options=parse_options(args.adapter_options),
+        options=options,
+        adapter_options=adapter_options,
         cache=args.cache,
         given=given,
         processes=args.gpus,
@@ -211,6 +217,10 @@ def print_row(args: argparse.Namespace, all_runs: 'Sequence[Runs]') -> None:
     else:
         runs, row = find(args.row, all_runs), args.row
     variant, databases = runs.index.find_row(row)
+    if variant not in runs.index.variants:
+        raise ExperimentError(
+            f'--print {args.row}: it is the best of several rows; print one of them'
+        )
     trained_on = [name for name in runs.index.databases if runs.variants.exists(name, variant)]
     wanted = args.databases
     if not wanted:
@@ -228,20 +238,28 @@ def print_row(args: argparse.Namespace, all_runs: 'Sequence[Runs]') -> None:
 
 def choose(args: argparse.Namespace, all_runs: 'Sequence[Runs]') -> 'list[tuple[Runs, Experiment]]':
     """Return the experiments of the arguments, each with the runs of its paper."""
-    from mmfer.reproduction.index import select
+    from mmfer.reproduction.index import ExperimentError, select
 
+    known = [name for runs in all_runs for name in runs.index.databases]
+    if unknown := [name for name in args.databases or () if name not in known]:
+        raise ExperimentError(f'--databases {unknown[0]!r} is not one of {", ".join(known)}')
     chosen = []
     for name in args.experiments:
         for runs in all_runs if name == 'all' else [find(name, all_runs)]:
-            if name == 'all' and args.data not in ('paper', *runs.index.stand_ins):
-                continue
             wanted = args.databases
             if wanted is not None:
                 own = [it for it in wanted if it in runs.index.databases]
                 if name == 'all' and not own:
                     continue
                 wanted = own or wanted
-            chosen += [(runs, experiment) for experiment in select(runs.index, [name], wanted)]
+            for experiment in select(runs.index, [name], wanted):
+                if runs.has(experiment):
+                    chosen.append((runs, experiment))
+                elif name != 'all':
+                    raise ExperimentError(
+                        f'--data {args.data} has no databases or no rows for {experiment.name}; '
+                        '--list shows what it has'
+                    )
     return chosen
 
 
@@ -262,8 +280,7 @@ def run(args: argparse.Namespace) -> int:
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     progress = Progress()
     if args.list:
-        listed = [it for it in all_runs if args.data in ('paper', *it.index.stand_ins)]
-        print(list_experiments(listed, seeds), end='')
+        print(list_experiments(all_runs, seeds), end='')
         return 0
     chosen = choose(args, all_runs)
     if args.plan:

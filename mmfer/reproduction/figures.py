@@ -42,7 +42,7 @@ def draw(runs: Runs, results: Results, seeds: Sequence[int]) -> Figure | None:
 
 def _heat_map(results: Results) -> Figure:
     """Draw accuracy over k and r."""
-    experiment, (column,) = results.experiment, results.columns
+    experiment, column = results.experiment, results.columns[0]
     ks, rs = experiment.grid['k'], experiment.grid['r']
     measured = np.full((len(rs), len(ks)), np.nan)
     published = measured.copy()

@@ -276,6 +276,7 @@ def _one_row(index: Index, name: str) -> Experiment:
         name=f'{experiment.name}-{row.replace(" ", "-")}',
         published=experiment.published or experiment.name,
         rows=rows,
+        best_of={row: of for row, of in experiment.best_of.items() if row in kept},
         figure=None,
     )
 

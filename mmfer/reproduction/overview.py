@@ -22,9 +22,10 @@ def plan(runs: Runs, experiment: Experiment, seeds: Sequence[int]) -> list[Stage
 
 
 def list_experiments(all_runs: Iterable[Runs], seeds: Sequence[int]) -> str:
-    """Return a table of all experiments: name, rows, finished and needed trainings, title."""
+    """Return a table of all experiments for the data: name, rows, trainings, databases, title."""
     lines = [('name', 'rows', 'trainings', 'databases', 'title')]
-    for runs, experiment in [(r, e) for r in all_runs for e in r.index.experiments.values()]:
+    listed = [(r, e) for r in all_runs for e in r.index.experiments.values() if r.has(e)]
+    for runs, experiment in listed:
         stages = plan(runs, experiment, seeds)
         done = sum(stage.is_trained for stage in stages)
         names = ', '.join(runs.databases(experiment))

@@ -152,6 +152,13 @@ class Runs:
                 if self.variants.exists(database, variant):
                     yield database, variant
 
+    def has(self, experiment: Experiment) -> bool:
+        """Whether the selected data have all databases of an experiment, and at least one row."""
+        found = self.index.stand_ins.get(self.settings.data, {})
+        if self.settings.stands_in and not set(experiment.databases) <= found.keys():
+            return False
+        return not experiment.trains or any(True for _ in self.cells(experiment))
+
     def config(self, database: str, variant: str) -> Config:
         """Return the whole config of a run, without its seed and starting weights."""
         settings, cfg = self.settings, self.variants.config(database, variant)
@@ -221,7 +228,8 @@ class Runs:
 
     def counted(self, database: str, stage: Stage) -> Stage:
         """Return the stage whose test is the result of a run on a database."""
-        if self.settings.select == 'best' and stage.is_trained and stage.given is None:
+        finished = stage.is_trained or stage.is_tested  # the last checkpoint may be deleted
+        if self.settings.select == 'best' and finished and stage.given is None:
             return best_epoch(stage, self.index.databases[database].primary)
         return stage
 
@@ -250,15 +258,13 @@ class Runs:
     def notes(self, experiment: Experiment) -> list[str]:
         """Return notes on the data of an experiment: its protocol, validation on test data."""
         found, on_test = [], []
-        for name in experiment.databases:
+        for name in self.databases(experiment):
             database = self.index.databases[name]
-            if self.settings.stands_in:
-                continue
             if self._protocol(name):
                 found.append(f'Protocol of {name}, leak-free: {database.leak_free["description"]}.')
             elif database.protocol:
                 found.append(f"Protocol of {name}, the paper's: {database.protocol}.")
-            row = next(r for r in experiment.trained_rows if self.variants.exists(name, r))
+            row = next(row for here, row in self.cells(experiment) if here == name)
             cfg = self.config(name, row)
             if unwrapped(cfg.val_dataloader.dataset) == unwrapped(cfg.test_dataloader.dataset):
                 on_test.append(name)

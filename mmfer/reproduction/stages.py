@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def last_checkpoint_name(cfg: Config) -> str:
     return f'iter_{train_cfg.max_iters}.pth'
 
 
+@dataclass(eq=False)
 class Stage:
     """One training and its test, in a separate folder.
 
@@ -61,23 +63,17 @@ class Stage:
             Defaults to None.
     """
 
-    def __init__(
-        self,
-        name: str,
-        cfg: Config,
-        folder: Path,
-        inputs: Sequence[Path],
-        tools: Path,
-        processes: int = 1,
-        given: Path | None = None,
-    ):
-        self.name = name
-        self.cfg = cfg
-        self.folder = folder
-        self.inputs = list(inputs) if given is None else [given]
-        self.tools = tools
-        self.processes = processes
-        self.given = given
+    name: str
+    cfg: Config
+    folder: Path
+    inputs: Sequence[Path]
+    tools: Path
+    processes: int = 1
+    given: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.given is not None:
+            self.inputs = [self.given]
         self._lock: int | None = None
 
     @property
@@ -142,14 +138,8 @@ class Stage:
 
     def test_of(self, title: str, folder: str, checkpoint: Path) -> 'Stage':
         """Return a stage that tests another checkpoint of this training, in a subfolder."""
-        stage = Stage(
-            f'{self.name}, {title}',
-            self.cfg,
-            self.folder / folder,
-            [],
-            self.tools,
-            self.processes,
-            checkpoint,
+        stage = replace(
+            self, name=f'{self.name}, {title}', folder=self.folder / folder, given=checkpoint
         )
         stage._lock = self._lock  # its folder is inside the locked one
         return stage
@@ -276,7 +266,9 @@ def _start(command: Sequence[str], lock: int | None) -> subprocess.Popen:
         command (Sequence[str]): Command of the tool.
         lock (int, optional): File descriptor of the lock.
     """
-    options = {}
+    # The shell scripts call `python`, which must be the one that runs this.
+    folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', '')])
+    options = dict(env={**os.environ, 'PATH': folders})
     passed = None if lock is None or os.name != 'posix' else os.dup(lock)
     if passed is not None:
         options['pass_fds'] = [passed]

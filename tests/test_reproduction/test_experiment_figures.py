@@ -32,6 +32,10 @@ def test_heat_map(index, runs):
     results = Results(experiment, [Column('AffectNet', ('AffectNet',))], published, measured)
     found = texts(draw(runs, results, [0, 1]))
     assert {'60.50', '55.25'} <= {*found} and any('66.94' in text for text in found)
+    # The first of several metrics.
+    second = Column('AffectNet, mean', ())
+    found = texts(draw(runs, dataclasses.replace(results, columns=[*results.columns, second]), [0]))
+    assert {'60.50', '55.25'} <= {*found}
     # Without the paper's values if they are not comparable.
     results = dataclasses.replace(results, columns=[Column('AffectNet', ())])
     found = texts(draw(runs, results, [0, 1]))

@@ -181,6 +181,10 @@ def test_one_row_comes_with_its_reference_row(kt_index):
     assert one.published == 'kt-table3' and one.reference_of('S to C') == 'C'
     (one,) = select(kt_index, ['kt-table6/2'])
     assert [*one.rows] == ['no-masks', 'dm']
+    (one,) = select(kt_index, ['kt-table5/M to M'])
+    assert not one.best_of
+    (one,) = select(kt_index, ['kt-table5/best to M'])
+    assert [*one.best_of] == ['best to M']
 
 
 @pytest.mark.parametrize(

@@ -190,10 +190,15 @@ def test_the_best_epoch_is_tested_and_all_results_are_from_that_test(report, tmp
     report.collect(table)
     assert ' 5.0000' not in (tmp_path / 'work/table2.csv').read_text()
 
+    # A deleted last checkpoint changes nothing.
+    report.runs.settings = dataclasses.replace(last, select='best')
+    report.runs.stage('RAF-DB', 'apvit', 1).checkpoint.unlink()
+    report.collect(table)
+    assert (tmp_path / 'work/table2-best.csv').read_text() == text
+
     # A missing best checkpoint is an error; no other epoch is used.
     (folder / 'best_age_mae_epoch_12.pth').unlink()
     (folder / 'best_age_mae_epoch_1.pth').unlink()
-    report.runs.settings = dataclasses.replace(last, select='best')
     with pytest.raises(ExperimentError, match='seed1 has no .*best_age_mae_.*delete the folder'):
         report.collect(table)
 

@@ -289,5 +289,7 @@ def test_validation_on_the_test_list_is_noted(make, index):
     (note,) = make().notes(select(index, ['table10'])[0])
     assert note == 'Validation is on the test list: SFEW.'
     assert 'test list: RAF-DB' in make().notes(index.find('table13'))[-1]
+    notes = make(data='ferplus-small').notes(index.find('cnn'))
+    assert notes[-1] == 'Validation is on the test list: FERPlus (small).'
     held_out = make(protocol='leak-free').notes(index.find('table13'))
     assert len(held_out) == 1 and held_out[0].startswith('Protocol of RAF-DB, leak-free')

@@ -25,6 +25,13 @@ def test_list(run):
     assert names[20:] == [f'kt-table{n}' for n in range(1, 6)] + others + figures
 
 
+def test_list_of_stand_ins(run):
+    done = run('--list', '--data', 'ferplus-small')
+    assert done.returncode == 0, done.stderr
+    assert 'table1 ' in done.stdout and 'kt-table4' in done.stdout
+    assert 'kt-table1' not in done.stdout, 'it needs CFP, for which nothing stands in'
+
+
 def test_plan(run, tmp_path):
     result = run('table1', '--data', 'synth', '--seeds', 3, '--plan')
     assert result.returncode == 0, result.stderr
@@ -91,7 +98,12 @@ def test_costs_need_no_data(run, tmp_path):
         (['table5', '--data-root', 'RAFDB=x'], 2, '--data-root RAFDB=x: '),
         (['table5', '--data', 'synth', '--data-root', 'x'], 2, 'takes no --data-root'),
         (['table5', '--data', 'synth', '--protocol', 'leak-free'], 2, 'is for --data paper'),
-        (['table5', '--data', 'paper-64px', '--data-root', '.'], 2, 'has no stand-in for RAF-DB'),
+        (['table5', '--data', 'paper-64px', '--data-root', '.'], 2, 'no databases'),
+        (['table1', '--databases', 'RAF-DB', 'Affectnet', '--plan'], 2, "'Affectnet' is not one"),
+        (['cnn/plain-cnn', '--no-train'], 2, 'no rows for cnn-plain-cnn'),
+        (['kt-table6', '--data', 'paper-64px', '--plan'], 2, 'no rows for kt-table6'),
+        (['table1', '--cfg-options', 'lr'], 2, 'write KEY=VALUE'),
+        (['--print', 'kt-table5/best to M'], 2, 'best of several rows'),
         (['kt-table9'], 2, "'kt-table9'"),
         (['kt-table3/T to M', '--data', 'synth'], 2, "row 'T to M' "),
         ([], 2, 'name an experiment'),
