@@ -12,7 +12,7 @@ from .face import Face
 from .search_passes import SMALL, WHOLE, fills, search_parts
 
 #: Without --no-deps pip replaces torch and numpy with old versions.
-INSTALL = 'pip install --no-deps facenet-pytorch==2.6.0'
+INSTALL = 'pip install requests tqdm && pip install --no-deps facenet-pytorch==2.6.0'
 
 # Margin added around the image, relative to its longer side. facenet-pytorch stretches the part of
 # a box inside the image to the input of its networks, which shifts points near an edge towards it:
