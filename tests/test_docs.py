@@ -16,7 +16,7 @@ def program(repo_root, page: str, contains: str) -> str:
     text = (repo_root / 'docs' / 'tutorials' / page).read_text(encoding='utf-8')
     blocks = re.findall(r'^```python\n(.*?)^```', text, re.M | re.S)
     (block,) = [block for block in blocks if contains in block]
-    return block.replace("'mmfer/configs/", f"'{(repo_root / 'configs').as_posix()}/")
+    return block.replace("'configs/", f"'{(repo_root / 'configs').as_posix()}/")
 
 
 def test_weights_and_configs_that_pages_name_exist(repo_root):
