@@ -37,7 +37,6 @@ class TransferBlock(BaseModule):
         ffn_ratio (float): Hidden width of the FFN, in units of ``embed_dims``.
         norm (str): 'post' or 'pre'. Defaults to 'post'.
         act_cfg (dict, optional): Activation of the FFN. Defaults to None, GELU.
-        init_cfg (dict, optional): Initialization. Defaults to None.
     """
 
     def __init__(
@@ -47,9 +46,8 @@ class TransferBlock(BaseModule):
         ffn_ratio: float,
         norm: str = 'post',
         act_cfg: dict | None = None,
-        init_cfg: dict | None = None,
     ):
-        super().__init__(init_cfg)
+        super().__init__()
         self.pre_norm = norm == 'pre'
         self.attn = MultiheadAttention(embed_dims, num_heads)
         self.ln1 = nn.LayerNorm(embed_dims)
@@ -108,7 +106,6 @@ class KnowledgeTransfer(TransferBlock):
         num_knowledge (int): Number of knowledge tokens ``K``. Defaults to 1.
         norm (str): See :class:`TransferBlock`. Defaults to 'post'.
         act_cfg (dict, optional): Activation of the FFN. Defaults to None, GELU.
-        init_cfg (dict, optional): Initialization. Defaults to None.
     """
 
     def __init__(
@@ -122,10 +119,9 @@ class KnowledgeTransfer(TransferBlock):
         num_knowledge: int = 1,
         norm: str = 'post',
         act_cfg: dict | None = None,
-        init_cfg: dict | None = None,
     ):
         block = (embed_dims, num_heads, ffn_ratio, norm, act_cfg)
-        super().__init__(*block, init_cfg)
+        super().__init__(*block)
         self.canonical_mask = canonical_mask
         self.num_knowledge = num_knowledge
         self.knowledge = nn.Parameter(torch.zeros(1, num_knowledge, embed_dims))
