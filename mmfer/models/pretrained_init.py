@@ -3,8 +3,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mmengine.logging import print_log
+from mmengine.model import BaseModule, update_init_info
 from mmengine.model import PretrainedInit as MMEnginePretrainedInit
-from mmengine.model import update_init_info
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
@@ -101,6 +101,10 @@ class PretrainedInit(MMEnginePretrainedInit):
         load_state_dict(module, weights, strict=False, logger='current')
         if hasattr(module, '_params_init_info'):
             update_init_info(module, init_info=self._get_init_info())
+        # mmengine initializes the children afterwards, unless `type` is exactly 'Pretrained'.
+        for child in module.modules():
+            if isinstance(child, BaseModule) and child is not module:
+                child.is_init = True
 
     def _require_all(self, module: nn.Module, report: StateDictReport) -> None:
         allowed = tuple(self.allow_missing)

@@ -1,8 +1,9 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
+from tiny_apvit import ARCH
 
-from mmfer.models import IRNet
+from mmfer.models import APViT, IRNet
 from mmfer.models.pretrained_init import PretrainedInit
 
 SMALL = dict(depth=18, num_stages=2, base_channels=2)
@@ -25,6 +26,16 @@ def test_loads_a_file_and_a_part_of_a_file(tmp_path):
     ):
         net.init_weights()
         assert all(torch.equal(v, state[k]) for k, v in net.state_dict().items())
+
+
+@pytest.mark.parametrize('kind', ['Pretrained', 'mmfer.Pretrained', PretrainedInit])
+def test_loaded_weights_stay_whatever_the_spelling(tmp_path, kind):
+    settings = dict(arch=ARCH, img_size=16, patch_size=4)
+    source = APViT(**settings).state_dict()
+    torch.save(source, tmp_path / 'a.pth')
+    net = APViT(**settings, init_cfg=dict(type=kind, checkpoint=str(tmp_path / 'a.pth')))
+    net.init_weights()
+    assert all(torch.equal(value, source[name]) for name, value in net.state_dict().items())
 
 
 def test_leaves_a_part_of_a_file_out(tmp_path):
