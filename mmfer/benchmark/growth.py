@@ -32,7 +32,8 @@ def measure_growth(
         clock (Callable[[], float]): One of :data:`.CLOCKS`. Defaults to ``'wall'``.
 
     Raises:
-        ValueError: The image size must be changed, but the backbone has no ``img_size``.
+        ValueError: The image size must be changed, but the backbone has no ``img_size``; or a model
+            fails, such as for lack of memory.
     """
     costs = []
     for size in sizes:
@@ -40,7 +41,9 @@ def measure_growth(
         models = {name: random_model(cfg).to(device) for name, cfg in sized.items()}
         for batch_size in batch_sizes:
             inputs = {name: random_inputs(cfg, batch_size, device) for name, cfg in sized.items()}
-            times, _ = time_variants(models, inputs, ['eager'], turns, clock=clock)
+            times, skipped = time_variants(models, inputs, ['eager'], turns, clock=clock)
+            if skipped:
+                raise ValueError(f'batch {batch_size}, {size} pixels cannot be timed: {skipped}')
             for (name, cfg), measured in zip(sized.items(), times.values(), strict=True):
                 memory = training_memory(cfg, batch_size, device)
                 costs.append(Cost(name, batch_size, size, memory, measured.median))

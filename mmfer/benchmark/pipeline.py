@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from mmengine.dataset import Compose
 
 from mmfer.datasets.determinism import leaf_datasets
 from mmfer.datasets.transforms import LoadFaceImage
@@ -36,18 +37,18 @@ def measure_pipeline(
     Returns:
         Results for one process: ``images``, the number of different images per turn; ``rate``,
         images per second through the whole pipeline; ``bare_rate``, images per second for decoding
-        and resizing, nan if samples are not files; ``share``, ``rate / bare_rate``; ``steps``,
-        milliseconds per image for each transform, by its number and name.
+        and resizing, and ``share``, ``rate / bare_rate``, both None if samples are not files;
+        ``steps``, milliseconds per image for each transform, by its number and name.
     """
     indices = spread(len(dataset), count)
     times = time_pipeline(dataset, indices, size, turns, clock)
     rates = {name: len(indices) / measured.median for name, measured in times.items()}
-    bare_rate = rates.get('bare', float('nan'))
+    bare_rate = rates.get('bare')
     return dict(
         images=len(indices),
         rate=rates['pipeline'],
         bare_rate=bare_rate,
-        share=rates['pipeline'] / bare_rate,
+        share=bare_rate and rates['pipeline'] / bare_rate,
         steps=_time_steps(dataset, indices, clock),
     )
 
@@ -98,14 +99,31 @@ def _time_steps(
     dataset: Any, indices: Sequence[int], clock: Callable[[], float]
 ) -> dict[str, float]:
     """Return the milliseconds per image of each transform."""
-    base = leaf_datasets(dataset)[0]  # concatenated datasets have similar pipelines
     spent: dict[str, float] = {}
-    with _one_thread():
+    with _one_thread(), _detached_pipeline(dataset) as steps:
         for index in indices:
-            sample = dataset.get_data_info(index)
-            for number, step in enumerate(base.pipeline.transforms):
+            sample = dataset[index]
+            for number, step in enumerate(steps):
                 begin = clock()
                 sample = step(sample)
                 name = f'{number} {type(step).__name__}'
                 spent[name] = spent.get(name, 0.0) + clock() - begin
     return {name: seconds / len(indices) * 1e3 for name, seconds in spent.items()}
+
+
+@contextmanager
+def _detached_pipeline(dataset: Any) -> Iterator[list[Callable]]:
+    """Remove the pipeline from a dataset, which then returns raw samples, and return its steps.
+
+    The samples of ``get_data_info`` are not always the input of the pipeline: SynthFace adds the
+    image later.
+    """
+    leaves = leaf_datasets(dataset)
+    pipelines = [leaf.pipeline for leaf in leaves]
+    try:
+        for leaf in leaves:
+            leaf.pipeline = Compose([])
+        yield pipelines[0].transforms  # concatenated datasets have similar pipelines
+    finally:
+        for leaf, pipeline in zip(leaves, pipelines, strict=True):
+            leaf.pipeline = pipeline

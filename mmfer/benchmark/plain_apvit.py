@@ -36,8 +36,8 @@ class PlainAPViT(nn.Module):
     Args:
         model (APViT): The model; its parameters are shared, not copied. It must be the paper's
             model with any k and r: with a CNN, hard patch pooling on the tokens by absolute values
-            or none, token pooling by the sum over heads or none, and the [class] token or the
-            average as output.
+            or none, token pooling by the sum over heads or none, GELU and no layer scale in its
+            blocks, and the [class] token or the average as output.
         select (Callable): :func:`wide_gather` (default) or :func:`wide_top_k`.
 
     Raises:
@@ -107,6 +107,10 @@ def _check(model: nn.Module) -> None:
         for key, value in (('criterion', 'abs'), ('mode', 'hard'), ('score_on', 'tokens')):
             wanted[f'model.backbone.app.{key}'] = (getattr(model.app, key), value)
     for layer in model.layers:
+        scale = 0 if isinstance(layer.attn.gamma1, nn.Identity) else 'above 0'
+        wanted['model.backbone.layer_cfg.layer_scale_init_value'] = (scale, 0)
+        activation = str(layer.ffn.layers[0][1])
+        wanted['model.backbone.layer_cfg.act_cfg'] = (activation, str(nn.GELU()))
         if isinstance(layer, ATPBlock):
             wanted['model.backbone.atp.criterion'] = (layer.criterion, 'sum')
     wrong = [f'{key}={has!r} instead of {to!r}' for key, (has, to) in wanted.items() if has != to]

@@ -59,10 +59,10 @@ def memory_table(rows: Sequence[Mapping[str, Any]]) -> str:
 def pipeline_text(speed: Mapping[str, Any]) -> str:
     """Return the result of :func:`.measure_pipeline` as text."""
     lines = [['step', 'ms per image'], *((k, f'{ms:.3f}') for k, ms in speed['steps'].items())]
-    return (
-        f'{speed["rate"]:.0f} images/s through the pipeline, {speed["bare_rate"]:.0f} decoded '
-        f'and resized: {100 * speed["share"]:.0f} %\n{markdown_table(lines)}'
-    )
+    bare = 'nothing is decoded, because the samples are not files'
+    if speed['bare_rate'] is not None:
+        bare = f'{speed["bare_rate"]:.0f} decoded and resized: {100 * speed["share"]:.0f} %'
+    return f'{speed["rate"]:.0f} images/s through the pipeline, {bare}\n{markdown_table(lines)}'
 
 
 def machine_text(machine: Mapping[str, Any]) -> str:

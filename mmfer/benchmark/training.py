@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from mmfer.deployment.untrained import random_model
@@ -43,7 +43,9 @@ class TrainStep:
         size = size or image_size(cfg)[0]
         self.batch = dict(
             inputs=torch.randint(0, 256, (batch_size, 3, *size), dtype=torch.uint8),
-            data_samples=[_sample(index, min(size), cfg) for index in range(batch_size)],
+            data_samples=[
+                _sample(index, min(size), self.model.head) for index in range(batch_size)
+            ],
         )
 
     def __call__(self, count: int | None = None) -> dict[str, Tensor]:
@@ -53,14 +55,14 @@ class TrainStep:
             return self.model.train_step(batch, self.optim_wrapper)
 
 
-def _sample(index: int, side: int, cfg: Config) -> DataSample:
-    """Create a sample with labels for every head."""
+def _sample(index: int, side: int, head: nn.Module | None) -> DataSample:
+    """Create a sample with labels for every head of mmfer and for classifiers of mmpretrain."""
     sample = DataSample(metainfo=dict(sample_idx=index)).set_gt_label(0)
-    head = cfg.model.get('head') or {}
-    if (head.get('loss') or {}).get('use_soft'):
-        sample.set_gt_score(torch.eye(head['num_classes'])[0])
+    if getattr(getattr(head, 'loss_module', None), 'use_soft', False):
+        sample.set_gt_score(torch.eye(head.num_classes)[0])
     sample.set_field(30.0, 'gt_age')
-    sample.set_field(torch.rand(98, 2) * side, 'gt_landmarks')
+    sample.set_field(torch.rand(getattr(head, 'num_points', 0), 2) * side, 'gt_landmarks')
+    sample.set_field(torch.randint(2, (getattr(head, 'num_units', 0),)), 'gt_au')
     sample.set_field(torch.rand(2), 'gt_valence_arousal')
     return sample
 

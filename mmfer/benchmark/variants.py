@@ -12,7 +12,6 @@ from torch import Tensor
 
 from mmfer.deployment.aot import export_package
 from mmfer.deployment.exported import AotModel, OnnxModel
-from mmfer.deployment.model import ExportError
 from mmfer.deployment.onnx import export_onnx
 from mmfer.utils.image_size import image_size
 from mmfer.utils.reparameterize import merge_branches
@@ -153,12 +152,13 @@ def time_variants(
         inputs (Mapping[str, Tensor]): Inputs of each model, by the same names.
         variants (Sequence[str]): Names of variants, see :data:`VARIANTS`.
         turns (int): Timed calls of each variant.
-        warm_up (int): Untimed calls before. Defaults to 1.
+        warm_up (int): Untimed calls before, at least 1, in which ``compiled`` is compiled. Defaults
+            to 1.
         clock (Callable[[], float]): One of :data:`.CLOCKS`. Defaults to ``'wall'``.
 
     Returns:
         tuple: Times by ``'MODEL VARIANT'``, or ``'VARIANT'`` with a single model; and the reasons
-        for skipped variants, by the same names.
+        for skipped variants, which this model does not have or which fail here, by the same names.
     """
     runs: dict[str, Callable] = {}
     skipped: dict[str, str] = {}
@@ -166,9 +166,11 @@ def time_variants(
         for variant in variants:
             name = variant if len(models) == 1 else f'{model_name} {variant}'
             try:
-                run = make_variant(variant, model, inputs[model_name])
-            except (ValueError, ExportError) as error:
+                run = partial(make_variant(variant, model, inputs[model_name]), inputs[model_name])
+                for _ in range(max(warm_up, 1)):
+                    run()
+            except (ValueError, RuntimeError) as error:  # such as an ExportError, or no compiler
                 skipped[name] = str(error)
             else:
-                runs[name] = partial(run, inputs[model_name])
-    return (interleave(runs, turns, warm_up, clock) if runs else {}), skipped
+                runs[name] = run
+    return (interleave(runs, turns, 0, clock) if runs else {}), skipped

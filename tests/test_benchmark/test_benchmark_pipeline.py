@@ -1,12 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
-import math
-
 import cv2
 import numpy as np
 import pytest
 from mmengine.dataset import BaseDataset, RepeatDataset
 
 from mmfer.benchmark.pipeline import decode_and_resize, measure_pipeline
+from mmfer.benchmark.report import pipeline_text
+from mmfer.datasets import ConcatDataset, SynthFace
 
 
 @pytest.fixture
@@ -51,7 +51,17 @@ def test_data_that_are_no_files(folder):
     dataset.get_data_info = lambda index: dict(number=index)
     speed = measure_pipeline(dataset, (8, 8), count=100, turns=1)
     assert speed['images'] == 6 and speed['rate'] > 0
-    assert math.isnan(speed['bare_rate']) and math.isnan(speed['share'])
+    assert speed['bare_rate'] is speed['share'] is None
+    assert 'nothing is decoded' in pipeline_text(speed)
+
+
+def test_images_that_a_dataset_adds_itself():
+    pipeline = [dict(type='ResizeFace', size=8), dict(type='PackInputs')]
+    faces = SynthFace(num_samples=3, image_size=32, pipeline=pipeline)
+    both = ConcatDataset([faces, RepeatDataset(faces, times=2)])
+    speed = measure_pipeline(both, (8, 8), turns=1)
+    assert list(speed['steps']) == ['0 ResizeFace', '1 PackInputs']
+    assert faces[0]['inputs'].shape == (3, 8, 8)  # the pipeline is there again
 
 
 def test_bare_work(folder):

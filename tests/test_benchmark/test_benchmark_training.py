@@ -1,10 +1,12 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
+from mmengine.config import Config
 from shipped_configs import read_config
+from task_models import SIZE, task_model
 from torch import nn
 
-from mmfer.benchmark.training import peak_memory, training_memory
+from mmfer.benchmark.training import TrainStep, peak_memory, training_memory
 
 MIB = 2**20
 FLOATS = MIB // 4
@@ -45,3 +47,18 @@ def test_checkpointing_takes_less_memory_in_training():
     blocks = training_memory(cfg, 4)
     cfg.model.backbone.cnn.with_cp = True
     assert training_memory(cfg, 4) < blocks < usual
+
+
+def test_action_units_valence_and_arousal_are_labeled():
+    cfg = read_config('apvit_resnet18-vit-tiny_1xb16-12e_synthface-au-64px')
+    cfg.model.head.update(num_units=3, valence_arousal=dict(type='ValenceArousalHead'))
+    losses = TrainStep(cfg, 2)()
+    assert {'loss_expression', 'loss_action_units', 'loss_valence_arousal'} <= losses.keys()
+
+
+def test_landmarks_are_as_many_as_the_head_predicts():
+    model = task_model('landmarks')
+    model['head']['num_points'] = 5
+    optimizer = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1))
+    step = TrainStep(Config(dict(model=model, optim_wrapper=optimizer)), 2, size=(SIZE, SIZE))
+    assert step()['loss'].isfinite()

@@ -96,3 +96,14 @@ def test_an_exported_variant_gives_scores():
     small, inputs = MODELS.build(task_model('expression')).eval(), torch.randn(9, 3, SIZE, SIZE)
     out = make_variant('onnx+by-8', small, inputs)(inputs)
     torch.testing.assert_close(out, small(inputs).softmax(dim=1), atol=1e-4, rtol=0)
+
+
+def test_a_variant_that_fails_in_its_first_call_is_skipped(model, inputs, monkeypatch):
+    """As ``torch.compile`` without a C++ compiler."""
+
+    def fail(_):
+        raise RuntimeError('no compiler')
+
+    monkeypatch.setitem(VARIANTS, 'broken', (lambda *_: fail,))
+    times, skipped = time_variants(dict(a=model), dict(a=inputs), ['broken', 'eager'], 1, 0)
+    assert list(times) == ['eager'] and skipped == dict(broken='no compiler')

@@ -62,6 +62,8 @@ def test_it_has_the_models_own_weights():
         (APViT, dict(out_type='raw'), "out_type='raw'"),
         (APViT, dict(app=dict(keep_num=9, criterion='max')), "app.criterion='max'"),
         (APViT, dict(atp=dict(keep_rate=0.5, criterion='abs')), "atp.criterion='abs'"),
+        (APViT, dict(layer_cfg=dict(act_cfg=dict(type='ReLU'))), "act_cfg='ReLU"),
+        (APViT, dict(layer_cfg=dict(layer_scale_init_value=0.1)), "scale_init_value='above 0'"),
     ],
 )
 def test_other_variants_are_errors(kind, arguments, message):

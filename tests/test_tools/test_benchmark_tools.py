@@ -8,6 +8,7 @@ from shipped_configs import BY_NAME, read_config
 from task_models import write_task
 from tool_calls import load_tool, run_tool
 
+from mmfer.benchmark import regression
 from mmfer.benchmark.variants import VARIANTS
 
 SMALL = BY_NAME['apvit_resnet18-vit-tiny_1xb16-12e_synthface-64px']
@@ -91,6 +92,16 @@ def test_pipeline(tmp_path):
     assert '0 LoadFaceImage' in done.stdout and '1 ResizeFace' in done.stdout
 
 
+def test_pipeline_of_drawn_images(tmp_path):
+    out = tmp_path / 'speed.json'
+    options = ('--pipeline', 'train', '--turns', 1, '--images', 2, '--json', out)
+    done = run('analysis_tools/benchmark', SMALL, *options)
+    assert done.returncode == 0, done.stderr
+    assert 'nothing is decoded' in done.stdout
+    (row,) = json.loads(out.read_text(), parse_constant=pytest.fail)['rows']
+    assert row['rate'] > 0 and row['bare_rate'] is row['share'] is None
+
+
 def test_models_with_the_same_name(tmp_path):
     """Results have the names of configs, which must not overwrite each other."""
     other = tmp_path / SMALL.name
@@ -154,6 +165,28 @@ def test_regression_bench(tmp_path):
         assert ratio['measured']['value'] > 0 and ratio['limit'] > 0
         above = ratio['measured']['value'] >= ratio['limit']
         assert ratio['met'] == (above if ratio['at_least'] else not above)
+
+
+def test_what_fails_in_its_first_call_cannot_be_measured(monkeypatch):
+    def fail(turns):
+        raise RuntimeError('no compiler')
+
+    monkeypatch.setattr(regression, 'check_import', fail)
+    done = run('analysis_tools/regression_bench', '--size', 'small', '--what', 'import')
+    assert done.returncode == 1
+    assert done.stderr == 'error: import cannot be measured here: no compiler\n'
+
+
+def test_costs_are_written_before_the_figure(tmp_path):
+    figure, out = tmp_path / 'cost.png', tmp_path / 'cost.json'
+    figure.mkdir()
+    arguments = ('--batch-sizes', 1, '--turns', 1, '--out', figure, '--json', out)
+    done = run('visualization/vis_cost', SMALL, *arguments)
+    assert done.returncode == 1 and 'cost.png' in done.stderr.splitlines()[-1]
+    (cost,) = json.loads(out.read_text())
+    assert f'{SMALL.stem}' in done.stdout and cost['name'] == SMALL.stem
+    done = run('visualization/vis_cost', SMALL, '--out', 'cost.doc')
+    assert done.returncode == 2 and 'must end in one of' in done.stderr.splitlines()[-1]
 
 
 def test_cost_growth(tmp_path):

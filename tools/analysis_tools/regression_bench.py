@@ -70,7 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmfer.benchmark.report import machine_text
     from mmfer.benchmark.timing import CLOCKS
     from mmfer.benchmark.variants import check_variant
-    from mmfer.deployment.model import ExportError
     from mmfer.engine.launch import load_config
     from mmfer.utils.atomic_file import atomic_write_json
     from mmfer.utils.machine import describe_machine
@@ -103,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in args.what:
         try:
             found = parts[name]()
-        except (ValueError, ExportError) as error:
+        except (ValueError, RuntimeError) as error:  # such as an ExportError, or no compiler
             sys.exit(f'error: {name} cannot be measured here: {error}')
         print(regression.check_table(found), flush=True)
         checks += found
