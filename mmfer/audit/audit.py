@@ -29,7 +29,7 @@ def audit(
 ) -> Audit:
     """Read every image, compare it with all others, and collect the findings.
 
-    Memory per image is about 500 bytes, plus a thumbnail of 4 KiB in a temporary file.
+    An image takes about a kilobyte of memory, and its thumbnail 4 KiB in a temporary file.
 
     Args:
         splits (Sequence[Split]): From :mod:`~mmfer.audit.images`. Join equal ones first, see

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 
 from mmfer.datasets import SynthFace
+from mmfer.datasets.determinism import leaf_datasets
 from mmfer.datasets.transforms.annotation_check import PIXEL_KEYS
 from mmfer.registry import DATASETS
 from mmfer.utils.files_below import IMAGE, media_below, warn_skipped
@@ -77,6 +78,7 @@ def splits_of_config(cfg: Config, prefix: str = '') -> list[Split]:
         loader = cfg.get(f'{role}_dataloader')
         if loader and loader.get('dataset'):
             dataset = DATASETS.build(loader['dataset'])
+            dataset.full_init()  # with lazy_init, a KFoldDataset selects its fold only now
             splits.append(Split(prefix + role, frozenset([role]), list(_images_of(dataset))))
     if not splits:
         raise ValueError('the config has none of train_dataloader, val_dataloader, test_dataloader')
@@ -146,18 +148,12 @@ def _images_of(dataset) -> Iterator[AuditImage]:
             seen[image].faces.append(face)
 
 
-def _samples(dataset) -> list[tuple[Any, int]]:
-    """Return (dataset inside all wrappers, index in it) of each sample that the loader uses."""
-    if hasattr(dataset, 'datasets'):
-        return [sample for part in dataset.datasets for sample in _samples(part)]
-    if hasattr(dataset, 'dataset'):
-        inner = _samples(dataset.dataset)
-        # KFoldDataset selects samples; other wrappers repeat samples but omit none.
-        indices = getattr(dataset, 'indices', None)
-        return inner if indices is None else [inner[index] for index in indices]
-    dataset.full_init()
-    dataset.pipeline = Compose([])  # generated images without transforms
-    return [(dataset, index) for index in range(len(dataset))]
+def _samples(dataset) -> Iterator[tuple[Any, int]]:
+    """Yield (dataset inside all wrappers, index in it) of each sample that the loader uses."""
+    for leaf in leaf_datasets(dataset):
+        leaf.pipeline = Compose([])  # generated images without transforms
+        for index in range(len(leaf)):
+            yield leaf, index
 
 
 def _knows_people(dataset) -> bool:

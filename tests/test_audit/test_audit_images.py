@@ -48,10 +48,11 @@ def test_loaders_of_a_config_without_what_wrappers_repeat(tmp_path):
     assert train.images[0].name.endswith('train_00001_aligned.jpg')
 
 
-def test_folds_of_a_wrapper(tmp_path):
-    root = write_rafdb(tmp_path)
+@pytest.mark.parametrize('lazy', [False, True])
+def test_folds_of_a_wrapper(tmp_path, lazy):
+    images = rafdb(write_rafdb(tmp_path), lazy_init=lazy)
     parts = [
-        dict(type='KFoldDataset', dataset=rafdb(root), num_splits=3, fold=1, test_mode=test)
+        dict(type='KFoldDataset', dataset=images, num_splits=3, fold=1, test_mode=test)
         for test in (False, True)
     ]
     cfg = Config(dict(train_dataloader=loader(**parts[0]), val_dataloader=loader(**parts[1])))

@@ -138,3 +138,12 @@ def test_names_given_twice_and_a_file_in_the_way(tmp_path):
     assert done.returncode == 2 and "['x']" in done.stderr
     done = run(f'x={tmp_path}', '--out', tmp_path / 'a.jpg')
     assert done.returncode == 2 and 'a.jpg' in done.stderr
+
+
+def test_findings_are_printed_if_the_report_cannot_be_written(tmp_path):
+    write_folders(tmp_path, {'a': 2})
+    (tmp_path / 'report/report.json').mkdir(parents=True)
+    (tmp_path / 'report/report.html').mkdir()
+    done = run(f'one={tmp_path}/a', '--out', tmp_path / 'report')
+    assert done.returncode == 2 and 'report/report.' in done.stderr.splitlines()[-1]
+    assert 'clean: no leak' in done.stdout

@@ -88,16 +88,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print('\ninterrupted; nothing was written', file=sys.stderr)
         return 130
+    # Printed first, so that the findings are not lost if the report cannot be written. File names
+    # need not be valid text.
+    encoding = sys.stdout.encoding or 'utf-8'
+    print(to_text(result).encode(encoding, 'backslashreplace').decode(encoding), flush=True)
     if args.out:
         try:
             write_report(result, splits, args.out, args.max_shown)
         except OSError as error:
             print(f'error: {error}', file=sys.stderr)
             return 2
-    # File names need not be valid text.
-    encoding = sys.stdout.encoding or 'utf-8'
-    print(to_text(result).encode(encoding, 'backslashreplace').decode(encoding))
-    if args.out:
         print(f'\nreport: {args.out / "report.html"} (and .json); it contains images of faces')
     shared = args.disjoint_people and any(entry['people'] for entry in result.people)
     if shared:
