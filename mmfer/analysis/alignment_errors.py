@@ -21,7 +21,7 @@ class AlignmentErrors:
 
     Attributes:
         num_images (int): Number of labeled images.
-        names (list[str]): The N labeled images in which a face was aligned.
+        names (list[str]): The N labeled images in which a face was aligned, at least one.
         eyes (np.ndarray): :func:`.eye_error` (N,), percent of the distance between the eyes.
         corners (np.ndarray): :func:`.corner_error` (N,), pixels of 112x112.
         slopes (np.ndarray): Absolute :func:`.eye_slope` (N,), degrees.
@@ -44,12 +44,11 @@ class AlignmentErrors:
             ('eye corners against template', 'px of 112x112', self.corners),
             ('slope of the eyes', 'degrees', self.slopes),
         ):
-            if found:
-                worst = self.names[int(values.argmax())]
-                lines.append(
-                    f'{title:32} mean {values.mean():5.2f}, 95th percentile '
-                    f'{np.percentile(values, 95):5.2f}, worst {values.max():5.2f} {unit} ({worst})'
-                )
+            worst = self.names[int(values.argmax())]
+            lines.append(
+                f'{title:32} mean {values.mean():5.2f}, 95th percentile '
+                f'{np.percentile(values, 95):5.2f}, worst {values.max():5.2f} {unit} ({worst})'
+            )
         return '\n'.join(lines)
 
 

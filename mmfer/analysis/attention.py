@@ -48,7 +48,7 @@ def recorded_attention(backbone: APViT) -> Iterator[list[Tensor]]:
             def record(_, __, y, attn=layer.attn):
                 weights.append(attention_weights(attn, y))
 
-            hooks.callback(layer.ln1.register_forward_hook(record).remove)
+            hooks.enter_context(layer.ln1.register_forward_hook(record))
         yield weights
 
 
@@ -56,11 +56,8 @@ def recorded_attention(backbone: APViT) -> Iterator[list[Tensor]]:
 def recorded_tokens(backbone: APViT) -> Iterator[list[Tensor]]:
     """Collect the tokens ``(B, T, C)`` that enter the first block inside the context."""
     tokens = []
-    hook = backbone.layers[0].register_forward_pre_hook(lambda _, args: tokens.append(args[0]))
-    try:
+    with backbone.layers[0].register_forward_pre_hook(lambda _, args: tokens.append(args[0])):
         yield tokens
-    finally:
-        hook.remove()
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from mmfer.inference.model_runner import Inspection, ModelRunner
 from mmfer.inference.split_loader import build_split_loader
-from mmfer.visualization.embedding import draw_embedding
+from mmfer.visualization.embedding import draw_embedding, most_frequent
 
 #: Ways to color points.
 COLORS = ('auto', 'label', 'age', 'none')
@@ -158,15 +158,6 @@ def compare_features(
     if title is None:
         title = f'{len(first.paths)} faces'
     return draw_embedding(panels, **first.drawing(), title=title, seed=seed)
-
-
-def most_frequent(labels: np.ndarray, num: int) -> np.ndarray:
-    """Return the ``num`` most frequent of ``labels`` ``(N,)``, in ascending order.
-
-    Ties go to the smaller label.
-    """
-    present, counts = np.unique(labels, return_counts=True)
-    return np.sort(present[np.argsort(-counts, kind='stable')[:num]])
 
 
 def _faces_of(

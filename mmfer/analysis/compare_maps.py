@@ -113,8 +113,5 @@ def recorded_maps(backbone: TransFER) -> Iterator[list[Tensor]]:
     def record(local, args, _):
         maps.append(local.maps(args[0]).amax(dim=1))
 
-    hook = backbone.local.register_forward_hook(record)
-    try:
+    with backbone.local.register_forward_hook(record):
         yield maps
-    finally:
-        hook.remove()

@@ -20,9 +20,9 @@ def read_training_log(work_dir: str | Path) -> dict[str, Curve]:
 
     MMEngine writes a folder ``<timestamp>/vis_data`` for every start of a training. The logs are
     joined in order of time. A resumed training repeats the steps after the checkpoint, so lines of
-    earlier starts are dropped from the first step of a later start on. Tests and starts that logged
-    no training are skipped. An incomplete last line (from a killed process) is skipped with a
-    warning.
+    earlier starts are dropped from the first step of a later start on, and their validations from
+    its first epoch on. Tests and starts that logged no training are skipped. An incomplete last
+    line (from a killed process) is skipped with a warning.
 
     Args:
         work_dir (str | Path): The ``--work-dir`` of the training.
@@ -44,8 +44,11 @@ def read_training_log(work_dir: str | Path) -> dict[str, Curve]:
         # Only lines of training have the iteration.
         begun = [line for line in lines if 'iter' in line]
         if begun:
-            training = _superseded_by(training, begun)
-            validation = _superseded_by(validation, [ln for ln in lines if 'iter' not in ln])
+            first = begun[0]['step']
+            training = [line for line in training if line['step'] < first] + begun
+            first = begun[0].get('epoch', first)
+            validation = [line for line in validation if line['step'] < first]
+            validation += [line for line in lines if 'iter' not in line]
     if not training:
         raise ValueError(
             f'no training step is logged in {", ".join(map(str, files))}; the first one is logged '
@@ -90,13 +93,6 @@ def _read_lines(path: Path) -> Iterable[dict]:
                 logger='current',
                 level=logging.WARNING,
             )
-
-
-def _superseded_by(earlier: list[dict], later: list[dict]) -> list[dict]:
-    """Join lines of two starts; drop earlier lines from the first step of the later start on."""
-    if not later:
-        return earlier
-    return [line for line in earlier if line['step'] < later[0]['step']] + later
 
 
 def _columns(part: str, unit: str, lines: list[dict]) -> dict[str, Curve]:

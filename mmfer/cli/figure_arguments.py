@@ -63,10 +63,22 @@ def add_out(parser: argparse.ArgumentParser, default: str) -> None:
     """Add --out, the figure to write."""
     parser.add_argument(
         '--out',
+        type=figure_file,
         default=default,
         metavar='FILE',
         help='figure to write: .png, .pdf, .svg, ... (default: %(default)s)',
     )
+
+
+def figure_file(text: str) -> str:
+    """Check that figures can be written under a name before the model runs; a type for argparse."""
+    from mmfer.visualization.figures import figure_format  # late: it imports matplotlib
+
+    try:
+        figure_format(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def named_file(text: str) -> tuple[str, str]:

@@ -5,8 +5,7 @@ Slow imports are avoided at module level, so that ``--help`` is fast.
 """
 
 import argparse
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from mmfer.utils.config_arguments import add_config_options, add_size_option, positive
 
@@ -76,30 +75,3 @@ def parse_export_args(
     if not args.tolerance >= 0:
         parser.error(f'--tolerance must be at least 0, got {args.tolerance}')
     return args
-
-
-def exit_status(work: Callable[[argparse.Namespace], int | None], args: argparse.Namespace) -> int:
-    """Run the main function of a tool and print its errors.
-
-    Args:
-        work (Callable[[argparse.Namespace], int | None]): Function to run; it may return an exit
-            status.
-        args (argparse.Namespace): Its argument.
-
-    Returns:
-        The exit status of ``work``, or 0 if it is None; 2 if a file or a setting does not exist; 1
-        after another error.
-    """
-    from mmfer.checkpoint.safe_load import CheckpointError
-    from mmfer.utils.config_options import UnknownOptionError
-
-    from .model import ExportError
-
-    try:
-        return work(args) or 0
-    except (FileNotFoundError, UnknownOptionError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    except (CheckpointError, ExportError, OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1

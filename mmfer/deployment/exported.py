@@ -37,19 +37,11 @@ class ExportedModel(BaseModel):
         facts (Mapping[str, Any]): Metadata of the file, see :meth:`.LoadedModel.facts`;
             ``preprocessing`` is required.
         name (str): Name of the file for messages.
-
-    Raises:
-        ExportError: ``preprocessing`` is missing.
     """
 
     def __init__(
         self, input_name: str, output_names: Sequence[str], facts: Mapping[str, Any], name: str
     ):
-        if 'preprocessing' not in facts:
-            raise ExportError(
-                f'{name} was not exported by mmfer: it lacks the metadata "preprocessing"; '
-                'export models with tools/deployment/export_onnx.py or export_aoti.py'
-            )
         settings = {}
         if input_name not in _IMAGES:
             values = facts['preprocessing']
@@ -130,7 +122,8 @@ class OnnxModel(ExportedModel):
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ExportError: ONNX Runtime is not installed, or cannot read the file.
+        ExportError: ONNX Runtime is not installed, or cannot read the file, or mmfer did not export
+            it.
     """
 
     def __init__(self, source: str | Path | bytes, threads: int = 1):
@@ -151,10 +144,9 @@ class OnnxModel(ExportedModel):
             )
         except (Fail, InvalidGraph, InvalidProtobuf) as error:
             raise ExportError(f'ONNX Runtime cannot read {name}: {error}') from error
+        facts = _read_facts(session.get_modelmeta().custom_metadata_map, name)
         (given,) = session.get_inputs()
         shapes = {value.name: tuple(value.shape) for value in session.get_outputs()}
-        meta = session.get_modelmeta().custom_metadata_map
-        facts = {key: json.loads(text) for key, text in meta.items()}
         super().__init__(given.name, shapes, facts, name)
         self.input_shape = tuple(given.shape)
         self.output_shapes = shapes
@@ -179,8 +171,8 @@ class AotModel(ExportedModel):
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ExportError: The file is not a package or was compiled for another type of machine, or
-            PyTorch is too old.
+        ExportError: The file is not a package, was compiled for another type of machine or not by
+            mmfer, or PyTorch is too old.
     """
 
     def __init__(self, source: str | Path | bytes):
@@ -194,10 +186,9 @@ class AotModel(ExportedModel):
         except RuntimeError as error:
             raise ExportError(f'PyTorch {torch.__version__} cannot load {name}: {error}') from error
         # PyTorch's own metadata is not JSON.
-        facts = {
-            key: json.loads(value) for key, value in text.items() if not key.startswith('AOTI_')
-        }
-        input_name, output_names = facts.pop('input_name', ''), facts.pop('output_names', ())
+        text = {key: value for key, value in text.items() if not key.startswith('AOTI_')}
+        facts = _read_facts(text, name)
+        input_name, output_names = facts.pop('input_name'), facts.pop('output_names')
         super().__init__(input_name, output_names, facts, name)
         self._package = package
 
@@ -220,6 +211,16 @@ def require_packages(*names: str) -> None:
             f'{" and ".join(missing)} cannot be imported; install the packages for ONNX with\n'
             f'    pip install {" ".join(ONNX_PACKAGES)}'
         )
+
+
+def _read_facts(metadata: Mapping[str, str], name: str) -> dict[str, Any]:
+    """Parse the metadata of a file, after a check that mmfer wrote it."""
+    if 'preprocessing' not in metadata:
+        raise ExportError(
+            f'{name} was not exported by mmfer: it lacks the metadata "preprocessing"; '
+            'export models with tools/deployment/export_onnx.py or export_aoti.py'
+        )
+    return {key: json.loads(text) for key, text in metadata.items()}
 
 
 def _name(source: str | Path | bytes) -> str:

@@ -69,12 +69,12 @@ class Exportable(nn.Module):
     def input_name(self) -> str:
         return 'images' if self.with_preprocessing else 'input'
 
-    def example(self, batch: int = 2) -> Tensor:
-        """Return black images; two, because exporters treat a batch size of 1 as a constant."""
+    def example(self) -> Tensor:
+        """Return two black images, because exporters treat a batch size of 1 as a constant."""
         device = next(self.parameters()).device
         if self.with_preprocessing:
-            return torch.zeros(batch, *self.size, 3, dtype=torch.uint8, device=device)
-        return torch.zeros(batch, 3, *self.size, device=device)
+            return torch.zeros(2, *self.size, 3, dtype=torch.uint8, device=device)
+        return torch.zeros(2, 3, *self.size, device=device)
 
     @torch.no_grad()
     def output_names(self) -> tuple[str, ...]:

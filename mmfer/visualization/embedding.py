@@ -47,6 +47,15 @@ def age_groups(ages: np.ndarray) -> np.ndarray:
     return np.digitize(ages, _AGE_GROUPS[1:-1])
 
 
+def most_frequent(labels: np.ndarray, num: int) -> np.ndarray:
+    """Return the ``num`` most frequent of ``labels`` ``(N,)``, in ascending order.
+
+    Ties go to the smaller label.
+    """
+    present, counts = np.unique(labels, return_counts=True)
+    return np.sort(present[np.argsort(-counts, kind='stable')[:num]])
+
+
 def separation(features: np.ndarray, groups: np.ndarray) -> str:
     """Return how well the groups ``(N,)`` of features are separated, as a caption.
 
@@ -129,8 +138,7 @@ def _draw_by_age(axes, points: np.ndarray, ages: np.ndarray):
 
 
 def _draw_by_class(axes, points: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> None:
-    present, counts = np.unique(labels, return_counts=True)
-    shown = np.sort(present[np.argsort(-counts, kind='stable')[:MAX_CLASSES]])
+    shown = most_frequent(labels, MAX_CLASSES)
     others = ~np.isin(labels, shown)
     for index, label in enumerate(shown):
         selected = points[labels == label]
@@ -146,5 +154,5 @@ def _draw_by_class(axes, points: np.ndarray, labels: np.ndarray, classes: Sequen
         )
     if others.any():
         rest = points[others]
-        name = f'{len(present) - len(shown)} more'
+        name = f'{len(np.unique(labels[others]))} more'
         axes.scatter(rest[:, 0], rest[:, 1], s=8, color='#d9d9d9', linewidths=0, label=name)

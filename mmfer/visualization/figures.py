@@ -108,6 +108,19 @@ def text_color(background) -> str:
     return 'white' if 1.05 / (here + 0.05) > (here + 0.05) / (ink + 0.05) else INK
 
 
+def figure_format(path: str | Path) -> str:
+    """Return the format of a figure's file, its suffix in lower case without the dot.
+
+    Raises:
+        ValueError: Figures cannot be written in this format.
+    """
+    suffix = Path(path).suffix.lstrip('.').lower()
+    allowed = FigureCanvasAgg.get_supported_filetypes()
+    if suffix not in allowed:
+        raise ValueError(f'{path}: the name must end in one of .{", .".join(sorted(allowed))}')
+    return suffix
+
+
 def save_figure(figure: Figure, path: str | Path, dpi: float | None = None) -> None:
     """Write a figure; its format depends on the suffix (.png, .pdf, .svg, ...).
 
@@ -119,10 +132,6 @@ def save_figure(figure: Figure, path: str | Path, dpi: float | None = None) -> N
     Raises:
         ValueError: Figures cannot be written in this format.
     """
-    suffix = Path(path).suffix.lstrip('.').lower()
-    allowed = figure.canvas.get_supported_filetypes()
-    if suffix not in allowed:
-        raise ValueError(f'{path}: the name must end in one of .{", .".join(sorted(allowed))}')
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=suffix, dpi=dpi)
+    figure.savefig(buffer, format=figure_format(path), dpi=dpi)
     atomic_write(path, buffer.getvalue())

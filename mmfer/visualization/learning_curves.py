@@ -91,8 +91,9 @@ def draw_learning_curves(
         A figure without a window.
 
     Raises:
-        ValueError: A key was logged by no run or only by some repetitions; a panel would mix
-            epochs and iterations; there are too many runs; ``smooth`` is not an odd number.
+        ValueError: There are no keys; a key was logged by no run or only by some repetitions; a
+            panel would mix epochs and iterations; there are too many runs; ``smooth`` is not an odd
+            number.
     """
     runs = {name: [run] if isinstance(run, Mapping) else list(run) for name, run in runs.items()}
     check_legible(len(runs), 'runs (several of one setting can be drawn as one line)')
@@ -125,9 +126,8 @@ def _check_keys(runs: Mapping[str, list[Log]], keys: Sequence[str]) -> None:
     logged = list(dict.fromkeys(key for logs in runs.values() for log in logs for key in log))
     unknown = [key for key in keys if key not in logged]
     if unknown or not keys:
-        raise ValueError(
-            f'no run has logged {unknown or "nothing"}; logged keys are {", ".join(logged)}'
-        )
+        problem = f'no run has logged {unknown}' if keys else 'there are no keys to draw'
+        raise ValueError(f'{problem}; logged keys are {", ".join(logged)}')
 
 
 def _label(name: str, repetitions: int) -> str:

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 from task_models import write_task
 
-from mmfer.analysis.compare_features import compare_features, draw_features, most_frequent
+from mmfer.analysis.compare_features import compare_features, draw_features
 from mmfer.inference.model_runner import ModelRunner
 from mmfer.inference.split_loader import build_split_loader
-from mmfer.visualization.embedding import embed, separation
+from mmfer.visualization.embedding import embed, most_frequent, separation
 
 
 def features_of(config, checkpoint):
@@ -49,13 +49,6 @@ def test_people_with_the_most_faces_are_drawn(tmp_path):
     drawn = {part.get_label(): len(part.get_offsets()) for part in axes.collections}
     most = most_frequent(np.array(labels), 2)
     assert drawn == {f'person {label}': labels.count(label) for label in most}
-
-
-@pytest.mark.parametrize(('num', 'expected'), [(1, [3]), (2, [3, 7]), (3, [0, 3, 7])])
-def test_ties_of_frequency_go_to_the_smaller_label(num, expected):
-    labels = np.array([7, 7, 7, 5, 3, 3, 0, 0, 3])
-    assert most_frequent(labels, num).tolist() == expected
-    assert most_frequent(labels, 9).tolist() == [0, 3, 5, 7]
 
 
 def test_ages_are_colored_by_age_and_points_by_nothing(tmp_path):

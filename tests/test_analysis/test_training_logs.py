@@ -75,6 +75,15 @@ def test_a_resumed_training_that_has_not_validated_leaves_validations_alone(tmp_
     assert column(curves['accuracy/top1']) == {1: 10.0} and len(curves['loss'].steps) == 2
 
 
+def test_validations_of_an_abandoned_start_are_dropped_at_once(tmp_path):
+    first = [line for n in (1, 2, 3) for line in (train_line(20 * n, 2.0, n), val_line(n, 10.0))]
+    write(tmp_path, '20260101_110000', first)
+    write(tmp_path, '20260101_120000', [train_line(40, 1.0, epoch=2)])
+    curves = read_training_log(tmp_path)
+    assert column(curves['accuracy/top1']) == {1: 10.0}
+    assert column(curves['loss']) == {20: 2.0, 40: 1.0}
+
+
 def test_tests_and_starts_without_training_are_skipped(tmp_path):
     write(tmp_path, '20260101_110000', [train_line(20, 2.0), val_line(1, 10.0)])
     write(tmp_path, '20260101_120000', [val_line(0, 99.0)])  # only validation

@@ -2,6 +2,7 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -66,6 +67,11 @@ def test_files_that_are_not_packages(tmp_path, monkeypatch):
     path.write_bytes(b'nothing')
     with pytest.raises(ExportError, match='net.pt2'):
         AotModel(path)
+    foreign = SimpleNamespace(get_metadata=lambda: dict(AOTI_DEVICE_KEY='cpu', author='somebody'))
+    with monkeypatch.context() as patch:
+        patch.setattr(torch._inductor, 'aoti_load_package', lambda _: foreign)
+        with pytest.raises(ExportError, match='net.pt2 was not exported by mmfer'):
+            AotModel(path)
     monkeypatch.setattr(torch, '__version__', '2.5.1')
     monkeypatch.delattr(torch._inductor, 'aoti_load_package')
     with pytest.raises(ExportError, match='torch >= 2.6'):

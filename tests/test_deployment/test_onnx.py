@@ -160,7 +160,10 @@ def test_files_that_are_no_models(tmp_path, content):
         OnnxModel(tmp_path / 'text.onnx')
     foreign = onnx.load_from_string(content)
     foreign.ClearField('metadata_props')
-    with pytest.raises(ExportError, match='preprocessing'):
+    foreign.graph.input.add().CopyFrom(foreign.graph.input[0])
+    foreign.graph.input[1].name = 'second'
+    onnx.helper.set_model_props(foreign, dict(author='somebody'))
+    with pytest.raises(ExportError, match='not exported by mmfer.*preprocessing'):
         OnnxModel(foreign.SerializeToString())
 
 

@@ -118,6 +118,15 @@ def test_wrong_arguments(trained, arguments, message):
     assert 'Traceback' not in done.stderr
 
 
+def test_the_comparison_is_kept_if_there_is_no_test_set(tmp_path):
+    out = tmp_path / 'net.onnx'
+    files = write_task(tmp_path, 'expression')  # no evaluator
+    done = run('export_onnx', *files, '--out', out, '--verify', '--num', 2, '--int8')
+    assert done.returncode == 1 and 'test_evaluator' in done.stderr
+    report = json.loads(out.with_suffix('.json').read_text())
+    assert report['comparisons'] and 'int8' not in report
+
+
 def test_a_checkpoint_of_another_model(trained, tmp_path):
     torch.save({'fc.weight': torch.zeros(2)}, tmp_path / 'other.pth')
     done = run('export_onnx', trained[0], tmp_path / 'other.pth', '--out', tmp_path / 'a.onnx')

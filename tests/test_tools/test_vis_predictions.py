@@ -1,10 +1,14 @@
 # Copyright (c) The mmfer contributors. SPDX-License-Identifier: Apache-2.0
 """The tools that draw predictions of a trained model."""
 
+import weakref
+
 import cv2
 import pytest
 from task_models import write_task
 from tool_calls import run_tool
+
+from mmfer.inference.model_runner import ModelRunner
 
 
 @pytest.fixture
@@ -67,7 +71,8 @@ def test_colors_of_features(call, tmp_path):
     assert not (by_age == by_label).all()
     paths = write_task(tmp_path, 'expression')
     status, message = refuse('vis_features', *paths, '--color', 'age')
-    assert status == 1 and 'ValueError' in message and 'gt_age' in message
+    assert status == 1 and 'Traceback' not in message
+    assert message.splitlines()[-1].startswith('error: gt_age is needed')
 
 
 def test_worst_landmarks(call, tmp_path):
@@ -128,6 +133,7 @@ def test_faces_without_valence_and_arousal_are_skipped(call, tmp_path):
         ('vis_landmarks', ['--worst', '0'], 'integer >= 1'),
         ('vis_features', ['--num', '-3'], 'integer >= 1'),
         ('vis_features', ['--color', 'red'], 'invalid choice'),
+        ('vis_age', ['--out', 'ages.doc'], 'ages.doc: the name must end in one of'),
         ('vis_features', ['--versus', 'b.py', 'b.pth', '--labels', 'a'], '2 models but 1 --labels'),
         ('vis_features', ['--versus', 'config.py', 'b.pth'], "called 'config'"),
     ],
@@ -137,10 +143,43 @@ def test_wrong_arguments_are_errors_before_loading(tool, arguments, message):
     assert status == 2 and message in error.splitlines()[-1]
 
 
-def test_other_file_formats_and_missing_files(tmp_path):
+def test_other_file_formats(tmp_path):
     config, checkpoint = write_task(tmp_path, 'age')
     out = tmp_path / 'ages.pdf'
     assert run_tool('visualization/vis_age.py', config, checkpoint, '--out', out).returncode == 0
     assert out.read_bytes().startswith(b'%PDF')
-    status, message = refuse('vis_age', config, tmp_path / 'absent.pth')
-    assert status == 1 and 'absent.pth' in message
+
+
+@pytest.mark.parametrize('task', ['age', 'features', 'landmarks', 'roc', 'valence_arousal'])
+def test_missing_files_are_errors_in_one_line(tmp_path, task):
+    config, checkpoint = write_task(tmp_path, 'age')
+    for files in ((config, 'absent.pth'), ('absent.py', checkpoint)):
+        status, message = refuse(f'vis_{task}', *files)
+        assert status == 2 and 'Traceback' not in message
+        last = message.splitlines()[-1]
+        assert last.startswith('error: ') and 'absent' in last
+
+
+@pytest.mark.parametrize('tool', ['vis_attention', 'vis_pooling'])
+def test_errors_of_models_without_patches(tmp_path, tool):
+    files = write_task(tmp_path, 'expression')
+    status, message = refuse(tool, *files)
+    assert status == 1 and message.splitlines()[-1].startswith('error: ')
+    assert 'Traceback' not in message
+    status, message = refuse(tool, files[0], 'absent.pth')
+    assert status == 2 and message.splitlines()[-1].startswith('error: ')
+
+
+def test_images_of_ages_are_not_kept(tmp_path, monkeypatch):
+    seen = []
+
+    def inspect_all(*arguments):
+        for face in original(*arguments):
+            seen.append(weakref.ref(face))
+            yield face
+        assert sum(face() is not None for face in seen) < 6  # a batch of 5, of 12 faces
+
+    original = ModelRunner.inspect_all
+    monkeypatch.setattr(ModelRunner, 'inspect_all', inspect_all)
+    status, message = refuse('vis_age', *write_task(tmp_path, 'age'), '--out', tmp_path / 'a.png')
+    assert status == 0 and len(seen) == 12, message

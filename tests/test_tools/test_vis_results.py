@@ -120,6 +120,7 @@ def test_curves_of_a_group(call, trainings, tmp_path):
         ('vis_confusion', ['a=a.csv', '--per-row', 0], 'integer >= 1'),
         ('vis_curves', [], '--group'),
         ('vis_curves', ['--group', 'seeds'], '--group seeds: '),
+        ('vis_curves', ['absent', '--out', 'curves.doc'], 'must end in one of'),
     ],
 )
 def test_wrong_arguments_are_errors(tool, arguments, message):
@@ -145,7 +146,6 @@ def test_missing_files_are_errors(tool, arguments, message):
     [
         (['--keys', 'los'], 'lr, loss, accuracy/top1'),
         (['--smooth', 4], 'smooth'),
-        (['--out', 'curves.doc'], 'must end in one of'),
     ],
 )
 def test_options_of_curves_are_checked(trainings, options, message):

@@ -8,6 +8,7 @@ from mmfer.visualization.embedding import (
     age_groups,
     draw_embedding,
     embed,
+    most_frequent,
     separation,
 )
 
@@ -109,3 +110,10 @@ def test_without_groups_there_are_only_points():
     assert axes.get_xlabel() == '' and len(axes.collections[0].get_offsets()) == 60
     with pytest.raises(ValueError, match='labels .* ages'):
         draw_embedding(dict(features=features), labels, ages=labels)
+
+
+@pytest.mark.parametrize(('num', 'expected'), [(1, [3]), (2, [3, 7]), (3, [0, 3, 7])])
+def test_ties_of_frequency_go_to_the_smaller_label(num, expected):
+    labels = np.array([7, 7, 7, 5, 3, 3, 0, 0, 3])
+    assert most_frequent(labels, num).tolist() == expected
+    assert most_frequent(labels, 9).tolist() == [0, 3, 5, 7]

@@ -16,8 +16,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from mmfer.cli.exit_status import exit_status
+from mmfer.cli.figure_arguments import figure_file
 from mmfer.cli.figure_arguments import add_trained_model
-from mmfer.deployment.command_line import exit_status
 from mmfer.utils.config_arguments import add_config_options, tool_parser
 
 
@@ -26,7 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_trained_model(parser)
     parser.add_argument('--out', required=True, metavar='FILE', help='checkpoint to write, .pth')
     parser.add_argument(
-        '--plot', metavar='FILE', help='also plot accuracy against confidence, before and after'
+        '--plot',
+        type=figure_file,
+        metavar='FILE',
+        help='also plot accuracy against confidence, before and after',
     )
     add_config_options(parser)
     return exit_status(calibrate, parser.parse_args(argv))

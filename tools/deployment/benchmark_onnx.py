@@ -5,8 +5,8 @@
 
 Branches of MobileOne and RepVGG are merged for both. The variants take turns on random normalized
 images in memory, so that a busy machine slows all of them; all use the same number of threads. The
-median and quartiles of a call are reported, and the median of the ratios within a turn. Weights do
-not change the time, so no checkpoint is needed.
+median and quartiles of a call are reported, and the ratio of the medians. Weights do not change the
+time, so no checkpoint is needed.
 
 Exit status: 0; 1 if the model cannot be exported; 2 if the arguments are wrong.
 """
@@ -15,7 +15,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmfer.deployment.command_line import add_model_options, exit_status
+from mmfer.cli.exit_status import exit_status
+from mmfer.deployment.command_line import add_model_options
 from mmfer.utils.config_arguments import positive, tool_parser
 
 

@@ -25,7 +25,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from mmfer.deployment.command_line import exit_status, parse_export_args
+from mmfer.cli.exit_status import exit_status
+from mmfer.deployment.command_line import parse_export_args
 from mmfer.utils.config_arguments import tool_parser
 
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmfer.deployment.command_line import exit_status
+from mmfer.cli.exit_status import exit_status
 from mmfer.utils.config_arguments import positive, tool_parser
 
 #: Keys that only training uses: the exported graph does not depend on them.

@@ -27,7 +27,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from mmfer.deployment.command_line import exit_status, parse_export_args
+from mmfer.cli.exit_status import exit_status
+from mmfer.deployment.command_line import parse_export_args
 from mmfer.utils.config_arguments import positive, tool_parser
 
 
@@ -66,10 +67,13 @@ def export(args: argparse.Namespace) -> None:
     facts = loaded.facts(args.licence, args.with_preprocessing)
     content = export_onnx(loaded.model, loaded.size, facts, args.with_preprocessing)
     exported = OnnxModel(content, args.threads)
+    report_path = out.with_suffix('.json')
     report = dict(file=out.name, facts=exported.facts, environment=environment(args.threads))
     if args.verify:
         report.update(verify(loaded, exported, args.num, args.tolerance))
     atomic_write(out, content)
+    if args.verify:
+        atomic_write_json(report_path, report)  # not lost if a later step fails
     print(f'wrote {out} ({len(content) / 2**20:.1f} MiB)')
     print_interface(exported)
     written = {out.name: exported}
@@ -86,9 +90,8 @@ def export(args: argparse.Namespace) -> None:
         speeds = measure_exports(loaded.model, written, loaded.size)
         report['speed'] = list(map(asdict, speeds))
     if args.verify or args.int8:
-        path = out.with_suffix('.json')
-        atomic_write_json(path, report)
-        print(f'results are in {path}')
+        atomic_write_json(report_path, report)
+        print(f'results are in {report_path}')
     if not args.no_timing:
         print(*speeds, sep='\n')
 

@@ -19,7 +19,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmfer.deployment.command_line import add_licence_option, exit_status
+from mmfer.cli.exit_status import exit_status
+from mmfer.deployment.command_line import add_licence_option
 from mmfer.utils.config_arguments import add_config_options, tool_parser
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmfer.cli.exit_status import exit_status
 from mmfer.cli.figure_arguments import make_parser
 
 
@@ -25,7 +26,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
+    return exit_status(draw, parse_args(argv))
+
+
+def draw(args: argparse.Namespace) -> None:
     # Imported late, so that --help is quick.
     from mmfer.inference.model_runner import ModelRunner
     from mmfer.inference.split_loader import build_split_loader
@@ -34,13 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     runner = ModelRunner.from_files(args.config, args.checkpoint, args.cfg_options, args.device)
     loader = build_split_loader(runner.cfg, args.split, args.num)
-    faces = list(runner.inspect_all(loader, ('gt_age', 'pred_age')))
-    true = [float(face.sample.gt_age) for face in faces]
-    pred = [face.sample.pred_age for face in faces]
-    figure = draw_ages(true, pred, args.theta, Path(args.config).stem)
+    faces = runner.inspect_all(loader, ('gt_age', 'pred_age'))
+    ages = [(float(face.sample.gt_age), face.sample.pred_age) for face in faces]  # not the images
+    figure = draw_ages(*zip(*ages, strict=True), args.theta, Path(args.config).stem)
     save_figure(figure, args.out)
-    print(f'{len(faces)} faces drawn to {args.out}')
-    return 0
+    print(f'{len(ages)} faces drawn to {args.out}')
 
 
 if __name__ == '__main__':

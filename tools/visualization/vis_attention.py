@@ -17,14 +17,16 @@ Examples:
     python tools/visualization/vis_attention.py CONFIG CHECKPOINT --images a.jpg b.jpg --keep 80
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 
+from mmfer.cli.exit_status import exit_status
 from mmfer.cli.figure_arguments import add_out, add_test_faces, add_trained_model, positive
 from mmfer.utils.config_arguments import add_config_options, tool_parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = tool_parser(__doc__)
     add_trained_model(parser)
     add_test_faces(parser)
@@ -64,31 +66,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add_out(parser, 'attention.png')
     add_config_options(parser, 'override settings of the config (not that of --baseline)')
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
 
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return exit_status(draw, parse_args(argv))
+
+
+def draw(args: argparse.Namespace) -> None:
     # Imported late, so that --help is quick.
     from mmfer.analysis.compare_attention import compare_attention
     from mmfer.visualization.figures import save_figure
 
-    try:
-        figure = compare_attention(
-            args.config,
-            args.checkpoint,
-            args.baseline,
-            keep_nums=args.keep_nums,
-            num=args.num,
-            images=args.images or (),
-            method=args.method,
-            target=args.target_class,
-            heads=args.heads,
-            cfg_options=args.cfg_options,
-            device=args.device,
-        )
-    except ValueError as error:
-        sys.exit(f'error: {error}')
+    figure = compare_attention(
+        args.config,
+        args.checkpoint,
+        args.baseline,
+        keep_nums=args.keep_nums,
+        num=args.num,
+        images=args.images or (),
+        method=args.method,
+        target=args.target_class,
+        heads=args.heads,
+        cfg_options=args.cfg_options,
+        device=args.device,
+    )
     save_figure(figure, args.out)
     print(f'attention drawn to {args.out}')
-    return 0
 
 
 if __name__ == '__main__':

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from mmfer.cli.figure_arguments import figure_file
 from mmfer.utils.config_arguments import add_config_options, tool_parser
 from mmfer.utils.timing_options import add_timing_options, check_names, positive
 
@@ -26,7 +27,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = tool_parser(__doc__)
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config files')
     parser.add_argument('--labels', nargs='+', help='names in the legend (default: file names)')
-    parser.add_argument('--out', required=True, help='figure to write (.png, .pdf, .svg)')
+    parser.add_argument(
+        '--out', type=figure_file, required=True, help='figure to write (.png, .pdf, .svg)'
+    )
     parser.add_argument(
         '--batch-sizes', type=positive, nargs='+', default=[4, 8, 16, 32], help='default: 4 8 16 32'
     )
@@ -88,18 +91,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         }
         how = (args.turns, args.device, CLOCKS[args.clock])
         if args.ensemble:
-            costs = measure_encoder_costs(configs, args.ensemble, *how)
-            save_figure(draw_encoder_costs(costs), args.out)
+            costs, draw = measure_encoder_costs(configs, args.ensemble, *how), draw_encoder_costs
         else:
             sizes = args.sizes or [max(image_size(configs[args.labels[0]])[0])]
-            costs = measure_growth(configs, args.batch_sizes, sizes, *how)
-            save_figure(draw_cost_growth(costs), args.out)
+            costs, draw = measure_growth(configs, args.batch_sizes, sizes, *how), draw_cost_growth
+        # First, so that measurements are not lost if the figure cannot be drawn or written.
+        print(*costs, sep='\n', flush=True)
+        if args.json:
+            atomic_write_json(args.json, [asdict(cost) for cost in costs])
+        save_figure(draw(costs), args.out)
     except (ValueError, OSError) as error:
         sys.exit(f'error: {error}')
-    for cost in costs:
-        print(cost)
-    if args.json:
-        atomic_write_json(args.json, [asdict(cost) for cost in costs])
     print(f'wrote {args.out}')
     return 0
 

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmfer.cli.exit_status import exit_status
 from mmfer.cli.figure_arguments import add_versus, make_parser
 from mmfer.utils.config_arguments import add_former_name, positive
 from mmfer.utils.timing_options import check_names
@@ -47,8 +48,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--color',
         choices=COLORS,
         default='auto',
-        help='color of the points; auto: by class if the data has classes, by age if the head '
-        'predicts ages, else none (default: auto)',
+        help='color of the points; auto: by age if the model predicts ages, otherwise by class if '
+        'the data has classes (default: auto)',
     )
     add_former_name(parser, '--colour', color)
     parser.add_argument('--seed', type=int, default=0, help='seed of t-SNE (default: 0)')
@@ -62,7 +63,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
+    return exit_status(draw, parse_args(argv))
+
+
+def draw(args: argparse.Namespace) -> None:
     # Imported late, so that --help is quick.
     from mmfer.analysis.compare_features import compare_features, draw_features
     from mmfer.visualization.figures import save_figure
@@ -82,7 +86,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         figure = draw_features(args.config, args.checkpoint, **options)
     save_figure(figure, args.out)
     print(f'{figure.get_suptitle()} drawn to {args.out}')
-    return 0
 
 
 if __name__ == '__main__':

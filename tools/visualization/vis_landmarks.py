@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmfer.cli.exit_status import exit_status
 from mmfer.cli.figure_arguments import make_parser, positive
 
 
@@ -34,7 +35,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
+    return exit_status(draw, parse_args(argv))
+
+
+def draw(args: argparse.Namespace) -> None:
     # Imported late, so that --help is quick.
     import numpy as np
 
@@ -61,7 +65,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     faces = list(faces)
     save_figure(draw_landmarks(faces, args.per_row, args.lines, title), args.out)
     print(f'{len(faces)} faces drawn to {args.out}')
-    return 0
 
 
 if __name__ == '__main__':

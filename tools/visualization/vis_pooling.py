@@ -14,14 +14,16 @@ Examples:
     python tools/visualization/vis_pooling.py CONFIG CHECKPOINT --transfer CONFIG CHECKPOINT
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 
+from mmfer.cli.exit_status import exit_status
 from mmfer.cli.figure_arguments import add_out, add_test_faces, add_trained_model, positive
 from mmfer.utils.config_arguments import add_config_options, tool_parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = tool_parser(__doc__)
     add_trained_model(parser)
     add_test_faces(parser)
@@ -43,7 +45,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.transfer and (args.stages or args.per_row != 1):
         parser.error('--transfer draws only APP, one face per row: omit --stages and --per-row')
+    return args
 
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return exit_status(draw, parse_args(argv))
+
+
+def draw(args: argparse.Namespace) -> None:
     # Imported late, so that --help is quick.
     from mmfer.analysis.compare_maps import compare_maps
     from mmfer.analysis.pooling import face_batches, pooled_faces
@@ -52,21 +61,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmfer.visualization.pooling import draw_pooling
 
     if args.transfer:
-        try:
-            figure = compare_maps(
-                args.config,
-                args.checkpoint,
-                args.transfer,
-                num=args.num,
-                images=args.images or (),
-                cfg_options=args.cfg_options,
-                device=args.device,
-            )
-        except ValueError as error:
-            sys.exit(f'error: {error}')
+        figure = compare_maps(
+            args.config,
+            args.checkpoint,
+            args.transfer,
+            num=args.num,
+            images=args.images or (),
+            cfg_options=args.cfg_options,
+            device=args.device,
+        )
         save_figure(figure, args.out)
         print(f'maps drawn to {args.out}')
-        return 0
+        return
     runner = ModelRunner.from_files(args.config, args.checkpoint, args.cfg_options, args.device)
     batches = face_batches(runner, args.num, args.images or ())
     faces = [face for batch in batches for face in pooled_faces(runner, batch)]
@@ -74,11 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for face in faces:
         unknown = set(stages) - set(face.kept)
         if unknown:
-            sys.exit(f'error: --stages {sorted(unknown)}: this model pools at {list(face.kept)}')
+            raise ValueError(f'--stages {sorted(unknown)}: this model pools at {list(face.kept)}')
         face.kept = {stage: face.kept[stage] for stage in stages}
     save_figure(draw_pooling(faces, args.per_row), args.out)
     print(f'{len(faces)} faces drawn to {args.out}')
-    return 0
 
 
 if __name__ == '__main__':

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmfer.cli.exit_status import exit_status
 from mmfer.cli.figure_arguments import add_versus, make_parser
 
 
@@ -35,7 +36,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
+    return exit_status(draw, parse_args(argv))
+
+
+def draw(args: argparse.Namespace) -> None:
     # Imported late, so that --help is quick.
     import numpy as np
 
@@ -71,7 +75,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         rates = ', '.join(f'{100 * curve.tar_at(far):.2f} % at FAR {far:g}' for far in args.far)
         print(f'{name}: TAR {rates}')
     print(f'{len(curves)} ROC curves drawn to {args.out}')
-    return 0
 
 
 if __name__ == '__main__':

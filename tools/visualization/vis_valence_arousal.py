@@ -7,15 +7,20 @@ Example:
     python tools/visualization/vis_valence_arousal.py CONFIG CHECKPOINT --out places.png
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmfer.cli.exit_status import exit_status
 from mmfer.cli.figure_arguments import make_parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = make_parser(__doc__, 'valence_arousal.png').parse_args(argv)
+    return exit_status(draw, make_parser(__doc__, 'valence_arousal.png').parse_args(argv))
+
+
+def draw(args: argparse.Namespace) -> None:
     # Imported late, so that --help is quick.
     import numpy as np
 
@@ -40,7 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     save_figure(figure, args.out)
     skipped = f', {(~known).sum()} without a label skipped' if not known.all() else ''
     print(f'{known.sum()} faces drawn to {args.out}{skipped}')
-    return 0
 
 
 if __name__ == '__main__':
