@@ -17,8 +17,7 @@ import sys
 from collections.abc import Sequence
 
 from mmfer.cli.exit_status import exit_status
-from mmfer.cli.figure_arguments import figure_file
-from mmfer.cli.figure_arguments import add_trained_model
+from mmfer.cli.figure_arguments import add_trained_model, figure_file
 from mmfer.utils.config_arguments import add_config_options, tool_parser
 
 
