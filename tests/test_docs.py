@@ -44,7 +44,8 @@ def test_folders_of_your_own_are_read(repo_root, tmp_path, monkeypatch):
     assert {part: len(faces) for part, faces in parts.items()} == {'train': 12, 'test': 6}
     assert parts['train'].metainfo['classes'] == ('anger', 'happiness', 'surprise')
     assert config.model.head.num_classes == 3
-    assert parts['train'][0]['inputs'].shape == (3, 64, 64)
+    assert parts['train'][0]['inputs'].shape == (3, 48, 48)
+    assert (repo_root / config.load_from).is_file()
 
 
 def test_a_component_of_your_own_pools(repo_root, tmp_path, monkeypatch):
