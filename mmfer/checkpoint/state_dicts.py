@@ -128,7 +128,9 @@ def compare_state_dicts(
     return report
 
 
-def check_numbers(weights: Mapping[str, torch.Tensor], names: Iterable[str] | None = None) -> None:
+def check_numbers(
+    weights: Mapping[str, torch.Tensor], names: Iterable[str] | None = None, source: str = 'it'
+) -> None:
     """Check that all weights and buffers are finite.
 
     A model with NaN or infinite weights always returns the same prediction. An infinite variance,
@@ -137,6 +139,7 @@ def check_numbers(weights: Mapping[str, torch.Tensor], names: Iterable[str] | No
     Args:
         weights (Mapping[str, torch.Tensor]): Tensors by name.
         names (Iterable[str], optional): The tensors to check. Defaults to None: all.
+        source (str): The file, for the message. Defaults to 'it'.
 
     Raises:
         ValueError: A tensor has NaN or infinite values.
@@ -149,9 +152,9 @@ def check_numbers(weights: Mapping[str, torch.Tensor], names: Iterable[str] | No
     if finite and not torch.stack(finite).all():
         broken = [name for name, sound in zip(names, finite, strict=True) if not sound]
         raise ValueError(
-            f'it has NaN or infinity in {len(broken)} weights, such as {broken[0]}: its training '
-            'has diverged, or they overflowed in half precision. Use an earlier checkpoint, or one '
-            'with a higher precision'
+            f'{source} has NaN or infinity in {len(broken)} weights, such as {broken[0]}: its '
+            'training has diverged, or they overflowed in half precision. Use an earlier '
+            'checkpoint, or one with a higher precision'
         )
 
 

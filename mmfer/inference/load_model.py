@@ -55,10 +55,7 @@ def load_model(
         raise ValueError(
             f'{checkpoint} is not a checkpoint of {name}: {report}\n{report.details()}'
         )
-    try:
-        check_numbers(weights, report.matched)
-    except ValueError as error:
-        raise ValueError(f'{checkpoint}: {error}') from error
+    check_numbers(weights, report.matched, str(checkpoint))
     foreign = [key for key in report.unexpected if not key.startswith('priors.')]
     if foreign:
         message = (

@@ -89,10 +89,7 @@ class PretrainedInit(MMEnginePretrainedInit):
             )
         if self.allow_missing is not None:
             self._require_all(module, report)
-        try:
-            check_numbers(weights, report.matched)
-        except ValueError as error:
-            raise ValueError(f'{self.checkpoint}: {error}') from error
+        check_numbers(weights, report.matched, self.checkpoint)
         print_log(
             f'{type(module).__name__}: {len(report.matched)} weights from {self.checkpoint}: '
             f'{report}',

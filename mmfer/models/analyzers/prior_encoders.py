@@ -149,9 +149,6 @@ class PriorEncoders:
                 f'{type(encoder).__name__}: {report}.\n{report.details()}\nThe architecture '
                 f'in model.priors.{task}.backbone must be the one that {key} was trained with'
             )
-        try:
-            check_numbers(weights, report.matched)
-        except ValueError as error:
-            raise ValueError(f'{key}: {path}: {error}') from error
+        check_numbers(weights, report.matched, f'{key}: {path}')
         print_log(f'Prior encoder of {task!r}: {report}, from {path}', 'current')
         encoder.load_state_dict(weights, strict=False)
