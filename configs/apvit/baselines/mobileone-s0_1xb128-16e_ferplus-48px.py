@@ -1,4 +1,4 @@
-# MobileOne-s0 on FERPlus from scratch, for as long as the small APViT's 30 epochs.
+# MobileOne-s0 on FERPlus from scratch, for longer than the small APViT's 30 epochs.
 _base_ = 'small-resnet18_1xb128-66e_ferplus-48px.py'
 
 model = dict(
@@ -12,5 +12,5 @@ optim_wrapper = dict(
 )
 
 param_scheduler = _base_.param_scheduler
-param_scheduler[1].T_max = 8
-train_cfg = dict(max_epochs=8)
+param_scheduler[1].T_max = 16
+train_cfg = dict(max_epochs=16)
