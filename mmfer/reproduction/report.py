@@ -22,6 +22,7 @@ _SELECTED = {
     'last': 'All results are from tests of the last epoch.',
     'best': 'All results are from tests of the epoch with the best {primary} in validation.',
 }
+_GIVEN = 'These rows are tests of given checkpoints (--weights) instead: {rows}.'
 _STANDS_IN = (
     'Small models stand in for those of the paper{drawn}, so only gains can be compared. A gain is '
     'the difference to the reference row, computed per seed. The trend is the sign of the gain, if '
@@ -196,6 +197,11 @@ class Report:
             databases = self.runs.index.databases
             primary = {databases[name].primary for name in self.runs.databases(experiment)}
             notes.append(_SELECTED[settings.select].format(primary=' or '.join(sorted(primary))))
+            stages = [self.runs.stage(*cell, self.seeds[0]) for cell in self.runs.cells(experiment)]
+            if given := {
+                f'{stage.name.rpartition(",")[0]}: {stage.given}' for stage in stages if stage.given
+            }:
+                notes.append(_GIVEN.format(rows='; '.join(sorted(given))))
             notes += self.runs.notes(experiment)
             if settings.changes:
                 notes.append(_CHANGED.format(changes=', '.join(settings.changes)))

@@ -127,6 +127,16 @@ def test_what_is_done_with_other_settings_is_not_compared_with_the_paper(report,
     assert 'RAF-DB,5.0,' not in (tmp_path / 'work/table1.csv').read_text()
 
 
+def test_rows_with_given_checkpoints_are_named(report, tmp_path):
+    given = {('plain', 'RAF-DB'): tmp_path / 'mine.pth'}
+    settings = dataclasses.replace(report.runs.settings, given=given)
+    for there, named in ((settings, True), (report.runs.settings, False)):
+        report.runs = Runs(report.runs.index, there)
+        report.collect(report.runs.index.find('table1'))
+        text = (tmp_path / 'work/table1.md').read_text()
+        assert (f'(--weights) instead: RAF-DB, plain: {tmp_path / "mine.pth"}.' in text) == named
+
+
 def test_resumes_after_a_failure(report, capsys):
     table = report.runs.index.find('table1')
     die = report.runs.settings.tools / 'die'
