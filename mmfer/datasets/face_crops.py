@@ -222,12 +222,10 @@ def _to_sample(record: dict, root: Path, label: str, classes: Sequence[str] | No
 def _class_name(label: int, classes: Sequence[str] | None, name: str) -> str | int:
     """Return the class, by name if it has one; -1 stays."""
     # JSON's true and 1.0 are not indices.
-    if type(label) is int and label == -1:
-        return label
-    if type(label) is not int or label < 0 or (classes and label >= len(classes)):
+    if type(label) is not int or label < -1 or (classes and label >= len(classes)):
         allowed = f'indices 0 to {len(classes) - 1} of the classes' if classes else 'numbers from 0'
         raise ValueError(f'gt_label of {name} is {label!r}; allowed are the {allowed}')
-    return classes[label] if classes else label
+    return classes[label] if classes and label >= 0 else label
 
 
 def _to_array(value, dtype: type, shape: tuple[int, ...], what: str) -> np.ndarray:

@@ -197,11 +197,13 @@ class Report:
             databases = self.runs.index.databases
             primary = {databases[name].primary for name in self.runs.databases(experiment)}
             notes.append(_SELECTED[settings.select].format(primary=' or '.join(sorted(primary))))
-            stages = [self.runs.stage(*cell, self.seeds[0]) for cell in self.runs.cells(experiment)]
-            if given := {
-                f'{stage.name.rpartition(",")[0]}: {stage.given}' for stage in stages if stage.given
-            }:
-                notes.append(_GIVEN.format(rows='; '.join(sorted(given))))
+            given = [
+                f'{database}, {row}: {checkpoint}'
+                for database, row in self.runs.cells(experiment)
+                if (checkpoint := self.runs.stage(database, row, self.seeds[0]).given)
+            ]
+            if given:
+                notes.append(_GIVEN.format(rows='; '.join(given)))
             notes += self.runs.notes(experiment)
             if settings.changes:
                 notes.append(_CHANGED.format(changes=', '.join(settings.changes)))
